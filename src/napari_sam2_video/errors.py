@@ -1,0 +1,70 @@
+"""What can go wrong, each as one plain sentence for the person at the screen."""
+
+from __future__ import annotations
+
+
+class Sam2VideoError(Exception):
+    """Base of every error this package raises on purpose.
+
+    The message is one sentence: what is wrong, in which file or frame, and what to do.
+    """
+
+
+class RecordingError(Sam2VideoError):
+    """A recording cannot be opened, or is not what it claims to be."""
+
+
+class FrameError(RecordingError):
+    """One frame cannot be read."""
+
+
+class SourceChangedError(RecordingError):
+    """The recording is no longer the one the session was made from."""
+
+
+class ModelError(Sam2VideoError):
+    """A model is unknown or cannot be used."""
+
+
+class CheckpointError(ModelError):
+    """A file is not a checkpoint we can load."""
+
+
+class DownloadError(ModelError):
+    """A checkpoint could not be fetched."""
+
+
+class EngineError(Sam2VideoError):
+    """The network failed while it was running."""
+
+
+class DeviceMemoryError(EngineError):
+    """The device has too little memory for this model, size or number of objects."""
+
+
+class PromptError(Sam2VideoError):
+    """A prompt lies outside the recording or does not fit it."""
+
+
+class StoreError(Sam2VideoError):
+    """Masks cannot be written or read."""
+
+
+class SessionError(Sam2VideoError):
+    """A session folder cannot be created, opened or changed."""
+
+
+class SessionLockedError(SessionError):
+    """Another process holds the session."""
+
+
+class SessionVersionError(SessionError):
+    """The session was written by a newer version."""
+
+
+class ExportError(Sam2VideoError):
+    """A result cannot be written in the format asked for."""
+
+
+class TargetExistsError(ExportError):
+    """The file to be written exists, and nobody said it may be replaced."""

@@ -1,0 +1,238 @@
+"""Frozen value types that pass between the parts.
+
+Coordinates are ``(y, x)`` pixels of the shown plane with integers at pixel centres, frames are zero-based
+indices along the walked axis, and object ids are integers from 1.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import numpy as np
+    import numpy.typing as npt
+
+Direction: TypeAlias = Literal["both", "forward", "backward"]
+Precision: TypeAlias = Literal["auto", "fp32", "bf16", "fp16"]
+LEVEL_STEP = 0.25
+
+
+@dataclass(frozen=True)
+class PointPrompt:
+    """A click at ``(y, x)``: on the object, or with ``positive=False`` beside it."""
+
+    object_id: int
+    frame: int
+    y: float
+    x: float
+    positive: bool = True
+
+
+@dataclass(frozen=True)
+class BoxPrompt:
+    """A box around the object, corners ``(y0, x0)`` and ``(y1, x1)``."""
+
+    object_id: int
+    frame: int
+    y0: float
+    x0: float
+    y1: float
+    x1: float
+
+
+@dataclass(frozen=True)
+class MaskPrompt:
+    """The object's mask, a boolean array of shape ``(Y, X)`` of the shown plane."""
+
+    object_id: int
+    frame: int
+    mask: npt.NDArray[np.bool_] = field(repr=False)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, MaskPrompt):
+            return NotImplemented
+        return (
+            self.object_id == other.object_id
+            and self.frame == other.frame
+            and self.mask.shape == other.mask.shape
+            and bool((self.mask == other.mask).all())
+        )
+
+    def __hash__(self) -> int:
+        return hash((self.object_id, self.frame, self.mask.shape, self.mask.tobytes()))
+
+
+Prompt: TypeAlias = PointPrompt | BoxPrompt | MaskPrompt
+
+
+@dataclass(frozen=True)
+class ContrastWindow:
+    """The one window that maps raw values to what the model sees, the same for every frame.
+
+    Parameters
+    ----------
+    low, high : float
+        Raw values that become 0 and 255.
+    source : str
+        Where it came from: ``"manual"``, ``"layer"``, ``"percentile"``, ``"full"`` or ``"preset:<name>"``.
+    """
+
+    low: float
+    high: float
+    source: str = "manual"
+
+
+@dataclass(frozen=True)
+class ViewSettings:
+    """How a recording is looked at.
+
+    Parameters
+    ----------
+    axis : str
+        Name of the axis that is walked, one letter of the recording's ``axes``.
+    fixed : mapping of str to int
+        Where the other axes that are not shown stand, by axis name.
+    channel : int, optional
+        Index along ``C``; None where there is no ``C`` axis, or to show RGB samples as they are.
+    window : ContrastWindow
+        The contrast window.
+    """
+
+    axis: str
+    window: ContrastWindow
+    fixed: Mapping[str, int] = field(default_factory=dict)
+    channel: int | None = None
+
+
+@dataclass(frozen=True)
+class ModelSettings:
+    """Which network runs, where and how.
+
+    Parameters
+    ----------
+    model : str
+        A name of the catalogue or the path of a checkpoint.
+    device : str
+        ``"auto"``, ``"cpu"``, ``"cuda"``, ``"cuda:1"``, ``"mps"`` ...
+    precision : {"auto", "fp32", "bf16", "fp16"}
+        Arithmetic of the network; ``"auto"`` is bf16 where a GPU is fast with it, and fp32 elsewhere.
+    image_size : int, optional
+        Side in pixels of the square image the network sees; the checkpoint's own if not given.
+    compile : bool
+        Compile the network: slow to start, then faster.
+    """
+
+    model: str = "demo"
+    device: str = "auto"
+    precision: Precision = "auto"
+    image_size: int | None = None
+    compile: bool = False
+
+
+@dataclass(frozen=True)
+class TrackSettings:
+    """What a run covers.
+
+    Parameters
+    ----------
+    direction : {"both", "forward", "backward"}
+        Where to go from each object's own starting frame.
+    start, stop : int, optional
+        First frame and the frame after the last one; the whole recording if not given.
+    objects : tuple of int, optional
+        Objects to track; those whose prompts changed if not given.
+    """
+
+    direction: Direction = "both"
+    start: int | None = None
+    stop: int | None = None
+    objects: tuple[int, ...] | None = None
+
+
+@dataclass(frozen=True)
+class ObjectMask:
+    """One object on one frame, as the engine hands it over.
+
+    Parameters
+    ----------
+    object_id : int
+        The object.
+    origin_yx : tuple of int
+        Pixel of the frame at which `levels` begins.
+    levels : ndarray of uint8, shape (h, w)
+        0 outside the object; inside, ``min(255, 1 + floor(logit / LEVEL_STEP))`` of the logit at frame resolution.
+        Shape ``(0, 0)`` where the object is absent.
+    object_score : float
+        The network's logit that the object is on this frame.
+    predicted_iou : float
+        The network's own estimate of the mask's IoU, 0 to 1.
+    prompted : bool
+        True where the frame holds prompts of this object.
+    """
+
+    object_id: int
+    origin_yx: tuple[int, int]
+    levels: npt.NDArray[np.uint8] = field(repr=False)
+    object_score: float = 0.0
+    predicted_iou: float = 0.0
+    prompted: bool = False
+
+
+@dataclass(frozen=True)
+class FrameMasks:
+    """All objects that a run computed on one frame; `shape_yx` is the frame's shape."""
+
+    frame: int
+    shape_yx: tuple[int, int]
+    objects: tuple[ObjectMask, ...]
+    direction: Direction = "forward"
+
+
+@dataclass(frozen=True)
+class FrameDone:
+    """Said after a frame is safe on disk."""
+
+    frame: int
+    objects: tuple[int, ...]
+    done: int
+    total: int
+
+
+@dataclass(frozen=True)
+class Preview:
+    """Candidate masks of one object on one frame, best first chosen by the predicted IoU.
+
+    `candidates` holds up to three; `best` is the index of the one the tracker would take.
+    """
+
+    object_id: int
+    frame: int
+    shape_yx: tuple[int, int]
+    candidates: tuple[ObjectMask, ...]
+    best: int
+
+
+class FrameSource(Protocol):
+    """What the engine needs of a recording."""
+
+    @property
+    def n_frames(self) -> int:
+        """Number of frames along the walked axis."""
+        ...
+
+    @property
+    def shape_yx(self) -> tuple[int, int]:
+        """Shape of a frame in pixels."""
+        ...
+
+    @property
+    def key(self) -> str:
+        """Changes whenever the pixels that `read` gives would change."""
+        ...
+
+    def read(self, frame: int) -> npt.NDArray[np.uint8]:
+        """Frame as the model sees it, uint8 of shape ``(Y, X, 3)``."""
+        ...
