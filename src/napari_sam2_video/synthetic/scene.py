@@ -151,8 +151,9 @@ def paint(
 def _moved(
     texture: NDArray[np.float32], centre: NDArray[np.float64], window: tuple[slice, slice]
 ) -> NDArray[np.float32]:
-    """The part of a periodic texture under `window`, carried along with the object's centre."""
+    """The part of `texture` under `window`, its middle carried along with the object's centre."""
     oy, ox = np.round(centre).astype(int)
-    rows = (np.arange(window[0].start, window[0].stop) - oy) % texture.shape[0]
-    columns = (np.arange(window[1].start, window[1].stop) - ox) % texture.shape[1]
+    height, width = texture.shape
+    rows = (np.arange(window[0].start, window[0].stop) - oy + height // 2) % height
+    columns = (np.arange(window[1].start, window[1].stop) - ox + width // 2) % width
     return texture[np.ix_(rows, columns)]

@@ -1,0 +1,118 @@
+"""Z-stacks: nuclei and organs that appear, change their section and vanish; and an abdomen in Hounsfield units."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from napari_sam2_video.synthetic.motion import random_radius, scatter, wobble
+from napari_sam2_video.synthetic.optics import Optics
+from napari_sam2_video.synthetic.scene import Actor, paint
+from napari_sam2_video.synthetic.texture import smooth_field, smooth_walk
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+def nuclei(
+    rng: np.random.Generator, frames: int, size: tuple[int, int]
+) -> tuple[NDArray[np.float64], NDArray[np.uint16]]:
+    """Ellipsoidal nuclei of a fluorescence stack; brightness 0 … 1 (T, Y, X) and truth (T, Y, X)."""
+    side = min(size)
+    contrast = rng.uniform(0.35, 0.7)
+    optics = Optics.random(rng, contrast)
+    background = rng.uniform(0.03, 0.2)
+    count = int(rng.integers(8, 20))
+    typical = random_radius(rng, side, 0.055, 0.1)
+    largest = np.clip(typical * np.exp(rng.normal(0, 0.18, count)), 0.05 * side, 0.13 * side)
+    starts, kept = scatter(rng, largest, size, 1.05)
+    largest = largest[kept]
+    elongation = 1 + abs(rng.normal(0, 0.35))
+    edge = rng.uniform(0.8, 2.0)
+    grain = rng.uniform(3, 8)
+    roughness = rng.uniform(0.02, 0.1)
+    actors = []
+    for n in range(kept.size):
+        middle = rng.uniform(-0.1, 1.1) * frames
+        half = rng.uniform(0.35, 0.9) * frames
+        actors.append(
+            Actor(
+                identity=n + 1,
+                centres=_leaning(rng, frames, starts[n], 0.0025 * side),
+                radii=largest[n] * section(frames, middle, half),
+                aspects=np.full(frames, np.clip(elongation + rng.normal(0, 0.1), 1.0, 1.9)),
+                turns=np.full(frames, rng.uniform(0, np.pi)),
+                waves=wobble(rng, frames, roughness, 10),
+                level=background + contrast * rng.uniform(0.6, 1.2),
+                edge=edge,
+                depth=abs(middle - frames / 2) / frames,
+                texture=smooth_field(rng, size, grain) * rng.uniform(0.03, 0.18),
+            )
+        )
+    return _stack(rng, actors, optics, optics.background(rng, background, size), frames)
+
+
+def organs(
+    rng: np.random.Generator, frames: int, size: tuple[int, int]
+) -> tuple[NDArray[np.float64], NDArray[np.uint16]]:
+    """Large soft shapes of several greys, side by side, as in MRI or EM; brightness 0 … 1 and truth."""
+    side = min(size)
+    contrast = rng.uniform(0.25, 0.5)
+    optics = Optics.random(rng, contrast)
+    background = rng.uniform(0.2, 0.7)
+    count = int(rng.integers(3, 8))
+    largest = np.array([random_radius(rng, side, 0.08, 0.2) for _ in range(count)])
+    starts, kept = scatter(rng, largest, size, 1.15)
+    largest = largest[kept]
+    edge = rng.uniform(0.8, 2.0)
+    membrane = rng.uniform(-0.3, 0.3) if rng.random() < 0.35 else 0.0
+    actors = []
+    for n in range(kept.size):
+        sign = 1 if rng.random() < 0.5 else -1
+        actors.append(
+            Actor(
+                identity=n + 1,
+                centres=_leaning(rng, frames, starts[n], 0.005 * side),
+                radii=largest[n]
+                * section(frames, rng.uniform(0.1, 0.9) * frames, rng.uniform(0.5, 1.3) * frames)
+                * (1 + 0.08 * smooth_walk(rng, frames, 6)),
+                aspects=np.clip(1 + abs(rng.normal(0, 0.35)) + 0.15 * smooth_walk(rng, frames, 8), 1.0, 2.0),
+                turns=rng.uniform(0, np.pi) + 0.3 * smooth_walk(rng, frames, 10),
+                waves=wobble(rng, frames, rng.uniform(0.08, 0.22), 6),
+                level=float(np.clip(background + sign * contrast * rng.uniform(0.6, 1.2), 0.02, 1.0)),
+                edge=edge,
+                depth=rng.random(),
+                texture=smooth_field(rng, size, rng.uniform(3, 12)) * rng.uniform(0.02, 0.15),
+                ring=membrane,
+            )
+        )
+    return _stack(rng, actors, optics, optics.background(rng, background, size), frames)
+
+
+def section(frames: int, middle: float, half: float) -> NDArray[np.float64]:
+    """(T,) radius, relative to the largest, of an ellipsoid cut at each frame; 0 outside it and where tiny."""
+    squared = 1 - ((np.arange(frames) - middle) / half) ** 2
+    radius = np.sqrt(np.maximum(squared, 0))
+    return np.where(radius > 0.4, radius, 0)
+
+
+def _leaning(rng: np.random.Generator, frames: int, start: NDArray[np.float64], slope: float) -> NDArray[np.float64]:
+    lean = rng.normal(0, slope, 2) * (np.arange(frames) - frames / 2)[:, None]
+    sway = slope * np.stack([smooth_walk(rng, frames, 6) for _ in range(2)], 1)
+    return start + lean + sway
+
+
+def _stack(
+    rng: np.random.Generator,
+    actors: list[Actor],
+    optics: Optics,
+    background: NDArray[np.float64],
+    frames: int,
+) -> tuple[NDArray[np.float64], NDArray[np.uint16]]:
+    images = np.empty((frames, *background.shape))
+    labels = np.empty((frames, *background.shape), np.uint16)
+    for t in range(frames):
+        scene, labels[t] = paint(actors, t, background)
+        images[t] = optics.record(rng, scene, 0.0)
+    return images, labels

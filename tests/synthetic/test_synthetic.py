@@ -1,0 +1,130 @@
+"""What the synthetic recordings promise to the training, the samples and the tests."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from napari_sam2_video.synthetic import (
+    KINDS,
+    STACK_KINDS,
+    TIME_KINDS,
+    make_clip,
+    sample_ct_volume,
+    sample_time_series,
+    sample_video,
+)
+
+SIZE = (96, 128)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_same_seed_same_recording_and_another_seed_another(kind: str) -> None:
+    first, again, other = (make_clip(kind, seed, frames=3, size=SIZE) for seed in (5, 5, 6))
+    assert np.array_equal(first.frames, again.frames)
+    assert np.array_equal(first.labels, again.labels)
+    assert not np.array_equal(first.frames, other.frames)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_shapes_and_dtypes_are_as_declared(kind: str) -> None:
+    clip = make_clip(kind, 1, frames=3, size=SIZE)
+    dtype = {"ct": np.int16, "video": np.uint8, "phase": np.uint8}.get(kind, np.uint16)
+    assert clip.frames.dtype == dtype
+    assert clip.frames.shape == (3, *SIZE, 3) if kind == "video" else (3, *SIZE)
+    assert clip.labels.dtype == np.uint16
+    assert clip.labels.shape == (3, *SIZE)
+    assert clip.kind == kind
+    assert clip.seed == 1
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_objects_can_be_seen(kind: str) -> None:
+    """Inside an object's edge the picture differs from just outside it by more than the noise of the mean."""
+    clip = make_clip(kind, 2, frames=1, size=(192, 192))
+    frame = clip.frames[0].astype(float)
+    frame = frame.reshape(*frame.shape[:2], -1)
+    seen = 0
+    for object_id in clip.object_ids:
+        inside = clip.labels[0] == object_id
+        if inside.sum() < 200:
+            continue
+        ring = np.zeros_like(inside)
+        for shift in ((0, 5), (0, -5), (5, 0), (-5, 0)):
+            ring |= np.roll(inside, shift, (0, 1))
+        ring &= clip.labels[0] == 0
+        if ring.sum() < 50:
+            continue
+        gap = np.abs(frame[inside].mean(0) - frame[ring].mean(0)).max()
+        spread = max(frame[inside].std(0).max(), frame[ring].std(0).max())
+        assert gap > spread / np.sqrt(min(inside.sum(), ring.sum()))
+        seen += 1
+    assert seen
+
+
+@pytest.mark.parametrize("kind", TIME_KINDS)
+def test_objects_of_a_time_series_move_smoothly(kind: str) -> None:
+    clip = make_clip(kind, 3, frames=6, size=SIZE)
+    followed = 0
+    for object_id in clip.object_ids:
+        for t in range(5):
+            before, after = clip.labels[t] == object_id, clip.labels[t + 1] == object_id
+            if min(before.sum(), after.sum()) < 150:
+                continue
+            assert (before & after).sum() / (before | after).sum() > 0.25
+            followed += 1
+    assert followed
+
+
+@pytest.mark.parametrize("kind", STACK_KINDS)
+def test_objects_of_a_stack_appear_or_vanish(kind: str) -> None:
+    present = []
+    for seed in range(4):
+        clip = make_clip(kind, seed, frames=12, size=SIZE)
+        present += [clip.mask(i).any((1, 2)) for i in clip.object_ids]
+    assert any(not p.all() for p in present)
+    assert any(p.all() for p in present)
+
+
+def test_a_dividing_cell_keeps_its_id_and_yields_a_new_one() -> None:
+    for seed in range(60):
+        clip = make_clip("cells", seed, frames=16, size=(128, 128))
+        late = [i for i in clip.object_ids if not clip.mask(i)[:4].any() and clip.mask(i)[-1].sum() > 60]
+        for daughter in late:
+            first = int(np.flatnonzero(clip.mask(daughter).any((1, 2)))[0])
+            born = np.argwhere(clip.mask(daughter)[first]).mean(0)
+            parents = [i for i in clip.object_ids if clip.mask(i)[first - 1].any() and clip.mask(i)[first].any()]
+            gaps = [np.hypot(*(np.argwhere(clip.mask(i)[first]).mean(0) - born)) for i in parents]
+            if gaps and min(gaps) < 30:
+                return
+    pytest.fail("No cell divided in sixty recordings.")
+
+
+def test_ct_is_in_hounsfield_units() -> None:
+    clip = make_clip("ct", 0, frames=4, size=SIZE)
+    assert clip.frames.min() < -900
+    assert 300 < clip.frames.max() < 700
+
+
+def test_truth_ids_start_at_one_and_nothing_is_empty() -> None:
+    for kind in KINDS:
+        clip = make_clip(kind, 9, frames=2, size=SIZE)
+        assert clip.object_ids
+        assert min(clip.object_ids) >= 1
+
+
+def test_samples_have_objects_from_first_to_last_frame() -> None:
+    for sample in (sample_time_series(8, SIZE), sample_ct_volume(8, SIZE), sample_video(8, SIZE)):
+        assert len(sample.frames) == 8
+        through = [i for i in sample.object_ids if (sample.mask(i).sum((1, 2)) > 20).all()]
+        assert len(through) >= 2
+
+
+def test_unknown_kind_is_refused_by_name() -> None:
+    with pytest.raises(ValueError, match="sponges"):
+        make_clip("sponges", 0)
+
+
+def test_too_small_a_frame_is_refused() -> None:
+    with pytest.raises(ValueError, match="32 pixels"):
+        make_clip("cells", 0, size=(16, 64))
