@@ -1,0 +1,237 @@
+"""Which objects are tracked, over which frames, in which direction, and where they stop."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+import numpy as np
+
+from napari_sam2_video.errors import PromptError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    import numpy.typing as npt
+
+    from napari_sam2_video.types import TrackSettings
+
+Walk: TypeAlias = Literal["forward", "backward"]
+FORWARD, BACKWARD, UNTRACKED = 1, -1, 0
+
+
+@dataclass(frozen=True)
+class ObjectState:
+    """What the plan needs to know of an object.
+
+    Parameters
+    ----------
+    object_id : int
+        The object.
+    prompted : frozenset of int
+        Frames that hold its prompts, or that a person painted.
+    dirty : frozenset of int
+        Those of `prompted` that changed since the object was last tracked.
+    fences : frozenset of int
+        Frames that a person accepted or painted: they stay as they are.
+    tracked : ndarray of int8, shape (n_frames,)
+        Direction in which each frame was last computed: 1 forward, -1 backward, 0 not yet.
+    """
+
+    object_id: int
+    prompted: frozenset[int]
+    dirty: frozenset[int]
+    fences: frozenset[int] = frozenset()
+    tracked: npt.NDArray[np.int8] = field(default_factory=lambda: np.zeros(0, np.int8), repr=False)
+
+
+@dataclass(frozen=True)
+class Pass:
+    """One object walked in one direction.
+
+    Parameters
+    ----------
+    object_id : int
+        The object.
+    direction : {"forward", "backward"}
+        Direction of the walk.
+    start, stop : int
+        First and last frame, both included; `start` is a prompted frame, or the frame after `resume_after`.
+    lead : {"forward", "backward"}, optional
+        Direction in which the frames just behind `start` were tracked before; their memories are used again.
+    resume_after : int, optional
+        Last frame of this walk that is already done; the walk goes on behind it.
+    """
+
+    object_id: int
+    direction: Walk
+    start: int
+    stop: int
+    lead: Walk | None = None
+    resume_after: int | None = None
+
+    @property
+    def step(self) -> int:
+        """1 forward, -1 backward."""
+        return 1 if self.direction == "forward" else -1
+
+    @property
+    def first(self) -> int:
+        """The first frame that is still to be done."""
+        return self.start if self.resume_after is None else self.resume_after + self.step
+
+    def frames(self) -> range:
+        """Frames still to be done, in walking order."""
+        return range(self.first, self.stop + self.step, self.step)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All passes of a run: those forward are walked first, then those backward."""
+
+    passes: tuple[Pass, ...]
+    n_frames: int
+
+    def sweep(self, direction: Walk) -> tuple[Pass, ...]:
+        """Passes in one direction."""
+        return tuple(p for p in self.passes if p.direction == direction)
+
+    def frames(self, direction: Walk) -> list[int]:
+        """Frames that a sweep visits, in walking order."""
+        visited = {t for p in self.sweep(direction) for t in p.frames()}
+        return sorted(visited, reverse=direction == "backward")
+
+    @property
+    def total(self) -> int:
+        """Number of frames that the run announces."""
+        return len(self.frames("forward")) + len(self.frames("backward"))
+
+    @property
+    def object_ids(self) -> tuple[int, ...]:
+        """Objects that take part, in ascending order."""
+        return tuple(sorted({p.object_id for p in self.passes}))
+
+
+def plan_run(states: Sequence[ObjectState], settings: TrackSettings, n_frames: int) -> Plan:
+    """Decide what a run has to do.
+
+    An object that was never tracked, or that is named in `settings.objects`, is walked from its first prompted frame
+    of each stretch between fences. One whose prompts changed is walked from the changed frame up to the nearest
+    fences: accepted frames, painted frames, and prompted frames that did not change. One that did not change
+    is continued over frames of the range that were not reached yet.
+
+    Parameters
+    ----------
+    states : sequence of ObjectState
+        The objects of the session.
+    settings : TrackSettings
+        Direction, range and objects of the run.
+    n_frames : int
+        Number of frames of the recording.
+
+    Returns
+    -------
+    Plan
+        Possibly without passes, when nothing has to be done.
+
+    Raises
+    ------
+    PromptError
+        If the range is empty, or an object named in the settings is unknown or has no prompt.
+    """
+    first, last = _range(settings, n_frames)
+    known = {s.object_id: s for s in states}
+    if settings.objects is not None:
+        for object_id in settings.objects:
+            if object_id not in known:
+                raise PromptError(f"There is no object {object_id} to track.")
+            if not known[object_id].prompted:
+                raise PromptError(f"Object {object_id} has no prompt yet: click it, box it or paint it on one frame.")
+    chosen = [s for s in states if s.prompted and (settings.objects is None or s.object_id in settings.objects)]
+    passes: list[Pass] = []
+    for state in chosen:
+        passes.extend(_passes(state, settings, first, last, named=settings.objects is not None))
+    passes.sort(key=lambda p: (p.direction == "backward", p.object_id, p.start))
+    return Plan(tuple(passes), n_frames)
+
+
+def _range(settings: TrackSettings, n_frames: int) -> tuple[int, int]:
+    first = 0 if settings.start is None else settings.start
+    last = n_frames - 1 if settings.stop is None else settings.stop - 1
+    if not 0 <= first <= last < n_frames:
+        raise PromptError(
+            f"The range {first}:{last + 1} does not fit the recording: it has the frames 0 to {n_frames - 1}."
+        )
+    return first, last
+
+
+def _passes(state: ObjectState, settings: TrackSettings, first: int, last: int, *, named: bool) -> Iterator[Pass]:
+    tracked = state.tracked if state.tracked.size else np.zeros(last + 1, np.int8)
+    never = not tracked.any()
+    if never or (named and not state.dirty):
+        changed = state.prompted
+    elif state.dirty:
+        changed = state.dirty & state.prompted
+    else:
+        yield from _continuations(state, tracked, settings, first, last)
+        return
+    fences = (state.fences | state.prompted) - changed
+    for origin, low, high in _stretches(changed, fences, first, last):
+        forward = settings.direction != "backward" and high >= origin
+        if forward:
+            yield Pass(state.object_id, "forward", origin, high, lead=_lead(tracked, origin - 1))
+        if settings.direction != "forward" and low <= origin:
+            if forward and low == origin:
+                continue
+            yield Pass(
+                state.object_id,
+                "backward",
+                origin,
+                low,
+                lead="forward" if forward else _lead(tracked, origin + 1),
+                resume_after=origin if forward else None,
+            )
+
+
+def _stretches(
+    changed: Iterable[int], fences: frozenset[int], first: int, last: int
+) -> Iterator[tuple[int, int, int]]:
+    """Yield (origin, lowest, highest) for each stretch between fences that holds changed frames."""
+    rest = sorted(changed)
+    inside = [t for t in rest if first <= t <= last]
+    if not inside:
+        nearest = [t for t in rest if t < first][-1:] or rest[:1]
+        inside = nearest
+    while inside:
+        origin = inside[0]
+        high = min((f - 1 for f in fences if f > origin), default=max(last, origin))
+        low = max((f + 1 for f in fences if f < origin), default=min(first, origin))
+        yield origin, max(low, min(first, origin)), min(high, max(last, origin))
+        inside = [t for t in inside if t > high]
+
+
+def _lead(tracked: npt.NDArray[np.int8], frame: int) -> Walk | None:
+    if not 0 <= frame < tracked.size or tracked[frame] == UNTRACKED:
+        return None
+    return "forward" if tracked[frame] == FORWARD else "backward"
+
+
+def _continuations(
+    state: ObjectState, tracked: npt.NDArray[np.int8], settings: TrackSettings, first: int, last: int
+) -> Iterator[Pass]:
+    done = np.flatnonzero(tracked)
+    low, high = int(done[0]), int(done[-1])
+    origin = min(state.prompted)
+    if settings.direction != "backward":
+        gap = next((t for t in range(origin, high + 1) if not tracked[t]), high + 1)
+        fence = min((f for f in state.fences if f >= gap), default=last + 1)
+        if gap > origin and gap <= min(last, fence - 1):
+            yield Pass(state.object_id, "forward", origin, min(last, fence - 1), resume_after=gap - 1)
+    if settings.direction != "forward":
+        gap = next((t for t in range(origin, low - 1, -1) if not tracked[t]), low - 1)
+        fence = max((f for f in state.fences if f <= gap), default=first - 1)
+        if gap < origin and gap >= max(first, fence + 1):
+            lead: Walk | None = "forward" if gap == origin - 1 else None
+            yield Pass(
+                state.object_id, "backward", origin, max(first, fence + 1), lead=lead, resume_after=gap + 1
+            )
