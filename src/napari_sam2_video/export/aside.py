@@ -1,0 +1,169 @@
+"""Write aside, then rename: a target either stays as it was or is complete."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import json
+import os
+import shutil
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from napari_sam2_video.errors import ExportError, TargetExistsError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+PROVENANCE_NAME = "provenance.json"
+DISK_FULL = frozenset({errno.ENOSPC, errno.EFBIG, errno.EDQUOT})
+
+
+def part_path(target: Path, suffix: str = "") -> Path:
+    """Where `target` is written first: beside it, hidden, named after it, with the same suffix."""
+    return target.with_name(f".{target.name}.part-{os.getpid()}{suffix}")
+
+
+def disk_full(target: Path) -> ExportError:
+    """The sentence for a full disk."""
+    return ExportError(
+        f"The disk is full, so {target.name} was not written and nothing in {target.parent} was changed; "
+        "free some space or choose another place."
+    )
+
+
+def unwritable(target: Path, error: OSError) -> ExportError:
+    """Sentence for an error of the file system."""
+    if error.errno in DISK_FULL:
+        return disk_full(target)
+    reason = error.strerror or str(error)
+    return ExportError(f"{target} cannot be written ({reason}); choose another place.")
+
+
+def check_target(target: Path, *, folder: bool, overwrite: bool) -> None:
+    """Refuse a target that may not be replaced.
+
+    A folder is replaced only if an export made it (it holds our provenance file) or it is empty.
+
+    Raises
+    ------
+    TargetExistsError
+        If the target exists and may not be replaced.
+    ExportError
+        If the folder it should lie in is missing.
+    """
+    if not target.parent.is_dir():
+        raise ExportError(f"The folder {target.parent} does not exist; make it first or choose another place.")
+    if not (target.exists() or target.is_symlink()):
+        return
+    if folder and target.is_dir():
+        names = {entry.name for entry in target.iterdir()}
+        if not names:
+            return
+        if PROVENANCE_NAME not in names:
+            raise TargetExistsError(
+                f"The folder {target} holds files that no export made, so it is not replaced; choose another name."
+            )
+    elif folder or target.is_dir():
+        kind = "folder" if target.is_dir() else "file"
+        raise TargetExistsError(f"{target} is a {kind} and is not replaced; choose another name.")
+    if not overwrite:
+        raise TargetExistsError(f"{target} exists already; choose another name or allow it to be replaced.")
+
+
+@contextmanager
+def written_aside(target: Path, *, folder: bool, overwrite: bool, suffix: str = "") -> Iterator[Path]:
+    """Give the path to write to; put it in the target's place when the block ends well.
+
+    Parameters
+    ----------
+    target : Path
+        The file or folder to make.
+    folder : bool
+        Whether it is a folder; the folder to fill is made.
+    overwrite : bool
+        Whether an existing target may be replaced, which happens after the new one is complete.
+    suffix : str
+        Suffix that the path to write to must have.
+
+    Raises
+    ------
+    TargetExistsError
+        If the target exists and may not be replaced.
+    ExportError
+        If the file system refuses; the target is untouched then.
+    """
+    check_target(target, folder=folder, overwrite=overwrite)
+    part = part_path(target, suffix)
+    try:
+        remove(part)
+        if folder:
+            part.mkdir()
+        yield part
+        flush_tree(part)
+        check_target(target, folder=folder, overwrite=overwrite)
+        put_in_place(part, target, folder=folder)
+    except OSError as error:
+        raise unwritable(target, error) from error
+    finally:
+        with contextlib.suppress(OSError):
+            remove(part)
+
+
+def put_in_place(part: Path, target: Path, *, folder: bool) -> None:
+    """Rename the finished `part`; an older folder stands aside until the new one is there."""
+    if not (folder and target.exists()):
+        os.replace(part, target)
+    else:
+        older = target.with_name(f".{target.name}.older-{os.getpid()}")
+        remove(older)
+        os.replace(target, older)
+        try:
+            os.replace(part, target)
+        except OSError:
+            os.replace(older, target)
+            raise
+        remove(older)
+    flush_folder(target.parent)
+
+
+def remove(path: Path) -> None:
+    """Remove a file or a folder of ours, if it is there."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def flush_file(path: Path) -> None:
+    """Make sure that the file's bytes are on the disk."""
+    with path.open("rb+") as stream:
+        os.fsync(stream.fileno())
+
+
+def flush_folder(folder: Path) -> None:
+    """Make sure that the names in a folder are on the disk (where the system can do that)."""
+    if os.name == "nt":
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def flush_tree(path: Path) -> None:
+    """Flush a file, or every file and folder below a folder."""
+    if not path.is_dir():
+        flush_file(path)
+        return
+    for folder, _, names in os.walk(path, topdown=False):
+        for name in names:
+            flush_file(Path(folder, name))
+        flush_folder(Path(folder))
+
+
+def write_json(path: Path, content: object) -> None:
+    """Write JSON with plain numbers; what JSON cannot say becomes text."""
+    path.write_text(json.dumps(content, indent=2, ensure_ascii=False, default=str) + "\n", encoding="utf-8")

@@ -1,0 +1,147 @@
+"""Draw label images over pictures."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from napari_sam2_video.export.source import Array, ObjectEntry, TrackingResult
+
+Style: TypeAlias = Literal["contour", "fill", "both"]
+Picture: TypeAlias = npt.NDArray[np.uint8]
+
+
+class ColorTable:
+    """Colours by object id, also where the ids are sparse and large."""
+
+    def __init__(self, objects: Sequence[ObjectEntry]) -> None:
+        ordered = sorted(objects, key=lambda entry: entry.id)
+        self._ids = np.array([entry.id for entry in ordered], np.int64)
+        self._colors = np.array([entry.color for entry in ordered], np.uint8).reshape(-1, 3)
+
+    def of(self, labels_n: Array) -> Picture:
+        """Colours of a list of ids of the table, uint8 ``(n, 3)``."""
+        return self._colors[np.searchsorted(self._ids, labels_n)]
+
+
+def contour(labels_yx: Array, width: int = 1) -> npt.NDArray[np.bool_]:
+    """Pixels of the objects that lie within `width` pixels of another object or the background, inside the object."""
+    edges = np.zeros(labels_yx.shape, bool)
+    left = labels_yx
+    for _ in range(width):
+        differs = left[1:] != left[:-1]
+        rim = np.zeros(labels_yx.shape, bool)
+        rim[1:] |= differs
+        rim[:-1] |= differs
+        differs = left[:, 1:] != left[:, :-1]
+        rim[:, 1:] |= differs
+        rim[:, :-1] |= differs
+        edges |= rim & (left > 0)
+        left = np.where(rim, 0, left)
+    return edges & (labels_yx > 0)
+
+
+def render(
+    frame_yxc: Picture,
+    labels_yx: Array,
+    colors: ColorTable,
+    style: Style = "both",
+    alpha: float = 0.35,
+    width: int | None = None,
+) -> Picture:
+    """Draw objects over a picture.
+
+    Parameters
+    ----------
+    frame_yxc : ndarray of uint8, shape (Y, X, 3)
+        The picture; it is not changed.
+    labels_yx : ndarray of unsigned int, shape (Y, X)
+        The label image.
+    colors : ColorTable
+        Colours of the ids.
+    style : {"contour", "fill", "both"}
+        Outlines, transparent areas or both.
+    alpha : float
+        Opacity of the areas, 0 to 1.
+    width : int, optional
+        Width of the outlines in pixels; a 300th of the smaller side, at least 1, if not given.
+
+    Returns
+    -------
+    ndarray of uint8, shape (Y, X, 3)
+        The drawing.
+    """
+    drawn = np.array(frame_yxc, np.uint8)
+    rows, columns = np.flatnonzero(labels_yx.any(axis=1)), np.flatnonzero(labels_yx.any(axis=0))
+    if rows.size == 0:
+        return drawn
+    if width is None:
+        width = max(1, round(min(labels_yx.shape) / 300))
+    box = (
+        slice(max(rows[0] - 1, 0), rows[-1] + 2),
+        slice(max(columns[0] - 1, 0), columns[-1] + 2),
+    )
+    labels, picture = labels_yx[box], drawn[box]
+    if style != "contour":
+        inside = labels > 0
+        weight = round(256 * min(max(alpha, 0.0), 1.0))
+        below = picture[inside].astype(np.uint16) * (256 - weight)
+        picture[inside] = ((below + colors.of(labels[inside]).astype(np.uint16) * weight) >> 8).astype(np.uint8)
+    if style != "fill":
+        rim = contour(labels, width)
+        picture[rim] = colors.of(labels[rim])
+    return drawn
+
+
+def picture_of(result: TrackingResult, frame: int) -> Picture:
+    """Picture of a frame, black where the result has none."""
+    picture = result.frame(frame)
+    return np.zeros((*result.shape_yx, 3), np.uint8) if picture is None else picture
+
+
+def contact_sheet(
+    result: TrackingResult, *, count: int = 6, columns: int = 3, tile: int = 320, **style: Any
+) -> Picture:
+    """Frames spread over the whole result, drawn and set side by side.
+
+    Parameters
+    ----------
+    result : TrackingResult
+        What to show.
+    count, columns : int
+        Number of frames at most, and frames in a row.
+    tile : int
+        Longer side of a frame on the sheet in pixels.
+    **style
+        Passed to `render`.
+
+    Returns
+    -------
+    ndarray of uint8, shape (Y, X, 3)
+        The sheet.
+    """
+    from PIL import Image, ImageDraw, ImageFont
+
+    frames = np.unique(np.linspace(0, result.n_frames - 1, min(count, result.n_frames)).round().astype(int))
+    columns = min(columns, len(frames))
+    factor = tile / max(result.shape_yx)
+    height, width = (max(1, round(side * factor)) for side in result.shape_yx)
+    gap = 4
+    rows = -(-len(frames) // columns)
+    sheet = Image.new("RGB", (columns * (width + gap) + gap, rows * (height + gap) + gap), (24, 24, 24))
+    pen, font = ImageDraw.Draw(sheet), ImageFont.load_default(size=14)
+    colors = ColorTable(result.objects)
+    resample = Image.Resampling.LANCZOS if factor < 1 else Image.Resampling.NEAREST
+    for place, frame in enumerate(frames.tolist()):
+        drawn = render(picture_of(result, frame), result.labels(frame), colors, **style)
+        corner = (gap + place % columns * (width + gap), gap + place // columns * (height + gap))
+        sheet.paste(Image.fromarray(drawn).resize((width, height), resample), corner)
+        place_of_text = (corner[0] + 6, corner[1] + 4)
+        text = f"{result.walk_axis.lower()} = {frame}"
+        pen.text(place_of_text, text, fill="white", font=font, stroke_width=2, stroke_fill="black")
+    return np.asarray(sheet)

@@ -1,0 +1,41 @@
+"""A PNG that shows the result at a glance."""
+
+from __future__ import annotations
+
+from napari_sam2_video.export.job import ExportFormat, ExportJob, ExportOption
+from napari_sam2_video.export.overlay import contact_sheet
+
+STYLES = ("contour", "fill", "both")
+
+
+def write(job: ExportJob) -> None:
+    """Write the contact sheet, with the provenance in a text chunk."""
+    from PIL import Image
+    from PIL.PngImagePlugin import PngInfo
+
+    options = job.options
+    sheet = contact_sheet(
+        job.result, count=options["count"], columns=options["columns"], style=options["style"], alpha=options["alpha"]
+    )
+    text = PngInfo()
+    text.add_itxt("provenance", job.provenance_text())
+    Image.fromarray(sheet).save(job.path, format="PNG", pnginfo=text)
+    job.progress(1, 1)
+
+
+FORMAT = ExportFormat(
+    name="preview",
+    title="Preview picture (PNG)",
+    suffixes=(".png",),
+    kind="file",
+    write=write,
+    about="Frames spread over the whole recording with the objects drawn over them, on one picture.",
+    options=(
+        ExportOption("count", "int", 6, "number of frames at most"),
+        ExportOption("columns", "int", 3, "frames in a row"),
+        ExportOption("style", "str", "both", "how objects are drawn", STYLES),
+        ExportOption("alpha", "float", 0.35, "opacity of the filled areas, 0 to 1"),
+    ),
+    embeds_provenance=True,
+    group="Pictures and video",
+)

@@ -1,0 +1,154 @@
+"""All formats, and the one function that writes any of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from napari_sam2_video.errors import ExportError
+from napari_sam2_video.export import imagej, ome_tiff, preview, video
+from napari_sam2_video.export.aside import PROVENANCE_NAME, write_json, written_aside
+from napari_sam2_video.export.job import ExportFormat, ExportJob, ExportReport, Progress
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from napari_sam2_video.export.source import TrackingResult
+
+FORMATS: Mapping[str, ExportFormat] = {
+    chosen.name: chosen
+    for chosen in (
+        ome_tiff.FORMAT,
+        imagej.FORMAT,
+        preview.FORMAT,
+        *video.FORMATS,
+    )
+}
+
+
+def export(
+    result: TrackingResult,
+    target: str | Path,
+    *,
+    format: str | None = None,
+    overwrite: bool = False,
+    progress: Progress | None = None,
+    **options: Any,
+) -> ExportReport:
+    """Write a result in one of the formats of `FORMATS`.
+
+    The export is written beside the target under a hidden name and renamed when it is complete, so a target
+    is always what it was or whole. Memory is bounded by a few frames in every format.
+
+    Parameters
+    ----------
+    result : TrackingResult
+        What to write.
+    target : str or Path
+        File or folder to make.
+    format : str, optional
+        A name of `FORMATS`; chosen from the suffix of `target` if not given.
+    overwrite : bool
+        Whether an existing target may be replaced.
+    progress : callable, optional
+        Called with the steps done and their number; what it raises ends the export and leaves nothing behind.
+    **options
+        Options of the format, as values or as text.
+
+    Returns
+    -------
+    ExportReport
+        Path, notes for the person and, where the format cannot hold it, the path of the provenance file.
+
+    Raises
+    ------
+    ExportError
+        If the result does not fit the format or cannot be written; the target is as it was then.
+    TargetExistsError
+        If the target exists and `overwrite` is False.
+    """
+    target = Path(target).absolute()
+    chosen = find_format(target, format)
+    target = with_suffix_of(chosen, target)
+    if chosen.max_id is not None and result.max_id > chosen.max_id:
+        raise ExportError(
+            f"The format {chosen.name} holds object ids up to {chosen.max_id}, but this result has id {result.max_id}; "
+            "choose ome-tiff, which holds any id."
+        )
+    if result.n_frames < 1 or min(result.shape_yx) < 1:
+        raise ExportError("The result has no frames, so there is nothing to export.")
+    folder = chosen.kind == "folder"
+    suffix = "" if folder else matching_suffix(chosen, target)
+    aside = None if folder or chosen.embeds_provenance else target.with_name(f"{target.name}.{PROVENANCE_NAME}")
+    with written_aside(target, folder=folder, overwrite=overwrite, suffix=suffix) as part:
+        job = ExportJob(result, part, target, settle_options(chosen, options))
+        if progress is not None:
+            job.progress = progress
+        chosen.write(job)
+        statement = {"format": chosen.name, "options": dict(job.options), "notes": job.notes, **result.provenance}
+        if folder:
+            write_json(part / PROVENANCE_NAME, statement)
+    if aside is not None:
+        with written_aside(aside, folder=False, overwrite=True) as part:
+            write_json(part, statement)
+    return ExportReport(target, tuple(job.notes), aside)
+
+
+def find_format(target: Path, name: str | None = None) -> ExportFormat:
+    """Format of that name, or the one that the suffix of `target` says.
+
+    Raises
+    ------
+    ExportError
+        If there is no such format, or the suffix does not tell.
+    """
+    if name is not None:
+        if name not in FORMATS:
+            raise ExportError(f"There is no export format {name!r}; choose one of {', '.join(FORMATS)}.")
+        return FORMATS[name]
+    fitting = [entry for entry in FORMATS.values() if entry.guess and matching_suffix(entry, target)]
+    if not fitting:
+        raise ExportError(
+            f"The name {target.name} does not tell the export format; choose one of {', '.join(FORMATS)}."
+        )
+    return max(fitting, key=lambda entry: len(matching_suffix(entry, target)))
+
+
+def matching_suffix(chosen: ExportFormat, target: Path) -> str:
+    """Suffix of the format that `target` ends with, or an empty text."""
+    name = target.name.lower()
+    return max((suffix for suffix in chosen.suffixes if name.endswith(suffix)), key=len, default="")
+
+
+def with_suffix_of(chosen: ExportFormat, target: Path) -> Path:
+    """`target`, with the format's usual suffix added where a file has none at all.
+
+    Raises
+    ------
+    ExportError
+        If the target has a suffix that the format's readers would not know.
+    """
+    if chosen.kind == "folder" or not chosen.suffixes or matching_suffix(chosen, target):
+        return target
+    if target.suffix:
+        raise ExportError(
+            f"A file of the format {chosen.name} ends in {' or '.join(chosen.suffixes)}, not in {target.suffix}; "
+            f"choose a name such as {target.stem}{chosen.suffixes[0]}."
+        )
+    return target.with_name(target.name + chosen.suffixes[0])
+
+
+def settle_options(chosen: ExportFormat, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Every option of the format with the value given or its default.
+
+    Raises
+    ------
+    ExportError
+        If an option is unknown or its value does not fit.
+    """
+    known = {option.name: option for option in chosen.options}
+    for name in given:
+        if name not in known:
+            choices = f"it has {', '.join(known)}" if known else "it has none"
+            raise ExportError(f"The format {chosen.name} has no option {name}; {choices}.")
+    return {name: option.convert(given.get(name, option.default)) for name, option in known.items()}

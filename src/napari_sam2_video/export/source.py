@@ -1,0 +1,194 @@
+"""What an export reads: the finished label images and everything known about them, as one plain value."""
+
+from __future__ import annotations
+
+import colorsys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_sam2_video.errors import ExportError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+Array: TypeAlias = npt.NDArray[Any]
+FrameReader: TypeAlias = Callable[[int], Array]
+SECONDS = {"s": 1.0, "sec": 1.0, "second": 1.0, "ms": 1e-3, "min": 60.0, "h": 3600.0, "us": 1e-6, "µs": 1e-6}
+
+
+@dataclass(frozen=True)
+class ObjectEntry:
+    """One object of the result: its id, name, colour (0 to 255) and, for a daughter, its parent."""
+
+    id: int
+    name: str
+    color: tuple[int, int, int]
+    parent: int | None = None
+    parent_frame: int | None = None
+
+
+def default_color(object_id: int) -> tuple[int, int, int]:
+    """Bright colour of an id; neighbouring ids differ most."""
+    red, green, blue = colorsys.hsv_to_rgb((object_id * 0.618034) % 1.0, 0.75, 1.0)
+    return round(red * 255), round(green * 255), round(blue * 255)
+
+
+def label_dtype(max_id: int) -> np.dtype[Any]:
+    """Smallest unsigned dtype that holds `max_id`."""
+    return np.dtype(np.uint8 if max_id <= 0xFF else np.uint16 if max_id <= 0xFFFF else np.uint32)
+
+
+@dataclass(frozen=True)
+class TrackingResult:
+    """A finished (or half finished) tracking, read a frame at a time.
+
+    Parameters
+    ----------
+    n_frames : int
+        Frames along the walked axis.
+    shape_yx : tuple of int
+        Shape of a frame in pixels.
+    read_labels : callable
+        Frame to the label image, an unsigned integer array of shape ``(Y, X)``.
+    objects : tuple of ObjectEntry
+        All objects, also those that are on no frame.
+    walk_axis : str
+        Letter of the walked axis, e.g. ``"T"`` or ``"Z"``.
+    plane_axes : tuple of str
+        Letters of a frame's two axes, e.g. ``("Y", "X")``.
+    pixel_size : tuple of float
+        Size of a pixel along `plane_axes`.
+    step : float
+        Distance of two frames along `walk_axis`.
+    units : tuple of (str or None)
+        Units of the walked axis and of the two plane axes; None where unknown.
+    affine : ndarray of shape (4, 4), optional
+        Voxel index ``(x, y, z)`` to world in mm (RAS+), for medical volumes.
+    fixed : mapping of str to int
+        Where the recording's other axes stand, by letter.
+    metadata : mapping
+        The recording's own metadata.
+    provenance : mapping
+        How the result was made; JSON-able.
+    source_path : Path, optional
+        The recording.
+    read_frame, read_raw : callable, optional
+        Frame to uint8 ``(Y, X, 3)`` as the model saw it, and to the untouched values.
+    read_scores : callable, optional
+        Object id to a mapping of per-frame arrays.
+    """
+
+    n_frames: int
+    shape_yx: tuple[int, int]
+    read_labels: FrameReader
+    objects: tuple[ObjectEntry, ...]
+    walk_axis: str = "T"
+    plane_axes: tuple[str, str] = ("Y", "X")
+    pixel_size: tuple[float, float] = (1.0, 1.0)
+    step: float = 1.0
+    units: tuple[str | None, str | None, str | None] = (None, None, None)
+    affine: npt.NDArray[np.float64] | None = None
+    fixed: Mapping[str, int] = field(default_factory=dict)
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+    source_path: Path | None = None
+    read_frame: FrameReader | None = None
+    read_raw: FrameReader | None = None
+    read_scores: Callable[[int], Mapping[str, Array]] | None = None
+
+    @property
+    def max_id(self) -> int:
+        """Highest object id, 0 where there is no object."""
+        return max((entry.id for entry in self.objects), default=0)
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Smallest unsigned dtype that holds every id."""
+        return label_dtype(self.max_id)
+
+    @property
+    def frame_seconds(self) -> float | None:
+        """Time between two frames in seconds, None where the walked axis is not time in a known unit."""
+        factor = SECONDS.get((self.units[0] or "").lower())
+        if self.walk_axis != "T" or factor is None or not self.step > 0:
+            return None
+        return self.step * factor
+
+    def labels(self, frame: int) -> Array:
+        """Label image of a frame in `dtype`, shape ``(Y, X)``.
+
+        Raises
+        ------
+        ExportError
+            If the frame holds an id above `max_id` or has another shape than the result.
+        """
+        labels_yx = np.asarray(self.read_labels(frame))
+        if labels_yx.shape != self.shape_yx:
+            raise ExportError(f"Frame {frame} has the shape {labels_yx.shape} where {self.shape_yx} was expected.")
+        highest = int(labels_yx.max(initial=0))
+        if highest > self.max_id:
+            raise ExportError(f"Frame {frame} holds the id {highest}, which is not in the table of objects.")
+        return labels_yx.astype(self.dtype, copy=False)
+
+    def frame(self, frame: int) -> npt.NDArray[np.uint8] | None:
+        """Picture of a frame, uint8 ``(Y, X, 3)``, or None where the result has no pictures."""
+        return None if self.read_frame is None else self.read_frame(frame)
+
+    def raw(self, frame: int) -> Array | None:
+        """Untouched values of a frame, ``(Y, X)`` or ``(Y, X, 3)``, or None where the result has none."""
+        return None if self.read_raw is None else self.read_raw(frame)
+
+    def scores(self, object_id: int) -> Mapping[str, Array]:
+        """Per-frame figures of an object by name, empty where the result has none."""
+        return {} if self.read_scores is None else self.read_scores(object_id)
+
+    @classmethod
+    def from_arrays(
+        cls,
+        labels: Array,
+        frames: Array | None = None,
+        *,
+        raw: Array | None = None,
+        objects: Sequence[ObjectEntry] | None = None,
+        **known: Any,
+    ) -> TrackingResult:
+        """Make a result of arrays in memory (or lazy ones: they are indexed a frame at a time).
+
+        Parameters
+        ----------
+        labels : array of unsigned int, shape (T, Y, X)
+            Label images.
+        frames : array of uint8, shape (T, Y, X) or (T, Y, X, 3), optional
+            Pictures.
+        raw : array of shape (T, Y, X) or (T, Y, X, 3), optional
+            Untouched values; `frames` if not given.
+        objects : sequence of ObjectEntry, optional
+            Objects; one for every id in `labels` if not given.
+        **known
+            Any other field of the class.
+        """
+        if objects is None:
+            found: set[int] = set()
+            for frame in range(labels.shape[0]):
+                found.update(np.unique(np.asarray(labels[frame])).tolist())
+            ids = sorted(found - {0})
+            objects = [ObjectEntry(i, f"object {i}", default_color(i)) for i in ids]
+        values = frames if raw is None else raw
+
+        def picture(frame: int) -> npt.NDArray[np.uint8]:
+            frame_yx = np.asarray(frames[frame])  # type: ignore[index]
+            return frame_yx if frame_yx.ndim == 3 else np.repeat(frame_yx[..., None], 3, axis=2)
+
+        return cls(
+            n_frames=int(labels.shape[0]),
+            shape_yx=(int(labels.shape[1]), int(labels.shape[2])),
+            read_labels=lambda frame: np.asarray(labels[frame]),
+            objects=tuple(objects),
+            read_frame=None if frames is None else picture,
+            read_raw=None if values is None else lambda frame: np.asarray(values[frame]),
+            **known,
+        )

@@ -1,0 +1,115 @@
+"""The recording with the objects drawn over it, as a video."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from napari_sam2_video.export.ffmpeg import FrameEncoder, frame_rate
+from napari_sam2_video.export.job import ExportFormat, ExportJob, ExportOption
+from napari_sam2_video.export.overlay import ColorTable, picture_of, render
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+FPS = ExportOption("fps", "float", None, "frames a second; the recording's own where it is known, else 10")
+CRF = ExportOption("crf", "int", 18, "quality, 0 (lossless) to 51 (worst)")
+STYLE = (
+    ExportOption("style", "str", "both", "how objects are drawn", ("contour", "fill", "both")),
+    ExportOption("alpha", "float", 0.35, "opacity of the filled areas, 0 to 1"),
+    ExportOption("width", "int", None, "width of outlines in pixels; a 300th of the smaller side if not given"),
+)
+EVEN = "pad=ceil(iw/2)*2:ceil(ih/2)*2"
+TO_BT709 = "scale=in_range=pc:out_range=tv:out_color_matrix=bt709"
+BT709 = ("-colorspace", "bt709", "-color_primaries", "bt709", "-color_trc", "bt709", "-color_range", "tv")
+
+
+def h264_arguments(job: ExportJob) -> list[str]:
+    """H.264 that every player opens; odd sides get one black line."""
+    note_padding(job)
+    quality = ["-crf", str(job.options["crf"]), "-preset", "medium"]
+    return ["-vf", f"{EVEN},{TO_BT709}", "-c:v", "libx264", *quality, "-pix_fmt", "yuv420p", *BT709]
+
+
+def mp4_arguments(job: ExportJob) -> list[str]:
+    """H.264 in MP4, the index first."""
+    return [*h264_arguments(job), "-movflags", "+faststart"]
+
+
+def webm_arguments(job: ExportJob) -> list[str]:
+    """VP9 in WebM."""
+    note_padding(job)
+    quality = ["-crf", str(job.options["crf"]), "-b:v", "0", "-deadline", "good", "-cpu-used", "4", "-row-mt", "1"]
+    return ["-vf", f"{EVEN},{TO_BT709}", "-c:v", "libvpx-vp9", *quality, "-pix_fmt", "yuv420p", *BT709]
+
+
+def gif_arguments(job: ExportJob) -> list[str]:
+    """GIF with one palette a frame, so that nothing has to be read twice."""
+    job.note("A GIF holds 256 colours a frame; choose mp4 for the true colours.")
+    return ["-vf", "split[a][b];[a]palettegen=stats_mode=single[p];[b][p]paletteuse=new=1", "-loop", "0"]
+
+
+def note_padding(job: ExportJob) -> None:
+    """Say it where the video is one pixel larger than the recording."""
+    height, width = job.result.shape_yx
+    if height % 2 or width % 2:
+        even = (width + width % 2, height + height % 2)
+        job.note(
+            f"The recording is {width} x {height} pixels and this video needs even sides, "
+            f"so it is {even[0]} x {even[1]} with black at the right or bottom edge."
+        )
+
+
+def write(job: ExportJob, arguments: Callable[[ExportJob], list[str]]) -> None:
+    """Draw and encode a frame at a time."""
+    result, options = job.result, job.options
+    rate, note = frame_rate(result.frame_seconds, options["fps"])
+    if note:
+        job.note(note)
+    if result.read_frame is None:
+        job.note("The result has no pictures, so the objects are drawn on black.")
+    colors = ColorTable(result.objects)
+    style = {name: options[name] for name in ("style", "alpha", "width")}
+    with FrameEncoder(job.path, job.target, result.shape_yx, "rgb24", rate, arguments(job)) as encoder:
+        for frame in job.frames():
+            encoder.write(render(picture_of(result, frame), result.labels(frame), colors, **style))
+
+
+def overlay_format(
+    name: str, title: str, suffix: str, about: str, arguments: Callable[[ExportJob], list[str]], *extra: ExportOption
+) -> ExportFormat:
+    """One container of the overlay video."""
+    return ExportFormat(
+        name=name,
+        title=title,
+        suffixes=(suffix,),
+        kind="file",
+        write=partial(write, arguments=arguments),
+        about=about,
+        options=(FPS, *extra, *STYLE),
+        group="Pictures and video",
+    )
+
+
+FORMATS = (
+    overlay_format(
+        "mp4",
+        "Overlay video (MP4)",
+        ".mp4",
+        "H.264, yuv420p, BT.709; odd sides are padded by one pixel.",
+        mp4_arguments,
+        CRF,
+    ),
+    overlay_format("mkv", "Overlay video (Matroska)", ".mkv", "The same picture in Matroska.", h264_arguments, CRF),
+    overlay_format(
+        "webm",
+        "Overlay video (WebM)",
+        ".webm",
+        "VP9, yuv420p, BT.709; odd sides are padded by one pixel.",
+        webm_arguments,
+        ExportOption("crf", "int", 24, "quality, 0 (best) to 63 (worst)"),
+    ),
+    overlay_format(
+        "gif", "Overlay animation (GIF)", ".gif", "256 colours a frame; for slides and web pages.", gif_arguments
+    ),
+)
