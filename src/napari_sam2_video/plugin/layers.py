@@ -1,0 +1,178 @@
+"""Where layers, the viewer's world and the pixels of a session meet: every conversion of coordinates is here.
+
+A session knows frames along one axis and ``(y, x)`` pixels of a plane. A layer knows data coordinates, one for each of
+its axes, and the viewer knows world coordinates. The layers that the plugin adds carry the transform of the image
+layer, so that one `Geometry` serves all of them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import numpy.typing as npt
+    from napari.layers import Image, Layer
+    from napari.viewer import Viewer
+
+    from napari_sam2_video.types import ViewSettings
+
+AXIS_NAMES = {
+    "t": "T", "time": "T", "frame": "T", "frames": "T",
+    "z": "Z", "slice": "Z", "plane": "Z", "depth": "Z",
+    "c": "C", "ch": "C", "channel": "C", "channels": "C",
+    "y": "Y", "row": "Y", "rows": "Y", "height": "Y",
+    "x": "X", "col": "X", "column": "X", "columns": "X", "width": "X",
+}  # fmt: skip
+AXES_BY_NUMBER = {2: "YX", 3: "TYX", 4: "TZYX", 5: "TCZYX"}
+SPARE_LETTERS = "QPUVW"
+
+
+def unwrap(thing: Any) -> Any:
+    """The object behind napari's proxy for plugins, whose wrapping breaks ``is`` and slows every event."""
+    return getattr(thing, "__wrapped__", thing)
+
+
+def axes_of(layer: Image) -> str:
+    """One letter for each data axis of an image layer, RGB samples left out.
+
+    The layer's axis labels decide where all of them are known names that differ; else the number of axes does
+    (``TYX``, ``TZYX``, ``TCZYX``).
+    """
+    letters = [AXIS_NAMES.get(str(label).strip().lower(), "") for label in layer.axis_labels]
+    if all(letters) and len(set(letters)) == layer.ndim and {"Y", "X"} <= set(letters):
+        return "".join(letters)
+    if layer.ndim in AXES_BY_NUMBER:
+        return AXES_BY_NUMBER[layer.ndim]
+    return SPARE_LETTERS[: layer.ndim - 5] + AXES_BY_NUMBER[5]
+
+
+def level_zero(layer: Image) -> Any:
+    """The layer's array in full resolution."""
+    return layer.data[0] if layer.multiscale else layer.data
+
+
+def transform_of(layer: Layer) -> dict[str, Any]:
+    """Arguments that give another layer of as many axes the same place in the world."""
+    return {
+        "scale": np.array(layer.scale),
+        "translate": np.array(layer.translate),
+        "rotate": np.array(layer.rotate),
+        "shear": np.array(layer.shear),
+        "affine": np.array(layer.affine.affine_matrix),
+        "axis_labels": tuple(layer.axis_labels),
+        "units": tuple(layer.units),
+    }
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """How the data axes of a layer map to the frames and pixels of a session.
+
+    Parameters
+    ----------
+    axes : str
+        One letter for each data axis, RGB samples left out.
+    shape : tuple of int
+        Length of each data axis.
+    walk : int
+        Data axis that is walked.
+    plane : tuple of int
+        Data axes of the plane, ``(y, x)``.
+    fixed : mapping of int to int
+        Data axes that stand still, and where.
+    """
+
+    axes: str
+    shape: tuple[int, ...]
+    walk: int
+    plane: tuple[int, int]
+    fixed: Mapping[int, int]
+
+    @classmethod
+    def of_view(cls, axes: str, shape: Sequence[int], plane_axes: tuple[str, str], settings: ViewSettings) -> Geometry:
+        """Build from what a session's frame view says of itself; `axes` and `shape` may include the RGB samples."""
+        letters = axes[:-1] if axes.endswith("S") else axes
+        return cls(
+            axes=letters,
+            shape=tuple(int(n) for n in shape[: len(letters)]),
+            walk=letters.index(settings.axis),
+            plane=(letters.index(plane_axes[0]), letters.index(plane_axes[1])),
+            fixed={letters.index(name): int(at) for name, at in settings.fixed.items() if name in letters},
+        )
+
+    @property
+    def ndim(self) -> int:
+        """Number of data axes."""
+        return len(self.axes)
+
+    @property
+    def n_frames(self) -> int:
+        """Length of the walked axis."""
+        return self.shape[self.walk]
+
+    @property
+    def shape_yx(self) -> tuple[int, int]:
+        """Shape of the plane in pixels."""
+        return self.shape[self.plane[0]], self.shape[self.plane[1]]
+
+    def to_pixel(self, data: npt.ArrayLike) -> tuple[int, float, float]:
+        """Frame and ``(y, x)`` pixel of data coordinates."""
+        point = np.asarray(data, float)
+        return int(np.round(point[self.walk])), float(point[self.plane[0]]), float(point[self.plane[1]])
+
+    def to_data(self, frame: int, y: float, x: float) -> npt.NDArray[np.float64]:
+        """Data coordinates of a pixel of a frame."""
+        point = np.zeros(self.ndim)
+        for axis, at in self.fixed.items():
+            point[axis] = at
+        point[self.walk] = frame
+        point[self.plane[0]] = y
+        point[self.plane[1]] = x
+        return point
+
+    def elsewhere(self, data: npt.ArrayLike) -> str | None:
+        """What is wrong with data coordinates that do not lie on the tracked plane, None where they do."""
+        point = np.round(np.asarray(data, float)).astype(int)
+        for axis, at in self.fixed.items():
+            if point[axis] != at:
+                return f"{self.axes[axis]} = {point[axis]} is shown, but this session tracks {self.axes[axis]} = {at}"
+        return None
+
+
+def shown_point(viewer: Viewer, layer: Layer) -> npt.NDArray[np.float64]:
+    """Data coordinates of `layer` where the viewer's sliders stand."""
+    return np.asarray(layer.world_to_data(np.asarray(viewer.dims.point, float)[-layer.ndim :]), float)
+
+
+def shown_frame(viewer: Viewer, layer: Layer, geometry: Geometry) -> int:
+    """Frame at which the viewer's sliders stand, kept within the recording."""
+    frame, _, _ = geometry.to_pixel(shown_point(viewer, layer))
+    return min(max(frame, 0), geometry.n_frames - 1)
+
+
+def show_frame(viewer: Viewer, layer: Layer, geometry: Geometry, frame: int) -> None:
+    """Move the viewer's sliders to a frame of the session, and to its plane."""
+    point = shown_point(viewer, layer)
+    point[geometry.walk] = frame
+    for axis, at in geometry.fixed.items():
+        point[axis] = at
+    world = layer.data_to_world(point)
+    first = viewer.dims.ndim - layer.ndim
+    axes = [axis for axis in range(layer.ndim) if axis not in geometry.plane]
+    viewer.dims.set_point([first + axis for axis in axes], [float(world[axis]) for axis in axes])
+
+
+def walked_axis_shown(viewer: Viewer, layer: Layer, axes: str, shape: Sequence[int]) -> str:
+    """Letter of the axis that the viewer's sliders walk: time before depth before any other that is long enough."""
+    first = viewer.dims.ndim - layer.ndim
+    hidden = [axis - first for axis in viewer.dims.not_displayed if axis >= first]
+    candidates = [axes[axis] for axis in hidden if axes[axis] != "C" and shape[axis] > 1]
+    for letter in "TZ":
+        if letter in candidates:
+            return letter
+    return candidates[0] if candidates else axes[0]
