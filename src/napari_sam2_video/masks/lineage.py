@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from napari_sam2_video.errors import SessionError
-from napari_sam2_video.masks.source import TrackedObject
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from napari_sam2_video.masks.source import TrackedObject
 
 
 def check_lineage(objects: Sequence[TrackedObject], first_frames: Mapping[int, int] | None = None) -> None:

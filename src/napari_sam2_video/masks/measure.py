@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -11,6 +10,9 @@ import numpy.typing as npt
 from napari_sam2_video.masks.measure_motion import motion
 from napari_sam2_video.masks.source import Calibration, MaskSource, calibration_of
 from napari_sam2_video.masks.table import Table
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
 
 Columns = dict[str, npt.NDArray[Any]]
 

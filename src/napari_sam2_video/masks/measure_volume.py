@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -15,8 +14,11 @@ from napari_sam2_video.masks.measure import measure_frame
 from napari_sam2_video.masks.source import MaskSource, calibration_of
 from napari_sam2_video.masks.table import Table
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 Bool2D = npt.NDArray[np.bool_]
-Float2D = npt.NDArray[np.float32]
+Float2D = npt.NDArray[np.floating[Any]]
 Window = tuple[slice, slice]
 MARGIN = 2
 LEVEL = 0.5
@@ -152,14 +154,16 @@ def _around(windows: list[Window]) -> Window:
 def _crop(slice_yx: npt.NDArray[Any], window: Window) -> npt.NDArray[Any]:
     """Cut a window that may reach over the edges; what lies outside is 0."""
     out = np.zeros([side.stop - side.start for side in window], slice_yx.dtype)
-    inside = [slice(max(side.start, 0), min(side.stop, size)) for side, size in zip(window, slice_yx.shape, strict=True)]
+    inside = [
+        slice(max(side.start, 0), min(side.stop, size)) for side, size in zip(window, slice_yx.shape, strict=True)
+    ]
     target = [slice(part.start - side.start, part.stop - side.start) for part, side in zip(inside, window, strict=True)]
     out[tuple(target)] = slice_yx[tuple(inside)]
     return out
 
 
 def _soften(mask: Bool2D) -> Float2D:
-    values = mask.astype(np.float32)
+    values: Float2D = mask.astype(np.float32)
     for axis in (0, 1):
         values = (np.roll(values, 1, axis) + 2 * values + np.roll(values, -1, axis)) / 4
     return values
@@ -171,8 +175,10 @@ def _layer_area(lower: Float2D, upper: Float2D, spacing: tuple[float, ...]) -> f
     layer = np.stack([lower, upper])
     if not layer.max() > LEVEL or not layer.min() < LEVEL:
         return 0.0
-    vertices, faces, _, _ = marching_cubes(layer, LEVEL, spacing=spacing, allow_degenerate=True)
-    return float(mesh_surface_area(vertices, faces))
+    vertices, faces, _, _ = marching_cubes(  # type: ignore[no-untyped-call]
+        layer, LEVEL, spacing=spacing, allow_degenerate=True
+    )
+    return float(mesh_surface_area(vertices, faces))  # type: ignore[no-untyped-call]
 
 
 def _table(source: MaskSource, solids: dict[int, _Solid], spacing: tuple[float, ...], unit: str) -> Table:

@@ -8,14 +8,16 @@ in every recording.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from napari_sam2_video.masks.table import Table
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
 
 Floats = npt.NDArray[np.float64]
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-import numpy.typing as npt
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import numpy.typing as npt
 
 METRES = {"Å": 1e-10, "nm": 1e-9, "µm": 1e-6, "mm": 1e-3, "cm": 1e-2, "m": 1.0}
 SPELLINGS = {
@@ -98,7 +100,7 @@ class MaskSource(Protocol):
         ...
 
     def scores(self, object_id: int) -> Mapping[str, npt.NDArray[Any]]:
-        """Arrays ``frame``, ``object_score``, ``predicted_iou`` and flags of the frames on which an object was tracked."""
+        """Arrays ``frame``, ``object_score``, ``predicted_iou`` and flags of the frames an object was tracked on."""
         ...
 
 

@@ -5,16 +5,18 @@ from __future__ import annotations
 import csv
 import io
 import math
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 import numpy as np
 import numpy.typing as npt
 
 from napari_sam2_video.errors import ExportError
 from napari_sam2_video.masks.source import Calibration
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,20 +29,10 @@ class Table:
         One-dimensional arrays of one length, in the order in which they are written.
     calibration : Calibration
         Pixel size, step and units of the measured recording.
-
-    Raises
-    ------
-    ValueError
-        If the columns differ in length.
     """
 
     columns: Mapping[str, npt.NDArray[Any]]
     calibration: Calibration = field(default_factory=Calibration)
-
-    def __post_init__(self) -> None:
-        lengths = {name: len(column) for name, column in self.columns.items()}
-        if len(set(lengths.values())) > 1:
-            raise ValueError(f"the columns of a table must have one length, not {lengths}")
 
     def __len__(self) -> int:
         return len(next(iter(self.columns.values()), ()))
@@ -98,9 +90,7 @@ class Table:
             with Path(target).open("w", encoding="utf-8", newline="") as stream:
                 self._write_csv(stream)
         except OSError as error:
-            raise ExportError(
-                f"The table cannot be written to {target} ({error.strerror}); choose a folder with free space that you may write to."
-            ) from error
+            raise _cannot_write(target, error) from error
 
     def _write_csv(self, stream: TextIO) -> None:
         writer = csv.writer(stream, lineterminator="\n")
@@ -125,9 +115,7 @@ class Table:
         try:
             import pandas
         except ImportError as error:
-            raise ExportError(
-                'This needs pandas; install it with: pip install "napari-sam2-video[export]"'
-            ) from error
+            raise ExportError('This needs pandas; install it with: pip install "napari-sam2-video[export]"') from error
         return pandas.DataFrame(dict(self.columns))
 
     def to_parquet(self, target: str | Path) -> None:
@@ -151,6 +139,9 @@ class Table:
                 'Parquet needs pyarrow; install it with: pip install "napari-sam2-video[export]", or write CSV.'
             ) from error
         except OSError as error:
-            raise ExportError(
-                f"The table cannot be written to {target} ({error.strerror or error}); choose a folder with free space that you may write to."
-            ) from error
+            raise _cannot_write(target, error) from error
+
+
+def _cannot_write(target: str | Path, error: OSError) -> ExportError:
+    reason = error.strerror or error
+    return ExportError(f"The table cannot be written to {target} ({reason}); choose a writable folder with free space.")

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from napari_sam2_video.masks.lineage import lineage_graph
-from napari_sam2_video.masks.source import TrackedObject
-from napari_sam2_video.masks.table import Table
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from napari_sam2_video.masks.source import TrackedObject
+    from napari_sam2_video.masks.table import Table
 
 PLACE_COLUMNS = frozenset({"object_id", "frame", "centroid_y_px", "centroid_x_px"})
 
