@@ -1,0 +1,83 @@
+"""Recordings of arrays: numpy, dask, zarr, and whatever has a shape, a type and slices."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_sam2_video.errors import RecordingError
+from napari_sam2_video.frames.axes import guess_axes
+from napari_sam2_video.frames.recording import AxisIndex, Recording
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    import numpy.typing as npt
+
+
+class ArrayRecording(Recording):
+    """A recording that an array holds, in memory or lazily.
+
+    Parameters
+    ----------
+    array : array-like
+        With ``shape``, ``dtype`` and basic slicing. RGB samples may lie on any axis; ``axes`` names them ``S``.
+    on_close : callable, optional
+        Called once on closing.
+    name, axes, **about
+        As `Recording`; guessed from the shape if not given.
+    """
+
+    def __init__(
+        self,
+        array: Any,
+        *,
+        name: str = "array",
+        axes: str | None = None,
+        scale: Mapping[str, float] | None = None,
+        units: Mapping[str, str | None] | None = None,
+        path: Path | None = None,
+        notes: tuple[str, ...] = (),
+        affine: npt.NDArray[np.float64] | None = None,
+        metadata: dict[str, Any] | None = None,
+        on_close: Callable[[], None] | None = None,
+    ) -> None:
+        shape = tuple(int(n) for n in array.shape)
+        if len(shape) < 2:
+            raise RecordingError(f"{name} has {len(shape)} axes; a recording needs at least an image of two.")
+        axes = (axes or guess_axes(shape)).upper()
+        self._array = array
+        self._samples = axes.find("S") if "S" in axes and len(axes) == len(shape) else -1
+        if self._samples >= 0:
+            axes = axes.replace("S", "") + "S"
+            shape = shape[: self._samples] + shape[self._samples + 1 :] + (shape[self._samples],)
+        self._on_close = on_close
+        super().__init__(
+            name=name,
+            axes=axes,
+            shape=shape,
+            dtype=array.dtype,
+            scale=scale,
+            units=units,
+            path=path,
+            notes=notes,
+            affine=affine,
+            metadata=metadata,
+        )
+
+    def _read(self, index: tuple[AxisIndex, ...]) -> npt.NDArray[Any]:
+        if self._samples < 0:
+            return np.array(self._array[index])
+        stored = (*index[: self._samples], index[-1], *index[self._samples : -1])
+        values = np.asarray(self._array[stored])
+        if isinstance(index[-1], slice):
+            before = sum(isinstance(chosen, slice) for chosen in index[: self._samples])
+            values = np.moveaxis(values, before, -1)
+        return np.array(values)
+
+    def _close(self) -> None:
+        self._array = None
+        if self._on_close is not None:
+            self._on_close()

@@ -1,0 +1,68 @@
+"""Names for axes that have none, and pixel sizes in common words."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+_SPARE = "TZQIRAPHEFGBDKLMNOUVWJ"
+_UNITS: Mapping[str, str] = {
+    "micron": "µm",
+    "microns": "µm",
+    "micrometer": "µm",
+    "micrometre": "µm",
+    "um": "µm",
+    "μm": "µm",
+    "\\u00b5m": "µm",
+    "nanometer": "nm",
+    "nanometre": "nm",
+    "millimeter": "mm",
+    "millimetre": "mm",
+    "centimeter": "cm",
+    "meter": "m",
+    "angstrom": "Å",
+    "second": "s",
+    "seconds": "s",
+    "sec": "s",
+    "millisecond": "ms",
+    "minute": "min",
+    "hour": "h",
+}
+
+
+def plain_unit(unit: object) -> str | None:
+    """Short name of a unit as files write it; None for pixels and for nothing."""
+    text = str(unit or "").strip("\x00 ")
+    if not text or text.lower() in ("pixel", "pixels", "none", "null", "arbitrary", "reference frame"):
+        return None
+    return _UNITS.get(text.lower(), text)
+
+
+def name_unknown(axes: str) -> str:
+    """Replace letters that mean nothing (``I``, ``Q``) and letters used twice: the first by ``T``, then ``Z``."""
+    named: list[str] = []
+    for position, letter in enumerate(axes):
+        if letter in "IQ" or letter in named:
+            taken = set(axes[position + 1 :]) | set(named)
+            letter = next(spare for spare in _SPARE if spare not in taken)
+        named.append(letter)
+    return "".join(named)
+
+
+def guess_axes(shape: Sequence[int]) -> str:
+    """Most likely names of the axes of an array that says nothing about itself.
+
+    A last axis of 3 behind two of at least 8 is RGB. Of what remains the last two are ``YX``; before them comes ``T``;
+    then, with two, ``TZ``, or ``TC`` where the second is at most 4 long; with three ``TZC``.
+    """
+    colour = "S" if len(shape) >= 3 and shape[-1] == 3 and min(shape[-3:-1]) >= 8 else ""
+    leading = shape[: len(shape) - len(colour) - 2]
+    if len(leading) == 2:
+        names = "TC" if leading[1] <= 4 else "TZ"
+    elif len(leading) == 3:
+        names = "TZC"
+    else:
+        names = _SPARE[: len(leading)]
+    return f"{names}YX{colour}"

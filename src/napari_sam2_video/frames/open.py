@@ -1,0 +1,149 @@
+"""Open whatever holds frames; what it is is decided by its content, not by its name."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_sam2_video.errors import RecordingError
+from napari_sam2_video.frames.array import ArrayRecording
+from napari_sam2_video.frames.recording import Recording
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_HEAD = 1024
+_NUMPY = b"\x93NUMPY"
+
+
+def open_recording(
+    source: str | Path | Any,
+    *,
+    axes: str | None = None,
+    name: str | None = None,
+    scale: Mapping[str, float] | None = None,
+    units: Mapping[str, str | None] | None = None,
+) -> Recording:
+    """Open a recording without reading it.
+
+    Parameters
+    ----------
+    source : str, Path or array-like
+        A file (TIFF, video, NIfTI, DICOM, ``.npy``), a folder (images, OME-Zarr, zarr, a DICOM series), or an array
+        (numpy, dask, zarr; a list of arrays is a multiscale image, of which the first is used).
+    axes : str, optional
+        Names of the axes, where those found or guessed are wrong: for instance ``"ZYX"``.
+    name : str, optional
+        What to call it.
+    scale, units : mapping, optional
+        Pixel sizes and units by axis name, where those found are wrong or missing.
+
+    Returns
+    -------
+    Recording
+        To be closed by its `close`, or used as a context manager.
+
+    Raises
+    ------
+    RecordingError
+        If it does not exist, is none of these, is damaged, or the axes do not fit.
+    """
+    if isinstance(source, Recording):
+        recording = source
+    elif isinstance(source, str | os.PathLike):
+        recording = _open_path(Path(source), str(source))
+    else:
+        recording = _open_array(source, axes)
+    try:
+        if axes is not None and axes.upper() != recording.axes and not isinstance(recording, _Given):
+            recording.rename_axes(axes)
+        recording.set_calibration(
+            {letter.upper(): size for letter, size in (scale or {}).items()},
+            {letter.upper(): unit for letter, unit in (units or {}).items()},
+        )
+    except RecordingError:
+        recording.close()
+        raise
+    if name is not None:
+        recording.name = name
+    return recording
+
+
+class _Given(ArrayRecording):
+    """An array whose axes were named when it was opened."""
+
+
+def _open_path(path: Path, text: str) -> Recording:
+    if "://" in text:
+        raise RecordingError(f"{text} is an address; download it and open the file.")
+    if not path.exists():
+        raise RecordingError(f"There is no file or folder {path}; check the name.")
+    if path.is_dir():
+        return _open_folder(path)
+    if path.name in ("zarr.json", ".zattrs", ".zgroup", ".zarray"):
+        return _open_folder(path.parent)
+    try:
+        with path.open("rb") as file:
+            head = file.read(_HEAD)
+    except OSError as error:
+        raise RecordingError(f"{path} cannot be read ({error.strerror}); check its permissions.") from error
+    if not head:
+        raise RecordingError(f"{path} is empty; copy or write it again.")
+    return _open_file(path, head)
+
+
+def _open_folder(path: Path) -> Recording:
+    from napari_sam2_video.frames import folder, omezarr, volume
+
+    if omezarr.is_zarr(path):
+        return omezarr.open_zarr(path)
+    if volume.is_dicom_folder(path):
+        return volume.open_dicom(path)
+    return folder.open_folder(path)
+
+
+def _open_file(path: Path, head: bytes) -> Recording:
+    from napari_sam2_video.frames import image, tiff, video, volume
+
+    if tiff.is_tiff(head):
+        return tiff.open_tiff(path)
+    if head.startswith(_NUMPY):
+        return _open_numpy(path)
+    if volume.is_dicom(head):
+        return volume.open_dicom(path)
+    if volume.is_nifti(path, head):
+        return volume.open_nifti(path)
+    if image.is_image(head):
+        kind = image.probe_image(path)
+        return ArrayRecording(
+            image.read_image(path, kind), name=path.stem, axes="YXS" if len(kind.shape) == 3 else "YX", path=path
+        )
+    return video.open_video(path)
+
+
+def _open_numpy(path: Path) -> Recording:
+    try:
+        array = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError) as error:
+        raise RecordingError(f"{path} is no array file that can be read ({error}); save it again.") from error
+    return ArrayRecording(array, name=path.stem, path=path, metadata={"format": "npy"})
+
+
+def _open_array(source: Any, axes: str | None) -> Recording:
+    notes: tuple[str, ...] = ()
+    if isinstance(source, list | tuple) and source and all(hasattr(level, "shape") for level in source):
+        if len({tuple(level.shape) for level in source}) > 1:
+            notes = (f"The image is multiscale with {len(source)} levels: level 0, the full resolution, is used.",)
+            source = source[0]
+        else:
+            source = np.stack(source)
+    if type(source).__module__.split(".")[0] == "zarr":
+        from napari_sam2_video.frames.omezarr import zarr_recording
+
+        return zarr_recording(source, str(getattr(source, "name", "")).strip("/") or "zarr")
+    if not (hasattr(source, "shape") and hasattr(source, "dtype") and hasattr(source, "__getitem__")):
+        source = np.asarray(source)
+    return _Given(source, axes=axes, notes=notes)

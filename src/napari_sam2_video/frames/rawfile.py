@@ -1,0 +1,49 @@
+"""Read runs of bytes of one file from many threads."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import numpy.typing as npt
+
+
+class RawFile:
+    """A file of plain numbers, opened once.
+
+    A read that meets the end of the file raises instead of ending the process, as a memory map would whose file was
+    cut short meanwhile.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._file = path.open("rb", buffering=0)
+        self._lock = threading.Lock()
+
+    def read(self, offset: int, shape: tuple[int, ...], dtype: npt.DTypeLike) -> npt.NDArray[Any]:
+        """Array of that shape and type that begins `offset` bytes into the file.
+
+        Raises
+        ------
+        EOFError
+            If the file ends before.
+        """
+        values = np.empty(shape, dtype)
+        view = memoryview(values.reshape(-1).view(np.uint8))
+        with self._lock:
+            self._file.seek(offset)
+            while view:
+                count = self._file.readinto(view)
+                if not count:
+                    raise EOFError
+                view = view[count:]
+        return values
+
+    def close(self) -> None:
+        """Close the file, after the read that is going on."""
+        with self._lock:
+            self._file.close()

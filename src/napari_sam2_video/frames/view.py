@@ -1,0 +1,246 @@
+"""A recording as frames for the model: which axis is walked, what the others stand at, and one contrast window."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_sam2_video.errors import FrameError, RecordingError
+from napari_sam2_video.frames.window import WindowMap, checked_window, percentile_window
+from napari_sam2_video.types import ContrastWindow, ViewSettings
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import numpy.typing as npt
+
+    from napari_sam2_video.frames.recording import AxisIndex, Recording
+
+
+class FrameView:
+    """Frames of a recording, as the model and the person see them.
+
+    Parameters
+    ----------
+    recording : Recording
+        What is looked at.
+    settings : ViewSettings
+        How.
+
+    Attributes
+    ----------
+    n_frames : int
+        Length of the walked axis.
+    shape_yx : tuple of int
+        Shape of a frame: of the axes ``YX``, or ``ZX`` and ``ZY`` where ``Y`` or ``X`` is walked.
+    plane_axes : tuple of str
+        Names of those two axes.
+    walk_axis : str
+        Name of the walked axis.
+    pixel_size : tuple of float
+        Size of a pixel along the two axes of the plane; `units` holds their units.
+    step : float
+        Distance of two frames in `walk_unit`.
+
+    Raises
+    ------
+    RecordingError
+        If the settings do not fit the recording, or there is but one frame or one pixel.
+    """
+
+    def __init__(self, recording: Recording, settings: ViewSettings) -> None:
+        self.recording = recording
+        self.settings = replace(settings, axis=settings.axis.upper(), window=checked_window(settings.window))
+        self.walk_axis = self.settings.axis
+        self.plane_axes = plane_axes(recording, self.walk_axis)
+        self.n_frames = recording.length(self.walk_axis)
+        self.shape_yx = (recording.length(self.plane_axes[0]), recording.length(self.plane_axes[1]))
+        self._places = self._placed()
+        if self.n_frames < 2:
+            raise RecordingError(
+                f"{recording.name} has only one frame along {self.walk_axis}; choose another axis or a longer recording."
+            )
+        if min(self.shape_yx) < 2:
+            raise RecordingError(
+                f"The frames of {recording.name} are {self.shape_yx[0]} × {self.shape_yx[1]} pixels; there is nothing "
+                "to segment in them, so walk along another axis."
+            )
+        self.pixel_size = (recording.scale[self.plane_axes[0]], recording.scale[self.plane_axes[1]])
+        self.units = (recording.units[self.plane_axes[0]], recording.units[self.plane_axes[1]])
+        self.step = recording.scale[self.walk_axis]
+        self.walk_unit = recording.units[self.walk_axis]
+        letters = [letter for letter in recording.axes if letter in (*self.plane_axes, "S")]
+        self._swapped = letters.index(self.plane_axes[0]) > letters.index(self.plane_axes[1])
+        self._map = WindowMap(self.settings.window, recording.dtype)
+
+    def _placed(self) -> dict[str, int]:
+        places: dict[str, int] = {}
+        for letter in self.settings.fixed:
+            if letter not in self.recording.axes or letter in (*self.plane_axes, self.walk_axis, "S", "C"):
+                raise RecordingError(
+                    f"Axis {letter} of {self.recording.name} ({self.recording.axes}) cannot be fixed while "
+                    f"{self.walk_axis} is walked; leave it out."
+                )
+        for letter in self.recording.axes:
+            if letter in (*self.plane_axes, self.walk_axis, "S"):
+                continue
+            count = self.recording.length(letter)
+            place = self.settings.channel if letter == "C" else self.settings.fixed.get(letter)
+            if place is None and count > 1:
+                raise RecordingError(
+                    f"{self.recording.name} has {count} positions along {letter}; choose one of 0 to {count - 1}."
+                )
+            if place is not None and not 0 <= place < count:
+                raise RecordingError(
+                    f"{self.recording.name} has no position {place} along {letter}; choose one of 0 to {count - 1}."
+                )
+            places[letter] = place or 0
+        if self.settings.channel is not None and "C" not in places:
+            raise RecordingError(
+                f"{self.recording.name} ({self.recording.axes}) has no channels to choose from; leave the channel out."
+            )
+        return places
+
+    @cached_property
+    def key(self) -> str:
+        """SHA-256 that changes whenever the pixels that `read` gives would change."""
+        about = self.recording.fingerprint()
+        about.pop("path", None)
+        window = self.settings.window
+        seen = [self.walk_axis, self.plane_axes, self._places, float(window.low), float(window.high)]
+        return hashlib.sha256(json.dumps([about, seen], sort_keys=True).encode()).hexdigest()
+
+    def read(self, frame: int) -> npt.NDArray[np.uint8]:
+        """Frame as the model sees it.
+
+        Returns
+        -------
+        ndarray of uint8, shape (Y, X, 3)
+            C-contiguous, and the caller's own.
+
+        Raises
+        ------
+        FrameError
+            If the frame does not exist or cannot be read.
+        """
+        mapped = self._map(self.raw(frame))
+        if mapped.ndim == 3:
+            return np.ascontiguousarray(mapped)
+        frame_yxc = np.empty((*mapped.shape, 3), np.uint8)
+        frame_yxc[...] = mapped[..., None]
+        return frame_yxc
+
+    def raw(self, frame: int) -> npt.NDArray[Any]:
+        """Frame with its values untouched, shape ``(Y, X)``, or ``(Y, X, 3)`` of a colour recording.
+
+        Raises
+        ------
+        FrameError
+            If the frame does not exist or cannot be read.
+        """
+        if not 0 <= frame < self.n_frames:
+            raise FrameError(
+                f"{self.recording.name} has no frame {frame}; it has {self.n_frames}, numbered from 0 to "
+                f"{self.n_frames - 1}."
+            )
+        selection: dict[str, AxisIndex] = {**self._places, self.walk_axis: int(frame)}
+        values = self.recording.read(selection)
+        return np.ascontiguousarray(values.swapaxes(0, 1)) if self._swapped else values
+
+
+def plane_axes(recording: Recording, axis: str) -> tuple[str, str]:
+    """Names of the two axes that are shown while `axis` is walked.
+
+    Raises
+    ------
+    RecordingError
+        If the recording has no such axis, or too few others.
+    """
+    if axis not in recording.axes or axis == "S":
+        choice = ", ".join(letter for letter in recording.axes if letter != "S")
+        raise RecordingError(f"{recording.name} has no axis {axis!r} to walk along; choose one of {choice}.")
+    if axis not in "YX":
+        return "Y", "X"
+    others = [letter for letter in recording.axes if letter not in "CYXS"]
+    if not others:
+        raise RecordingError(f"{recording.name} is a single image; a recording needs frames along one more axis.")
+    return ("Z" if "Z" in others else others[0]), ("X" if axis == "Y" else "Y")
+
+
+def default_view(
+    recording: Recording,
+    *,
+    axis: str | None = None,
+    fixed: Mapping[str, int] | None = None,
+    channel: int | None = None,
+    window: ContrastWindow | tuple[float, float] | None = None,
+) -> ViewSettings:
+    """Settings to look at a recording, as complete as `FrameView` wants them.
+
+    Parameters
+    ----------
+    recording : Recording
+        What is looked at.
+    axis : str, optional
+        Axis to walk: ``T`` if it has more than one frame, else ``Z``, else the first that is none of ``CYXS``.
+    fixed : mapping of str to int, optional
+        Where other axes stand, those of the plane being ignored; 0 along ``T`` and the middle along the rest if not
+        given.
+    channel : int, optional
+        Index along ``C``; 0 if not given.
+    window : ContrastWindow or tuple of float, optional
+        ``(low, high)``; for bytes all their range, for other types `percentile_window` if not given.
+
+    Raises
+    ------
+    RecordingError
+        If an axis, a position or the window does not fit the recording.
+    """
+    axis = axis.upper() if axis else _default_axis(recording)
+    shown = plane_axes(recording, axis)
+    places = {letter.upper(): int(place) for letter, place in (fixed or {}).items()}
+    places = {letter: place for letter, place in places.items() if letter not in (*shown, axis, "S")}
+    if "C" in places:
+        channel = places.pop("C") if channel is None else channel
+    for letter in recording.axes:
+        if letter not in (*shown, axis, "S", "C"):
+            places.setdefault(letter, 0 if letter == "T" else recording.length(letter) // 2)
+    if channel is None and "C" in recording.axes and axis != "C":
+        channel = 0
+    if isinstance(window, ContrastWindow):
+        chosen: ContrastWindow | None = window
+    else:
+        chosen = ContrastWindow(float(window[0]), float(window[1])) if window is not None else None
+    settings = ViewSettings(axis, chosen or full_window(recording), places, channel)
+    FrameView(recording, settings)
+    if chosen is None and (recording.dtype.kind, recording.dtype.itemsize) not in (("u", 1), ("b", 1)):
+        settings = replace(settings, window=percentile_window(recording, axis=axis, fixed=places, channel=channel))
+    return settings
+
+
+def full_window(recording: Recording) -> ContrastWindow:
+    """Window of all values that the type can hold; 0 to 1 for real and for logical values."""
+    if recording.dtype.kind in "ui":
+        limits = np.iinfo(recording.dtype)
+        return ContrastWindow(float(limits.min), float(limits.max), "full")
+    return ContrastWindow(0.0, 1.0, "full")
+
+
+def view_summary(settings: ViewSettings) -> dict[str, Any]:
+    """JSON-able form of view settings."""
+    return asdict(settings)
+
+
+def _default_axis(recording: Recording) -> str:
+    candidates = [*"TZ", *(letter for letter in recording.axes if letter not in "TZCYXS")]
+    for letter in candidates:
+        if recording.length(letter) > 1:
+            return letter
+    raise RecordingError(
+        f"{recording.name} is a single image ({recording.axes} {recording.shape}); a recording needs at least two frames."
+    )

@@ -1,0 +1,159 @@
+"""One contrast window from raw values to what the model sees."""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_sam2_video.errors import RecordingError
+from napari_sam2_video.types import ContrastWindow
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import numpy.typing as npt
+
+    from napari_sam2_video.frames.recording import AxisIndex, Recording
+
+CT_WINDOWS: dict[str, ContrastWindow] = {
+    name: ContrastWindow(centre - width / 2, centre + width / 2, f"preset:{name}")
+    for name, centre, width in (
+        ("brain", 40, 80),
+        ("lung", -600, 1500),
+        ("abdomen", 40, 400),
+        ("bone", 400, 1800),
+        ("mediastinum", 40, 350),
+    )
+}
+"""Usual windows of computed tomography, in Hounsfield units."""
+
+_PERCENTILES = (0.1, 99.9)
+_FRAMES = 16
+_PIXELS = 1_000_000
+_NUMBER = r"\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*"
+
+
+def window_from_text(text: str) -> ContrastWindow:
+    """Read a window as a person writes it: ``"-160,240"`` or the name of a CT window.
+
+    Raises
+    ------
+    RecordingError
+        If it is neither.
+    """
+    preset = CT_WINDOWS.get(text.strip().lower())
+    if preset is not None:
+        return preset
+    match = re.fullmatch(f"{_NUMBER}[,:]{_NUMBER}", text)
+    if match is None:
+        raise RecordingError(
+            f"The contrast window {text!r} is neither two numbers such as -160,240 nor one of {', '.join(CT_WINDOWS)}."
+        )
+    return checked_window(ContrastWindow(float(match[1]), float(match[2])))
+
+
+def checked_window(window: ContrastWindow) -> ContrastWindow:
+    """Return `window` if it can be applied.
+
+    Raises
+    ------
+    RecordingError
+        If its ends are no numbers, or the high end is not above the low one.
+    """
+    if not (math.isfinite(window.low) and math.isfinite(window.high) and window.high > window.low):
+        raise RecordingError(
+            f"The contrast window {window.low:g} to {window.high:g} is empty; give a low end and a higher high end."
+        )
+    return window
+
+
+def percentile_window(
+    recording: Recording, *, axis: str | None = None, fixed: Mapping[str, int] | None = None, channel: int | None = None
+) -> ContrastWindow:
+    """Window between the 0.1st and the 99.9th percentile of a sample of the whole recording.
+
+    Parameters
+    ----------
+    recording : Recording
+        At most 16 of its frames and a million of its pixels are looked at; NaN and infinite values are left out.
+    axis : str, optional
+        The walked axis, along which the frames are spread. The first one that is no axis of the image if not given.
+    fixed : mapping of str to int, optional
+        Where the other axes stand; their middle if not given.
+    channel : int, optional
+        Index along ``C``.
+
+    Returns
+    -------
+    ContrastWindow
+        A window one wide if all values are the same.
+    """
+    leading = [letter for letter in recording.axes if letter not in "YXS"]
+    walked = axis if axis in leading else next((letter for letter in leading if letter != "C"), None)
+    places: dict[str, AxisIndex] = {letter: recording.length(letter) // 2 for letter in leading}
+    places |= {letter: place for letter, place in (fixed or {}).items() if letter in leading}
+    if "C" in leading and channel is not None:
+        places["C"] = channel
+    count = recording.length(walked) if walked else 1
+    frames = sorted({round(part * (count - 1)) for part in np.linspace(0, 1, _FRAMES)})
+    area = math.prod(recording.length(letter) for letter in "YXS")
+    step = max(1, math.ceil(math.sqrt(area * len(frames) / _PIXELS)))
+    places |= {letter: slice(None, None, step) for letter in "YX"}
+    values = np.concatenate(
+        [recording.read({**places, walked: frame} if walked else places).ravel() for frame in frames]
+    )
+    if values.dtype.kind == "f":
+        values = values[np.isfinite(values)]
+    if values.size == 0:
+        return ContrastWindow(0.0, 1.0, "percentile")
+    low, high = (float(value) for value in np.percentile(values.astype(np.float64), _PERCENTILES))
+    if not high > low:
+        low, high = float(values.min()), float(values.max())
+    return ContrastWindow(low, high if high > low else low + max(1.0, abs(low) * 1e-6), "percentile")
+
+
+class WindowMap:
+    """Applies one window to arrays of one type.
+
+    Parameters
+    ----------
+    window : ContrastWindow
+        Values up to `low` become 0, from `high` on 255, between them ``round((value - low) * 255 / (high - low))``.
+        NaN becomes 0.
+    dtype : dtype
+        Type of the raw values.
+    """
+
+    def __init__(self, window: ContrastWindow, dtype: npt.DTypeLike) -> None:
+        self.window = checked_window(window)
+        self.dtype = np.dtype(dtype)
+        self._table: npt.NDArray[np.uint8] | None = None
+        self._same = self.dtype == np.uint8 and (window.low, window.high) == (0, 255)
+        if self.dtype.kind in "bui" and self.dtype.itemsize <= 2:
+            codes = np.arange(256**self.dtype.itemsize, dtype=f"u{self.dtype.itemsize}")
+            values = codes.view(self.dtype) if self.dtype.kind == "i" else codes
+            self._table = self._scaled(values.astype(np.float64))
+
+    def __call__(self, raw: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
+        """Map `raw`, of any shape; the result may be `raw` itself where nothing changes."""
+        if self._same:
+            return raw
+        if self._table is not None:
+            return self._table[raw.view(f"u{self.dtype.itemsize}")]
+        if raw.ndim < 2 or raw.size <= _PIXELS:
+            return self._scaled(raw.astype(np.float64))
+        mapped = np.empty(raw.shape, np.uint8)
+        rows = max(1, _PIXELS * len(raw) // raw.size)
+        for start in range(0, len(raw), rows):
+            mapped[start : start + rows] = self._scaled(raw[start : start + rows].astype(np.float64))
+        return mapped
+
+    def _scaled(self, values: npt.NDArray[np.float64]) -> npt.NDArray[np.uint8]:
+        values = np.clip(values, self.window.low, self.window.high)
+        values -= self.window.low
+        values *= 255 / (self.window.high - self.window.low)
+        np.nan_to_num(values, copy=False, nan=0.0)
+        return np.rint(values).astype(np.uint8)
