@@ -42,8 +42,8 @@ def files_fingerprint(folder: Path, files: Sequence[Path]) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``path`` of the folder, ``kind``, ``files`` (how many), ``size`` in bytes of all, ``mtime_ns`` of the newest, and
-        ``sample``, the SHA-256 of names, sizes, and blocks of files spread over them.
+        ``path`` of the folder, ``kind``, ``files`` (how many), ``size`` in bytes of all, ``mtime_ns`` of the newest,
+        and ``sample``, the SHA-256 of names, sizes, and blocks of files spread over them.
     """
     digest = hashlib.sha256()
     states = [file.stat() for file in files]

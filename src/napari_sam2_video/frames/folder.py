@@ -6,6 +6,7 @@ import math
 import re
 import threading
 from collections import Counter, OrderedDict
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -72,7 +73,7 @@ def image_files(folder: Path) -> tuple[list[Path], tuple[str, ...]]:
 def natural_key(name: str) -> tuple[Any, ...]:
     """Sort key under which 2 comes before 10."""
     parts = re.split(r"(\d+)", name.lower())
-    return tuple((int(part), "") if n % 2 else (0, part) for n, part in enumerate(parts)) + ((0, name),)
+    return (*((int(part), "") if n % 2 else (0, part) for n, part in enumerate(parts)), (0, name))
 
 
 def _gaps(files: list[Path]) -> list[str]:
@@ -83,7 +84,7 @@ def _gaps(files: list[Path]) -> list[str]:
     if len(moving) != 1:
         return []
     numbers = [int(found[moving[0]]) for found in numbered]
-    steps = Counter(after - before for before, after in zip(numbers[:-1], numbers[1:], strict=True))
+    steps = Counter(after - before for before, after in pairwise(numbers))
     usual = steps.most_common(1)[0][0]
     holes = [n for n in range(1, len(numbers)) if numbers[n] - numbers[n - 1] > usual > 0]
     if not holes:
@@ -100,7 +101,7 @@ class _ImageFolder(PlanesRecording):
     """PNG, JPEG and the like."""
 
     def __init__(self, path: Path, files: list[Path], notes: tuple[str, ...]) -> None:
-        self._files = files
+        self._folder, self._files = path, files
         self._kind = probe_image(files[0])
         step = 1 if len(files) <= _ALL_CHECKED else len(files) // _SPREAD
         for file in files[1::step]:
@@ -134,16 +135,15 @@ class _ImageFolder(PlanesRecording):
         except RecordingError as error:
             raise FrameError(f"Frame {number} cannot be read: {error}") from error
 
-    def fingerprint(self) -> dict[str, Any]:
-        assert self.path is not None
-        return _described(self) | files_fingerprint(self.path, self._files)
+    def _source(self) -> dict[str, Any]:
+        return files_fingerprint(self._folder, self._files)
 
 
 class _TiffFolder(PlanesRecording):
     """TIFF files, each one plane or one stack."""
 
     def __init__(self, path: Path, files: list[Path], notes: tuple[str, ...]) -> None:
-        self._files = files
+        self._folder, self._files = path, files
         self._lock = threading.Lock()
         self._opened: OrderedDict[int, Recording] = OrderedDict()
         with open_tiff(files[0]) as first:
@@ -197,19 +197,14 @@ class _TiffFolder(PlanesRecording):
         self._opened.move_to_end(frame)
         return self._opened[frame]
 
-    def fingerprint(self) -> dict[str, Any]:
-        assert self.path is not None
-        return _described(self) | files_fingerprint(self.path, self._files)
+    def _source(self) -> dict[str, Any]:
+        return files_fingerprint(self._folder, self._files)
 
     def _close(self) -> None:
         with self._lock:
             for recording in self._opened.values():
                 recording.close()
             self._opened.clear()
-
-
-def _described(recording: Recording) -> dict[str, Any]:
-    return {"shape": list(recording.shape), "dtype": recording.dtype.str, "axes": recording.axes}
 
 
 def _size(shape: tuple[int, ...]) -> str:

@@ -130,7 +130,6 @@ class ZarrRecording(ArrayRecording):
                 "again."
             ) from error
 
-    def fingerprint(self) -> dict[str, Any]:
-        described = {"shape": list(self.shape), "dtype": self.dtype.str, "axes": self.axes}
+    def _source(self) -> dict[str, Any]:
         place = {"path": str(self.path.absolute())} if self.path is not None else {}
-        return described | place | array_fingerprint(self) | {"kind": "zarr"}
+        return place | array_fingerprint(self) | {"kind": "zarr"}

@@ -57,8 +57,9 @@ def open_recording(
         recording = _open_path(Path(source), str(source))
     else:
         recording = _open_array(source, axes)
+        axes = None
     try:
-        if axes is not None and axes.upper() != recording.axes and not isinstance(recording, _Given):
+        if axes is not None:
             recording.rename_axes(axes)
         recording.set_calibration(
             {letter.upper(): size for letter, size in (scale or {}).items()},
@@ -70,10 +71,6 @@ def open_recording(
     if name is not None:
         recording.name = name
     return recording
-
-
-class _Given(ArrayRecording):
-    """An array whose axes were named when it was opened."""
 
 
 def _open_path(path: Path, text: str) -> Recording:
@@ -143,7 +140,11 @@ def _open_array(source: Any, axes: str | None) -> Recording:
     if type(source).__module__.split(".")[0] == "zarr":
         from napari_sam2_video.frames.omezarr import zarr_recording
 
-        return zarr_recording(source, str(getattr(source, "name", "")).strip("/") or "zarr")
+        found = zarr_recording(source, str(getattr(source, "name", "")).strip("/") or "zarr")
+        if axes is not None:
+            found.rename_axes(axes)
+        found.notes = (*notes, *found.notes)
+        return found
     if not (hasattr(source, "shape") and hasattr(source, "dtype") and hasattr(source, "__getitem__")):
         source = np.asarray(source)
-    return _Given(source, axes=axes, notes=notes)
+    return ArrayRecording(source, axes=axes, notes=notes)

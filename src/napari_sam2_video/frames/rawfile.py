@@ -33,7 +33,7 @@ class RawFile:
             If the file ends before.
         """
         values = np.empty(shape, dtype)
-        view = memoryview(values.reshape(-1).view(np.uint8))
+        view = memoryview(values.reshape(-1).view(np.uint8).data)
         with self._lock:
             self._file.seek(offset)
             while view:

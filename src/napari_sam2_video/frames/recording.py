@@ -167,14 +167,15 @@ class Recording(ABC):
         chunks = tuple(n if letter in "YXS" else 1 for letter, n in zip(self.axes, self.shape, strict=True))
         name = f"recording-{uuid.uuid4().hex}"
         meta = np.empty((0,) * len(self.shape), self.dtype)
-        return da.from_array(_Indexable(self), chunks=chunks, name=name, asarray=False, meta=meta)
+        from_array: Any = da.from_array
+        return from_array(_Indexable(self), chunks=chunks, name=name, asarray=False, meta=meta)
 
     def fingerprint(self) -> dict[str, Any]:
         """What tells this recording from another: JSON-able, and cheap however large the recording is."""
-        base: dict[str, Any] = {"shape": list(self.shape), "dtype": self.dtype.str, "axes": self.axes}
-        if self.path is not None:
-            return base | file_fingerprint(self.path)
-        return base | array_fingerprint(self)
+        return {"shape": list(self.shape), "dtype": self.dtype.str, "axes": self.axes} | self._source()
+
+    def _source(self) -> dict[str, Any]:
+        return file_fingerprint(self.path) if self.path is not None else array_fingerprint(self)
 
     def close(self) -> None:
         """Release files and processes; a second call does nothing."""
@@ -182,7 +183,7 @@ class Recording(ABC):
             self.closed = True
             self._close()
 
-    def _close(self) -> None:
+    def _close(self) -> None:  # noqa: B027 - most arrays hold nothing
         """Release what the backend holds."""
 
     def __enter__(self) -> Self:

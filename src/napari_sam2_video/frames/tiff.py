@@ -282,4 +282,4 @@ def _promised(file: Any) -> int:
     if match is None:
         return 0
     shape = [int(n) for n in match[1].split(",")]
-    return math.prod(shape) // max(1, math.prod(file.pages.first.shape))
+    return int(math.prod(shape) // max(1, math.prod(file.pages.first.shape)))

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from xml.etree import ElementTree
 
 from napari_sam2_video.frames.axes import name_unknown, plain_unit
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 _CENTIMETRE = 3
 
@@ -28,8 +25,7 @@ def about_tiff(file: Any, axes: str) -> dict[str, Any]:
     dict
         Keyword arguments of a `Recording`.
     """
-    path: Path = file.filehandle.path_object if hasattr(file.filehandle, "path_object") else None
-    name = path.stem if path is not None else file.filename.rsplit(".", 1)[0]
+    name: str = file.filename.rsplit(".", 1)[0]
     scale: dict[str, float] = {}
     units: dict[str, str | None] = {}
     kind = "tiff"

@@ -63,7 +63,7 @@ class FrameView:
         self._places = self._placed()
         if self.n_frames < 2:
             raise RecordingError(
-                f"{recording.name} has only one frame along {self.walk_axis}; choose another axis or a longer recording."
+                f"{recording.name} has only one frame along {self.walk_axis}; choose another axis or recording."
             )
         if min(self.shape_yx) < 2:
             raise RecordingError(
@@ -237,10 +237,10 @@ def view_summary(settings: ViewSettings) -> dict[str, Any]:
 
 
 def _default_axis(recording: Recording) -> str:
-    candidates = [*"TZ", *(letter for letter in recording.axes if letter not in "TZCYXS")]
+    candidates: list[str] = [*"TZ", *(letter for letter in recording.axes if letter not in "TZCYXS")]
     for letter in candidates:
         if recording.length(letter) > 1:
             return letter
     raise RecordingError(
-        f"{recording.name} is a single image ({recording.axes} {recording.shape}); a recording needs at least two frames."
+        f"{recording.name} is a single image ({recording.axes} {recording.shape}); a recording needs two or more."
     )
