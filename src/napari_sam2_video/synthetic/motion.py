@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 _HARMONICS = 4
 
 
-def random_radius(rng: np.random.Generator, side: int, small: float = 0.05, large: float = 0.17) -> float:
+def random_radius(rng: np.random.Generator, side: float, small: float = 0.05, large: float = 0.17) -> float:
     """Log-uniform radius in pixels between two parts of the frame's `side`."""
     return float(side * np.exp(rng.uniform(np.log(small), np.log(large))))
 

@@ -16,14 +16,17 @@ if TYPE_CHECKING:
 
 
 def nuclei(
-    rng: np.random.Generator, frames: int, size: tuple[int, int]
+    rng: np.random.Generator, frames: int, size: tuple[int, int], *, scale: float = 1.0
 ) -> tuple[NDArray[np.float64], NDArray[np.uint16]]:
-    """Ellipsoidal nuclei of a fluorescence stack; brightness 0 … 1 (T, Y, X) and truth (T, Y, X)."""
-    side = min(size)
+    """Ellipsoidal nuclei of a fluorescence stack; brightness 0 … 1 (T, Y, X) and truth (T, Y, X).
+
+    `scale` below 1 makes them smaller and more.
+    """
+    side = min(size) * scale
     contrast = rng.uniform(0.35, 0.7)
     optics = Optics.random(rng, contrast)
     background = rng.uniform(0.03, 0.2)
-    count = int(rng.integers(8, 20))
+    count = int(rng.integers(8, 20) / scale**1.5)
     typical = random_radius(rng, side, 0.055, 0.1)
     largest = np.clip(typical * np.exp(rng.normal(0, 0.18, count)), 0.05 * side, 0.13 * side)
     starts, kept = scatter(rng, largest, size, 1.05)

@@ -1,0 +1,171 @@
+"""Train the demo model: ``python tools/train_demo_model.py``; after a stop, again with ``--resume``.
+
+Recordings, state and log go to ``training/``. At the end of every hundred steps the log has a new line; the plot of the
+curves is drawn from it with ``--plot``, and the weights are written for the package with ``--export``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from demo_model.data import Dealer, build_cache
+from demo_model.export import export_weights
+from demo_model.plot import plot_log
+from demo_model.schedule import STAGES, Stage
+from demo_model.start import prepare_start
+from demo_model.unroll import Unroller, lean_attention
+from napari_sam2_video.engine.build import build_network
+from napari_sam2_video.models.presets import DEMO
+
+_ROOT = Path(__file__).resolve().parents[1]
+_AVERAGE_OVER = 400
+
+
+class Trainer:
+    """Weights, their running mean, the optimiser and the place in the schedule; saved and taken up again."""
+
+    def __init__(self, folder: Path, seed: int) -> None:
+        torch.manual_seed(seed)
+        self._folder = folder
+        self._state = folder / "state.pt"
+        self._log = folder / "log.jsonl"
+        network = build_network(DEMO, STAGES[0].side)
+        prepare_start(network)
+        self.unroller = Unroller(network, seed)
+        self.optimiser = self._new_optimiser()
+        self.average = {key: value.detach().clone() for key, value in network.state_dict().items()}
+        self.stage = 0
+        self.step = 0
+        self.seconds = 0.0
+
+    def _new_optimiser(self) -> torch.optim.Optimizer:
+        wide = [p for p in self.unroller.parameters() if p.ndim >= 2]
+        narrow = [p for p in self.unroller.parameters() if p.ndim < 2]
+        groups = [{"params": wide, "weight_decay": 0.02}, {"params": narrow, "weight_decay": 0.0}]
+        return torch.optim.AdamW(groups, lr=1e-3, betas=(0.9, 0.98))
+
+    def _resize(self, side: int) -> None:
+        network = self.unroller.network
+        if network.image_size == side:
+            return
+        larger = build_network(DEMO, side)
+        larger.load_state_dict(network.state_dict())
+        unroller = Unroller(larger, side)
+        unroller.where.load_state_dict(self.unroller.where.state_dict())
+        unroller.scenery.load_state_dict(self.unroller.scenery.state_dict())
+        old = self.optimiser.state_dict()
+        self.unroller = unroller
+        self.optimiser = self._new_optimiser()
+        self.optimiser.load_state_dict(old)
+
+    def save(self) -> None:
+        """Keep everything that a later run needs, replacing the last state only when the new one is whole."""
+        state = {
+            "side": self.unroller.network.image_size,
+            "unroller": self.unroller.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "average": self.average,
+            "place": (self.stage, self.step, self.seconds),
+        }
+        part = self._state.with_suffix(".part")
+        torch.save(state, part)
+        os.replace(part, self._state)
+
+    def load(self) -> None:
+        """Take up the state of an earlier run."""
+        state = torch.load(self._state, weights_only=True)
+        self._resize(state["side"])
+        self.unroller.load_state_dict(state["unroller"])
+        self.optimiser.load_state_dict(state["optimiser"])
+        self.average = state["average"]
+        self.stage, self.step, self.seconds = state["place"]
+
+    def run(self, cache: Path, until: float) -> None:
+        """Walk through the schedule until its end or until the clock reads `until`."""
+        dealer = Dealer(cache, 1 + 1000 * self.stage + self.step)
+        while self.stage < len(STAGES):
+            stage = STAGES[self.stage]
+            self._resize(stage.side)
+            while self.step < stage.steps:
+                self._hundred(stage, dealer)
+                self.save()
+                if time.time() > until:
+                    return
+            self.stage, self.step = self.stage + 1, 0
+            self.save()
+
+    def _hundred(self, stage: Stage, dealer: Dealer) -> None:
+        begun = time.time()
+        lines: list[dict[str, float]] = []
+        for _ in range(min(100, stage.steps - self.step)):
+            batch = dealer.batch(stage.clips, stage.objects, stage.frames, stage.side, stage.modes)
+            with torch.autocast("cpu", torch.bfloat16):
+                result = self.unroller(batch, stage.weights)
+            for group in self.optimiser.param_groups:
+                group["lr"] = stage.rate_at(self.step)
+            self.optimiser.zero_grad()
+            result.loss.backward()
+            norm = float(torch.nn.utils.clip_grad_norm_(self.unroller.parameters(), 1.0))
+            if np.isfinite(norm):
+                self.optimiser.step()
+            self._average(self.step + 100 * (self.stage > 0))
+            self.step += 1
+            lines.append({**result.figures, batch.mode: result.figures["first"], "norm": norm})
+        self.seconds += time.time() - begun
+        keys = sorted({key for line in lines for key in line})
+        means = {key: _mean([line[key] for line in lines if key in line]) for key in keys}
+        entry: dict[str, Any] = {"stage": stage.name, "step": self.step, "seconds": round(self.seconds), **means}
+        with self._log.open("a") as log:
+            log.write(json.dumps(entry) + "\n")
+        print(" ".join(f"{key} {value}" for key, value in entry.items()), flush=True)
+
+    def _average(self, step: int) -> None:
+        keep = min(1 - 1 / _AVERAGE_OVER, (1 + step) / (10 + step))
+        with torch.no_grad():
+            for key, value in self.unroller.network.state_dict().items():
+                if value.is_floating_point():
+                    self.average[key].lerp_(value, 1 - keep)
+
+
+def _mean(values: list[float]) -> float | None:
+    known = [value for value in values if np.isfinite(value)]
+    return round(float(np.mean(known)), 4) if known else None
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--folder", type=Path, default=_ROOT / "training")
+    parser.add_argument("--recordings", type=int, default=2000)
+    parser.add_argument("--minutes", type=float, default=600, help="stop after so long; resume later")
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--resume", action="store_true")
+    parser.add_argument("--plot", type=Path, help="only draw the log's curves to this file")
+    parser.add_argument("--export", action="store_true", help="only write the weights into the package")
+    chosen = parser.parse_args()
+    if chosen.plot:
+        plot_log(chosen.folder / "log.jsonl", chosen.plot)
+        return
+    if chosen.export:
+        print(export_weights(chosen.folder / "state.pt"))
+        return
+    torch.set_num_threads(chosen.threads)
+    until = time.time() + 60 * chosen.minutes
+    build_cache(chosen.folder / "cache", chosen.recordings, 12)
+    trainer = Trainer(chosen.folder, chosen.seed)
+    if chosen.resume:
+        trainer.load()
+    with lean_attention():
+        trainer.run(chosen.folder / "cache", until)
+
+
+if __name__ == "__main__":
+    main()
