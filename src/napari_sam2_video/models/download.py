@@ -1,0 +1,217 @@
+"""Fetch a checkpoint: locked, resumable, verified, and in its place only when it is whole."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import time
+from typing import TYPE_CHECKING
+
+from napari_sam2_video.errors import DownloadError
+from napari_sam2_video.models.catalogue import how_to_get
+from napari_sam2_video.models.folder import FOLDER_VARIABLE, file_sha256
+from napari_sam2_video.models.partial import Partial
+from napari_sam2_video.models.record import record_sha256, recorded_sha256
+from napari_sam2_video.models.sniff import not_a_checkpoint
+from napari_sam2_video.models.transfer import Cancelled, Interrupted, Refused, fetch_into
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from filelock import BaseFileLock
+
+    from napari_sam2_video.models.catalogue import ModelEntry
+
+TIMEOUT = 30.0
+ATTEMPTS = 4
+_POLL = 0.2
+
+
+class DownloadCancelledError(DownloadError):
+    """Somebody asked to stop; what has arrived is kept."""
+
+
+def download(
+    entry: ModelEntry,
+    folder: Path,
+    *,
+    progress: Callable[[int, int | None], None] | None = None,
+    cancel: Callable[[], bool] | None = None,
+    base_url: str | None = None,
+    timeout: float = TIMEOUT,
+) -> Path:
+    """Fetch the checkpoint of an entry into a folder.
+
+    What has arrived stands in ``<file>.part`` and is taken up again by the next call, with ``Range`` and ``If-Range``,
+    as long as the published file is the same. The file gets its name only when its size and SHA-256 are right and
+    its bytes are on the disk. A second process waits for the first one. If the file is there already, it is checked
+    and nothing is fetched.
+
+    Parameters
+    ----------
+    entry : ModelEntry
+        Entry of the catalogue with a `url`.
+    folder : Path
+        Folder to put it in; made if needed.
+    progress : callable, optional
+        Called with the bytes that are there and the bytes of the whole file (None if unknown).
+    cancel : callable, optional
+        Asked between blocks; the download stops, and what has arrived is kept, when it returns True.
+    base_url : str, optional
+        Fetch ``<base_url>/<file_name>`` instead, from a mirror.
+    timeout : float
+        Seconds without a byte after which a connection is given up.
+
+    Returns
+    -------
+    Path
+        The checkpoint.
+
+    Raises
+    ------
+    DownloadCancelledError
+        If `cancel` returned True.
+    DownloadError
+        If it could not be fetched, or what came is not the published file. Never leaves a wrong file in place.
+    """
+    if entry.url is None:
+        raise DownloadError(f'The model "{entry.name}" is part of this package and cannot be downloaded.')
+    url = f"{base_url.rstrip('/')}/{entry.file_name}" if base_url else entry.url
+    target = folder / entry.file_name
+    lock = _lock(folder, target)
+    for _ in _until_locked(lock, folder, cancel):
+        time.sleep(_POLL)
+    try:
+        if not _is_there(entry, target):
+            _fetch(entry, url, target, progress, cancel, timeout)
+    except OSError as error:
+        raise DownloadError(_disk_sentence(entry, target, error)) from error
+    finally:
+        lock.release()
+    return target
+
+
+def _lock(folder: Path, target: Path) -> BaseFileLock:
+    from filelock import FileLock
+
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DownloadError(_folder_sentence(folder, error)) from error
+    return FileLock(folder / f".{target.name}.lock")
+
+
+def _until_locked(lock: BaseFileLock, folder: Path, cancel: Callable[[], bool] | None) -> Iterator[None]:
+    """Yield as long as another process holds the lock."""
+    from filelock import Timeout
+
+    while True:
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            if cancel is not None and cancel():
+                raise DownloadCancelledError(
+                    f"Stopped while another process downloads into {folder}; it goes on there."
+                ) from None
+            yield
+        except (OSError, NotImplementedError) as error:
+            raise DownloadError(_folder_sentence(folder, error)) from error
+        else:
+            return
+
+
+def _is_there(entry: ModelEntry, target: Path) -> bool:
+    """Accept a finished file; move a wrong one out of the way, so that it is never loaded."""
+    if not target.is_file():
+        return False
+    expected = entry.sha256 or recorded_sha256(target)
+    if expected is None or file_sha256(target) == expected:
+        return True
+    target.replace(target.with_name(target.name + ".refused"))
+    return False
+
+
+def _fetch(
+    entry: ModelEntry,
+    url: str,
+    target: Path,
+    progress: Callable[[int, int | None], None] | None,
+    cancel: Callable[[], bool] | None,
+    timeout: float,
+) -> None:
+    part = Partial(target, url, verified=entry.sha256 is not None)
+    _check_room(entry, part)
+    by_hand = how_to_get(entry, target.parent)
+    attempt, whole = 0, False
+    while not whole:
+        attempt, before = attempt + 1, part.size()
+        try:
+            fetch_into(part, size=entry.size, progress=progress, cancel=cancel, timeout=timeout)
+            whole = True
+        except Refused as refusal:
+            part.delete()
+            raise DownloadError(f"{url} did not give {entry.file_name} but {refusal}; {by_hand}.") from refusal
+        except Cancelled:
+            raise DownloadCancelledError(
+                f"The download of {entry.file_name} was stopped{_kept(part)}; start it again when you like."
+            ) from None
+        except Interrupted as interruption:
+            if attempt == ATTEMPTS or part.size() == before:
+                raise DownloadError(
+                    f"{url} could not be fetched ({interruption}){_kept(part)}; check the network and try again, or "
+                    f"{by_hand}."
+                ) from interruption
+    _finish(entry, url, target, part)
+
+
+def _kept(part: Partial) -> str:
+    size = part.size()
+    return f", {size / 1e6:.1f} MB are kept and the next try goes on from there" if size else ""
+
+
+def _finish(entry: ModelEntry, url: str, target: Path, part: Partial) -> None:
+    impostor = not_a_checkpoint(part.head())
+    if impostor:
+        part.delete()
+        raise DownloadError(
+            f"{url} is not a checkpoint but {impostor}; it was deleted; {how_to_get(entry, target.parent)}."
+        )
+    found = part.sha256()
+    if entry.sha256 is not None and found != entry.sha256:
+        part.delete()
+        raise DownloadError(
+            f"What came from {url} is not the published file (SHA-256 {found} instead of {entry.sha256}); it was "
+            f"deleted and never loaded; try again, or {how_to_get(entry, target.parent)}."
+        )
+    if entry.sha256 is None:
+        record_sha256(target, found)
+    part.publish()
+
+
+def _check_room(entry: ModelEntry, part: Partial) -> None:
+    if entry.size is None:
+        return
+    needed = entry.size - part.size()
+    free = shutil.disk_usage(part.target.parent).free
+    if free < needed:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def _disk_sentence(entry: ModelEntry, target: Path, error: OSError) -> str:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        size = f" ({entry.size / 1e6:.0f} MB)" if entry.size else ""
+        return (
+            f"The disk of {target.parent} is too full for {entry.file_name}{size}; what has arrived is kept: make room "
+            f"and try again, or name another folder with the environment variable {FOLDER_VARIABLE}."
+        )
+    return _folder_sentence(target.parent, error)
+
+
+def _folder_sentence(folder: Path, error: Exception) -> str:
+    reason = getattr(error, "strerror", None) or "it does not support locks"
+    return (
+        f"Checkpoints cannot be written to {folder} ({reason}); name another folder with the environment variable "
+        f"{FOLDER_VARIABLE}."
+    )

@@ -1,0 +1,93 @@
+"""A file that is still arriving: ``<file>.part``, with a note of which published file it is part of."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from typing import TYPE_CHECKING, BinaryIO
+
+from napari_sam2_video.models.sniff import HEAD_BYTES
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_BLOCK = 1 << 22
+
+
+class Partial:
+    """The bytes of `target` that have arrived.
+
+    Parameters
+    ----------
+    target : Path
+        Where the file will be.
+    url : str
+        Where it comes from; a part from elsewhere is not taken up.
+    verified : bool
+        True if the whole will be compared with a published SHA-256, so that a part may be taken up even where the
+        server gave nothing to tell two versions of a file apart.
+    """
+
+    def __init__(self, target: Path, url: str, *, verified: bool) -> None:
+        self.target = target
+        self.url = url
+        self.path = target.with_name(target.name + ".part")
+        self._note = target.with_name(target.name + ".part.json")
+        self._verified = verified
+
+    def size(self) -> int:
+        """Bytes that have arrived."""
+        try:
+            return self.path.stat().st_size
+        except FileNotFoundError:
+            return 0
+
+    def resume(self) -> tuple[int, str | None]:
+        """Bytes that may be built upon, and the validator for ``If-Range``, if the server gave one."""
+        try:
+            note = json.loads(self._note.read_text(encoding="utf-8"))
+            url, validator = note["url"], note["validator"]
+        except (FileNotFoundError, ValueError, KeyError, TypeError):
+            return 0, None
+        if url != self.url or not (validator or self._verified):
+            return 0, None
+        return self.size(), validator
+
+    def open(self, offset: int, validator: str | None) -> BinaryIO:
+        """Open for writing from `offset` on, where 0 begins anew, and note the validator."""
+        if offset == 0:
+            self.path.unlink(missing_ok=True)
+            self._note.write_text(json.dumps({"url": self.url, "validator": validator}), encoding="utf-8")
+        return self.path.open("ab")
+
+    def head(self) -> bytes:
+        """The first bytes."""
+        with self.path.open("rb") as handle:
+            return handle.read(HEAD_BYTES)
+
+    def sha256(self) -> str:
+        """SHA-256 of what stands on the disk, in hexadecimal."""
+        digest = hashlib.sha256()
+        with self.path.open("rb") as handle:
+            while block := handle.read(_BLOCK):
+                digest.update(block)
+        return digest.hexdigest()
+
+    def delete(self) -> None:
+        """Forget what has arrived."""
+        self.path.unlink(missing_ok=True)
+        self._note.unlink(missing_ok=True)
+
+    def publish(self) -> None:
+        """Give the file its name, once its bytes are on the disk."""
+        with self.path.open("rb+") as handle:
+            os.fsync(handle.fileno())
+        self.path.replace(self.target)
+        if os.name == "posix":
+            folder = os.open(self.target.parent, os.O_RDONLY)
+            try:
+                os.fsync(folder)
+            finally:
+                os.close(folder)
+        self._note.unlink(missing_ok=True)

@@ -1,0 +1,168 @@
+"""What a person calls a model -> the checked file it stands for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from napari_sam2_video.errors import CheckpointError, ModelError
+from napari_sam2_video.models.catalogue import (
+    CATALOGUE,
+    checkpoint_path,
+    entry_with_hash,
+    find_entry,
+    how_to_get,
+    is_downloaded,
+)
+from napari_sam2_video.models.checkpoint import load_state, refuse_impostor
+from napari_sam2_video.models.folder import file_sha256
+from napari_sam2_video.models.recognise import recognise
+from napari_sam2_video.models.record import recorded_sha256
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from napari_sam2_video.models.catalogue import ModelEntry
+    from napari_sam2_video.models.presets import ModelPreset
+
+
+@dataclass(frozen=True)
+class ModelFile:
+    """A checkpoint that is there, checked as far as it can be without running it.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    preset : ModelPreset
+        The network it fits.
+    sha256 : str
+        Hexadecimal SHA-256 of the file.
+    name : str
+        Name in the catalogue, or the file's name without its suffix.
+    image_size : int
+        Side in pixels of the square image it was trained for.
+    known : bool
+        True if the SHA-256 stands in the catalogue.
+    image_size_known : bool
+        False if `image_size` is only the usual one of the preset: the tensors of a 512 px and of a 1024 px model
+        look the same, so for a file of one's own the size has to be given by the person.
+    """
+
+    path: Path
+    preset: ModelPreset
+    sha256: str
+    name: str
+    image_size: int
+    known: bool
+    image_size_known: bool = True
+
+
+def resolve_model(
+    model: str,
+    *,
+    folder: Path | None = None,
+    download: bool = False,
+    progress: Callable[[int, int | None], None] | None = None,
+    cancel: Callable[[], bool] | None = None,
+) -> ModelFile:
+    """Find, and if allowed fetch, the checkpoint a name or a path stands for.
+
+    Parameters
+    ----------
+    model : str
+        Name of the catalogue, or path of a checkpoint. A name wins over a file of the same name.
+    folder : Path, optional
+        Model folder; the usual one if not given.
+    download : bool
+        Fetch the checkpoint if it is not there.
+    progress : callable, optional
+        Called with the bytes that are there and the bytes of the whole file (None if unknown).
+    cancel : callable, optional
+        Asked between blocks; the download stops when it returns True.
+
+    Raises
+    ------
+    ModelError
+        If the name is unknown or the model is not downloaded; the sentence names the command that fetches it.
+    CheckpointError
+        If the file is not what the catalogue says, or not a checkpoint we can use.
+    DownloadError
+        If it could not be fetched.
+    """
+    if model not in CATALOGUE:
+        return _own_file(model)
+    entry = find_entry(model)
+    if not is_downloaded(entry, folder):
+        if download and entry.url is not None:
+            from napari_sam2_video.models.download import download as fetch
+            from napari_sam2_video.models.folder import model_folder
+
+            fetch(entry, folder or model_folder(), progress=progress, cancel=cancel)
+        else:
+            raise _absent(entry, folder)
+    return verify(model, folder=folder)
+
+
+def verify(name: str, *, folder: Path | None = None) -> ModelFile:
+    """Compare the SHA-256 of a model of the catalogue with the published one, without loading the file.
+
+    Where none is published it is compared with the one recorded at the first download.
+
+    Raises
+    ------
+    ModelError
+        If the model is unknown or not downloaded.
+    CheckpointError
+        If the file is another one.
+    """
+    entry = find_entry(name)
+    path = checkpoint_path(entry, folder)
+    if not path.is_file():
+        raise _absent(entry, folder)
+    refuse_impostor(path)
+    found = file_sha256(path)
+    expected = entry.sha256 or recorded_sha256(path)
+    if expected is not None and found != expected:
+        raise CheckpointError(
+            f"{path} is not the published {entry.title} (SHA-256 {found} instead of {expected}) and was not loaded; "
+            + (
+                "install napari-sam2-video again."
+                if entry.url is None
+                else f"delete it and run `napari-sam2-video models download {entry.name}`."
+            )
+        )
+    return ModelFile(path, entry.network, found, entry.name, entry.image_size, known=entry.sha256 is not None)
+
+
+def _own_file(model: str) -> ModelFile:
+    path = Path(model).expanduser()
+    if not path.exists() and path.suffix == "" and path.name == model:
+        raise ModelError(
+            f'There is no model called "{model}" and no file of that name; choose one of: {", ".join(CATALOGUE)}, '
+            "or give the path of a checkpoint."
+        )
+    refuse_impostor(path)
+    sha256 = file_sha256(path)
+    entry = entry_with_hash(sha256)
+    if entry is not None:
+        return ModelFile(path, entry.network, sha256, entry.name, entry.image_size, known=True)
+    for candidate in CATALOGUE.values():
+        if recorded_sha256(checkpoint_path(candidate)) == sha256:
+            return ModelFile(path, candidate.network, sha256, candidate.name, candidate.image_size, known=False)
+    state = load_state(path, known=False)
+    preset = recognise({name: tuple(tensor.shape) for name, tensor in state.items()}, where=str(path))
+    return ModelFile(path, preset, sha256, path.stem, preset.image_size, known=False, image_size_known=False)
+
+
+def _absent(entry: ModelEntry, folder: Path | None) -> ModelError:
+    path = checkpoint_path(entry, folder)
+    if entry.url is None:
+        return ModelError(f"{path} is not part of this installation; install napari-sam2-video again.")
+    size = f" ({entry.size / 1e6:.0f} MB)" if entry.size else ""
+    there = f"{path} has the wrong size" if path.is_file() else "is not downloaded yet"
+    return ModelError(
+        f'The model "{entry.name}"{size}: {there}; run `napari-sam2-video models download {entry.name}`, or '
+        f"{how_to_get(entry, folder)}."
+    )

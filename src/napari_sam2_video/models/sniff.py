@@ -1,0 +1,43 @@
+"""What a file that should be a checkpoint really is, told from its first bytes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+HEAD_BYTES = 512
+_LFS = b"version https://git-lfs"
+_PAGE = (b"<!doctype", b"<html", b"<head", b"<?xml")
+
+
+def read_head(path: Path) -> bytes:
+    """Up to the first `HEAD_BYTES` bytes of a file."""
+    with path.open("rb") as handle:
+        return handle.read(HEAD_BYTES)
+
+
+def not_a_checkpoint(head: bytes) -> str | None:
+    """Name what the bytes belong to if it is one of the usual impostors, else None.
+
+    Parameters
+    ----------
+    head : bytes
+        The first bytes of the file, about `HEAD_BYTES` of them.
+
+    Returns
+    -------
+    str or None
+        The end of a sentence that begins with "The file is", such as ``"a web page (HTML)"``.
+    """
+    start = head.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    if not head:
+        return "empty"
+    if start.startswith(_PAGE):
+        return "a web page (HTML)"
+    if start.startswith(_LFS):
+        return "a Git LFS pointer, which only stands for the real file"
+    if head[8:9] == b"{" and b'"dtype"' in head:
+        return "a safetensors file, which has another format"
+    return None
