@@ -1,0 +1,204 @@
+"""The layer that shows and takes painted masks, and the layer of the live preview."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from qtpy.QtCore import QObject, Signal  # type: ignore[attr-defined]
+
+from napari_sam2_video.errors import Sam2VideoError
+from napari_sam2_video.plugin.layers import Geometry, transform_of
+from napari_sam2_video.plugin.plane_stack import PlaneStack
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+    from napari.layers import Image, Labels
+    from napari.viewer import Viewer
+
+    from napari_sam2_video.session import Session
+    from napari_sam2_video.types import ObjectMask
+
+MASKS_NAME = "SAM 2 masks"
+PREVIEW_NAME = "SAM 2 preview"
+PREVIEW_CONTOUR = 2
+
+
+class MaskLayers(QObject):
+    """The Labels layer of a session's masks and the one of the preview.
+
+    The masks layer shows the session's own label store. A stroke goes to the session at once; napari's own undo of
+    strokes is emptied after each, because it would bring back pixels that a run has changed since: undo is the
+    session's.
+
+    Signals
+    -------
+    painted : int, int
+        Object and frame that the person painted.
+    refused : str
+        A sentence: the stroke was not kept, and why.
+    selected : int
+        The person selected this label.
+    lost : str
+        A sentence: the masks layer was removed or its data replaced.
+    """
+
+    painted = Signal(int, int)
+    refused = Signal(str)
+    selected = Signal(int)
+    lost = Signal(str)
+
+    def __init__(self, viewer: Viewer, image: Image, geometry: Geometry, session: Session) -> None:
+        super().__init__()
+        self._viewer = viewer
+        self._image = image
+        self._geometry = geometry
+        self._session = session
+        self._preview: tuple[int, ObjectMask] | None = None
+        self._setting = False
+        self._painted: set[tuple[int, int]] = set()
+        self.masks: Labels | None = None
+        self.preview: Labels | None = None
+        viewer.layers.events.removed.connect(self._on_removed)
+        self.restore()
+
+    def restore(self) -> None:
+        """Add the layers that are not in the viewer."""
+        from napari.layers import Labels
+
+        place = transform_of(self._image)
+        if self.masks is None:
+            self._stack = self._new_stack()
+            self.masks = Labels(self._stack, name=MASKS_NAME, opacity=0.55, **place)
+            self.masks.events.data.connect(self._on_data)
+            self.masks.events.selected_label.connect(self._on_selected)
+            self.masks.events.paint.connect(self._on_paint)
+            self._viewer.add_layer(self.masks)
+        if self.preview is None:
+            stack = PlaneStack(self._geometry, np.uint8, self._read_preview)
+            self.preview = Labels(stack, name=PREVIEW_NAME, opacity=1.0, **place)
+            self.preview.contour = PREVIEW_CONTOUR
+            self.preview.editable = False
+            self._viewer.add_layer(self.preview)
+        self.show_objects()
+
+    def close(self) -> None:
+        """Stop listening and take the layers off the viewer."""
+        self._viewer.layers.events.removed.disconnect(self._on_removed)
+        for layer in (self.masks, self.preview):
+            if layer is not None and layer in self._viewer.layers:
+                self._viewer.layers.remove(layer)
+        self._let_go()
+        self.preview = None
+
+    def _new_stack(self) -> PlaneStack:
+        return PlaneStack(self._geometry, self._session.labels.dtype, self._session.masks.read_labels, self._on_stroke)
+
+    def _let_go(self) -> None:
+        if self.masks is not None:
+            self.masks.events.data.disconnect(self._on_data)
+            self.masks.events.selected_label.disconnect(self._on_selected)
+            self.masks.events.paint.disconnect(self._on_paint)
+            self.masks = None
+
+    def _on_removed(self, event: Any) -> None:
+        if event.value is self.masks:
+            self._let_go()
+            self.lost.emit("The masks layer was removed; everything tracked so far is safe in the session.")
+        elif event.value is self.preview:
+            self.preview = None
+
+    def _on_data(self) -> None:
+        if self.masks is not None and not self._setting and self.masks.data is not self._stack:
+            self._let_go()
+            self.lost.emit(
+                "The data of the masks layer was replaced, so this layer no longer belongs to the session; everything "
+                "tracked so far is safe in the session."
+            )
+
+    def _on_stroke(
+        self, frame: int, origin_yx: tuple[int, int], labels: npt.NDArray[Any], where: npt.NDArray[np.bool_]
+    ) -> None:
+        before = self._session.masks.read_labels(frame)
+        y, x = origin_yx
+        old = before[y : y + where.shape[0], x : x + where.shape[1]][where]
+        try:
+            self._session.paint(frame, origin_yx, labels, where)
+        except Sam2VideoError as error:
+            self.refused.emit(str(error))
+            return
+        touched = set(np.unique(old).tolist()) | set(np.unique(labels[where]).tolist())
+        self._painted.update((object_id, frame) for object_id in touched - {0})
+
+    def _on_paint(self) -> None:
+        """A stroke is complete: empty napari's history of strokes, which would restore stale pixels."""
+        layer = self.masks
+        if layer is None:
+            return
+        mode = layer.mode
+        layer.editable = False
+        layer.editable = True
+        layer.mode = mode
+        painted, self._painted = self._painted, set()
+        for object_id, frame in sorted(painted):
+            self.painted.emit(object_id, frame)
+
+    def _on_selected(self) -> None:
+        if self.masks is not None and not self._setting:
+            self.selected.emit(int(self.masks.selected_label))
+
+    def set_active(self, object_id: int) -> None:
+        """Paint as this object."""
+        if self.masks is not None:
+            self._setting = True
+            self.masks.selected_label = object_id
+            self._setting = False
+        self._color_preview(object_id)
+
+    def show_objects(self) -> None:
+        """Bring the colours, and where ids have grown the data type, to the session's objects."""
+        from napari.utils.colormaps import DirectLabelColormap
+
+        layer = self.masks
+        if layer is None:
+            return
+        if np.dtype(layer.data.dtype) != self._session.labels.dtype:
+            self._stack = self._new_stack()
+            self._setting = True
+            layer.data = self._stack
+            self._setting = False
+        colors: dict[int | None, Any] = {None: (0.0, 0.0, 0.0, 0.0)}
+        for entry in self._session.objects:
+            colors[entry.id] = (*(part / 255 for part in entry.color), 1.0)
+        layer.colormap = DirectLabelColormap(color_dict=colors)
+
+    def refresh(self) -> None:
+        """Read the shown frame again."""
+        if self.masks is not None:
+            self.masks.refresh(extent=False, thumbnail=False)
+
+    def _color_preview(self, object_id: int) -> None:
+        from napari.utils.colormaps import DirectLabelColormap
+
+        if self.preview is None:
+            return
+        entry = next((entry for entry in self._session.objects if entry.id == object_id), None)
+        color = (1.0, 1.0, 1.0, 1.0) if entry is None else (*(part / 255 for part in entry.color), 1.0)
+        self.preview.colormap = DirectLabelColormap(color_dict={None: (0.0, 0.0, 0.0, 0.0), 1: color})
+
+    def set_preview(self, frame: int, candidate: ObjectMask | None) -> None:
+        """Show a candidate mask on its frame, or none."""
+        if candidate is None and self._preview is None:
+            return
+        self._preview = None if candidate is None else (frame, candidate)
+        if self.preview is not None:
+            self.preview.refresh(extent=False, thumbnail=False)
+
+    def _read_preview(self, frame: int) -> npt.NDArray[np.uint8]:
+        plane = np.zeros(self._geometry.shape_yx, np.uint8)
+        if self._preview is not None and self._preview[0] == frame:
+            candidate = self._preview[1]
+            y, x = candidate.origin_yx
+            height, width = candidate.levels.shape
+            plane[y : y + height, x : x + width] = candidate.levels > 0
+        return plane

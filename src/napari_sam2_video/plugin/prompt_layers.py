@@ -1,0 +1,269 @@
+"""The points and boxes layers, kept equal to the prompts of the session in both directions."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+from qtpy.QtCore import QObject, QTimer, Signal  # type: ignore[attr-defined]
+
+from napari_sam2_video.errors import PromptError, Sam2VideoError
+from napari_sam2_video.plugin.layers import Geometry, transform_of
+from napari_sam2_video.regions import ellipse_outline, polygon_mask, upright_box
+from napari_sam2_video.types import BoxPrompt, MaskPrompt, PointPrompt
+
+if TYPE_CHECKING:
+    from napari.layers import Image, Points, Shapes
+    from napari.viewer import Viewer
+
+    from napari_sam2_video.session import Session
+    from napari_sam2_video.types import Prompt
+
+Place: TypeAlias = tuple[int, int]
+POINTS_NAME = "SAM 2 points"
+SHAPES_NAME = "SAM 2 boxes and outlines"
+POSITIVE_COLOR = "#56b4e9"
+NEGATIVE_COLOR = "#e69f00"
+SMALLEST_BOX = 1.0
+DECIMALS = 2  # a Shapes layer keeps its corners as float32
+
+
+class PromptLayers(QObject):
+    """A Points layer and a Shapes layer that show and edit a session's prompts.
+
+    Rectangles are box prompts and stay; every other closed shape becomes a mask prompt and is taken off the layer.
+
+    Signals
+    -------
+    edited : int, int
+        Object and frame whose prompts the person changed.
+    refused : str
+        A sentence: the edit was taken back, and why.
+    needs_object
+        A prompt was placed while no object is active; connect directly and make one active.
+    """
+
+    edited = Signal(int, int)
+    refused = Signal(str)
+    needs_object = Signal()
+
+    def __init__(self, viewer: Viewer, image: Image, geometry: Geometry, session: Session) -> None:
+        super().__init__()
+        self._viewer = viewer
+        self._image = image
+        self._geometry = geometry
+        self._session = session
+        self._active = 0
+        self._positive = True
+        self._showing = False
+        self._later = QTimer(self)
+        self._later.setSingleShot(True)
+        self._later.timeout.connect(self.take_edits)
+        self.points: Points
+        self.shapes: Shapes
+        self.restore()
+
+    def restore(self) -> None:
+        """Add the layers that are not in the viewer."""
+        from napari.layers import Points, Shapes
+
+        place = transform_of(self._image)
+        ndim = self._geometry.ndim
+        if getattr(self, "points", None) not in self._viewer.layers:
+            size = max(4.0, max(self._geometry.shape_yx) / 40)
+            features = {"object": np.zeros(0, int), "positive": np.zeros(0, bool)}
+            self.points = Points(
+                np.zeros((0, ndim)), ndim=ndim, name=POINTS_NAME, size=size, features=features,
+                border_color="white", canvas_size_limits=(7, 16), **place,
+            )  # fmt: skip
+            self.points.events.data.connect(self._on_data)
+            self._viewer.add_layer(self.points)
+        if getattr(self, "shapes", None) not in self._viewer.layers:
+            self.shapes = Shapes(
+                ndim=ndim, name=SHAPES_NAME, features={"object": np.zeros(0, int)},
+                edge_color=POSITIVE_COLOR, face_color="transparent",
+                edge_width=max(1.0, max(self._geometry.shape_yx) / 200), **place,
+            )  # fmt: skip
+            self.shapes.events.data.connect(self._on_data)
+            self._viewer.add_layer(self.shapes)
+        self.set_active(self._active)
+        self.set_positive(self._positive)
+        self.show()
+
+    def close(self) -> None:
+        """Stop listening and take the layers off the viewer."""
+        self._later.stop()
+        for layer in (self.points, self.shapes):
+            layer.events.data.disconnect(self._on_data)
+            if layer in self._viewer.layers:
+                self._viewer.layers.remove(layer)
+
+    @property
+    def positive(self) -> bool:
+        """Whether new points lie on the object."""
+        return self._positive
+
+    def set_positive(self, positive: bool) -> None:
+        """New points lie on the object, or beside it."""
+        self._positive = positive
+        color = POSITIVE_COLOR if positive else NEGATIVE_COLOR
+        # Selected points would be repainted in the new colour.
+        self.points.selected_data = set()
+        self.points.current_face_color = color
+        self.points.current_symbol = "disc" if positive else "cross"
+        self._set_defaults()
+
+    def set_active(self, object_id: int) -> None:
+        """New prompts belong to this object."""
+        self._active = object_id
+        self._set_defaults()
+
+    def _set_defaults(self) -> None:
+        self.points.feature_defaults = {"object": self._active, "positive": self._positive}
+        self.shapes.feature_defaults = {"object": self._active}
+
+    def _on_data(self, event: Any) -> None:
+        if not self._showing and str(event.action) in {"added", "changed", "removed"}:
+            # napari is still in the middle of its own drawing here.
+            self._later.start(0)
+
+    def _whose(self, object_id: float) -> int:
+        if int(object_id) > 0 and int(object_id) in {entry.id for entry in self._session.objects}:
+            return int(object_id)
+        if not self._active:
+            self.needs_object.emit()
+        return self._active
+
+    def take_edits(self) -> None:
+        """Bring the session's prompts to what the layers show; refuse what does not fit."""
+        try:
+            wanted, masks = self._collect()
+            present = self._present()
+            changed = [key for key in {**present, **wanted} if _differ(present.get(key, []), wanted.get(key, []))]
+            for key in changed:
+                kept = [prompt for prompt in self._session.prompts(*key) if isinstance(prompt, MaskPrompt)]
+                self._session.set_prompts(*key, [*kept, *wanted.get(key, ())])
+            for mask in masks:
+                self._session.set_prompts(mask.object_id, mask.frame, [mask])
+                changed.append((mask.object_id, mask.frame))
+        except Sam2VideoError as error:
+            self.show()
+            self.refused.emit(str(error))
+            return
+        self.show()
+        for key in dict.fromkeys(changed):
+            self.edited.emit(*key)
+
+    def _present(self) -> dict[Place, list[Prompt]]:
+        found: dict[Place, list[Prompt]] = {}
+        for prompt in self._session.prompts():
+            if not isinstance(prompt, MaskPrompt):
+                found.setdefault((prompt.object_id, prompt.frame), []).append(prompt)
+        return found
+
+    def _collect(self) -> tuple[dict[Place, list[Prompt]], list[MaskPrompt]]:
+        wanted: dict[Place, list[Prompt]] = {}
+        features = self.points.features
+        for data, owner, positive in zip(self.points.data, features["object"], features["positive"], strict=True):
+            frame, y, x = self._pixel(data)
+            point = PointPrompt(self._whose(owner), frame, y, x, bool(positive))
+            wanted.setdefault((point.object_id, frame), []).append(point)
+        masks: list[MaskPrompt] = []
+        shapes = zip(self.shapes.data, self.shapes.shape_type, self.shapes.features["object"], strict=True)
+        for corners, kind, owner in shapes:
+            prompt = self._shape_prompt(corners, kind, owner)
+            if isinstance(prompt, MaskPrompt):
+                masks.append(prompt)
+            elif prompt is not None:
+                wanted.setdefault((prompt.object_id, prompt.frame), []).append(prompt)
+        return wanted, masks
+
+    def _pixel(self, data: Any) -> tuple[int, float, float]:
+        elsewhere = self._geometry.elsewhere(data)
+        if elsewhere is not None:
+            raise PromptError(f"The prompt was taken back: {elsewhere}; move the slider there.")
+        frame, y, x = self._geometry.to_pixel(data)
+        return frame, round(y, DECIMALS), round(x, DECIMALS)
+
+    def _shape_prompt(self, corners: Any, kind: str, owner: float) -> BoxPrompt | MaskPrompt | None:
+        pixels = [self._pixel(corner) for corner in corners]
+        if len({frame for frame, _, _ in pixels}) != 1:
+            raise PromptError("The outline was taken back, because it spans several frames; draw it on one frame.")
+        frame = pixels[0][0]
+        outline = np.array([(y, x) for _, y, x in pixels])
+        if kind in {"line", "path"}:
+            raise PromptError("The line was taken back: draw a box, or an outline that is closed.")
+        height, width = self._geometry.shape_yx
+        box = upright_box(outline) if kind == "rectangle" else None
+        if box is not None:
+            y0, x0, y1, x1 = box
+            if max(y1 - y0, x1 - x0) < SMALLEST_BOX:
+                return None
+            if not (y1 < 0 or x1 < 0 or y0 > height - 1 or x0 > width - 1):
+                y0, y1 = max(y0, 0.0), min(y1, height - 1.0)
+                x0, x1 = max(x0, 0.0), min(x1, width - 1.0)
+            return BoxPrompt(self._whose(owner), frame, y0, x0, y1, x1)
+        if kind == "ellipse":
+            outline = ellipse_outline(outline)
+        return MaskPrompt(self._whose(owner), frame, polygon_mask(outline, self._geometry.shape_yx))
+
+    def show(self) -> None:
+        """Bring the layers to what the session holds."""
+        prompts = self._session.prompts()
+        points = [prompt for prompt in prompts if isinstance(prompt, PointPrompt)]
+        boxes = [prompt for prompt in prompts if isinstance(prompt, BoxPrompt)]
+        self._showing = True
+        try:
+            self._show_points(points)
+            self._show_boxes(boxes)
+        finally:
+            self._showing = False
+        self._set_defaults()
+
+    def _show_points(self, points: list[PointPrompt]) -> None:
+        data = np.array([self._geometry.to_data(p.frame, p.y, p.x) for p in points]).reshape(-1, self._geometry.ndim)
+        owners = np.array([p.object_id for p in points], int)
+        positive = np.array([p.positive for p in points], bool)
+        layer = self.points
+        same = len(layer.data) == len(data) and np.array_equal(layer.data, data)
+        if not same:
+            layer.selected_data = set()
+            layer.data = data
+        layer.features = {"object": owners, "positive": positive}
+        if len(points):
+            layer.face_color = np.array([POSITIVE_COLOR if sign else NEGATIVE_COLOR for sign in positive])
+            layer.symbol = ["disc" if sign else "cross" for sign in positive]
+
+    def _show_boxes(self, boxes: list[BoxPrompt]) -> None:
+        corners = [
+            np.array(
+                [
+                    self._geometry.to_data(b.frame, y, x)
+                    for y, x in ((b.y0, b.x0), (b.y1, b.x0), (b.y1, b.x1), (b.y0, b.x1))
+                ]
+            )
+            for b in boxes
+        ]
+        layer = self.shapes
+        same = len(layer.data) == len(corners) and all(
+            kind == "rectangle" and old.shape == new.shape and np.allclose(np.sort(old, axis=0), np.sort(new, axis=0))
+            for kind, old, new in zip(layer.shape_type, layer.data, corners, strict=True)
+        )
+        if not same:
+            layer.selected_data = set()
+            layer.data = []
+            if corners:
+                layer.add_rectangles(corners)
+        layer.features = {"object": np.array([b.object_id for b in boxes], int)}
+
+
+def _differ(present: list[Prompt], wanted: list[Prompt]) -> bool:
+    return {_rounded(prompt) for prompt in present} != {_rounded(prompt) for prompt in wanted}
+
+
+def _rounded(prompt: Prompt) -> tuple[Any, ...]:
+    if isinstance(prompt, PointPrompt):
+        return round(prompt.y, DECIMALS), round(prompt.x, DECIMALS), prompt.positive
+    if isinstance(prompt, BoxPrompt):
+        return tuple(round(edge, DECIMALS) for edge in (prompt.y0, prompt.x0, prompt.y1, prompt.x1))
+    return (prompt,)

@@ -1,0 +1,65 @@
+"""The plugin's settings, as napari's preferences hold them."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from napari_sam2_video.frames.recording import Recording
+
+PLUGIN = "napari-sam2-video"
+SESSION_SUFFIX = ".sam2v"
+
+
+@dataclass(frozen=True)
+class PluginSettings:
+    """A snapshot of the preferences; the fields stand in the manifest under ``configurations``."""
+
+    folder: str = ""
+    model: str = "demo"
+    device: str = "auto"
+    live_preview: bool = True
+    follow_run: bool = False
+    large_tiff_mb: int = 1024
+
+
+def read_settings() -> PluginSettings:
+    """The preferences as they are now; the defaults where napari does not know the plugin."""
+    from napari.settings import get_plugin_settings
+
+    try:
+        stored: Any = get_plugin_settings(PLUGIN)
+    except KeyError:
+        return PluginSettings()
+    return PluginSettings(
+        folder=stored.sessions.folder,
+        model=stored.sessions.model,
+        device=stored.sessions.device,
+        live_preview=stored.interface.live_preview,
+        follow_run=stored.interface.follow_run,
+        large_tiff_mb=stored.interface.large_tiff_mb,
+    )
+
+
+def new_session_folder(recording: Recording, settings: PluginSettings) -> Path:
+    """A folder that does not exist yet: where the settings say, beside the recording, or in the person's documents."""
+    if settings.folder:
+        parent = Path(settings.folder).expanduser()
+    elif recording.path is not None and os.access(recording.path.parent, os.W_OK):
+        parent = recording.path.parent
+    else:
+        from platformdirs import user_documents_path
+
+        parent = user_documents_path() / PLUGIN
+    stem = recording.path.stem if recording.path is not None else recording.name
+    stem = "".join(letter if letter.isalnum() or letter in "-_. " else "_" for letter in stem).strip(" .")
+    stem = stem or "recording"
+    number = 1
+    while True:
+        folder = parent / f"{stem}{'' if number == 1 else f'-{number}'}{SESSION_SUFFIX}"
+        if not folder.exists():
+            return folder
+        number += 1

@@ -1,0 +1,40 @@
+"""Load torch from a thread without freezing the others.
+
+Python holds its global lock while it loads a compiled module, and torch's libraries take a few tenths of a second.
+Loaded beforehand through a foreign function call, which gives the lock away, they are already there when Python asks.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import importlib.util
+import os
+import sys
+from pathlib import Path
+
+_LIBRARIES = {
+    "linux": ("libtorch_global_deps.so", "libc10.so", "libtorch_cpu.so", "libtorch_cuda.so", "libtorch_python.so"),
+    "darwin": ("libc10.dylib", "libtorch_cpu.dylib", "libtorch_python.dylib"),
+}
+
+
+def preload_torch() -> None:
+    """Load torch's compiled libraries while other threads go on; importing torch is quick then.
+
+    Does nothing where torch is imported already or its libraries are elsewhere: the import finds them by itself.
+    """
+    if "torch" in sys.modules or sys.platform not in _LIBRARIES:
+        return
+    found = importlib.util.find_spec("torch")
+    if found is None or not found.submodule_search_locations:
+        return
+    folder = Path(found.submodule_search_locations[0]) / "lib"
+    load = ctypes.CDLL(None).dlopen
+    load.restype = ctypes.c_void_p
+    load.argtypes = [ctypes.c_char_p, ctypes.c_int]
+    for name in _LIBRARIES[sys.platform]:
+        library = folder / name
+        if library.is_file():
+            # As torch does: the first one lends its symbols to the others.
+            shared = os.RTLD_GLOBAL if "global_deps" in name else os.RTLD_LOCAL
+            load(os.fsencode(library), os.RTLD_NOW | shared)

@@ -1,0 +1,74 @@
+"""Outlines that a person drew -> masks."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from napari_sam2_video.errors import PromptError
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+_ELLIPSE_POINTS = 96
+
+
+def polygon_mask(outline_yx: npt.ArrayLike, shape_yx: tuple[int, int]) -> npt.NDArray[np.bool_]:
+    """Pixels whose centres lie inside a closed outline.
+
+    Parameters
+    ----------
+    outline_yx : array of shape (N, 2)
+        Corners ``(y, x)`` in pixels; parts outside the frame are cut off.
+    shape_yx : tuple of int
+        Shape of the frame.
+
+    Raises
+    ------
+    PromptError
+        If no pixel of the frame lies inside.
+    """
+    from skimage.draw import polygon2mask
+
+    corners = np.asarray(outline_yx, float)
+    mask = np.asarray(polygon2mask(shape_yx, corners), bool)  # type: ignore[no-untyped-call]
+    if not mask.any():
+        raise PromptError("The outline holds no pixel of the frame; draw it larger, or on the image.")
+    return mask
+
+
+def ellipse_outline(corners_yx: npt.ArrayLike) -> npt.NDArray[np.float64]:
+    """Outline of the ellipse that touches the sides of a parallelogram.
+
+    Parameters
+    ----------
+    corners_yx : array of shape (4, 2)
+        Corners of the parallelogram, in order.
+    """
+    corners = np.asarray(corners_yx, float)
+    centre = corners.mean(axis=0)
+    first = (corners[1] - corners[0]) / 2
+    second = (corners[3] - corners[0]) / 2
+    turn = np.linspace(0, 2 * np.pi, _ELLIPSE_POINTS, endpoint=False)[:, None]
+    outline: npt.NDArray[np.float64] = centre + np.cos(turn) * first + np.sin(turn) * second
+    return outline
+
+
+def upright_box(corners_yx: npt.ArrayLike, *, tolerance: float = 0.5) -> tuple[float, float, float, float] | None:
+    """Box ``(y0, x0, y1, x1)`` of a rectangle with sides along the axes, None for a turned one.
+
+    Parameters
+    ----------
+    corners_yx : array of shape (4, 2)
+        Corners, in order.
+    tolerance : float
+        How far in pixels a corner may be off.
+    """
+    corners = np.asarray(corners_yx, float)
+    y0, x0 = corners.min(axis=0)
+    y1, x1 = corners.max(axis=0)
+    for y, x in corners:
+        if min(abs(y - y0), abs(y - y1)) > tolerance or min(abs(x - x0), abs(x - x1)) > tolerance:
+            return None
+    return float(y0), float(x0), float(y1), float(x1)
