@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from napari_sam2_video.export.source import TrackingResult
 
 Progress: TypeAlias = Callable[[int, int], None]
-OptionKind: TypeAlias = Literal["int", "float", "bool", "str", "color", "path"]
+OptionKind: TypeAlias = Literal["int", "float", "bool", "str", "color", "path", "ids"]
 
 
 @dataclass(frozen=True)
@@ -93,6 +93,10 @@ class ExportJob:
         """How the result was made, as one line of JSON."""
         return json.dumps(self.result.provenance, ensure_ascii=False, default=str)
 
+    def provenance(self) -> Any:
+        """How the result was made, as JSON has it."""
+        return json.loads(self.provenance_text())
+
 
 @dataclass(frozen=True)
 class ExportFormat:
@@ -163,26 +167,36 @@ def parse_color(value: Any) -> tuple[int, int, int]:
     return red, green, blue
 
 
-def _as_bool(value: Any) -> bool:
-    if isinstance(value, str):
-        return {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}[value.lower()]
-    return bool(value)
+def parse_bool(value: Any) -> bool:
+    """Truth value, also from ``"true"``, ``"yes"``, ``"1"`` and their opposites."""
+    if not isinstance(value, str):
+        return bool(value)
+    text = value.strip().lower()
+    if text not in YES_NO:
+        raise ValueError(value)
+    return YES_NO[text]
 
 
-def _bool_or_value_error(value: Any) -> bool:
-    try:
-        return _as_bool(value)
-    except KeyError as error:
-        raise ValueError(value) from error
+def parse_ids(value: Any) -> tuple[int, ...]:
+    """Object ids from such a sequence or from text as ``"1,3-5"``."""
+    if not isinstance(value, str):
+        return tuple(int(part) for part in value)
+    found: list[int] = []
+    for part in value.split(","):
+        first, _, last = part.strip().partition("-")
+        found.extend(range(int(first), int(last or first) + 1))
+    return tuple(found)
 
 
+YES_NO = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
 CONVERTERS: Mapping[str, Callable[[Any], Any]] = {
     "int": int,
     "float": float,
-    "bool": _bool_or_value_error,
+    "bool": parse_bool,
     "str": str,
     "color": parse_color,
     "path": Path,
+    "ids": parse_ids,
 }
 
 

@@ -50,11 +50,11 @@ def stack_axis(result: TrackingResult) -> str:
 
 
 def note_geometry(job: ExportJob) -> None:
-    """Say what a TIFF cannot hold of this result's place in space."""
+    """Say what a TIFF or Zarr cannot hold of this result's place in space."""
     result = job.result
     if result.affine is not None and is_oblique(result.affine):
         job.note(
-            "The volume is oblique and a TIFF cannot hold its orientation, only the voxel size; "
+            "The volume is oblique and this format holds only its voxel size, not its orientation; "
             "export nifti to keep the orientation."
         )
     if result.plane_axes != ("Y", "X"):

@@ -6,7 +6,23 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_sam2_video.errors import ExportError
-from napari_sam2_video.export import imagej, ome_tiff, preview, video
+from napari_sam2_video.export import (
+    coco,
+    composite,
+    csv_tables,
+    ctc,
+    davis,
+    geff_graph,
+    imagej,
+    label_video,
+    matte,
+    ome_tiff,
+    ome_zarr,
+    preview,
+    roi,
+    tiff_folder,
+    video,
+)
 from napari_sam2_video.export.aside import PROVENANCE_NAME, write_json, written_aside
 from napari_sam2_video.export.job import ExportFormat, ExportJob, ExportReport, Progress
 
@@ -20,8 +36,23 @@ FORMATS: Mapping[str, ExportFormat] = {
     for chosen in (
         ome_tiff.FORMAT,
         imagej.FORMAT,
+        tiff_folder.FORMAT,
+        ome_zarr.FORMAT,
+        davis.FORMAT,
+        coco.FORMAT,
+        label_video.FORMAT,
+        csv_tables.MEASUREMENTS,
+        csv_tables.NAPARI,
+        csv_tables.TRACKMATE,
+        ctc.FORMAT,
+        geff_graph.FORMAT,
+        roi.FORMAT,
         preview.FORMAT,
         *video.FORMATS,
+        matte.PRORES,
+        matte.VP9,
+        matte.PICTURES,
+        *composite.FORMATS,
     )
 }
 

@@ -1,0 +1,93 @@
+"""Objects cut out onto a plain background, or painted over with a plain colour."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_sam2_video.export.ffmpeg import FrameEncoder, frame_rate
+from napari_sam2_video.export.job import ExportFormat, ExportJob, ExportOption
+from napari_sam2_video.export.matte import need_pictures
+from napari_sam2_video.export.selection import OBJECTS, Selection
+from napari_sam2_video.export.video import CRF, FPS, mp4_arguments
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+GROW = ExportOption("grow", "int", 0, "pixels by which the objects are widened first, so that no rim is left")
+
+
+def composites(job: ExportJob, keep: bool) -> Iterator[npt.NDArray[np.uint8]]:
+    """Pictures in which everything but the chosen objects (`keep`), or only them, has the plain colour."""
+    need_pictures(job)
+    chosen = Selection(job)
+    for frame in job.frames():
+        picture = job.result.frame(frame)
+        assert picture is not None
+        inside = grown(chosen.mask(job.result.labels(frame)), job.options.get("grow", 0))
+        drawn = np.array(picture, np.uint8)
+        drawn[~inside if keep else inside] = job.options["color"]
+        yield drawn
+
+
+def grown(mask_yx: npt.NDArray[np.bool_], pixels: int) -> npt.NDArray[np.bool_]:
+    """The mask widened by a disc of that radius."""
+    if pixels <= 0 or not mask_yx.any():
+        return mask_yx
+    from scipy.ndimage import distance_transform_edt
+
+    return np.asarray(distance_transform_edt(~mask_yx) <= pixels)
+
+
+def write_video(job: ExportJob, keep: bool) -> None:
+    """Encode H.264 in MP4."""
+    rate, note = frame_rate(job.result.frame_seconds, job.options["fps"])
+    if note:
+        job.note(note)
+    with FrameEncoder(job.path, job.target, job.result.shape_yx, "rgb24", rate, mp4_arguments(job)) as encoder:
+        for drawn in composites(job, keep):
+            encoder.write(drawn)
+
+
+def write_pictures(job: ExportJob, keep: bool) -> None:
+    """Write ``00000.png`` and so on."""
+    from PIL import Image
+
+    for number, drawn in enumerate(composites(job, keep)):
+        Image.fromarray(drawn).save(job.path / f"{number:05d}.png", format="PNG", compress_level=3)
+
+
+def composite_formats(name: str, title: str, keep: bool, color: str, help_color: str) -> tuple[ExportFormat, ...]:
+    """The video and the pictures of one kind of composite."""
+    options = (OBJECTS, ExportOption("color", "color", color, help_color), *(() if keep else (GROW,)))
+    video = ExportFormat(
+        name=f"{name}-mp4",
+        title=f"{title} (MP4)",
+        suffixes=(".mp4",),
+        kind="file",
+        write=partial(write_video, keep=keep),
+        about="H.264, yuv420p; colours are as exact as the codec.",
+        options=(FPS, CRF, *options),
+        guess=False,
+        group="Mattes and cut-outs",
+    )
+    pictures = ExportFormat(
+        name=f"{name}-png",
+        title=f"{title} (PNG sequence)",
+        suffixes=(),
+        kind="folder",
+        write=partial(write_pictures, keep=keep),
+        about="Folder of `00000.png` and so on; exact.",
+        options=options,
+        group="Mattes and cut-outs",
+    )
+    return video, pictures
+
+
+FORMATS = (
+    *composite_formats("cutout", "Objects on a plain background", True, "black", "colour of the background"),
+    *composite_formats("removed", "Objects painted over", False, "gray", "colour that covers the objects"),
+)

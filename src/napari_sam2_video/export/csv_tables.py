@@ -1,0 +1,101 @@
+"""Tables of tracks as CSV: for TrackMate, for napari and with all measurements."""
+
+from __future__ import annotations
+
+import csv
+
+from napari_sam2_video.export.job import ExportFormat, ExportJob, ExportOption
+from napari_sam2_video.export.spots import axis_positions, find_spots
+from napari_sam2_video.masks.measure import measure
+
+TRACKMATE_COLUMNS = (
+    "ID",
+    "LABEL",
+    "TRACK_ID",
+    "FRAME",
+    "POSITION_X",
+    "POSITION_Y",
+    "POSITION_Z",
+    "POSITION_T",
+    "AREA",
+)
+
+
+def write_trackmate(job: ExportJob) -> None:
+    """Write one row a spot, ordered by frame."""
+    result = job.result
+    names = {entry.id: entry.name for entry in result.objects}
+    dy, dx = result.pixel_size
+    number = 0
+    if result.walk_axis != "T":
+        job.note(f"FRAME counts along the axis {result.walk_axis}; TrackMate will take it for time.")
+    with job.path.open("w", newline="", encoding="utf-8") as stream:
+        table = csv.writer(stream, lineterminator="\n")
+        table.writerow(TRACKMATE_COLUMNS)
+        for frame in job.frames():
+            spots = find_spots(result.labels(frame), frame)
+            positions = {letter: values.tolist() for letter, values in axis_positions(result, spots).items()}
+            for row, object_id in enumerate(spots.ids.tolist()):
+                places = [positions[letter][row] if letter in positions else 0.0 for letter in "XYZT"]
+                area = float(spots.areas[row]) * dy * dx
+                table.writerow([number, names[object_id], object_id, frame, *places, area])
+                number += 1
+
+
+def write_napari(job: ExportJob) -> None:
+    """Write one row a vertex in pixels, ordered by track and frame as a Tracks layer wants it."""
+    result = job.result
+    plane = result.fixed.get("Z")
+    rows: list[tuple[int, int, float, float]] = []
+    for frame in job.frames():
+        spots = find_spots(result.labels(frame), frame)
+        rows.extend(zip(spots.ids.tolist(), [frame] * len(spots.ids), spots.y.tolist(), spots.x.tolist(), strict=True))
+    rows.sort()
+    if result.walk_axis != "T":
+        job.note(f"The column T counts along the walked axis {result.walk_axis}.")
+    with job.path.open("w", newline="", encoding="utf-8") as stream:
+        table = csv.writer(stream, lineterminator="\n")
+        table.writerow(["ID", "T", "Y", "X"] if plane is None else ["ID", "T", "Z", "Y", "X"])
+        for object_id, frame, y, x in rows:
+            table.writerow([object_id, frame, *([] if plane is None else [plane]), y, x])
+
+
+def write_measurements(job: ExportJob) -> None:
+    """Write every measurement, as CSV or as Parquet by the suffix."""
+    table = measure(job.result, intensity=job.options["intensity"], progress=job.progress)
+    if job.path.suffix.lower() == ".parquet":
+        table.to_parquet(job.path)
+    else:
+        table.to_csv(job.path)
+
+
+TRACKMATE = ExportFormat(
+    name="trackmate-csv",
+    title="TrackMate spots (CSV)",
+    suffixes=(".csv",),
+    kind="file",
+    write=write_trackmate,
+    about="One row a spot with TRACK_ID, FRAME and POSITION_X, Y, Z and T in the recording's units; AREA in its units.",
+    guess=False,
+    group="Tracks and tables",
+)
+NAPARI = ExportFormat(
+    name="tracks-csv",
+    title="napari tracks (CSV)",
+    suffixes=(".csv",),
+    kind="file",
+    write=write_napari,
+    about="ID, T, (Z), Y, X in pixels, ordered by track and frame, as a napari Tracks layer takes it.",
+    guess=False,
+    group="Tracks and tables",
+)
+MEASUREMENTS = ExportFormat(
+    name="measurements-csv",
+    title="Measurements (CSV)",
+    suffixes=(".csv", ".parquet"),
+    kind="file",
+    write=write_measurements,
+    about="Area, centroid, shape, intensity, motion and scores of every object on every frame, a tidy table.",
+    options=(ExportOption("intensity", "bool", True, "also measure the recording's raw values"),),
+    group="Tracks and tables",
+)

@@ -1,0 +1,31 @@
+"""DAVIS: one palette PNG a frame."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from napari_sam2_video.export.job import ExportFormat, ExportJob
+
+
+def write(job: ExportJob) -> None:
+    """Write ``00000.png`` and so on; a pixel's index is the object's id."""
+    from PIL import Image
+
+    palette = np.zeros((256, 3), np.uint8)
+    for entry in job.result.objects:
+        palette[entry.id] = entry.color
+    for frame in job.frames():
+        image = Image.fromarray(job.result.labels(frame))
+        image.putpalette(palette.tobytes())
+        image.save(job.path / f"{frame:05d}.png", format="PNG")
+
+
+FORMAT = ExportFormat(
+    name="davis",
+    title="DAVIS palette PNGs",
+    suffixes=(),
+    kind="folder",
+    write=write,
+    about="Folder of `00000.png` and so on; indexed colours, the index is the object's id, at most 255.",
+    max_id=255,
+)

@@ -1,0 +1,31 @@
+"""Label images as a lossless video, for editors that take no TIFF."""
+
+from __future__ import annotations
+
+from napari_sam2_video.export.ffmpeg import FrameEncoder, frame_rate
+from napari_sam2_video.export.job import ExportFormat, ExportJob
+from napari_sam2_video.export.video import FPS
+
+
+def write(job: ExportJob) -> None:
+    """Encode FFV1 with 16-bit grey values: a pixel's value is the object's id."""
+    rate, note = frame_rate(job.result.frame_seconds, job.options["fps"])
+    if note:
+        job.note(note)
+    codec = ["-c:v", "ffv1", "-level", "3", "-g", "1", "-slicecrc", "1", "-pix_fmt", "gray16le"]
+    with FrameEncoder(job.path, job.target, job.result.shape_yx, "gray16le", rate, codec) as encoder:
+        for frame in job.frames():
+            encoder.write(job.result.labels(frame).astype("<u2"))
+
+
+FORMAT = ExportFormat(
+    name="labels-ffv1",
+    title="Label video (FFV1, lossless)",
+    suffixes=(".mkv",),
+    kind="file",
+    write=write,
+    about="FFV1 gray16le in Matroska; every pixel's value is the object's id, exactly.",
+    options=(FPS,),
+    max_id=0xFFFF,
+    guess=False,
+)

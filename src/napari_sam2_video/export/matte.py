@@ -1,0 +1,118 @@
+"""Mattes for compositors: the picture with the objects as its alpha channel."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_sam2_video.errors import ExportError
+from napari_sam2_video.export.ffmpeg import FrameEncoder, frame_rate
+from napari_sam2_video.export.job import ExportFormat, ExportJob, ExportOption
+from napari_sam2_video.export.selection import OBJECTS, Selection
+from napari_sam2_video.export.video import BT709, EVEN, FPS, TO_BT709, note_padding
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+PREMULTIPLIED = ExportOption("premultiplied", "bool", False, "multiply the colours by the alpha")
+
+
+def need_pictures(job: ExportJob) -> None:
+    """Refuse a result without pictures.
+
+    Raises
+    ------
+    ExportError
+        If the recording is not at hand.
+    """
+    if job.result.read_frame is None:
+        raise ExportError(f"The recording's pictures are needed for {job.target.name}; open the recording first.")
+
+
+def rgba_frames(job: ExportJob) -> Iterator[npt.NDArray[np.uint8]]:
+    """Pictures with alpha 255 on the chosen objects and 0 elsewhere, uint8 ``(Y, X, 4)``."""
+    need_pictures(job)
+    chosen = Selection(job)
+    for frame in job.frames():
+        picture = job.result.frame(frame)
+        assert picture is not None
+        inside = chosen.mask(job.result.labels(frame))
+        rgba = np.empty((*job.result.shape_yx, 4), np.uint8)
+        rgba[..., :3] = picture
+        rgba[..., 3] = np.where(inside, 255, 0)
+        if job.options["premultiplied"]:
+            rgba[~inside] = 0
+        yield rgba
+
+
+def write_video(job: ExportJob, arguments: Callable[[ExportJob], list[str]]) -> None:
+    """Encode a frame at a time."""
+    rate, note = frame_rate(job.result.frame_seconds, job.options["fps"])
+    if note:
+        job.note(note)
+    with FrameEncoder(job.path, job.target, job.result.shape_yx, "rgba", rate, arguments(job)) as encoder:
+        for rgba in rgba_frames(job):
+            encoder.write(rgba)
+
+
+def write_pictures(job: ExportJob) -> None:
+    """Write ``00000.png`` and so on."""
+    from PIL import Image
+
+    for number, rgba in enumerate(rgba_frames(job)):
+        Image.fromarray(rgba).save(job.path / f"{number:05d}.png", format="PNG", compress_level=3)
+
+
+def prores_arguments(job: ExportJob) -> list[str]:
+    """ProRes 4444, whose alpha is lossless."""
+    codec = ["-c:v", "prores_ks", "-profile:v", "4444", "-pix_fmt", "yuva444p10le", "-alpha_bits", "16"]
+    return ["-vf", TO_BT709, *codec, "-vendor", "apl0", *BT709]
+
+
+def vp9_arguments(job: ExportJob) -> list[str]:
+    """VP9 with an alpha channel, as browsers play it."""
+    note_padding(job)
+    quality = ["-crf", str(job.options["crf"]), "-b:v", "0", "-auto-alt-ref", "0", "-row-mt", "1", "-cpu-used", "4"]
+    pad = f"{EVEN}:color=black@0"
+    return ["-vf", f"{pad},{TO_BT709}", "-c:v", "libvpx-vp9", *quality, "-pix_fmt", "yuva420p", *BT709]
+
+
+PRORES = ExportFormat(
+    name="matte-prores",
+    title="Alpha matte (ProRes 4444)",
+    suffixes=(".mov",),
+    kind="file",
+    write=partial(write_video, arguments=prores_arguments),
+    about="10-bit 4:4:4 with a lossless alpha channel, straight unless asked; any size.",
+    options=(FPS, OBJECTS, PREMULTIPLIED),
+    group="Mattes and cut-outs",
+)
+VP9 = ExportFormat(
+    name="matte-webm",
+    title="Alpha matte (WebM, VP9)",
+    suffixes=(".webm",),
+    kind="file",
+    write=partial(write_video, arguments=vp9_arguments),
+    about="VP9 with alpha for web pages; odd sides are padded by one transparent pixel.",
+    options=(
+        FPS,
+        ExportOption("crf", "int", 20, "quality, 0 (best) to 63 (worst)"),
+        OBJECTS,
+        PREMULTIPLIED,
+    ),
+    guess=False,
+    group="Mattes and cut-outs",
+)
+PICTURES = ExportFormat(
+    name="matte-png",
+    title="Alpha matte (PNG sequence)",
+    suffixes=(),
+    kind="folder",
+    write=write_pictures,
+    about="Folder of RGBA `00000.png` and so on, straight alpha unless asked; exact.",
+    options=(OBJECTS, PREMULTIPLIED),
+    group="Mattes and cut-outs",
+)

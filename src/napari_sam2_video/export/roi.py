@@ -1,0 +1,83 @@
+"""ImageJ regions of interest: a zip with one outline an object and frame."""
+
+from __future__ import annotations
+
+import zipfile
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_sam2_video.errors import ExportError
+from napari_sam2_video.export.job import ExportFormat, ExportJob, need
+from napari_sam2_video.export.outline import outlines
+from napari_sam2_video.export.spots import object_bounds
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from napari_sam2_video.export.source import ObjectEntry
+
+LIMIT_SIDE = 32767
+MOVE_TO, LINE_TO, CLOSE = 0.0, 1.0, 4.0
+
+
+def write(job: ExportJob) -> None:
+    """Write the zip as the ROI Manager opens it."""
+    roifile = need("roifile", "roi-zip")
+    result = job.result
+    if max(result.shape_yx) > LIMIT_SIDE:
+        raise ExportError(
+            f"ImageJ regions hold coordinates up to {LIMIT_SIDE} and these frames are {result.shape_yx[1]} x "
+            f"{result.shape_yx[0]} pixels; choose ome-tiff."
+        )
+    entries = {entry.id: entry for entry in result.objects}
+    with zipfile.ZipFile(job.path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for frame in job.frames():
+            labels_yx = result.labels(frame)
+            for object_id, box in object_bounds(labels_yx):
+                name = f"{frame + 1:05d}-{object_id:05d}"
+                corner_xy = np.array([box[1].start, box[0].start])
+                loops = [loop + corner_xy for loop in outlines(labels_yx[box] == object_id)]
+                archive.writestr(f"{name}.roi", region(roifile, loops, name, frame, entries[object_id]).tobytes())
+
+
+def region(roifile: Any, loops: list[npt.NDArray[np.int64]], name: str, frame: int, entry: ObjectEntry) -> Any:
+    """Region of one object on one frame: a traced polygon, or a composite where it has parts or holes."""
+    if len(loops) == 1:
+        roi = roifile.ImagejRoi.frompoints(loops[0].astype(np.int32), name=name, position=frame)
+        roi.roitype = roifile.ROI_TYPE.TRACED
+        low, high = loops[0].min(axis=0), loops[0].max(axis=0)
+    else:
+        corners = np.concatenate(loops)
+        low, high = corners.min(axis=0), corners.max(axis=0)
+        roi = roifile.ImagejRoi(roitype=roifile.ROI_TYPE.RECT, name=name, position=frame + 1)
+        roi.multi_coordinates = shape_path(loops)
+        roi.shape_roi_size = len(roi.multi_coordinates)
+    (roi.left, roi.top), (roi.right, roi.bottom) = low.tolist(), high.tolist()
+    roi.stroke_color = bytes((255, *entry.color))
+    roi.props = f"object: {entry.id}\nlabel: {entry.name}\n"
+    return roi
+
+
+def shape_path(loops: list[npt.NDArray[np.int64]]) -> npt.NDArray[np.float32]:
+    """ImageJ's path of a composite region."""
+    path: list[float] = []
+    for loop in loops:
+        for number, (x, y) in enumerate(loop.tolist()):
+            path += [LINE_TO if number else MOVE_TO, x, y]
+        path.append(CLOSE)
+    return np.array(path, np.float32)
+
+
+FORMAT = ExportFormat(
+    name="roi-zip",
+    title="ImageJ regions (ROI zip)",
+    suffixes=(".zip",),
+    kind="file",
+    write=write,
+    about=(
+        "One region an object and frame, outlines along the pixel borders (exact), position one-based, "
+        "named frame-object, coloured; composite regions for objects with parts or holes."
+    ),
+    group="Tracks and tables",
+)

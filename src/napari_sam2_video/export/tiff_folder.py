@@ -1,0 +1,41 @@
+"""Label images as one TIFF a frame."""
+
+from __future__ import annotations
+
+from napari_sam2_video.export.job import ExportFormat, ExportJob
+from napari_sam2_video.export.ome_tiff import note_geometry
+from napari_sam2_video.export.units import length_unit
+
+
+def write(job: ExportJob) -> None:
+    """Write ``labels_00000.tif`` and so on."""
+    import tifffile
+
+    result = job.result
+    note_geometry(job)
+    dy, dx = result.pixel_size
+    unit = length_unit(result.units[2])
+    for frame in job.frames():
+        tifffile.imwrite(
+            job.path / f"labels_{frame:05d}.tif",
+            result.labels(frame),
+            photometric="minisblack",
+            compression="zlib",
+            resolution=(1 / dx, 1 / dy) if min(dx, dy) > 0 else None,
+            resolutionunit="NONE",
+            software="napari-sam2-video",
+            metadata={"axes": "YX", "frame": frame, "pixel_size_yx": [dy, dx], "unit": unit or "pixel"},
+        )
+
+
+FORMAT = ExportFormat(
+    name="tiff-folder",
+    title="One label TIFF a frame",
+    suffixes=(),
+    kind="folder",
+    write=write,
+    about=(
+        "Folder of `labels_00000.tif` and so on, zlib; pixels per unit in the resolution tags, "
+        "frame and pixel size in the description."
+    ),
+)
