@@ -1,0 +1,54 @@
+# Everything sets itself up: `make demo` and `make test` need Python 3.11 or newer and nothing else.
+PYTHON ?= python3
+VENV ?= .venv
+BIN = $(VENV)/bin
+READY = $(VENV)/.ready
+PYTEST = $(BIN)/pytest --timeout 300 -q
+HEADLESS = $(filter-out tests/plugin tests/__pycache__ tests/conftest.py tests/__init__.py,$(wildcard tests/*))
+SCREEN = xvfb-run -a -s "-screen 0 1600x1200x24"
+
+.PHONY: help demo test lint test-headless test-plugin system-packages docs bench clean
+
+help:
+	@echo "make demo           track several objects in a short recording and write the results to demo-output/"
+	@echo "make test           check the style and the types, then run all tests"
+	@echo "make lint           check the style and the types"
+	@echo "make test-headless  the tests that need no screen"
+	@echo "make test-plugin    the tests with a napari viewer, on a virtual screen"
+	@echo "make docs           build the documentation into site/"
+	@echo "make bench          compare with Meta's own predictor"
+	@echo "Variables: PYTHON=python3.12  VENV=.venv  TORCH=cuda"
+
+$(READY): pyproject.toml constraints.txt tools/make_venv.sh
+	TORCH=$(TORCH) sh tools/make_venv.sh $(VENV) $(PYTHON)
+	@touch $@
+
+demo: $(READY)
+	$(BIN)/napari-sam2-video demo --out demo-output
+
+test: $(READY) lint test-headless test-plugin
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+test-headless: $(READY)
+	$(PYTEST) $(HEADLESS)
+
+system-packages:
+	sh tools/install_system_packages.sh
+
+test-plugin: $(READY) system-packages
+	@command -v xvfb-run >/dev/null || { \
+	  echo "The tests of the napari plugin were NOT run: xvfb-run is missing; install the packages named above."; exit 1; }
+	$(SCREEN) $(PYTEST) tests/plugin
+
+docs: $(READY)
+	$(BIN)/python -m pip install --quiet -c constraints.txt mkdocs
+	$(BIN)/mkdocs build --strict
+
+bench: $(READY)
+	$(BIN)/python -m benchmarks
+
+clean:
+	rm -rf $(VENV) demo-output site .mypy_cache .ruff_cache .pytest_cache
