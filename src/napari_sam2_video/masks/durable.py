@@ -1,0 +1,119 @@
+"""Write to disk so that what was said to be written survives a killed process and a power cut."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+from typing import TYPE_CHECKING
+
+from napari_sam2_video.errors import StoreError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+_REASONS = {
+    errno.ENOSPC: "the disk is full; free some space there and go on",
+    errno.EDQUOT: "your quota is used up; free some space there and go on",
+    errno.EACCES: "it may not be written to; change its permissions or choose another folder",
+    errno.EPERM: "it may not be written to; change its permissions or choose another folder",
+    errno.EROFS: "its disk is read-only; choose another folder",
+    errno.ENOENT: "it is gone; connect its drive again and reopen the session",
+    errno.EIO: "its disk answers with errors; copy the session to another disk",
+    errno.ESTALE: "its network drive went away; connect it again and reopen the session",
+}
+
+
+def explain(error: OSError, path: Path) -> StoreError:
+    """Turn what the system says about a path into one plain sentence."""
+    reason = _REASONS.get(error.errno or 0, f"the system says: {error.strerror or error}")
+    return StoreError(f"{path} cannot be written: {reason}.")
+
+
+@contextlib.contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Raise every failure to write inside the block as `StoreError`."""
+    try:
+        yield
+    except OSError as error:
+        raise explain(error, path) from error
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in a folder durable; where folders cannot be opened, the system does so itself."""
+    if os.name == "nt":
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def sync_file(path: Path) -> None:
+    """Make the content of a file durable."""
+    handle = os.open(path, os.O_RDWR)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def replace_file(path: Path, data: bytes) -> None:
+    """Write a file beside its target, make it durable, and rename it onto the target.
+
+    Raises
+    ------
+    StoreError
+        If it cannot be written; the target is then as it was.
+    """
+    beside = path.with_name(f".{path.name}.part")
+    with writing(path):
+        try:
+            with beside.open("wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(beside, path)
+        except OSError:
+            with contextlib.suppress(OSError):
+                beside.unlink()
+            raise
+        sync_folder(path.parent)
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder and the names of it and its parents durable."""
+    with writing(path):
+        missing = [p for p in (path, *path.parents) if not p.exists()]
+        path.mkdir(parents=True, exist_ok=True)
+        for folder in reversed(missing):
+            sync_folder(folder.parent)
+
+
+def set_aside(path: Path, quarantine: Path) -> Path:
+    """Move a broken or unknown file into the quarantine folder, under a name that is still free."""
+    make_folder(quarantine)
+    target = quarantine / path.name
+    number = 1
+    while target.exists():
+        target = quarantine / f"{path.name}.{number}"
+        number += 1
+    with writing(path):
+        os.replace(path, target)
+        sync_folder(quarantine)
+        sync_folder(path.parent)
+    return target
+
+
+def keep_copy(data: bytes, name: str, quarantine: Path) -> Path:
+    """Keep bytes that are about to be cut off in the quarantine folder, under a name that is still free."""
+    make_folder(quarantine)
+    target = quarantine / name
+    number = 1
+    while target.exists():
+        target = quarantine / f"{name}.{number}"
+        number += 1
+    replace_file(target, data)
+    return target

@@ -1,0 +1,136 @@
+"""A file of lines to which lines are only ever added; a line counts once it is whole and on disk."""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+import zlib
+from typing import TYPE_CHECKING, Any
+
+from napari_sam2_video.errors import StoreError
+from napari_sam2_video.masks.durable import explain, keep_copy, sync_folder, writing
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+Entry = dict[str, Any]
+
+
+def encode_line(entry: Entry) -> bytes:
+    """One entry as a line: CRC-32 of the JSON text in hexadecimal, a space, the JSON text."""
+    text = json.dumps(entry, separators=(",", ":"), ensure_ascii=True, allow_nan=False).encode()
+    return b"%08x %s\n" % (zlib.crc32(text), text)
+
+
+def decode_line(line: bytes) -> Entry | None:
+    """Entry of a line without its newline, or None if the line is broken."""
+    if len(line) < 11 or line[8:9] != b" ":
+        return None
+    text = line[9:]
+    try:
+        if int(line[:8], 16) != zlib.crc32(text):
+            return None
+        entry = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    return entry if isinstance(entry, dict) else None
+
+
+class Journal:
+    """The journal file, open for adding lines.
+
+    Parameters
+    ----------
+    path : Path
+        The file; made if it does not exist.
+    read_only : bool
+        Read what is there and change nothing.
+    quarantine : Path
+        Folder for what is broken.
+
+    Attributes
+    ----------
+    entries : list of dict
+        What was in the file when it was opened.
+    notes : list of str
+        Sentences about what was broken.
+    """
+
+    def __init__(self, path: Path, *, read_only: bool, quarantine: Path) -> None:
+        self.path = path
+        self.read_only = read_only
+        self.entries: list[Entry] = []
+        self.notes: list[str] = []
+        self._lock = threading.Lock()
+        self._handle: int | None = None
+        self._size = 0
+        existed = path.exists()
+        if existed:
+            self._read(quarantine)
+        if not read_only:
+            with writing(path):
+                flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0)
+                self._handle = os.open(path, flags, 0o644)
+                self._repair()
+                if not existed:
+                    os.fsync(self._handle)
+                    sync_folder(path.parent)
+
+    def _read(self, quarantine: Path) -> None:
+        try:
+            data = self.path.read_bytes()
+        except OSError as error:
+            raise StoreError(f"{self.path} cannot be read: {error.strerror}; check the disk.") from error
+        whole = data.rfind(b"\n") + 1
+        broken = 0
+        for line in data[:whole].splitlines():
+            entry = decode_line(line)
+            if entry is None:
+                broken += 1
+            else:
+                self.entries.append(entry)
+        self._size = whole
+        if broken:
+            self.notes.append(
+                f"{broken} line(s) of {self.path.name} are damaged and were left out; what they said has to be done again."
+            )
+            if not self.read_only:
+                keep_copy(data, f"{self.path.name}.damaged", quarantine)
+        elif whole < len(data) and not self.read_only:
+            keep_copy(data[whole:], f"{self.path.name}.tail", quarantine)
+
+    def _repair(self) -> None:
+        if self._handle is not None and os.fstat(self._handle).st_size > self._size:
+            os.ftruncate(self._handle, self._size)
+            os.fsync(self._handle)
+
+    def append(self, entry: Entry) -> None:
+        """Add an entry; it is on disk when this returns.
+
+        Raises
+        ------
+        StoreError
+            If it cannot be written; the journal is then as it was.
+        """
+        line = encode_line(entry)
+        with self._lock:
+            if self._handle is None:
+                raise StoreError(f"{self.path} is open for reading only; open the session for writing to change it.")
+            try:
+                view = memoryview(line)
+                while view:
+                    view = view[os.write(self._handle, view) :]
+                os.fsync(self._handle)
+            except OSError as error:
+                with writing(self.path):
+                    os.ftruncate(self._handle, self._size)
+                raise explain(error, self.path) from error
+            self._size += len(line)
+
+    def close(self) -> None:
+        """Close the file."""
+        with self._lock:
+            if self._handle is not None:
+                os.close(self._handle)
+                self._handle = None

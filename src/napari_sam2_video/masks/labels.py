@@ -1,0 +1,292 @@
+"""The label images as one array of shape ``(T, Y, X)`` that a viewer can show and paint on."""
+
+from __future__ import annotations
+
+import operator
+import threading
+from collections import OrderedDict, deque
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+from napari_sam2_video.errors import StoreError
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from napari_sam2_video.masks.store import MaskStore
+
+_READS = 8
+_STROKES = 4096
+
+
+class Painter(Protocol):
+    """Who keeps the strokes."""
+
+    def stroke(
+        self, frame: int, origin_yx: tuple[int, int], labels: npt.NDArray[Any], where: npt.NDArray[np.bool_]
+    ) -> int | None:
+        """Keep pixels set by hand; the stroke's number, None if nothing was kept."""
+        ...
+
+    def unstroke(self, number: int) -> None:
+        """Take a stroke back."""
+        ...
+
+
+@dataclass(frozen=True)
+class _Span:
+    """Positions along one axis, and whether the axis is kept."""
+
+    positions: range
+    kept: bool
+
+
+@dataclass(frozen=True)
+class _Painted:
+    """A stroke as it came through the array."""
+
+    number: int
+    frame: int
+    origin_yx: tuple[int, int]
+    where: npt.NDArray[np.bool_]
+    before: npt.NDArray[Any]
+
+
+class LabelArray:
+    """Label images of a store, lazily, and a way to paint on them.
+
+    Reading gives a fresh array. Setting a part is a stroke of a person: it is on disk when the assignment returns, and the
+    model never changes those pixels again.
+
+    - A number sets every pixel of the part.
+    - An array sets only those pixels that differ from what was read last through the same index (or from what is there,
+      if that part was not read). A viewer reads a box, changes some pixels of its copy and writes the box back; what
+      the model wrote in between is not overwritten.
+    - An array that puts back just what a stroke replaced is that viewer's own undo. It takes the stroke away, so that
+      the model's *present* pixels show, and never brings back what the model said before.
+
+    Strokes go to one step of the session's history until `end_stroke` is called, another frame is painted, or something
+    else is done; a viewer calls it when the mouse button is released. Where a viewer keeps what it shows in a cache of
+    its own, refresh it after its undo.
+
+    Parameters
+    ----------
+    store : MaskStore
+        The masks.
+    painter : Painter, optional
+        Keeps the strokes; the array is read-only without one.
+    """
+
+    ndim = 3
+
+    def __init__(self, store: MaskStore, painter: Painter | None = None) -> None:
+        self._store = store
+        self._painter = painter
+        self._reads: OrderedDict[Any, npt.NDArray[Any]] = OrderedDict()
+        self._strokes: deque[_Painted] = deque(maxlen=_STROKES)
+        self._lock = threading.Lock()
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Frames, rows, columns."""
+        return (self._store.n_frames, *self._store.shape_yx)
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """uint8, uint16 or uint32; grows with the object ids."""
+        return self._store.dtype
+
+    @property
+    def size(self) -> int:
+        """Number of pixels of all frames."""
+        frames, rows, columns = self.shape
+        return frames * rows * columns
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes that all frames would take in memory."""
+        return self.size * self.dtype.itemsize
+
+    def __len__(self) -> int:
+        return self._store.n_frames
+
+    def __array__(self, dtype: npt.DTypeLike | None = None, copy: bool | None = None) -> npt.NDArray[Any]:
+        if copy is False:
+            raise ValueError("the label images lie on disk and cannot be had without a copy")
+        whole = np.empty(self.shape, self.dtype)
+        for frame in range(self.shape[0]):
+            whole[frame] = self._store.read_labels(frame)
+        return whole if dtype is None else whole.astype(dtype, copy=False)
+
+    def __getitem__(self, index: Any) -> npt.NDArray[Any]:
+        spans = self._spans(index)
+        if spans is None:
+            return self._gather(index)
+        frames, rows, columns = (span.positions for span in spans)
+        whole = np.empty((len(frames), len(rows), len(columns)), self.dtype)
+        part = (_slice(rows), _slice(columns))
+        for number, frame in enumerate(frames):
+            whole[number] = self._store.read_labels(frame)[part]
+        result = whole.reshape([len(s.positions) for s in spans if s.kept])
+        key = _box_key(spans)
+        if key is not None:
+            self._remember(key, whole)
+        return result
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        if self._painter is None:
+            raise StoreError("These masks are open for reading only; open the session for writing to paint.")
+        values = np.asarray(value)
+        spans = self._spans(index)
+        if spans is None:
+            self._scatter(index, values)
+            return
+        frames, rows, columns = (span.positions for span in spans)
+        spread = np.broadcast_to(values, [len(s.positions) for s in spans if s.kept])
+        spread = spread.reshape(len(frames), len(rows), len(columns))
+        if spread.size == 0:
+            return
+        key = _box_key(spans)
+        with self._lock:
+            known = self._reads.get(key) if key is not None else None
+        origin = (min(rows), min(columns))
+        box = (slice(origin[0], max(rows) + 1), slice(origin[1], max(columns) + 1))
+        inner = np.ix_([y - origin[0] for y in rows], [x - origin[1] for x in columns])
+        for number, frame in enumerate(frames):
+            before = self._store.read_labels(frame)[box]
+            labels = before.astype(np.int64)
+            labels[inner] = spread[number]
+            where = np.zeros(before.shape, bool)
+            where[inner] = True
+            seen = before
+            if values.ndim:
+                seen = before if known is None else known[0]
+                where &= labels != seen
+            self._keep(frame, origin, labels, where, seen, undo=bool(values.ndim))
+        if key is not None and known is not None:
+            self._remember(key, spread)
+
+    def _remember(self, key: tuple[int, ...], values: npt.NDArray[Any]) -> None:
+        with self._lock:
+            self._reads[key] = np.array(values)
+            self._reads.move_to_end(key)
+            while len(self._reads) > _READS:
+                self._reads.popitem(last=False)
+
+    def _keep(
+        self,
+        frame: int,
+        origin: tuple[int, int],
+        labels: npt.NDArray[Any],
+        where: npt.NDArray[np.bool_],
+        seen: npt.NDArray[Any],
+        *,
+        undo: bool,
+    ) -> None:
+        assert self._painter is not None
+        if not where.any():
+            return
+        if undo:
+            undone = self._undone(frame, origin, labels, where)
+            if undone is not None:
+                self._strokes.remove(undone)
+                self._painter.unstroke(undone.number)
+                return
+        number = self._painter.stroke(frame, origin, labels, where)
+        if number is not None:
+            self._strokes.append(_Painted(number, frame, origin, where, seen.copy()))
+
+    def _undone(
+        self, frame: int, origin: tuple[int, int], labels: npt.NDArray[Any], where: npt.NDArray[np.bool_]
+    ) -> _Painted | None:
+        """Stroke that these values take back: they change only pixels of it, to what was seen there before it."""
+        for stroke in reversed(self._strokes):
+            if stroke.frame != frame or stroke.origin_yx != origin or stroke.where.shape != where.shape:
+                continue
+            if not (where & ~stroke.where).any() and (labels[where] == stroke.before[where]).all():
+                return stroke
+        return None
+
+    def _spans(self, index: Any) -> tuple[_Span, _Span, _Span] | None:
+        """Positions along each axis of an index of numbers and slices, None where arrays are in it."""
+        items = index if isinstance(index, tuple) else (index,)
+        if any(np.ndim(i) > 0 for i in items if not isinstance(i, slice) and i is not Ellipsis):
+            return None
+        if Ellipsis in items:
+            at = items.index(Ellipsis)
+            items = items[:at] + (slice(None),) * (4 - len(items)) + items[at + 1 :]
+        if len(items) > 3:
+            raise IndexError(f"the label images have 3 axes, not {len(items)}")
+        items = items + (slice(None),) * (3 - len(items))
+        first, second, third = (_span(i, n) for i, n in zip(items, self.shape, strict=True))
+        return first, second, third
+
+    def _gather(self, index: Any) -> npt.NDArray[Any]:
+        frames, rows, columns = self._arrays(index)
+        result = np.zeros(frames.shape, self.dtype)
+        for frame in np.unique(frames):
+            here = frames == frame
+            result[here] = self._store.read_labels(int(frame))[rows[here], columns[here]]
+        return result
+
+    def _scatter(self, index: Any, values: npt.NDArray[Any]) -> None:
+        frames, rows, columns = self._arrays(index)
+        spread = np.broadcast_to(values, frames.shape)
+        for frame in np.unique(frames):
+            here = frames == frame
+            y, x = rows[here], columns[here]
+            origin = (int(y.min()), int(x.min()))
+            box = (slice(origin[0], int(y.max()) + 1), slice(origin[1], int(x.max()) + 1))
+            before = self._store.read_labels(int(frame))[box]
+            labels = before.astype(np.int64)
+            labels[y - origin[0], x - origin[1]] = spread[here]
+            where = np.zeros(before.shape, bool)
+            where[y - origin[0], x - origin[1]] = True
+            if values.ndim:
+                where &= labels != before
+            self._keep(int(frame), origin, labels, where, before, undo=bool(values.ndim))
+
+    def _arrays(self, index: Any) -> tuple[npt.NDArray[np.int64], ...]:
+        index = index if isinstance(index, tuple) else (index,)
+        if len(index) == 1 and np.asarray(index[0]).dtype == bool:
+            index = np.nonzero(np.asarray(index[0]))
+        index = index + (slice(None),) * (3 - len(index))
+        if len(index) != 3 or Ellipsis in [i for i in index if not isinstance(i, np.ndarray)]:
+            raise IndexError("give one index for each of the 3 axes")
+        axes: list[Any] = []
+        slices = [k for k, i in enumerate(index) if isinstance(i, slice)]
+        for k, (item, length) in enumerate(zip(index, self.shape, strict=True)):
+            if isinstance(item, slice):
+                axis = np.arange(*item.indices(length))
+                axes.append(axis.reshape([-1 if s == k else 1 for s in slices]))
+            else:
+                positions = np.asarray(item)
+                if positions.size and (positions.min() < -length or positions.max() >= length):
+                    raise IndexError(f"axis {k} has {length} positions")
+                positions = np.where(positions < 0, positions + length, positions).astype(np.int64)
+                axes.append(positions.reshape(positions.shape + (1,) * len(slices)))
+        return tuple(np.broadcast_arrays(*axes))
+
+
+def _span(item: Any, length: int) -> _Span:
+    if isinstance(item, slice):
+        return _Span(range(*item.indices(length)), kept=True)
+    position = operator.index(item)
+    if not -length <= position < length:
+        raise IndexError(f"index {position} is out of bounds for {length}")
+    return _Span(range(position % length, position % length + 1), kept=False)
+
+
+def _slice(positions: range) -> slice:
+    """The slice that picks a range of positions."""
+    stop: int | None = positions.stop
+    return slice(positions.start, None if stop is not None and stop < 0 else stop, positions.step)
+
+
+def _box_key(spans: tuple[_Span, _Span, _Span]) -> tuple[int, ...] | None:
+    """Name of a box on one frame, None for any other index."""
+    if len(spans[0].positions) != 1 or not all(s.positions.step == 1 and len(s.positions) for s in spans):
+        return None
+    return tuple(n for s in spans for n in (s.positions.start, s.positions.stop))
