@@ -1,0 +1,174 @@
+"""Label volume as NIfTI, in the source's voxel order and place."""
+
+from __future__ import annotations
+
+import contextlib
+import gzip
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_sam2_video.errors import ExportError
+from napari_sam2_video.export.job import ExportFormat, ExportJob, need
+from napari_sam2_video.export.units import length_unit, time_unit
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from napari_sam2_video.export.source import Array, TrackingResult
+
+LIMIT_SIDE = 32767
+DISK_ORDER = "TZYX"
+MILLIMETRES = {"nm": 1e-6, "µm": 1e-3, "mm": 1.0, "cm": 10.0, "m": 1000.0, "Å": 1e-7}
+TIME_CODES = {"s": ("sec", 1.0), "ms": ("msec", 1.0), "µs": ("usec", 1.0), "min": ("sec", 60.0), "h": ("sec", 3600.0)}
+COPY_ROWS = 64
+
+
+def write(job: ExportJob) -> None:
+    """Write the header, then the voxels in the order of the file, a slab at a time."""
+    nibabel = need("nibabel", "nifti")
+    shape = voxel_shape(job.result)
+    if max(shape) > LIMIT_SIDE:
+        raise ExportError(
+            f"A NIfTI axis holds at most {LIMIT_SIDE} voxels and this one has {max(shape)}; use ome-tiff."
+        )
+    header = make_header(nibabel, job, shape)
+    with contextlib.ExitStack() as stack:
+        stream: Any = stack.enter_context(job.path.open("wb"))
+        if job.path.name.endswith(".gz"):
+            stream = stack.enter_context(gzip.GzipFile("", "wb", compresslevel=5, fileobj=stream, mtime=0))
+        header.write_to(stream)
+        stream.write(bytes(int(header["vox_offset"]) - stream.tell()))
+        write_voxels(job, stream)
+
+
+def walk_letter(result: TrackingResult) -> str:
+    """Axis of the file along which the frames lie."""
+    return result.walk_axis if result.walk_axis in DISK_ORDER else "T"
+
+
+def voxel_shape(result: TrackingResult) -> tuple[int, ...]:
+    """Shape of the file's voxels ``(X, Y, Z)`` or ``(X, Y, Z, T)``."""
+    letters = (walk_letter(result), *result.plane_axes)
+    lengths = dict(zip(letters, (result.n_frames, *result.shape_yx), strict=True))
+    return tuple(lengths.get(letter, 1) for letter in ("XYZT" if "T" in lengths else "XYZ"))
+
+
+def write_voxels(job: ExportJob, stream: BinaryIO) -> None:
+    """Write the frames as the file orders them: x runs fastest, then y, z and t."""
+    result = job.result
+    letters = (walk_letter(result), *result.plane_axes)
+    if list(letters) == sorted(letters, key=DISK_ORDER.index):
+        for labels_yx in frames_of(job):
+            stream.write(np.ascontiguousarray(labels_yx).data)
+        return
+    ordered = sorted(letters, key=DISK_ORDER.index)
+    lengths = dict(zip(letters, (result.n_frames, *result.shape_yx), strict=True))
+    scratch = job.path.with_name(job.path.name + ".scratch")
+    try:
+        volume = np.memmap(scratch, result.dtype, "w+", shape=tuple(lengths[letter] for letter in ordered))
+        walked = volume.transpose([ordered.index(letter) for letter in letters])
+        for frame, labels_yx in enumerate(frames_of(job)):
+            walked[frame] = labels_yx
+        for first in range(0, volume.shape[0], COPY_ROWS):
+            stream.write(np.ascontiguousarray(volume[first : first + COPY_ROWS]).data)
+        del walked, volume
+    finally:
+        scratch.unlink(missing_ok=True)
+
+
+def frames_of(job: ExportJob) -> Iterator[Array]:
+    """Label images in the file's byte order."""
+    dtype = job.result.dtype.newbyteorder("<")
+    for frame in job.frames():
+        yield job.result.labels(frame).astype(dtype, copy=False)
+
+
+def make_header(nibabel: Any, job: ExportJob, shape: tuple[int, ...]) -> Any:
+    """Header of the source where it is a NIfTI file, else a new one with the affine and the sizes."""
+    result = job.result
+    header = source_header(nibabel, result.source_path)
+    affine = moved_to_fixed(result)
+    if header is None:
+        header = nibabel.Nifti1Header(endianness="<")
+        header.set_data_shape(shape)
+        set_sizes(header, job, affine, shape)
+    else:
+        header.set_data_shape(shape)
+        if affine is not None and not np.array_equal(header.get_best_affine(), affine):
+            set_place(header, affine, int(header["sform_code"]) or int(header["qform_code"]) or 1)
+    header.set_data_dtype(result.dtype)
+    header.set_slope_inter(1, 0)
+    header["cal_min"], header["cal_max"] = 0, result.max_id
+    header["descrip"] = b"napari-sam2-video labels"
+    header["vox_offset"] = 0
+    header.extensions[:] = [extension for extension in header.extensions if extension.get_code() != 6]
+    header.extensions.append(nibabel.nifti1.Nifti1Extension("comment", job.provenance_text().encode("utf-8")))
+    return header
+
+
+def source_header(nibabel: Any, path: Path | None) -> Any:
+    """Header of a single-file NIfTI-1 source, little-endian; None for any other source."""
+    if path is None or not path.name.lower().endswith((".nii", ".nii.gz")) or not path.is_file():
+        return None
+    header = nibabel.load(path).header
+    if type(header) is not nibabel.Nifti1Header:
+        return None
+    return header.as_byteswapped("<")
+
+
+def moved_to_fixed(result: TrackingResult) -> npt.NDArray[np.float64] | None:
+    """Affine of the written voxels: the source's, moved to where axes of length one stand."""
+    if result.affine is None:
+        return None
+    affine = np.array(result.affine, np.float64)
+    shown = {walk_letter(result), *result.plane_axes}
+    for column, letter in enumerate("XYZ"):
+        if letter not in shown and result.fixed.get(letter):
+            affine[:3, 3] += affine[:3, column] * result.fixed[letter]
+    return affine
+
+
+def set_place(header: Any, affine: npt.NDArray[np.float64], code: int) -> None:
+    """Store an affine in both forms; one with shear does not fit the second, which is then unset."""
+    header.set_sform(affine, code)
+    header.set_qform(affine, code, strip_shears=True)
+    if not np.allclose(header.get_qform(), affine, atol=1e-3):
+        header["qform_code"] = 0
+
+
+def set_sizes(header: Any, job: ExportJob, affine: npt.NDArray[np.float64] | None, shape: tuple[int, ...]) -> None:
+    """Voxel sizes in mm, the frame interval, and the affine."""
+    result = job.result
+    letters = (walk_letter(result), *result.plane_axes)
+    sizes = dict(zip(letters, zip((result.step, *result.pixel_size), result.units, strict=True), strict=True))
+    zooms = []
+    for letter in "XYZ":
+        size, unit = sizes.get(letter, (1.0, None))
+        zooms.append(size * MILLIMETRES.get(length_unit(unit) or "", 1.0))
+    interval, time_code = 1.0, "unknown"
+    if "T" in sizes:
+        time_code, factor = TIME_CODES.get(time_unit(sizes["T"][1]) or "", ("unknown", 1.0))
+        interval = sizes["T"][0] * factor
+    known = any(length_unit(sizes[letter][1]) in MILLIMETRES for letter in "XYZ" if letter in sizes)
+    header.set_zooms((*zooms, interval)[: len(shape)])
+    header.set_xyzt_units("mm" if known or affine is not None else "unknown", time_code)
+    set_place(header, np.diag([*zooms, 1.0]) if affine is None else affine, 1 if affine is not None else 2)
+    if affine is not None and len(shape) == 4:
+        header["pixdim"][4] = interval
+
+
+FORMAT = ExportFormat(
+    name="nifti",
+    title="Label volume (NIfTI)",
+    suffixes=(".nii.gz", ".nii"),
+    kind="file",
+    write=write,
+    about=(
+        "NIfTI-1 in the source's voxel order, with its affine and header where it is a NIfTI file; sizes in mm and the "
+        "frame interval otherwise; slope 1; provenance in a comment extension."
+    ),
+    embeds_provenance=True,
+)
