@@ -82,6 +82,8 @@ def measure(
         parts.append(measure_frame(labels_yx, raw, calibration.pixel_size, frame))
         if progress is not None:
             progress(frame + 1, source.n_frames)
+    if intensity and not any(len(part["object_id"]) for part in parts):
+        parts = [measure_frame(np.zeros(source.shape_yx, np.uint8), source.raw(0), calibration.pixel_size)]
     columns = _join(parts)
     names = {entry.id: entry.name for entry in source.objects}
     known = sorted(set(names) | set(np.unique(columns["object_id"]).tolist()))

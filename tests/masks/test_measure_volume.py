@@ -1,0 +1,98 @@
+"""Volume and surface against scikit-image on the whole volume and against a sphere."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from scipy.ndimage import convolve1d
+from skimage.measure import marching_cubes, mesh_surface_area, regionprops_table
+
+from napari_sam2_video.errors import ExportError
+from napari_sam2_video.export.source import TrackingResult
+from napari_sam2_video.masks.measure_volume import measure_volumes
+
+
+def volume(labels, spacing, units=("mm", "mm", "mm"), axis="Z"):
+    return TrackingResult.from_arrays(labels, walk_axis=axis, step=spacing[0], pixel_size=spacing[1:], units=units)
+
+
+def ball(radius, spacing, offset=(0.3, 0.2, 0.1)):
+    half = [int(radius / size) + 3 for size in spacing]
+    z, y, x = np.ogrid[tuple(slice(-n, n + 1) for n in half)]
+    squared = sum(((axis - o) * s) ** 2 for axis, o, s in zip((z, y, x), offset, spacing, strict=True))
+    return (squared <= radius**2).astype(np.uint8)
+
+
+def whole_surface(mask, spacing, smooth):
+    field = np.pad(mask.astype(np.float32), 3)
+    for axis in range(3) if smooth else ():
+        field = convolve1d(field, [0.25, 0.5, 0.25], axis=axis, mode="constant")
+    if not field.max() > 0.5:
+        return np.nan
+    vertices, faces, _, _ = marching_cubes(field, 0.5, spacing=spacing)
+    return mesh_surface_area(vertices, faces)
+
+
+@pytest.mark.parametrize("spacing", [(1.0, 1.0, 1.0), (2.5, 1.0, 1.0), (1.0, 0.5, 0.5)])
+@pytest.mark.parametrize("radius", [10, 20])
+def test_ball_has_its_volume_and_surface(radius, spacing):
+    row = next(measure_volumes(volume(ball(radius, spacing), spacing)).rows())
+    assert row["volume"] == pytest.approx(4 / 3 * np.pi * radius**3, rel=0.005)
+    assert row["surface"] == pytest.approx(4 * np.pi * radius**2, rel=0.02)
+    assert row["sphericity"] == pytest.approx(1, abs=0.02)
+    assert row["equivalent_diameter"] == pytest.approx(2 * radius, rel=0.002)
+    assert row["length_unit"] == "mm"
+
+
+@given(
+    labels=arrays(np.uint8, (5, 6, 7), elements=st.sampled_from([0, 0, 1, 1, 5])),
+    spacing=st.sampled_from([(1.0, 1.0, 1.0), (3.0, 0.5, 0.7)]),
+)
+@settings(max_examples=30, deadline=None)
+def test_slice_by_slice_equals_the_whole_volume(labels, spacing):
+    table = measure_volumes(volume(labels, spacing))
+    wanted = regionprops_table(labels, spacing=spacing, properties=("label", "num_pixels", "area", "centroid", "bbox"))
+    assert table["object_id"].tolist() == wanted["label"].tolist()
+    assert table["voxels"].tolist() == wanted["num_pixels"].tolist()
+    np.testing.assert_allclose(table["volume"], wanted["area"])
+    for axis, letter in enumerate("zyx"):
+        np.testing.assert_allclose(table[f"centroid_{letter}"], wanted[f"centroid-{axis}"], atol=1e-9)
+        assert table[f"bbox_{letter}0"].tolist() == wanted[f"bbox-{axis}"].tolist()
+        assert table[f"bbox_{letter}1"].tolist() == wanted[f"bbox-{axis + 3}"].tolist()
+    for row in table.rows():
+        mask = labels == row["object_id"]
+        assert row["surface_voxels"] == pytest.approx(whole_surface(mask, spacing, smooth=False), rel=1e-4)
+        assert row["surface"] == pytest.approx(whole_surface(mask, spacing, smooth=True), rel=1e-4, nan_ok=True)
+
+
+def test_object_at_the_border_is_closed_there():
+    filled = np.ones((4, 4, 4), np.uint8)
+    inside = np.pad(filled, 3)
+    at_border, free = (next(measure_volumes(volume(part, (1.0, 1.0, 1.0))).rows()) for part in (filled, inside))
+    assert at_border["surface"] == pytest.approx(free["surface"], rel=1e-6)
+    assert at_border["surface_voxels"] == pytest.approx(free["surface_voxels"], rel=1e-6)
+
+
+def test_sheet_of_one_voxel_has_no_smooth_surface_but_one_of_voxels():
+    labels = np.zeros((5, 12, 12), np.uint8)
+    labels[2, 1:11, 1:11] = 1
+    row = next(measure_volumes(volume(labels, (1.0, 1.0, 1.0))).rows())
+    assert np.isnan(row["surface"])
+    assert row["surface_voxels"] > 2 * 9 * 9
+
+
+def test_units_are_brought_together():
+    labels = ball(12, (2.0, 1.0, 1.0))
+    table = measure_volumes(volume(labels, (0.002, 1.0, 1.0), units=("mm", "µm", "micron")))
+    assert table["volume"][0] == pytest.approx(4 / 3 * np.pi * 12**3, rel=0.005)
+    assert table["length_unit"].tolist() == ["µm"]
+
+
+def test_volume_of_a_time_series_is_refused_in_one_sentence():
+    with pytest.raises(ExportError, match="walked along Z, Y or X, not T"):
+        measure_volumes(volume(np.ones((2, 2, 2), np.uint8), (1.0, 1.0, 1.0), axis="T"))
+
+
+def test_empty_volume_gives_an_empty_table():
+    assert len(measure_volumes(volume(np.zeros((3, 4, 4), np.uint8), (1.0, 1.0, 1.0)))) == 0
