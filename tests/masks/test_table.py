@@ -83,7 +83,7 @@ def test_parquet_without_its_library_says_how_to_get_it(table, tmp_path, monkeyp
 @pytest.mark.parametrize("write", ["to_csv", "to_parquet"])
 def test_table_that_cannot_be_written_says_where(table, tmp_path, write):
     target = tmp_path / "no such folder" / "t"
-    with pytest.raises(ExportError, match="no such folder.*choose a writable folder"):
+    with pytest.raises(ExportError, match=r"no such folder.*choose a writable folder"):
         getattr(table, write)(target)
 
 
