@@ -249,7 +249,7 @@ FORMATS = tuple(
         about=f"{title} of all objects, with the units of the recording.",
         options=(ExportOption("dpi", "int", 150, "pixels per inch of a PNG"),),
         guess=False,
-        group="Tables and plots",
+        group="Tracks and tables",
     )
     for name, (title, plot) in PLOTS.items()
 )
