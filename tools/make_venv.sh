@@ -22,19 +22,24 @@ if ! [ -x "$venv/bin/pip" ]; then
 fi
 
 pip="$venv/bin/python -m pip"
-$pip install --quiet --upgrade -c "$constraints" pip setuptools wheel
+install="$pip install --quiet --quiet -c $constraints"
+echo "Setting up $venv; the first time takes some minutes."
+$install --upgrade pip setuptools wheel
 
 # A CUDA build of torch is several gigabytes and comes with nvidia-* packages: never fetched unless asked for.
 if [ "${TORCH:-cpu}" != "cuda" ]; then
-    plan=$($pip install --dry-run --ignore-installed --no-input --report - --quiet -c "$constraints" torch)
+    plan=$($pip install --dry-run --ignore-installed --no-input --report - --quiet --quiet -c "$constraints" torch)
     if printf '%s' "$plan" | grep -q '"name": "nvidia-'; then
         echo "pip would fetch a CUDA build of torch, several gigabytes. Set PIP_EXTRA_INDEX_URL to the CPU index that" \
             "pytorch.org names, or say 'make TORCH=cuda' if you want it." >&2
         exit 1
     fi
 fi
-$pip install --quiet -c "$constraints" torch torchvision
+echo "Installing torch ..."
+$install torch torchvision
 
 # The build of sam2 imports torch, so it takes the one just installed and not one of its own.
-SAM2_BUILD_CUDA=0 $pip install --quiet --no-build-isolation -c "$constraints" sam2
-$pip install --quiet -c "$constraints" -e "$here/..[dev]"
+echo "Installing sam2 ..."
+SAM2_BUILD_CUDA=0 $install --no-build-isolation sam2
+echo "Installing napari-sam2-video and what its tests need ..."
+$install -e "$here/..[dev]"
