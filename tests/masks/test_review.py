@@ -22,6 +22,7 @@ from napari_sam2_video.masks.review import (
 from napari_sam2_video.masks.table import Table
 
 N_FRAMES = 40
+EDGES = ("y0", "x0", "y1", "x1")
 FLOATS = st.floats(0, 1)
 QUICK = settings(max_examples=60, deadline=None)
 
@@ -34,9 +35,9 @@ def scores_of(areas, places_yx, *, score=None, iou=None, prompted=(), bbox=None)
     return {
         "frame": np.arange(n),
         "area": areas,
-        "centroid_y": np.asarray(places_yx, float)[:, 0],
-        "centroid_x": np.asarray(places_yx, float)[:, 1],
-        "bbox": np.tile([5, 5, 9, 9], (n, 1)) if bbox is None else np.asarray(bbox),
+        "y": np.asarray(places_yx, float)[:, 0],
+        "x": np.asarray(places_yx, float)[:, 1],
+        **dict(zip(EDGES, np.tile([5, 5, 9, 9], (n, 1)).T if bbox is None else np.transpose(bbox), strict=True)),
         "object_score": np.full(n, 8.0) if score is None else np.asarray(score, float),
         "predicted_iou": np.full(n, 0.95) if iou is None else np.asarray(iou, float),
         "prompted": flags,
@@ -223,6 +224,13 @@ def test_frames_before_the_prompt_look_the_way_they_were_tracked():
     assert sorted(zip(rows.tolist(), neighbours.tolist(), strict=True)) == [(0, 1), (1, 2), (3, 2), (5, 4)]
 
 
+def test_known_direction_of_tracking_decides_which_frame_is_the_neighbour():
+    known = still(5, prompted=[1])
+    known["walk"] = np.array([-1, 1, 1, -1, -1], np.int8)
+    rows, neighbours = neighbour_rows(table_of(known))
+    assert sorted(zip(rows.tolist(), neighbours.tolist(), strict=True)) == [(0, 1), (2, 1), (3, 4)]
+
+
 @pytest.mark.parametrize("flag", ["prompted", "painted", "accepted"])
 def test_what_a_person_checked_is_not_queued(flag):
     known = still(3, score=[-9, -9, -9])
@@ -271,9 +279,9 @@ def test_reviewing_scores_alone_agrees_with_reviewing_pixels(recording):
         object_id: {
             "frame": part["frame"],
             "area": part["area_px"],
-            "centroid_y": part["centroid_y_px"],
-            "centroid_x": part["centroid_x_px"],
-            "bbox": np.stack([part[f"bbox_{edge}"] for edge in ("y0", "x0", "y1", "x1")], axis=1),
+            "y": part["centroid_y_px"],
+            "x": part["centroid_x_px"],
+            **{edge: part[f"bbox_{edge}"] for edge in EDGES},
             "object_score": part["object_score"],
             "predicted_iou": part["predicted_iou"],
         }

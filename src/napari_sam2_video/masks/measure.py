@@ -69,6 +69,8 @@ def measure(
             Of the raw values; with ``_red``, ``_green``, ``_blue`` for colour; absent without raw values.
         ``object_score``, ``predicted_iou``, ``prompted``, ``painted``, ``accepted``
             The network's scores and what a person did; NaN and False where nothing is known.
+        ``walk``
+            Direction in which the frame was tracked: 1 forward, -1 backward, 0 where it is not known.
         ``area_change`` to ``net_displacement``
             See `napari_sam2_video.masks.measure_motion.motion`.
         ``length_unit``, ``walk_unit``
@@ -220,11 +222,12 @@ def _with_scores(columns: Columns, scores: Mapping[int, Mapping[str, npt.NDArray
     n_rows = len(columns["object_id"])
     added: Columns = {name: np.full(n_rows, np.nan) for name in SCORE_COLUMNS}
     added.update({name: np.zeros(n_rows, bool) for name in FLAG_COLUMNS})
+    added["walk"] = np.zeros(n_rows, np.int8)
     for object_id, of_object in scores.items():
         rows = np.flatnonzero(columns["object_id"] == object_id)
         frames = np.asarray(of_object.get("frame", ()), np.int64)
         at = np.searchsorted(columns["frame"][rows], frames)
-        for name in (*SCORE_COLUMNS, *FLAG_COLUMNS):
+        for name in added:
             if name in of_object:
                 added[name][rows[at]] = of_object[name]
     return {**columns, **added}
@@ -255,7 +258,7 @@ def _finish(columns: Columns, names: Mapping[int, str], calibration: Calibration
         "eccentricity": columns["eccentricity"],
         "touches_border": columns["touches_border"],
         **{name: columns[name] for name in intensities},
-        **{name: columns[name] for name in (*SCORE_COLUMNS, *FLAG_COLUMNS)},
+        **{name: columns[name] for name in (*SCORE_COLUMNS, *FLAG_COLUMNS, "walk")},
     }
     units = {
         "length_unit": np.full(n_rows, calibration.length_unit),

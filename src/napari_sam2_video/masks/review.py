@@ -139,8 +139,9 @@ def disagreement(forward: npt.NDArray[np.bool_], backward: npt.NDArray[np.bool_]
 def neighbour_rows(table: Table) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
     """Pair each row with the row of the same object from which tracking came.
 
-    Frames before an object's first prompted frame were tracked backward, so their neighbour is the row after; all
-    others look at the row before. An error is so found on the first wrong frame, in either direction.
+    A row that was tracked backward (``walk`` is -1 or, where that is not known, it lies before the object's first
+    prompted frame) looks at the row after, any other at the row before; the first prompted frame is where tracking
+    began. An error is so found on the first wrong frame, in either direction.
 
     Returns
     -------
@@ -153,8 +154,13 @@ def neighbour_rows(table: Table) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.i
         own = table.rows_of(object_id)
         prompted = np.flatnonzero(table["prompted"][own])
         anchor = int(prompted[0]) if prompted.size else 0
-        rows.extend((own[:anchor], own[anchor + 1 :]))
-        neighbours.extend((own[1 : anchor + 1], own[anchor:-1]))
+        place = np.arange(own.size)
+        walk = table["walk"][own]
+        backward = np.where(walk == 0, place < anchor, walk < 0)
+        neighbour = np.where(backward, place + 1, place - 1)
+        paired = (neighbour >= 0) & (neighbour < own.size) & (place != anchor)
+        rows.append(own[paired])
+        neighbours.append(own[neighbour[paired]])
     if not rows:
         return np.zeros(0, np.intp), np.zeros(0, np.intp)
     return np.concatenate(rows), np.concatenate(neighbours)
@@ -277,9 +283,9 @@ def review_table(scores: Mapping[int, Mapping[str, npt.NDArray[Any]]], shape_yx:
     Parameters
     ----------
     scores : mapping of int to mapping of str to ndarray
-        For each object arrays ``frame``, ``area``, ``centroid_y``, ``centroid_x``, ``bbox`` (rows
-        ``(y0, x0, y1, x1)``, the last two after the end), ``object_score``, ``predicted_iou`` and, if they are known,
-        ``prompted``, ``painted`` and ``accepted``.
+        For each object the arrays of `napari_sam2_video.masks.store.MaskStore.scores`: ``frame``, ``area``, ``y`` and
+        ``x`` of the centre, ``y0``, ``x0``, ``y1``, ``x1`` of the box, ``object_score``, ``predicted_iou`` and, where
+        they are known, ``prompted``, ``painted``, ``accepted`` and ``walk``.
     shape_yx : tuple of int
         Shape of a frame in pixels.
 
@@ -292,25 +298,28 @@ def review_table(scores: Mapping[int, Mapping[str, npt.NDArray[Any]]], shape_yx:
     for object_id in sorted(scores):
         given = scores[object_id]
         order = np.argsort(given["frame"], kind="stable")
-        box = np.asarray(given["bbox"])[order].reshape(-1, 4)
+        y0, x0, y1, x1 = (np.asarray(given[edge])[order] for edge in ("y0", "x0", "y1", "x1"))
         area = np.asarray(given["area"])[order].astype(np.int64)
-        touches = (box[:, 0] <= 0) | (box[:, 1] <= 0) | (box[:, 2] >= shape_yx[0]) | (box[:, 3] >= shape_yx[1])
+        touches = (y0 <= 0) | (x0 <= 0) | (y1 >= shape_yx[0]) | (x1 >= shape_yx[1])
         part: dict[str, npt.NDArray[Any]] = {
             "object_id": np.full(order.size, object_id, np.int64),
             "frame": np.asarray(given["frame"])[order].astype(np.int64),
             "area_px": area,
             "touches_border": touches & (area > 0),
         }
-        for name, source in (("centroid_y_px", "centroid_y"), ("centroid_x_px", "centroid_x")):
+        for name, source in (("centroid_y_px", "y"), ("centroid_x_px", "x")):
             part[name] = np.where(area > 0, np.asarray(given[source])[order], np.nan)
         for name in ("object_score", "predicted_iou"):
             part[name] = np.asarray(given[name])[order].astype(np.float64)
         for name in PERSON_FLAGS:
             part[name] = np.asarray(given[name])[order].astype(bool) if name in given else np.zeros(order.size, bool)
+        part["walk"] = (
+            np.asarray(given["walk"])[order].astype(np.int8) if "walk" in given else np.zeros(order.size, np.int8)
+        )
         parts.append(part)
     if not parts:
         return review_table({0: {name: np.zeros(0) for name in _SCORE_NAMES}}, shape_yx)
     return Table({name: np.concatenate([part[name] for part in parts]) for name in parts[0]})
 
 
-_SCORE_NAMES = ("frame", "area", "centroid_y", "centroid_x", "bbox", "object_score", "predicted_iou")
+_SCORE_NAMES = ("frame", "area", "y", "x", "y0", "x0", "y1", "x1", "object_score", "predicted_iou")
