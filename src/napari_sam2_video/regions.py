@@ -32,7 +32,7 @@ def polygon_mask(outline_yx: npt.ArrayLike, shape_yx: tuple[int, int]) -> npt.ND
     from skimage.draw import polygon2mask
 
     corners = np.asarray(outline_yx, float)
-    mask = np.asarray(polygon2mask(shape_yx, corners), bool)  # type: ignore[no-untyped-call]
+    mask: npt.NDArray[np.bool_] = np.asarray(polygon2mask(shape_yx, corners), np.bool_)  # type: ignore[no-untyped-call]
     if not mask.any():
         raise PromptError("The outline holds no pixel of the frame; draw it larger, or on the image.")
     return mask

@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_sam2_video.errors import PromptError
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     import numpy.typing as npt
-    from napari.layers import Image, Layer
+    from napari.layers import Image, Labels, Layer
     from napari.viewer import Viewer
 
     from napari_sam2_video.types import ViewSettings
@@ -176,3 +178,39 @@ def walked_axis_shown(viewer: Viewer, layer: Layer, axes: str, shape: Sequence[i
         if letter in candidates:
             return letter
     return candidates[0] if candidates else axes[0]
+
+
+def labels_on_frame(layer: Labels, geometry: Geometry, frame: int) -> npt.NDArray[Any]:
+    """Label image ``(Y, X)`` of a layer on a frame.
+
+    Parameters
+    ----------
+    layer : Labels
+        With all axes of the image, or with the axes of its plane alone.
+    geometry : Geometry
+        Axes of the image layer.
+    frame : int
+        Frame of the session.
+
+    Raises
+    ------
+    PromptError
+        If the layer's shape does not fit the image.
+    """
+    data = layer.data[0] if layer.multiscale else layer.data
+    shape = tuple(data.shape)
+    if shape == geometry.shape:
+        index: list[Any] = [geometry.fixed.get(axis, 0) for axis in range(geometry.ndim)]
+        index[geometry.walk] = frame
+        for axis in geometry.plane:
+            index[axis] = slice(None)
+        plane = np.asarray(data[tuple(index)])
+        return plane.T if geometry.plane[0] > geometry.plane[1] else plane
+    if shape == geometry.shape_yx:
+        return np.asarray(data)
+    if shape == (geometry.n_frames, *geometry.shape_yx):
+        return np.asarray(data[frame])
+    raise PromptError(
+        f"The labels of {layer.name} have the shape {shape} where the image has {geometry.shape}; give labels of the "
+        f"same shape, or of one frame {geometry.shape_yx}."
+    )

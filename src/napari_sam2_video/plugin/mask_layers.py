@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from qtpy.QtCore import QObject, Signal  # type: ignore[attr-defined]
 
-from napari_sam2_video.errors import Sam2VideoError
 from napari_sam2_video.plugin.layers import Geometry, transform_of
 from napari_sam2_video.plugin.plane_stack import PlaneStack
 
@@ -33,8 +32,8 @@ class MaskLayers(QObject):
 
     Signals
     -------
-    painted : int, int
-        Object and frame that the person painted.
+    painted
+        A stroke of the person is complete.
     refused : str
         A sentence: the stroke was not kept, and why.
     selected : int
@@ -43,7 +42,7 @@ class MaskLayers(QObject):
         A sentence: the masks layer was removed or its data replaced.
     """
 
-    painted = Signal(int, int)
+    painted = Signal()
     refused = Signal(str)
     selected = Signal(int)
     lost = Signal(str)
@@ -54,9 +53,8 @@ class MaskLayers(QObject):
         self._image = image
         self._geometry = geometry
         self._session = session
-        self._preview: tuple[int, ObjectMask] | None = None
+        self._outline = _Candidate(geometry.n_frames, geometry.shape_yx)
         self._setting = False
-        self._painted: set[tuple[int, int]] = set()
         self.masks: Labels | None = None
         self.preview: Labels | None = None
         viewer.layers.events.removed.connect(self._on_removed)
@@ -75,8 +73,7 @@ class MaskLayers(QObject):
             self.masks.events.paint.connect(self._on_paint)
             self._viewer.add_layer(self.masks)
         if self.preview is None:
-            stack = PlaneStack(self._geometry, np.uint8, self._read_preview)
-            self.preview = Labels(stack, name=PREVIEW_NAME, opacity=1.0, **place)
+            self.preview = Labels(PlaneStack(self._geometry, self._outline), name=PREVIEW_NAME, opacity=1.0, **place)
             self.preview.contour = PREVIEW_CONTOUR
             self.preview.editable = False
             self._viewer.add_layer(self.preview)
@@ -92,7 +89,7 @@ class MaskLayers(QObject):
         self.preview = None
 
     def _new_stack(self) -> PlaneStack:
-        return PlaneStack(self._geometry, self._session.labels.dtype, self._session.masks.read_labels, self._on_stroke)
+        return PlaneStack(self._geometry, self._session.labels, self.refused.emit)
 
     def _let_go(self) -> None:
         if self.masks is not None:
@@ -116,20 +113,6 @@ class MaskLayers(QObject):
                 "tracked so far is safe in the session."
             )
 
-    def _on_stroke(
-        self, frame: int, origin_yx: tuple[int, int], labels: npt.NDArray[Any], where: npt.NDArray[np.bool_]
-    ) -> None:
-        before = self._session.masks.read_labels(frame)
-        y, x = origin_yx
-        old = before[y : y + where.shape[0], x : x + where.shape[1]][where]
-        try:
-            self._session.paint(frame, origin_yx, labels, where)
-        except Sam2VideoError as error:
-            self.refused.emit(str(error))
-            return
-        touched = set(np.unique(old).tolist()) | set(np.unique(labels[where]).tolist())
-        self._painted.update((object_id, frame) for object_id in touched - {0})
-
     def _on_paint(self) -> None:
         """A stroke is complete: empty napari's history of strokes, which would restore stale pixels."""
         layer = self.masks
@@ -139,9 +122,8 @@ class MaskLayers(QObject):
         layer.editable = False
         layer.editable = True
         layer.mode = mode
-        painted, self._painted = self._painted, set()
-        for object_id, frame in sorted(painted):
-            self.painted.emit(object_id, frame)
+        self._session.end_stroke()
+        self.painted.emit()
 
     def _on_selected(self) -> None:
         if self.masks is not None and not self._setting:
@@ -188,17 +170,29 @@ class MaskLayers(QObject):
 
     def set_preview(self, frame: int, candidate: ObjectMask | None) -> None:
         """Show a candidate mask on its frame, or none."""
-        if candidate is None and self._preview is None:
+        if candidate is None and self._outline.mask is None:
             return
-        self._preview = None if candidate is None else (frame, candidate)
+        self._outline.frame, self._outline.mask = frame, candidate
         if self.preview is not None:
             self.preview.refresh(extent=False, thumbnail=False)
 
-    def _read_preview(self, frame: int) -> npt.NDArray[np.uint8]:
-        plane = np.zeros(self._geometry.shape_yx, np.uint8)
-        if self._preview is not None and self._preview[0] == frame:
-            candidate = self._preview[1]
-            y, x = candidate.origin_yx
-            height, width = candidate.levels.shape
-            plane[y : y + height, x : x + width] = candidate.levels > 0
-        return plane
+
+class _Candidate:
+    """Label images of all frames, of which one shows a candidate mask as label 1."""
+
+    dtype = np.dtype(np.uint8)
+
+    def __init__(self, n_frames: int, shape_yx: tuple[int, int]) -> None:
+        self.shape = (n_frames, *shape_yx)
+        self.frame = 0
+        self.mask: ObjectMask | None = None
+
+    def __getitem__(self, index: Any) -> npt.NDArray[Any]:
+        frame, *within = index
+        plane: npt.NDArray[Any] = np.zeros(self.shape[1:], np.uint8)
+        if self.mask is not None and frame == self.frame:
+            y, x = self.mask.origin_yx
+            height, width = self.mask.levels.shape
+            plane[y : y + height, x : x + width] = self.mask.levels > 0
+        part: npt.NDArray[Any] = plane[tuple(within)]
+        return part

@@ -1,10 +1,12 @@
-"""An array-like that shows planes of a session as a layer with the axes of the image layer."""
+"""An array-like that shows label images of shape ``(T, Y, X)`` along the axes of an image layer."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from napari_sam2_video.errors import Sam2VideoError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -13,36 +15,30 @@ if TYPE_CHECKING:
 
     from napari_sam2_video.plugin.layers import Geometry
 
-    ReadPlane = Callable[[int], npt.NDArray[Any]]
-    Paint = Callable[[int, tuple[int, int], npt.NDArray[Any], npt.NDArray[np.bool_]], None]
-
 
 class PlaneStack:
-    """Labels of every frame, laid out along the axes of an image layer, read a plane at a time.
+    """Label images of every frame, laid out as the image layer is, read and painted a plane at a time.
 
     Along an axis that stands still the labels are seen only where it stands; along a channel axis, on every channel.
 
     Parameters
     ----------
     geometry : Geometry
-        Axes of the layer, and where the session's frames and planes lie among them.
-    dtype : dtype
-        Unsigned integer type of the labels.
-    read : callable
-        ``read(frame)`` gives the labels of a frame, shape ``(Y, X)``.
-    paint : callable, optional
-        ``paint(frame, origin_yx, labels, where)`` receives each stroke: labels of shape ``(h, w)`` at `origin_yx`, and
-        which of these pixels the stroke changed. Without it the array is read-only.
+        Axes of the layer, and where the frames and planes lie among them.
+    labels : array-like of shape (T, Y, X)
+        What is shown; boxes of single frames are read, and written when a person paints.
+    refused : callable, optional
+        Called with a sentence when `labels` does not take a stroke. Without it the array is read-only.
     """
 
-    def __init__(self, geometry: Geometry, dtype: npt.DTypeLike, read: ReadPlane, paint: Paint | None = None) -> None:
+    def __init__(self, geometry: Geometry, labels: Any, refused: Callable[[str], Any] | None = None) -> None:
         self._geometry = geometry
-        self._read = read
-        self._paint = paint
-        self._handed_out: tuple[tuple[slice, ...], npt.NDArray[Any]] | None = None
-        self.dtype = np.dtype(dtype)
+        self._labels = labels
+        self._refused = refused
+        self.dtype = np.dtype(labels.dtype)
         self.shape = geometry.shape
         self.ndim = geometry.ndim
+        self._others = [n for n in range(self.ndim) if n != geometry.walk and n not in geometry.plane]
 
     @property
     def size(self) -> int:
@@ -58,107 +54,90 @@ class PlaneStack:
     def __getitem__(self, key: Any) -> npt.NDArray[Any]:
         index = self._full(key)
         if any(isinstance(part, np.ndarray) for part in index):
-            return self._gather(index)
-        chosen = [np.atleast_1d(np.arange(n)[part]) for n, part in zip(self.shape, index, strict=True)]
-        out = np.zeros([len(c) for c in chosen], self.dtype)
-        self._fill(out, chosen)
-        if len(chosen[self._geometry.walk]) == 1 and all(isinstance(part, slice) for part in index):
-            self._handed_out = (index, out.copy())
+            parts, on = self._points(index)
+            out = np.zeros(on.shape, self.dtype)
+            out[on] = self._labels[tuple(part[on] for part in self._ordered(parts))]
+            return out
+        spans = self._spans(index)
+        whole = np.zeros([len(span) for span in spans], self.dtype)
+        others = self._shown(spans)
+        if others is not None:
+            target = self._canonical(whole)
+            for n, frame in enumerate(spans[self._geometry.walk]):
+                plane = np.asarray(self._labels[self._box(int(frame), spans)])
+                place: tuple[Any, ...] = (n, slice(None), slice(None), *np.ix_(*others))
+                target[place] = plane.reshape(plane.shape + (1,) * len(others))
         dropped = tuple(axis for axis, part in enumerate(index) if not isinstance(part, slice))
-        return out.squeeze(dropped) if dropped else out
+        return whole.squeeze(dropped) if dropped else whole
 
     def __setitem__(self, key: Any, value: Any) -> None:
-        if self._paint is None:
+        if self._refused is None:
             raise ValueError("these labels are shown only; paint in the layer of the masks")
-        index = self._full(key)
-        if any(isinstance(part, np.ndarray) for part in index):
-            self._scatter(index, value)
-            return
-        whole = tuple(part if isinstance(part, slice) else slice(part, part + 1) for part in index)
-        chosen = [np.arange(n)[part] for n, part in zip(self.shape, whole, strict=True)]
-        before = self._before(whole, chosen)
-        dropped = tuple(axis for axis, part in enumerate(index) if not isinstance(part, slice))
-        given = np.asarray(value)
-        if dropped and given.ndim:
-            given = np.expand_dims(given, dropped)
-        after = np.broadcast_to(given, before.shape)
-        self._write(chosen, before, after)
+        try:
+            self._paint(self._full(key), np.asarray(value))
+        except Sam2VideoError as error:
+            self._refused(str(error))
 
-    def _before(self, whole: tuple[slice, ...], chosen: list[npt.NDArray[Any]]) -> npt.NDArray[Any]:
-        # A stroke reads a region and writes it back whole. What changed is what differs from the region as it was
-        # handed out, not from the frame as it is now: a run may have written to it in between.
-        if self._handed_out is not None and self._handed_out[0] == whole:
-            return self._handed_out[1]
-        before = np.zeros([len(c) for c in chosen], self.dtype)
-        self._fill(before, chosen)
-        return before
+    def _paint(self, index: tuple[Any, ...], values: npt.NDArray[Any]) -> None:
+        if any(isinstance(part, np.ndarray) for part in index):
+            parts, on = self._points(index)
+            spread = np.broadcast_to(values, on.shape)
+            if on.any():
+                self._labels[tuple(part[on] for part in self._ordered(parts))] = spread[on] if values.ndim else values
+            return
+        spans = self._spans(index)
+        others = self._shown(spans)
+        if others is None:
+            return
+        dropped = tuple(axis for axis, part in enumerate(index) if not isinstance(part, slice))
+        pick = tuple(int(positions[0]) for positions in others)
+        for n, frame in enumerate(spans[self._geometry.walk]):
+            box = self._box(int(frame), spans)
+            if not values.ndim:
+                self._labels[box] = values
+                continue
+            whole = np.broadcast_to(np.expand_dims(values, dropped), [len(span) for span in spans])
+            one: tuple[Any, ...] = (n, slice(None), slice(None), *pick)
+            self._labels[box] = self._canonical(whole)[one]
 
     def _full(self, key: Any) -> tuple[Any, ...]:
         parts = key if isinstance(key, tuple) else (key,)
-        if any(part is Ellipsis for part in parts):
-            at = next(n for n, part in enumerate(parts) if part is Ellipsis)
+        at = next((n for n, part in enumerate(parts) if part is Ellipsis), None)
+        if at is not None:
             parts = parts[:at] + (slice(None),) * (self.ndim - len(parts) + 1) + parts[at + 1 :]
         parts = parts + (slice(None),) * (self.ndim - len(parts))
         if len(parts) != self.ndim:
             raise IndexError(f"{len(parts)} indices were given for {self.ndim} axes")
-        return tuple(self._normal(part, n) for part, n in zip(parts, self.shape, strict=True))
+        return tuple(_normal(part, n) for part, n in zip(parts, self.shape, strict=True))
 
-    @staticmethod
-    def _normal(part: Any, length: int) -> Any:
-        if isinstance(part, slice):
-            return part
-        if isinstance(part, np.ndarray | list) and np.ndim(part):
-            return np.asarray(part)
-        number = int(part)
-        if not -length <= number < length:
-            raise IndexError(f"index {number} is outside an axis of {length}")
-        return number % length
-
-    def _shown(self, chosen: list[npt.NDArray[Any]]) -> list[npt.NDArray[Any]]:
-        """For each axis that is neither walked nor in the plane, which of the chosen positions show labels."""
-        geometry = self._geometry
-        others = [axis for axis in range(self.ndim) if axis != geometry.walk and axis not in geometry.plane]
+    def _spans(self, index: tuple[Any, ...]) -> list[range]:
         return [
-            np.flatnonzero(chosen[axis] == geometry.fixed[axis])
-            if axis in geometry.fixed
-            else np.arange(len(chosen[axis]))
-            for axis in others
+            range(*part.indices(n)) if isinstance(part, slice) else range(part, part + 1)
+            for part, n in zip(index, self.shape, strict=True)
         ]
+
+    def _box(self, frame: int, spans: list[range]) -> tuple[int, slice, slice]:
+        rows, columns = (spans[axis] for axis in self._geometry.plane)
+        return frame, slice(rows.start, rows.stop, rows.step), slice(columns.start, columns.stop, columns.step)
+
+    def _shown(self, spans: list[range]) -> list[npt.NDArray[np.intp]] | None:
+        """For each other axis, which of the chosen positions show labels; None where no label is seen at all."""
+        shown = []
+        for axis in self._others:
+            positions = np.arange(len(spans[axis]))
+            if axis in self._geometry.fixed:
+                positions = positions[np.asarray(spans[axis]) == self._geometry.fixed[axis]]
+            if not positions.size:
+                return None
+            shown.append(positions)
+        return shown
 
     def _canonical(self, array: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """A view of `array` with the axes walk, y, x, others."""
-        geometry = self._geometry
-        return np.moveaxis(array, (geometry.walk, *geometry.plane), (0, 1, 2))
+        return np.moveaxis(array, (self._geometry.walk, *self._geometry.plane), (0, 1, 2))
 
-    def _fill(self, out: npt.NDArray[Any], chosen: list[npt.NDArray[Any]]) -> None:
-        others = self._shown(chosen)
-        if any(len(positions) == 0 for positions in others):
-            return
-        geometry = self._geometry
-        view = self._canonical(out)
-        rows, columns = chosen[geometry.plane[0]], chosen[geometry.plane[1]]
-        extra = (np.newaxis,) * len(others)
-        for n, frame in enumerate(chosen[geometry.walk]):
-            plane = self._read(int(frame))[_tight(rows)][:, _tight(columns)]
-            target = view[n]
-            target[(slice(None), slice(None), *np.ix_(*others))] = plane[(..., *extra)]
-
-    def _write(self, chosen: list[npt.NDArray[Any]], before: npt.NDArray[Any], after: npt.NDArray[Any]) -> None:
-        assert self._paint is not None
-        self._handed_out = None
-        others = self._shown(chosen)
-        if any(len(positions) == 0 for positions in others):
-            return
-        geometry = self._geometry
-        pick: tuple[Any, ...] = tuple(int(positions[0]) for positions in others)
-        whole: tuple[Any, ...] = (slice(None), slice(None))
-        rows, columns = chosen[geometry.plane[0]], chosen[geometry.plane[1]]
-        for n, frame in enumerate(chosen[geometry.walk]):
-            old = self._canonical(before)[(n, *whole, *pick)]
-            new = self._canonical(after)[(n, *whole, *pick)]
-            where = old != new
-            if where.any():
-                self._paint(int(frame), (int(rows[0]), int(columns[0])), new.astype(self.dtype), where)
+    def _ordered(self, parts: list[npt.NDArray[Any]]) -> list[npt.NDArray[Any]]:
+        return [parts[axis] for axis in (self._geometry.walk, *self._geometry.plane)]
 
     def _points(self, index: tuple[Any, ...]) -> tuple[list[npt.NDArray[Any]], npt.NDArray[np.bool_]]:
         if any(isinstance(part, slice) for part in index):
@@ -169,36 +148,13 @@ class PlaneStack:
             on &= parts[axis] == at
         return parts, on
 
-    def _gather(self, index: tuple[Any, ...]) -> npt.NDArray[Any]:
-        parts, on = self._points(index)
-        geometry = self._geometry
-        out = np.zeros(on.shape, self.dtype)
-        frames = parts[geometry.walk]
-        for frame in np.unique(frames[on]):
-            here = on & (frames == frame)
-            out[here] = self._read(int(frame))[parts[geometry.plane[0]][here], parts[geometry.plane[1]][here]]
-        return out
 
-    def _scatter(self, index: tuple[Any, ...], value: Any) -> None:
-        assert self._paint is not None
-        self._handed_out = None
-        parts, on = self._points(index)
-        geometry = self._geometry
-        values = np.broadcast_to(np.asarray(value), on.shape)
-        frames = parts[geometry.walk]
-        for frame in np.unique(frames[on]):
-            here = on & (frames == frame)
-            rows, columns = parts[geometry.plane[0]][here], parts[geometry.plane[1]][here]
-            origin = int(rows.min()), int(columns.min())
-            where = np.zeros((int(rows.max()) - origin[0] + 1, int(columns.max()) - origin[1] + 1), bool)
-            labels = np.zeros(where.shape, self.dtype)
-            where[rows - origin[0], columns - origin[1]] = True
-            labels[rows - origin[0], columns - origin[1]] = values[here]
-            self._paint(int(frame), origin, labels, where)
-
-
-def _tight(chosen: npt.NDArray[Any]) -> Any:
-    """A slice in place of a run of consecutive positions: it gives a view instead of a copy."""
-    if len(chosen) and chosen[-1] - chosen[0] + 1 == len(chosen):
-        return slice(int(chosen[0]), int(chosen[-1]) + 1)
-    return chosen
+def _normal(part: Any, length: int) -> Any:
+    if isinstance(part, slice):
+        return part
+    if np.ndim(part):
+        return np.asarray(part)
+    number = int(part)
+    if not -length <= number < length:
+        raise IndexError(f"index {number} is outside an axis of {length}")
+    return number % length

@@ -168,9 +168,12 @@ class Runner(QObject):
     -------
     busy_changed
         Emitted on the main thread when the first job starts and when the last one is done.
+    ticked
+        Emitted on the main thread after each delivery.
     """
 
     busy_changed = Signal(bool)
+    ticked = Signal()
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -229,6 +232,7 @@ class Runner(QObject):
                 job.finished()
             elif not self.stale(job):
                 getattr(job, kind)(value)
+        self.ticked.emit()
         if not self._open and self._timer.isActive():
             self._timer.stop()
             self.busy_changed.emit(False)

@@ -1,0 +1,426 @@
+"""What all panels share: the viewer, one session, its layers, the active object and the work in the background."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Any
+
+from qtpy.QtCore import QObject, Signal  # type: ignore[attr-defined]
+
+from napari_sam2_video.plugin.layers import Geometry, axes_of, show_frame, shown_frame, unwrap
+from napari_sam2_video.plugin.mask_layers import MaskLayers
+from napari_sam2_video.plugin.previewing import LivePreview
+from napari_sam2_video.plugin.prompt_layers import PromptLayers
+from napari_sam2_video.plugin.settings import new_session_folder, read_settings
+from napari_sam2_video.plugin.source import Choices, LayerSource, view_of
+from napari_sam2_video.plugin.tracking import TrackRun
+from napari_sam2_video.plugin.worker import Job, Runner, as_sentence
+from napari_sam2_video.types import ModelSettings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from napari.layers import Image
+    from napari.viewer import Viewer
+
+    from napari_sam2_video.errors import Sam2VideoError
+    from napari_sam2_video.frames.recording import Recording
+    from napari_sam2_video.session import Session
+    from napari_sam2_video.types import TrackSettings
+
+FILES = "files"
+
+
+class Controller(QObject):
+    """Binds one session to one viewer; the panels are views of it and change it only through these methods.
+
+    Signals
+    -------
+    session_changed
+        Another session is open, or none.
+    changed : str
+        Something of the session changed: ``"objects"``, ``"prompts"``, ``"masks"``, ``"accepted"``, ``"model"``.
+    active_changed, frame_changed : int
+        The active object (0 for none), and the shown frame.
+    preview_changed, run_changed
+        What `preview` or `run` tells is new.
+    layers_lost : str
+        A sentence: layers of the session are gone and can be restored.
+    told : str, str
+        ``"error"`` or ``"info"`` and a sentence for the person.
+    """
+
+    session_changed = Signal()
+    changed = Signal(str)
+    active_changed = Signal(int)
+    frame_changed = Signal(int)
+    preview_changed = Signal()
+    run_changed = Signal()
+    layers_lost = Signal(str)
+    told = Signal(str, str)
+
+    def __init__(self, viewer: Viewer, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self.viewer: Viewer = unwrap(viewer)
+        self.runner = Runner(self)
+        self.session: Session | None = None
+        self.image: Image | None = None
+        self.geometry: Geometry | None = None
+        self.masks: MaskLayers | None = None
+        self.prompts: PromptLayers | None = None
+        self.preview: LivePreview | None = None
+        self.run: TrackRun | None = None
+        self.active = 0
+        self.frame = 0
+        self.model_settings = ModelSettings()
+        self.session_options: dict[str, Any] = {}
+        self.opening = False
+        self._alive: list[Session] = []
+        self._topics: set[str] = set()
+        self._topics_lock = threading.Lock()
+        self._closed = False
+        self.runner.ticked.connect(self.tell_changes)
+        self.viewer.dims.events.point.connect(self._on_dims)
+        self.viewer.layers.events.removing.connect(self._on_removing)
+
+    def error(self, error: BaseException | str) -> None:
+        """Tell the person what went wrong."""
+        self.told.emit("error", str(error))
+
+    def guarded(self, action: Callable[[], Any], doing: str) -> Any:
+        """Do something on the main thread; an error becomes a sentence for the person, and None is returned."""
+        try:
+            return action()
+        except Exception as error:
+            self.error(as_sentence(error, doing))
+            return None
+
+    # Sessions
+
+    def start_session(self, image: Image, choices: Choices, then: Callable[[], Any] | None = None) -> None:
+        """Make a session of an image layer in the background, then call `then`."""
+        source = LayerSource.of(image, choices.axes)
+        settings = read_settings()
+        model, options = self.model_settings, self.session_options
+
+        def work(_: Job) -> Session:
+            from napari_sam2_video.session import Session
+
+            recording = source.open()
+            folder = new_session_folder(recording, settings)
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            session = Session.create(folder, recording, view_of(recording, choices), model, **options)
+            self._alive.append(session)
+            return session
+
+        self._open("preparing the recording", work, lambda session: self.attach(session, image), then)
+
+    def open_session(self, folder: Path, image: Image | None = None, then: Callable[[], Any] | None = None) -> None:
+        """Open a session folder in the background; `image` is its recording's layer where that is not a file."""
+        options = self.session_options
+        source = None if image is None else LayerSource.of(image, axes_of(image))
+
+        def work(_: Job) -> Session:
+            from napari_sam2_video.session import Session
+
+            recording = None if source is None else source.open()
+            session = Session.open(folder, recording=recording, **options)
+            self._alive.append(session)
+            return session
+
+        self._open("opening the session", work, lambda session: self.attach(session, image), then)
+
+    def _open(
+        self,
+        doing: str,
+        work: Callable[[Job], Session],
+        attach: Callable[[Session], None],
+        then: Callable[[], Any] | None,
+    ) -> None:
+        if self.opening:
+            return
+        self.opening = True
+        self.close_session()
+
+        def done(session: Session) -> None:
+            self.opening = False
+            attach(session)
+            if then is not None:
+                then()
+
+        def failed(error: Sam2VideoError) -> None:
+            self.opening = False
+            self.session_changed.emit()
+            self.error(error)
+
+        self.runner.submit(Job(doing, work, done=done, failed=failed, key="open"))
+        self.session_changed.emit()
+
+    def attach(self, session: Session, image: Image | None = None) -> None:
+        """Show a session in the viewer; its recording is added as a layer where `image` is not given."""
+        self.close_session()
+        if image is None or image not in self.viewer.layers:
+            image = self._add_recording(session.recording, session)
+        view = session.view
+        if session not in self._alive:
+            self._alive.append(session)
+        self.session = session
+        self.image = image
+        self.geometry = Geometry.of_view(
+            session.recording.axes, session.recording.shape, view.plane_axes, view.settings
+        )
+        self.masks = MaskLayers(self.viewer, image, self.geometry, session)
+        self.prompts = PromptLayers(self.viewer, image, self.geometry, session)
+        self.preview = LivePreview(self.runner, session, self.masks)
+        self.run = TrackRun(self.runner, session)
+        self._connect()
+        self.model_settings = session.model_settings
+        session.on_change.append(self._on_session_change)
+        self.frame = shown_frame(self.viewer, image, self.geometry)
+        first = next((entry.id for entry in session.objects), 0)
+        self.session_changed.emit()
+        self.set_active(first)
+
+    def _connect(self) -> None:
+        assert self.masks is not None
+        assert self.prompts is not None
+        assert self.preview is not None
+        assert self.run is not None
+        self.masks.painted.connect(self._on_painted)
+        self.masks.refused.connect(self.error)
+        self.masks.selected.connect(self._on_label_selected)
+        self.masks.lost.connect(self._on_layers_lost)
+        self.prompts.edited.connect(self._on_prompted)
+        self.prompts.refused.connect(self.error)
+        self.prompts.needs_object.connect(self.new_object)
+        self.preview.changed.connect(self.preview_changed)
+        self.preview.failed.connect(self.error)
+        self.run.started.connect(self.run_changed)
+        self.run.progressed.connect(self.run_changed)
+        self.run.frames.connect(self._on_frames)
+        self.run.ended.connect(self._on_run_ended)
+
+    def _add_recording(self, recording: Recording, session: Session) -> Image:
+        from napari_sam2_video.plugin.reader import recording_layer
+
+        data, arguments, _ = recording_layer(recording, window=session.view.settings.window)
+        image: Image = self.viewer.add_image(data, **arguments)
+        return image
+
+    def close_session(self) -> None:
+        """Take the session off the viewer; a run is stopped and everything is safe in its folder."""
+        session = self.session
+        if session is None:
+            return
+        if self.run is not None:
+            self.run.stop()
+            self.run.close()
+        if self.preview is not None:
+            self.preview.clear()
+        if self._on_session_change in session.on_change:
+            session.on_change.remove(self._on_session_change)
+        for layers in (self.prompts, self.masks):
+            if layers is not None:
+                layers.close()
+        self.session = self.image = self.geometry = None
+        self.masks = self.prompts = self.preview = self.run = None
+        self.active = 0
+        if not self._closed:
+            self.runner.submit(Job("closing the session", lambda _: self._end(session), failed=self.error))
+        self.session_changed.emit()
+        self.active_changed.emit(0)
+
+    # The active object and the shown frame
+
+    def set_active(self, object_id: int) -> None:
+        """Prompts and paint belong to this object from now on."""
+        self.active = object_id
+        if self.masks is not None and self.prompts is not None:
+            self.masks.set_active(object_id)
+            self.prompts.set_active(object_id)
+        self.active_changed.emit(object_id)
+        self.update_preview()
+
+    def _on_label_selected(self, label: int) -> None:
+        if self.session is None or label in (0, self.active):
+            return
+        if label in {entry.id for entry in self.session.objects}:
+            self.set_active(label)
+        elif self.masks is not None:
+            self.masks.set_active(self.active)
+            self.told.emit("info", f"There is no object {label}; press New object to make one.")
+
+    def new_object(self) -> int:
+        """Add an object and make it the active one; 0 where there is no session."""
+        if self.session is None:
+            return 0
+        object_id = self.guarded(self.session.add_object, "adding an object") or 0
+        if object_id:
+            self.tell_changes()
+            self.set_active(object_id)
+        return int(object_id)
+
+    def go_to(self, frame: int) -> None:
+        """Show a frame."""
+        if self.image is not None and self.geometry is not None:
+            show_frame(self.viewer, self.image, self.geometry, frame)
+
+    def _on_dims(self) -> None:
+        if self.image is None or self.geometry is None:
+            return
+        frame = shown_frame(self.viewer, self.image, self.geometry)
+        if frame != self.frame:
+            self.frame = frame
+            self.frame_changed.emit(frame)
+            self.update_preview()
+
+    def update_preview(self) -> None:
+        """Preview the active object on the shown frame, if it has new prompts there."""
+        if self.preview is None or self._closed:
+            return
+        if self.active and read_settings().live_preview and not (self.run is not None and self.run.running):
+            self.preview.request(self.active, self.frame)
+        else:
+            self.preview.clear()
+
+    # Prompts, paint, layers
+
+    def _on_prompted(self, object_id: int, frame: int) -> None:
+        self.tell_changes()
+        if object_id == self.active and frame == self.frame:
+            self.update_preview()
+
+    def _on_painted(self) -> None:
+        self.tell_changes()
+        self.update_preview()
+
+    def _on_layers_lost(self, sentence: str) -> None:
+        if self.run is not None and self.run.running:
+            self.run.stop()
+            sentence = f"{sentence} The run was stopped."
+        self.told.emit("info", f"{sentence} Press Restore layers to go on.")
+        self.layers_lost.emit(sentence)
+
+    def restore_layers(self) -> None:
+        """Add the session's layers that are missing in the viewer."""
+        if self.masks is not None and self.prompts is not None:
+            self.masks.restore()
+            self.prompts.restore()
+            self.set_active(self.active)
+            self.layers_lost.emit("")
+
+    def _on_removing(self, event: Any) -> None:
+        if self._closed or self.image is None:
+            return
+        removed = [event.value] if hasattr(event, "value") else [self.viewer.layers[event.index]]
+        if any(layer is self.image for layer in removed):
+            self.close_session()
+            self.told.emit(
+                "info", "The image layer was removed, so its session was closed; everything is safe in its folder."
+            )
+
+    # Runs
+
+    def track(self, settings: TrackSettings) -> None:
+        """Track in the background."""
+        run = self.run
+        if run is not None:
+            if self.preview is not None:
+                self.preview.clear()
+            self.guarded(lambda: run.start(settings), "starting the run")
+
+    def resume(self) -> None:
+        """Go on with the run that was not finished."""
+        run = self.run
+        if run is not None:
+            self.guarded(run.resume, "going on with the run")
+
+    def stop(self) -> None:
+        """Stop the run within a frame."""
+        if self.run is not None:
+            self.run.stop()
+
+    def _on_frames(self, frames: set[int]) -> None:
+        if self.masks is None:
+            return
+        if read_settings().follow_run:
+            self.go_to(max(frames))
+        if self.frame in frames or self.viewer.dims.ndisplay == 3:
+            self.masks.refresh()
+
+    def _on_run_ended(self, how: str, sentence: str) -> None:
+        if self.masks is not None:
+            self.masks.refresh()
+        self.run_changed.emit()
+        self.tell_changes()
+        if how == "failed":
+            self.error(sentence)
+        self.update_preview()
+
+    # Changes
+
+    def _on_session_change(self, topic: str) -> None:
+        """Called by the session, on whichever thread made the change."""
+        with self._topics_lock:
+            self._topics.add(topic)
+
+    def tell_changes(self) -> None:
+        """Pass on what changed in the session since the last time."""
+        with self._topics_lock:
+            topics, self._topics = self._topics, set()
+        if self.session is None or self._closed:
+            return
+        for topic in sorted(topics):
+            if topic == "objects" and self.masks is not None:
+                self.masks.show_objects()
+                if self.active not in {entry.id for entry in self.session.objects}:
+                    self.set_active(next((entry.id for entry in self.session.objects), 0))
+            elif topic == "prompts" and self.prompts is not None:
+                self.prompts.show()
+            self.changed.emit(topic)
+
+    def undo(self) -> None:
+        """Take back the last change of the session."""
+        self._history("undo")
+
+    def redo(self) -> None:
+        """Make the change again that was taken back last."""
+        self._history("redo")
+
+    def _history(self, which: str) -> None:
+        session = self.session
+        if session is None:
+            return
+        if self.run is not None and self.run.running:
+            self.told.emit("info", "Stop the run before you undo.")
+            return
+        told = self.guarded(getattr(session, which), which)
+        self.tell_changes()
+        if self.masks is not None:
+            self.masks.refresh()
+        self.update_preview()
+        verb = "Took back" if which == "undo" else "Made again"
+        self.told.emit("status", f"{verb}: {told}" if told else f"There is nothing to {which}.")
+
+    # The end
+
+    def close(self) -> None:
+        """Let go of the viewer without waiting: a run stops within a frame, then the session is closed."""
+        if self._closed:
+            return
+        self._closed = True
+        self.viewer.dims.events.point.disconnect(self._on_dims)
+        self.viewer.layers.events.removing.disconnect(self._on_removing)
+        self.close_session()
+        self.runner.close(self._end_all)
+
+    def _end(self, session: Session) -> None:
+        if session in self._alive:
+            self._alive.remove(session)
+        session.close()
+
+    def _end_all(self) -> None:
+        """Close what is still open, also a session that was made but never shown."""
+        for session in tuple(self._alive):
+            self._end(session)

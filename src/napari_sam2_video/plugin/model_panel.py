@@ -1,0 +1,296 @@
+"""Which model runs where; downloads; and what a run will cost."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from qtpy.QtWidgets import QComboBox, QFileDialog, QFormLayout, QProgressBar, QVBoxLayout, QWidget
+
+from napari_sam2_video.plugin.settings import read_settings
+from napari_sam2_video.plugin.ui import button, fill, narrow, note, row, set_note
+from napari_sam2_video.plugin.worker import Job
+from napari_sam2_video.types import ModelSettings
+
+if TYPE_CHECKING:
+    from napari_sam2_video.devices import DeviceReport
+    from napari_sam2_video.errors import Sam2VideoError
+    from napari_sam2_video.models.catalogue import ModelEntry
+    from napari_sam2_video.plugin.controller import Controller
+
+FILE = "file"
+SIZES = (256, 512, 768, 1024)
+PRECISIONS = (("Automatic", "auto"), ("fp32", "fp32"), ("bf16", "bf16"), ("fp16", "fp16"))
+PROGRESS_STEPS = 1000
+
+
+class ModelPanel(QWidget):
+    """Model, device, precision and image size of the session, or of the next one."""
+
+    def __init__(self, controller: Controller) -> None:
+        super().__init__()
+        self._controller = controller
+        self._files: list[str] = []
+        self._job: Job | None = None
+        self.report: DeviceReport | None = None
+        settings = read_settings()
+        controller.model_settings = ModelSettings(settings.model, settings.device)
+        self.model_box = narrow(QComboBox())
+        self.device_box = narrow(QComboBox())
+        self.precision_box = narrow(QComboBox())
+        self.size_box = narrow(QComboBox())
+        self.precision_box.setToolTip("Arithmetic of the network; bf16 is faster on most GPUs.")
+        self.size_box.setToolTip("Side of the image that the network sees; smaller is faster and coarser.")
+        self.about = note()
+        self.advice = note()
+        self.budget = note()
+        self.download_button = button("Download", self.download, "Fetch the weights of this model.")
+        self.cancel_button = button("Cancel", self.cancel, "Stop the download; what is there is kept.")
+        self.bar = QProgressBar()
+        self.bar.setRange(0, PROGRESS_STEPS)
+        self._download_row = row(self.download_button, self.bar, self.cancel_button, stretch=1)
+        self.estimate_button = button(
+            "Estimate this run", self.estimate, "Measure one frame, and say what a run over the recording will need."
+        )
+        form = QFormLayout()
+        form.setContentsMargins(0, 0, 0, 0)
+        form.addRow("Model", self.model_box)
+        form.addRow("Device", self.device_box)
+        form.addRow("Precision", self.precision_box)
+        form.addRow("Image size", self.size_box)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(6, 0, 2, 6)
+        layout.addLayout(form)
+        for widget in (self.about, self._download_row, self.advice, self.estimate_button, self.budget):
+            layout.addWidget(widget)
+        fill(self.precision_box, list(PRECISIONS), "auto")
+        self.update_models()
+        self._offer_devices()
+        self.model_box.currentIndexChanged.connect(self._on_model)
+        for box in (self.device_box, self.precision_box, self.size_box):
+            box.currentIndexChanged.connect(self._apply)
+        controller.session_changed.connect(self._on_session)
+        controller.run_changed.connect(self._enable)
+        self._describe()
+
+    # Models
+
+    def update_models(self) -> None:
+        """Offer the catalogue, and files chosen before, with what is downloaded."""
+        from napari_sam2_video.models.catalogue import CATALOGUE, is_downloaded
+
+        chosen = self._controller.model_settings.model
+        if chosen not in CATALOGUE and chosen not in self._files:
+            self._files.append(chosen)
+        entries: list[tuple[str, Any]] = []
+        for entry in CATALOGUE.values():
+            size = f", {entry.size / 1e6:.0f} MB" if entry.size else ""
+            state = "ready" if is_downloaded(entry) else f"to download{size}"
+            entries.append((f"{entry.title} ({state})", entry.name))
+        entries.extend((Path(file).name, file) for file in self._files)
+        entries.append(("A checkpoint file…", FILE))
+        fill(self.model_box, entries, chosen)
+        self._offer_sizes()
+
+    def _entry(self) -> ModelEntry | None:
+        from napari_sam2_video.models.catalogue import CATALOGUE
+
+        return CATALOGUE.get(self._controller.model_settings.model)
+
+    def _offer_sizes(self) -> None:
+        entry = self._entry()
+        own = f"The model's own ({entry.image_size} px)" if entry is not None else "The model's own"
+        sizes = [(own, None), *((f"{size} px", size) for size in SIZES)]
+        fill(self.size_box, sizes, self._controller.model_settings.image_size)
+
+    def _on_model(self, *_: Any) -> None:
+        chosen = self.model_box.currentData()
+        if chosen == FILE:
+            path, _filter = QFileDialog.getOpenFileName(self, "Choose a checkpoint", "", "Checkpoints (*.pt *.pth)")
+            if path:
+                self.choose_file(path)
+            else:
+                self.update_models()
+            return
+        self._apply()
+        self._offer_sizes()
+
+    def choose_file(self, path: str) -> None:
+        """Use a checkpoint of the person's own."""
+        if path not in self._files:
+            self._files.append(path)
+        self._controller.model_settings = replace(self._controller.model_settings, model=path)
+        self.update_models()
+        self._apply()
+
+    def _apply(self, *_: Any) -> None:
+        controller = self._controller
+        settings = ModelSettings(
+            model=self.model_box.currentData(),
+            device=self.device_box.currentData(),
+            precision=self.precision_box.currentData(),
+            image_size=self.size_box.currentData(),
+        )
+        controller.model_settings = settings
+        session = controller.session
+        if session is not None and session.model_settings != settings:
+            controller.guarded(lambda: session.set_model(settings), "changing the model")
+            controller.tell_changes()
+            controller.update_preview()
+        set_note(self.budget, "")
+        self._describe()
+
+    def missing(self) -> str:
+        """Why no run can start with this model, empty where one can."""
+        from napari_sam2_video.models.catalogue import is_downloaded
+
+        if self._controller.session_options:
+            return ""
+        entry = self._entry()
+        if entry is not None and not is_downloaded(entry):
+            return f"{entry.title} is not downloaded yet: open Model and press Download."
+        return ""
+
+    # Downloads
+
+    def download(self) -> None:
+        """Fetch the chosen model in the background."""
+        entry = self._entry()
+        if entry is None or self._job is not None:
+            return
+
+        def work(job: Job) -> None:
+            from napari_sam2_video.models.download import download
+            from napari_sam2_video.models.folder import model_folder
+
+            def told(done: int, total: int | None) -> None:
+                job.report((done, total or entry.size or 0))
+
+            download(entry, model_folder(), progress=told, cancel=job.stopping)
+
+        self._job = Job(
+            f"downloading {entry.title}", work,
+            failed=self._on_failed, reported=self._on_bytes, finished=self._on_download_end, key="download",
+        )  # fmt: skip
+        self._controller.runner.submit(self._job, "download")
+        self._describe()
+
+    def cancel(self) -> None:
+        """Stop the download; what is there is kept for the next time."""
+        if self._job is not None:
+            self._job.stop()
+
+    def _on_bytes(self, value: tuple[int, int]) -> None:
+        done, total = value
+        self.bar.setFormat(f"{done / 1e6:.0f} of {total / 1e6:.0f} MB" if total else f"{done / 1e6:.0f} MB")
+        self.bar.setValue(round(PROGRESS_STEPS * done / total) if total else 0)
+
+    def _on_failed(self, error: Sam2VideoError) -> None:
+        if self._job is not None and self._job.stopping():
+            self._controller.told.emit("info", str(error))
+        else:
+            self._controller.error(error)
+
+    def _on_download_end(self) -> None:
+        self._job = None
+        self.update_models()
+        self._describe()
+        self._controller.run_changed.emit()
+
+    # Devices
+
+    def probe(self) -> None:
+        """Ask in the background which devices there are; imports torch."""
+        if self.report is not None:
+            return
+
+        def work(_: Job) -> DeviceReport:
+            from napari_sam2_video.devices import probe_devices
+
+            return probe_devices()
+
+        self._controller.runner.submit(
+            Job("looking for devices", work, done=self._on_devices, failed=self._controller.error, key="devices"),
+            "devices",
+        )
+
+    def _on_devices(self, report: DeviceReport) -> None:
+        self.report = report
+        self._offer_devices()
+        set_note(self.advice, report.advice or "")
+
+    def _offer_devices(self) -> None:
+        entries: list[tuple[str, Any]] = [("Automatic", "auto")]
+        if self.report is not None:
+            entries.extend(
+                (f"{name} · {title}", name) for name, title in zip(self.report.devices, self.report.titles, strict=True)
+            )
+        chosen = self._controller.model_settings.device
+        if chosen not in {data for _, data in entries}:
+            entries.append((chosen, chosen))
+        fill(self.device_box, entries, chosen)
+
+    # Budget
+
+    def estimate(self) -> None:
+        """Measure a frame in the background and say what the whole run will need."""
+        session = self._controller.session
+        if session is None:
+            return
+
+        def work(job: Job) -> str:
+            from napari_sam2_video.budget import measure_budget
+            from napari_sam2_video.preload import preload_torch
+
+            preload_torch()
+            return measure_budget(session, stop=job.stopping).sentence()
+
+        set_note(self.budget, "Measuring one frame…")
+        self.estimate_button.setEnabled(False)
+        self._controller.runner.submit(
+            Job(
+                "measuring a frame", work,
+                done=lambda text: set_note(self.budget, text), failed=self._on_estimate_failed,
+                finished=self._enable, key="budget",
+            )
+        )  # fmt: skip
+
+    def _on_estimate_failed(self, error: Sam2VideoError) -> None:
+        set_note(self.budget, "")
+        self._controller.error(error)
+
+    # What is shown
+
+    def _on_session(self) -> None:
+        session = self._controller.session
+        if session is not None:
+            settings = session.model_settings
+            self.update_models()
+            self._offer_devices()
+            fill(self.precision_box, list(PRECISIONS), settings.precision)
+        set_note(self.budget, "")
+        self._describe()
+
+    def _enable(self) -> None:
+        run = self._controller.run
+        running = run is not None and run.running
+        for box in (self.model_box, self.device_box, self.precision_box, self.size_box):
+            box.setEnabled(not running)
+        self.estimate_button.setEnabled(self._controller.session is not None and not running)
+
+    def _describe(self) -> None:
+        from napari_sam2_video.models.catalogue import is_downloaded
+
+        entry = self._entry()
+        needed = entry is not None and entry.url is not None and not is_downloaded(entry)
+        self._download_row.setVisible(needed or self._job is not None)
+        self.bar.setVisible(self._job is not None)
+        self.cancel_button.setVisible(self._job is not None)
+        self.download_button.setEnabled(self._job is None)
+        if entry is None:
+            set_note(self.about, self._controller.model_settings.model)
+        else:
+            text = f"{entry.note[:1].upper()}{entry.note[1:]}."
+            set_note(self.about, f"{text} Licence {entry.licence}.")
+        self._enable()

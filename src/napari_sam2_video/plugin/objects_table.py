@@ -1,0 +1,189 @@
+"""The table of objects."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from qtpy.QtCore import QAbstractTableModel, QModelIndex, Qt
+from qtpy.QtGui import QColor
+from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTableView
+
+if TYPE_CHECKING:
+    from napari_sam2_video.plugin.controller import Controller
+    from napari_sam2_video.session import ObjectInfo, Session
+
+COLUMNS = ("", "Id", "Name", "Prompts", "Frames", "Lowest", "Lock")
+COLOR, ID, NAME, PROMPTS, FRAMES, LOWEST, LOCK = range(len(COLUMNS))
+TIPS = (
+    "Colour; double-click to change it",
+    "Number of the object, and its value in the masks",
+    "Name; double-click to change it",
+    "Prompts given by you, on all frames",
+    "Frames that are tracked, of all frames",
+    "Lowest predicted IoU of any frame; look there first",
+    "A locked object is neither tracked nor changed",
+)
+Roles = Qt.ItemDataRole
+
+
+class ObjectsModel(QAbstractTableModel):
+    """Rows are the objects of the session; figures are read when they change, not when they are painted."""
+
+    def __init__(self, controller: Controller) -> None:
+        super().__init__()
+        self._controller = controller
+        self.rows: list[ObjectInfo] = []
+        self._figures: dict[int, tuple[int, int, float]] = {}
+
+    @property
+    def _session(self) -> Session | None:
+        return self._controller.session
+
+    def reload(self) -> None:
+        """Read objects and figures again."""
+        self.beginResetModel()
+        session = self._session
+        self.rows = list(session.objects) if session is not None else []
+        self._figures = {entry.id: self._read(entry.id) for entry in self.rows}
+        self.endResetModel()
+
+    def update_figures(self) -> None:
+        """Read the figures again, and leave rows and editors alone."""
+        self._figures = {entry.id: self._read(entry.id) for entry in self.rows}
+        if self.rows:
+            self.dataChanged.emit(self.index(0, PROMPTS), self.index(len(self.rows) - 1, LOWEST))
+
+    def _read(self, object_id: int) -> tuple[int, int, float]:
+        session = self._session
+        if session is None:
+            return 0, 0, np.nan
+        scores = session.scores(object_id)
+        shown = np.asarray(scores["area"]) > 0
+        ious = np.asarray(scores["predicted_iou"], float)[shown]
+        lowest = float(np.nanmin(ious)) if ious.size and not np.isnan(ious).all() else np.nan
+        return len(session.prompts(object_id)), len(session.masks.frames_done(object_id)), lowest
+
+    def rowCount(self, parent: QModelIndex = QModelIndex()) -> int:  # noqa: B008, D102
+        return 0 if parent.isValid() else len(self.rows)
+
+    def columnCount(self, parent: QModelIndex = QModelIndex()) -> int:  # noqa: B008, D102
+        return 0 if parent.isValid() else len(COLUMNS)
+
+    def headerData(self, section: int, orientation: Any, role: int = Roles.DisplayRole) -> Any:  # noqa: D102
+        if orientation == Qt.Orientation.Horizontal and role == Roles.DisplayRole:
+            return COLUMNS[section]
+        if orientation == Qt.Orientation.Horizontal and role == Roles.ToolTipRole:
+            return TIPS[section]
+        return None
+
+    def flags(self, index: QModelIndex) -> Any:  # noqa: D102
+        flags = Qt.ItemFlag.ItemIsEnabled | Qt.ItemFlag.ItemIsSelectable
+        if index.column() == NAME:
+            flags |= Qt.ItemFlag.ItemIsEditable
+        if index.column() == LOCK:
+            flags |= Qt.ItemFlag.ItemIsUserCheckable
+        return flags
+
+    def data(self, index: QModelIndex, role: int = Roles.DisplayRole) -> Any:  # noqa: D102
+        entry = self.rows[index.row()]
+        column = index.column()
+        if role in (Roles.DisplayRole, Roles.EditRole):
+            return self._text(entry, column)
+        if role == Roles.BackgroundRole and column == COLOR:
+            return QColor(*entry.color)
+        if role == Roles.CheckStateRole and column == LOCK:
+            return Qt.CheckState.Checked if entry.locked else Qt.CheckState.Unchecked
+        if role == Roles.ToolTipRole:
+            return TIPS[column]
+        if role == Roles.TextAlignmentRole and column in (ID, PROMPTS, FRAMES, LOWEST):
+            return Qt.AlignmentFlag.AlignCenter
+        return None
+
+    def _text(self, entry: ObjectInfo, column: int) -> str | None:
+        prompts, frames, lowest = self._figures.get(entry.id, (0, 0, np.nan))
+        texts = {
+            ID: str(entry.id),
+            NAME: entry.name,
+            PROMPTS: str(prompts),
+            FRAMES: str(frames),
+            LOWEST: "–" if np.isnan(lowest) else f"{lowest:.2f}",
+        }
+        return texts.get(column)
+
+    def setData(self, index: QModelIndex, value: Any, role: int = Roles.EditRole) -> bool:  # noqa: D102
+        session = self._session
+        if session is None:
+            return False
+        entry = self.rows[index.row()]
+        if index.column() == NAME and role == Roles.EditRole and str(value).strip():
+            change: dict[str, Any] = {"name": str(value).strip()}
+        elif index.column() == LOCK and role == Roles.CheckStateRole:
+            change = {"locked": Qt.CheckState(value) == Qt.CheckState.Checked}
+        elif index.column() == COLOR and role == Roles.EditRole:
+            change = {"color": tuple(value)}
+        else:
+            return False
+        self._controller.guarded(lambda: session.edit_object(entry.id, **change), "changing the object")
+        self._controller.tell_changes()
+        return True
+
+
+class ObjectsTable(QTableView):
+    """The table; the selected row is the active object."""
+
+    def __init__(self, controller: Controller) -> None:
+        super().__init__()
+        self._controller = controller
+        self.objects = ObjectsModel(controller)
+        self.setModel(self.objects)
+        self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
+        self.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
+        self.setAlternatingRowColors(True)
+        self.setShowGrid(False)
+        numbers: Any = self.verticalHeader()
+        numbers.hide()
+        numbers.setDefaultSectionSize(22)
+        header: Any = self.horizontalHeader()
+        header.setMinimumSectionSize(18)
+        for column in range(len(COLUMNS)):
+            header.setSectionResizeMode(column, QHeaderView.ResizeMode.ResizeToContents)
+        header.setSectionResizeMode(NAME, QHeaderView.ResizeMode.Stretch)
+        header.setSectionResizeMode(COLOR, QHeaderView.ResizeMode.Fixed)
+        header.resizeSection(COLOR, 20)
+        self.setMinimumHeight(112)
+        self.setMaximumHeight(190)
+        self._showing = False
+        selection: Any = self.selectionModel()
+        selection.currentRowChanged.connect(self._on_row)
+        self.doubleClicked.connect(self._on_double)
+        controller.active_changed.connect(self.show_active)
+
+    def reload(self) -> None:
+        """Read everything again and keep the selection."""
+        self._showing = True
+        self.objects.reload()
+        self._showing = False
+        self.show_active(self._controller.active)
+
+    def show_active(self, object_id: int) -> None:
+        """Select the row of an object."""
+        numbers = [entry.id for entry in self.objects.rows]
+        self._showing = True
+        if object_id in numbers:
+            self.selectRow(numbers.index(object_id))
+        else:
+            self.clearSelection()
+        self._showing = False
+
+    def _on_row(self, current: QModelIndex, _: QModelIndex) -> None:
+        if not self._showing and current.isValid():
+            self._controller.set_active(self.objects.rows[current.row()].id)
+
+    def _on_double(self, index: QModelIndex) -> None:
+        if index.column() == COLOR:
+            from qtpy.QtWidgets import QColorDialog
+
+            chosen = QColorDialog.getColor(QColor(*self.objects.rows[index.row()].color), self, "Colour of the object")
+            if chosen.isValid():
+                self.objects.setData(index, (chosen.red(), chosen.green(), chosen.blue()))

@@ -1,0 +1,120 @@
+"""The live preview of the active object on the shown frame."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from qtpy.QtCore import QObject, Signal  # type: ignore[attr-defined]
+
+from napari_sam2_video.plugin.worker import Job
+from napari_sam2_video.types import MaskPrompt
+
+if TYPE_CHECKING:
+    from napari_sam2_video.errors import Sam2VideoError
+    from napari_sam2_video.plugin.mask_layers import MaskLayers
+    from napari_sam2_video.plugin.worker import Runner
+    from napari_sam2_video.session import Session
+    from napari_sam2_video.types import Preview
+
+KEY = "preview"
+
+
+class LivePreview(QObject):
+    """Asks for previews in the background, shows the newest one, and lets the person go through its candidates.
+
+    Signals
+    -------
+    changed
+        Another preview or candidate is shown, or none.
+    failed : str
+        A sentence.
+    """
+
+    changed = Signal()
+    failed = Signal(str)
+
+    def __init__(self, runner: Runner, session: Session, layers: MaskLayers) -> None:
+        super().__init__()
+        self._runner = runner
+        self._session = session
+        self._layers = layers
+        self._wanted: tuple[int, int] | None = None
+        self.preview: Preview | None = None
+        self.chosen = 0
+
+    @property
+    def waiting(self) -> bool:
+        """Whether a preview is being computed."""
+        return self._wanted is not None and self.preview is None
+
+    def request(self, object_id: int, frame: int) -> None:
+        """Compute the preview of an object on a frame; none where it has no new prompts there."""
+        if object_id == 0 or not self._session.prompts(object_id, frame) or not self._is_new(object_id, frame):
+            self.clear()
+            return
+        self._wanted = (object_id, frame)
+        if self.preview is not None and (self.preview.object_id, self.preview.frame) != self._wanted:
+            self._show(None)
+        session = self._session
+
+        def work(job: Job) -> Preview | None:
+            if job.stopping():
+                return None
+            from napari_sam2_video.preload import preload_torch
+
+            preload_torch()
+            return session.preview(object_id, frame)
+
+        self._runner.submit(Job("computing the preview", work, done=self._on_done, failed=self._on_failed, key=KEY))
+        self.changed.emit()
+
+    def _is_new(self, object_id: int, frame: int) -> bool:
+        return frame in self._session.state(object_id).dirty
+
+    def clear(self) -> None:
+        """Show no preview, and drop the one being computed."""
+        if self._wanted is not None:
+            self._runner.forget(KEY)
+        self._wanted = None
+        if self.preview is not None:
+            self._show(None)
+            self.changed.emit()
+
+    def cycle(self) -> None:
+        """Show the next candidate mask."""
+        if self.preview is not None and self.preview.candidates:
+            self.chosen = (self.chosen + 1) % len(self.preview.candidates)
+            self._layers.set_preview(self.preview.frame, self.preview.candidates[self.chosen])
+            self.changed.emit()
+
+    def chosen_mask(self) -> MaskPrompt | None:
+        """The shown candidate as a mask prompt."""
+        if self.preview is None or not self.preview.candidates:
+            return None
+        import numpy as np
+
+        candidate = self.preview.candidates[self.chosen]
+        mask = np.zeros(self.preview.shape_yx, bool)
+        y, x = candidate.origin_yx
+        height, width = candidate.levels.shape
+        mask[y : y + height, x : x + width] = candidate.levels > 0
+        return MaskPrompt(self.preview.object_id, self.preview.frame, mask) if mask.any() else None
+
+    def _on_done(self, preview: Preview | None) -> None:
+        if preview is not None and (preview.object_id, preview.frame) == self._wanted:
+            self._show(preview)
+            self.changed.emit()
+
+    def _on_failed(self, error: Sam2VideoError) -> None:
+        self._wanted = None
+        self._show(None)
+        self.changed.emit()
+        self.failed.emit(str(error))
+
+    def _show(self, preview: Preview | None) -> None:
+        self.preview = preview
+        self.chosen = preview.best if preview is not None else 0
+        if preview is None or not preview.candidates:
+            self._layers.set_preview(0, None)
+        else:
+            self._layers.set_preview(preview.frame, preview.candidates[self.chosen])

@@ -1,0 +1,193 @@
+"""Which image layer is tracked, along which axis, on which channel and in which contrast window."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from qtpy.QtWidgets import QComboBox, QFormLayout, QVBoxLayout, QWidget
+
+from napari_sam2_video.plugin.layers import level_zero
+from napari_sam2_video.plugin.source import PERCENTILE, Choices, default_choices, shown_window
+from napari_sam2_video.plugin.ui import fill, narrow, note, set_note
+
+if TYPE_CHECKING:
+    from napari.layers import Image
+
+    from napari_sam2_video.plugin.controller import Controller
+
+AS_SHOWN_TEXT = "As the layer shows it"
+AXIS_WORDS = {"T": "time", "Z": "depth", "C": "channel", "Y": "rows", "X": "columns"}
+
+
+class RecordingPanel(QWidget):
+    """Choices for the next session, or what the open one has frozen."""
+
+    def __init__(self, controller: Controller) -> None:
+        super().__init__()
+        self._controller = controller
+        self._axes: str | None = None
+        self.layer_box = narrow(QComboBox())
+        self.axis_box = narrow(QComboBox())
+        self.channel_box = narrow(QComboBox())
+        self.window_box = narrow(QComboBox())
+        self.layer_box.setToolTip("The image layer to track in.")
+        self.axis_box.setToolTip("The axis along which frames follow each other: time, depth, or any other.")
+        self.channel_box.setToolTip("The channel that the model sees.")
+        self.window_box.setToolTip("Raw values between these limits are what the model sees, alike on every frame.")
+        self.about = note()
+        self.warning = note()
+        form = QFormLayout()
+        form.setContentsMargins(0, 0, 0, 0)
+        form.addRow("Image", self.layer_box)
+        form.addRow("Frames along", self.axis_box)
+        form.addRow("Channel", self.channel_box)
+        form.addRow("Contrast", self.window_box)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(6, 0, 2, 6)
+        layout.addLayout(form)
+        layout.addWidget(self.about)
+        layout.addWidget(self.warning)
+        self._form = form
+        self.layer_box.currentIndexChanged.connect(self._on_layer)
+        self.axis_box.currentIndexChanged.connect(lambda *_: self._describe())
+        self.channel_box.currentIndexChanged.connect(lambda *_: self._describe())
+        self.window_box.currentIndexChanged.connect(lambda *_: self._describe())
+        events = controller.viewer.layers.events
+        self._events = (events.inserted, events.removed)
+        for event in self._events:
+            event.connect(self.update_layers)
+        controller.viewer.dims.events.order.connect(self._on_layer)
+        controller.viewer.dims.events.point.connect(self._describe)
+        controller.session_changed.connect(self._on_session)
+        self._watched: Image | None = None
+        self.update_layers()
+
+    def close_down(self) -> None:
+        """Stop listening to the viewer."""
+        for event in self._events:
+            event.disconnect(self.update_layers)
+        self._controller.viewer.dims.events.order.disconnect(self._on_layer)
+        self._controller.viewer.dims.events.point.disconnect(self._describe)
+        self._watch(None)
+
+    @property
+    def layer(self) -> Image | None:
+        """The chosen image layer."""
+        chosen: Image | None = self.layer_box.currentData()
+        return chosen
+
+    def update_layers(self, *_: Any) -> None:
+        """Offer the image layers that are in the viewer now."""
+        from napari.layers import Image
+
+        before = self.layer
+        images = [layer for layer in self._controller.viewer.layers if isinstance(layer, Image)]
+        fill(self.layer_box, [(layer.name, layer) for layer in images], before if before in images else None)
+        if self.layer is not before or before is None:
+            self._on_layer()
+
+    def select(self, layer: Image) -> None:
+        """Choose a layer."""
+        self.layer_box.setCurrentIndex(self.layer_box.findData(layer))
+
+    def _watch(self, layer: Image | None) -> None:
+        if self._watched is not None:
+            self._watched.events.contrast_limits.disconnect(self._on_contrast)
+        self._watched = layer
+        if layer is not None:
+            layer.events.contrast_limits.connect(self._on_contrast)
+
+    def _on_contrast(self) -> None:
+        if self.window_box.count() and self._watched is not None:
+            self.window_box.setItemText(0, _window_text(AS_SHOWN_TEXT, shown_window(self._watched)))
+            self._describe()
+
+    def _on_layer(self, *_: Any) -> None:
+        layer = self.layer
+        self._watch(layer)
+        if layer is None:
+            for box in (self.axis_box, self.channel_box, self.window_box):
+                fill(box, [])
+            self._describe()
+            return
+        choices = default_choices(self._controller.viewer, layer)
+        shape = level_zero(layer).shape[: layer.ndim]
+        lengths = dict(zip(choices.axes, shape, strict=True))
+        self._axes = choices.axes
+        fill(self.axis_box, [(_axis_text(a, n), a) for a, n in lengths.items() if n > 1], choices.axis)
+        count = lengths.get("C", 0)
+        fill(self.channel_box, [(str(n), n) for n in range(count)], choices.channel)
+        self._form.setRowVisible(self.channel_box, count > 1)
+        windows: list[tuple[str, Any]] = [(_window_text(AS_SHOWN_TEXT, shown_window(layer)), "layer")]
+        if not layer.rgb:
+            from napari_sam2_video.frames.window import CT_WINDOWS
+
+            windows.append(("Percentiles of the recording", PERCENTILE))
+            windows.extend((_window_text(f"CT {name}", window), window) for name, window in CT_WINDOWS.items())
+        fill(self.window_box, windows, self.window_box.currentData())
+        self._describe()
+
+    def choices(self) -> Choices | None:
+        """What is chosen now, None without a layer."""
+        layer = self.layer
+        if layer is None or not self.axis_box.count():
+            return None
+        axis = self.axis_box.currentData()
+        basis = default_choices(self._controller.viewer, layer, self._axes, axis)
+        window = self.window_box.currentData()
+        channel = self.channel_box.currentData() if basis.channel is not None else None
+        shown = basis.window if window == "layer" else window
+        return Choices(basis.axes, axis, channel, basis.fixed, shown)
+
+    def problem(self) -> str:
+        """Why no session can be started with these choices, empty where one can."""
+        layer = self.layer
+        if layer is None:
+            return "Open an image first: a time series, a volume or a video."
+        if layer.ndim < 3 or not self.axis_box.count():
+            return f"{layer.name} is a single image; a recording needs frames along one more axis."
+        return ""
+
+    def _describe(self, *_: Any) -> None:
+        session = self._controller.session
+        frozen = session is not None
+        for box in (self.layer_box, self.axis_box, self.channel_box, self.window_box):
+            box.setEnabled(not frozen)
+        if session is not None:
+            settings = session.view.settings
+            height, width = session.shape_yx
+            parts = [f"{session.n_frames} frames of {height} × {width} along {settings.axis}"]
+            parts.extend(f"{letter} = {at}" for letter, at in settings.fixed.items())
+            if settings.channel is not None:
+                parts.append(f"channel {settings.channel}")
+            text = f"Frozen for this session: {', '.join(parts)}; contrast {_limits(settings.window)}."
+            set_note(self.about, text)
+            set_note(self.warning, " ".join(session.recording.notes))
+            return
+        choices = self.choices()
+        set_note(self.warning, self.problem())
+        if choices is None or self.warning.text():
+            set_note(self.about, "")
+            return
+        others = ", ".join(f"{letter} = {at}" for letter, at in choices.fixed.items())
+        several = "Full resolution (level 0) is tracked. " if self.layer is not None and self.layer.multiscale else ""
+        set_note(self.about, f"{several}{f'Tracked plane: {others}.' if others else ''}".strip())
+
+    def _on_session(self) -> None:
+        image = self._controller.image
+        if image is not None:
+            self.select(image)
+        self._describe()
+
+
+def _axis_text(letter: str, length: int) -> str:
+    word = AXIS_WORDS.get(letter)
+    return f"{letter}{f' · {word}' if word else ''} ({length})"
+
+
+def _limits(window: Any) -> str:
+    return f"{window.low:.6g} to {window.high:.6g}"
+
+
+def _window_text(name: str, window: Any) -> str:
+    return f"{name} ({_limits(window)})"

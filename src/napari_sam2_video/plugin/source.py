@@ -1,0 +1,154 @@
+"""From an image layer and what the person chose to a recording and a view of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from napari_sam2_video.plugin.layers import axes_of, level_zero, shown_point, walked_axis_shown
+from napari_sam2_video.plugin.settings import PLUGIN
+from napari_sam2_video.types import ContrastWindow
+
+if TYPE_CHECKING:
+    from napari.layers import Image
+    from napari.viewer import Viewer
+
+    from napari_sam2_video.frames.recording import Recording
+    from napari_sam2_video.types import ViewSettings
+
+AS_SHOWN = "layer"
+PERCENTILE = "percentile"
+
+
+@dataclass(frozen=True)
+class Choices:
+    """What the recording panel says of a layer.
+
+    Parameters
+    ----------
+    axes : str
+        Letters of the data axes, RGB samples left out.
+    axis : str
+        Letter of the axis to walk.
+    channel : int, optional
+        Index along ``C``; None where there is no such axis.
+    fixed : dict of str to int
+        Where the other axes stand.
+    window : str or ContrastWindow
+        A window, or `PERCENTILE` to take one from a sample of the recording.
+    """
+
+    axes: str
+    axis: str
+    channel: int | None
+    fixed: dict[str, int]
+    window: str | ContrastWindow
+
+
+def letters_with_samples(layer: Image, axes: str) -> str:
+    """Axes of the layer's array, RGB samples included."""
+    return axes + ("S" if layer.rgb else "")
+
+
+def shown_window(layer: Image) -> ContrastWindow:
+    """The contrast window in which the layer is shown; colour is taken as it is."""
+    if layer.rgb:
+        kind = level_zero(layer).dtype.kind
+        return ContrastWindow(0.0, 255.0 if kind in "ui" and level_zero(layer).dtype.itemsize == 1 else 1.0, "full")
+    low, high = (float(limit) for limit in layer.contrast_limits)
+    return ContrastWindow(low, high, AS_SHOWN)
+
+
+def default_choices(viewer: Viewer, layer: Image, axes: str | None = None, axis: str | None = None) -> Choices:
+    """Choices that follow what the viewer shows."""
+    recording = known_recording(layer)
+    letters = axes or (recording.axes.removesuffix("S") if recording is not None else axes_of(layer))
+    shape = level_zero(layer).shape[: layer.ndim]
+    if axis is None or axis not in letters:
+        axis = walked_axis_shown(viewer, layer, letters, shape)
+    point = shown_point(viewer, layer)
+    at = {
+        letter: min(max(round(float(position)), 0), length - 1)
+        for letter, position, length in zip(letters, point, shape, strict=True)
+    }
+    plane = _plane(letters, axis)
+    fixed = {letter: place for letter, place in at.items() if letter not in (*plane, axis, "C")}
+    channel = at["C"] if "C" in letters and axis != "C" else None
+    return Choices(letters, axis, channel, fixed, shown_window(layer))
+
+
+def _plane(letters: str, axis: str) -> tuple[str, str]:
+    if axis not in "YX":
+        return "Y", "X"
+    others = [letter for letter in letters if letter not in "CYXS"]
+    return ("Z" if "Z" in others else others[0] if others else "Y"), ("X" if axis == "Y" else "Y")
+
+
+def known_recording(layer: Image) -> Recording | None:
+    """The recording behind a layer that one of the plugin's readers made."""
+    own = layer.metadata.get(PLUGIN)
+    recording = own.get("recording") if isinstance(own, dict) else None
+    return None if recording is None or recording.closed else recording
+
+
+@dataclass(frozen=True)
+class LayerSource:
+    """What is needed of a layer to open its recording on another thread."""
+
+    data: Any
+    name: str
+    axes: str
+    scale: dict[str, float]
+    units: dict[str, str | None]
+    path: Path | None
+    recording: Recording | None
+
+    @classmethod
+    def of(cls, layer: Image, axes: str) -> LayerSource:
+        """Collect it on the main thread."""
+        data = level_zero(layer)
+        if layer.rgb and data.shape[-1] == 4:
+            data = data[..., :3]
+        units = [None if str(unit) in {"pixel", "pixels", "dimensionless"} else str(unit) for unit in layer.units]
+        path = Path(layer.source.path) if layer.source.path else None
+        return cls(
+            data=data,
+            name=layer.name,
+            axes=letters_with_samples(layer, axes),
+            scale=dict(zip(axes, (abs(float(size)) for size in layer.scale), strict=True)),
+            units=dict(zip(axes, units, strict=True)),
+            path=path,
+            recording=known_recording(layer),
+        )
+
+    def open(self) -> Recording:
+        """The recording of the layer: the file it was read from if that is the same array, else the array itself."""
+        from napari_sam2_video.errors import RecordingError
+        from napari_sam2_video.frames.open import open_recording
+
+        if self.recording is not None and len(self.recording.axes) == len(self.axes):
+            return self.recording
+        if self.path is not None and self.path.exists():
+            try:
+                recording = open_recording(self.path)
+            except RecordingError:
+                recording = None
+            if recording is not None:
+                if recording.shape == tuple(self.data.shape) and recording.dtype == self.data.dtype:
+                    recording.rename_axes(self.axes)
+                    recording.set_calibration(self.scale, self.units)
+                    return recording
+                recording.close()
+        return open_recording(self.data, axes=self.axes, name=self.name, scale=self.scale, units=self.units)
+
+
+def view_of(recording: Recording, choices: Choices) -> ViewSettings:
+    """Frozen view settings; reads a sample of the recording where a percentile window is asked for."""
+    from napari_sam2_video.frames.view import default_view
+
+    window = choices.window if isinstance(choices.window, ContrastWindow) else None
+    settings = default_view(
+        recording, axis=choices.axis, fixed=choices.fixed, channel=choices.channel, window=window
+    )
+    return replace(settings, fixed=dict(settings.fixed))

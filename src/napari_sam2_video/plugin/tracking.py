@@ -1,0 +1,190 @@
+"""A run in the background, and what the person sees of its progress."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from qtpy.QtCore import QObject, Signal  # type: ignore[attr-defined]
+
+from napari_sam2_video.plugin.worker import Job
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from napari_sam2_video.errors import Sam2VideoError
+    from napari_sam2_video.plugin.worker import Runner
+    from napari_sam2_video.session import Session
+    from napari_sam2_video.types import FrameDone, TrackSettings
+
+KEY = "track"
+REFRESH_SECONDS = 0.1
+RATE_WINDOW = 30
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a run is.
+
+    Parameters
+    ----------
+    done, total : int
+        Frames, each counted once for each direction; `total` is 0 until the first frame is there.
+    rate : float
+        Frames a second, lately.
+    """
+
+    done: int
+    total: int
+    rate: float
+
+    @property
+    def seconds_left(self) -> float | None:
+        """Expected seconds to the end, None as long as nothing can be said."""
+        return (self.total - self.done) / self.rate if self.rate > 0 and self.total else None
+
+    def text(self) -> str:
+        """One line for a person."""
+        if not self.total:
+            return "Preparing the model and the first frame…"
+        left = self.seconds_left
+        tail = "" if left is None else f" · {self.rate:.3g} frames/s · {_duration(left)} left"
+        return f"{self.done} of {self.total} frames{tail}"
+
+
+def _duration(seconds: float) -> str:
+    whole = round(seconds)
+    if whole >= 3600:
+        return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+    return f"{whole // 60} min {whole % 60:02d} s" if whole >= 60 else f"{whole} s"
+
+
+class TrackRun(QObject):
+    """At most one run of a session at a time.
+
+    Signals
+    -------
+    started, progressed
+        The run began; there is something new to show, ten times a second at most.
+    frames : object
+        Set of the frames finished since the last time.
+    ended : str, str
+        How (``"done"``, ``"stopped"`` or ``"failed"``) and a sentence.
+    """
+
+    started = Signal()
+    progressed = Signal()
+    frames = Signal(object)
+    ended = Signal(str, str)
+
+    def __init__(self, runner: Runner, session: Session) -> None:
+        super().__init__()
+        self._runner = runner
+        self._session = session
+        self._job: Job | None = None
+        self._bar: Any = None
+        self._fresh: set[int] = set()
+        self._last = 0.0
+        self._times: deque[tuple[float, int]] = deque(maxlen=RATE_WINDOW)
+        self.progress = Progress(0, 0, 0.0)
+
+    @property
+    def running(self) -> bool:
+        """Whether a run is under way."""
+        return self._job is not None
+
+    @property
+    def stopping(self) -> bool:
+        """Whether the run was asked to stop and has not yet."""
+        return self._job is not None and self._job.stopping()
+
+    def start(self, settings: TrackSettings) -> None:
+        """Track in the background."""
+        session = self._session
+        self._begin(lambda stop: session.track(settings, stop=stop))
+
+    def resume(self) -> None:
+        """Go on with a run that was stopped or interrupted."""
+        session = self._session
+        self._begin(lambda stop: session.resume(stop=stop))
+
+    def stop(self) -> None:
+        """Stop within a frame."""
+        if self._job is not None:
+            self._job.stop()
+            self.progressed.emit()
+
+    def _begin(self, open_run: Callable[[Callable[[], bool]], Iterator[FrameDone]]) -> None:
+        from napari_sam2_video.errors import SessionError
+
+        if self.running:
+            raise SessionError("A run is under way in this session; wait for it, or stop it first.")
+
+        def work(job: Job) -> None:
+            from napari_sam2_video.preload import preload_torch
+
+            preload_torch()
+            run: Any = open_run(job.stopping)
+            # The generator is closed here, on the thread that ran it, whatever happens.
+            try:
+                for done in run:
+                    job.report(done)
+                    if job.stopping():
+                        break
+            finally:
+                run.close()
+
+        self.progress = Progress(0, 0, 0.0)
+        self._times.clear()
+        self._fresh.clear()
+        self._job = Job(
+            "tracking",
+            work,
+            done=lambda _: self._finish("stopped" if self.stopping else "done", ""),
+            failed=self._on_failed,
+            reported=self._on_frame,
+            key=KEY,
+        )
+        from napari.utils import progress
+
+        self._bar = progress(total=0, desc="Tracking")
+        self._runner.submit(self._job)
+        self.started.emit()
+
+    def _on_frame(self, done: FrameDone) -> None:
+        now = time.monotonic()
+        self._times.append((now, done.done))
+        self._fresh.add(done.frame)
+        first, counted = self._times[0]
+        rate = (done.done - counted) / (now - first) if now > first else 0.0
+        self.progress = Progress(done.done, done.total, rate)
+        if now - self._last >= REFRESH_SECONDS or done.done == done.total:
+            self._tell(now)
+
+    def _tell(self, now: float) -> None:
+        self._last = now
+        if self._bar is not None:
+            if self._bar.total != self.progress.total:
+                self._bar.reset(total=self.progress.total)
+            self._bar.update(self.progress.done - self._bar.n)
+        fresh, self._fresh = self._fresh, set()
+        if fresh:
+            self.frames.emit(fresh)
+        self.progressed.emit()
+
+    def _on_failed(self, error: Sam2VideoError) -> None:
+        self._finish("failed", str(error))
+
+    def _finish(self, how: str, sentence: str) -> None:
+        self._tell(time.monotonic())
+        self._job = None
+        self.close()
+        self.ended.emit(how, sentence)
+
+    def close(self) -> None:
+        """Take the bar off napari's activity dock."""
+        if self._bar is not None:
+            self._bar.close()
+            self._bar = None

@@ -1,0 +1,142 @@
+"""Small widgets that the panels share."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from qtpy.QtCore import Qt, Signal  # type: ignore[attr-defined]
+from qtpy.QtWidgets import (
+    QComboBox,
+    QFrame,
+    QHBoxLayout,
+    QLabel,
+    QPushButton,
+    QSizePolicy,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+PRIMARY = "QPushButton { background: #1f6fb2; color: white; font-weight: bold; padding: 6px 10px; border-radius: 3px; }\
+QPushButton:hover { background: #2b82c9; } QPushButton:disabled { background: #5b6570; color: #c3c7cc; }"
+DANGER = "QPushButton { background: #b5432a; color: white; font-weight: bold; padding: 6px 10px; border-radius: 3px; }\
+QPushButton:hover { background: #c9543a; } QPushButton:disabled { background: #5b6570; color: #c3c7cc; }"
+CHECKED = "QPushButton:checked { background: #1f6fb2; color: white; }"
+
+
+class Section(QFrame):
+    """A titled part of the widget that folds away.
+
+    Signals
+    -------
+    toggled : bool
+        Whether it is open now.
+    """
+
+    toggled = Signal(bool)
+
+    def __init__(self, title: str, content: QWidget, *, expanded: bool = True) -> None:
+        super().__init__()
+        self.title = title
+        self.content = content
+        self.header = QToolButton()
+        self.header.setText(title)
+        self.header.setCheckable(True)
+        self.header.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
+        self.header.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        self.header.setStyleSheet("QToolButton { border: none; font-weight: bold; padding: 3px; text-align: left; }")
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(2)
+        layout.addWidget(self.header)
+        layout.addWidget(content)
+        self.header.toggled.connect(self._on_toggled)
+        self.set_expanded(expanded)
+
+    @property
+    def expanded(self) -> bool:
+        """Whether it is open."""
+        return bool(self.header.isChecked())
+
+    def set_expanded(self, expanded: bool) -> None:
+        """Open or fold it."""
+        self.header.setChecked(expanded)
+        self._on_toggled(expanded)
+
+    def _on_toggled(self, expanded: bool) -> None:
+        self.header.setArrowType(Qt.ArrowType.DownArrow if expanded else Qt.ArrowType.RightArrow)
+        self.content.setVisible(expanded)
+        self.toggled.emit(expanded)
+
+
+def button(text: str, action: Callable[[], Any], tip: str = "", *, checkable: bool = False) -> QPushButton:
+    """A push button that calls `action` without arguments."""
+    made = QPushButton(text)
+    made.setToolTip(tip)
+    made.setCheckable(checkable)
+    if checkable:
+        made.setStyleSheet(CHECKED)
+    made.clicked.connect(lambda *_: action())
+    return made
+
+
+def note(text: str = "") -> QLabel:
+    """A label for sentences: it wraps and can be copied."""
+    made = QLabel(text)
+    made.setWordWrap(True)
+    made.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+    made.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Minimum)
+    made.setVisible(bool(text))
+    return made
+
+
+def set_note(label: QLabel, text: str) -> None:
+    """Show a sentence, or hide the label where there is none."""
+    if label.text() != text:
+        label.setText(text)
+    label.setVisible(bool(text))
+
+
+def row(*widgets: QWidget, stretch: int | None = None) -> QWidget:
+    """Widgets side by side; the one at `stretch` takes the room that is left."""
+    holder = QWidget()
+    layout = QHBoxLayout(holder)
+    layout.setContentsMargins(0, 0, 0, 0)
+    layout.setSpacing(4)
+    for number, widget in enumerate(widgets):
+        layout.addWidget(widget, 1 if number == stretch else 0)
+    return holder
+
+
+def column(*widgets: QWidget) -> QWidget:
+    """Widgets below each other."""
+    holder = QWidget()
+    layout = QVBoxLayout(holder)
+    layout.setContentsMargins(6, 0, 2, 6)
+    layout.setSpacing(4)
+    for widget in widgets:
+        layout.addWidget(widget)
+    return holder
+
+
+def narrow(box: QComboBox) -> QComboBox:
+    """A combo box that may be narrower than its longest entry."""
+    box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+    box.setMinimumContentsLength(8)
+    box.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+    return box
+
+
+def fill(box: QComboBox, entries: list[tuple[str, Any]], chosen: Any = None) -> None:
+    """Replace the entries of a combo box without telling anyone, and choose the one whose data is `chosen`."""
+    blocked = box.blockSignals(True)
+    box.clear()
+    for text, data in entries:
+        box.addItem(text, data)
+    number = next((n for n, (_, data) in enumerate(entries) if data == chosen), 0)
+    if entries:
+        box.setCurrentIndex(number)
+    box.blockSignals(blocked)
