@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 Walk: TypeAlias = Literal["forward", "backward"]
 FORWARD, BACKWARD, UNTRACKED = 1, -1, 0
+REACH = 15
 
 
 @dataclass(frozen=True)
@@ -41,8 +42,8 @@ class ObjectState:
     object_id: int
     prompted: frozenset[int]
     dirty: frozenset[int]
-    fences: frozenset[int] = frozenset()
-    tracked: npt.NDArray[np.int8] = field(default_factory=lambda: np.zeros(0, np.int8), repr=False)
+    fences: frozenset[int]
+    tracked: npt.NDArray[np.int8] = field(repr=False)
 
 
 @dataclass(frozen=True)
@@ -57,8 +58,9 @@ class Pass:
         Direction of the walk.
     start, stop : int
         First and last frame, both included; `start` is a prompted frame, or the frame after `resume_after`.
-    lead : {"forward", "backward"}, optional
-        Direction in which the frames just behind `start` were tracked before; their memories are used again.
+    behind : tuple of int
+        Directions (1, -1, 0) in which the frames behind `start` were tracked before, the nearest first, `REACH` at
+        most; their memories are used again.
     resume_after : int, optional
         Last frame of this walk that is already done; the walk goes on behind it.
     """
@@ -67,7 +69,7 @@ class Pass:
     direction: Walk
     start: int
     stop: int
-    lead: Walk | None = None
+    behind: tuple[int, ...] = ()
     resume_after: int | None = None
 
     @property
@@ -79,6 +81,12 @@ class Pass:
     def first(self) -> int:
         """The first frame that is still to be done."""
         return self.start if self.resume_after is None else self.resume_after + self.step
+
+    def behind_first(self) -> tuple[int, ...]:
+        """Directions in which the frames behind `first` were tracked, as `behind`."""
+        walked = 0 if self.resume_after is None else (self.resume_after - self.start) * self.step
+        start = (UNTRACKED,) if self.resume_after is not None else ()
+        return ((self.step,) * min(walked, REACH) + start + self.behind)[:REACH]
 
     def frames(self) -> range:
         """Frames still to be done, in walking order."""
@@ -166,7 +174,7 @@ def _range(settings: TrackSettings, n_frames: int) -> tuple[int, int]:
 
 
 def _passes(state: ObjectState, settings: TrackSettings, first: int, last: int, *, named: bool) -> Iterator[Pass]:
-    tracked = state.tracked if state.tracked.size else np.zeros(last + 1, np.int8)
+    tracked = state.tracked
     never = not tracked.any()
     if never or (named and not state.dirty):
         changed = state.prompted
@@ -177,25 +185,35 @@ def _passes(state: ObjectState, settings: TrackSettings, first: int, last: int, 
         return
     fences = (state.fences | state.prompted) - changed
     for origin, low, high in _stretches(changed, fences, first, last):
-        forward = settings.direction != "backward" and high >= origin
-        if forward:
-            yield Pass(state.object_id, "forward", origin, high, lead=_lead(tracked, origin - 1))
-        if settings.direction != "forward" and low <= origin:
-            if forward and low == origin:
-                continue
-            yield Pass(
-                state.object_id,
-                "backward",
-                origin,
-                low,
-                lead="forward" if forward else _lead(tracked, origin + 1),
-                resume_after=origin if forward else None,
-            )
+        if settings.direction != "backward":
+            yield Pass(state.object_id, "forward", origin, high, behind=behind(tracked, origin, "forward"))
+            tracked = tracked.copy()
+            tracked[origin : high + 1] = FORWARD
+            if settings.direction == "both" and low < origin:
+                past = behind(tracked, origin, "backward")
+                yield Pass(state.object_id, "backward", origin, low, behind=past, resume_after=origin)
+        else:
+            yield Pass(state.object_id, "backward", origin, low, behind=behind(tracked, origin, "backward"))
 
 
-def _stretches(
-    changed: Iterable[int], fences: frozenset[int], first: int, last: int
-) -> Iterator[tuple[int, int, int]]:
+def behind(tracked: npt.NDArray[np.int8], frame: int, direction: Walk) -> tuple[int, ...]:
+    """Directions in which the frames behind `frame` were tracked, the nearest first.
+
+    Parameters
+    ----------
+    tracked : ndarray of int8, shape (n_frames,)
+        Direction by frame.
+    frame : int
+        The frame.
+    direction : {"forward", "backward"}
+        Direction of the walk that gets there.
+    """
+    if direction == "forward":
+        return tuple(tracked[max(frame - REACH, 0) : frame][::-1].tolist())
+    return tuple(tracked[frame + 1 : frame + 1 + REACH].tolist())
+
+
+def _stretches(changed: Iterable[int], fences: frozenset[int], first: int, last: int) -> Iterator[tuple[int, int, int]]:
     """Yield (origin, lowest, highest) for each stretch between fences that holds changed frames."""
     rest = sorted(changed)
     inside = [t for t in rest if first <= t <= last]
@@ -208,12 +226,6 @@ def _stretches(
         low = max((f + 1 for f in fences if f < origin), default=min(first, origin))
         yield origin, max(low, min(first, origin)), min(high, max(last, origin))
         inside = [t for t in inside if t > high]
-
-
-def _lead(tracked: npt.NDArray[np.int8], frame: int) -> Walk | None:
-    if not 0 <= frame < tracked.size or tracked[frame] == UNTRACKED:
-        return None
-    return "forward" if tracked[frame] == FORWARD else "backward"
 
 
 def _continuations(
@@ -231,7 +243,5 @@ def _continuations(
         gap = next((t for t in range(origin, low - 1, -1) if not tracked[t]), low - 1)
         fence = max((f for f in state.fences if f <= gap), default=first - 1)
         if gap < origin and gap >= max(first, fence + 1):
-            lead: Walk | None = "forward" if gap == origin - 1 else None
-            yield Pass(
-                state.object_id, "backward", origin, max(first, fence + 1), lead=lead, resume_after=gap + 1
-            )
+            past = behind(tracked, origin, "backward")
+            yield Pass(state.object_id, "backward", origin, max(first, fence + 1), behind=past, resume_after=gap + 1)

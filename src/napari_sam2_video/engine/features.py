@@ -1,0 +1,231 @@
+"""Image embeddings: kept for the frames used last, in memory and if asked on disk, and made ahead of need."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections import OrderedDict
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    import numpy.typing as npt
+
+    from napari_sam2_video.engine.sam2 import Embedding, Sam2Model
+    from napari_sam2_video.types import FrameSource
+
+DEFAULT_MEMORY_BYTES = 1 << 30
+
+
+class FeatureCache:
+    """Embeddings of the frames used last.
+
+    Parameters
+    ----------
+    memory_bytes : int
+        Most bytes held in memory.
+    folder : Path, optional
+        Where embeddings that leave memory are written.
+    disk_bytes : int
+        Most bytes held in `folder`; 0 for none.
+    """
+
+    def __init__(
+        self, memory_bytes: int = DEFAULT_MEMORY_BYTES, *, folder: Path | None = None, disk_bytes: int = 0
+    ) -> None:
+        self.memory_bytes = memory_bytes
+        self.hits = 0
+        self.misses = 0
+        self._held: OrderedDict[tuple[str, int], Embedding] = OrderedDict()
+        self._bytes = 0
+        self._lock = threading.Lock()
+        self._disk = _Disk(folder, disk_bytes) if folder is not None and disk_bytes > 0 else None
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes held in memory."""
+        return self._bytes
+
+    def __contains__(self, key: tuple[str, int]) -> bool:
+        with self._lock:
+            return key in self._held or (self._disk is not None and key in self._disk)
+
+    def get(self, key: tuple[str, int], device: str) -> Embedding | None:
+        """Embedding of a frame, or None; `key` is (model and view, frame)."""
+        with self._lock:
+            found = self._held.get(key)
+            if found is not None:
+                self._held.move_to_end(key)
+        if found is None and self._disk is not None:
+            found = self._disk.get(key, device)
+            if found is not None:
+                self._hold(key, found)
+        if found is None:
+            self.misses += 1
+        else:
+            self.hits += 1
+        return found
+
+    def put(self, key: tuple[str, int], embedding: Embedding) -> None:
+        """Keep an embedding; the ones used longest ago make room."""
+        self._hold(key, embedding)
+        if self._disk is not None:
+            self._disk.put(key, embedding)
+
+    def clear(self) -> None:
+        """Drop all that is held in memory."""
+        with self._lock:
+            self._held.clear()
+            self._bytes = 0
+
+    def _hold(self, key: tuple[str, int], embedding: Embedding) -> None:
+        size = embedding.nbytes
+        if size > self.memory_bytes:
+            return
+        with self._lock:
+            old = self._held.pop(key, None)
+            self._bytes += size - (old.nbytes if old is not None else 0)
+            self._held[key] = embedding
+            while self._bytes > self.memory_bytes:
+                _, dropped = self._held.popitem(last=False)
+                self._bytes -= dropped.nbytes
+
+
+class _Disk:
+    """Embeddings in files, oldest access first out. A cache: a file that cannot be read or written is no error."""
+
+    def __init__(self, folder: Path, limit: int) -> None:
+        self._folder = folder
+        self._limit = limit
+        self._sizes: OrderedDict[str, int] = OrderedDict()
+        if folder.is_dir():
+            files = sorted(folder.glob("*.npz"), key=lambda f: f.stat().st_mtime)
+            self._sizes.update((f.name, f.stat().st_size) for f in files)
+        self._total = sum(self._sizes.values())
+
+    @staticmethod
+    def _name(key: tuple[str, int]) -> str:
+        import hashlib
+
+        return f"{hashlib.sha256(key[0].encode()).hexdigest()[:16]}-{key[1]:08d}.npz"
+
+    def __contains__(self, key: tuple[str, int]) -> bool:
+        return self._name(key) in self._sizes
+
+    def get(self, key: tuple[str, int], device: str) -> Embedding | None:
+        import zipfile
+
+        import torch
+
+        from napari_sam2_video.engine.sam2 import Embedding
+
+        name = self._name(key)
+        if name not in self._sizes:
+            return None
+        try:
+            with np.load(self._folder / name, allow_pickle=False) as file:
+                half = bool(file["half"])
+                planes = [torch.from_numpy(file[part]) for part in ("fine", "middle", "coarse")]
+        except (OSError, ValueError, KeyError, zipfile.BadZipFile):
+            self._total -= self._sizes.pop(name, 0)
+            return None
+        self._sizes.move_to_end(name)
+        if half:
+            planes = [p.view(torch.bfloat16) if p.dtype == torch.int16 else p for p in planes]
+        return Embedding(*(p.to(device) for p in planes))
+
+    def put(self, key: tuple[str, int], embedding: Embedding) -> None:
+        import torch
+
+        name = self._name(key)
+        if name in self._sizes:
+            return
+        planes = {part: getattr(embedding, part).cpu() for part in ("fine", "middle", "coarse")}
+        half = any(p.dtype == torch.bfloat16 for p in planes.values())
+        arrays = {k: (p.view(torch.int16) if p.dtype == torch.bfloat16 else p).numpy() for k, p in planes.items()}
+        part = self._folder / f".{name}.{os.getpid()}.part"
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            with part.open("wb") as file:
+                np.savez(file, half=np.array(half), **arrays)
+            os.replace(part, self._folder / name)
+        except OSError:
+            part.unlink(missing_ok=True)
+            return
+        self._sizes[name] = embedding.nbytes
+        self._total += embedding.nbytes
+        while self._total > self._limit:
+            oldest, size = self._sizes.popitem(last=False)
+            self._total -= size
+            (self._folder / oldest).unlink(missing_ok=True)
+
+
+class Embedder:
+    """Embeds frames of a view with a model; reads and resizes the next frames while the network works.
+
+    A context manager: leaving it ends the reading thread.
+
+    Parameters
+    ----------
+    model : Sam2Model
+        The network.
+    view : FrameSource
+        The recording as it is looked at.
+    cache : FeatureCache
+        Where embeddings are looked up and kept.
+    """
+
+    def __init__(self, model: Sam2Model, view: FrameSource, cache: FeatureCache) -> None:
+        self._model = model
+        self._view = view
+        self._cache = cache
+        self._key = f"{model.key}/{view.key}"
+        self._pool: ThreadPoolExecutor | None = None
+        self._ahead: dict[int, Future[npt.NDArray[np.uint8]]] = {}
+
+    def __enter__(self) -> Embedder:
+        return self
+
+    def __exit__(self, *args: object) -> None:
+        self._ahead.clear()
+        if self._pool is not None:
+            self._pool.shutdown(wait=True, cancel_futures=True)
+            self._pool = None
+
+    def embed(self, frame: int, upcoming: Sequence[int] = ()) -> Embedding:
+        """Embedding of a frame; `upcoming` names the frames that will be asked for next.
+
+        Raises
+        ------
+        FrameError
+            If the frame cannot be read.
+        """
+        embedding = self._cache.get((self._key, frame), self._model.device)
+        if embedding is None:
+            waiting = self._ahead.pop(frame, None)
+            self._read_ahead(upcoming)
+            prepared = self._prepare(frame) if waiting is None else waiting.result()
+            embedding = self._model.embed(prepared)
+            self._cache.put((self._key, frame), embedding)
+        else:
+            self._read_ahead(upcoming)
+        return embedding
+
+    def _prepare(self, frame: int) -> npt.NDArray[np.uint8]:
+        return self._model.prepare(self._view.read(frame))
+
+    def _read_ahead(self, upcoming: Sequence[int]) -> None:
+        wanted = [t for t in upcoming if (self._key, t) not in self._cache]
+        for frame in list(self._ahead):
+            if frame not in wanted:
+                self._ahead.pop(frame).cancel()
+        for frame in wanted:
+            if frame not in self._ahead:
+                if self._pool is None:
+                    self._pool = ThreadPoolExecutor(1, thread_name_prefix="sam2-video-frames")
+                self._ahead[frame] = self._pool.submit(self._prepare, frame)

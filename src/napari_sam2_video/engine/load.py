@@ -1,0 +1,93 @@
+"""Model file + settings -> a network on a device."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from napari_sam2_video.engine.build import build_network
+from napari_sam2_video.engine.sam2 import Sam2Model
+from napari_sam2_video.errors import CheckpointError, EngineError, ModelError
+
+if TYPE_CHECKING:
+    from napari_sam2_video.models.resolve import ModelFile
+    from napari_sam2_video.types import ModelSettings
+
+
+def choose_device(device: str = "auto") -> str:
+    """Device that a run uses.
+
+    Parameters
+    ----------
+    device : str
+        ``"auto"`` takes a CUDA device, else Apple's GPU, else the CPU; anything else is checked and returned.
+
+    Raises
+    ------
+    EngineError
+        If the device is not there.
+    """
+    import torch
+
+    if device == "auto":
+        if torch.cuda.is_available():
+            return "cuda"
+        return "mps" if torch.backends.mps.is_available() else "cpu"
+    kind = device.split(":")[0]
+    if kind == "cuda":
+        there = torch.cuda.is_available() and (torch.device(device).index or 0) < torch.cuda.device_count()
+    elif kind in ("cpu", "mps"):
+        there = kind == "cpu" or torch.backends.mps.is_available()
+    else:
+        raise EngineError(f"There is no device {device!r}: choose auto, cpu, cuda or mps.")
+    if not there:
+        raise EngineError(f"The device {device} is not available to the installed torch {torch.__version__}.")
+    return device
+
+
+def choose_precision(precision: str, device: str) -> str:
+    """Precision that a run uses: ``"auto"`` is bf16 on a CUDA device that has it, and fp32 elsewhere."""
+    if precision not in ("auto", "fp32", "bf16", "fp16"):
+        raise EngineError(f"There is no precision {precision!r}: choose auto, fp32, bf16 or fp16.")
+    if precision != "auto":
+        return precision
+    import torch
+
+    return "bf16" if device.startswith("cuda") and torch.cuda.is_bf16_supported() else "fp32"
+
+
+def load_model(file: ModelFile, settings: ModelSettings) -> Sam2Model:
+    """Build the network of a checkpoint and put it on its device.
+
+    Parameters
+    ----------
+    file : ModelFile
+        The checkpoint and what is known of it.
+    settings : ModelSettings
+        Device, precision and image size.
+
+    Raises
+    ------
+    CheckpointError
+        If the weights do not fit the network.
+    ModelError
+        If the image size cannot be used.
+    EngineError
+        If the device is missing or too small.
+    """
+    from napari_sam2_video.models.checkpoint import load_state
+
+    device = choose_device(settings.device)
+    precision = choose_precision(settings.precision, device)
+    try:
+        network = build_network(file.preset, settings.image_size or file.image_size)
+    except ValueError as error:
+        raise ModelError(str(error)) from error
+    state = load_state(file.path, known=file.known)
+    try:
+        network.load_state_dict(state)
+    except RuntimeError as error:
+        raise CheckpointError(f"{file.path} does not fit the network {file.preset.name}: {error}") from error
+    model = Sam2Model(network, file.preset, name=file.name, sha256=file.sha256, device=device, precision=precision)
+    if settings.compile:
+        model.compile()
+    return model

@@ -1,0 +1,178 @@
+"""What an object remembers: conditioning entries of its prompted frames, and the frames just walked over.
+
+A spatial memory and a pointer of every prompted frame are kept for ever; of the other frames only the last
+`POINTERS` behind the walk are, and of those only the last `SPATIAL` with their spatial memory. That is all
+``SAM2Base._prepare_memory_conditioned_features`` ever looks at, so memory does not grow with the recording.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import torch
+
+    from napari_sam2_video.engine.plan import Walk
+    from napari_sam2_video.models.presets import ModelPreset
+    from napari_sam2_video.types import ObjectMask
+
+SPATIAL = 6
+POINTERS = 15
+
+
+@dataclass(frozen=True)
+class MemoryEntry:
+    """What one frame leaves behind.
+
+    Parameters
+    ----------
+    frame : int
+        The frame.
+    spatial : torch.Tensor of bfloat16, shape (1, memory_dim, image_size / 16, image_size / 16), optional
+        Spatial memory; dropped once it is too old to be looked at.
+    pointer : torch.Tensor of float32, shape (1, hidden_dim)
+        Object pointer.
+    """
+
+    frame: int
+    spatial: torch.Tensor | None
+    pointer: torch.Tensor
+
+
+@dataclass(frozen=True)
+class ConditioningEntry:
+    """A prompted frame: what the tracker attends to for ever, and what it shows there.
+
+    Parameters
+    ----------
+    order : int
+        Position among the object's entries, in the order in which its frames were first prompted.
+    memory : MemoryEntry
+        Spatial memory and pointer.
+    logits : torch.Tensor of float32, shape (1, 1, image_size / 4, image_size / 4)
+        Mask logits.
+    shown : ObjectMask
+        The object as it is shown on the frame.
+    """
+
+    order: int
+    memory: MemoryEntry
+    logits: torch.Tensor
+    shown: ObjectMask
+
+    @property
+    def frame(self) -> int:
+        """The prompted frame."""
+        return self.memory.frame
+
+
+@dataclass(frozen=True)
+class Trail:
+    """The frames behind a walk, ready to go on.
+
+    Parameters
+    ----------
+    object_id : int
+        The object.
+    direction : {"forward", "backward"}
+        Direction of the walk that goes on from here.
+    frame : int
+        The last frame done.
+    entries : mapping of int to MemoryEntry
+        Entries by frame, conditioning frames left out.
+    conditioning : tuple of int
+        Conditioning frames that the walk attended to.
+    """
+
+    object_id: int
+    direction: Walk
+    frame: int
+    entries: Mapping[int, MemoryEntry]
+    conditioning: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Recall:
+    """What one object brings to one frame, in the order of ``SAM2Base._prepare_memory_conditioned_features``.
+
+    Parameters
+    ----------
+    spatial : tuple of (int, torch.Tensor)
+        Temporal position (0 for conditioning frames) and spatial memory.
+    pointers : tuple of (int, torch.Tensor)
+        Signed distance in frames and pointer.
+    """
+
+    spatial: tuple[tuple[int, torch.Tensor], ...]
+    pointers: tuple[tuple[int, torch.Tensor], ...]
+
+    @property
+    def signature(self) -> tuple[int, int]:
+        """Objects of equal signature go through the network as one batch."""
+        return len(self.spatial), len(self.pointers)
+
+
+def recall(
+    conditioning: Mapping[int, ConditioningEntry],
+    trail: Mapping[int, MemoryEntry],
+    frame: int,
+    direction: Walk,
+    n_frames: int,
+) -> Recall:
+    """Collect what an object remembers when `frame` is computed.
+
+    Mirrors ``SAM2Base._prepare_memory_conditioned_features`` with ``max_cond_frames_in_attn=-1`` and a stride of 1.
+
+    Parameters
+    ----------
+    conditioning : mapping of int to ConditioningEntry
+        All conditioning entries by frame, in their order.
+    trail : mapping of int to MemoryEntry
+        Other frames that are still remembered.
+    frame : int
+        Frame to be computed.
+    direction : {"forward", "backward"}
+        Direction of the walk.
+    n_frames : int
+        Number of frames of the recording.
+    """
+    back = 1 if direction == "forward" else -1
+    spatial = [(0, entry.memory.spatial) for entry in conditioning.values() if entry.memory.spatial is not None]
+    for position in range(1, SPATIAL + 1):
+        entry = trail.get(frame - back * (SPATIAL + 1 - position))
+        if entry is not None and entry.spatial is not None:
+            spatial.append((position, entry.spatial))
+    pointers = [
+        ((frame - t) * back, entry.memory.pointer) for t, entry in conditioning.items() if (frame - t) * back >= 0
+    ]
+    for distance in range(1, min(n_frames, POINTERS + 1)):
+        entry = trail.get(frame - back * distance)
+        if entry is not None:
+            pointers.append((distance, entry.pointer))
+    return Recall(tuple(spatial), tuple(pointers))
+
+
+def prune(trail: dict[int, MemoryEntry], frame: int, direction: Walk) -> None:
+    """Forget, in place, what no frame behind `frame` in walking order will look at."""
+    back = 1 if direction == "forward" else -1
+    for t in list(trail):
+        age = (frame - t) * back
+        if not 0 <= age < POINTERS:
+            del trail[t]
+        elif age >= SPATIAL and trail[t].spatial is not None:
+            trail[t] = MemoryEntry(t, None, trail[t].pointer)
+
+
+def bytes_per_object(preset: ModelPreset, image_size: int, prompted_frames: int = 1) -> int:
+    """Memory that one object holds while it is tracked, in bytes.
+
+    Two rings (one each way) of `SPATIAL` spatial memories in bfloat16 and `POINTERS` pointers in float32, and the
+    conditioning entries with their logits.
+    """
+    spatial = preset.memory_dim * (image_size // 16) ** 2 * 2
+    pointer = preset.hidden_dim * 4
+    logits = (image_size // 4) ** 2 * 4
+    return 2 * (SPATIAL * spatial + POINTERS * pointer) + prompted_frames * (spatial + pointer + logits)

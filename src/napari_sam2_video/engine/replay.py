@@ -1,0 +1,131 @@
+"""Bring back what lay behind a frame, from kept trails, by walking the last stretch again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import groupby
+from typing import TYPE_CHECKING
+
+from napari_sam2_video.engine.memory import Trail, prune
+from napari_sam2_video.engine.plan import FORWARD
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    import torch
+
+    from napari_sam2_video.engine.memory import ConditioningEntry, MemoryEntry
+    from napari_sam2_video.engine.plan import Walk
+    from napari_sam2_video.engine.shelf import MemoryFolder
+
+    Again = Callable[
+        [int, Walk, Mapping[int, MemoryEntry], Mapping[int, ConditioningEntry]], tuple[MemoryEntry, torch.Tensor]
+    ]
+
+
+@dataclass
+class Replay:
+    """Walks one object again over frames it was tracked through before.
+
+    Parameters
+    ----------
+    object_id : int
+        The object.
+    memory : MemoryFolder
+        Trails to start from; pure trails that come up on the way are kept there.
+    conditioning : mapping of int to ConditioningEntry
+        Conditioning entries that count.
+    again : callable
+        Computes one frame: ``again(frame, direction, trail, conditioning)`` gives its entry and its logits.
+    stop : callable
+        Asked before each frame.
+    """
+
+    object_id: int
+    memory: MemoryFolder
+    conditioning: Mapping[int, ConditioningEntry]
+    again: Again
+    stop: Callable[[], bool]
+
+    def behind(self, frame: int, direction: Walk, past: Sequence[int]) -> dict[int, MemoryEntry] | None:
+        """Entries of the frames behind `frame` for a walk in `direction`; None when told to stop.
+
+        Parameters
+        ----------
+        frame : int
+            Frame that the walk is about to compute.
+        direction : {"forward", "backward"}
+            Direction of the walk.
+        past : sequence of int
+            Directions in which the frames behind were tracked, as `napari_sam2_video.engine.plan.behind` gives them.
+        """
+        back = 1 if direction == "forward" else -1
+        steps = [(frame - back * (i + 1), d) for i, d in enumerate(past)]
+        tracked = [(t, d) for t, d in steps if d and t not in self.conditioning]
+        exact = self.memory.trail(self.object_id, direction, frame - back)
+        entries = {} if exact is None else {t: e for t, e in exact.entries.items() if t in dict(tracked)}
+        for way, group in groupby((s for s in tracked if s[0] not in entries), key=lambda item: item[1]):
+            frames = [t for t, _ in group]
+            walk: Walk = "forward" if way == FORWARD else "backward"
+            following = walk == direction and frames[0] == tracked[0][0]
+            found = self._stretch(frames, walk, inside=following)
+            if found is None:
+                return None
+            entries.update((t, found[t]) for t in frames if t in found)
+        prune(entries, frame - back, direction)
+        return entries
+
+    def logits(self, frame: int, direction: Walk) -> torch.Tensor | None:
+        """Logits that a tracked frame was given, or None where its walk cannot be found again."""
+        step = 1 if direction == "forward" else -1
+        start = self._start(frame - step, frame, direction)
+        if start is None:
+            return None
+        walked = self._walk(start, frame - step)
+        if walked is None:
+            return None
+        return self.again(frame, direction, walked[0], self._attended(start))[1]
+
+    def _stretch(self, frames: Sequence[int], walk: Walk, *, inside: bool) -> dict[int, MemoryEntry] | None:
+        """Entries of neighbouring frames that one walk left; `inside` takes trails that end among them too."""
+        step = 1 if walk == "forward" else -1
+        head, tail = (min(frames), max(frames)) if step == 1 else (max(frames), min(frames))
+        start = self._start(tail if inside else head - step, head, walk)
+        if start is None:
+            return {}
+        walked = self._walk(start, tail)
+        return None if walked is None else walked[1]
+
+    def _start(self, limit: int, head: int, walk: Walk) -> Trail | None:
+        """Nearest trail that does not reach beyond `limit`, or the prompted frame that the walk came from."""
+        step = 1 if walk == "forward" else -1
+        kept = [t for t in self.memory.trail_frames(self.object_id, walk) if (limit - t) * step >= 0]
+        for t in sorted(kept, reverse=step == 1):
+            trail = self.memory.trail(self.object_id, walk, t)
+            if trail is not None:
+                return trail
+        origins = [t for t in self.conditioning if (head - t) * step > 0]
+        if not origins:
+            return None
+        return Trail(self.object_id, walk, min(origins) if step == 1 else max(origins), {}, tuple(self.conditioning))
+
+    def _walk(self, start: Trail, tail: int) -> tuple[dict[int, MemoryEntry], dict[int, MemoryEntry]] | None:
+        """Walk from a trail to `tail`: the trail there, and every entry met on the way."""
+        walk = start.direction
+        step = 1 if walk == "forward" else -1
+        attended = self._attended(start)
+        trail = dict(start.entries)
+        met = dict(trail)
+        for t in range(start.frame + step, tail + step, step):
+            if self.stop():
+                return None
+            if t not in self.conditioning:
+                trail[t], _ = self.again(t, walk, trail, attended)
+                met[t] = trail[t]
+            prune(trail, t, walk)
+        if start.frame != tail and trail:
+            self.memory.put_trail(Trail(self.object_id, walk, tail, dict(trail), tuple(attended)))
+        return trail, met
+
+    def _attended(self, start: Trail) -> dict[int, ConditioningEntry]:
+        return {t: e for t, e in self.conditioning.items() if t in start.conditioning}

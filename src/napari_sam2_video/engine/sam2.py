@@ -1,0 +1,533 @@
+"""The SAM 2.1 network on a device: embed a frame, attend to memories, decode masks, make new memories.
+
+The only module that runs the network. Each method enters its own inference and autocast context, which torch
+keeps per thread, and leaves it before it returns. Arrays in ``(y, x)`` become the network's ``(x, y)`` here.
+"""
+
+from __future__ import annotations
+
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_sam2_video.errors import DeviceMemoryError, EngineError, Sam2VideoError
+from napari_sam2_video.types import LEVEL_STEP
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    import numpy.typing as npt
+    import torch
+
+    from napari_sam2_video.engine.memory import Recall
+    from napari_sam2_video.models.presets import ModelPreset
+
+_MEAN = (0.485, 0.456, 0.406)
+_STD = (0.229, 0.224, 0.225)
+_CHUNK_PIXELS = 1 << 24
+
+
+@dataclass(frozen=True)
+class Embedding:
+    """A frame as the mask decoder sees it.
+
+    Parameters
+    ----------
+    fine, middle : torch.Tensor, shapes (1, C / 8, S / 4, S / 4) and (1, C / 4, S / 8, S / 8)
+        High-resolution features, already projected for the decoder.
+    coarse : torch.Tensor, shape (1, C, S / 16, S / 16)
+        Features that attend to the memories.
+    """
+
+    fine: torch.Tensor
+    middle: torch.Tensor
+    coarse: torch.Tensor
+
+    @property
+    def nbytes(self) -> int:
+        """Size in bytes."""
+        return sum(x.numel() * x.element_size() for x in (self.fine, self.middle, self.coarse))
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """Masks of a batch of B objects on one frame.
+
+    Parameters
+    ----------
+    logits : torch.Tensor of float32, shape (B, 1, S / 4, S / 4)
+        Mask logits; -1024 where the object is absent.
+    ious : torch.Tensor, shape (B,)
+        Predicted IoU of the masks.
+    pointers : torch.Tensor of float32, shape (B, C)
+        Object pointers.
+    scores : torch.Tensor, shape (B, 1)
+        Logits that the objects are on the frame.
+    """
+
+    logits: torch.Tensor
+    ious: torch.Tensor
+    pointers: torch.Tensor
+    scores: torch.Tensor
+
+
+@contextmanager
+def engine_errors(device: str) -> Iterator[None]:
+    """Turn what torch raises into one sentence of this package.
+
+    Raises
+    ------
+    DeviceMemoryError
+        If the device is out of memory.
+    EngineError
+        If the network fails in any other way.
+    """
+    import torch
+
+    try:
+        yield
+    except Sam2VideoError:
+        raise
+    except (torch.OutOfMemoryError, MemoryError) as error:
+        raise DeviceMemoryError(
+            f"The device {device} ran out of memory: choose a smaller model or image size, or track fewer objects "
+            "at a time; finished frames are kept and the run can be resumed."
+        ) from error
+    except RuntimeError as error:
+        text = str(error)
+        if "out of memory" in text or "can't allocate memory" in text:
+            raise DeviceMemoryError(
+                f"The device {device} ran out of memory: choose a smaller model or image size; finished frames are "
+                "kept and the run can be resumed."
+            ) from error
+        raise EngineError(
+            f"The network failed on {device}: {text.splitlines()[0] if text else 'no reason'}."
+        ) from error
+
+
+class Sam2Model:
+    """A network with its weights on a device.
+
+    Parameters
+    ----------
+    network : torch.nn.Module
+        A ``SAM2Base`` in evaluation mode, on the CPU.
+    preset : ModelPreset
+        Its hyper-parameters.
+    name : str
+        What to call it.
+    sha256 : str
+        Hash of the weights.
+    device : str
+        torch device.
+    precision : {"fp32", "bf16", "fp16"}
+        Arithmetic.
+    """
+
+    def __init__(
+        self,
+        network: Any,
+        preset: ModelPreset,
+        *,
+        name: str,
+        sha256: str,
+        device: str = "cpu",
+        precision: str = "fp32",
+    ) -> None:
+        self.preset = preset
+        self.name = name
+        self.sha256 = sha256
+        self.device = device
+        self.precision = precision
+        self.image_size = int(network.image_size)
+        with engine_errors(device):
+            self._net = network.to(device).requires_grad_(False).eval()
+        self._input_table = _input_table()
+
+    def compile(self) -> None:
+        """Compile the two costly parts; the first frames then take a minute or more, later ones are faster."""
+        import torch
+
+        self._net.image_encoder.trunk.forward = torch.compile(self._net.image_encoder.trunk.forward, dynamic=False)
+        self._net.memory_attention.forward = torch.compile(self._net.memory_attention.forward, dynamic=None)
+
+    @property
+    def key(self) -> str:
+        """Changes whenever the numbers that the network gives would change."""
+        return f"{self.sha256}-{self.image_size}-{self.precision}"
+
+    @contextmanager
+    def _context(self) -> Iterator[None]:
+        import torch
+
+        kinds = {"bf16": torch.bfloat16, "fp16": torch.float16}
+        with ExitStack() as stack:
+            stack.enter_context(engine_errors(self.device))
+            stack.enter_context(torch.inference_mode())
+            if self.precision in kinds:
+                stack.enter_context(torch.autocast(self.device.split(":")[0], kinds[self.precision]))
+            yield
+
+    def prepare(self, frame_yxc: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+        """Resize a frame to the network's square input, uint8 of shape ``(S, S, 3)``.
+
+        Bicubic with anti-aliasing, as ``sam2.utils.misc`` does for folders of images. Needs no device.
+        """
+        size = self.image_size
+        if frame_yxc.shape[:2] == (size, size):
+            return frame_yxc
+        from PIL import Image
+
+        return np.asarray(Image.fromarray(frame_yxc).resize((size, size)))
+
+    def embed(self, prepared: npt.NDArray[np.uint8]) -> Embedding:
+        """Run the image encoder on a frame from `prepare`.
+
+        Mirrors ``SAM2Base.forward_image`` and ``FpnNeck.forward`` without the position encodings nobody reads.
+        """
+        import torch
+        import torch.nn.functional as F
+
+        with self._context():
+            table = self._input_table
+            planes = np.stack([table[c][prepared[..., c]] for c in range(3)])
+            image = torch.from_numpy(planes).to(self.device)[None]
+            encoder = self._net.image_encoder
+            levels = encoder.trunk(image)
+            neck = encoder.neck
+            last = len(neck.convs) - 1
+            outputs: list[Any] = [None] * (last + 1)
+            above = None
+            for i in range(last, -1, -1):
+                lateral = neck.convs[last - i](levels[i])
+                if i in neck.fpn_top_down_levels and above is not None:
+                    above = lateral + F.interpolate(above.float(), scale_factor=2.0, mode=neck.fpn_interp_model)
+                else:
+                    above = lateral
+                outputs[i] = above
+            decoder = self._net.sam_mask_decoder
+            return Embedding(decoder.conv_s0(outputs[0]), decoder.conv_s1(outputs[1]), outputs[2])
+
+    def decode_tracked(self, embedding: Embedding, recalls: Sequence[Recall], n_frames: int) -> Decoded:
+        """Masks of objects that have no prompt on this frame, from what they remember.
+
+        Parameters
+        ----------
+        embedding : Embedding
+            The frame.
+        recalls : sequence of Recall
+            One an object, all of the same signature.
+        n_frames : int
+            Number of frames of the recording; scales the time encoding of the pointers.
+        """
+        with self._context():
+            return self._decode(embedding, self._attend(embedding, recalls, n_frames), None, None, multimask=True)[0]
+
+    def decode_points(
+        self,
+        embedding: Embedding,
+        points_yx: npt.NDArray[np.float32],
+        labels: npt.NDArray[np.int32],
+        shape_yx: tuple[int, int],
+        *,
+        recall: Recall | None = None,
+        n_frames: int = 2,
+        prior: torch.Tensor | None = None,
+    ) -> tuple[Decoded, Decoded]:
+        """Mask of one object from points and boxes, and the candidates beside it.
+
+        Parameters
+        ----------
+        embedding : Embedding
+            The frame.
+        points_yx : ndarray of float32, shape (N, 2)
+            Points and box corners in frame pixels.
+        labels : ndarray of int32, shape (N,)
+            1 positive, 0 negative, 2 and 3 the corners of a box, which come first.
+        shape_yx : tuple of int
+            Shape of the frame.
+        recall : Recall, optional
+            What the object remembers, for a correction; none for a first prompt.
+        n_frames : int
+            Number of frames of the recording.
+        prior : torch.Tensor, shape (1, 1, S / 4, S / 4), optional
+            Logits of the mask to be corrected.
+
+        Returns
+        -------
+        chosen : Decoded
+            The mask the tracker takes, B = 1.
+        candidates : Decoded
+            Up to three masks, B = 1 to 3, the chosen one among them at index ``argmax(ious)`` of a single click.
+        """
+        import torch
+
+        with self._context():
+            height, width = shape_yx
+            xy = torch.from_numpy(np.ascontiguousarray(points_yx[:, ::-1]))
+            xy = xy / torch.tensor([width, height]) * self.image_size
+            coords = xy[None].to(self.device)
+            kinds = torch.from_numpy(labels)[None].to(self.device)
+            if prior is not None:
+                prior = prior.to(self.device).clamp(-32.0, 32.0)
+            feature = self._plain(embedding) if recall is None else self._attend(embedding, [recall], n_frames)
+            return self._decode(embedding, feature, (coords, kinds), prior, multimask=labels.size <= 1)
+
+    def decode_mask(self, embedding: Embedding, mask_yx: npt.NDArray[np.bool_]) -> Decoded:
+        """Take a person's mask as it is; mirrors ``SAM2VideoPredictor.add_new_mask``."""
+        import torch
+        import torch.nn.functional as F
+
+        with self._context():
+            mask = torch.from_numpy(np.ascontiguousarray(mask_yx))[None, None].float().to(self.device)
+            size = (self.image_size, self.image_size)
+            if mask.shape[-2:] != size:
+                mask = F.interpolate(mask, size=size, align_corners=False, mode="bilinear", antialias=True)
+                mask = (mask >= 0.5).float()
+            high_res = [embedding.fine, embedding.middle]
+            _, _, ious, logits, _, pointer, score = self._net._use_mask_as_output(
+                _seq(embedding.coarse).permute(1, 2, 0).view(embedding.coarse.shape), high_res, mask
+            )
+            return Decoded(logits, ious[:, 0], pointer.float(), score)
+
+    def remember(self, embedding: Embedding, decoded: Decoded, *, prompted: bool) -> torch.Tensor:
+        """Turn masks into spatial memories, bfloat16 of shape ``(B, memory_dim, S / 16, S / 16)``.
+
+        Mirrors ``SAM2Base._encode_new_memory``; prompted frames are binarised as the predictor's preflight does.
+        """
+        import torch
+        import torch.nn.functional as F
+
+        with self._context():
+            batch = decoded.logits.shape[0]
+            # upstream resizes three masks and keeps one; torch rounds three channels differently from one
+            channels = 3 if batch == 1 and not prompted else 1
+            high_res = F.interpolate(
+                decoded.logits.expand(-1, channels, -1, -1),
+                size=(self.image_size,) * 2,
+                mode="bilinear",
+                align_corners=False,
+            )[:, :1]
+            coarse = _seq(embedding.coarse).expand(-1, batch, -1)
+            features, _ = self._net._encode_new_memory(
+                current_vision_feats=[coarse],
+                feat_sizes=[tuple(embedding.coarse.shape[-2:])],
+                pred_masks_high_res=high_res,
+                object_score_logits=decoded.scores,
+                is_mask_from_pts=prompted,
+            )
+            memory: torch.Tensor = features.to(torch.bfloat16)
+            return memory
+
+    def levels(
+        self, decoded: Decoded, shape_yx: tuple[int, int]
+    ) -> list[tuple[tuple[int, int], npt.NDArray[np.uint8]]]:
+        """Bring masks to frame resolution and cut each to its bounding box.
+
+        Returns
+        -------
+        list of (origin_yx, levels)
+            As in `napari_sam2_video.types.ObjectMask`, one an object.
+        """
+        import torch.nn.functional as F
+
+        height, width = shape_yx
+        present = decoded.logits.flatten(1).amax(1).gt(0).tolist()
+        result: list[tuple[tuple[int, int], npt.NDArray[np.uint8]]] = []
+        chunk = max(1, _CHUNK_PIXELS // (height * width))
+        with self._context():
+            for begin in range(0, len(present), chunk):
+                if not any(present[begin : begin + chunk]):
+                    result.extend([((0, 0), np.zeros((0, 0), np.uint8))] * len(present[begin : begin + chunk]))
+                    continue
+                logits = F.interpolate(
+                    decoded.logits[begin : begin + chunk], size=shape_yx, mode="bilinear", align_corners=False
+                )[:, 0]
+                levels = logits.div(LEVEL_STEP).add_(1).clamp_(0, 255).byte().mul_(logits > 0)
+                result.extend(_crop(plane) for plane in levels.cpu().numpy())
+        return result
+
+    def _plain(self, embedding: Embedding) -> torch.Tensor:
+        """Features without memory; mirrors the ``directly_add_no_mem_embed`` branch."""
+        feature = _seq(embedding.coarse) + self._net.no_mem_embed
+        result: torch.Tensor = feature.permute(1, 2, 0).view(embedding.coarse.shape)
+        return result
+
+    def _attend(self, embedding: Embedding, recalls: Sequence[Recall], n_frames: int) -> torch.Tensor:
+        """Fuse the frame with the memories of B objects; mirrors ``_prepare_memory_conditioned_features``."""
+        import torch
+
+        net = self._net
+        batch = len(recalls)
+        memories, positions = [], []
+        for column in zip(*(r.spatial for r in recalls), strict=True):
+            stacked = torch.cat([spatial.to(self.device) for _, spatial in column])
+            memories.append(stacked.flatten(2).permute(2, 0, 1).float())
+            times = [t for t, _ in column] if len({t for t, _ in column}) > 1 else [column[0][0]]
+            time = torch.cat([net.maskmem_tpos_enc[net.num_maskmem - t - 1] for t in times], dim=1)
+            positions.append(self._memory_position + time)
+        pointer_tokens = 0
+        if recalls[0].pointers:
+            rows = zip(*(r.pointers for r in recalls), strict=True)
+            pointers = torch.stack([torch.cat([p.to(self.device) for _, p in row]) for row in rows])
+            encoding = self._pointer_position([[p[0] for p in r.pointers] for r in recalls], n_frames)
+            width, memory = net.hidden_dim, net.mem_dim
+            if memory < width:
+                pointers = pointers.reshape(-1, batch, width // memory, memory).permute(0, 2, 1, 3).flatten(0, 1)
+                encoding = encoding.repeat_interleave(width // memory, dim=0)
+            memories.append(pointers)
+            positions.append(encoding)
+            pointer_tokens = pointers.shape[0]
+        coarse = _seq(embedding.coarse).expand(-1, batch, -1)
+        fused = net.memory_attention(
+            curr=[coarse],
+            curr_pos=[self._coarse_position.expand(-1, batch, -1)],
+            memory=torch.cat(memories),
+            memory_pos=torch.cat([p.expand(-1, batch, -1) for p in positions]),
+            num_obj_ptr_tokens=pointer_tokens,
+        )
+        result: torch.Tensor = fused.permute(1, 2, 0).view(batch, *embedding.coarse.shape[1:])
+        return result
+
+    def _pointer_position(self, distances: list[list[int]], n_frames: int) -> torch.Tensor:
+        """Time encoding of pointers, shape (pointers, B, memory_dim)."""
+        import torch
+        from sam2.modeling.sam2_utils import get_1d_sine_pe
+
+        net = self._net
+        count, batch = len(distances[0]), len(distances)
+        if not net.add_tpos_enc_to_obj_ptrs:
+            return torch.zeros(count, batch, net.mem_dim, device=self.device)
+        largest = min(n_frames, net.max_obj_ptrs_in_encoder) - 1
+        width = net.hidden_dim if net.proj_tpos_enc_in_obj_ptrs else net.mem_dim
+        columns = []
+        for one in distances if any(d != distances[0] for d in distances) else distances[:1]:
+            encoding = get_1d_sine_pe(torch.tensor(one).to(self.device) / largest, dim=width)
+            columns.append(net.obj_ptr_tpos_proj(encoding).unsqueeze(1))
+        stacked: torch.Tensor = torch.cat(columns, dim=1).expand(-1, batch, net.mem_dim)
+        return stacked
+
+    def _decode(
+        self,
+        embedding: Embedding,
+        feature: torch.Tensor,
+        points: tuple[torch.Tensor, torch.Tensor] | None,
+        prior: torch.Tensor | None,
+        *,
+        multimask: bool,
+    ) -> tuple[Decoded, Decoded]:
+        """Mirrors ``SAM2Base._forward_sam_heads``, but brings no mask to full size that nobody keeps."""
+        import torch
+
+        net = self._net
+        batch = feature.shape[0]
+        if points is None:
+            sparse, dense = self._no_prompt
+            sparse, dense = sparse.expand(batch, -1, -1), dense.expand(batch, -1, -1, -1)
+        else:
+            sparse, dense = net.sam_prompt_encoder(points=points, boxes=None, masks=prior)
+        decoder = net.sam_mask_decoder
+        masks, ious, tokens, scores = decoder.predict_masks(
+            image_embeddings=feature,
+            image_pe=self._dense_position,
+            sparse_prompt_embeddings=sparse,
+            dense_prompt_embeddings=dense,
+            repeat_image=False,
+            high_res_features=[embedding.fine, embedding.middle],
+        )
+        rows = torch.arange(batch, device=masks.device)
+        best = torch.argmax(ious[:, 1:], dim=-1)
+        if multimask:
+            chosen, chosen_iou = masks[:, 1:][rows, best].unsqueeze(1), ious[:, 1:][rows, best]
+            token = tokens[:, 1:][rows, best]
+        else:
+            chosen, iou = decoder._dynamic_multimask_via_stability(masks, ious)
+            chosen_iou, token = iou[:, 0], tokens[:, 0]
+        appearing = scores > 0
+        pointer = self._pointer(token, appearing)
+        decoded = Decoded(_gate(chosen, appearing), chosen_iou, pointer, scores)
+        if points is None:
+            return decoded, decoded
+        if multimask:
+            others, other_ious, first = masks[0, 1:, None], ious[0, 1:], tokens[0, 1:]
+        else:
+            by_iou = torch.argsort(ious[0, 1:], descending=True).tolist()
+            ranked = [i for i in by_iou if not torch.equal(masks[0, 1 + i], chosen[0, 0])][:2]
+            others = torch.cat([chosen] + [masks[:, 1 + i, None] for i in ranked])
+            other_ious = torch.cat([chosen_iou] + [ious[:, 1 + i] for i in ranked])
+            first = torch.cat([token] + [tokens[:, 1 + i] for i in ranked])
+        count = others.shape[0]
+        seen = appearing.expand(count, -1)
+        candidates = Decoded(_gate(others, seen), other_ious, self._pointer(first, seen), scores.expand(count, -1))
+        return decoded, candidates
+
+    def _pointer(self, token: torch.Tensor, appearing: torch.Tensor) -> torch.Tensor:
+        net = self._net
+        weight = appearing.float()
+        pointer = weight * net.obj_ptr_proj(token) + (1 - weight) * net.no_obj_ptr
+        result: torch.Tensor = pointer.float()
+        return result
+
+    @cached_property
+    def _no_prompt(self) -> tuple[torch.Tensor, torch.Tensor]:
+        import torch
+
+        coords = torch.zeros(1, 1, 2, device=self.device)
+        labels = -torch.ones(1, 1, dtype=torch.int32, device=self.device)
+        sparse, dense = self._net.sam_prompt_encoder(points=(coords, labels), boxes=None, masks=None)
+        return sparse, dense
+
+    @cached_property
+    def _dense_position(self) -> torch.Tensor:
+        result: torch.Tensor = self._net.sam_prompt_encoder.get_dense_pe()
+        return result
+
+    @cached_property
+    def _coarse_position(self) -> torch.Tensor:
+        import torch
+
+        side = self.image_size // 16
+        blank = torch.zeros(1, self._net.hidden_dim, side, side, device=self.device)
+        return _seq(self._net.image_encoder.neck.position_encoding(blank))
+
+    @cached_property
+    def _memory_position(self) -> torch.Tensor:
+        import torch
+
+        side = self.image_size // 16
+        blank = torch.zeros(1, self._net.mem_dim, side, side, device=self.device)
+        return _seq(self._net.memory_encoder.position_encoding(blank))
+
+
+def _input_table() -> npt.NDArray[np.float32]:
+    """Normalised value of each grey level, shape (3, 256); rounded as ``sam2.utils.misc`` rounds."""
+    import torch
+
+    grey = torch.from_numpy(np.arange(256, dtype=np.uint8) / 255.0).float()
+    rows = [(grey - torch.tensor(m)) / torch.tensor(s) for m, s in zip(_MEAN, _STD, strict=True)]
+    return torch.stack(rows).numpy()
+
+
+def _seq(feature: torch.Tensor) -> torch.Tensor:
+    """(B, C, H, W) to (H * W, B, C)."""
+    return feature.flatten(2).permute(2, 0, 1)
+
+
+def _gate(masks: torch.Tensor, appearing: torch.Tensor) -> torch.Tensor:
+    """-1024 wherever the object is absent; mirrors ``NO_OBJ_SCORE`` in ``SAM2Base._forward_sam_heads``."""
+    import torch
+
+    return torch.where(appearing[:, None, None], masks, -1024.0).float()
+
+
+def _crop(plane: npt.NDArray[np.uint8]) -> tuple[tuple[int, int], npt.NDArray[np.uint8]]:
+    rows = np.flatnonzero(plane.any(axis=1))
+    if rows.size == 0:
+        return (0, 0), np.zeros((0, 0), np.uint8)
+    top, bottom = int(rows[0]), int(rows[-1]) + 1
+    columns = np.flatnonzero(plane[top:bottom].any(axis=0))
+    left, right = int(columns[0]), int(columns[-1]) + 1
+    return (top, left), plane[top:bottom, left:right].copy()

@@ -1,0 +1,241 @@
+"""Where memories are kept between runs: conditioning entries, and trails to take a walk up again.
+
+With a folder they survive the process; without one they live in memory. Trails only save time: what is missing is
+computed again from the prompts, so a file that cannot be read counts as missing.
+"""
+
+from __future__ import annotations
+
+import os
+import zipfile
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+
+from napari_sam2_video.engine.memory import ConditioningEntry, MemoryEntry, Trail
+from napari_sam2_video.errors import StoreError
+from napari_sam2_video.types import ObjectMask
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from napari_sam2_video.engine.plan import Walk
+
+DEFAULT_TRAIL_BYTES = 2 << 30
+_Key: TypeAlias = "tuple[int, Walk, int]"
+_BROKEN = (OSError, ValueError, KeyError, zipfile.BadZipFile)
+
+
+class MemoryFolder:
+    """Conditioning entries and trails of every object of a session.
+
+    Parameters
+    ----------
+    folder : Path, optional
+        Folder on disk; none to keep all in memory.
+    trail_bytes : int
+        Most bytes that trails may take on disk; every other one is thinned out beyond it.
+    """
+
+    def __init__(self, folder: Path | None = None, *, trail_bytes: int = DEFAULT_TRAIL_BYTES) -> None:
+        self._folder = folder
+        self._limit = trail_bytes
+        self._entries: dict[int, dict[int, ConditioningEntry]] = {}
+        self._trails: dict[_Key, Trail | None] = {}
+        self._sizes: dict[_Key, int] = {}
+        if folder is not None and folder.is_dir():
+            for file in sorted(folder.glob("*/*.npz")):
+                self._index(file)
+
+    def bind(self, key: str) -> None:
+        """Forget everything unless it was made with the model and view that `key` names.
+
+        Raises
+        ------
+        StoreError
+            If the folder cannot be written.
+        """
+        if self._folder is None:
+            return
+        stamp = self._folder / "key"
+        try:
+            if stamp.is_file() and stamp.read_text(encoding="utf-8") == key:
+                return
+            for object_id in set(self._entries) | {t[0] for t in self._trails}:
+                self.forget(object_id)
+            self._folder.mkdir(parents=True, exist_ok=True)
+            _write(stamp, lambda file: file.write(key.encode()))
+        except OSError as error:
+            raise StoreError(f"The folder {self._folder} cannot be written: {error.strerror or error}.") from error
+
+    def entries(self, object_id: int) -> dict[int, ConditioningEntry]:
+        """Conditioning entries of an object by frame, in their order."""
+        held = self._entries.get(object_id, {})
+        return dict(sorted(held.items(), key=lambda item: item[1].order))
+
+    def put_entry(self, object_id: int, entry: ConditioningEntry) -> None:
+        """Keep a conditioning entry, durably where there is a folder.
+
+        Raises
+        ------
+        StoreError
+            If it cannot be written.
+        """
+        self._entries.setdefault(object_id, {})[entry.frame] = entry
+        if self._folder is None:
+            return
+        arrays = {
+            "order": np.array(entry.order),
+            "logits": entry.logits.cpu().numpy(),
+            "origin_yx": np.array(entry.shown.origin_yx),
+            "levels": entry.shown.levels,
+            "scores": np.array([entry.shown.object_score, entry.shown.predicted_iou], np.float64),
+            **_pack([entry.memory]),
+        }
+        try:
+            self._save(self._path(object_id, "prompt", entry.frame), arrays, durable=True)
+        except OSError as error:
+            raise StoreError(
+                f"The memory of object {object_id} on frame {entry.frame} cannot be written to {self._folder}: "
+                f"{error.strerror or error}."
+            ) from error
+
+    def put_trail(self, trail: Trail) -> None:
+        """Keep a trail; one that cannot be written is left out."""
+        key = (trail.object_id, trail.direction, trail.frame)
+        if self._folder is None:
+            self._trails[key] = trail
+            return
+        try:
+            arrays = {"conditioning": np.array(trail.conditioning, np.int64), **_pack(list(trail.entries.values()))}
+            self._sizes[key] = self._save(self._path(*key), arrays, durable=False)
+        except OSError:
+            return
+        self._trails[key] = None
+        while sum(self._sizes.values()) > self._limit and len(self._sizes) > 2:
+            for other in sorted(self._sizes)[1::2]:
+                self._drop(other)
+
+    def trail_frames(self, object_id: int, direction: Walk) -> list[int]:
+        """Frames behind which a walk can be taken up, in ascending order."""
+        return sorted(frame for o, d, frame in self._trails if o == object_id and d == direction)
+
+    def trail(self, object_id: int, direction: Walk, frame: int) -> Trail | None:
+        """Trail whose last frame is `frame`."""
+        key = (object_id, direction, frame)
+        if key not in self._trails:
+            return None
+        held = self._trails[key]
+        if held is not None:
+            return held
+        try:
+            with np.load(self._path(*key), allow_pickle=False) as file:
+                entries = _unpack(file)
+                conditioning = tuple(file["conditioning"].tolist())
+        except _BROKEN:
+            self._drop(key)
+            return None
+        return Trail(object_id, direction, frame, {e.frame: e for e in entries}, conditioning)
+
+    def forget_trails(self, object_id: int, frames: Iterable[int] | None = None) -> None:
+        """Drop trails of an object that stand on the given frames, or all of them."""
+        among = None if frames is None else set(frames)
+        for key in [k for k in self._trails if k[0] == object_id and (among is None or k[2] in among)]:
+            self._drop(key)
+
+    def forget_entry(self, object_id: int, frame: int) -> None:
+        """Drop the conditioning entry of one frame."""
+        self._entries.get(object_id, {}).pop(frame, None)
+        if self._folder is not None:
+            self._path(object_id, "prompt", frame).unlink(missing_ok=True)
+
+    def forget(self, object_id: int) -> None:
+        """Drop all that is known of an object."""
+        for frame in list(self._entries.get(object_id, {})):
+            self.forget_entry(object_id, frame)
+        self.forget_trails(object_id)
+
+    def _drop(self, key: _Key) -> None:
+        self._trails.pop(key, None)
+        self._sizes.pop(key, None)
+        if self._folder is not None:
+            self._path(*key).unlink(missing_ok=True)
+
+    def _path(self, object_id: int, kind: str, frame: int) -> Path:
+        assert self._folder is not None
+        return self._folder / f"{object_id:06d}" / f"{kind}-{frame:08d}.npz"
+
+    def _save(self, path: Path, arrays: dict[str, Any], *, durable: bool) -> int:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _write(path, lambda file: np.savez(file, **arrays), durable=durable)
+        return path.stat().st_size
+
+    def _index(self, file: Path) -> None:
+        kind, _, number = file.stem.partition("-")
+        if not (file.parent.name.isdigit() and number.isdigit()):
+            return
+        object_id, frame = int(file.parent.name), int(number)
+        if kind == "prompt":
+            entry = _load_entry(file)
+            if entry is not None:
+                self._entries.setdefault(object_id, {})[frame] = entry
+        elif kind in ("forward", "backward"):
+            key: _Key = (object_id, "forward" if kind == "forward" else "backward", frame)
+            self._trails[key] = None
+            self._sizes[key] = file.stat().st_size
+
+
+def _load_entry(file: Path) -> ConditioningEntry | None:
+    import torch
+
+    try:
+        with np.load(file, allow_pickle=False) as data:
+            top, left = data["origin_yx"].tolist()
+            score, iou = data["scores"].tolist()
+            shown = ObjectMask(int(file.parent.name), (top, left), data["levels"], score, iou, True)
+            return ConditioningEntry(int(data["order"]), _unpack(data)[0], torch.from_numpy(data["logits"]), shown)
+    except (*_BROKEN, IndexError):
+        return None
+
+
+def _pack(entries: list[MemoryEntry]) -> dict[str, Any]:
+    import torch
+
+    arrays: dict[str, Any] = {"frames": np.array([e.frame for e in entries], np.int64)}
+    if entries:
+        arrays["pointers"] = torch.cat([e.pointer for e in entries]).cpu().numpy()
+    spatial = [e for e in entries if e.spatial is not None]
+    arrays["spatial_frames"] = np.array([e.frame for e in spatial], np.int64)
+    if spatial:
+        stacked = torch.cat([e.spatial for e in spatial if e.spatial is not None])
+        arrays["spatial"] = stacked.cpu().contiguous().view(torch.int16).numpy()
+    return arrays
+
+
+def _unpack(data: Any) -> list[MemoryEntry]:
+    import torch
+
+    frames = data["frames"].tolist()
+    if not frames:
+        return []
+    pointers = torch.from_numpy(data["pointers"])
+    spatial = {}
+    if data["spatial_frames"].size:
+        stacked = torch.from_numpy(data["spatial"]).view(torch.bfloat16)
+        spatial = {t: stacked[i : i + 1] for i, t in enumerate(data["spatial_frames"].tolist())}
+    return [MemoryEntry(t, spatial.get(t), pointers[i : i + 1]) for i, t in enumerate(frames)]
+
+
+def _write(path: Path, fill: Any, *, durable: bool = True) -> None:
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        with part.open("wb") as file:
+            fill(file)
+            if durable:
+                file.flush()
+                os.fsync(file.fileno())
+        os.replace(part, path)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise

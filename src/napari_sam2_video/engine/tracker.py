@@ -1,0 +1,470 @@
+"""Carry prompted objects through a recording, frame by frame."""
+
+from __future__ import annotations
+
+import threading
+from collections import defaultdict
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TypeVar
+
+import numpy as np
+
+from napari_sam2_video.engine.features import Embedder, FeatureCache
+from napari_sam2_video.engine.memory import POINTERS, ConditioningEntry, MemoryEntry, Recall, Trail, prune, recall
+from napari_sam2_video.engine.plan import FORWARD, behind
+from napari_sam2_video.engine.replay import Replay
+from napari_sam2_video.engine.sam2 import Decoded, engine_errors
+from napari_sam2_video.engine.shelf import MemoryFolder
+from napari_sam2_video.errors import DeviceMemoryError, PromptError
+from napari_sam2_video.types import BoxPrompt, FrameMasks, MaskPrompt, ObjectMask, PointPrompt, Preview
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+    import numpy.typing as npt
+    import torch
+
+    from napari_sam2_video.engine.plan import Pass, Plan, Walk
+    from napari_sam2_video.engine.sam2 import Embedding, Sam2Model
+    from napari_sam2_video.types import FrameSource, Prompt
+
+    Tracked = npt.NDArray[np.int8]
+
+_T = TypeVar("_T")
+TRAIL_EVERY = 32
+_AHEAD = 3
+
+
+@dataclass
+class _Stream:
+    """A pass while it is walked."""
+
+    plan: Pass
+    conditioning: dict[int, ConditioningEntry]
+    trail: dict[int, MemoryEntry]
+    around_start: dict[int, MemoryEntry] = field(default_factory=dict)
+    since_kept: int = 0
+
+
+@dataclass(frozen=True)
+class _Corrected:
+    """Memories behind a frame that is to be corrected, and the logits that were tracked there."""
+
+    entries: Mapping[int, MemoryEntry]
+    logits: torch.Tensor | None
+
+
+@dataclass(frozen=True)
+class _Given:
+    """The prompts of one object on one frame, settled."""
+
+    points_yx: npt.NDArray[np.float32]
+    labels: npt.NDArray[np.int32]
+    mask: npt.NDArray[np.bool_] | None
+
+
+class Tracker:
+    """Segments prompted objects and tracks them through a view of a recording.
+
+    Parameters
+    ----------
+    model : Sam2Model
+        The network.
+    view : FrameSource
+        The recording as it is looked at.
+    memory : MemoryFolder, optional
+        Where memories are kept between runs; in memory if not given.
+    features : FeatureCache, optional
+        Where image embeddings are kept; a cache of its own if not given.
+    batch_size : int, optional
+        Most objects that go through the network at once; chosen by `image_size` if not given.
+    """
+
+    def __init__(
+        self,
+        model: Sam2Model,
+        view: FrameSource,
+        memory: MemoryFolder | None = None,
+        *,
+        features: FeatureCache | None = None,
+        batch_size: int | None = None,
+    ) -> None:
+        self.model = model
+        self.view = view
+        self.memory = memory if memory is not None else MemoryFolder()
+        self.features = features if features is not None else FeatureCache()
+        self.batch_size = batch_size or (8 if model.image_size > 512 else 16)
+        self._lock = threading.RLock()
+        self._last_corrected: tuple[object, _Corrected] | None = None
+        self.memory.bind(f"{model.key}/{view.key}")
+
+    def preview(
+        self, object_id: int, frame: int, prompts: Sequence[Prompt], *, tracked: Tracked | None = None
+    ) -> Preview:
+        """Show what the prompts of one object on one frame select, without keeping anything.
+
+        Parameters
+        ----------
+        object_id : int
+            The object.
+        frame : int
+            The frame.
+        prompts : sequence of Prompt
+            All prompts of this object on this frame.
+        tracked : ndarray of int8, shape (n_frames,), optional
+            Direction in which each frame of this object was tracked before, as in `ObjectState`. On a tracked frame
+            the prompts correct what was tracked.
+
+        Returns
+        -------
+        Preview
+            Up to three candidates; `best` is the one that `condition` would take.
+
+        Raises
+        ------
+        PromptError
+            If the prompts do not fit the frame.
+        """
+        given = self._given(object_id, frame, prompts)
+        with self._working() as embedder:
+            embedding = embedder.embed(frame)
+            chosen, candidates = self._prompted(object_id, frame, given, embedding, embedder, tracked)
+            if given.labels.size == 0 and given.mask is not None:
+                mask = _mask_as_object(object_id, given.mask, float(chosen.scores[0, 0]), float(chosen.ious[0]))
+                return Preview(object_id, frame, self.view.shape_yx, (mask,), 0)
+            masks = self._objects([object_id] * len(candidates.ious), candidates, prompted=True)
+        best = int(candidates.ious.argmax()) if given.labels.size == 1 else 0
+        return Preview(object_id, frame, self.view.shape_yx, tuple(masks), best)
+
+    def condition(
+        self, object_id: int, frame: int, prompts: Sequence[Prompt], *, tracked: Tracked | None = None
+    ) -> ObjectMask:
+        """Make the prompts of one object on one frame part of what it remembers for ever.
+
+        See `preview` for the parameters. A mask without points is taken as it is.
+
+        Returns
+        -------
+        ObjectMask
+            The object on this frame.
+        """
+        given = self._given(object_id, frame, prompts)
+        with self._working() as embedder:
+            embedding = embedder.embed(frame)
+            chosen, _ = self._prompted(object_id, frame, given, embedding, embedder, tracked)
+            spatial = self.model.remember(embedding, chosen, prompted=True)
+            held = self.memory.entries(object_id)
+            order = held[frame].order if frame in held else 1 + max((e.order for e in held.values()), default=-1)
+            if given.labels.size == 0 and given.mask is not None:
+                shown = _mask_as_object(object_id, given.mask, float(chosen.scores[0, 0]), float(chosen.ious[0]))
+            else:
+                shown = self._objects([object_id], chosen, prompted=True)[0]
+            memory = MemoryEntry(frame, spatial, chosen.pointers)
+            self._last_corrected = None
+            self.memory.put_entry(object_id, ConditioningEntry(order, memory, chosen.logits, shown))
+            return shown
+
+    @contextmanager
+    def _working(self) -> Iterator[Embedder]:
+        embedder = Embedder(self.model, self.view, self.features)
+        with self._lock, engine_errors(self.model.device), embedder:
+            yield embedder
+
+    def missing(self, object_id: int, frames: Iterable[int]) -> list[int]:
+        """Those of the prompted `frames` that `condition` was not called for with this model and view."""
+        held = self.memory.entries(object_id)
+        return [t for t in frames if t not in held]
+
+    def run(
+        self,
+        plan: Plan,
+        *,
+        stop: Callable[[], bool] | None = None,
+        on_logits: Callable[[int, int, torch.Tensor], None] | None = None,
+    ) -> Iterator[FrameMasks]:
+        """Compute the frames of a plan.
+
+        Parameters
+        ----------
+        plan : Plan
+            What to do; every prompted frame in it went through `condition`.
+        stop : callable, optional
+            Asked before each frame; the run ends when it says True.
+        on_logits : callable, optional
+            Called with object, frame and mask logits of shape ``(S / 4, S / 4)`` of each mask as it is made.
+
+        Yields
+        ------
+        FrameMasks
+            One a frame and direction.
+
+        Raises
+        ------
+        DeviceMemoryError, EngineError, FrameError
+            As the case may be; what was yielded stands.
+        """
+        halted = stop if stop is not None else _never
+        self._last_corrected = None
+        with Embedder(self.model, self.view, self.features) as embedder:
+            for direction in ("forward", "backward"):
+                yield from self._sweep(plan, direction, embedder, halted, on_logits)
+
+    def _sweep(
+        self,
+        plan: Plan,
+        direction: Walk,
+        embedder: Embedder,
+        stop: Callable[[], bool],
+        on_logits: Callable[[int, int, torch.Tensor], None] | None,
+    ) -> Iterator[FrameMasks]:
+        waiting = sorted(plan.sweep(direction), key=lambda p: p.first * p.step, reverse=True)
+        frames = plan.frames(direction)
+        walking: list[_Stream] = []
+        try:
+            for i, frame in enumerate(frames):
+                while waiting and waiting[-1].first == frame:
+                    with self._lock, engine_errors(self.model.device):
+                        stream = self._open(waiting.pop(), embedder, stop)
+                    if stream is None:
+                        return
+                    walking.append(stream)
+                if stop():
+                    return
+                with self._lock, engine_errors(self.model.device):
+                    embedding = embedder.embed(frame, frames[i + 1 : i + 1 + _AHEAD])
+                    masks = self._frame(frame, walking, embedding, on_logits)
+                yield FrameMasks(frame, self.view.shape_yx, masks, direction)
+                for stream in walking:
+                    if stream.plan.stop == frame:
+                        self._keep(stream, frame)
+                walking = [s for s in walking if s.plan.stop != frame]
+                for stream in walking:
+                    stream.since_kept += 1
+                    if stream.since_kept >= TRAIL_EVERY:
+                        self._keep(stream, frame)
+        finally:
+            for stream in walking:
+                if stream.trail and stream.since_kept:
+                    self._keep(stream, max(stream.trail) if direction == "forward" else min(stream.trail))
+
+    def _open(self, plan: Pass, embedder: Embedder, stop: Callable[[], bool]) -> _Stream | None:
+        """Begin a pass; None when told to stop meanwhile."""
+        conditioning = self.memory.entries(plan.object_id)
+        if not conditioning:
+            raise PromptError(f"Object {plan.object_id} has no prompt on any frame: nothing to track it from.")
+        before = {t: e for t, e in conditioning.items() if t != plan.start or plan.resume_after is not None}
+        replay = self._replay(plan.object_id, before, embedder, stop)
+        entries = replay.behind(plan.first, plan.direction, plan.behind_first())
+        if entries is None:
+            return None
+        self.memory.forget_trails(plan.object_id, plan.frames())
+        return _Stream(plan, conditioning, dict(entries))
+
+    def _frame(
+        self,
+        frame: int,
+        streams: Sequence[_Stream],
+        embedding: Embedding,
+        on_logits: Callable[[int, int, torch.Tensor], None] | None,
+    ) -> tuple[ObjectMask, ...]:
+        masks: dict[int, ObjectMask] = {}
+        groups: dict[tuple[int, int], list[tuple[_Stream, Recall]]] = defaultdict(list)
+        for stream in streams:
+            entry = stream.conditioning.get(frame)
+            if entry is not None:
+                masks[stream.plan.object_id] = entry.shown
+                if on_logits is not None:
+                    on_logits(stream.plan.object_id, frame, entry.logits[0, 0])
+            else:
+                remembered = recall(stream.conditioning, stream.trail, frame, stream.plan.direction, self.view.n_frames)
+                groups[remembered.signature].append((stream, remembered))
+        for group in groups.values():
+            for part in _chunks(group, self.batch_size):
+                for stream, decoded, spatial in self._step(part, embedding):
+                    object_id = stream.plan.object_id
+                    stream.trail[frame] = MemoryEntry(frame, spatial, decoded.pointers)
+                    masks[object_id] = self._objects([object_id], decoded, prompted=False)[0]
+                    if on_logits is not None:
+                        on_logits(object_id, frame, decoded.logits[0, 0])
+        for stream in streams:
+            self._remember_start(stream, frame)
+            prune(stream.trail, frame, stream.plan.direction)
+        return tuple(masks[i] for i in sorted(masks))
+
+    def _step(
+        self, part: Sequence[tuple[_Stream, Recall]], embedding: Embedding
+    ) -> list[tuple[_Stream, Decoded, torch.Tensor]]:
+        """One step of the network for objects of equal signature; in halves when the device is too small."""
+        try:
+            decoded = self.model.decode_tracked(embedding, [r for _, r in part], self.view.n_frames)
+            spatial = self.model.remember(embedding, decoded, prompted=False)
+        except DeviceMemoryError:
+            if len(part) == 1:
+                raise
+            self.batch_size = max(1, len(part) // 2)
+            return [x for half in _chunks(part, self.batch_size) for x in self._step(half, embedding)]
+        return [(stream, _one(decoded, i), spatial[i : i + 1]) for i, (stream, _) in enumerate(part)]
+
+    def _remember_start(self, stream: _Stream, frame: int) -> None:
+        """Keep what a forward walk leaves around its start, for the walk backward from there."""
+        plan = stream.plan
+        if plan.direction != "forward" or plan.resume_after is not None or frame - plan.start >= POINTERS:
+            return
+        if frame in stream.trail:
+            stream.around_start[frame] = stream.trail[frame]
+        if frame == min(plan.start + POINTERS - 1, plan.stop):
+            entries = dict(stream.around_start)
+            prune(entries, plan.start, "backward")
+            self.memory.put_trail(Trail(plan.object_id, "backward", plan.start, entries, tuple(stream.conditioning)))
+            stream.around_start.clear()
+
+    def _keep(self, stream: _Stream, frame: int) -> None:
+        plan = stream.plan
+        kept = Trail(plan.object_id, plan.direction, frame, dict(stream.trail), tuple(stream.conditioning))
+        self.memory.put_trail(kept)
+        stream.since_kept = 0
+
+    def _replay(
+        self,
+        object_id: int,
+        conditioning: Mapping[int, ConditioningEntry],
+        embedder: Embedder,
+        stop: Callable[[], bool],
+    ) -> Replay:
+        def again(
+            frame: int,
+            direction: Walk,
+            trail: Mapping[int, MemoryEntry],
+            attended: Mapping[int, ConditioningEntry],
+        ) -> tuple[MemoryEntry, torch.Tensor]:
+            embedding = embedder.embed(frame)
+            remembered = recall(attended, trail, frame, direction, self.view.n_frames)
+            decoded = self.model.decode_tracked(embedding, [remembered], self.view.n_frames)
+            spatial = self.model.remember(embedding, decoded, prompted=False)
+            return MemoryEntry(frame, spatial, decoded.pointers), decoded.logits
+
+        return Replay(object_id, self.memory, conditioning, again, stop)
+
+    def _corrected(
+        self,
+        object_id: int,
+        frame: int,
+        walk: Walk,
+        past: tuple[int, ...],
+        conditioning: Mapping[int, ConditioningEntry],
+        embedder: Embedder,
+    ) -> _Corrected:
+        """What a correction of a tracked frame starts from; kept for the next click on the same frame."""
+        key = (object_id, frame, walk, past, tuple(conditioning))
+        if self._last_corrected is None or self._last_corrected[0] != key:
+            replay = self._replay(object_id, conditioning, embedder, _never)
+            logits = replay.logits(frame, walk)
+            entries = replay.behind(frame, walk, past) or {}
+            self._last_corrected = (key, _Corrected(entries, logits))
+        return self._last_corrected[1]
+
+    def _prompted(
+        self,
+        object_id: int,
+        frame: int,
+        given: _Given,
+        embedding: Embedding,
+        embedder: Embedder,
+        tracked: Tracked | None,
+    ) -> tuple[Decoded, Decoded]:
+        if given.mask is not None:
+            from_mask = self.model.decode_mask(embedding, given.mask)
+            if given.labels.size == 0:
+                return from_mask, from_mask
+            prior: torch.Tensor | None = from_mask.logits
+        else:
+            prior = None
+        remembered = None
+        conditioning = {t: e for t, e in self.memory.entries(object_id).items() if t != frame}
+        if tracked is not None and tracked[frame] and conditioning:
+            walk: Walk = "forward" if tracked[frame] == FORWARD else "backward"
+            state = self._corrected(object_id, frame, walk, behind(tracked, frame, walk), conditioning, embedder)
+            remembered = recall(conditioning, state.entries, frame, walk, self.view.n_frames)
+            prior = state.logits if prior is None else prior
+        return self.model.decode_points(
+            embedding,
+            given.points_yx,
+            given.labels,
+            self.view.shape_yx,
+            recall=remembered,
+            n_frames=self.view.n_frames,
+            prior=prior,
+        )
+
+    def _given(self, object_id: int, frame: int, prompts: Sequence[Prompt]) -> _Given:
+        """Check the prompts and bring them into the order the network wants: a box first, then points."""
+        height, width = self.view.shape_yx
+        if not 0 <= frame < self.view.n_frames:
+            raise PromptError(f"There is no frame {frame}: the recording has the frames 0 to {self.view.n_frames - 1}.")
+        boxes = [p for p in prompts if isinstance(p, BoxPrompt)]
+        points = [p for p in prompts if isinstance(p, PointPrompt)]
+        masks = [p.mask for p in prompts if isinstance(p, MaskPrompt)]
+        if not prompts:
+            raise PromptError(f"Object {object_id} has no prompt on frame {frame}.")
+        if len(boxes) > 1 or len(masks) > 1:
+            raise PromptError(f"Object {object_id} has more than one box or mask on frame {frame}: keep one.")
+        low, high = np.array([-0.5, -0.5]), np.array([height - 0.5, width - 0.5])
+        rows: list[tuple[float, float, int]] = []
+        for box in boxes:
+            start = np.clip([min(box.y0, box.y1), min(box.x0, box.x1)], low, high)
+            end = np.clip([max(box.y0, box.y1), max(box.x0, box.x1)], low, high)
+            if not (end > start).all():
+                raise PromptError(
+                    f"The box of object {object_id} on frame {frame} is empty or lies outside the frame, "
+                    f"which has {height} x {width} pixels."
+                )
+            rows += [(*start, 2), (*end, 3)]
+        for point in points:
+            if not (-0.5 <= point.y <= height - 0.5 and -0.5 <= point.x <= width - 0.5):
+                raise PromptError(
+                    f"The point ({point.y:g}, {point.x:g}) of object {object_id} lies outside frame {frame}, "
+                    f"which has {height} x {width} pixels."
+                )
+            rows.append((point.y, point.x, int(point.positive)))
+        mask = masks[0] if masks else None
+        if mask is not None and mask.shape != (height, width):
+            raise PromptError(
+                f"The mask of object {object_id} on frame {frame} has {mask.shape} pixels, the frame {(height, width)}."
+            )
+        return _Given(
+            np.array([r[:2] for r in rows], np.float32).reshape(-1, 2), np.array([r[2] for r in rows], np.int32), mask
+        )
+
+    def _objects(self, object_ids: Sequence[int], decoded: Decoded, *, prompted: bool) -> list[ObjectMask]:
+        levels = self.model.levels(decoded, self.view.shape_yx)
+        scores, ious = decoded.scores[:, 0].tolist(), decoded.ious.tolist()
+        return [
+            ObjectMask(object_id, origin, plane, score, iou, prompted)
+            for object_id, (origin, plane), score, iou in zip(object_ids, levels, scores, ious, strict=True)
+        ]
+
+
+def _mask_as_object(
+    object_id: int, mask: npt.NDArray[np.bool_], object_score: float, predicted_iou: float
+) -> ObjectMask:
+    rows, columns = np.nonzero(mask)
+    if rows.size == 0:
+        return ObjectMask(object_id, (0, 0), np.zeros((0, 0), np.uint8), object_score, predicted_iou, True)
+    top, left = int(rows.min()), int(columns.min())
+    crop = mask[top : int(rows.max()) + 1, left : int(columns.max()) + 1]
+    return ObjectMask(object_id, (top, left), crop.astype(np.uint8) * 255, object_score, predicted_iou, True)
+
+
+def _one(decoded: Decoded, i: int) -> Decoded:
+    rows = slice(i, i + 1)
+    return Decoded(decoded.logits[rows], decoded.ious[rows], decoded.pointers[rows], decoded.scores[rows])
+
+
+def _chunks(items: Sequence[_T], size: int) -> Iterator[Sequence[_T]]:
+    for begin in range(0, len(items), size):
+        yield items[begin : begin + size]
+
+
+def _never() -> bool:
+    return False
