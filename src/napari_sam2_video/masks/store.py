@@ -390,7 +390,7 @@ class MaskStore:
     def read_labels(self, frame: int) -> npt.NDArray[Any]:
         """Label image of a frame, read-only, shape ``(Y, X)``, of `dtype`."""
         self._check_frame(frame)
-        key = self._key(frame)
+        key = self.image_key(frame)
         with self._cache_lock:
             image = self._images.get(key)
             if image is not None:
@@ -577,7 +577,8 @@ class MaskStore:
         apply(self.paint_layer(frame), labels_yx)
         return labels_yx
 
-    def _key(self, frame: int) -> tuple[Any, ...]:
+    def image_key(self, frame: int) -> tuple[Any, ...]:
+        """What the label image of a frame follows from; equal keys mean equal images."""
         with self.ledger.lock:
             removed = self.ledger.table("removed")
             return (
@@ -589,7 +590,7 @@ class MaskStore:
             )
 
     def _version(self, frame: int) -> int:
-        _, masks, paint, removed, _ = self._key(frame)
+        _, masks, paint, removed, _ = self.image_key(frame)
         if not masks and not paint:
             return 0
         text = repr((masks, paint, removed)).encode()

@@ -1,0 +1,204 @@
+"""``session.json``: which recording a session belongs to and how it is looked at."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from napari_sam2_video import __version__
+from napari_sam2_video.errors import RecordingError, SessionError, SessionVersionError, SourceChangedError
+from napari_sam2_video.frames.fingerprint import same_source
+from napari_sam2_video.masks.durable import replace_file
+from napari_sam2_video.types import ContrastWindow, ViewSettings
+
+if TYPE_CHECKING:
+    from napari_sam2_video.frames.recording import Recording
+    from napari_sam2_video.frames.view import FrameView
+
+NAME = "session.json"
+FORMAT = "napari-sam2-video session"
+SCHEMA = 1
+
+
+def new_manifest(folder: Path, view: FrameView) -> dict[str, Any]:
+    """Manifest of a new session."""
+    return {
+        "format": FORMAT,
+        "schema": SCHEMA,
+        "software": __version__,
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "source": describe_source(folder, view.recording),
+        "view": asdict(view.settings) | {"fixed": dict(view.settings.fixed)},
+        "n_frames": view.n_frames,
+        "shape_yx": list(view.shape_yx),
+    }
+
+
+def describe_source(folder: Path, recording: Recording) -> dict[str, Any]:
+    """What is kept of a recording, its path both absolute and as seen from the session."""
+    path = None if recording.path is None else Path(recording.path).absolute()
+    relative = None
+    if path is not None:
+        try:
+            relative = Path(os.path.relpath(path, folder.absolute())).as_posix()
+        except ValueError:
+            relative = None
+    return {
+        "path": None if path is None else str(path),
+        "relative": relative,
+        "name": recording.name,
+        "axes": recording.axes,
+        "shape": list(recording.shape),
+        "dtype": recording.dtype.str,
+        "scale": dict(recording.scale),
+        "units": dict(recording.units),
+        "fingerprint": plain(recording.fingerprint()),
+    }
+
+
+def plain(value: Any) -> Any:
+    """Value as it comes back from JSON."""
+    return json.loads(json.dumps(value, default=str))
+
+
+def write_manifest(folder: Path, manifest: dict[str, Any]) -> None:
+    """Write ``session.json`` as a whole or not at all."""
+    replace_file(folder / NAME, json.dumps(manifest, indent=1, allow_nan=False).encode())
+
+
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """Read ``session.json``.
+
+    Raises
+    ------
+    SessionVersionError
+        If a newer version wrote it.
+    SessionError
+        If it is missing or damaged.
+    """
+    path = folder / NAME
+    if not path.is_file():
+        raise SessionError(f"{folder} is not a session: it has no {NAME}; choose a folder that ends with .sam2v.")
+    try:
+        manifest = json.loads(path.read_bytes())
+        if manifest["format"] != FORMAT:
+            raise ValueError("another format")
+        schema = manifest["schema"]
+        if not isinstance(schema, int) or schema < 0:
+            raise ValueError("no schema")
+    except OSError as error:
+        raise SessionError(f"{path} cannot be read: {error.strerror}; check its permissions.") from error
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise SessionError(f"{path} is damaged; restore it from a copy.") from error
+    if schema > SCHEMA:
+        raise SessionVersionError(
+            f"{folder} was written by a newer version of napari-sam2-video ({manifest.get('software', 'unknown')}); "
+            f"this is {__version__}: update it to open the session."
+        )
+    return manifest  # type: ignore[no-any-return]
+
+
+def migrate(folder: Path, manifest: dict[str, Any]) -> dict[str, Any]:
+    """Bring the manifest of an older version to the present one, keeping a copy beside it."""
+    old = int(manifest["schema"])
+    if old == SCHEMA:
+        return manifest
+    replace_file(folder / f"session.schema-{old}.json", (folder / NAME).read_bytes())
+    for step in range(old, SCHEMA):
+        manifest = _MIGRATIONS[step](dict(manifest))
+    manifest["schema"] = SCHEMA
+    manifest["software"] = __version__
+    write_manifest(folder, manifest)
+    return manifest
+
+
+def _from_0(manifest: dict[str, Any]) -> dict[str, Any]:
+    """Schema 0, of versions before the first release, named the source's absolute path only."""
+    manifest["source"].setdefault("relative", None)
+    return manifest
+
+
+_MIGRATIONS = {0: _from_0}
+
+
+def view_of(manifest: dict[str, Any]) -> ViewSettings:
+    """View of a manifest; raises KeyError, TypeError or ValueError where it is damaged."""
+    view = manifest["view"]
+    window = view["window"]
+    return ViewSettings(
+        axis=str(view["axis"]),
+        window=ContrastWindow(float(window["low"]), float(window["high"]), str(window["source"])),
+        fixed={str(k): int(v) for k, v in view["fixed"].items()},
+        channel=None if view["channel"] is None else int(view["channel"]),
+    )
+
+
+def find_source(folder: Path, manifest: dict[str, Any]) -> Recording:
+    """Open the recording of a session from where it was, or from where it is beside the session now.
+
+    Raises
+    ------
+    SourceChangedError
+        If it is gone, or is another one.
+    """
+    from napari_sam2_video.frames.open import open_recording
+
+    source = manifest["source"]
+    if source["path"] is None:
+        raise SourceChangedError(
+            f"{folder} was made from an array in memory ({source['name']}); give that array to open the session."
+        )
+    places = [folder.absolute() / source["relative"]] if source["relative"] else []
+    places.append(Path(source["path"]))
+    found = [path for path in places if _is_plain(path)]
+    if not found:
+        raise SourceChangedError(f"The recording {source['path']} of {folder} is gone; say where it is now.")
+    refusal: RecordingError | None = None
+    for path in found:
+        try:
+            recording = open_recording(
+                path, axes=source["axes"], name=source["name"], scale=source["scale"], units=source["units"]
+            )
+        except RecordingError as error:
+            refusal = error
+            continue
+        try:
+            check_source(folder, manifest, recording)
+        except SourceChangedError as error:
+            recording.close()
+            refusal = error
+            continue
+        return recording
+    assert refusal is not None
+    raise SourceChangedError(str(refusal)) from refusal
+
+
+def check_source(folder: Path, manifest: dict[str, Any], recording: Recording) -> None:
+    """Refuse a recording that is not the one of the session.
+
+    Raises
+    ------
+    SourceChangedError
+        If its fingerprint is another.
+    """
+    source = manifest["source"]
+    if not same_source(source["fingerprint"], plain(recording.fingerprint())):
+        where = recording.path if recording.path is not None else recording.name
+        raise SourceChangedError(
+            f"{where} is not the recording that {folder} was made from, or has changed since; "
+            "say where the original is, or make a new session."
+        )
+
+
+def _is_plain(path: Path) -> bool:
+    """Whether it is a file or a folder, and not a device or a pipe."""
+    try:
+        mode = path.stat().st_mode
+    except (OSError, ValueError):
+        return False
+    return stat.S_ISREG(mode) or stat.S_ISDIR(mode)

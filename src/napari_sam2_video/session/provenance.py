@@ -1,0 +1,119 @@
+"""How the masks of a session came to be, and the masks as an export reads them."""
+
+from __future__ import annotations
+
+import platform
+import sys
+from dataclasses import asdict
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING, Any
+
+from napari_sam2_video import __version__
+from napari_sam2_video.export.source import ObjectEntry, TrackingResult
+from napari_sam2_video.session.manifest import describe_source, plain
+from napari_sam2_video.session.prompts import split_key
+from napari_sam2_video.session.run import ranges
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from napari_sam2_video.masks.ledger import Ledger
+    from napari_sam2_video.session.session import Session
+
+_PACKAGES = ("torch", "sam2", "numpy", "zarr", "tifffile", "imageio-ffmpeg", "dask", "scikit-image", "napari")
+
+
+def provenance_of(session: Session, ledger: Ledger) -> dict[str, Any]:
+    """Everything that a reader needs to make the masks again, as JSON-able values."""
+    with ledger.lock:
+        runs = [run for _, run in sorted(ledger.table("runs").items())]
+        given = sorted(ledger.table("prompts").values(), key=lambda p: (p.object_id, p.frame))
+    models = [dict(run.model) for run in runs if run.model]
+    said: dict[str, Any] = {
+        "schema": 1,
+        "software": {
+            "napari-sam2-video": __version__,
+            "python": platform.python_version(),
+            "platform": sys.platform,
+            "packages": installed_packages(),
+        },
+        "source": describe_source(session.folder, session.recording),
+        "view": asdict(session.view.settings) | {"fixed": dict(session.view.settings.fixed)},
+        "n_frames": session.n_frames,
+        "shape_yx": list(session.shape_yx),
+        "model": {"settings": asdict(session.model_settings), "used": models[-1] if models else None},
+        "runs": [
+            {
+                "settings": asdict(run.settings),
+                "objects": list(run.plan.object_ids),
+                "model": dict(run.model) or None,
+                "started": run.started,
+                "finished": run.finished,
+            }
+            for run in runs
+        ],
+        "objects": [
+            {
+                **asdict(info),
+                "prompts": [
+                    {"frame": p.frame, **{k: v for k, v in item.items() if k != "blob"}}
+                    for p in given
+                    if p.object_id == info.id
+                    for item in p.items
+                ],
+                "painted": session.masks.painted(info.id),
+                "accepted": ranges(session.accepted(info.id)),
+            }
+            for info in session.objects
+        ],
+        "edited_frames": sorted({*session.masks.painted(), *(split_key(k)[1] for k in _corrected(ledger))}),
+    }
+    result: dict[str, Any] = plain(said)
+    return result
+
+
+def installed_packages() -> dict[str, str]:
+    """Versions of the packages that masks depend on, those that are installed."""
+    found = {}
+    for name in _PACKAGES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def result_of(session: Session) -> TrackingResult:
+    """The masks of a session as an export reads them."""
+    view, recording = session.view, session.recording
+    return TrackingResult(
+        n_frames=session.n_frames,
+        shape_yx=session.shape_yx,
+        read_labels=session.masks.read_labels,
+        objects=tuple(
+            ObjectEntry(o.id, o.name, o.color, o.parent, o.parent_frame) for o in session.objects
+        ),
+        walk_axis=view.walk_axis,
+        plane_axes=view.plane_axes,
+        pixel_size=view.pixel_size,
+        step=view.step,
+        units=(view.walk_unit, *view.units),
+        affine=recording.affine,
+        fixed=dict(view.settings.fixed),
+        metadata=recording.metadata,
+        provenance=session.provenance(),
+        source_path=recording.path,
+        read_frame=view.read,
+        read_raw=view.raw,
+        read_scores=session.scores,
+    )
+
+
+def _corrected(ledger: Ledger) -> Mapping[Any, Any]:
+    """Prompted frames beyond the first of each object."""
+    first: dict[int, int] = {}
+    with ledger.lock:
+        table = dict(ledger.table("prompts"))
+    for found in sorted(table.values(), key=lambda p: p.revision):
+        first.setdefault(found.object_id, found.frame)
+    return {k: p for k, p in table.items() if first[p.object_id] != p.frame}

@@ -1,0 +1,370 @@
+"""A run: from changed prompts to masks on disk, one announced frame after the other."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Protocol
+
+from napari_sam2_video.engine.plan import Pass, Plan, plan_run
+from napari_sam2_video.errors import DeviceMemoryError, EngineError, PromptError, Sam2VideoError, SessionError
+from napari_sam2_video.session.prompts import key_of, split_key
+from napari_sam2_video.types import FrameDone, FrameMasks, TrackSettings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+
+    import numpy as np
+    import numpy.typing as npt
+
+    from napari_sam2_video.engine.plan import Walk
+    from napari_sam2_video.masks.ledger import Change, Ledger
+    from napari_sam2_video.masks.store import MaskStore
+    from napari_sam2_video.session.inputs import Inputs, Mark
+    from napari_sam2_video.types import ObjectMask, Preview, Prompt
+
+
+class TrackerMemory(Protocol):
+    """What a run needs of the tracker's memory."""
+
+    def entries(self, object_id: int) -> Mapping[int, Any]:
+        """Prompted frames that an object remembers."""
+        ...
+
+    def forget_entry(self, object_id: int, frame: int) -> None:
+        """Drop one of them."""
+        ...
+
+    def forget_trails(self, object_id: int) -> None:
+        """Drop what a walk could be taken up from."""
+        ...
+
+
+class TrackerLike(Protocol):
+    """What a session needs of a tracker."""
+
+    @property
+    def memory(self) -> TrackerMemory:
+        """What the tracker remembers."""
+        ...
+
+    def preview(
+        self, object_id: int, frame: int, prompts: Sequence[Prompt], *, tracked: npt.NDArray[np.int8] | None = None
+    ) -> Preview:
+        """Candidates of prompts."""
+        ...
+
+    def condition(
+        self, object_id: int, frame: int, prompts: Sequence[Prompt], *, tracked: npt.NDArray[np.int8] | None = None
+    ) -> ObjectMask:
+        """Make prompts part of what an object remembers."""
+        ...
+
+    def run(self, plan: Plan, *, stop: Callable[[], bool] | None = None) -> Iterator[FrameMasks]:
+        """Masks of the frames of a plan."""
+        ...
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """A run as the journal knows it."""
+
+    id: int
+    settings: TrackSettings
+    plan: Plan
+    marks: Mapping[int, Mapping[int, Mark]]
+    fences: Mapping[int, frozenset[int]]
+    total: int
+    model: Mapping[str, Any]
+    started: str
+    finished: str | None
+
+    def to_json(self) -> dict[str, Any]:
+        """Form in the journal."""
+        return {
+            "settings": asdict(self.settings),
+            "n_frames": self.plan.n_frames,
+            "passes": [asdict(p) for p in self.plan.passes],
+            "marks": [[key_of(o, f), list(m)] for o, marks in self.marks.items() for f, m in marks.items()],
+            "fences": [[o, ranges(frames)] for o, frames in self.fences.items()],
+            "total": self.total,
+            "model": dict(self.model),
+            "started": self.started,
+            "finished": self.finished,
+        }
+
+
+def run_from_json(key: Any, value: Any) -> RunRecord:
+    """Run of its journal form; raises ValueError, TypeError or KeyError for anything else."""
+    settings = dict(value["settings"])
+    if settings["objects"] is not None:
+        settings["objects"] = tuple(int(i) for i in settings["objects"])
+    n_frames = int(value["n_frames"])
+    passes = tuple(Pass(**{k: tuple(v) if isinstance(v, list) else v for k, v in p.items()}) for p in value["passes"])
+    for one in passes:
+        if one.direction not in ("forward", "backward") or not (0 <= one.start < n_frames and 0 <= one.stop < n_frames):
+            raise ValueError("a pass outside the recording")
+    marks: dict[int, dict[int, Mark]] = {}
+    for name, (revision, stroke, tag) in value["marks"]:
+        object_id, frame = split_key(name)
+        marks.setdefault(object_id, {})[frame] = (int(revision), int(stroke), str(tag))
+    fences = {
+        int(o): frozenset(f for a, b in spans for f in range(max(0, a), min(n_frames, b)))
+        for o, spans in value["fences"]
+    }
+    return RunRecord(
+        int(key),
+        TrackSettings(**settings),
+        Plan(passes, n_frames),
+        marks,
+        fences,
+        int(value["total"]),
+        dict(value["model"]),
+        str(value["started"]),
+        value["finished"],
+    )
+
+
+def ranges(frames: Iterable[int]) -> list[list[int]]:
+    """Frames as ascending ``[start, stop)`` spans."""
+    spans: list[list[int]] = []
+    for frame in sorted(frames):
+        if spans and spans[-1][1] == frame:
+            spans[-1][1] += 1
+        else:
+            spans.append([frame, frame + 1])
+    return spans
+
+
+class Runner:
+    """Runs of one session.
+
+    Parameters
+    ----------
+    ledger, masks, inputs
+        The session's parts.
+    prompts_for : callable
+        Object, frame and mark to the prompts that the tracker is conditioned with.
+    """
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        masks: MaskStore,
+        inputs: Inputs,
+        prompts_for: Callable[[int, int, Mark], Sequence[Prompt]],
+    ) -> None:
+        self._ledger = ledger
+        self._masks = masks
+        self._inputs = inputs
+        self._prompts_for = prompts_for
+
+    @property
+    def unfinished(self) -> RunRecord | None:
+        """The run that was stopped or cut off, if any."""
+        current = self._ledger.get("run", "current")
+        return None if current is None else self._ledger.get("runs", current)
+
+    def begin(self, settings: TrackSettings, object_ids: Sequence[int], tag: str) -> tuple[RunRecord, list[int]]:
+        """Plan a run and note its beginning; the run, and the objects whose trails are of no use.
+
+        Raises
+        ------
+        PromptError
+            If there is nothing to do.
+        """
+        states = [self._inputs.state(i, tag) for i in object_ids]
+        plan = plan_run(states, settings, self._masks.n_frames)
+        if not plan.passes:
+            if not any(s.prompted for s in states):
+                raise PromptError("There is nothing to track yet: click, box or paint an object on one frame first.")
+            raise PromptError(
+                "There is nothing to track: no prompt changed since the last run; name objects to track them again."
+            )
+        chosen = [s for s in states if s.object_id in plan.object_ids]
+        stale = [i for i in plan.object_ids if self._ledger.get("walks", i) != self._ledger.get("memory_walks", i)]
+        with self._ledger.writing():
+            number = self._ledger.next_number
+            run = RunRecord(
+                number,
+                settings,
+                plan,
+                {s.object_id: self._inputs.marks(s.object_id, tag) for s in chosen},
+                {s.object_id: s.fences for s in chosen},
+                plan.total,
+                {},
+                _now(),
+                None,
+            )
+            changes: list[Change] = [("runs", number, run.to_json()), ("run", "current", number)]
+            changes += [("walks", i, number) for i in plan.object_ids]
+            count = len(plan.object_ids)
+            name = f"track object {plan.object_ids[0]}" if count == 1 else f"track {count} objects"
+            self._ledger.commit(changes, name=name, number=number)
+        return run, stale
+
+    def again(self, tag: str) -> tuple[RunRecord, list[int]]:
+        """Take the unfinished run up; the run with what is left of its plan, and the objects with useless trails.
+
+        Raises
+        ------
+        SessionError
+            If there is none, or the prompts changed since.
+        """
+        run = self.unfinished
+        if run is None:
+            raise SessionError("There is no unfinished run to resume.")
+        for object_id, marks in run.marks.items():
+            if self._inputs.marks(object_id, tag) != marks:
+                raise SessionError(
+                    f"The prompts of object {object_id}, or the model, changed since the run was stopped; track it again."
+                )
+        left = []
+        for index, one in enumerate(run.plan.passes):
+            last = self._ledger.get("progress", f"{run.id}:{index}")
+            if last is None:
+                left.append(one)
+            elif last != one.stop:
+                left.append(replace(one, resume_after=last))
+        stale = [i for i in run.plan.object_ids if self._ledger.get("memory_walks", i) != run.id]
+        return replace(run, plan=Plan(tuple(left), run.plan.n_frames)), stale
+
+    def execute(
+        self, run: RunRecord, stale: Sequence[int], tracker: TrackerLike, *, stop: Callable[[], bool] | None
+    ) -> Generator[FrameDone]:
+        """Do what is left of a run; each frame is on disk when it is said to be done."""
+        frame = -1
+        halted = stop or (lambda: False)
+        try:
+            self._note_model(run, tracker)
+            self._settle_trails(run, stale, tracker)
+            if not self._condition(run, tracker, halted):
+                return
+            left = self._steps_left(run)
+            done = self._ledger.get("progress", f"{run.id}:done", 0)
+            with closing(_as_generator(tracker.run(run.plan, stop=stop))) as frames:
+                for masks in frames:
+                    frame = masks.frame
+                    done += 1
+                    self._keep(run, masks, done, left)
+                    yield FrameDone(frame, tuple(m.object_id for m in masks.objects), done, run.total)
+            if not left or not halted():
+                self._finish(run)
+        except Sam2VideoError:
+            raise
+        except MemoryError as error:
+            raise DeviceMemoryError(
+                f"This computer ran out of memory{_at(frame)}; the frames done are kept: close other programs or choose a "
+                "smaller model, then resume."
+            ) from error
+        except Exception as error:
+            raise EngineError(
+                f"Tracking failed{_at(frame)} ({type(error).__name__}: {error}); the frames done are kept, resume to go on."
+            ) from error
+
+    def _note_model(self, run: RunRecord, tracker: TrackerLike) -> None:
+        said = describe_model(tracker)
+        recorded: RunRecord | None = self._ledger.get("runs", run.id)
+        if recorded is not None and dict(recorded.model) != said:
+            self._ledger.commit([("runs", run.id, replace(recorded, model=said).to_json())], step=run.id)
+
+    def _settle_trails(self, run: RunRecord, stale: Sequence[int], tracker: TrackerLike) -> None:
+        for object_id in stale:
+            tracker.memory.forget_trails(object_id)
+        changed = [i for i in run.plan.object_ids if self._ledger.get("memory_walks", i) != run.id]
+        if changed:
+            self._ledger.commit([("memory_walks", i, run.id) for i in changed])
+
+    def _condition(self, run: RunRecord, tracker: TrackerLike, halted: Callable[[], bool]) -> bool:
+        """Bring the tracker's memory to the prompts of the run; False when told to stop meanwhile."""
+        for object_id in run.plan.object_ids:
+            marks = run.marks[object_id]
+            held = tracker.memory.entries(object_id)
+            for gone in set(held) - marks.keys():
+                tracker.memory.forget_entry(object_id, gone)
+            known = self._inputs.conditioned(object_id, "memory")
+            wanted = [f for f, mark in marks.items() if f not in held or known.get(f) != mark]
+            walked = self._inputs.walked(object_id, next(iter(marks.values()))[2])
+            for frame in sorted(wanted, key=lambda f: (max(marks[f][:2]), f)):
+                if halted():
+                    return False
+                prompts = self._prompts_for(object_id, frame, marks[frame])
+                tracker.condition(object_id, frame, prompts, tracked=walked)
+                self._ledger.commit([("memory", key_of(object_id, frame), list(marks[frame]))])
+        return True
+
+    def _steps_left(self, run: RunRecord) -> dict[tuple[int, Walk], list[tuple[int, Pass]]]:
+        recorded: RunRecord | None = self._ledger.get("runs", run.id)
+        whole = run.plan.passes if recorded is None else recorded.plan.passes
+        left: dict[tuple[int, Walk], list[tuple[int, Pass]]] = {}
+        stops = {(p.object_id, p.direction, p.stop) for p in run.plan.passes}
+        for index, one in enumerate(whole):
+            if (one.object_id, one.direction, one.stop) in stops:
+                left.setdefault((one.object_id, one.direction), []).append((index, one))
+        return left
+
+    def _keep(
+        self, run: RunRecord, masks: FrameMasks, done: int, left: dict[tuple[int, Walk], list[tuple[int, Pass]]]
+    ) -> None:
+        """Make a frame durable, but for objects whose frame a person settled."""
+        walk: Walk = "backward" if masks.direction == "backward" else "forward"
+        changes: list[Change] = [("progress", f"{run.id}:done", done)]
+        for mask in masks.objects:
+            passes = left.get((mask.object_id, walk), [])
+            for item in list(passes):
+                index, one = item
+                if min(one.start, one.stop) <= masks.frame <= max(one.start, one.stop):
+                    changes.append(("progress", f"{run.id}:{index}", masks.frame))
+                    if masks.frame == one.stop:
+                        passes.remove(item)
+            if not passes:
+                left.pop((mask.object_id, walk), None)
+        free = tuple(
+            m
+            for m in masks.objects
+            if masks.frame not in run.fences.get(m.object_id, frozenset())
+            and masks.frame not in self._inputs.accepted(m.object_id)
+        )
+        self._masks.write(replace(masks, objects=free), generation=run.id, extra=changes)
+
+    def _finish(self, run: RunRecord) -> None:
+        recorded: RunRecord | None = self._ledger.get("runs", run.id)
+        changes: list[Change] = [("run", "current", None)]
+        if recorded is not None:
+            changes.append(("runs", run.id, replace(recorded, finished=_now()).to_json()))
+            for object_id, marks in recorded.marks.items():
+                spans = [sorted((p.start, p.stop)) for p in recorded.plan.passes if p.object_id == object_id]
+                known = self._inputs.conditioned(object_id)
+                for frame, mark in marks.items():
+                    if known.get(frame) != mark and any(a <= frame <= b for a, b in spans):
+                        changes.append(("conditioned", key_of(object_id, frame), list(mark)))
+                changes += [("conditioned", key_of(object_id, f), None) for f in known.keys() - marks.keys()]
+            names = ["done", *range(len(recorded.plan.passes))]
+            changes += [("progress", f"{run.id}:{name}", None) for name in names]
+        self._ledger.commit(changes, step=run.id)
+        self._masks.flush()
+
+
+def describe_model(tracker: object) -> dict[str, Any]:
+    """What is known of a tracker's network; JSON-able."""
+    model = getattr(tracker, "model", None)
+    names = ("name", "sha256", "image_size", "device", "precision")
+    return {n: getattr(model, n) for n in names if isinstance(getattr(model, n, None), str | int)}
+
+
+def _as_generator(frames: Iterator[FrameMasks]) -> Generator[FrameMasks]:
+    close = getattr(frames, "close", None)
+    try:
+        yield from frames
+    finally:
+        if close is not None:
+            close()
+
+
+def _at(frame: int) -> str:
+    return "" if frame < 0 else f" behind frame {frame}"
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
