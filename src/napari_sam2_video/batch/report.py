@@ -1,0 +1,99 @@
+"""What became of each item of a batch, kept up to date on disk."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+from dataclasses import asdict, dataclass, fields
+from typing import TYPE_CHECKING, Literal
+
+from napari_sam2_video.batch.table import BatchError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+Status = Literal["waiting", "done", "failed", "stopped"]
+
+
+@dataclass(frozen=True)
+class ItemResult:
+    """What became of one item.
+
+    Parameters
+    ----------
+    name, recording, out : str
+        From the table.
+    status : {"waiting", "done", "failed", "stopped"}
+        ``"waiting"`` until it ends.
+    sentence : str
+        What went wrong and what to do, or what was remarkable.
+    objects, frames : int
+        Objects tracked, and frames of the recording.
+    seconds : float
+        Time the last attempt took.
+    attempts : int
+        How often a worker was started for it.
+    """
+
+    name: str
+    recording: str
+    out: str
+    status: Status = "waiting"
+    sentence: str = ""
+    objects: int = 0
+    frames: int = 0
+    seconds: float = 0.0
+    attempts: int = 0
+
+
+@dataclass(frozen=True)
+class BatchReport:
+    """What became of a batch.
+
+    Parameters
+    ----------
+    results : tuple of ItemResult
+        In the order of the table.
+    """
+
+    results: tuple[ItemResult, ...]
+
+    @property
+    def ok(self) -> bool:
+        """True if every item is done."""
+        return all(result.status == "done" for result in self.results)
+
+    @property
+    def failed(self) -> tuple[ItemResult, ...]:
+        """The items that are not done."""
+        return tuple(result for result in self.results if result.status != "done")
+
+
+def write_report(path: Path, results: Sequence[ItemResult]) -> None:
+    """Write a report, as JSON if the file is called so and as CSV otherwise; replaces an older one at once.
+
+    Raises
+    ------
+    BatchError
+        If it cannot be written.
+    """
+    if path.suffix.lower() == ".json":
+        text = json.dumps([asdict(result) for result in results], indent=1, ensure_ascii=False)
+    else:
+        buffer = io.StringIO()
+        writer = csv.DictWriter(buffer, [field.name for field in fields(ItemResult)])
+        writer.writeheader()
+        writer.writerows(asdict(result) for result in results)
+        text = buffer.getvalue()
+    part = path.with_name(f".{path.name}.part-{os.getpid()}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part.write_text(text, encoding="utf-8", newline="")
+        part.replace(path)
+    except OSError as error:
+        raise BatchError(
+            f"The report {path} cannot be written ({error.strerror}); name another with --report."
+        ) from error

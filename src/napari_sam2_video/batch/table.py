@@ -1,0 +1,158 @@
+"""A table of recordings -> what to do with each."""
+
+from __future__ import annotations
+
+import csv
+import json
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from napari_sam2_video.errors import Sam2VideoError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+
+class BatchError(Sam2VideoError):
+    """A batch cannot start: its table is wrong, or a folder cannot take results."""
+
+
+@dataclass(frozen=True)
+class BatchItem:
+    """One row of a table: a recording, what to track in it, and where the results go.
+
+    Every value is kept as it was written, except that paths are absolute; it is checked when the item runs, so that
+    one wrong cell costs one item.
+
+    Parameters
+    ----------
+    name : str
+        How the report calls it; the recording's file name if the table does not say.
+    recording, out : str
+        The recording, and the session folder to make or to go on with.
+    prompts : str
+        JSON file of prompts.
+    seeds : str
+        ``LABELS.tif@FRAME``: every label of this image becomes an object.
+    model, device, precision, image_size, axis, channel, contrast, direction, range
+        As the options of ``napari-sam2-video track`` of the same names; empty for their defaults.
+    export : str
+        Files to write, separated by ``;``; the format follows from the suffix.
+    """
+
+    name: str
+    recording: str
+    out: str
+    prompts: str = ""
+    seeds: str = ""
+    model: str = ""
+    device: str = ""
+    precision: str = ""
+    image_size: str = ""
+    axis: str = ""
+    channel: str = ""
+    contrast: str = ""
+    direction: str = ""
+    range: str = ""
+    export: str = ""
+
+    def to_json(self) -> dict[str, str]:
+        """Values as JSON takes them."""
+        return asdict(self)
+
+    @property
+    def exports(self) -> tuple[Path, ...]:
+        """Files to write after tracking."""
+        return tuple(Path(target) for target in self.export.split(";") if target)
+
+
+COLUMNS = tuple(field.name for field in fields(BatchItem))
+_REQUIRED = ("recording", "out")
+_PATHS = ("recording", "out", "prompts", "seeds")
+
+
+def read_table(path: Path, *, defaults: Mapping[str, str] | None = None) -> tuple[BatchItem, ...]:
+    """Read a table of recordings.
+
+    Parameters
+    ----------
+    path : Path
+        A CSV file with a header line, or a JSON file with a list of objects; columns are the fields of `BatchItem`,
+        ``recording`` and ``out`` are required. Relative paths start at the table's folder.
+    defaults : mapping, optional
+        Values for the cells that are empty or columns that are not there.
+
+    Raises
+    ------
+    BatchError
+        If the file cannot be read, has a column of another name, lacks a required value, or sends two recordings to
+        the same place.
+    """
+    rows = _rows(path)
+    if not rows:
+        raise BatchError(f"{path} has no row; give one recording a row under the header {','.join(COLUMNS)}.")
+    items = tuple(_item(path, number, row, dict(defaults or {})) for number, row in enumerate(rows, start=1))
+    _check_targets(path, items)
+    return items
+
+
+def _rows(path: Path) -> list[dict[str, str]]:
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise BatchError(f"The table {path} cannot be read ({error.strerror}); check the path.") from error
+    except UnicodeDecodeError as error:
+        raise BatchError(f"The table {path} is not UTF-8 text; save it as CSV in UTF-8 or as JSON.") from error
+    if path.suffix.lower() == ".json":
+        try:
+            content = json.loads(text)
+        except ValueError as error:
+            raise BatchError(f"The table {path} is not valid JSON ({error}).") from error
+        if not isinstance(content, list) or not all(isinstance(row, dict) for row in content):
+            raise BatchError(f"The table {path} must be a JSON list with one object a recording.")
+        return [{str(key): _text(value) for key, value in row.items()} for row in content]
+    reader = csv.DictReader(text.splitlines(), strict=True)
+    try:
+        rows = list(reader)
+    except csv.Error as error:
+        raise BatchError(f"The table {path} is not valid CSV (line {reader.line_num}: {error}).") from error
+    if any(None in row for row in rows):
+        raise BatchError(f"The table {path} has a row with more cells than its header; quote cells that hold commas.")
+    return [{key.strip(): (value or "").strip() for key, value in row.items()} for row in rows]
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return ""
+    return ";".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def _item(path: Path, number: int, row: Mapping[str, str], defaults: dict[str, str]) -> BatchItem:
+    unknown = [column for column in [*row, *defaults] if column not in COLUMNS]
+    if unknown:
+        raise BatchError(f'{path} has the unknown column "{unknown[0]}"; known are: {", ".join(COLUMNS)}.')
+    values = defaults | {column: value for column, value in row.items() if value}
+    for column in _REQUIRED:
+        if not values.get(column):
+            raise BatchError(f'Row {number} of {path} has no "{column}"; fill it in.')
+    folder = path.resolve().parent
+    for column in _PATHS:
+        if values.get(column):
+            values[column] = str(folder / Path(values[column]).expanduser())
+    values["export"] = ";".join(
+        str(folder / Path(target.strip()).expanduser())
+        for target in values.get("export", "").split(";")
+        if target.strip()
+    )
+    item = BatchItem(**({"name": ""} | values))
+    return item if item.name else replace(item, name=Path(item.recording).name)
+
+
+def _check_targets(path: Path, items: Sequence[BatchItem]) -> None:
+    taken: dict[str, int] = {}
+    for number, item in enumerate(items, start=1):
+        for target in (item.out, *map(str, item.exports)):
+            other = taken.setdefault(str(Path(target).resolve()), number)
+            if other != number:
+                raise BatchError(f"Rows {other} and {number} of {path} both write to {target}; give each its own.")

@@ -1,0 +1,209 @@
+from __future__ import annotations
+
+import csv
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from napari_sam2_video.batch import BatchError, BatchItem, read_table, run_batch
+from napari_sam2_video.batch import file_system as file_system_module
+
+WORKER = """
+import json, os, pathlib, sys, time
+order, result = map(pathlib.Path, sys.argv[1:])
+item = json.loads(order.read_text())
+tries = pathlib.Path(item["out"] + ".tries")
+tries.write_text(str(int(tries.read_text()) + 1 if tries.exists() else 1))
+fate, first = item["model"], tries.read_text() == "1"
+if fate == "die" or (fate == "die once" and first):
+    print("out of luck", file=sys.stderr, flush=True)
+    os._exit(3)
+if fate == "hang" or (fate == "hang once" and first):
+    time.sleep(60)
+if fate == "bad":
+    result.write_text(json.dumps({"status": "failed", "sentence": "The recording is empty; choose another."}))
+else:
+    result.write_text(json.dumps({"status": "done", "objects": 2, "frames": 5}))
+"""
+
+
+@pytest.fixture
+def worker(tmp_path):
+    path = tmp_path / "worker.py"
+    path.write_text(WORKER)
+    return (sys.executable, "-S", str(path))
+
+
+@pytest.fixture
+def items(tmp_path):
+    def make(*fates):
+        return [
+            BatchItem(f"item {number}", f"r{number}.tif", str(tmp_path / "runs" / f"{number}.sam2v"), model=fate)
+            for number, fate in enumerate(fates)
+        ]
+
+    return make
+
+
+def tries(item):
+    return int(Path(item.out + ".tries").read_text())
+
+
+def rows(path):
+    with path.open(newline="", encoding="utf-8") as handle:
+        return list(csv.DictReader(handle))
+
+
+def test_every_item_is_done_and_reported_in_the_order_of_the_table(tmp_path, worker, items):
+    seen = []
+    report = run_batch(
+        items("", "", ""),
+        tmp_path / "report.csv",
+        workers=2,
+        worker_command=worker,
+        on_result=lambda result, done, total: seen.append((result.status, done, total)),
+    )
+    assert report.ok
+    assert seen == [("done", 1, 3), ("done", 2, 3), ("done", 3, 3)]
+    assert [(row["name"], row["status"], row["frames"]) for row in rows(tmp_path / "report.csv")] == [
+        (f"item {number}", "done", "5") for number in range(3)
+    ]
+
+
+def test_a_report_can_be_json(tmp_path, worker, items):
+    run_batch(items(""), tmp_path / "report.json", worker_command=worker)
+    assert json.loads((tmp_path / "report.json").read_text())[0]["status"] == "done"
+
+
+def test_the_report_is_there_before_the_first_item_ends(tmp_path, worker, items):
+    path = tmp_path / "report.csv"
+    states = []
+    run_batch(
+        items("", "bad"),
+        path,
+        worker_command=worker,
+        on_result=lambda *result: states.append([row["status"] for row in rows(path)]),
+    )
+    assert states == [["done", "waiting"], ["done", "failed"]]
+
+
+def test_fault_53_only_the_item_of_a_worker_that_died_is_tried_again(tmp_path, worker, items):
+    batch = items("", "die once", "")
+    report = run_batch(batch, tmp_path / "report.csv", workers=2, worker_command=worker)
+    assert report.ok
+    assert [tries(item) for item in batch] == [1, 2, 1]
+    assert report.results[1].attempts == 2
+
+
+def test_fault_53_a_worker_that_always_dies_is_given_up_with_its_last_words(tmp_path, worker, items):
+    batch = items("die", "")
+    report = run_batch(batch, tmp_path / "report.csv", worker_command=worker)
+    assert [result.status for result in report.results] == ["failed", "done"]
+    assert report.results[0].sentence == 'The worker died (exit code 3): "out of luck".'
+    assert tries(batch[0]) == 2
+
+
+def test_fault_53_a_worker_that_hangs_is_ended_and_its_item_tried_again(tmp_path, worker, items):
+    batch = items("hang once")
+    report = run_batch(batch, tmp_path / "report.csv", worker_command=worker, timeout=2.0)
+    assert report.ok
+    assert tries(batch[0]) == 2
+
+
+def test_fault_54_one_bad_item_of_a_hundred_leaves_the_others_alone(tmp_path, items, monkeypatch):
+    def fake(how, item, stop):
+        bad = item.model == "bad"
+        return {"status": "failed", "sentence": "The recording is empty."} if bad else {"status": "done"}
+
+    monkeypatch.setattr("napari_sam2_video.batch.attempt.Attempts.run", fake)
+    batch = items(*[""] * 41, "bad", *[""] * 58)
+    report = run_batch(batch, tmp_path / "report.csv", workers=4)
+    assert not report.ok
+    assert [result.name for result in report.failed] == ["item 41"]
+    statuses = [row["status"] for row in rows(tmp_path / "report.csv")]
+    assert statuses.count("done") == 99
+    assert statuses[41] == "failed"
+
+
+def test_fault_54_an_item_that_fails_with_a_sentence_is_not_tried_again(tmp_path, worker, items):
+    batch = items("bad")
+    report = run_batch(batch, tmp_path / "report.csv", worker_command=worker)
+    assert report.results[0].sentence == "The recording is empty; choose another."
+    assert tries(batch[0]) == 1
+
+
+@pytest.mark.parametrize(
+    ("step", "target", "error"),
+    [
+        ("lock a file", "_lock", NotImplementedError("no locks here")),
+        ("rename a file over another", "Path.replace", OSError(95, "Operation not supported")),
+        ("write and flush a file", "os.fsync", OSError(5, "Input/output error")),
+    ],
+)
+def test_fault_55_a_file_system_that_lacks_something_is_found_before_anything_runs(
+    tmp_path, worker, items, monkeypatch, step, target, error
+):
+    def fail(*args, **kwargs):
+        raise error
+
+    batch = items("")
+    with monkeypatch.context() as patch:
+        owner, _, name = target.rpartition(".")
+        patch.setattr(getattr(file_system_module, owner) if owner else file_system_module, name, fail)
+        with pytest.raises(BatchError, match=f"did not let us {step}"):
+            run_batch(batch, tmp_path / "report.csv", worker_command=worker)
+    assert not Path(batch[0].out + ".tries").exists()
+
+
+def test_an_interrupted_batch_ends_its_workers(tmp_path, worker, items):
+    def interrupt(*result):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run_batch(items("", "hang"), tmp_path / "report.csv", workers=2, worker_command=worker, on_result=interrupt)
+    assert [row["status"] for row in rows(tmp_path / "report.csv")] == ["done", "waiting"]
+
+
+def test_paths_of_a_table_start_at_its_folder(tmp_path):
+    table = tmp_path / "table.csv"
+    table.write_text(
+        "recording,out,export,seeds\na b.tif,runs/a.sam2v,a.tif;a.mp4,labels.tif@3\n", encoding="utf-8-sig"
+    )
+    (item,) = read_table(table, defaults={"model": "tiny"})
+    assert item.name == "a b.tif"
+    assert item.model == "tiny"
+    assert item.recording == str(tmp_path / "a b.tif")
+    assert item.seeds == str(tmp_path / "labels.tif@3")
+    assert item.exports == (tmp_path / "a.tif", tmp_path / "a.mp4")
+
+
+def test_csv_and_json_tables_give_the_same_items(tmp_path):
+    (tmp_path / "t.csv").write_text('recording,out,image_size,export\na.tif,a.sam2v,512,"a.tif; b.mp4"\n')
+    content = [{"recording": "a.tif", "out": "a.sam2v", "image_size": 512, "export": ["a.tif", "b.mp4"], "axis": None}]
+    (tmp_path / "t.json").write_text(json.dumps(content))
+    assert read_table(tmp_path / "t.csv") == read_table(tmp_path / "t.json")
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("t.csv", "recording,out,colour\na,b,c\n", 'unknown column "colour"'),
+        ("t.csv", "recording,out\na,\n", 'Row 1 of .* has no "out"'),
+        ("t.csv", "recording,out\n", "has no row"),
+        ("t.csv", "recording,out\na,b,c\n", "more cells than its header"),
+        ("t.csv", "recording,out\na,x\nb,./x\n", "Rows 1 and 2 of .* both write to"),
+        ("t.json", "{", "not valid JSON"),
+        ("t.json", '{"a": 1}', "must be a JSON list"),
+    ],
+)
+def test_a_wrong_table_gives_one_sentence(tmp_path, name, content, message):
+    (tmp_path / name).write_text(content)
+    with pytest.raises(BatchError, match=message):
+        read_table(tmp_path / name)
+
+
+def test_a_missing_table_gives_one_sentence(tmp_path):
+    with pytest.raises(BatchError, match="cannot be read"):
+        read_table(tmp_path / "nothing.csv")
