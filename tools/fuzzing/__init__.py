@@ -1,0 +1,1 @@
+"""Broken inputs by the thousand: seeds, mutations, and a pool that survives what they do."""

@@ -1,0 +1,213 @@
+"""Small valid inputs of every kind that the project opens."""
+
+from __future__ import annotations
+
+import gzip
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+SHAPE = (12, 32, 48)
+
+
+def pixels(dtype: Any = np.uint16) -> npt.NDArray[Any]:
+    """Frames of moving stripes with a bright square, ``(T, Y, X)``."""
+    t, y, x = np.mgrid[: SHAPE[0], : SHAPE[1], : SHAPE[2]]
+    frames = (x * 3 + y * 2 + t * 5) % 200
+    frames[:, 8:20, 10:24] = 250
+    return frames.astype(dtype)
+
+
+def _ffmpeg(path: Path, *codec: str) -> None:
+    import imageio_ffmpeg
+
+    size = f"{SHAPE[2]}x{SHAPE[1]}"
+    grey = ["-f", "rawvideo", "-pix_fmt", "gray", "-s", size, "-r", "10", "-i", "-"]
+    command = [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", *grey, *codec, "-threads", "1", str(path)]
+    subprocess.run(command, input=pixels(np.uint8).tobytes(), check=True)
+
+
+def video_h264(path: Path) -> None:
+    """H.264 in MP4."""
+    _ffmpeg(path, "-c:v", "libx264", "-pix_fmt", "yuv420p", "-g", "5", "-bf", "2")
+
+
+def video_mjpeg(path: Path) -> None:
+    """Motion JPEG in AVI."""
+    _ffmpeg(path, "-c:v", "mjpeg", "-pix_fmt", "yuvj420p")
+
+
+def video_ffv1(path: Path) -> None:
+    """Lossless 16-bit FFV1 in Matroska."""
+    _ffmpeg(path, "-c:v", "ffv1", "-pix_fmt", "gray16le")
+
+
+def video_mpeg4(path: Path) -> None:
+    """MPEG-4 with B-frames in AVI."""
+    _ffmpeg(path, "-c:v", "mpeg4", "-bf", "2", "-g", "6")
+
+
+def tiff_plain(path: Path) -> None:
+    """Multipage TIFF."""
+    import tifffile
+
+    tifffile.imwrite(path, pixels(), photometric="minisblack")
+
+
+def tiff_imagej(path: Path) -> None:
+    """ImageJ hyperstack."""
+    import tifffile
+
+    tifffile.imwrite(path, pixels(), imagej=True, metadata={"axes": "TYX", "unit": "um", "finterval": 2.0})
+
+
+def tiff_ome(path: Path) -> None:
+    """Compressed OME-TIFF."""
+    import tifffile
+
+    known = {"axes": "TYX", "PhysicalSizeX": 0.5, "PhysicalSizeXUnit": "µm"}
+    tifffile.imwrite(path, pixels(), ome=True, compression="zlib", metadata=known)
+
+
+def tiff_tiled(path: Path) -> None:
+    """Tiled BigTIFF."""
+    import tifffile
+
+    tifffile.imwrite(path, pixels(), bigtiff=True, tile=(16, 16), photometric="minisblack")
+
+
+def zarr_plain(path: Path) -> None:
+    """Zarr 3 array."""
+    import zarr
+
+    array = zarr.create_array(str(path), shape=SHAPE, chunks=(1, *SHAPE[1:]), dtype="uint16")
+    array[:] = pixels()
+
+
+def zarr_ome(path: Path) -> None:
+    """OME-Zarr 0.4."""
+    import zarr
+
+    group = zarr.open_group(str(path), mode="w", zarr_format=2)
+    for level in (0, 1):
+        data = pixels()[:, :: 2**level, :: 2**level]
+        group.create_array(str(level), shape=data.shape, chunks=(1, *data.shape[1:]), dtype="uint16")[:] = data
+    axes = [{"name": "t", "type": "time"}, *({"name": a, "type": "space", "unit": "micrometer"} for a in "yx")]
+    scales = [[{"type": "scale", "scale": [1.0, 0.5 * 2**n, 0.5 * 2**n]}] for n in (0, 1)]
+    datasets = [{"path": str(n), "coordinateTransformations": scale} for n, scale in enumerate(scales)]
+    group.attrs["multiscales"] = [{"version": "0.4", "axes": axes, "datasets": datasets}]
+
+
+def image_folder(path: Path) -> None:
+    """Numbered PNG files."""
+    from PIL import Image
+
+    path.mkdir()
+    for number, frame in enumerate(pixels(np.uint8)[:6]):
+        Image.fromarray(frame).save(path / f"frame{number:03d}.png")
+
+
+def array_file(path: Path) -> None:
+    """NumPy array file."""
+    with path.open("wb") as stream:
+        np.save(stream, pixels())
+
+
+def nifti(path: Path) -> None:
+    """NIfTI volume."""
+    import nibabel
+
+    nibabel.Nifti1Image(pixels(np.int16).T, np.diag([0.5, 0.5, 2.0, 1.0])).to_filename(path)
+
+
+def nifti_gz(path: Path) -> None:
+    """Compressed NIfTI volume."""
+    plain = path.with_name("plain.nii")
+    nifti(plain)
+    path.write_bytes(gzip.compress(plain.read_bytes(), mtime=0))
+    plain.unlink()
+
+
+def dicom_series(path: Path) -> None:
+    """CT series."""
+    from pydicom.dataset import Dataset, FileMetaDataset
+    from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
+
+    path.mkdir()
+    series, study, frame_of_reference = (generate_uid(entropy_srcs=[name]) for name in ("series", "study", "frame"))
+    for number, frame in enumerate(pixels(np.int16)[:6]):
+        meta = FileMetaDataset()
+        meta.MediaStorageSOPClassUID = CTImageStorage
+        meta.MediaStorageSOPInstanceUID = generate_uid(entropy_srcs=[str(number)])
+        meta.TransferSyntaxUID = ExplicitVRLittleEndian
+        slice_ = Dataset()
+        slice_.file_meta = meta
+        slice_.SOPClassUID, slice_.SOPInstanceUID = meta.MediaStorageSOPClassUID, meta.MediaStorageSOPInstanceUID
+        slice_.SeriesInstanceUID, slice_.StudyInstanceUID = series, study
+        slice_.FrameOfReferenceUID, slice_.Modality, slice_.InstanceNumber = frame_of_reference, "CT", number + 1
+        slice_.ImagePositionPatient, slice_.ImageOrientationPatient = [0, 0, 2.0 * number], [1, 0, 0, 0, 1, 0]
+        slice_.PixelSpacing, slice_.SliceThickness = [0.5, 0.5], 2.0
+        slice_.Rows, slice_.Columns = frame.shape
+        slice_.BitsAllocated, slice_.BitsStored, slice_.HighBit, slice_.PixelRepresentation = 16, 16, 15, 1
+        slice_.SamplesPerPixel, slice_.PhotometricInterpretation = 1, "MONOCHROME2"
+        slice_.RescaleSlope, slice_.RescaleIntercept = 1, -1024
+        slice_.PixelData = frame.tobytes()
+        slice_.save_as(path / f"slice{number}.dcm", enforce_file_format=True)
+
+
+def checkpoint_plain(path: Path) -> None:
+    """Small state dictionary as torch writes it."""
+    import torch
+
+    torch.save({"model": {"image_encoder.a": torch.zeros(8, 8), "b": torch.ones(4)}}, path)
+
+
+def checkpoint_legacy(path: Path) -> None:
+    """The same in the older format, a bare pickle."""
+    import torch
+
+    state = {"model": {"image_encoder.a": torch.zeros(8, 8), "b": torch.ones(4)}}
+    torch.save(state, path, _use_new_zipfile_serialization=False)
+
+
+def checkpoint_demo(path: Path) -> None:
+    """The demo model."""
+    from napari_sam2_video.models.demo import DEMO_FILE
+
+    path.write_bytes(Path(DEMO_FILE).read_bytes())
+
+
+def session(path: Path) -> None:
+    """Session folder with two objects, prompts, masks, paint and an accepted range."""
+    from fuzzing.session_seed import make_session
+
+    make_session(path, pixels())
+
+
+SEEDS: dict[str, tuple[str, Callable[[Path], None]]] = {
+    "video-h264": ("clip.mp4", video_h264),
+    "video-mjpeg": ("clip.avi", video_mjpeg),
+    "video-ffv1": ("clip.mkv", video_ffv1),
+    "video-mpeg4": ("clip.avi", video_mpeg4),
+    "tiff-plain": ("stack.tif", tiff_plain),
+    "tiff-imagej": ("stack.tif", tiff_imagej),
+    "tiff-ome": ("stack.ome.tif", tiff_ome),
+    "tiff-tiled": ("stack.tif", tiff_tiled),
+    "zarr": ("array.zarr", zarr_plain),
+    "ome-zarr": ("image.ome.zarr", zarr_ome),
+    "images": ("images", image_folder),
+    "npy": ("array.npy", array_file),
+    "nifti": ("volume.nii", nifti),
+    "nifti-gz": ("volume.nii.gz", nifti_gz),
+    "dicom": ("series", dicom_series),
+    "checkpoint": ("model.pt", checkpoint_plain),
+    "checkpoint-legacy": ("model.pt", checkpoint_legacy),
+    "checkpoint-demo": ("model.pt", checkpoint_demo),
+    "session": ("cells.sam2v", session),
+}
