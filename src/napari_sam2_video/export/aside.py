@@ -6,6 +6,7 @@ import contextlib
 import errno
 import json
 import os
+import re
 import shutil
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 PROVENANCE_NAME = "provenance.json"
 DISK_FULL = frozenset({errno.ENOSPC, errno.EFBIG, errno.EDQUOT})
+SHORT_WRITE = re.compile(r"\d+ requested and \d+ written")
 
 
 def part_path(target: Path, suffix: str = "") -> Path:
@@ -34,8 +36,8 @@ def disk_full(target: Path) -> ExportError:
 
 
 def unwritable(target: Path, error: OSError) -> ExportError:
-    """Sentence for an error of the file system."""
-    if error.errno in DISK_FULL:
+    """Sentence for an error of the file system; numpy says a short write without an error number."""
+    if error.errno in DISK_FULL or SHORT_WRITE.fullmatch(str(error)):
         return disk_full(target)
     reason = error.strerror or str(error)
     return ExportError(f"{target} cannot be written ({reason}); choose another place.")

@@ -26,7 +26,8 @@ def run_lengths(labels_yx: Array) -> Iterator[tuple[int, list[int]]]:
     for runs in np.split(order, np.flatnonzero(np.diff(values[order].astype(np.int64))) + 1):
         if runs.size:
             edges = np.stack([starts[runs], stops[runs]], axis=1).reshape(-1)
-            yield int(values[runs[0]]), np.diff(np.r_[0, edges, flat.size]).tolist()
+            counts = np.diff(np.r_[0, edges, flat.size]).tolist()
+            yield int(values[runs[0]]), counts if counts[-1] else counts[:-1]
 
 
 def annotation(rle: Any, mask_api: Any) -> dict[str, Any]:

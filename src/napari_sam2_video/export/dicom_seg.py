@@ -27,8 +27,8 @@ def write(job: ExportJob) -> None:
     rows_columns = (int(instances[0].Rows), int(instances[0].Columns))
     if volume_zyx.shape != (len(instances), *rows_columns):
         raise ExportError(
-            f"The source series has {len(instances)} slices of {rows_columns[1]} x {rows_columns[0]} pixels, which does "
-            f"not fit these labels of shape {volume_zyx.shape} (Z, Y, X); choose the series that was tracked."
+            f"The source series has {len(instances)} slices of {rows_columns[1]} x {rows_columns[0]} pixels, which "
+            f"does not fit these labels of shape {volume_zyx.shape} (Z, Y, X); choose the series that was tracked."
         )
     if not present:
         raise ExportError("No object has a pixel, and a DICOM SEG needs at least one segment; choose nifti instead.")

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 FRAME_TIMEOUT = 120.0
 FINISH_TIMEOUT = 1800.0
+FILE_TOO_LARGE = 25
 
 
 class FrameEncoder:
@@ -146,7 +147,7 @@ class FrameEncoder:
             return ExportError(f"ffmpeg stopped answering, so {name} was not written; try again or choose ome-tiff.")
         self._errors.seek(0)
         lines = [line.strip() for line in self._errors.read().decode("utf-8", "replace").splitlines() if line.strip()]
-        if any("No space left" in line or "File too large" in line for line in lines):
+        if code == -FILE_TOO_LARGE or any("No space left" in line or "File too large" in line for line in lines):
             return disk_full(self._target)
         reason = lines[-1] if lines else f"it ended with code {code}"
         return ExportError(f"ffmpeg could not write {name} ({reason}); try another format or a smaller size.")

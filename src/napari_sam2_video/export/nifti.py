@@ -104,7 +104,6 @@ def make_header(nibabel: Any, job: ExportJob, shape: tuple[int, ...]) -> Any:
     header["cal_min"], header["cal_max"] = 0, result.max_id
     header["descrip"] = b"napari-sam2-video labels"
     header["vox_offset"] = 0
-    header.extensions[:] = [extension for extension in header.extensions if extension.get_code() != 6]
     header.extensions.append(nibabel.nifti1.Nifti1Extension("comment", job.provenance_text().encode("utf-8")))
     return header
 

@@ -39,9 +39,11 @@ def write(job: ExportJob) -> None:
 
 
 def label_pages(job: ExportJob) -> Iterator[Array]:
-    """Label images in order."""
-    for frame in job.frames():
-        yield np.ascontiguousarray(job.result.labels(frame))
+    """Label images in order; progress is told before each, because the writer never asks for what follows the last."""
+    for frame in range(job.result.n_frames):
+        labels_yx = np.ascontiguousarray(job.result.labels(frame))
+        job.progress(frame + 1, job.result.n_frames)
+        yield labels_yx
 
 
 def stack_axis(result: TrackingResult) -> str:

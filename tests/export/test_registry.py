@@ -1,0 +1,207 @@
+"""What holds for every format."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from napari_sam2_video.errors import ExportError, TargetExistsError
+from napari_sam2_video.export.job import ExportOption, parse_color, parse_ids
+from napari_sam2_video.export.registry import FORMATS, export, find_format
+from napari_sam2_video.export.source import ObjectEntry, TrackingResult, default_color
+from tests.export.made import make_result
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+NEEDS_A_SERIES = {"dicom-seg"}
+MAKEABLE = sorted(set(FORMATS) - NEEDS_A_SERIES)
+
+
+def target_of(name: str, folder: Path) -> Path:
+    return folder / ("result" + (FORMATS[name].suffixes or ("",))[0])
+
+
+@pytest.mark.parametrize("name", MAKEABLE)
+def test_every_format_tells_progress_and_leaves_only_the_target(name: str, tmp_path: Path) -> None:
+    told: list[tuple[int, int]] = []
+    result = make_result()
+    report = export(result, target_of(name, tmp_path), format=name, progress=lambda *step: told.append(step))
+    assert [done for done, _ in told] == list(range(1, told[-1][1] + 1))
+    made = {path for path in (report.path, report.provenance_path) if path}
+    assert set(tmp_path.iterdir()) == made
+    assert report.path.is_dir() == (FORMATS[name].kind == "folder")
+    assert os.fspath(report) == str(report.path)
+
+
+@pytest.mark.parametrize("name", MAKEABLE)
+def test_every_format_says_how_the_result_was_made(name: str, tmp_path: Path) -> None:
+    report = export(make_result(), target_of(name, tmp_path), format=name)
+    if FORMATS[name].kind == "folder":
+        assert "0" * 64 in (report.path / "provenance.json").read_text()
+    elif report.provenance_path:
+        assert "0" * 64 in report.provenance_path.read_text()
+    else:
+        assert FORMATS[name].embeds_provenance
+
+
+@pytest.mark.parametrize("name", MAKEABLE)
+def test_an_export_that_is_stopped_leaves_nothing(name: str, tmp_path: Path) -> None:
+    def stop(done: int, total: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        export(make_result(), target_of(name, tmp_path), format=name, progress=stop)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "format_name"),
+    [
+        ("a.tif", "ome-tiff"),
+        ("a.ome.TIFF", "ome-tiff"),
+        ("a.mp4", "mp4"),
+        ("a.mkv", "mkv"),
+        ("a.webm", "webm"),
+        ("a.mov", "matte-prores"),
+        ("a.nii.gz", "nifti"),
+        ("a.zip", "roi-zip"),
+        ("a.csv", "measurements-csv"),
+        ("a.ome.zarr", "ome-zarr"),
+        ("a.json", "coco"),
+        ("a.geff", "geff"),
+        ("a.dcm", "dicom-seg"),
+        ("a.png", "preview"),
+    ],
+)
+def test_suffix_tells_the_format(name: str, format_name: str, tmp_path: Path) -> None:
+    assert find_format(tmp_path / name).name == format_name
+
+
+def test_names_titles_and_sentences_are_there_once() -> None:
+    titles = [entry.title for entry in FORMATS.values()]
+    assert len(set(titles)) == len(titles)
+    assert all(name == entry.name and entry.about.endswith((".", "`")) for name, entry in FORMATS.items())
+    guesses = [suffix for entry in FORMATS.values() if entry.guess for suffix in entry.suffixes]
+    assert len(set(guesses)) == len(guesses)
+
+
+@pytest.mark.parametrize("name", ["unknown", ""])
+def test_unknown_format_is_refused_with_the_choices(name: str, tmp_path: Path) -> None:
+    with pytest.raises(ExportError, match="choose one of ome-tiff, imagej"):
+        export(make_result(), tmp_path / "a.tif", format=name)
+    with pytest.raises(ExportError, match="does not tell the export format"):
+        export(make_result(), tmp_path / "a.xyz")
+
+
+def test_suffix_is_added_or_the_wrong_one_refused(tmp_path: Path) -> None:
+    assert export(make_result(), tmp_path / "cells", format="imagej").path == tmp_path / "cells.tif"
+    with pytest.raises(ExportError, match=r"ends in \.mp4, not in \.avi"):
+        export(make_result(), tmp_path / "cells.avi", format="mp4")
+
+
+def test_unknown_and_unfit_options_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(ExportError, match="has no option quality; it has fps, crf"):
+        export(make_result(), tmp_path / "a.mp4", quality=3)
+    with pytest.raises(ExportError, match="option crf cannot be 'good'"):
+        export(make_result(), tmp_path / "a.mp4", crf="good")
+    with pytest.raises(ExportError, match="choose contour, fill, both"):
+        export(make_result(), tmp_path / "a.mp4", style="dots")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "value"),
+    [
+        ("bool", "no", False),
+        ("bool", "True", True),
+        ("int", "7", 7),
+        ("float", "2.5", 2.5),
+        ("ids", "1,4-6", (1, 4, 5, 6)),
+        ("color", "#ff8000", (255, 128, 0)),
+        ("color", "255, 128, 0", (255, 128, 0)),
+        ("color", "white", (255, 255, 255)),
+    ],
+)
+def test_options_are_read_from_text(kind: str, text: str, value: object) -> None:
+    assert ExportOption("x", kind, None, "help").convert(text) == value
+
+
+@pytest.mark.parametrize(("kind", "text"), [("bool", "perhaps"), ("color", "300,0,0"), ("color", "1,2"), ("ids", "a")])
+def test_options_that_cannot_be_read_are_named(kind: str, text: str) -> None:
+    with pytest.raises(ExportError, match="The option x cannot be"):
+        ExportOption("x", kind, None, "help").convert(text)
+
+
+def test_colours_and_ids_also_come_as_values() -> None:
+    assert parse_color(np.array([1, 2, 3])) == (1, 2, 3)
+    assert parse_ids([3, 1]) == (3, 1)
+
+
+def test_foreign_folder_is_never_replaced(tmp_path: Path) -> None:
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    (folder / "thesis.txt").write_text("years of work")
+    with pytest.raises(TargetExistsError, match="files that no export made"):
+        export(make_result(), folder, format="ctc", overwrite=True)
+    assert (folder / "thesis.txt").read_text() == "years of work"
+    with pytest.raises(TargetExistsError, match="is a folder"):
+        export(make_result(), folder.rename(tmp_path / "mine.tif"), overwrite=True)
+
+
+def test_empty_folder_and_earlier_export_are_replaced(tmp_path: Path) -> None:
+    folder = tmp_path / "out"
+    folder.mkdir()
+    export(make_result(), folder, format="davis")
+    export(make_result("one_frame"), folder, format="davis", overwrite=True)
+    assert sorted(path.name for path in folder.iterdir()) == ["00000.png", "provenance.json"]
+    assert list(tmp_path.iterdir()) == [folder]
+
+
+def test_missing_folder_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ExportError, match="nowhere does not exist"):
+        export(make_result(), tmp_path / "nowhere" / "a.tif")
+
+
+def test_result_without_frames_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ExportError, match="no frames"):
+        export(replace(make_result(), n_frames=0), tmp_path / "a.tif")
+
+
+@pytest.mark.parametrize("name", ["geff", "coco", "roi-zip", "dicom-seg", "nifti"])
+def test_missing_library_is_named_with_the_remedy(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in ("geff", "geff.core_io._base_write", "pycocotools.mask", "roifile", "highdicom", "nibabel"):
+        monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(ExportError, match=r'pip install "napari-sam2-video\[export\]"'):
+        export(make_result(), target_of(name, tmp_path), format=name)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_names_with_spaces_percent_and_umlauts_work(tmp_path: Path) -> None:
+    for name in ("50% ü b.mp4", "-a b.ome.tif", "a%05d.mkv", "it's.gif"):
+        assert export(make_result(), tmp_path / name).path.name == name
+        assert (tmp_path / name).stat().st_size > 0
+
+
+def test_reading_a_result_checks_its_frames() -> None:
+    result = TrackingResult(2, (4, 5), lambda frame: np.ones((4, 4), np.uint8), (ObjectEntry(1, "", (0, 0, 0)),))
+    with pytest.raises(ExportError, match=r"Frame 1 has the shape \(4, 4\)"):
+        result.labels(1)
+
+
+def test_colours_of_neighbouring_ids_differ() -> None:
+    colors = np.array([default_color(i) for i in range(1, 60)], int)
+    assert np.abs(np.diff(colors, axis=0)).max(axis=1).min() > 80
+
+
+def test_registry_imports_no_heavy_library() -> None:
+    heavy = ["torch", "napari", "qtpy", "tifffile", "zarr", "skimage", "pandas", "matplotlib", "imageio_ffmpeg", "dask"]
+    code = f"import sys, napari_sam2_video.export.registry; print([m for m in {heavy} if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

@@ -1,0 +1,209 @@
+"""Label volumes as NIfTI and DICOM SEG: the right voxel in the right place of the world."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from typing import TYPE_CHECKING, Any
+
+import highdicom
+import nibabel
+import numpy as np
+import pydicom
+import pytest
+from nibabel.affines import from_matvec
+from pydicom.dataset import FileMetaDataset
+from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
+
+from napari_sam2_video.errors import ExportError
+from napari_sam2_video.export.registry import export
+from napari_sam2_video.export.source import TrackingResult
+from tests.export.made import PROVENANCE, discs, make_result
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SHAPE_ZYX = (6, 13, 17)
+SPACING_XYZ = (0.7, 0.9, 2.5)
+
+
+def rotation(*angles: float) -> np.ndarray:
+    turned = np.eye(3)
+    for axis, angle in enumerate(angles):
+        a, b = [(1, 2), (0, 2), (0, 1)][axis]
+        step = np.eye(3)
+        step[a, a] = step[b, b] = np.cos(angle)
+        step[a, b], step[b, a] = -np.sin(angle), np.sin(angle)
+        turned = turned @ step
+    return turned
+
+
+OBLIQUE = from_matvec(rotation(0.3, -0.2, 0.5) @ np.diag(SPACING_XYZ), (-31.25, 12.5, 7.75))
+FLIPPED = from_matvec(np.diag([-0.7, -0.9, 2.5]), (90.0, 80.0, -100.0))
+
+
+def volume_zyx() -> np.ndarray:
+    return discs(SHAPE_ZYX, [1, 2, 7]).astype(np.uint8)
+
+
+def walked(axis: str, **known: Any) -> TrackingResult:
+    """The volume as it is when it was walked along `axis`, its planes in the order of the recording's axes."""
+    letters = [axis, *(letter for letter in "ZYX" if letter != axis)]
+    sizes = dict(zip("XYZ", SPACING_XYZ, strict=True))
+    return TrackingResult.from_arrays(
+        volume_zyx().transpose(["ZYX".index(letter) for letter in letters]),
+        walk_axis=axis,
+        plane_axes=(letters[1], letters[2]),
+        step=sizes[axis],
+        pixel_size=(sizes[letters[1]], sizes[letters[2]]),
+        units=("mm", "mm", "mm"),
+        provenance=PROVENANCE,
+        **known,
+    )
+
+
+@pytest.mark.parametrize("suffix", [".nii", ".nii.gz"])
+@pytest.mark.parametrize("axis", ["Z", "Y", "X"])
+@pytest.mark.parametrize("affine", [OBLIQUE, FLIPPED], ids=["oblique", "flipped"])
+def test_nifti_has_every_voxel_at_its_place(axis: str, suffix: str, affine: np.ndarray, tmp_path: Path) -> None:
+    image = nibabel.load(export(walked(axis, affine=affine), tmp_path / f"labels{suffix}").path)
+    assert (np.asanyarray(image.dataobj) == volume_zyx().T).all()
+    assert np.asanyarray(image.dataobj).dtype == np.uint8
+    assert (image.affine == affine.astype(np.float32)).all()
+    assert image.header.get_zooms() == pytest.approx(SPACING_XYZ)
+    assert image.header.get_xyzt_units()[0] == "mm"
+    assert np.allclose(image.header.get_qform(), affine, atol=1e-4)
+
+
+def test_nifti_keeps_the_sources_header_and_affine_to_the_last_digit(tmp_path: Path) -> None:
+    header = nibabel.Nifti1Header()
+    header["descrip"] = b"scan"
+    source = nibabel.Nifti1Image(np.zeros(SHAPE_ZYX[::-1], np.int16), OBLIQUE, header)
+    source.set_sform(OBLIQUE, 2)
+    source.set_qform(OBLIQUE, 1)
+    source.header["intent_code"] = 0
+    source.header.set_slope_inter(2, 1)
+    source.header.set_xyzt_units("mm", "sec")
+    path = tmp_path / "scan.nii.gz"
+    nibabel.save(source, path)
+    opened = nibabel.load(path)
+    result = walked("Z", affine=opened.affine, source_path=path)
+    stored = nibabel.load(export(result, tmp_path / "labels.nii.gz").path)
+    assert stored.affine.tobytes() == opened.affine.tobytes()
+    for name in ("srow_x", "srow_y", "srow_z", "quatern_b", "qoffset_x", "sform_code", "qform_code", "pixdim"):
+        assert (stored.header[name] == opened.header[name]).all(), name
+    assert (stored.dataobj.slope, stored.dataobj.inter) == (1, 0)
+    assert (np.asanyarray(stored.dataobj) == volume_zyx().T).all()
+
+
+def test_nifti_of_a_slice_of_a_volume_stands_at_that_slice(tmp_path: Path) -> None:
+    result = TrackingResult.from_arrays(discs((4, 9, 11), [1]), affine=OBLIQUE, fixed={"Z": 3}, units=("s", "mm", "mm"))
+    image = nibabel.load(export(result, tmp_path / "labels.nii").path)
+    assert image.shape == (11, 9, 1, 4)
+    assert np.allclose(image.affine @ [2, 5, 0, 1], OBLIQUE @ [2, 5, 3, 1], atol=1e-4)
+
+
+def test_nifti_of_a_time_series_has_the_interval(tmp_path: Path) -> None:
+    result = make_result(step=50.0, units=("ms", "µm", "µm"))
+    image = nibabel.load(export(result, tmp_path / "labels.nii").path)
+    assert image.shape == (48, 32, 1, 5)
+    assert image.header.get_zooms() == pytest.approx((0.5e-3, 0.25e-3, 1.0, 50.0))
+    assert image.header.get_xyzt_units() == ("mm", "msec")
+
+
+def test_nifti_takes_70000_ids_and_says_how_it_was_made(tmp_path: Path) -> None:
+    result = make_result("ids_70000", pictures=False)
+    image = nibabel.load(export(result, tmp_path / "labels.nii.gz").path)
+    assert np.asanyarray(image.dataobj).max() == 70000
+    (extension,) = image.header.extensions
+    assert json.loads(extension.text) == PROVENANCE
+
+
+def test_nifti_of_any_case(any_result: TrackingResult, tmp_path: Path) -> None:
+    image = nibabel.load(export(any_result, tmp_path / "labels.nii.gz").path)
+    expected = np.stack([any_result.labels(n).T[..., None] for n in range(any_result.n_frames)], axis=-1)
+    assert (np.asanyarray(image.dataobj).reshape(expected.shape) == expected).all()
+
+
+def write_series(folder: Path, affine: np.ndarray, seed: int = 0) -> str:
+    """Write a CT series whose voxels lie as `affine` (RAS) says, the files in shuffled order; gives its UID."""
+    lps = np.diag([-1.0, -1.0, 1.0, 1.0]) @ affine
+    sizes = np.linalg.norm(lps[:3, :3], axis=0)
+    series, study, frame = generate_uid(), generate_uid(), generate_uid()
+    folder.mkdir(exist_ok=True)
+    for place, z in enumerate(np.random.default_rng(seed).permutation(SHAPE_ZYX[0])):
+        item = pydicom.Dataset()
+        item.file_meta = FileMetaDataset()
+        item.file_meta.MediaStorageSOPClassUID = item.SOPClassUID = CTImageStorage
+        item.file_meta.MediaStorageSOPInstanceUID = item.SOPInstanceUID = generate_uid()
+        item.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+        item.SeriesInstanceUID, item.StudyInstanceUID, item.FrameOfReferenceUID = series, study, frame
+        item.PatientID, item.PatientName, item.PatientBirthDate, item.PatientSex = "7", "Nobody", "", ""
+        item.StudyDate = item.StudyTime = item.AccessionNumber = item.StudyID = item.ReferringPhysicianName = ""
+        item.Modality, item.SeriesNumber, item.InstanceNumber = "CT", 3, int(z) + 1
+        item.Rows, item.Columns = SHAPE_ZYX[1:]
+        item.ImagePositionPatient = [format(v, ".9g") for v in (lps @ [0, 0, z, 1])[:3]]
+        item.ImageOrientationPatient = [format(v, ".9g") for v in (lps[:3, :2] / sizes[:2]).T.ravel()]
+        item.PixelSpacing = [format(sizes[1], ".9g"), format(sizes[0], ".9g")]
+        item.SliceThickness = format(sizes[2], ".9g")
+        item.SamplesPerPixel, item.PhotometricInterpretation, item.PixelRepresentation = 1, "MONOCHROME2", 1
+        item.BitsAllocated = item.BitsStored = 16
+        item.HighBit = 15
+        item.PixelData = np.zeros(SHAPE_ZYX[1:], np.int16).tobytes()
+        item.save_as(folder / f"{seed}-{place:03d}.dcm", enforce_file_format=True)
+    return series
+
+
+@pytest.mark.parametrize("axis", ["Z", "X"])
+@pytest.mark.parametrize("reverse", [False, True])
+def test_dicom_seg_has_every_voxel_at_its_place(axis: str, reverse: bool, tmp_path: Path) -> None:
+    affine = OBLIQUE @ from_matvec(np.diag([1, 1, -1]), (0, 0, SHAPE_ZYX[0] - 1)) if reverse else OBLIQUE
+    series = write_series(tmp_path / "scan", affine)
+    path = export(walked(axis, affine=affine), tmp_path / "labels.dcm", source=tmp_path / "scan").path
+    segmentation = highdicom.seg.segread(path)
+    volume = segmentation.get_volume(combine_segments=True)
+    names = {n: segmentation.get_segment_description(n).segment_label for n in segmentation.segment_numbers}
+    assert names == {1: "object 1", 2: "object 2", 3: "object 7"}
+    stored = np.asarray(volume.array)
+    expected = np.searchsorted([1, 2, 7], volume_zyx(), side="right") * (volume_zyx() > 0)
+    for z, y, x in np.argwhere(stored > 0):
+        world = (volume.affine @ [z, y, x, 1])[:3] * (-1, -1, 1)
+        i, j, k = np.linalg.solve(affine[:3, :3], world - affine[:3, 3]).round().astype(int)
+        assert expected[k, j, i] == stored[z, y, x]
+    assert (stored > 0).sum() == (expected > 0).sum()
+    plain = pydicom.dcmread(path)
+    assert {item.SeriesInstanceUID for item in plain.ReferencedSeriesSequence} == {series}
+    assert (plain.SegmentationType, plain.PatientID) == ("BINARY", "7")
+    rgb = highdicom.color.CIELabColor.from_dicom_value(plain.SegmentSequence[0].RecommendedDisplayCIELabValue).to_rgb()
+    assert np.abs(np.subtract(rgb, walked("Z").objects[0].color)).max() <= 3
+
+
+def test_dicom_seg_finds_its_series_among_two(tmp_path: Path) -> None:
+    wanted = write_series(tmp_path / "scan", OBLIQUE, seed=0)
+    write_series(tmp_path / "scan", OBLIQUE, seed=1)
+    (tmp_path / "scan" / "notes.txt").write_text("not an image")
+    with pytest.raises(ExportError, match="holds 2 series"):
+        export(walked("Z"), tmp_path / "labels.dcm", source=str(tmp_path / "scan"))
+    result = walked("Z", metadata={"SeriesInstanceUID": wanted}, source_path=tmp_path / "scan")
+    stored = pydicom.dcmread(export(result, tmp_path / "labels.dcm").path)
+    assert stored.ReferencedSeriesSequence[0].SeriesInstanceUID == wanted
+
+
+@pytest.mark.parametrize(
+    ("known", "sentence"),
+    [({}, "name the folder of the source series"), ({"source_path": "scan"}, "holds no DICOM image")],
+)
+def test_dicom_seg_without_its_source_says_what_it_needs(known: dict, sentence: str, tmp_path: Path) -> None:
+    (tmp_path / "scan").mkdir()
+    known = {name: tmp_path / value for name, value in known.items()}
+    with pytest.raises(ExportError, match=sentence):
+        export(walked("Z", **known), tmp_path / "labels.dcm")
+
+
+def test_dicom_seg_refuses_a_series_of_another_shape(tmp_path: Path) -> None:
+    write_series(tmp_path / "scan", OBLIQUE)
+    result = TrackingResult.from_arrays(volume_zyx()[:-1], walk_axis="Z")
+    with pytest.raises(ExportError, match="has 6 slices of 17 x 13 pixels"):
+        export(result, tmp_path / "labels.dcm", source=tmp_path / "scan")
+    with warnings.catch_warnings(), pytest.raises(ExportError, match="walked along T"):
+        export(make_result(), tmp_path / "labels.dcm", source=tmp_path / "scan")

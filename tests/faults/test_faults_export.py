@@ -1,0 +1,243 @@
+"""What an export survives: the target stays what it was, and one sentence says why."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import imageio_ffmpeg
+import numpy as np
+import pytest
+
+from napari_sam2_video.errors import ExportError, TargetExistsError
+from napari_sam2_video.export import aside, ffmpeg
+from napari_sam2_video.export.registry import FORMATS, export
+from napari_sam2_video.export.source import ObjectEntry, TrackingResult
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+TARGETS = {
+    "ome-tiff": "a.ome.tif",
+    "imagej": "a.tif",
+    "nifti": "a.nii",
+    "coco": "a.json",
+    "mp4": "a.mp4",
+    "matte-prores": "a.mov",
+    "davis": "davis",
+    "ome-zarr": "a.zarr",
+}
+
+
+def result_of(labels: np.ndarray, **known: object) -> TrackingResult:
+    frames = np.random.default_rng(0).integers(0, 255, (*labels.shape, 3), np.uint8)
+    return TrackingResult.from_arrays(labels, frames, **known)
+
+
+@pytest.fixture
+def result() -> TrackingResult:
+    labels = np.zeros((8, 40, 60), np.uint8)
+    labels[:, 5:20, 10:30] = 3
+    return result_of(labels)
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def fake_ffmpeg(folder: Path, monkeypatch: pytest.MonkeyPatch, script: str) -> None:
+    program = folder / "ffmpeg"
+    program.write_text(f"#!{sys.executable}\n{script}")
+    program.chmod(0o755)
+    monkeypatch.setattr(imageio_ffmpeg, "get_ffmpeg_exe", lambda: str(program))
+
+
+@pytest.mark.skipif(os.name == "nt", reason="uses a script as ffmpeg")
+def test_fault_46_ffmpeg_hangs(result: TrackingResult, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fake_ffmpeg(tmp_path, monkeypatch, "import time\ntime.sleep(600)")
+    monkeypatch.setattr(ffmpeg.FrameEncoder.__init__, "__kwdefaults__", {"frame_timeout": 0.3, "finish_timeout": 0.3})
+    with pytest.raises(ExportError, match=r"ffmpeg stopped answering, so a\.mp4 was not written"):
+        export(result, tmp_path / "a.mp4")
+    assert {path.name for path in tmp_path.iterdir()} == {"ffmpeg"}
+
+
+@pytest.mark.skipif(os.name == "nt", reason="uses a script as ffmpeg")
+def test_fault_46_ffmpeg_is_killed(result: TrackingResult, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fake_ffmpeg(tmp_path, monkeypatch, "import os, sys\nsys.stdin.buffer.read(9000)\nos.kill(os.getpid(), 9)")
+    with pytest.raises(ExportError, match=r"ffmpeg could not write a\.mp4 \(it ended with code -9\)"):
+        export(result, tmp_path / "a.mp4")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="uses a script as ffmpeg")
+def test_fault_46_ffmpeg_fails_at_the_end(
+    result: TrackingResult, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake_ffmpeg(tmp_path, monkeypatch, "import sys\nsys.stdin.buffer.read()\nsys.exit('muxer went wrong')")
+    (tmp_path / "a.mp4").write_bytes(b"older")
+    with pytest.raises(ExportError, match=r"could not write a\.mp4 \(muxer went wrong\)"):
+        export(result, tmp_path / "a.mp4", overwrite=True)
+    assert (tmp_path / "a.mp4").read_bytes() == b"older"
+
+
+def test_fault_46_ffmpeg_is_missing(result: TrackingResult, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(imageio_ffmpeg, "get_ffmpeg_exe", lambda: str(tmp_path / "gone"))
+    with pytest.raises(ExportError, match="ffmpeg cannot be started"):
+        export(result, tmp_path / "a.mp4")
+
+
+LIMITED = """
+import resource, sys
+from pathlib import Path
+import numpy as np
+from napari_sam2_video.errors import ExportError
+from napari_sam2_video.export.registry import export
+from napari_sam2_video.export.source import TrackingResult
+rng = np.random.default_rng(0)
+labels = rng.integers(0, 200, (6, 200, 200), np.uint8)
+result = TrackingResult.from_arrays(labels, rng.integers(0, 255, (6, 200, 200, 3), np.uint8))
+resource.setrlimit(resource.RLIMIT_FSIZE, (12_000, 12_000))
+for name, target in {targets!r}.items():
+    try:
+        export(result, Path(sys.argv[1]) / target, format=name, overwrite=True)
+    except ExportError as error:
+        print(name, error)
+    else:
+        print(name, "was written")
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs a limit on the size of files")
+def test_fault_47_disk_full_leaves_the_target_untouched(tmp_path: Path) -> None:
+    for name, target in TARGETS.items():
+        if FORMATS[name].kind == "folder":
+            (tmp_path / target).mkdir()
+            (tmp_path / target / aside.PROVENANCE_NAME).write_bytes(b"older")
+        else:
+            (tmp_path / target).write_bytes(b"older")
+    before = contents(tmp_path)
+    code = LIMITED.format(targets=TARGETS)
+    done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=True)
+    lines = dict(line.split(" ", 1) for line in done.stdout.splitlines())
+    assert set(lines) == set(TARGETS)
+    for name, sentence in lines.items():
+        assert sentence.startswith(f"The disk is full, so {TARGETS[name]} was not written"), sentence
+    assert contents(tmp_path) == before
+
+
+@pytest.mark.parametrize("name", TARGETS)
+def test_fault_48_target_exists(name: str, result: TrackingResult, tmp_path: Path) -> None:
+    target = tmp_path / TARGETS[name]
+    export(result, target, format=name)
+    before = contents(tmp_path)
+    with pytest.raises(TargetExistsError, match="exists already; choose another name or allow it to be replaced"):
+        export(result, target, format=name)
+    assert contents(tmp_path) == before
+    export(replace(result, n_frames=2), target, format=name, overwrite=True)
+    assert contents(tmp_path) != before
+
+
+def test_fault_48_target_that_appears_meanwhile_is_kept(result: TrackingResult, tmp_path: Path) -> None:
+    target = tmp_path / "a.tif"
+    with pytest.raises(TargetExistsError):
+        export(result, target, progress=lambda done, total: target.write_bytes(b"someone else's"))
+    assert contents(tmp_path) == {"a.tif": b"someone else's"}
+
+
+@pytest.mark.parametrize(
+    ("name", "highest"),
+    [("imagej", 65536), ("ctc", 65536), ("labels-ffv1", 65536), ("davis", 256)],
+)
+def test_fault_49_ids_exceed_the_format(name: str, highest: int, tmp_path: Path) -> None:
+    labels = np.zeros((2, 4, 5), np.uint32)
+    for top in (highest, highest - 1):
+        labels[1, 2, 3] = top
+        result = TrackingResult.from_arrays(labels)
+        target = tmp_path / f"{top}{(FORMATS[name].suffixes or ('',))[0]}"
+        if top == highest:
+            with pytest.raises(ExportError, match=f"ids up to {highest - 1}, but this result has id {highest}"):
+                export(result, target, format=name)
+            assert list(tmp_path.iterdir()) == []
+        else:
+            export(result, target, format=name)
+
+
+def test_fault_49_splitting_needs_more_labels_than_there_are(tmp_path: Path) -> None:
+    labels = np.zeros((3, 4, 5), np.uint16)
+    labels[[0, 2], 2, 3] = 65535
+    with pytest.raises(ExportError, match="needs more; choose ome-tiff"):
+        export(TrackingResult.from_arrays(labels), tmp_path / "RES", format="ctc")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_fault_50_imagej_over_4_gb(tmp_path: Path) -> None:
+    entry = ObjectEntry(1, "", (1, 2, 3))
+    result = TrackingResult(5000, (1024, 1024), lambda frame: np.zeros((1024, 1024), np.uint8), (entry,))
+    with pytest.raises(ExportError, match=r"at most 4 GB and this one needs 5\.2 GB; choose ome-tiff"):
+        export(result, tmp_path / "a.tif", format="imagej")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_fault_51_odd_sized_video_is_padded_and_said(tmp_path: Path) -> None:
+    labels = np.zeros((3, 77, 101), np.uint8)
+    labels[:, 20:40, 30:60] = 1
+    report = export(result_of(labels), tmp_path / "a.mp4")
+    assert "101 x 77 pixels and this video needs even sides, so it is 102 x 78" in report.notes[0]
+    frames = imageio_ffmpeg.read_frames(str(report.path))
+    assert next(frames)["size"] == (102, 78)
+    frames.close()
+
+
+def test_fault_52_oblique_affine_to_tiff_warns(result: TrackingResult, tmp_path: Path) -> None:
+    angle = 0.2
+    oblique = np.eye(4)
+    oblique[:2, :2] = [[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]
+    turned = np.diag([-0.7, 0.9, 2.5, 1.0])[[1, 0, 2, 3]]
+    for affine, warned in ((oblique, True), (turned, False), (None, False)):
+        report = export(replace(result, affine=affine), tmp_path / "a.tif", overwrite=True)
+        assert any("oblique" in note and "export nifti" in note for note in report.notes) == warned
+
+
+SLOW = """
+import sys, time
+from pathlib import Path
+import numpy as np
+from napari_sam2_video.export.registry import export
+from napari_sam2_video.export.source import TrackingResult
+labels = np.random.default_rng(0).integers(0, 200, (500, 64, 64), np.uint8)
+result = TrackingResult.from_arrays(labels, labels)
+def slowly(done, total):
+    print(done, flush=True)
+    time.sleep(0.02)
+export(result, Path(sys.argv[2]), format=sys.argv[1], overwrite=True, progress=slowly)
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="uses SIGKILL")
+@pytest.mark.parametrize("name", ["ome-tiff", "mp4", "davis"])
+def test_killed_export_leaves_the_target_and_a_partial_that_says_its_name(name: str, tmp_path: Path) -> None:
+    target = tmp_path / TARGETS[name]
+    if FORMATS[name].kind == "folder":
+        target.mkdir()
+        (target / aside.PROVENANCE_NAME).write_bytes(b"older")
+    else:
+        target.write_bytes(b"older")
+    before = contents(tmp_path)
+    process = subprocess.Popen([sys.executable, "-c", SLOW, name, str(target)], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    for _ in range(5):
+        process.stdout.readline()
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    process.stdout.close()
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline and not all(contents(tmp_path).get(key) == before[key] for key in before):
+        time.sleep(0.05)
+    assert {key: contents(tmp_path)[key] for key in before} == before
+    others = {path.name for path in tmp_path.iterdir()} - {target.name}
+    assert all(other.startswith(f".{target.name}.part-{process.pid}") for other in others)
+    assert others
