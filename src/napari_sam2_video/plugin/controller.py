@@ -120,16 +120,23 @@ class Controller(QObject):
         """Open a session folder in the background; `image` is its recording's layer where that is not a file."""
         options = self.session_options
         source = None if image is None else LayerSource.of(image, axes_of(image))
+        shown: list[Recording] = []
 
         def work(_: Job) -> Session:
+            from napari_sam2_video.plugin.reader import reopened
             from napari_sam2_video.session import Session
 
             recording = None if source is None else source.open()
             session = Session.open(folder, recording=recording, **options)
             self._alive.append(session)
+            if image is None:
+                shown.append(reopened(session.recording))
             return session
 
-        self._open("opening the session", work, lambda session: self.attach(session, image), then)
+        def attach(session: Session) -> None:
+            self.attach(session, image if image is not None else self._add_recording(shown[0], session))
+
+        self._open("opening the session", work, attach, then)
 
     def _open(
         self,
@@ -161,7 +168,7 @@ class Controller(QObject):
         """Show a session in the viewer; its recording is added as a layer where `image` is not given."""
         self.close_session()
         if image is None or image not in self.viewer.layers:
-            image = self._add_recording(session.recording, session)
+            image = self._add_recording(session.recording, session, again=True)
         view = session.view
         if session not in self._alive:
             self._alive.append(session)
@@ -201,10 +208,13 @@ class Controller(QObject):
         self.run.frames.connect(self._on_frames)
         self.run.ended.connect(self._on_run_ended)
 
-    def _add_recording(self, recording: Recording, session: Session) -> Image:
-        from napari_sam2_video.plugin.reader import recording_layer
+    def _add_recording(self, recording: Recording, session: Session, *, again: bool = False) -> Image:
+        from napari_sam2_video.plugin.reader import recording_layer, reopened
 
-        data, arguments, _ = recording_layer(recording, window=session.view.settings.window)
+        is_file = recording.path is not None
+        if again and is_file:
+            recording = reopened(recording)
+        data, arguments, _ = recording_layer(recording, window=session.view.settings.window, close=is_file)
         image: Image = self.viewer.add_image(data, **arguments)
         return image
 

@@ -244,7 +244,8 @@ class ModelPanel(QWidget):
             from napari_sam2_video.preload import preload_torch
 
             preload_torch()
-            return measure_budget(session, stop=job.stopping).sentence()
+            told: str = measure_budget(session, stop=job.stopping).sentence()
+            return told
 
         set_note(self.budget, "Measuring one frame…")
         self.estimate_button.setEnabled(False)

@@ -192,7 +192,8 @@ def colors_of(trust: npt.NDArray[np.float64]) -> npt.NDArray[np.uint8]:
     colors = SCALE[low] * (1 - share) + SCALE[low + 1] * share
     colors[np.isnan(trust)] = EMPTY_COLOR
     colors[trust < 0] = ABSENT_COLOR
-    return np.rint(colors).astype(np.uint8)
+    rounded: npt.NDArray[np.uint8] = np.rint(colors).astype(np.uint8)
+    return rounded
 
 
 def narrowed(trust: npt.NDArray[np.float64], columns: int) -> npt.NDArray[np.float64]:

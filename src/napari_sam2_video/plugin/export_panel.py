@@ -1,0 +1,173 @@
+"""Write the result in any of the export formats."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from qtpy.QtWidgets import (
+    QComboBox,
+    QFileDialog,
+    QFormLayout,
+    QLineEdit,
+    QMessageBox,
+    QProgressBar,
+    QVBoxLayout,
+    QWidget,
+)
+
+from napari_sam2_video.errors import ExportError, TargetExistsError
+from napari_sam2_video.plugin.ui import button, fill, narrow, note, row, set_note
+from napari_sam2_video.plugin.worker import Job
+
+if TYPE_CHECKING:
+    from napari_sam2_video.errors import Sam2VideoError
+    from napari_sam2_video.export.job import ExportFormat, ExportReport
+    from napari_sam2_video.plugin.controller import Controller
+
+
+class _Cancelled(ExportError):
+    """The person cancelled the export."""
+
+
+class ExportPanel(QWidget):
+    """Format, its options, and the export in the background."""
+
+    def __init__(self, controller: Controller) -> None:
+        super().__init__()
+        self._controller = controller
+        self._job: Job | None = None
+        self._fields: dict[str, QLineEdit] = {}
+        self.format_box = narrow(QComboBox())
+        self.about = note()
+        self.options = QWidget()
+        self._form = QFormLayout(self.options)
+        self._form.setContentsMargins(0, 0, 0, 0)
+        self.export_button = button("Export…", self.choose_target, "Choose a file or a folder and write it.")
+        self.cancel_button = button("Cancel", self.cancel, "Stop writing; nothing is left behind.")
+        self.bar = QProgressBar()
+        self.outcome = note()
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(6, 0, 2, 6)
+        buttons = row(self.export_button, self.cancel_button, stretch=0)
+        for widget in (self.format_box, self.about, self.options, buttons):
+            layout.addWidget(widget)
+        layout.addWidget(self.bar)
+        layout.addWidget(self.outcome)
+        self._offered = False
+        self.format_box.currentIndexChanged.connect(self._on_format)
+        for signal in (controller.session_changed, controller.run_changed):
+            signal.connect(self.update_state)
+        self.update_state()
+
+    def offer_formats(self) -> None:
+        """Fill the list of formats; the modules that write them are imported only now."""
+        if self._offered:
+            return
+        from napari_sam2_video.export.registry import FORMATS
+
+        self._offered = True
+        fill(self.format_box, [(chosen.title, chosen.name) for chosen in FORMATS.values()])
+        self._on_format()
+
+    @property
+    def format(self) -> ExportFormat | None:
+        """The chosen format."""
+        from napari_sam2_video.export.registry import FORMATS
+
+        return FORMATS.get(self.format_box.currentData())
+
+    def _on_format(self, *_: Any) -> None:
+        chosen = self.format
+        while self._form.rowCount():
+            self._form.removeRow(0)
+        self._fields = {}
+        if chosen is None:
+            return
+        for option in chosen.options:
+            field = QLineEdit("" if option.default is None else str(option.default))
+            field.setToolTip(option.help)
+            self._form.addRow(option.name.replace("_", " ").capitalize(), field)
+            self._fields[option.name] = field
+        self.options.setVisible(bool(chosen.options))
+        set_note(self.about, chosen.about)
+
+    def choose_target(self) -> None:
+        """Ask for a target and export."""
+        chosen, session = self.format, self._controller.session
+        if chosen is None or session is None:
+            return
+        suffix = chosen.suffixes[0] if chosen.suffixes else ""
+        proposal = str(session.folder.with_name(f"{session.folder.stem}-{chosen.name}{suffix}"))
+        patterns = " ".join(f"*{one}" for one in chosen.suffixes) or "*"
+        # The dialog's own question about replacing would come before the format's suffix is known.
+        path, _filter = QFileDialog.getSaveFileName(
+            self, chosen.title, proposal, f"{chosen.title} ({patterns})",
+            options=QFileDialog.Option.DontConfirmOverwrite,
+        )  # fmt: skip
+        if path:
+            self.export(Path(path))
+
+    def export(self, target: Path, *, overwrite: bool = False) -> None:
+        """Write the result in the background."""
+        chosen, session = self.format, self._controller.session
+        if chosen is None or session is None or self._job is not None:
+            return
+        options = {name: field.text() for name, field in self._fields.items() if field.text().strip()}
+
+        def work(job: Job) -> ExportReport:
+            from napari_sam2_video.export.registry import export
+
+            def told(done: int, total: int) -> None:
+                if job.stopping():
+                    raise _Cancelled("The export was cancelled; nothing was written.")
+                job.report((done, total))
+
+            return export(
+                session.result(), target, format=chosen.name, overwrite=overwrite, progress=told, **options
+            )
+
+        def failed(error: Sam2VideoError) -> None:
+            self._failed(error, target)
+
+        self._job = Job(
+            "exporting", work, done=self._done, failed=failed, reported=self._progressed, finished=self._finished,
+        )  # fmt: skip
+        self._controller.runner.submit(self._job, "files")
+        set_note(self.outcome, f"Writing {target.name}…")
+        self.update_state()
+
+    def cancel(self) -> None:
+        """Stop writing."""
+        if self._job is not None:
+            self._job.stop()
+
+    def _progressed(self, value: tuple[int, int]) -> None:
+        done, total = value
+        self.bar.setRange(0, total)
+        self.bar.setValue(done)
+
+    def _done(self, report: ExportReport) -> None:
+        set_note(self.outcome, " ".join([f"Written: {report.path}.", *report.notes]))
+        self._controller.told.emit("info", f"Written: {report.path}.")
+
+    def _failed(self, error: Sam2VideoError, target: Path) -> None:
+        set_note(self.outcome, str(error))
+        if isinstance(error, TargetExistsError):
+            self._finished()
+            answer = QMessageBox.question(self, "Replace it?", f"{target} exists. Replace it?")
+            if answer == QMessageBox.StandardButton.Yes:
+                self.export(target, overwrite=True)
+        elif not isinstance(error, _Cancelled):
+            self._controller.error(error)
+
+    def _finished(self) -> None:
+        self._job = None
+        self.update_state()
+
+    def update_state(self) -> None:
+        """Enable what can be done now."""
+        writing = self._job is not None
+        self.export_button.setEnabled(self._controller.session is not None and not writing)
+        self.cancel_button.setVisible(writing)
+        self.bar.setVisible(writing)

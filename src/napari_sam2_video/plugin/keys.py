@@ -1,0 +1,79 @@
+"""Keys that live as long as the widget."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from napari.layers import Layer
+    from napari.viewer import Viewer
+
+
+@dataclass(frozen=True)
+class Key:
+    """A key, what it says in the list, and what it does; `on_layers` keys also replace the layers' own."""
+
+    key: str
+    title: str
+    action: Callable[[], Any]
+    on_layers: bool = False
+
+
+class Keys:
+    """Binds keys to the viewer, and some to layers, and gives all of them back as they were.
+
+    Parameters
+    ----------
+    viewer : Viewer
+        Where they work whatever layer is selected.
+    keys : sequence of Key
+        The keys.
+    """
+
+    def __init__(self, viewer: Viewer, keys: Sequence[Key]) -> None:
+        self.keys = tuple(keys)
+        self._viewer = viewer
+        self._layers: list[Layer] = []
+        self._before = dict(viewer.keymap)
+        for key in self.keys:
+            viewer.bind_key(key.key, _calling(key.action), overwrite=True)
+
+    def bind_layers(self, layers: Sequence[Layer]) -> None:
+        """Replace keys of these layers that napari gives another meaning, such as undo."""
+        self._layers = list(layers)
+        for layer in layers:
+            for key in self.keys:
+                if key.on_layers:
+                    layer.bind_key(key.key, _calling(key.action), overwrite=True)
+
+    def close(self) -> None:
+        """Give every key back."""
+        for key in self.keys:
+            self._viewer.bind_key(key.key, None)
+        self._viewer.keymap.update(self._before)
+        for layer in self._layers:
+            for key in self.keys:
+                if key.on_layers:
+                    layer.bind_key(key.key, None)
+        self._layers = []
+
+    def listed(self) -> str:
+        """All keys and what they do, as a small table for a person."""
+        cells = ((f"<b>{_shown(key.key)}</b>&nbsp;&nbsp;", key.title) for key in self.keys)
+        rows = (f"<tr><td>{shown}</td><td>{title}</td></tr>" for shown, title in cells)
+        return f"<table>{''.join(rows)}</table>"
+
+
+def _calling(action: Callable[[], Any]) -> Callable[[Any], None]:
+    def on_key(_: Any) -> None:
+        action()
+
+    return on_key
+
+
+def _shown(key: str) -> str:
+    parts = key.replace("Control", "Ctrl").split("-")
+    return "+".join(part.upper() if len(part) == 1 else part for part in parts)

@@ -1,0 +1,159 @@
+"""Readers: videos, folders of images, large TIFF files and sessions, all without loading them."""
+
+from __future__ import annotations
+
+import json
+import os
+import weakref
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from napari_sam2_video.plugin.settings import PLUGIN, SESSION_SUFFIX
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from napari_sam2_video.frames.recording import Recording
+    from napari_sam2_video.types import ContrastWindow
+
+LayerData: TypeAlias = tuple[Any, dict[str, Any], str]
+Reader: TypeAlias = "Callable[[Any], list[LayerData]]"
+IMAGES = {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp"}
+FEWEST_IMAGES = 2
+LOOKED_AT = 64
+
+
+def recording_layer(
+    recording: Recording, *, window: ContrastWindow | None = None, close: bool = True
+) -> LayerData:
+    """Image layer of a recording; frames are read when they are shown.
+
+    Parameters
+    ----------
+    recording : Recording
+        The recording.
+    window : ContrastWindow, optional
+        Contrast limits of the layer; those of the recording's default view if not given.
+    close : bool
+        Close the recording when the layer is gone.
+    """
+    data = recording.to_dask()
+    if close:
+        weakref.finalize(data, recording.close)
+    axes = recording.axes.removesuffix("S")
+    rgb = recording.axes.endswith("S")
+    arguments: dict[str, Any] = {
+        "name": recording.name,
+        "rgb": rgb,
+        "multiscale": False,
+        "scale": [recording.scale[axis] if axis in "ZYX" else 1.0 for axis in axes],
+        "axis_labels": [axis.lower() for axis in axes],
+        "metadata": {PLUGIN: {"recording": recording}},
+    }
+    if not rgb:
+        if window is None:
+            from napari_sam2_video.frames.view import default_view
+
+            window = default_view(recording).window
+        arguments["contrast_limits"] = (window.low, window.high)
+    return data, arguments, "image"
+
+
+def reopened(recording: Recording) -> Recording:
+    """The same recording once more, for a layer that may outlive the session, or be outlived by it."""
+    if recording.path is None:
+        from napari_sam2_video.errors import SessionError
+
+        raise SessionError(f"{recording.name} is not a file; show it as an image layer before you open its session.")
+    from napari_sam2_video.frames.open import open_recording
+
+    return open_recording(
+        recording.path, axes=recording.axes, name=recording.name, scale=recording.scale, units=recording.units
+    )
+
+
+def _single(path: Any) -> Path | None:
+    return Path(path) if isinstance(path, str | os.PathLike) else None
+
+
+def _open(path: Any) -> list[LayerData]:
+    from napari.utils.notifications import show_info
+
+    from napari_sam2_video.frames.open import open_recording
+
+    recording = open_recording(path)
+    for sentence in recording.notes:
+        show_info(sentence)
+    return [recording_layer(recording)]
+
+
+def video_reader(path: Any) -> Reader | None:
+    """Reader of a video, frame-accurate."""
+    return None if _single(path) is None else _open
+
+
+def large_tiff_reader(path: Any) -> Reader | None:
+    """Reader of a TIFF file that is large, by the preferences; None for all others, so that nobody has to choose."""
+    from napari_sam2_video.plugin.settings import read_settings
+
+    file = _single(path)
+    if file is None or not file.is_file() or file.stat().st_size < read_settings().large_tiff_mb * 1_000_000:
+        return None
+    return _open
+
+
+def folder_reader(path: Any) -> Reader | None:
+    """Reader of a folder that holds a sequence of images and nothing that another reader knows better."""
+    folder = _single(path)
+    if folder is None or not folder.is_dir() or folder.suffix.lower() in {SESSION_SUFFIX, ".zarr"}:
+        return None
+    count = 0
+    with os.scandir(folder) as entries:
+        for _, entry in zip(range(LOOKED_AT), entries, strict=False):
+            if entry.name in {".zattrs", ".zgroup", "zarr.json"}:
+                return None
+            count += Path(entry.name).suffix.lower() in IMAGES
+    return _open if count >= FEWEST_IMAGES else None
+
+
+def session_reader(path: Any) -> Reader | None:
+    """Reader of a session: it opens in the widget, which is shown if it is not."""
+    folder = _single(path)
+    if folder is None or not (folder / "session.json").is_file():
+        return None
+    return _open_session
+
+
+def _open_session(path: Any) -> list[LayerData]:
+    from napari import current_viewer
+    from napari.viewer import Viewer
+
+    viewer = current_viewer()
+    if isinstance(viewer, Viewer):
+        _, widget = viewer.window.add_plugin_dock_widget(PLUGIN)
+        widget.open_session(Path(path))
+        # napari asks for at least one layer; this tells it that there is nothing to add.
+        return [(None,)]  # type: ignore[list-item]
+    return _session_layers(Path(path))
+
+
+def _session_layers(folder: Path) -> list[LayerData]:
+    """Layers of a session where there is no window to put the widget in."""
+    import numpy as np
+
+    from napari_sam2_video.session import Session
+
+    session = Session.open(folder, read_only=True)
+    image = recording_layer(reopened(session.recording), window=session.view.settings.window)
+    labels = np.asarray(session.labels)
+    session.close()
+    return [image, (labels, {"name": f"{folder.stem} masks"}, "labels")]
+
+
+def made_of_array(folder: Path) -> bool:
+    """Whether a session was made of an array, which has to be in the viewer to open it again."""
+    try:
+        source = json.loads((folder / "session.json").read_bytes())["source"]
+        return source["path"] is None
+    except (OSError, ValueError, KeyError, TypeError):
+        return False

@@ -1,0 +1,220 @@
+"""The dock widget: it puts the panels together."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from qtpy.QtCore import QEvent, QObject, Qt, QTimer
+from qtpy.QtWidgets import QLabel, QMessageBox, QScrollArea, QToolButton, QVBoxLayout, QWidget
+
+from napari_sam2_video.plugin.controller import Controller
+from napari_sam2_video.plugin.export_panel import ExportPanel
+from napari_sam2_video.plugin.handle import SessionHandle
+from napari_sam2_video.plugin.keys import Key, Keys
+from napari_sam2_video.plugin.model_panel import ModelPanel
+from napari_sam2_video.plugin.objects_panel import ObjectsPanel
+from napari_sam2_video.plugin.recording_panel import RecordingPanel
+from napari_sam2_video.plugin.review_panel import ReviewPanel
+from napari_sam2_video.plugin.session_panel import SessionPanel
+from napari_sam2_video.plugin.settings import PLUGIN
+from napari_sam2_video.plugin.track_panel import RunBar, TrackPanel
+from napari_sam2_video.plugin.ui import Section, row
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from napari.viewer import Viewer
+
+WIDTH = 340
+STATUS_SECONDS = 4000
+
+
+class TrackingWidget(QWidget):
+    """Track objects with SAM 2.
+
+    Parameters
+    ----------
+    napari_viewer : Viewer
+        The viewer.
+
+    Attributes
+    ----------
+    handle : SessionHandle
+        The same session for scripts.
+    """
+
+    def __init__(self, napari_viewer: Viewer) -> None:
+        super().__init__()
+        self.controller = controller = Controller(napari_viewer, self)
+        self.recording = RecordingPanel(controller)
+        self.model = ModelPanel(controller)
+        self.objects = ObjectsPanel(controller, self.start_session)
+        self.track = TrackPanel(controller)
+        self.run_bar = RunBar(controller, self.track, self.model.missing)
+        self.review = ReviewPanel(controller)
+        self.export = ExportPanel(controller)
+        self.session = SessionPanel(controller, lambda: self.recording.layer)
+        self.handle = SessionHandle(controller, self.start_session)
+        self.sections = {
+            "recording": Section("Recording", self.recording),
+            "model": Section("Model", self.model, expanded=False),
+            "objects": Section("Objects and prompts", self.objects),
+            "track": Section("Run", self.track, expanded=False),
+            "review": Section("Review", self.review, expanded=False),
+            "export": Section("Export", self.export, expanded=False),
+            "session": Section("Session", self.session, expanded=False),
+        }
+        self._closed = False
+        self._lay_out()
+        self.keys = Keys(controller.viewer, self._keys())
+        controller.session_changed.connect(self._on_session)
+        controller.told.connect(self._tell)
+        self.sections["model"].toggled.connect(lambda opened: self.model.probe() if opened else None)
+        self.sections["export"].toggled.connect(lambda opened: self.export.offer_formats() if opened else None)
+        controller.viewer.layers.events.inserted.connect(self._on_inserted)
+        # The dock throws its widget out without closing it; the window closes without asking it.
+        self.destroyed.connect(controller.close)
+        self._window: Any = None
+
+    def _lay_out(self) -> None:
+        inside = QWidget()
+        stack = QVBoxLayout(inside)
+        stack.setContentsMargins(2, 2, 2, 2)
+        stack.setSpacing(2)
+        for section in self.sections.values():
+            stack.addWidget(section)
+        stack.addStretch(1)
+        self.panels = QScrollArea()
+        self.panels.setWidgetResizable(True)
+        self.panels.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.panels.setWidget(inside)
+        self.help_button = QToolButton()
+        self.help_button.setText("Keys")
+        self.help_button.setToolTip("All keys of this widget.")
+        self.help_button.clicked.connect(self.show_keys)
+        title = QLabel("<b>SAM 2 video tracking</b>")
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(4, 4, 4, 4)
+        layout.setSpacing(2)
+        layout.addWidget(row(title, self.help_button, stretch=0))
+        layout.addWidget(self.panels, 1)
+        layout.addWidget(self.run_bar)
+        self.setMinimumWidth(WIDTH)
+
+    def _keys(self) -> list[Key]:
+        objects, review, controller = self.objects, self.review, self.controller
+        return [
+            Key("n", "New object", objects.new_object),
+            Key("q", "Switch between points on and beside the object", objects.switch_sign),
+            Key("k", "Other candidate of the preview", objects.cycle),
+            Key("u", "Take the shown candidate", objects.take),
+            Key("g", "Track", self.run_bar.start),
+            Key("h", "Stop", controller.stop),
+            Key("j", "Next doubtful frame", review.next_doubtful),
+            Key("w", "Accept the object on this frame", review.accept),
+            Key("Control-z", "Undo", controller.undo, on_layers=True),
+            Key("Control-Shift-z", "Redo", controller.redo, on_layers=True),
+        ]
+
+    def show_keys(self) -> None:
+        """List the keys."""
+        box = QMessageBox(self)
+        box.setWindowTitle("Keys")
+        box.setTextFormat(Qt.TextFormat.RichText)
+        box.setText(self.keys.listed())
+        box.open()
+
+    # Sessions
+
+    def start_session(self, then: Callable[[], Any] | None = None) -> None:
+        """Make a session of the chosen layer with the chosen settings, then call `then`."""
+        problem = self.recording.problem()
+        layer, choices = self.recording.layer, self.recording.choices()
+        if problem or layer is None or choices is None:
+            self.sections["recording"].set_expanded(True)
+            self._tell("info", problem or "Open an image first.")
+            return
+        self.controller.start_session(layer, choices, then)
+
+    def open_session(self, folder: Path) -> None:
+        """Open a session folder and go on where it was left."""
+        self.session.open(folder)
+
+    def _on_session(self) -> None:
+        controller = self.controller
+        opened = controller.session is not None
+        if opened:
+            self.sections["recording"].set_expanded(False)
+            self.sections["objects"].set_expanded(True)
+            assert controller.run is not None
+            controller.run.ended.connect(self.run_bar.told_end)
+            self._bind_layers()
+        self.run_bar.outcome = ""
+        self.run_bar.update_state()
+
+    def _bind_layers(self) -> None:
+        prompts, masks = self.controller.prompts, self.controller.masks
+        if prompts is not None and masks is not None and masks.masks is not None:
+            self.keys.bind_layers([prompts.points, prompts.shapes, masks.masks])
+
+    def _on_inserted(self, event: Any) -> None:
+        masks = self.controller.masks
+        if masks is not None and event.value is masks.masks:
+            self._bind_layers()
+
+    def _tell(self, kind: str, sentence: str) -> None:
+        from napari.utils.notifications import show_error, show_info
+
+        if kind == "error":
+            show_error(sentence)
+        elif kind == "info":
+            show_info(sentence)
+        self.controller.viewer.status = sentence
+
+    # The end
+
+    def showEvent(self, event: Any) -> None:  # noqa: D102
+        super().showEvent(event)
+        if self._window is not self.window():
+            if self._window is not None:
+                self._window.removeEventFilter(self)
+            window: Any = self.window()
+            window.installEventFilter(self)
+            self._window = window
+
+    def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:  # noqa: D102
+        if event is not None and event.type() == QEvent.Type.Close and watched is self._window:
+            # A window that a person closes may still ask whether it shall; it is hidden once it does.
+            QTimer.singleShot(0, self._close_if_gone)
+        return False
+
+    def _close_if_gone(self) -> None:
+        if self._window is None or not self._window.isVisible():
+            self.close_down()
+
+    def event(self, event: QEvent | None) -> bool:  # noqa: D102
+        if event is not None and event.type() == QEvent.Type.ParentChange and self.parent() is None:
+            self.close_down()
+        return super().event(event)
+
+    def closeEvent(self, event: Any) -> None:  # noqa: D102
+        self.close_down()
+        super().closeEvent(event)
+
+    def close_down(self) -> None:
+        """Stop a run within a frame, close the session and let go of the viewer; returns at once."""
+        if self._closed or not hasattr(self, "keys"):
+            return
+        self._closed = True
+        self.keys.close()
+        self.controller.viewer.layers.events.inserted.disconnect(self._on_inserted)
+        self.recording.close_down()
+        self.objects.close_down()
+        self.controller.close()
+
+
+def find_widget(viewer: Viewer) -> TrackingWidget:
+    """The widget of a viewer, opened if it is not."""
+    _, widget = viewer.window.add_plugin_dock_widget(PLUGIN)
+    return widget  # type: ignore[no-any-return]
