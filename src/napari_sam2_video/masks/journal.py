@@ -93,7 +93,7 @@ class Journal:
         self._size = whole
         if broken:
             self.notes.append(
-                f"{broken} line(s) of {self.path.name} are damaged and were left out; what they said has to be done again."
+                f"{broken} line(s) of {self.path.name} are damaged and were left out; do again what is missing."
             )
             if not self.read_only:
                 keep_copy(data, f"{self.path.name}.damaged", quarantine)

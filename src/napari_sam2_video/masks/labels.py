@@ -57,8 +57,8 @@ class _Painted:
 class LabelArray:
     """Label images of a store, lazily, and a way to paint on them.
 
-    Reading gives a fresh array. Setting a part is a stroke of a person: it is on disk when the assignment returns, and the
-    model never changes those pixels again.
+    Reading gives a fresh array. Setting a part is a stroke of a person: it is on disk when the assignment returns, and
+    the model never changes those pixels again.
 
     - A number sets every pixel of the part.
     - An array sets only those pixels that differ from what was read last through the same index (or from what is there,

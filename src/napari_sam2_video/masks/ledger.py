@@ -188,7 +188,7 @@ class Ledger:
                 misread += 1
         if misread:
             self.notes.append(
-                f"{misread} entries of the journal make no sense and were left out; what they said has to be done again."
+                f"{misread} entries of the journal make no sense and were left out; do again what is missing."
             )
 
     def _read_changes(self, entry: Entry) -> list[Change]:

@@ -38,6 +38,7 @@ FIGURES = np.dtype(
         ("prompted", np.bool_),
     ]
 )
+_BOX = ("y0", "x0", "y1", "x1")
 UNTOUCHED, PAINTED, CLEARED = 0, 1, 2
 
 
@@ -252,7 +253,13 @@ def record_to_json(ref: BlobRef, masks: FrameMasks, figures: npt.NDArray[Any]) -
         values = [float(np.round(row[k], 4)) for k in ("object_score", "predicted_iou", "y", "x")]
         centre = [None, None] if not row["area"] else values[2:]
         rows.append(
-            [*values[:2], int(row["area"]), *centre, *(int(row[k]) for k in ("y0", "x0", "y1", "x1")), int(row["prompted"])]
+            [
+                *values[:2],
+                int(row["area"]),
+                *centre,
+                *(int(row[k]) for k in ("y0", "x0", "y1", "x1")),
+                int(row["prompted"]),
+            ]
         )
     return {
         "ref": ref.to_json(),
@@ -272,7 +279,9 @@ def record_from_json(value: Any) -> RecordInfo:
         raise ValueError("one row of figures an object")
     for index, row in enumerate(rows):
         figures[index] = tuple(math.nan if v is None else v for v in row)
-    return RecordInfo(ref_from_json(value["ref"]), _whole(value["frame"]), -1 if value["walk"] == -1 else 1, ids, figures)
+    return RecordInfo(
+        ref_from_json(value["ref"]), _whole(value["frame"]), -1 if value["walk"] == -1 else 1, ids, figures
+    )
 
 
 def _whole(value: Any) -> int:

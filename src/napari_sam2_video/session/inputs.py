@@ -111,4 +111,3 @@ class Inputs:
             cached = (key, bool(self._masks.object_mask(frame, object_id).any()))
             self._filled[frame, object_id] = cached
         return cached[1]
-

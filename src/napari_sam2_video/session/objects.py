@@ -78,7 +78,9 @@ def check_object(info: ObjectInfo, others: dict[int, ObjectInfo], n_frames: int)
     seen = {info.id}
     while ancestor is not None:
         if ancestor in seen:
-            raise SessionError(f"Object {info.id} cannot descend from object {info.parent}: it would be its own ancestor.")
+            raise SessionError(
+                f"Object {info.id} cannot descend from object {info.parent}: it would be its own ancestor."
+            )
         if ancestor not in others:
             raise SessionError(f"There is no object {ancestor} to be a parent.")
         seen.add(ancestor)

@@ -66,9 +66,7 @@ def to_json(prompts: Sequence[Prompt], keep_blob: Callable[[bytes], str]) -> lis
     return items
 
 
-def from_json(
-    found: PromptSet, shape_yx: tuple[int, int], read_blob: Callable[[str], bytes]
-) -> tuple[Prompt, ...]:
+def from_json(found: PromptSet, shape_yx: tuple[int, int], read_blob: Callable[[str], bytes]) -> tuple[Prompt, ...]:
     """Prompts of their journal form."""
     prompts: list[Prompt] = []
     for item in found.items:

@@ -90,9 +90,7 @@ def result_of(session: Session) -> TrackingResult:
         n_frames=session.n_frames,
         shape_yx=session.shape_yx,
         read_labels=session.masks.read_labels,
-        objects=tuple(
-            ObjectEntry(o.id, o.name, o.color, o.parent, o.parent_frame) for o in session.objects
-        ),
+        objects=tuple(ObjectEntry(o.id, o.name, o.color, o.parent, o.parent_frame) for o in session.objects),
         walk_axis=view.walk_axis,
         plane_axes=view.plane_axes,
         pixel_size=view.pixel_size,

@@ -101,7 +101,7 @@ def run_from_json(key: Any, value: Any) -> RunRecord:
     if settings["objects"] is not None:
         settings["objects"] = tuple(int(i) for i in settings["objects"])
     n_frames = int(value["n_frames"])
-    passes = tuple(Pass(**{k: tuple(v) if isinstance(v, list) else v for k, v in p.items()}) for p in value["passes"])
+    passes = tuple(_pass_from_json(p) for p in value["passes"])
     for one in passes:
         if one.direction not in ("forward", "backward") or not (0 <= one.start < n_frames and 0 <= one.stop < n_frames):
             raise ValueError("a pass outside the recording")
@@ -123,6 +123,18 @@ def run_from_json(key: Any, value: Any) -> RunRecord:
         dict(value["model"]),
         str(value["started"]),
         value["finished"],
+    )
+
+
+def _pass_from_json(value: Any) -> Pass:
+    resume = value["resume_after"]
+    return Pass(
+        int(value["object_id"]),
+        value["direction"],
+        int(value["start"]),
+        int(value["stop"]),
+        tuple(int(d) for d in value["behind"]),
+        None if resume is None else int(resume),
     )
 
 
@@ -218,7 +230,7 @@ class Runner:
         for object_id, marks in run.marks.items():
             if self._inputs.marks(object_id, tag) != marks:
                 raise SessionError(
-                    f"The prompts of object {object_id}, or the model, changed since the run was stopped; track it again."
+                    f"The prompts of object {object_id} or the model changed since the run was stopped; track it again."
                 )
         left = []
         for index, one in enumerate(run.plan.passes):
@@ -255,12 +267,13 @@ class Runner:
             raise
         except MemoryError as error:
             raise DeviceMemoryError(
-                f"This computer ran out of memory{_at(frame)}; the frames done are kept: close other programs or choose a "
-                "smaller model, then resume."
+                f"This computer ran out of memory{_at(frame)}; the frames done are kept: close other programs or "
+                "choose a smaller model, then resume."
             ) from error
         except Exception as error:
             raise EngineError(
-                f"Tracking failed{_at(frame)} ({type(error).__name__}: {error}); the frames done are kept, resume to go on."
+                f"Tracking failed{_at(frame)} ({type(error).__name__}: {error}); the frames done are kept, "
+                "resume to go on."
             ) from error
 
     def _note_model(self, run: RunRecord, tracker: TrackerLike) -> None:

@@ -1,0 +1,292 @@
+"""What the masks of a session are: the model's, the person's, and the label images that both make."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_sam2_video.errors import StoreError
+from napari_sam2_video.masks.durable import keep_copy
+from napari_sam2_video.masks.paint import EMPTY, PaintLayer, apply, fold, region_of
+from napari_sam2_video.masks.records import FIGURES, decode_masks, decode_stroke, measure
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import numpy.typing as npt
+
+    from napari_sam2_video.masks.blobs import BlobStore
+    from napari_sam2_video.masks.ledger import Ledger
+    from napari_sam2_video.masks.records import RecordInfo, Stroke, StrokeInfo
+    from napari_sam2_video.types import FrameMasks, ObjectMask
+
+CACHE_BYTES = 128 << 20
+_LAYERS = 16
+
+
+class MaskReader:
+    """Masks read from the tables and the packs.
+
+    The label image of a frame follows from what the model computed last for each object (the higher level wins a
+    pixel, a tie goes to the lower id) and from the person's pixels, which lie over all. A record that turns out to be
+    damaged is left out, with a note, as if its frame had not been done.
+
+    Parameters
+    ----------
+    ledger : Ledger
+        The tables.
+    blobs : BlobStore
+        The packs.
+    n_frames : int
+        Number of frames.
+    shape_yx : tuple of int
+        Shape of a frame.
+    quarantine : Path
+        Where damaged bytes are kept.
+    """
+
+    def __init__(
+        self, ledger: Ledger, blobs: BlobStore, n_frames: int, shape_yx: tuple[int, int], quarantine: Path
+    ) -> None:
+        self.n_frames = n_frames
+        self.shape_yx = shape_yx
+        self.ledger = ledger
+        self.blobs = blobs
+        self.read_only = blobs.read_only
+        self.notes: list[str] = []
+        self._quarantine = quarantine
+        self._images: OrderedDict[tuple[Any, ...], npt.NDArray[Any]] = OrderedDict()
+        self._layers: OrderedDict[int, tuple[Any, PaintLayer]] = OrderedDict()
+        self._cache_lock = threading.Lock()
+        self._highest = 0
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Smallest unsigned type that holds every id there ever was."""
+        return np.dtype(np.uint8 if self._highest <= 0xFF else np.uint16 if self._highest <= 0xFFFF else np.uint32)
+
+    def read_labels(self, frame: int) -> npt.NDArray[Any]:
+        """Label image of a frame, read-only, shape ``(Y, X)``, of `dtype`."""
+        self._check_frame(frame)
+        key = self.image_key(frame)
+        with self._cache_lock:
+            image = self._images.get(key)
+            if image is not None:
+                self._images.move_to_end(key)
+                return image
+        image = self._compose(frame)
+        self._cache(key, image)
+        return image
+
+    def object_masks(self, frame: int) -> list[ObjectMask]:
+        """What the model computed last for each object on a frame, by ascending id."""
+        self._check_frame(frame)
+        with self.ledger.lock:
+            numbers = self.ledger.get("masks", frame, ())
+        removed = self._removed()
+        found: dict[int, ObjectMask] = {}
+        for number in numbers:
+            masks = self._record(number)
+            if masks is None:
+                continue
+            for mask in masks.objects:
+                if mask.object_id not in found and number > removed.get(mask.object_id, 0):
+                    found[mask.object_id] = mask
+        return [found[i] for i in sorted(found)]
+
+    def object_levels(self, frame: int, object_id: int) -> ObjectMask | None:
+        """What the model computed last for one object on a frame, None if nothing."""
+        return next((m for m in self.object_masks(frame) if m.object_id == object_id), None)
+
+    def object_mask(self, frame: int, object_id: int) -> npt.NDArray[np.bool_]:
+        """One object's own pixels, shape ``(Y, X)``: the model's, even where others cover them, and the person's."""
+        inside = np.zeros(self.shape_yx, bool)
+        mask = self.object_levels(frame, object_id)
+        if mask is not None:
+            inside[region_of(mask.origin_yx, mask.levels.shape)] = mask.levels > 0
+        layer = self.paint_layer(frame)
+        inside[layer.region][layer.painted] = (layer.values == object_id)[layer.painted]
+        return inside
+
+    def paint_layer(self, frame: int) -> PaintLayer:
+        """The person's pixels of a frame."""
+        top = self.ledger.get("paint", frame, 0)
+        removed = self._removed()
+        key = (top, tuple(sorted(removed.items())))
+        with self._cache_lock:
+            cached = self._layers.get(frame)
+            if cached is not None and cached[0] == key:
+                self._layers.move_to_end(frame)
+                return cached[1]
+        layer = self._fold(self._chain(frame), removed) if top else EMPTY
+        with self._cache_lock:
+            self._layers[frame] = (key, layer)
+            while len(self._layers) > _LAYERS:
+                self._layers.popitem(last=False)
+        return layer
+
+    def touched(self, frame: int) -> dict[int, int]:
+        """Objects that a person painted on or erased from on a frame, with the newest stroke that did."""
+        removed = self._removed()
+        newest = self._newest(self.ledger.get("paint", frame, 0))
+        return {i: n for i, n in newest.items() if n > removed.get(i, 0)}
+
+    def painted(self, object_id: int | None = None) -> list[int]:
+        """Frames with paint, or with paint that touches an object, in ascending order."""
+        with self.ledger.lock:
+            frames = sorted(int(f) for f in self.ledger.table("paint"))
+        if object_id is None:
+            return frames
+        return [f for f in frames if object_id in self.touched(f)]
+
+    def walked(self, object_id: int) -> npt.NDArray[np.int8]:
+        """Direction in which each frame was computed last: 1 forward, -1 backward, 0 not yet; shape ``(n_frames,)``."""
+        result = np.zeros(self.n_frames, np.int8)
+        for frame, info, _ in self._rows(object_id):
+            result[frame] = info.walk
+        return result
+
+    def frames_done(self, object_id: int) -> npt.NDArray[np.int64]:
+        """Frames on which the model computed an object, in ascending order."""
+        return np.array([frame for frame, _, _ in self._rows(object_id)], np.int64)
+
+    def scores(self, object_id: int) -> dict[str, npt.NDArray[Any]]:
+        """Figures of an object, one entry a frame that is done or painted, in ascending order.
+
+        Returns
+        -------
+        dict of str to ndarray
+            ``frame``, ``object_score`` (logit), ``predicted_iou``, ``area`` (pixels), ``y``, ``x`` (centre, NaN where
+            the object is absent), ``y0``, ``x0``, ``y1``, ``x1`` (box, end not included), ``prompted``, ``painted``,
+            ``walk`` (1 forward, -1 backward, 0 painted only).
+        """
+        rows = {frame: (info.figures[index], info.walk) for frame, info, index in self._rows(object_id)}
+        by_hand = set(self.painted(object_id))
+        frames = sorted(rows.keys() | by_hand)
+        figures = np.zeros(len(frames), FIGURES)
+        walk = np.zeros(len(frames), np.int8)
+        for index, frame in enumerate(frames):
+            if frame in rows:
+                figures[index], walk[index] = rows[frame]
+            if frame in by_hand:
+                measure(figures[index], self.object_mask(frame, object_id), (0, 0))
+        result: dict[str, npt.NDArray[Any]] = {"frame": np.array(frames, np.int64)}
+        result.update({str(name): figures[name].copy() for name in FIGURES.names or ()})
+        result["painted"] = np.array([frame in by_hand for frame in frames], bool)
+        result["walk"] = walk
+        return result
+
+    def image_key(self, frame: int) -> tuple[Any, ...]:
+        """What the label image of a frame follows from; equal keys mean equal images."""
+        with self.ledger.lock:
+            removed = self.ledger.table("removed")
+            return (
+                frame,
+                tuple(self.ledger.get("masks", frame, ())),
+                self.ledger.get("paint", frame, 0),
+                tuple(sorted(removed.items())),
+                self.dtype.str,
+            )
+
+    def _cache(self, key: tuple[Any, ...], image: npt.NDArray[Any]) -> None:
+        image.flags.writeable = False
+        with self._cache_lock:
+            for old in [k for k in self._images if k[0] == key[0]]:
+                del self._images[old]
+            self._images[key] = image
+            room = CACHE_BYTES
+            for cached in reversed(list(self._images)):
+                room -= self._images[cached].nbytes
+                if room < 0 and cached != key:
+                    del self._images[cached]
+
+    def _compose(self, frame: int) -> npt.NDArray[Any]:
+        labels_yx = np.zeros(self.shape_yx, self.dtype)
+        masks = self.object_masks(frame)
+        best = np.zeros(self.shape_yx, np.uint8) if len(masks) > 1 else None
+        for mask in masks:
+            part = region_of(mask.origin_yx, mask.levels.shape)
+            if best is None:
+                labels_yx[part][mask.levels > 0] = mask.object_id
+            else:
+                wins = mask.levels > best[part]
+                labels_yx[part][wins] = mask.object_id
+                best[part][wins] = mask.levels[wins]
+        apply(self.paint_layer(frame), labels_yx)
+        return labels_yx
+
+    def _record(self, number: int) -> FrameMasks | None:
+        info: RecordInfo | None = self.ledger.get("records", number)
+        if info is None:
+            return None
+        try:
+            return decode_masks(self.blobs.get(info.ref), self.shape_yx)
+        except StoreError as error:
+            self._give_up("records", number, info, str(error))
+            return None
+
+    def _stroke(self, number: int) -> Stroke | None:
+        info: StrokeInfo | None = self.ledger.get("strokes", number)
+        if info is None:
+            return None
+        try:
+            return decode_stroke(self.blobs.get(info.ref), self.shape_yx)
+        except StoreError as error:
+            self._give_up("strokes", number, info, str(error))
+            return None
+
+    def _give_up(self, table: str, number: int, info: RecordInfo | StrokeInfo, reason: str) -> None:
+        """Leave a damaged record out, keeping its bytes in the quarantine folder."""
+        self.notes.append(f"Frame {info.frame} lost what was kept of it: {reason}")
+        if self.read_only or table != "records":
+            return
+        path = self.blobs.path(info.ref.pack)
+        if path.exists():
+            with path.open("rb") as file:
+                file.seek(info.ref.offset)
+                keep_copy(file.read(info.ref.length), f"frame-{info.frame}-record-{number}", self._quarantine)
+        self.ledger.commit([(table, number, None)])
+
+    def _rows(self, object_id: int) -> list[tuple[int, RecordInfo, int]]:
+        """(frame, record, row) of the newest record of an object on each frame, by ascending frame."""
+        found = []
+        with self.ledger.lock:
+            since = self.ledger.get("removed", object_id, 0)
+            records = self.ledger.table("records")
+            for frame, numbers in self.ledger.table("masks").items():
+                for number in numbers:
+                    info = records.get(number)
+                    if info is not None and number > since and object_id in info.ids:
+                        found.append((int(frame), info, info.ids.index(object_id)))
+                        break
+        return sorted(found, key=lambda row: row[0])
+
+    def _removed(self) -> dict[int, int]:
+        with self.ledger.lock:
+            return {int(i): int(n) for i, n in self.ledger.table("removed").items()}
+
+    def _newest(self, top: int) -> dict[int, int]:
+        info: StrokeInfo | None = self.ledger.get("strokes", top) if top else None
+        return {} if info is None else info.newest
+
+    def _chain(self, frame: int) -> list[int]:
+        """Strokes of a frame, newest first."""
+        chain = []
+        number = self.ledger.get("paint", frame, 0)
+        while number:
+            chain.append(number)
+            info = self.ledger.get("strokes", number)
+            below = 0 if info is None else info.below
+            number = below if below < number else 0
+        return chain
+
+    def _fold(self, newest_first: list[int], removed: dict[int, int]) -> PaintLayer:
+        strokes = [(n, self._stroke(n)) for n in reversed(newest_first)]
+        return fold([(n, s) for n, s in strokes if s is not None], removed)
+
+    def _check_frame(self, frame: int) -> None:
+        if not 0 <= frame < self.n_frames:
+            raise StoreError(f"There is no frame {frame}; the recording has the frames 0 to {self.n_frames - 1}.")

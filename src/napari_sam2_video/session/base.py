@@ -1,0 +1,214 @@
+"""What a session knows, read from its tables."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+
+from napari_sam2_video.errors import PromptError, SessionError
+from napari_sam2_video.masks.journal import Journal
+from napari_sam2_video.masks.ledger import Ledger
+from napari_sam2_video.masks.store import MaskStore
+from napari_sam2_video.masks.store import decoders as mask_decoders
+from napari_sam2_video.session.inputs import Inputs, mark_from_json, model_tag
+from napari_sam2_video.session.objects import ObjectInfo, object_from_json
+from napari_sam2_video.session.prompts import from_json, prompts_from_json
+from napari_sam2_video.session.run import run_from_json
+from napari_sam2_video.types import ModelSettings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from pathlib import Path
+
+    import numpy.typing as npt
+
+    from napari_sam2_video.engine.plan import ObjectState
+    from napari_sam2_video.frames.recording import Recording
+    from napari_sam2_video.frames.view import FrameView
+    from napari_sam2_video.masks.blobs import BlobRef
+    from napari_sam2_video.session.lock import SessionLock
+    from napari_sam2_video.session.run import TrackerLike
+    from napari_sam2_video.types import FrameSource, Prompt
+
+TrackerFactory: TypeAlias = "Callable[[ModelSettings, FrameSource, Path | None], TrackerLike]"
+
+
+class SessionReader:
+    """Tables of an open session; see `Session`."""
+
+    def __init__(
+        self,
+        folder: Path,
+        recording: Recording,
+        view: FrameView,
+        *,
+        lock: SessionLock | None,
+        owns_recording: bool,
+        tracker_factory: TrackerFactory | None,
+    ) -> None:
+        self.folder = folder
+        self.recording = recording
+        self.view = view
+        self.read_only = lock is None
+        self.on_change: list[Callable[[str], None]] = []
+        self._lock = lock
+        self._owns_recording = owns_recording
+        self._tracker_factory = tracker_factory or default_tracker
+        self._tracker: TrackerLike | None = None
+        self._tracker_lock = threading.Lock()
+        self._run_lock = threading.Lock()
+        self._running: frozenset[int] | None = None
+        self._closed = False
+        quarantine = folder / "quarantine"
+        journal = Journal(folder / "journal.jsonl", read_only=self.read_only, quarantine=quarantine)
+        try:
+            self._ledger = Ledger(journal, {**mask_decoders(), **_decoders()})
+            self.masks = MaskStore(
+                folder / "masks",
+                self._ledger,
+                view.n_frames,
+                view.shape_yx,
+                read_only=self.read_only,
+                quarantine=quarantine,
+            )
+        except BaseException:
+            journal.close()
+            raise
+        self._inputs = Inputs(self._ledger, self.masks)
+
+    @property
+    def n_frames(self) -> int:
+        """Number of frames."""
+        return self.view.n_frames
+
+    @property
+    def shape_yx(self) -> tuple[int, int]:
+        """Shape of a frame in pixels."""
+        return self.view.shape_yx
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Sentences about what was found damaged, and what the recording has to say."""
+        return (*self.recording.notes, *self._ledger.notes, *self.masks.notes)
+
+    @property
+    def model_settings(self) -> ModelSettings:
+        """The network that runs use."""
+        settings: ModelSettings = self._ledger.get("model", "settings", ModelSettings())
+        return settings
+
+    @property
+    def objects(self) -> tuple[ObjectInfo, ...]:
+        """All objects, by ascending id."""
+        with self._ledger.lock:
+            table = self._ledger.table("objects")
+            return tuple(table[i] for i in sorted(table, key=int))
+
+    def object(self, object_id: int) -> ObjectInfo:
+        """One object.
+
+        Raises
+        ------
+        SessionError
+            If there is none of that id.
+        """
+        info: ObjectInfo | None = self._ledger.get("objects", object_id)
+        if info is None:
+            raise SessionError(f"There is no object {object_id}.")
+        return info
+
+    def prompts(self, object_id: int | None = None, frame: int | None = None) -> tuple[Prompt, ...]:
+        """Prompts, of one object or on one frame if asked for, by ascending frame and object."""
+        with self._ledger.lock:
+            found = sorted(self._ledger.table("prompts").values(), key=lambda p: (p.frame, p.object_id))
+        return tuple(
+            prompt
+            for p in found
+            if object_id in (None, p.object_id) and frame in (None, p.frame)
+            for prompt in from_json(p, self.shape_yx, self._read_blob)
+        )
+
+    def accepted(self, object_id: int) -> frozenset[int]:
+        """Frames of an object that are accepted."""
+        return self._inputs.accepted(object_id)
+
+    def dirty(self) -> tuple[int, ...]:
+        """Objects whose prompts or paint changed since they were tracked."""
+        tag = model_tag(self.model_settings)
+        return tuple(o.id for o in self.objects if self._inputs.is_dirty(o.id, tag))
+
+    def state(self, object_id: int) -> ObjectState:
+        """What planning a run knows of an object."""
+        self.object(object_id)
+        return self._inputs.state(object_id, model_tag(self.model_settings))
+
+    def scores(self, object_id: int) -> dict[str, npt.NDArray[Any]]:
+        """Figures of an object by frame, as of `MaskStore.scores`, and ``accepted``."""
+        figures = self.masks.scores(object_id)
+        accepted = self.accepted(object_id)
+        figures["accepted"] = np.array([int(f) in accepted for f in figures["frame"]], bool)
+        return figures
+
+    @property
+    def can_undo(self) -> str | None:
+        """What `undo` would take back."""
+        return self._ledger.undoable
+
+    @property
+    def can_redo(self) -> str | None:
+        """What `redo` would do again."""
+        return self._ledger.redoable
+
+    @property
+    def running(self) -> bool:
+        """True while a run is under way."""
+        return self._running is not None
+
+    def _read_blob(self, name: str) -> bytes:
+        ref: BlobRef | None = self._ledger.get("blobs", name)
+        if ref is None:
+            raise PromptError("A mask prompt is gone from the journal; draw it again.")
+        return self.masks.blobs.get(ref)
+
+    def _next_id(self) -> int:
+        with self._ledger.lock:
+            used: Iterable[Any] = [*self._ledger.table("objects"), *self._ledger.table("removed")]
+            return max((int(i) for i in used), default=0) + 1
+
+    def _check_idle(self, object_id: int) -> None:
+        if self._running is not None and (object_id in self._running or not self._running):
+            raise SessionError(f"Object {object_id} is being tracked; stop the run first.")
+
+    def _check_writable(self) -> None:
+        if self.read_only:
+            raise SessionError(f"{self.folder} is open for reading only; open it for writing to change it.")
+
+    def _emit(self, *kinds: str) -> None:
+        for kind in kinds:
+            for listener in list(self.on_change):
+                listener(kind)
+
+
+def default_tracker(settings: ModelSettings, view: FrameSource, memory: Path | None) -> TrackerLike:
+    """Tracker with the network that the settings name."""
+    from napari_sam2_video.engine.load import load_model
+    from napari_sam2_video.engine.shelf import MemoryFolder
+    from napari_sam2_video.engine.tracker import Tracker
+    from napari_sam2_video.models.resolve import resolve_model
+
+    model = load_model(resolve_model(settings.model), settings)
+    return Tracker(model, view, MemoryFolder(memory))
+
+
+def _decoders() -> dict[str, Decoder]:
+    return {
+        "objects": object_from_json,
+        "prompts": prompts_from_json,
+        "accepted": lambda _, value: tuple((int(a), int(b)) for a, b in value),
+        "conditioned": lambda _, value: mark_from_json(value),
+        "memory": lambda _, value: mark_from_json(value),
+        "runs": run_from_json,
+        "model": lambda _, value: ModelSettings(**value),
+    }
