@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 
-from napari_sam2_video.export.job import ExportFormat, ExportJob, ExportOption
+from napari_sam2_video.export.job import ExportFormat, ExportJob, ExportOption, need
 from napari_sam2_video.export.spots import axis_positions, find_spots
 from napari_sam2_video.masks.measure import measure
 
@@ -64,9 +64,11 @@ def write_measurements(job: ExportJob) -> None:
     """Write every measurement, as CSV or as Parquet by the suffix."""
     table = measure(job.result, intensity=job.options["intensity"], progress=job.progress)
     if job.path.suffix.lower() == ".parquet":
-        table.to_parquet(job.path)
-    else:
-        table.to_csv(job.path)
+        need("pyarrow", "measurements-csv")
+        table.to_pandas().to_parquet(job.path, engine="pyarrow", index=False)
+        return
+    with job.path.open("w", newline="", encoding="utf-8") as stream:
+        table.to_csv(stream)
 
 
 TRACKMATE = ExportFormat(

@@ -1,0 +1,86 @@
+"""Write docs/formats.md from the registry of export formats; ``--check`` only says whether it is current."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from itertools import groupby
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from napari_sam2_video.export.registry import FORMATS
+
+if TYPE_CHECKING:
+    from napari_sam2_video.export.job import ExportFormat, ExportOption
+
+TARGET = Path(__file__).parents[1] / "docs" / "formats.md"
+INTRODUCTION = """\
+# Export formats
+
+Every format is written by the *Export* panel, by `napari-sam2-video export RUN.sam2v OUT --format NAME` and by
+`napari_sam2_video.export.registry.export(session.result(), "OUT", format="NAME")`. Where the suffix of the target tells
+the format, the name can be left out; those suffixes are **bold**.
+
+- An export is written beside its target under a hidden name (`.NAME.part-…`) and renamed when it is complete: a target
+  is always what it was or whole, also when the disk is full or the program is killed.
+- A target that exists is replaced only if you say so. A folder is replaced only if an export made it.
+- Frames are read and written one at a time, so memory does not grow with the length of the recording
+  (exceptions: DICOM SEG holds the label volume; tables of tracks hold their rows).
+- Ids that a format cannot hold are refused, never changed.
+- How the result was made (source, model and its SHA-256, settings, versions) goes with every export: inside the file
+  where the format has a place for it, as `provenance.json` in folders, as `NAME.provenance.json` beside other files.
+- Pixel sizes, frame interval and units are those of the recording. Only NIfTI and DICOM SEG hold the orientation of an
+  oblique volume; the others say so.
+- Objects lie in a `(frame, y, x)` stack in the order in which the recording was walked; NIfTI and DICOM SEG are turned
+  back into the order of the source.
+"""
+
+
+def default_of(option: ExportOption) -> str:
+    """The default as one would type it."""
+    if option.default is None:
+        return "–"
+    return f"`{str(option.default).lower() if option.kind == 'bool' else option.default}`"
+
+
+def names_of(entry: ExportFormat) -> str:
+    """Suffixes, bold where they choose the format."""
+    if not entry.suffixes:
+        return "folder"
+    mark = "**" if entry.guess else ""
+    return ", ".join(f"{mark}`{suffix}`{mark}" for suffix in entry.suffixes)
+
+
+def render() -> str:
+    """The whole page."""
+    parts = [INTRODUCTION]
+    groups = list(dict.fromkeys(entry.group for entry in FORMATS.values()))
+    ordered = sorted(FORMATS.values(), key=lambda entry: groups.index(entry.group))
+    for group, entries in groupby(ordered, key=lambda entry: entry.group):
+        parts.append(f"\n## {group}\n")
+        parts.append("| Format | `--format` | Name ends in | Highest id | What it holds |\n|---|---|---|---|---|")
+        listed = list(entries)
+        for entry in listed:
+            limit = "any" if entry.max_id is None else str(entry.max_id)
+            parts.append(f"| {entry.title} | `{entry.name}` | {names_of(entry)} | {limit} | {entry.about} |")
+        if any(entry.options for entry in listed):
+            parts.append("\n| Option of | Name | Kind | Default | |\n|---|---|---|---|---|")
+        for entry in listed:
+            for option in entry.options:
+                kind = " or ".join(f"`{choice}`" for choice in option.choices) or option.kind
+                parts.append(f"| `{entry.name}` | `{option.name}` | {kind} | {default_of(option)} | {option.help} |")
+    return "\n".join(parts) + "\n"
+
+
+def main() -> int:
+    """Write the page, or compare it."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--check", action="store_true", help="write nothing, exit 1 if the page is not current")
+    if parser.parse_args().check:
+        return int(not TARGET.is_file() or TARGET.read_text(encoding="utf-8") != render())
+    TARGET.write_text(render(), encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
