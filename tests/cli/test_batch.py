@@ -207,3 +207,26 @@ def test_a_wrong_table_gives_one_sentence(tmp_path, name, content, message):
 def test_a_missing_table_gives_one_sentence(tmp_path):
     with pytest.raises(BatchError, match="cannot be read"):
         read_table(tmp_path / "nothing.csv")
+
+
+@pytest.fixture
+def cluster():
+    distributed = pytest.importorskip("distributed")
+    with distributed.LocalCluster(
+        n_workers=2, threads_per_worker=1, processes=False, dashboard_address=None, worker_dashboard_address=None
+    ) as local:
+        yield local
+
+
+def test_a_dask_cluster_runs_the_items(tmp_path, worker, items, cluster):
+    batch = items("", "bad", "die once")
+    report = run_batch(batch, tmp_path / "report.csv", scheduler=cluster.scheduler_address, worker_command=worker)
+    assert [result.status for result in report.results] == ["done", "failed", "done"]
+    assert [tries(item) for item in batch] == [1, 1, 2]
+
+
+def test_a_scheduler_that_does_not_answer_gives_one_sentence(tmp_path, worker, items, monkeypatch):
+    pytest.importorskip("distributed")
+    monkeypatch.setattr("napari_sam2_video.batch.run._CONNECT_SECONDS", 0.5)
+    with pytest.raises(BatchError, match=r"No dask scheduler answers at tcp://127\.0\.0\.1:9"):
+        run_batch(items(""), tmp_path / "report.csv", scheduler="tcp://127.0.0.1:9", worker_command=worker)

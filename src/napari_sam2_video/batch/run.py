@@ -16,6 +16,8 @@ from napari_sam2_video.batch.table import BatchError, BatchItem
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+_CONNECT_SECONDS = 10.0
+
 
 def run_batch(
     items: Sequence[BatchItem],
@@ -93,7 +95,7 @@ def _on_cluster(items: Sequence[BatchItem], how: Attempts, address: str) -> Iter
             'A dask cluster needs another package; install it with: pip install "napari-sam2-video[distributed]".'
         ) from error
     try:
-        client = Client(address, timeout=30)
+        client = Client(address, timeout=_CONNECT_SECONDS)
     except (OSError, ValueError) as error:
         raise BatchError(f"No dask scheduler answers at {address}; check the address and that it runs.") from error
     with client:
