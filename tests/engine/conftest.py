@@ -90,9 +90,7 @@ class Meta:
         images = torch.from_numpy(frames / 255.0).permute(0, 3, 1, 2).float()
         images -= torch.tensor((0.485, 0.456, 0.406))[:, None, None]
         images /= torch.tensor((0.229, 0.224, 0.225))[:, None, None]
-        monkeypatch.setattr(
-            "sam2.sam2_video_predictor.load_video_frames", lambda **_: (images, *scene.shape_yx)
-        )
+        monkeypatch.setattr("sam2.sam2_video_predictor.load_video_frames", lambda **_: (images, *scene.shape_yx))
         self.predictor = make_predictor(preset)
         self.state = self.predictor.init_state("unused")
 

@@ -364,8 +364,8 @@ class Sam2Model:
         batch = len(recalls)
         memories, positions = [], []
         for column in zip(*(r.spatial for r in recalls), strict=True):
-            stacked = torch.cat([spatial.to(self.device) for _, spatial in column])
-            memories.append(stacked.flatten(2).permute(2, 0, 1).float())
+            stacked = torch.cat([spatial.to(self.device).float() for _, spatial in column])
+            memories.append(stacked.flatten(2).permute(2, 0, 1))
             times = [t for t, _ in column] if len({t for t, _ in column}) > 1 else [column[0][0]]
             time = torch.cat([net.maskmem_tpos_enc[net.num_maskmem - t - 1] for t in times], dim=1)
             positions.append(self._memory_position + time)
