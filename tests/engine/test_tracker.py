@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import chain, repeat
 
 import numpy as np
 import pytest
@@ -54,7 +55,7 @@ def test_masks_are_the_logits_at_frame_resolution(run, scene):
 
 
 def test_stop_ends_the_run_before_the_next_frame(run, scene):
-    answers = iter([False, False, False, True])
+    answers = chain([False] * 3, repeat(True))
     seen = [m.frame for m in run.tracker.run(whole(scene.n_frames), stop=lambda: next(answers))]
     assert seen == [4, 5, 6]
 
