@@ -1,0 +1,75 @@
+"""The parts import each other one way, and what scripts import is light."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import napari_sam2_video
+
+ROOT = Path(napari_sam2_video.__file__).parent
+LOW = {"__version__", "errors", "types"}
+MAY_IMPORT = {
+    "errors": set(),
+    "types": set(),
+    "frames": LOW,
+    "models": LOW,
+    "synthetic": LOW,
+    "engine": LOW | {"models"},
+    "masks": LOW | {"engine"},
+    "export": LOW | {"frames", "masks"},
+    "session": LOW | {"frames", "models", "engine", "masks", "export"},
+}
+PARTS = sorted({path.stem if path.is_file() else path.name for path in ROOT.iterdir() if path.name[0] not in "._"})
+
+
+def imported_parts(part):
+    found = {}
+    files = [ROOT / f"{part}.py"] if (ROOT / f"{part}.py").exists() else sorted((ROOT / part).rglob("*.py"))
+    for path in files:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            names = []
+            if isinstance(node, ast.Import):
+                names = [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom) and node.module:
+                assert node.level == 0, f"{path} imports relatively"
+                names = [f"{node.module}.{alias.name}" for alias in node.names]
+            for name in names:
+                package, _, rest = name.partition(".")
+                if package == "napari_sam2_video" and rest:
+                    found.setdefault(rest.split(".")[0], path)
+    found.pop(part, None)
+    return found
+
+
+@pytest.mark.parametrize("part", sorted(MAY_IMPORT))
+def test_imports_go_one_way(part):
+    wrong = {name: path for name, path in imported_parts(part).items() if name not in MAY_IMPORT[part]}
+    assert not wrong
+
+
+@pytest.mark.parametrize("part", [part for part in PARTS if part != "plugin"])
+def test_nothing_imports_the_plugin(part):
+    assert "plugin" not in imported_parts(part)
+
+
+@pytest.mark.parametrize(
+    "module",
+    [
+        "napari_sam2_video",
+        "napari_sam2_video.batch",
+        "napari_sam2_video.export.registry",
+        "napari_sam2_video.frames.open",
+        "napari_sam2_video.models.resolve",
+        "napari_sam2_video.session",
+    ],
+)
+def test_importing_the_core_loads_neither_torch_nor_a_viewer(module):
+    heavy = ("torch", "sam2", "napari", "qtpy", "magicgui", "matplotlib", "pandas", "nibabel", "pydicom")
+    program = f"import sys, {module}\nprint([name for name in {heavy!r} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
