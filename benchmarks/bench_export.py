@@ -1,0 +1,178 @@
+"""Exporting against what tifffile and ffmpeg alone need for the same bytes.
+
+Every measurement runs in a process of its own, ours and the bare library's in turn; the table gives medians, their
+ratio and the peak memory of the Python process. The bare library gets its frames ready made: the labels as they are,
+and for the video the pictures with the objects already drawn. Ours reads, checks, draws, flushes to the disk and
+renames besides.
+
+    python benchmarks/bench_export.py --frames 1000 --size 1024 --objects 20 --repeats 3
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+DISTINCT = 12
+
+
+def frames_and_labels(size: int, objects: int) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """A few pictures and label images with moving discs, which are shown again and again."""
+    rng = np.random.default_rng(0)
+    y, x = np.mgrid[:size, :size].astype(np.float32)
+    ground = 90 + 40 * np.sin(x / 37) * np.cos(y / 53)
+    centres, steps = rng.uniform(0.1, 0.9, (objects, 2)) * size, rng.uniform(-4, 4, (objects, 2))
+    radii = rng.uniform(0.02, 0.06, objects) * size
+    pictures, labels = [], []
+    for frame in range(DISTINCT):
+        label = np.zeros((size, size), np.uint8)
+        for number in range(objects):
+            cy, cx = centres[number] + steps[number] * frame
+            label[(y - cy) ** 2 + (x - cx) ** 2 < radii[number] ** 2] = number + 1
+        picture = (ground + label * 4 + rng.normal(0, 3, label.shape)).clip(0, 255).astype(np.uint8)
+        pictures.append(np.repeat(picture[..., None], 3, axis=2))
+        labels.append(label)
+    return pictures, labels
+
+
+def result_of(size: int, objects: int, count: int) -> Any:
+    """The same as a result that is read a frame at a time."""
+    from napari_sam2_video.export.source import ObjectEntry, TrackingResult, default_color
+
+    pictures, labels = frames_and_labels(size, objects)
+    return TrackingResult(
+        n_frames=count,
+        shape_yx=(size, size),
+        read_labels=lambda frame: labels[frame % DISTINCT],
+        read_frame=lambda frame: pictures[frame % DISTINCT],
+        objects=tuple(ObjectEntry(i, f"object {i}", default_color(i)) for i in range(1, objects + 1)),
+    )
+
+
+def ours(kind: str, target: Path, size: int, objects: int, count: int) -> float:
+    """Seconds that our export takes."""
+    import imageio_ffmpeg  # noqa: F401
+    import tifffile  # noqa: F401
+
+    from napari_sam2_video.export.registry import export
+
+    result = result_of(size, objects, count)
+    start = time.perf_counter()
+    export(result, target, **({"fps": 25} if kind == "mp4" else {}))
+    return time.perf_counter() - start
+
+
+def bare(kind: str, target: Path, size: int, objects: int, count: int) -> float:
+    """Seconds that the library alone takes for the same pixels."""
+    pictures, labels = frames_and_labels(size, objects)
+    if kind == "tiff":
+        import tifffile
+
+        start = time.perf_counter()
+        with tifffile.TiffWriter(target, bigtiff=True, ome=True) as writer:
+            writer.write(
+                (labels[frame % DISTINCT] for frame in range(count)),
+                shape=(count, size, size),
+                dtype=np.uint8,
+                photometric="minisblack",
+                compression="zlib",
+                compressionargs={"level": 5},
+                metadata={"axes": "TYX"},
+            )
+        return time.perf_counter() - start
+    import imageio_ffmpeg
+
+    from napari_sam2_video.export.overlay import ColorTable, render
+    from napari_sam2_video.export.video import BT709, EVEN, TO_BT709
+
+    colors = ColorTable(result_of(size, objects, count).objects)
+    drawn = [render(picture, label, colors).tobytes() for picture, label in zip(pictures, labels, strict=True)]
+    command = [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-y", "-f", "rawvideo", "-pix_fmt", "rgb24"]
+    command += ["-s", f"{size}x{size}", "-r", "25", "-i", "-", "-vf", f"{EVEN},{TO_BT709}", "-c:v", "libx264"]
+    command += ["-crf", "18", "-preset", "medium", "-pix_fmt", "yuv420p", *BT709, "-movflags", "+faststart"]
+    start = time.perf_counter()
+    process = subprocess.Popen([*command, str(target)], stdin=subprocess.PIPE)
+    assert process.stdin is not None
+    for frame in range(count):
+        process.stdin.write(drawn[frame % DISTINCT])
+    process.stdin.close()
+    assert process.wait() == 0
+    return time.perf_counter() - start
+
+
+def measure_one(which: str, kind: str, size: int, objects: int, count: int) -> dict[str, float]:
+    """Run one export and say its time and this process's peak memory."""
+    import resource
+
+    suffix = {"tiff": ".ome.tif", "mp4": ".mp4"}[kind]
+    with tempfile.TemporaryDirectory() as folder:
+        target = Path(folder) / f"out{suffix}"
+        seconds = {"ours": ours, "bare": bare}[which](kind, target, size, objects, count)
+        megabytes = target.stat().st_size / 1e6
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return {"seconds": seconds, "peak_mb": peak, "file_mb": megabytes}
+
+
+def main() -> None:
+    """Measure in turn and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--frames", type=int, default=1000)
+    parser.add_argument("--size", type=int, default=1024)
+    parser.add_argument("--objects", type=int, default=20)
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--json", type=Path, help="also write the figures here")
+    parser.add_argument("--one", nargs=2, metavar=("WHICH", "KIND"), help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    if given.one:
+        print(json.dumps(measure_one(*given.one, given.size, given.objects, given.frames)))
+        return
+    figures: dict[str, dict[str, Any]] = {}
+    for kind in ("tiff", "mp4"):
+        runs: dict[str, list[dict[str, float]]] = {"ours": [], "bare": []}
+        for _ in range(given.repeats):
+            for which, found in runs.items():
+                found.append(run_apart(which, kind, given.size, given.objects, given.frames))
+        short = run_apart("ours", kind, given.size, given.objects, max(given.frames // 10, 1))
+        figures[kind] = summary(runs) | {"ours_peak_mb_at_a_tenth": short["peak_mb"]}
+    print(f"{given.frames} frames of {given.size} x {given.size}, {given.objects} objects, median of {given.repeats}\n")
+    print("| | ours, s | alone, s | ratio | ours, peak MB | a tenth of the frames, peak MB | file, MB |")
+    print("|---|---|---|---|---|---|---|")
+    for kind, row in figures.items():
+        cells = [row["ours_s"], row["bare_s"], row["ratio"], row["ours_peak_mb"], row["ours_peak_mb_at_a_tenth"]]
+        print(f"| {kind} | " + " | ".join(f"{cell:.2f}" for cell in [*cells, row["file_mb"]]) + " |")
+    if given.json:
+        given.json.write_text(json.dumps({"arguments": vars(given) | {"json": None}, **figures}, indent=2))
+
+
+def run_apart(which: str, kind: str, size: int, objects: int, count: int) -> dict[str, float]:
+    """One measurement in a process of its own."""
+    command = [sys.executable, __file__, "--one", which, kind, "--size", str(size), "--objects", str(objects)]
+    done = subprocess.run([*command, "--frames", str(count)], capture_output=True, text=True, check=True)
+    found: dict[str, float] = json.loads(done.stdout)
+    return found
+
+
+def summary(runs: dict[str, list[dict[str, float]]]) -> dict[str, float]:
+    """Medians of both, and their ratio."""
+    seconds = {which: statistics.median(run["seconds"] for run in found) for which, found in runs.items()}
+    return {
+        "ours_s": seconds["ours"],
+        "bare_s": seconds["bare"],
+        "ratio": seconds["ours"] / seconds["bare"],
+        "ours_peak_mb": max(run["peak_mb"] for run in runs["ours"]),
+        "bare_peak_mb": max(run["peak_mb"] for run in runs["bare"]),
+        "file_mb": runs["ours"][0]["file_mb"],
+    }
+
+
+if __name__ == "__main__":
+    main()
