@@ -124,7 +124,7 @@ def _open_file(path: Path, head: bytes) -> Recording:
 def _open_numpy(path: Path) -> Recording:
     try:
         array = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError) as error:
+    except Exception as error:
         raise RecordingError(f"{path} is no array file that can be read ({error}); save it again.") from error
     return ArrayRecording(array, name=path.stem, path=path, metadata={"format": "npy"})
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import re
-import struct
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -42,7 +41,7 @@ def open_tiff(path: Path) -> Recording:
 
     try:
         file = tifffile.TiffFile(path)
-    except (tifffile.TiffFileError, OSError, struct.error, ValueError) as error:
+    except Exception as error:
         raise RecordingError(f"{path} cannot be read as a TIFF ({error}); write or copy it again.") from error
     try:
         return _open(path, file)

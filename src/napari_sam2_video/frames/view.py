@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from dataclasses import asdict, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from napari_sam2_video.frames.recording import AxisIndex, Recording
+
+
+LARGEST_FRAME = 1 << 30
 
 
 class FrameView:
@@ -69,6 +73,11 @@ class FrameView:
             raise RecordingError(
                 f"The frames of {recording.name} are {self.shape_yx[0]} × {self.shape_yx[1]} pixels; there is nothing "
                 "to segment in them, so walk along another axis."
+            )
+        if math.prod(self.shape_yx) > LARGEST_FRAME:
+            raise RecordingError(
+                f"The frames of {recording.name} are {self.shape_yx[0]} × {self.shape_yx[1]} pixels, more than fit in "
+                "memory; crop it or open a lower resolution."
             )
         self.pixel_size = (recording.scale[self.plane_axes[0]], recording.scale[self.plane_axes[1]])
         self.units = (recording.units[self.plane_axes[0]], recording.units[self.plane_axes[1]])
