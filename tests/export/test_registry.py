@@ -195,6 +195,14 @@ def test_reading_a_result_checks_its_frames() -> None:
         result.labels(1)
 
 
+@pytest.mark.parametrize("name", ["coco", "roi-zip", "trackmate-csv"])
+def test_an_id_that_is_not_in_the_table_is_named(name: str, tmp_path: Path) -> None:
+    labels = np.full((1, 3, 4), 2, np.uint8)
+    objects = [ObjectEntry(i, "", (0, 0, 0)) for i in (1, 5)]
+    with pytest.raises(ExportError, match="hold the id 2, which is not in the table"):
+        export(TrackingResult.from_arrays(labels, objects=objects), target_of(name, tmp_path), format=name)
+
+
 def test_colours_of_neighbouring_ids_differ() -> None:
     colors = np.array([default_color(i) for i in range(1, 60)], int)
     assert np.abs(np.diff(colors, axis=0)).max(axis=1).min() > 80

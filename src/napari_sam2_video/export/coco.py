@@ -45,7 +45,6 @@ def write(job: ExportJob) -> None:
     mask_api = need("pycocotools.mask", "coco")
     result = job.result
     height, width = result.shape_yx
-    names = {entry.id: entry.name for entry in result.objects}
     head = {
         "info": {"description": "Tracked objects", "provenance": result.provenance},
         "images": [
@@ -63,7 +62,7 @@ def write(job: ExportJob) -> None:
                 rle = mask_api.frPyObjects({"size": [height, width], "counts": counts}, height, width)
                 number += 1
                 row: dict[str, Any] = {"id": number, "image_id": frame + 1, "category_id": 1, "track_id": object_id}
-                row |= {"name": names[object_id], **annotation(rle, mask_api)}
+                row |= {"name": result.entry(object_id).name, **annotation(rle, mask_api)}
                 stream.write(("" if number == 1 else ",") + "\n" + json.dumps(row, ensure_ascii=False))
         stream.write("\n]}\n")
 

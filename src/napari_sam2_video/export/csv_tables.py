@@ -24,7 +24,6 @@ TRACKMATE_COLUMNS = (
 def write_trackmate(job: ExportJob) -> None:
     """Write one row a spot, ordered by frame."""
     result = job.result
-    names = {entry.id: entry.name for entry in result.objects}
     dy, dx = result.pixel_size
     number = 0
     if result.walk_axis != "T":
@@ -38,7 +37,7 @@ def write_trackmate(job: ExportJob) -> None:
             for row, object_id in enumerate(spots.ids.tolist()):
                 places = [positions[letter][row] if letter in positions else 0.0 for letter in "XYZT"]
                 area = float(spots.areas[row]) * dy * dx
-                table.writerow([number, names[object_id], object_id, frame, *places, area])
+                table.writerow([number, result.entry(object_id).name, object_id, frame, *places, area])
                 number += 1
 
 

@@ -119,10 +119,9 @@ def numbered_volume(job: ExportJob) -> tuple[Array, list[ObjectEntry]]:
     volume_zyx = volume.transpose([letters.index(letter) for letter in "ZYX"])
     ids = np.unique(volume_zyx)
     ids = ids[ids > 0]
-    entries = {entry.id: entry for entry in result.objects}
     numbers = np.searchsorted(ids, volume_zyx, side="right")
     dtype = np.uint8 if len(ids) <= 0xFF else np.uint16
-    return np.ascontiguousarray(numbers, dtype), [entries[i] for i in ids.tolist()]
+    return np.ascontiguousarray(numbers, dtype), [result.entry(i) for i in ids.tolist()]
 
 
 def describe(highdicom: Any, number: int, entry: ObjectEntry) -> Any:

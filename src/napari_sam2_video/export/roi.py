@@ -30,7 +30,6 @@ def write(job: ExportJob) -> None:
             f"ImageJ regions hold coordinates up to {LIMIT_SIDE} and these frames are {result.shape_yx[1]} x "
             f"{result.shape_yx[0]} pixels; choose ome-tiff."
         )
-    entries = {entry.id: entry for entry in result.objects}
     with zipfile.ZipFile(job.path, "w", zipfile.ZIP_DEFLATED) as archive:
         for frame in job.frames():
             labels_yx = result.labels(frame)
@@ -38,7 +37,7 @@ def write(job: ExportJob) -> None:
                 name = f"{frame + 1:05d}-{object_id:05d}"
                 corner_xy = np.array([box[1].start, box[0].start])
                 loops = [loop + corner_xy for loop in outlines(labels_yx[box] == object_id)]
-                archive.writestr(f"{name}.roi", region(roifile, loops, name, frame, entries[object_id]).tobytes())
+                archive.writestr(f"{name}.roi", region(roifile, loops, name, frame, result.entry(object_id)).tobytes())
 
 
 def region(roifile: Any, loops: list[npt.NDArray[np.int64]], name: str, frame: int, entry: ObjectEntry) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import colorsys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -104,6 +105,22 @@ class TrackingResult:
     def max_id(self) -> int:
         """Highest object id, 0 where there is no object."""
         return max((entry.id for entry in self.objects), default=0)
+
+    def entry(self, object_id: int) -> ObjectEntry:
+        """Entry of an object in the table of objects.
+
+        Raises
+        ------
+        ExportError
+            If the table has no such object.
+        """
+        if object_id not in self._entries:
+            raise ExportError(f"The label images hold the id {object_id}, which is not in the table of objects.")
+        return self._entries[object_id]
+
+    @cached_property
+    def _entries(self) -> Mapping[int, ObjectEntry]:
+        return {entry.id: entry for entry in self.objects}
 
     @property
     def dtype(self) -> np.dtype[Any]:
