@@ -1,0 +1,204 @@
+"""Prompts as people write them: on a command line, and in JSON files."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_sam2_video.errors import PromptError, RecordingError
+from napari_sam2_video.types import BoxPrompt, MaskPrompt, PointPrompt
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import numpy.typing as npt
+
+    from napari_sam2_video.types import Prompt
+
+_PLACE = re.compile(r"\s*(\d+)\s*@\s*(\d+)\s*:\s*(.+?)\s*", re.DOTALL)
+_KEYS = {"point": {"y", "x", "positive"}, "box": {"y0", "x0", "y1", "x1"}, "mask": {"file"}}
+
+
+def parse_point(text: str, *, positive: bool = True) -> PointPrompt:
+    """Point written as ``ID@FRAME:Y,X``.
+
+    Raises
+    ------
+    PromptError
+        If it is written in another way.
+    """
+    object_id, frame, rest = _place(text, "ID@FRAME:Y,X")
+    y, x = _numbers(rest, 2, text, "ID@FRAME:Y,X")
+    return PointPrompt(object_id, frame, y, x, positive)
+
+
+def parse_box(text: str) -> BoxPrompt:
+    """Box written as ``ID@FRAME:Y0,X0,Y1,X1``; the corners may come in any order.
+
+    Raises
+    ------
+    PromptError
+        If it is written in another way.
+    """
+    form = "ID@FRAME:Y0,X0,Y1,X1"
+    object_id, frame, rest = _place(text, form)
+    return _box(object_id, frame, *_numbers(rest, 4, text, form))
+
+
+def parse_mask(text: str, *, folder: Path | None = None) -> MaskPrompt:
+    """Mask written as ``ID@FRAME:FILE``: an image of one frame, in which every pixel that is not 0 is the object.
+
+    Parameters
+    ----------
+    text : str
+        The prompt.
+    folder : Path, optional
+        Where a relative path starts; the current folder if not given.
+
+    Raises
+    ------
+    PromptError
+        If it is written in another way, or the file is not one plane.
+    """
+    object_id, frame, rest = _place(text, "ID@FRAME:FILE")
+    return _mask(object_id, frame, _inside(folder, rest))
+
+
+def parse_seeds(text: str, *, folder: Path | None = None) -> tuple[npt.NDArray[Any], int]:
+    """Label image and frame written as ``LABELS@FRAME``.
+
+    Returns
+    -------
+    labels_yx : ndarray of shape (Y, X)
+        The label image, 0 where there is no object.
+    frame : int
+        Its frame.
+
+    Raises
+    ------
+    PromptError
+        If it is written in another way, or the file is not one plane of whole numbers.
+    """
+    name, at, frame = text.rpartition("@")
+    if not at or not name.strip() or not frame.strip().isdecimal():
+        raise PromptError(f'"{text}" is not a label image on a frame; write it as LABELS.tif@FRAME.')
+    path = _inside(folder, name.strip())
+    labels = _plane(path)
+    if labels.dtype.kind not in "uib":
+        raise PromptError(f"{path} holds {labels.dtype} where a label image holds whole numbers; convert it.")
+    return labels, int(frame)
+
+
+def read_prompts(path: Path) -> tuple[Prompt, ...]:
+    """Read a JSON file of prompts.
+
+    The file holds a list of objects, or an object with such a list under ``"prompts"``::
+
+        [{"object": 1, "frame": 0, "type": "point", "y": 20, "x": 31.5, "positive": false},
+         {"object": 1, "frame": 0, "type": "box", "y0": 4, "x0": 6, "y1": 40, "x1": 52},
+         {"object": 2, "frame": 7, "type": "mask", "file": "second.png"}]
+
+    ``positive`` is true if it is left out; a relative ``file`` starts at the folder of the JSON file.
+
+    Raises
+    ------
+    PromptError
+        If the file cannot be read, or one of the prompts is not of this form; the sentence says which.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8-sig"))
+    except OSError as error:
+        raise PromptError(f"The prompts {path} cannot be read ({error.strerror}); check the path.") from error
+    except (ValueError, RecursionError) as error:
+        raise PromptError(f"The prompts {path} are not valid JSON ({error}).") from error
+    rows = content.get("prompts") if isinstance(content, dict) else content
+    if not isinstance(rows, list) or not rows:
+        raise PromptError(f"The prompts {path} must be a JSON list with at least one prompt.")
+    return tuple(_row(path, number, row) for number, row in enumerate(rows, start=1))
+
+
+def _row(path: Path, number: int, row: Any) -> Prompt:
+    where = f"Prompt {number} of {path}"
+    if not isinstance(row, dict) or row.get("type") not in _KEYS:
+        raise PromptError(f'{where} needs a "type" that is "point", "box" or "mask".')
+    kind = row["type"]
+    unknown = row.keys() - _KEYS[kind] - {"object", "frame", "type"}
+    if unknown:
+        raise PromptError(f'{where}, a {kind}, has the unknown entry "{min(unknown)}".')
+    object_id, frame = (_whole(row, key, where) for key in ("object", "frame"))
+    if kind == "point":
+        positive = row.get("positive", True)
+        if not isinstance(positive, bool):
+            raise PromptError(f'{where}: "positive" must be true or false.')
+        return PointPrompt(object_id, frame, _real(row, "y", where), _real(row, "x", where), positive)
+    if kind == "box":
+        return _box(object_id, frame, *(_real(row, key, where) for key in ("y0", "x0", "y1", "x1")))
+    if not isinstance(row.get("file"), str):
+        raise PromptError(f'{where}: "file" must name an image.')
+    return _mask(object_id, frame, _inside(path.parent, row["file"]))
+
+
+def _whole(row: Mapping[str, Any], key: str, where: str) -> int:
+    value = row.get(key)
+    if isinstance(value, bool) or not isinstance(value, int) or value < (key == "object"):
+        raise PromptError(f'{where}: "{key}" must be a whole number from {int(key == "object")} on.')
+    return value
+
+
+def _real(row: Mapping[str, Any], key: str, where: str) -> float:
+    value = row.get(key)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise PromptError(f'{where}: "{key}" must be a number.')
+    return float(value)
+
+
+def _place(text: str, form: str) -> tuple[int, int, str]:
+    found = _PLACE.fullmatch(text)
+    if found is None or int(found[1]) < 1:
+        raise PromptError(f'"{text}" is not a prompt; write it as {form}, with ids from 1 and frames from 0.')
+    return int(found[1]), int(found[2]), found[3]
+
+
+def _numbers(rest: str, count: int, text: str, form: str) -> list[float]:
+    try:
+        values = [float(part) for part in rest.split(",")]
+    except ValueError:
+        values = []
+    if len(values) != count or not all(map(math.isfinite, values)):
+        raise PromptError(f'"{text}" is not a prompt; write it as {form}, with ids from 1 and frames from 0.')
+    return values
+
+
+def _box(object_id: int, frame: int, y0: float, x0: float, y1: float, x1: float) -> BoxPrompt:
+    return BoxPrompt(object_id, frame, min(y0, y1), min(x0, x1), max(y0, y1), max(x0, x1))
+
+
+def _mask(object_id: int, frame: int, path: Path) -> MaskPrompt:
+    return MaskPrompt(object_id, frame, _plane(path) != 0)
+
+
+def _inside(folder: Path | None, name: str) -> Path:
+    path = Path(name).expanduser()
+    return path if folder is None else folder / path
+
+
+def _plane(path: Path) -> npt.NDArray[Any]:
+    """Pixels of an image of one plane; of a colour image, the pixels that are not black."""
+    from napari_sam2_video.frames.open import open_recording
+
+    try:
+        with open_recording(path) as recording:
+            pixels: npt.NDArray[Any] = recording.read({})
+            if recording.axes.endswith("S"):
+                pixels = np.any(pixels, axis=-1, keepdims=True)
+    except RecordingError as error:
+        raise PromptError(str(error)) from error
+    pixels = np.squeeze(pixels)
+    if pixels.ndim != 2:
+        raise PromptError(f"{path} has the shape {pixels.shape} where an image of one plane is needed.")
+    return pixels

@@ -1,0 +1,142 @@
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+import tifffile
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from napari_sam2_video.errors import PromptError
+from napari_sam2_video.prompt_text import parse_box, parse_mask, parse_point, parse_seeds, read_prompts
+from napari_sam2_video.types import BoxPrompt, MaskPrompt, PointPrompt
+
+
+def test_a_point_a_negative_point_and_a_box():
+    assert parse_point("2@7:10.5,3") == PointPrompt(2, 7, 10.5, 3.0)
+    assert parse_point(" 2 @ 7 : 10.5 , 3 ", positive=False) == PointPrompt(2, 7, 10.5, 3.0, positive=False)
+    assert parse_box("1@0:1,2,30,40") == BoxPrompt(1, 0, 1.0, 2.0, 30.0, 40.0)
+
+
+def test_the_corners_of_a_box_may_come_in_any_order():
+    assert parse_box("1@0:30,2,1,40") == parse_box("1@0:1,40,30,2") == BoxPrompt(1, 0, 1.0, 2.0, 30.0, 40.0)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "1", "1@2", "1@2:3", "1@2:3,4,5", "0@2:3,4", "-1@2:3,4", "1@-2:3,4", "1@2:a,b", "1@2:nan,4", "1@2:inf,4"],
+)
+def test_a_point_written_wrongly_shows_the_right_way(text):
+    with pytest.raises(PromptError, match="write it as ID@FRAME:Y,X"):
+        parse_point(text)
+
+
+@given(st.text(max_size=20))
+def test_no_text_gives_anything_but_a_point_or_a_sentence(text):
+    try:
+        found = parse_point(text)
+    except PromptError:
+        return
+    assert found.object_id >= 1
+    assert found.frame >= 0
+
+
+def test_a_mask_is_what_is_not_0_in_an_image(tmp_path):
+    mask = np.zeros((4, 6), bool)
+    mask[1:3, 2:5] = True
+    Image.fromarray(mask.astype(np.uint8) * 255).save(tmp_path / "a: b@c.png")
+    assert parse_mask("3@1:a: b@c.png", folder=tmp_path) == MaskPrompt(3, 1, mask)
+
+
+def test_a_mask_may_be_a_colour_image(tmp_path):
+    rgb = np.zeros((4, 6, 3), np.uint8)
+    rgb[1, 2] = (0, 0, 200)
+    Image.fromarray(rgb).save(tmp_path / "mask.png")
+    assert np.argwhere(parse_mask(f"1@0:{tmp_path / 'mask.png'}").mask).tolist() == [[1, 2]]
+
+
+def test_a_mask_of_several_planes_is_refused(tmp_path):
+    tifffile.imwrite(tmp_path / "stack.tif", np.zeros((3, 4, 6), np.uint8), photometric="minisblack")
+    with pytest.raises(PromptError, match=r"\(3, 4, 6\) where an image of one plane"):
+        parse_mask("1@0:stack.tif", folder=tmp_path)
+
+
+def test_a_missing_mask_says_so(tmp_path):
+    with pytest.raises(PromptError, match=r"nothing\.png"):
+        parse_mask("1@0:nothing.png", folder=tmp_path)
+
+
+def test_seeds_are_a_label_image_and_its_frame(tmp_path):
+    labels = np.arange(24, dtype=np.uint16).reshape(4, 6)
+    tifffile.imwrite(tmp_path / "a@b.tif", labels)
+    found, frame = parse_seeds("a@b.tif@12", folder=tmp_path)
+    assert frame == 12
+    assert np.array_equal(found, labels)
+
+
+@pytest.mark.parametrize("text", ["labels.tif", "labels.tif@", "labels.tif@-1", "@3"])
+def test_seeds_written_wrongly_show_the_right_way(text):
+    with pytest.raises(PromptError, match=r"write it as LABELS\.tif@FRAME"):
+        parse_seeds(text)
+
+
+def test_seeds_of_fractions_are_refused(tmp_path):
+    tifffile.imwrite(tmp_path / "labels.tif", np.zeros((4, 6), np.float32))
+    with pytest.raises(PromptError, match="float32 where a label image holds whole numbers"):
+        parse_seeds("labels.tif@0", folder=tmp_path)
+
+
+ROWS = [
+    {"object": 1, "frame": 0, "type": "point", "y": 20, "x": 31.5},
+    {"object": 1, "frame": 0, "type": "point", "y": 2, "x": 3, "positive": False},
+    {"object": 2, "frame": 7, "type": "box", "y0": 4, "x0": 6, "y1": 40, "x1": 52},
+]
+
+
+@pytest.mark.parametrize("wrap", [list, lambda rows: {"prompts": rows}])
+def test_a_file_of_prompts(tmp_path, wrap):
+    path = tmp_path / "prompts.json"
+    path.write_text(json.dumps(wrap(ROWS)))
+    assert read_prompts(path) == (
+        PointPrompt(1, 0, 20.0, 31.5),
+        PointPrompt(1, 0, 2.0, 3.0, positive=False),
+        BoxPrompt(2, 7, 4.0, 6.0, 40.0, 52.0),
+    )
+
+
+def test_the_mask_of_a_file_of_prompts_lies_beside_it(tmp_path):
+    Image.fromarray(np.eye(5, dtype=np.uint8)).save(tmp_path / "mask.png")
+    path = tmp_path / "prompts.json"
+    path.write_text(json.dumps([{"object": 4, "frame": 2, "type": "mask", "file": "mask.png"}]))
+    assert read_prompts(path) == (MaskPrompt(4, 2, np.eye(5, dtype=bool)),)
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ({"type": "star"}, 'needs a "type"'),
+        (17, 'needs a "type"'),
+        ({"object": 0, "frame": 0, "type": "point", "y": 1, "x": 1}, '"object" must be a whole number from 1'),
+        ({"object": 1, "frame": 1.5, "type": "point", "y": 1, "x": 1}, '"frame" must be a whole number from 0'),
+        ({"object": 1, "frame": 0, "type": "point", "y": "1", "x": 1}, '"y" must be a number'),
+        ({"object": 1, "frame": 0, "type": "point", "y": 1, "x": 1, "positive": 1}, "must be true or false"),
+        ({"object": 1, "frame": 0, "type": "point", "y": 1, "x": 1, "z": 1}, 'unknown entry "z"'),
+        ({"object": 1, "frame": 0, "type": "box", "y0": 1, "x0": 1, "y1": 1}, '"x1" must be a number'),
+        ({"object": 1, "frame": 0, "type": "mask"}, '"file" must name an image'),
+    ],
+)
+def test_a_wrong_prompt_is_named_by_its_number(tmp_path, row, message):
+    path = tmp_path / "prompts.json"
+    path.write_text(json.dumps([ROWS[0], row]))
+    with pytest.raises(PromptError, match=f"^Prompt 2 of .*{message}"):
+        read_prompts(path)
+
+
+@pytest.mark.parametrize("content", ["", "[", "[]", "{}", '"x"', "[" * 100_000])
+def test_a_file_without_prompts_says_so(tmp_path, content):
+    path = tmp_path / "prompts.json"
+    path.write_text(content)
+    with pytest.raises(PromptError, match=r"prompts\.json"):
+        read_prompts(path)
