@@ -249,25 +249,10 @@ class LabelArray:
             self._keep(int(frame), origin, labels, where, before, undo=bool(values.ndim))
 
     def _arrays(self, index: Any) -> tuple[npt.NDArray[np.int64], ...]:
-        index = index if isinstance(index, tuple) else (index,)
-        if len(index) == 1 and np.asarray(index[0]).dtype == bool:
-            index = np.nonzero(np.asarray(index[0]))
-        index = index + (slice(None),) * (3 - len(index))
-        if len(index) != 3 or Ellipsis in [i for i in index if not isinstance(i, np.ndarray)]:
-            raise IndexError("give one index for each of the 3 axes")
-        axes: list[Any] = []
-        slices = [k for k, i in enumerate(index) if isinstance(i, slice)]
-        for k, (item, length) in enumerate(zip(index, self.shape, strict=True)):
-            if isinstance(item, slice):
-                axis = np.arange(*item.indices(length))
-                axes.append(axis.reshape([-1 if s == k else 1 for s in slices]))
-            else:
-                positions = np.asarray(item)
-                if positions.size and (positions.min() < -length or positions.max() >= length):
-                    raise IndexError(f"axis {k} has {length} positions")
-                positions = np.where(positions < 0, positions + length, positions).astype(np.int64)
-                axes.append(positions.reshape(positions.shape + (1,) * len(slices)))
-        return tuple(np.broadcast_arrays(*axes))
+        """Position along each axis of every pixel of an index, as numpy reads it."""
+        axes = np.ogrid[tuple(slice(n) for n in self.shape)]
+        frames, rows, columns = (np.broadcast_to(axis, self.shape)[index] for axis in axes)
+        return frames, rows, columns
 
 
 def _span(item: Any, length: int) -> _Span:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,7 @@ from napari_sam2_video.session.run import Runner, ranges
 from napari_sam2_video.types import MaskPrompt
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
     from types import EllipsisType
 
@@ -66,7 +67,7 @@ class SessionEditor(SessionReader):
         object_id : int, optional
             The next one that was never used, if not given.
         """
-        with self._ledger.writing():
+        with self._changing():
             number = self._next_id() if object_id is None else int(object_id)
             if self._ledger.get("objects", number) is not None:
                 raise SessionError(f"There is an object {number} already.")
@@ -93,7 +94,7 @@ class SessionEditor(SessionReader):
         SessionError
             If there is no such object, or the parent cannot be one.
         """
-        with self._ledger.writing():
+        with self._changing():
             old = self.object(object_id)
             new = replace(
                 old,
@@ -120,7 +121,7 @@ class SessionEditor(SessionReader):
         SessionError
             If there is no such object, or it is being tracked.
         """
-        with self._ledger.writing():
+        with self._changing():
             info = self.object(object_id)
             self._check_idle(object_id)
             changes: list[Change] = [("objects", object_id, None), ("accepted", object_id, None)]
@@ -155,7 +156,7 @@ class SessionEditor(SessionReader):
         given = [checked(p, self.n_frames, self.shape_yx) for p in prompts]
         if sum(isinstance(p, MaskPrompt) for p in given) > 1:
             raise PromptError(f"Object {object_id} has two masks on frame {frame}; give one.")
-        with self._ledger.writing():
+        with self._changing():
             info = self._changeable(object_id)
             if tuple(given) == self.prompts(object_id, frame):
                 return
@@ -213,16 +214,16 @@ class SessionEditor(SessionReader):
         found = [int(i) for i in np.unique(labels_yx) if i > 0]
         if not found:
             raise PromptError("The seeds hold no label above 0; choose a label image with objects.")
-        with self._ledger.writing():
+        with self._changing():
             number = self._ledger.next_number
             changes: list[Change] = []
             ids: list[int] = []
             following = self._next_id()
             for label in found:
                 free = self._ledger.get("objects", label) is None and self._ledger.get("removed", label) is None
-                if not free or label in ids or label > 0xFFFFFFFF:
-                    label = max([following, *ids, *(n for n in found if n <= 0xFFFFFFFF)]) + 1
                 object_id = label
+                if not free or label in ids or label > 0xFFFFFFFF:
+                    object_id = max([following, *ids, *(n for n in found if n <= 0xFFFFFFFF)]) + 1
                 ids.append(object_id)
                 mask = checked(MaskPrompt(object_id, frame, labels_yx == label), self.n_frames, self.shape_yx)
                 changes.append(("objects", object_id, self._new_object(object_id, None, None).to_json()))
@@ -279,6 +280,13 @@ class SessionEditor(SessionReader):
         """Take acceptance back on the frames from `start` up to, not including, `stop`."""
         self._set_accepted(object_id, start, stop, accept=False)
 
+    @contextmanager
+    def _changing(self) -> Iterator[None]:
+        """Hold what keeps two changes apart."""
+        self._check_writable()
+        with self._ledger.writing():
+            yield
+
     def _paint(
         self,
         frame: int,
@@ -288,8 +296,7 @@ class SessionEditor(SessionReader):
         *,
         step: int | None,
     ) -> int | None:
-        self._check_writable()
-        with self._ledger.writing():
+        with self._changing():
             chosen = labels if where is None else labels[np.asarray(where, bool)]
             ids = [int(i) for i in np.unique(chosen) if i > 0]
             made = []
@@ -317,7 +324,7 @@ class SessionEditor(SessionReader):
             raise SessionError(
                 f"The frames {start} to {stop} do not fit the recording, which has 0 to {self.n_frames - 1}."
             )
-        with self._ledger.writing():
+        with self._changing():
             info = self.object(object_id)
             old = self.accepted(object_id)
             span = frozenset(range(start, stop))

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from filelock import FileLock, Timeout
 
 from napari_sam2_video.errors import SessionError, SessionLockedError
-from napari_sam2_video.masks.durable import writing
+from napari_sam2_video.masks.durable import explain, writing
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -36,8 +36,7 @@ class SessionLock:
         self._owner = folder / "lock.json"
         self._lock = FileLock(folder / "lock", timeout=0, thread_local=False)
         try:
-            with writing(folder):
-                self._lock.acquire()
+            self._lock.acquire()
         except Timeout as error:
             raise SessionLockedError(
                 f"{folder} is open in {self._who()}; close it there, or open it for reading only."
@@ -46,6 +45,8 @@ class SessionLock:
             raise SessionError(
                 f"{folder} lies on a file system without locks; move the session to a local disk."
             ) from error
+        except OSError as error:
+            raise explain(error, folder) from error
         try:
             with writing(folder):
                 self._owner.write_text(

@@ -153,7 +153,7 @@ def find_source(folder: Path, manifest: dict[str, Any]) -> Recording:
         raise SourceChangedError(
             f"{folder} was made from an array in memory ({source['name']}); give that array to open the session."
         )
-    places = [folder.absolute() / source["relative"]] if source["relative"] else []
+    places = [Path(os.path.normpath(folder.absolute() / source["relative"]))] if source["relative"] else []
     places.append(Path(source["path"]))
     found = [path for path in places if _is_plain(path)]
     if not found:

@@ -215,6 +215,7 @@ class Session(SessionEditor):
         SessionError
             If a run is under way.
         """
+        self._check_writable()
         with self._run_lock:
             if self._running is not None:
                 raise SessionError("A run is under way; stop it before you choose another model.")
@@ -319,6 +320,10 @@ class Session(SessionEditor):
     def flush(self, progress: Callable[[int, int], None] | None = None) -> None:
         """Bring ``masks/labels.zarr`` up to date; masks themselves are always safe."""
         self.masks.flush(progress)
+
+    def adopt_recording(self) -> None:
+        """Close the recording with the session; otherwise one handed in stays the caller's to close."""
+        self._owns_recording = True
 
     def close(self) -> None:
         """Write what is derived, and let go of the folder; a second call does nothing."""
