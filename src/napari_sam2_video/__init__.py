@@ -1,3 +1,47 @@
 """Segment and track any object through volumes, time series and video with SAM 2.1."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from napari_sam2_video.api import create_session as create_session
+    from napari_sam2_video.api import export as export
+    from napari_sam2_video.api import open_recording as open_recording
+    from napari_sam2_video.api import open_session as open_session
+    from napari_sam2_video.api import track as track
+    from napari_sam2_video.session import Session as Session
+    from napari_sam2_video.types import BoxPrompt as BoxPrompt
+    from napari_sam2_video.types import MaskPrompt as MaskPrompt
+    from napari_sam2_video.types import ModelSettings as ModelSettings
+    from napari_sam2_video.types import PointPrompt as PointPrompt
+    from napari_sam2_video.types import TrackSettings as TrackSettings
+
 __version__ = "0.1.0"
+
+_PUBLIC = (
+    "BoxPrompt",
+    "MaskPrompt",
+    "ModelSettings",
+    "PointPrompt",
+    "Session",
+    "TrackSettings",
+    "create_session",
+    "export",
+    "open_recording",
+    "open_session",
+    "track",
+)
+__all__ = ["__version__", *_PUBLIC]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _PUBLIC:
+        from napari_sam2_video import api
+
+        return getattr(api, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_PUBLIC])

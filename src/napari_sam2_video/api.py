@@ -1,0 +1,350 @@
+"""The few functions a script needs.
+
+>>> from napari_sam2_video import api
+>>> with api.track("cells.tif", [api.PointPrompt(1, 0, 120, 88)], "cells.sam2v") as session:  # doctest: +SKIP
+...     api.export(session, "cells_labels.ome.tif")
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from napari_sam2_video.errors import PromptError, SessionError
+from napari_sam2_video.export.registry import export as export_result
+from napari_sam2_video.frames.open import open_recording
+from napari_sam2_video.frames.view import default_view
+from napari_sam2_video.frames.window import window_from_text
+from napari_sam2_video.prompt_text import read_prompts
+from napari_sam2_video.session import Session
+from napari_sam2_video.types import (
+    BoxPrompt,
+    ContrastWindow,
+    FrameDone,
+    MaskPrompt,
+    ModelSettings,
+    PointPrompt,
+    TrackSettings,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    import numpy.typing as npt
+
+    from napari_sam2_video.export.job import ExportReport
+    from napari_sam2_video.frames.recording import Recording
+    from napari_sam2_video.types import Prompt
+
+__all__ = [
+    "BoxPrompt",
+    "ContrastWindow",
+    "FrameDone",
+    "MaskPrompt",
+    "ModelSettings",
+    "PointPrompt",
+    "Session",
+    "TrackSettings",
+    "create_session",
+    "export",
+    "go_on",
+    "info",
+    "open_recording",
+    "open_session",
+    "read_prompts",
+    "track",
+]
+
+
+def create_session(
+    recording: str | Path | Recording | npt.ArrayLike,
+    out: str | Path,
+    *,
+    axis: str | None = None,
+    fixed: Mapping[str, int] | None = None,
+    channel: int | None = None,
+    contrast: str | tuple[float, float] | ContrastWindow | None = None,
+    model: ModelSettings = ModelSettings(),  # noqa: B008
+    overwrite: bool = False,
+) -> Session:
+    """Make a session for a recording.
+
+    Parameters
+    ----------
+    recording : str, Path, Recording or array-like
+        What `open_recording` takes. A recording opened here is closed with the session.
+    out : str or Path
+        The session's folder, by custom ``*.sam2v``.
+    axis : str, optional
+        Name of the axis to walk, or its index as text; ``T``, else ``Z``, if not given.
+    fixed : mapping of str to int, optional
+        Where the other axes stand.
+    channel : int, optional
+        Index along ``C``.
+    contrast : str, tuple of float or ContrastWindow, optional
+        ``(low, high)``, ``"low,high"`` or the name of a CT window; bytes are shown as they are and other types by a
+        percentile of the whole recording if not given.
+    model : ModelSettings
+        The network.
+    overwrite : bool
+        Replace a session that is there.
+
+    Raises
+    ------
+    RecordingError, SessionError
+        If the recording cannot be opened, or the session cannot be made.
+    """
+    source = open_recording(recording)
+    try:
+        window = window_from_text(contrast) if isinstance(contrast, str) else contrast
+        named = source.axes[int(axis)] if axis is not None and axis.isdigit() and int(axis) < len(source.axes) else axis
+        view = default_view(source, axis=named, fixed=fixed, channel=channel, window=window)
+        session = Session.create(out, source, view, model, overwrite=overwrite)
+    except BaseException:
+        if source is not recording:
+            source.close()
+        raise
+    if source is not recording:
+        session.adopt_recording()
+    return session
+
+
+def open_session(
+    folder: str | Path, *, recording: str | Path | Recording | npt.ArrayLike | None = None, read_only: bool = False
+) -> Session:
+    """Open a session that was made before.
+
+    Parameters
+    ----------
+    folder : str or Path
+        The session.
+    recording : str, Path, Recording or array-like, optional
+        The recording, where it was moved or was made from an array.
+    read_only : bool
+        Change nothing on disk.
+
+    Raises
+    ------
+    SessionError, SourceChangedError
+        If it is not a session, or the recording is another one.
+    """
+    if recording is None:
+        return Session.open(folder, read_only=read_only)
+    source = open_recording(recording)
+    try:
+        session = Session.open(folder, recording=source, read_only=read_only)
+    except BaseException:
+        if source is not recording:
+            source.close()
+        raise
+    if source is not recording:
+        session.adopt_recording()
+    return session
+
+
+def track(
+    recording: str | Path | Recording | npt.ArrayLike,
+    prompts: Iterable[Prompt],
+    out: str | Path,
+    *,
+    seeds: Iterable[tuple[npt.NDArray[Any], int]] = (),
+    settings: TrackSettings = TrackSettings(),  # noqa: B008
+    progress: Callable[[FrameDone], None] | None = None,
+    stop: Callable[[], bool] | None = None,
+    **session_options: Any,
+) -> Session:
+    """Track prompted objects through a recording.
+
+    Parameters
+    ----------
+    recording : str, Path, Recording or array-like
+        What `open_recording` takes.
+    prompts : iterable of PointPrompt, BoxPrompt or MaskPrompt
+        Prompts of any objects on any frames.
+    out : str or Path
+        Folder of the session to make.
+    seeds : iterable of (ndarray of integers of shape (Y, X), int)
+        Label images and their frames; every label in them becomes an object.
+    settings : TrackSettings
+        Direction, range and objects.
+    progress : callable, optional
+        Called after each frame.
+    stop : callable, optional
+        Asked between frames.
+    **session_options
+        Options of `create_session`.
+
+    Returns
+    -------
+    Session
+        The session, to be closed by the caller.
+
+    Raises
+    ------
+    Sam2VideoError
+        Whatever goes wrong, in one sentence. Finished frames are kept; `open_session` and `go_on` go on from there.
+    """
+    session = create_session(recording, out, **session_options)
+    try:
+        add_prompts(session, prompts, seeds)
+        go_on(session, settings, progress=progress, stop=stop)
+    except BaseException:
+        session.close()
+        raise
+    return session
+
+
+def add_prompts(
+    session: Session, prompts: Iterable[Prompt], seeds: Iterable[tuple[npt.NDArray[Any], int]] = ()
+) -> None:
+    """Add prompts that a session does not have yet, and the objects they name.
+
+    Raises
+    ------
+    PromptError
+        If one does not fit the recording.
+    """
+    wanted: dict[tuple[int, int], list[Prompt]] = {}
+    for prompt in prompts:
+        wanted.setdefault((prompt.object_id, prompt.frame), []).append(prompt)
+    known = {one.id for one in session.objects}
+    for object_id in sorted({object_id for object_id, _ in wanted} - known):
+        session.add_object(object_id=object_id)
+    for (object_id, frame), given in wanted.items():
+        there = session.prompts(object_id, frame)
+        missing = [prompt for prompt in given if prompt not in there]
+        if missing:
+            session.set_prompts(object_id, frame, [*there, *missing])
+    for labels, frame in seeds:
+        session.add_seeds(labels, frame)
+
+
+def go_on(
+    session: Session,
+    settings: TrackSettings = TrackSettings(),  # noqa: B008
+    *,
+    progress: Callable[[FrameDone], None] | None = None,
+    stop: Callable[[], bool] | None = None,
+) -> int:
+    """Finish a run that was cut off, then track what changed or was not reached yet.
+
+    Parameters
+    ----------
+    session : Session
+        The session.
+    settings : TrackSettings
+        Direction, range and objects of what is tracked beyond the unfinished run.
+    progress : callable, optional
+        Called after each frame.
+    stop : callable, optional
+        Asked between frames.
+
+    Returns
+    -------
+    int
+        Number of frames that were computed.
+
+    Raises
+    ------
+    PromptError
+        If no object has a prompt.
+    """
+    if not any(session.state(one.id).prompted for one in session.objects):
+        raise PromptError("No object has a prompt: give at least one point, box, mask or label image.")
+    count = 0
+    if session.unfinished:
+        for done in session.resume(stop=stop):
+            count += 1
+            if progress is not None:
+                progress(done)
+        if session.unfinished:
+            return count
+    for done in session.track(settings, stop=stop):
+        count += 1
+        if progress is not None:
+            progress(done)
+    return count
+
+
+def export(
+    source: str | Path | Session,
+    target: str | Path,
+    *,
+    format: str | None = None,
+    overwrite: bool = False,
+    progress: Callable[[int, int], None] | None = None,
+    **options: Any,
+) -> ExportReport:
+    """Write the masks of a session in one of the formats of `napari_sam2_video.export.registry.FORMATS`.
+
+    Parameters
+    ----------
+    source : str, Path or Session
+        The session, or its folder.
+    target : str or Path
+        File or folder to write.
+    format : str, optional
+        Name of the format; from the suffix of `target` if not given.
+    overwrite : bool
+        Replace what is there.
+    progress : callable, optional
+        Called with the steps done and their number.
+    **options
+        Options of the format.
+
+    Raises
+    ------
+    ExportError, TargetExistsError
+        If it cannot be written; what is there stays as it was.
+    """
+    if isinstance(source, Session):
+        return export_result(source.result(), target, format=format, overwrite=overwrite, progress=progress, **options)
+    if not Path(source).is_dir():
+        raise SessionError(f"There is no session {source}.")
+    with open_session(source, read_only=True) as session:
+        return export(session, target, format=format, overwrite=overwrite, progress=progress, **options)
+
+
+def info(recording: str | Path | Recording | npt.ArrayLike) -> dict[str, Any]:
+    """What a recording is, and how it would be looked at, without reading more than a few frames.
+
+    Returns
+    -------
+    dict
+        ``name``, ``axes``, ``shape``, ``dtype``, ``scale``, ``units``, ``bytes``, ``notes``, and ``view`` with the
+        walked axis, the number of frames, the shape of a frame and the contrast window.
+
+    Raises
+    ------
+    RecordingError
+        If it cannot be opened.
+    """
+    import math
+
+    from napari_sam2_video.frames.view import FrameView
+
+    source = open_recording(recording)
+    try:
+        settings = default_view(source)
+        view = FrameView(source, settings)
+        return {
+            "name": source.name,
+            "axes": source.axes,
+            "shape": tuple(source.shape),
+            "dtype": str(source.dtype),
+            "bytes": math.prod(source.shape) * source.dtype.itemsize,
+            "scale": dict(source.scale),
+            "units": dict(source.units),
+            "notes": tuple(source.notes),
+            "view": {
+                "axis": settings.axis,
+                "n_frames": view.n_frames,
+                "shape_yx": view.shape_yx,
+                "channel": settings.channel,
+                "fixed": dict(settings.fixed),
+                "window": (settings.window.low, settings.window.high, settings.window.source),
+            },
+        }
+    finally:
+        if source is not recording:
+            source.close()

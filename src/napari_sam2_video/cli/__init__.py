@@ -1,0 +1,7 @@
+"""The command line: ``napari-sam2-video``, thin over `napari_sam2_video.api`."""
+
+from __future__ import annotations
+
+from napari_sam2_video.cli.main import main
+
+__all__ = ["main"]

@@ -1,0 +1,49 @@
+"""``napari-sam2-video models``: what there is, what is downloaded, and fetching it."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from napari_sam2_video.cli.show import bytes_bar, note, say
+
+app = typer.Typer(help="List, download and verify the networks.", no_args_is_help=True, rich_markup_mode=None)
+
+
+@app.command("list")
+def list_models() -> None:
+    """List the catalogue, and what of it is on this computer."""
+    from napari_sam2_video.models.catalogue import CATALOGUE, is_downloaded
+    from napari_sam2_video.models.folder import model_folder
+
+    for entry in CATALOGUE.values():
+        size = f"{entry.size / 1e6:8.1f} MB" if entry.size else "  size unknown"
+        state = "in the package" if entry.url is None else "downloaded" if is_downloaded(entry) else "-"
+        say(f"{entry.name:20} {entry.title:22} {size:>14}  {entry.image_size:5} px  {entry.licence:12}  {state}")
+        if entry.note:
+            say(f"{'':20} {entry.note}")
+    say(f"Downloads go to {model_folder()}")
+
+
+@app.command()
+def download(name: Annotated[str, typer.Argument(help="Name in the catalogue.")]) -> None:
+    """Fetch a model; an interrupted download goes on where it was."""
+    from napari_sam2_video.models.catalogue import find_entry
+    from napari_sam2_video.models.resolve import resolve_model
+
+    entry = find_entry(name)
+    if entry.url is None:
+        note(f"The model {name} is part of the package; there is nothing to download.")
+    with bytes_bar(f"Downloading {entry.title}") as progress:
+        file = resolve_model(name, download=True, progress=progress)
+    say(f"{file.path}  SHA-256 {file.sha256}")
+
+
+@app.command()
+def verify(name: Annotated[str, typer.Argument(help="Name in the catalogue.")]) -> None:
+    """Compare the SHA-256 of a downloaded model with the published one."""
+    from napari_sam2_video.models.resolve import verify as check
+
+    file = check(name)
+    say(f"{file.path}  SHA-256 {file.sha256}  {'as published' if file.known else 'as first downloaded'}")

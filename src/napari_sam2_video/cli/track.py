@@ -1,0 +1,114 @@
+"""``napari-sam2-video track``."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path  # noqa: TC003
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from napari_sam2_video.cli.show import frames_bar, note, say
+from napari_sam2_video.errors import PromptError, SessionError
+
+if TYPE_CHECKING:
+    from napari_sam2_video.session import Session
+    from napari_sam2_video.types import Prompt
+
+
+def track(
+    recording: Annotated[str, typer.Argument(help="File or folder: TIFF, images, OME-Zarr, video, NIfTI, DICOM.")],
+    out: Annotated[Path, typer.Option(help="Session folder to make, by custom RUN.sam2v.")],
+    model: Annotated[
+        str, typer.Option(help="demo, tiny, small, base_plus, large, another name of the catalogue, or a checkpoint.")
+    ] = "demo",
+    point: Annotated[list[str] | None, typer.Option(help="ID@FRAME:Y,X, a click on object ID; repeatable.")] = None,
+    negative: Annotated[list[str] | None, typer.Option(help="ID@FRAME:Y,X, a click beside it; repeatable.")] = None,
+    box: Annotated[list[str] | None, typer.Option(help="ID@FRAME:Y0,X0,Y1,X1; repeatable.")] = None,
+    mask: Annotated[list[str] | None, typer.Option(help="ID@FRAME:FILE, not 0 inside; repeatable.")] = None,
+    prompts: Annotated[Path | None, typer.Option(help="JSON file of prompts.")] = None,
+    seeds: Annotated[
+        list[str] | None, typer.Option(help="LABELS.tif@FRAME: every label becomes an object; repeatable.")
+    ] = None,
+    axis: Annotated[str | None, typer.Option(help="Axis to walk, by letter or index; T, else Z, if not given.")] = None,
+    channel: Annotated[int | None, typer.Option(min=0, help="Channel to look at.")] = None,
+    contrast: Annotated[
+        str | None, typer.Option(help="LO,HI or a CT window such as lung, the same for all frames.")
+    ] = None,
+    image_size: Annotated[int | None, typer.Option(help="Side of the network's square input in pixels.")] = None,
+    direction: Annotated[str, typer.Option(help="both, forward or backward.")] = "both",
+    range_: Annotated[str | None, typer.Option("--range", help="A:B, frames A to B-1.")] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, mps.")] = "auto",
+    precision: Annotated[str, typer.Option(help="auto, fp32, bf16, fp16.")] = "auto",
+    compile_: Annotated[bool, typer.Option("--compile", help="Compile the network: slow start, then faster.")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the session that is there.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the session that is there.")] = False,
+) -> None:
+    """Track prompted objects through a recording into a session."""
+    from napari_sam2_video import api
+    from napari_sam2_video.prompt_text import parse_box, parse_mask, parse_point, parse_seeds
+    from napari_sam2_video.types import ModelSettings
+
+    if direction not in ("both", "forward", "backward"):
+        raise PromptError(f"There is no direction {direction!r}: choose both, forward or backward.")
+    if precision not in ("auto", "fp32", "bf16", "fp16"):
+        raise PromptError(f"There is no precision {precision!r}: choose auto, fp32, bf16 or fp16.")
+    given: list[Prompt] = [
+        *(parse_point(text) for text in point or []),
+        *(parse_point(text, positive=False) for text in negative or []),
+        *(parse_box(text) for text in box or []),
+        *(parse_mask(text) for text in mask or []),
+        *(api.read_prompts(prompts) if prompts is not None else []),
+    ]
+    planes = [parse_seeds(text) for text in seeds or []]
+    if not given and not planes and not resume:
+        raise PromptError("Nothing to track: give at least one --point, --box, --mask, --prompts or --seeds.")
+    start, stop = _range(range_)
+    settings = api.TrackSettings(direction, start, stop)  # type: ignore[arg-type]
+    if resume and out.is_dir():
+        session = api.open_session(out, recording=recording)
+    elif out.exists() and not overwrite:
+        raise SessionError(f"{out} is there already: go on with it by --resume, or replace it by --overwrite.")
+    else:
+        chosen = ModelSettings(model, device, precision, image_size, compile_)  # type: ignore[arg-type]
+        session = api.create_session(
+            recording, out, axis=axis, channel=channel, contrast=contrast, model=chosen, overwrite=overwrite
+        )
+    with session:
+        for sentence in (*session.recording.notes, *session.notes):
+            note(sentence)
+        api.add_prompts(session, given, [] if session.objects and resume else planes)
+        with frames_bar("Tracking") as bar:
+            count = api.go_on(session, settings, progress=lambda done: bar(done.done, done.total))
+        _report(session, count)
+
+
+def _range(text: str | None) -> tuple[int | None, int | None]:
+    if text is None:
+        return None, None
+    match = re.fullmatch(r"\s*(\d*)\s*:\s*(\d*)\s*", text)
+    if match is None:
+        raise PromptError(f"{text!r} is not a range: write A:B, the frames A to B-1.")
+    return (int(match[1]) if match[1] else None, int(match[2]) if match[2] else None)
+
+
+def _report(session: Session, count: int) -> None:
+    window = session.view.settings.window
+    say(f"Session: {session.folder}")
+    say(
+        f"Computed {count} frames in this run; contrast window {window.low:g} to {window.high:g} ({window.source}), "
+        f"model {session.model_settings.model}."
+    )
+    for one in session.objects:
+        scores = session.scores(one.id)
+        frames = scores["frame"]
+        if not len(frames):
+            say(f"  object {one.id} ({one.name}): not tracked")
+            continue
+        gone = int((scores["area"] == 0).sum())
+        low = int(scores["predicted_iou"].argmin())
+        lost = f", absent on {gone}" if gone else ""
+        say(
+            f"  object {one.id} ({one.name}): {len(frames)} of {session.n_frames} frames{lost}; "
+            f"least certain on frame {int(frames[low])} (predicted IoU {float(scores['predicted_iou'][low]):.2f})"
+        )
