@@ -68,14 +68,17 @@ class ArrayRecording(Recording):
         )
 
     def _read(self, index: tuple[AxisIndex, ...]) -> npt.NDArray[Any]:
-        if self._samples < 0:
-            return np.array(self._array[index])
-        stored = (*index[: self._samples], index[-1], *index[self._samples : -1])
-        values = np.asarray(self._array[stored])
-        if isinstance(index[-1], slice):
+        values = np.asarray(self._array[self._stored(index)])
+        if self._samples >= 0 and isinstance(index[-1], slice):
             before = sum(isinstance(chosen, slice) for chosen in index[: self._samples])
             values = np.moveaxis(values, before, -1)
         return np.array(values)
+
+    def _stored(self, index: tuple[AxisIndex, ...]) -> tuple[AxisIndex, ...]:
+        """The index in the order in which the array has its axes; RGB samples need not be its last."""
+        if self._samples < 0:
+            return index
+        return (*index[: self._samples], index[-1], *index[self._samples : -1])
 
     def _close(self) -> None:
         self._array = None

@@ -8,6 +8,7 @@ from napari_sam2_video.errors import FrameError, RecordingError
 from napari_sam2_video.frames.array import ArrayRecording
 from napari_sam2_video.frames.axes import name_unknown, plain_unit
 from napari_sam2_video.frames.fingerprint import array_fingerprint
+from napari_sam2_video.frames.zarr_chunks import refuse_bombs
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -120,7 +121,10 @@ class ZarrRecording(ArrayRecording):
 
     def _read(self, index: tuple[AxisIndex, ...]) -> npt.NDArray[Any]:
         try:
+            refuse_bombs(self._array, self._stored(index))
             return super()._read(index)
+        except FrameError:
+            raise
         except Exception as error:
             at = ", ".join(
                 f"{letter} {chosen}" for letter, chosen in zip(self.axes, index, strict=True) if isinstance(chosen, int)

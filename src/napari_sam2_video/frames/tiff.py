@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import operator
 import re
 import threading
 from typing import TYPE_CHECKING, Any
@@ -58,7 +59,7 @@ def _open(path: Path, file: Any) -> Recording:
     if run is None:
         series = _first_series(path, file)
         if series.dataoffset is not None:
-            run = series.axes, series.shape, series.dtype, series.dataoffset
+            run = series.axes, series.shape, series.dtype, operator.index(series.dataoffset)
     notes = []
     if run is None and len(file.series) > 1:
         notes.append(f"{path.name} holds {len(file.series)} image series: the first one is used.")
@@ -112,7 +113,7 @@ def _imagej_run(file: Any) -> tuple[str, tuple[int, ...], npt.DTypeLike, int] | 
         counts, letters = [images], "I"
     leading = [(letter, n) for letter, n in zip(letters, counts, strict=True) if n > 1]
     axes = "".join(letter for letter, _ in leading) + page.axes
-    return axes, (*(n for _, n in leading), *page.shape), page.dtype, page.dataoffsets[0]
+    return axes, (*(n for _, n in leading), *page.shape), page.dtype, operator.index(page.dataoffsets[0])
 
 
 class _RunRecording(PlanesRecording):

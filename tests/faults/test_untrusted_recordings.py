@@ -1,0 +1,204 @@
+"""Recordings that lie, bomb or point elsewhere: frames or one sentence, and nothing outside is read."""
+
+import gzip
+import json
+import struct
+import zlib
+
+import numpy as np
+import pytest
+import tifffile
+import zarr
+
+from napari_sam2_video.errors import FrameError, RecordingError, Sam2VideoError
+from napari_sam2_video.frames.open import open_recording
+from napari_sam2_video.frames.view import FrameView, default_view
+
+SECRET = 201
+
+
+def frames_of(path):
+    """All frames of a recording as the model sees them."""
+    with open_recording(path) as recording:
+        view = FrameView(recording, default_view(recording, window=(0, 255)))
+        return np.stack([view.read(frame) for frame in range(view.n_frames)])
+
+
+def refusal(path):
+    """The sentence that refuses a recording, None if it opens and every frame can be read."""
+    try:
+        frames_of(path)
+    except Sam2VideoError as error:
+        return str(error)
+    return None
+
+
+def zarr_array(path, data, **known):
+    zarr.create_array(str(path), shape=data.shape, chunks=(1, *data.shape[1:]), dtype=data.dtype, **known)[:] = data
+    return path
+
+
+def lie(path, **claims):
+    about = json.loads((path / "zarr.json").read_text())
+    (path / "zarr.json").write_text(json.dumps(about | claims))
+
+
+def chunk_files(path):
+    return sorted(part for part in path.rglob("*") if part.is_file() and part.name[0].isdigit())
+
+
+@pytest.fixture
+def secret(tmp_path):
+    """Recordings outside the folder that is opened."""
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    data = np.full((4, 8, 9), SECRET, np.uint8)
+    tifffile.imwrite(outside / "secret.ome.tif", data, ome=True, photometric="minisblack", metadata={"axes": "TYX"})
+    zarr_array(outside / "secret.zarr", data)
+    return outside
+
+
+@pytest.fixture
+def inside(tmp_path):
+    folder = tmp_path / "inside"
+    folder.mkdir()
+    return folder
+
+
+@pytest.mark.parametrize(
+    "header", ["{'descr': '<u2', 'fortran_order': False, 'shape': (4, 8, 9)", "{'descr'", "(", "\0\0"]
+)
+def test_array_file_with_a_broken_header_is_refused(inside, header):
+    text = header.encode().ljust(117) + b"\n"
+    (inside / "a.npy").write_bytes(b"\x93NUMPY\x01\x00" + struct.pack("<H", len(text)) + text + bytes(600))
+    with pytest.raises(RecordingError, match=r"a\.npy is no array file that can be read"):
+        frames_of(inside / "a.npy")
+
+
+def test_array_file_of_a_huge_declared_shape_is_refused(inside):
+    text = b"{'descr': '<u2', 'fortran_order': False, 'shape': (1000000, 1000000, 1000000), }".ljust(117) + b"\n"
+    (inside / "a.npy").write_bytes(b"\x93NUMPY\x01\x00" + struct.pack("<H", len(text)) + text + bytes(600))
+    with pytest.raises(RecordingError, match=r"a\.npy is no array file that can be read"):
+        frames_of(inside / "a.npy")
+
+
+def test_array_file_with_pickled_objects_is_never_unpickled(inside):
+    np.save(inside / "a.npy", np.array([{"a": 1}] * 3, dtype=object), allow_pickle=True)
+    with pytest.raises(RecordingError, match="no array file that can be read"):
+        frames_of(inside / "a.npy")
+
+
+@pytest.mark.parametrize("kind", range(14))
+def test_tiff_with_a_tag_of_another_type_is_shown_or_refused(inside, kind):
+    tifffile.imwrite(inside / "a.tif", np.zeros((3, 8, 9), np.uint16), photometric="minisblack")
+    data = (inside / "a.tif").read_bytes()
+    with tifffile.TiffFile(inside / "a.tif") as file:
+        tags = [(tag.offset, tag.name) for tag in file.pages[0].tags.values()]
+    for offset, name in tags:
+        broken = bytearray(data)
+        broken[offset + 2 : offset + 4] = struct.pack("<H", kind)
+        target = inside / f"{name}.tif"
+        target.write_bytes(broken)
+        sentence = refusal(target)
+        assert sentence is None or name in sentence
+
+
+def test_frames_that_fit_in_no_memory_are_refused_before_any_is_read(inside):
+    path = zarr_array(inside / "a.zarr", np.zeros((4, 8, 9), np.uint16))
+    lie(path, shape=[4, 10**6, 10**6])
+    with pytest.raises(RecordingError, match="1000000 × 1000000 pixels, more than fit in memory"):
+        frames_of(path)
+
+
+@pytest.mark.parametrize("version", [2, 3])
+def test_chunk_that_unpacks_to_more_than_it_should_is_refused_unread(inside, version):
+    path = zarr_array(inside / "a.zarr", np.ones((4, 8, 9), np.uint8), zarr_format=version)
+    bomb = zarr_array(inside / "bomb.zarr", np.ones((1, 4000, 4000), np.uint8), zarr_format=version)
+    chunk_files(path)[2].write_bytes(chunk_files(bomb)[0].read_bytes())
+    with open_recording(path) as recording:
+        view = FrameView(recording, default_view(recording))
+        assert view.read(0).max() == 1
+        with pytest.raises(
+            FrameError, match="would unpack to 16,000,000 bytes, but the array says it holds at most 72"
+        ):
+            view.read(2)
+
+
+@pytest.mark.parametrize("compressor", ["blosc", "gzip"])
+def test_bombs_of_other_compressors_are_refused(inside, compressor):
+    codec = zarr.codecs.BloscCodec() if compressor == "blosc" else zarr.codecs.GzipCodec()
+    path = zarr_array(inside / "a.zarr", np.ones((4, 8, 9), np.uint8), compressors=[codec])
+    bomb = zarr_array(inside / "bomb.zarr", np.ones((1, 4000, 4000), np.uint8), compressors=[codec])
+    assert frames_of(path).max() == 1
+    chunk_files(path)[1].write_bytes(chunk_files(bomb)[0].read_bytes())
+    with pytest.raises(FrameError, match="would unpack to 16,000,000 bytes"):
+        frames_of(path)
+
+
+@pytest.mark.parametrize(
+    "place", ["../outside/secret.zarr", "{outside}/secret.zarr", "..", "0/../../../outside/secret.zarr"]
+)
+def test_image_that_points_to_a_folder_outside_is_refused(inside, secret, place):
+    group = zarr.open_group(str(inside / "a.zarr"), mode="w", zarr_format=2)
+    group.create_array("0", shape=(4, 8, 9), chunks=(1, 8, 9), dtype="uint8")[:] = 1
+    image = {"version": "0.4", "axes": [{"name": name} for name in "tyx"]}
+    group.attrs["multiscales"] = [{**image, "datasets": [{"path": place.format(outside=secret)}]}]
+    with pytest.raises(RecordingError, match=r"a\.zarr is a damaged zarr folder"):
+        frames_of(inside / "a.zarr")
+
+
+def test_ome_tiff_that_names_a_file_outside_does_not_show_it(inside, secret):
+    text = (
+        '<OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06"><Image ID="Image:0"><Pixels ID="Pixels:0" '
+        'DimensionOrder="XYZCT" SizeC="1" SizeT="4" SizeX="9" SizeY="8" SizeZ="1" Type="uint8">'
+        '<TiffData FirstT="0" IFD="0" PlaneCount="4"><UUID FileName="../outside/secret.ome.tif">urn:uuid:1</UUID>'
+        "</TiffData></Pixels></Image></OME>"
+    )
+    tifffile.imwrite(inside / "a.ome.tif", np.ones((4, 8, 9), np.uint8), description=text, metadata=None)
+    try:
+        seen = frames_of(inside / "a.ome.tif")
+    except RecordingError:
+        return
+    assert seen.max() < SECRET
+
+
+def test_entities_that_multiply_do_no_harm(inside):
+    entities = "".join(f'<!ENTITY {chr(98 + n)} "{f"&{chr(97 + n)};" * 10}">' for n in range(9))
+    text = (
+        f'<?xml version="1.0"?><!DOCTYPE x [<!ENTITY a "aaaaaaaaaa">{entities}]>'
+        '<OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06"><Image ID="Image:0" Name="&j;"/></OME>'
+    )
+    tifffile.imwrite(inside / "a.ome.tif", np.ones((4, 8, 9), np.uint8), description=text, metadata=None)
+    assert len(refusal(inside / "a.ome.tif") or "") < 1000
+
+
+@pytest.mark.parametrize("alone", [True, False])
+def test_image_that_would_unpack_to_gigabytes_is_refused(inside, alone):
+    def part(kind, data):
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    header = struct.pack(">IIBBBBB", 60_000, 60_000, 8, 0, 0, 0, 0)
+    bomb = b"\x89PNG\r\n\x1a\n" + part(b"IHDR", header) + part(b"IDAT", zlib.compress(bytes(1000))) + part(b"IEND", b"")
+    for number in range(1 if alone else 3):
+        (inside / f"{number}.png").write_bytes(bomb)
+    with pytest.raises(RecordingError, match=r"0\.png is no image that can be read"):
+        frames_of(inside / "0.png" if alone else inside)
+
+
+@pytest.mark.parametrize("name", ["-rf.tif", "%s%n%d.tif", "ü и 漢.tif", " .tif", "a;b&c.tif", "a'b\"c.tif"])
+def test_strange_file_names_are_just_names(inside, name):
+    tifffile.imwrite(inside / name, np.full((4, 8, 9), 7, np.uint8), photometric="minisblack")
+    assert frames_of(inside / name).tolist() == np.full((4, 8, 9, 3), 7).tolist()
+
+
+@pytest.mark.parametrize("text", ["plain words\n" * 40, "\0" * 4096, "<svg><image href='file:///etc/passwd'/></svg>"])
+def test_files_that_are_no_recordings_are_named(inside, text):
+    (inside / "a.mp4").write_text(text)
+    with pytest.raises(RecordingError, match=r"a\.mp4"):
+        frames_of(inside / "a.mp4")
+
+
+def test_compressed_text_is_no_volume(inside):
+    (inside / "a.nii.gz").write_bytes(gzip.compress(b"just words " * 100))
+    with pytest.raises(RecordingError, match=r"a\.nii\.gz"):
+        frames_of(inside / "a.nii.gz")
