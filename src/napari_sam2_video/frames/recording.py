@@ -51,6 +51,11 @@ class Recording(ABC):
     metadata : dict, optional
         What the file says besides.
 
+    Attributes
+    ----------
+    nominal_range : tuple of float, optional
+        Values that are black and white by the rules of the format, where it has any: of deep video, not of counts.
+
     Raises
     ------
     RecordingError
@@ -84,6 +89,7 @@ class Recording(ABC):
         self.scale: dict[str, float] = dict.fromkeys(self.axes, 1.0)
         self.units: dict[str, str | None] = dict.fromkeys(self.axes)
         self.set_calibration(scale or {}, units or {})
+        self.nominal_range: tuple[float, float] | None = None
         self.closed = False
 
     def set_calibration(self, scale: Mapping[str, float], units: Mapping[str, str | None]) -> None:

@@ -1,17 +1,265 @@
-"""Video files."""
+"""Video, frame-accurate: frame i is the i-th frame shown, however the file is coded and whichever is read first."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import tempfile
+import threading
+import weakref
+from collections import OrderedDict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from napari_sam2_video.errors import RecordingError
+import numpy as np
+
+from napari_sam2_video.errors import FrameError, RecordingError
+from napari_sam2_video.frames.ffmpeg import FfmpegHungError, Running, input_of, run_ffmpeg
+from napari_sam2_video.frames.recording import PlanesRecording
+from napari_sam2_video.frames.video_decode import Decoder, Probe, SizeChangedError, extract_chunk, probe_video
+from napari_sam2_video.frames.video_index import UnstampedError, VideoIndex, read_index
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    import numpy.typing as npt
 
-    from napari_sam2_video.frames.recording import Recording
+CACHE_BYTES = 256 << 20
+"""Most memory that decoded frames of one video take."""
+
+_NEAR = 16
 
 
-def open_video(path: Path) -> Recording:
-    """Open a video."""
-    raise RecordingError(f"{path} is no recording that can be read.")
+def open_video(path: Path, *, cache_bytes: int = CACHE_BYTES, timeout: float | None = None) -> VideoRecording:
+    """Open a video: read its packets once, decode a single frame.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    cache_bytes : int
+        Most memory that decoded frames may take.
+    timeout : float, optional
+        Seconds after which an ffmpeg that gives nothing is ended.
+
+    Raises
+    ------
+    RecordingError
+        If it is no video, has no pictures, or not one can be decoded.
+    """
+    probe = probe_video(path, timeout=timeout)
+    try:
+        return VideoRecording(path, path, probe, read_index(path, timeout=timeout), cache_bytes, timeout)
+    except UnstampedError:
+        copy = _restamped(path, timeout)
+    try:
+        index = read_index(copy, shared_stamps=True, timeout=timeout)
+        return VideoRecording(path, copy, probe_video(copy, timeout=timeout), index, cache_bytes, timeout)
+    except RecordingError:
+        copy.unlink()
+        raise
+
+
+class VideoRecording(PlanesRecording):
+    """A video: ``TYXS`` of bytes, or of 16 bits where it is deeper; ``TYX`` where it is grey.
+
+    Attributes
+    ----------
+    times : ndarray of float, shape (T,)
+        Seconds from the first frame to each.
+    """
+
+    def __init__(
+        self, path: Path, stream: Path, probe: Probe, index: VideoIndex, cache_bytes: int, timeout: float | None
+    ) -> None:
+        picture = probe.picture
+        self._stream, self._index, self._picture = stream, index, picture
+        self._timeout = timeout
+        self._lock = threading.RLock()
+        self._cached: OrderedDict[int, npt.NDArray[Any]] = OrderedDict()
+        self._room = max(1, cache_bytes // picture.frame_bytes)
+        self._whole: dict[int, frozenset[int]] = {}
+        self._unreadable: set[int] = set()
+        self._other_size: tuple[int, int, int] | None = None
+        self._decoder: Decoder | None = None
+        self._forget = weakref.finalize(self, _unlink, stream) if stream != path else None
+        self.plane_ndim = len(picture.shape)
+        self.times = index.times()
+        gaps = np.diff(self.times)
+        notes = list(_cut_note(path, probe, index))
+        if picture.alpha:
+            if not _opaque(stream, picture.height, picture.width, timeout):
+                raise RecordingError(
+                    f"{path} has a transparent alpha channel; save it as RGB on the background you want."
+                )
+            notes.append("The alpha channel is opaque where the video begins and is left out.")
+        if len(gaps) and np.ptp(gaps) > 0.1 * float(np.median(gaps)):
+            notes.append("The frame rate varies: frames are counted as they are shown, none is repeated or dropped.")
+        if stream != path:
+            notes.append(f"{path.name} has no time stamps of its own: it was copied to a file that has, for this time.")
+        super().__init__(
+            name=path.stem,
+            axes="TYXS" if self.plane_ndim == 3 else "TYX",
+            shape=(len(index.pts), *picture.shape),
+            dtype=picture.dtype,
+            scale={"T": float(np.median(gaps)) if len(gaps) else 1.0},
+            units={"T": "s"},
+            path=path,
+            notes=tuple(notes),
+            metadata={"format": "video", "codec": index.codec, "pixel_format": picture.source},
+        )
+        self.nominal_range = (0.0, 65535.0) if picture.name == "rgb48le" else None
+
+    def _plane(self, number: int, rows: slice) -> npt.NDArray[Any]:
+        with self._lock:
+            try:
+                return self._frame(number)[rows]
+            except FfmpegHungError as error:
+                self._stop()
+                raise FrameError(f"Frame {number} of {self.path} could not be read in time: {error}") from error
+
+    def _frame(self, number: int) -> npt.NDArray[Any]:
+        found = self._cached.get(number)
+        if found is not None:
+            self._cached.move_to_end(number)
+            return found
+        if self._other_size is not None and number >= self._other_size[0]:
+            raise self._size_error()
+        if number not in self._unreadable:
+            found = self._decoded(number)
+        if found is None:
+            self._unreadable.add(number)
+            raise FrameError(f"Frame {number} of {self.path} is damaged and cannot be decoded; leave it out.")
+        return found
+
+    def _decoded(self, number: int) -> npt.NDArray[Any] | None:
+        chunk = self._index.chunk_of(number)
+        decoder = self._decoder
+        if decoder is not None and decoder.at <= number:
+            near = number - decoder.at < _NEAR or self._index.first_of(chunk) <= decoder.at
+            if near:
+                found, landed = self._advance(decoder, number)
+                if found is not None or landed:
+                    return found
+        # A seek may land late: then try one key earlier, and at last decode from the beginning.
+        for start in dict.fromkeys((chunk or None, chunk - 1 if chunk > 1 else None, None)):
+            self._stop()
+            self._decoder = Decoder(self._stream, self._index, self._picture, start, timeout=self._timeout)
+            found, landed = self._advance(self._decoder, number)
+            if found is not None or landed:
+                return found
+        return None
+
+    def _advance(self, decoder: Decoder, number: int) -> tuple[npt.NDArray[Any] | None, bool]:
+        """Decode onward to frame `number`: its pixels, and whether decoding had begun where it should."""
+        began = decoder.at > decoder.first
+        expected = decoder.at
+        while expected <= number:
+            try:
+                step = decoder.next()
+            except SizeChangedError as error:
+                self._stop()
+                self._other_size = (min(expected, number), error.height, error.width)
+                raise self._size_error() from error
+            if step is None:
+                self._stop()
+                return None, began
+            at, frame_yx, suspect = step
+            if at == decoder.first or at < number:
+                began = True
+            if began and at > expected and not self._index.small[expected:at].all():
+                suspect = True
+            if began and (suspect or self._index.chunk_of(at) in self._whole):
+                lost = range(expected, at + 1) if at - expected < _NEAR else (expected, at)
+                for chunk in dict.fromkeys(self._index.chunk_of(n) for n in lost):
+                    self._check(chunk)
+            chunk = self._index.chunk_of(at)
+            if chunk not in self._whole or at in self._whole[chunk]:
+                self._keep(at, frame_yx)
+                if at == number:
+                    return frame_yx, True
+            expected = at + 1
+        return None, began
+
+    def _check(self, chunk: int) -> None:
+        """Find the frames of a chunk that come before any damage."""
+        if chunk in self._whole:
+            return
+        end = self._index.first_of(chunk + 1)
+        whole = set()
+        with tempfile.TemporaryDirectory(prefix="napari-sam2-video-") as folder:
+            packets = Path(folder) / "chunk.nut"
+            extract_chunk(self._stream, self._index, chunk, packets, timeout=self._timeout)
+            decoder = Decoder(packets, self._index, self._picture, chunk or None, strict=True, timeout=self._timeout)
+            try:
+                while (step := decoder.next()) is not None and step[0] < end:
+                    whole.add(step[0])
+            except SizeChangedError:
+                whole = set(range(self._index.first_of(chunk), end))
+            finally:
+                decoder.kill()
+        self._whole[chunk] = frozenset(whole)
+
+    def _keep(self, number: int, frame_yx: npt.NDArray[Any]) -> None:
+        self._cached[number] = frame_yx
+        self._cached.move_to_end(number)
+        while len(self._cached) > self._room:
+            self._cached.popitem(last=False)
+
+    def _size_error(self) -> FrameError:
+        assert self._other_size is not None
+        frame, height, width = self._other_size
+        return FrameError(
+            f"The picture of {self.path} changes from {self._picture.height} × {self._picture.width} to {height} × "
+            f"{width} pixels at frame {frame}; cut the video there."
+        )
+
+    def _stop(self) -> None:
+        if self._decoder is not None:
+            self._decoder.kill()
+            self._decoder = None
+
+    def _close(self) -> None:
+        with self._lock:
+            self._stop()
+            self._cached.clear()
+            if self._forget is not None:
+                self._forget()
+
+
+def _cut_note(path: Path, probe: Probe, index: VideoIndex) -> tuple[str, ...]:
+    usual = int(np.median(np.diff(index.pts))) if len(index.pts) > 1 else 0
+    if not usual or probe.seconds is None:
+        return (f"The end of {path.name} is damaged and was left out.",) if index.damaged_end else ()
+    shown = float((index.end - int(index.pts[0])) * index.time_base)
+    missing = round((probe.seconds - shown) / float(usual * index.time_base))
+    if missing > 0 and (index.damaged_end or (missing > 2 and (index.complaints or probe.streams == 1))):
+        return (
+            f"{len(index.pts)} of {len(index.pts) + missing} frames are readable: {path.name} is cut short, copy or record "
+            "it again to have all.",
+        )
+    return ()
+
+
+def _opaque(path: Path, height: int, width: int, timeout: float | None) -> bool:
+    arguments = ["-v", "error", *input_of(path), "-map", "0:V:0", "-frames:v", "1", "-pix_fmt", "rgba"]
+    running = Running([*arguments, "-f", "rawvideo", "-"], height * width * 4, timeout=timeout)
+    try:
+        piece = running.piece()
+    finally:
+        running.kill()
+    return piece is not None and piece.size == height * width * 4 and bool((piece[3::4] == 255).all())
+
+
+def _restamped(path: Path, timeout: float | None) -> Path:
+    with tempfile.NamedTemporaryFile(prefix="napari-sam2-video-", suffix=".mkv", delete=False) as file:
+        copy = Path(file.name)
+    arguments = ["-v", "error", "-y", "-fflags", "+genpts", *input_of(path), "-map", "0:V:0", "-c", "copy", str(copy)]
+    code, lines = run_ffmpeg(arguments, timeout=timeout)
+    if code != 0:
+        copy.unlink()
+        last = lines[-1] if lines else f"ffmpeg ended with {code}"
+        raise RecordingError(
+            f"{path} has frames without time stamps, and they could not be made ({last}); convert it to an MKV file."
+        )
+    return copy
+
+
+def _unlink(path: Path) -> None:
+    path.unlink(missing_ok=True)

@@ -203,7 +203,7 @@ def default_view(
     channel : int, optional
         Index along ``C``; 0 if not given.
     window : ContrastWindow or tuple of float, optional
-        ``(low, high)``; for bytes all their range, for other types `percentile_window` if not given.
+        ``(low, high)``; if not given, all the range of bytes and of video, and `percentile_window` of other types.
 
     Raises
     ------
@@ -227,13 +227,16 @@ def default_view(
         chosen = ContrastWindow(float(window[0]), float(window[1])) if window is not None else None
     settings = ViewSettings(axis, chosen or full_window(recording), places, channel)
     FrameView(recording, settings)
-    if chosen is None and (recording.dtype.kind, recording.dtype.itemsize) not in (("u", 1), ("b", 1)):
+    counts = (recording.dtype.kind, recording.dtype.itemsize) not in (("u", 1), ("b", 1))
+    if chosen is None and recording.nominal_range is None and counts:
         settings = replace(settings, window=percentile_window(recording, axis=axis, fixed=places, channel=channel))
     return settings
 
 
 def full_window(recording: Recording) -> ContrastWindow:
-    """Window of all values that the type can hold; 0 to 1 for real and for logical values."""
+    """Window of all values that the format or the type can hold; 0 to 1 for real and for logical values."""
+    if recording.nominal_range is not None:
+        return ContrastWindow(*recording.nominal_range, "full")
     if recording.dtype.kind in "ui":
         limits = np.iinfo(recording.dtype)
         return ContrastWindow(float(limits.min), float(limits.max), "full")

@@ -142,7 +142,7 @@ class WindowMap:
         if self._same:
             return raw
         if self._table is not None:
-            return self._table[raw.view(f"u{self.dtype.itemsize}")].view(np.uint8)
+            return np.asarray(self._table[raw.view(f"u{self.dtype.itemsize}")])
         if raw.ndim < 2 or raw.size <= _PIXELS:
             return self._scaled(raw.astype(np.float64))
         mapped = np.empty(raw.shape, np.uint8)

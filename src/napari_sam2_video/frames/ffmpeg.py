@@ -1,0 +1,198 @@
+"""Run the ffmpeg that imageio-ffmpeg brings, and never wait for it for ever."""
+
+from __future__ import annotations
+
+import contextlib
+import queue
+import subprocess
+import sys
+import threading
+from collections import deque
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_sam2_video.errors import RecordingError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    import numpy.typing as npt
+
+TIMEOUT = 60.0
+"""Seconds without any output after which ffmpeg counts as hung."""
+
+_PIPE_BYTES = 1 << 20
+_LINES_KEPT = 40
+_NO_WINDOW = 0x08000000 if sys.platform == "win32" else 0
+
+
+class FfmpegHungError(RecordingError):
+    """ffmpeg said nothing for too long and was ended."""
+
+
+def executable() -> str:
+    """Path of the ffmpeg binary.
+
+    Raises
+    ------
+    RecordingError
+        If there is none.
+    """
+    import imageio_ffmpeg
+
+    try:
+        return str(imageio_ffmpeg.get_ffmpeg_exe())
+    except RuntimeError as error:
+        raise RecordingError(
+            "There is no ffmpeg to read videos with; install imageio-ffmpeg again, or set IMAGEIO_FFMPEG_EXE to one."
+        ) from error
+
+
+def input_of(path: Path) -> list[str]:
+    """Arguments that name `path` as the input, whatever characters it holds, and let it fetch nothing from elsewhere."""
+    return ["-protocol_whitelist", "file,pipe", "-i", f"file:{path.absolute()}"]
+
+
+class Running:
+    """An ffmpeg whose output is read ahead by a thread, in pieces of one size.
+
+    Parameters
+    ----------
+    arguments : sequence of str
+        Everything after ``ffmpeg -nostdin -hide_banner -nostats``.
+    piece : int
+        Bytes a piece.
+    ahead : int
+        Pieces read ahead at most.
+    on_line : callable, optional
+        Called with each line that ffmpeg says, on another thread.
+    timeout : float
+        Seconds to wait for a piece.
+    """
+
+    def __init__(
+        self,
+        arguments: Sequence[str],
+        piece: int,
+        *,
+        ahead: int = 8,
+        on_line: Callable[[str], None] | None = None,
+        timeout: float | None = None,
+    ) -> None:
+        self._piece = piece
+        self._timeout = TIMEOUT if timeout is None else timeout
+        self._on_line = on_line
+        self._pieces: queue.Queue[npt.NDArray[np.uint8] | None] = queue.Queue(max(1, ahead))
+        self._ended = threading.Event()
+        self.lines: deque[str] = deque(maxlen=_LINES_KEPT)
+        self._process = _start([executable(), "-nostdin", "-hide_banner", "-nostats", *arguments])
+        self._threads = [
+            threading.Thread(target=work, name=f"ffmpeg-{work.__name__}", daemon=True)
+            for work in (self._read_output, self._read_lines)
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    def piece(self) -> npt.NDArray[np.uint8] | None:
+        """Next piece, the last one being shorter perhaps; None after it.
+
+        Raises
+        ------
+        FfmpegHungError
+            If none came in time.
+        """
+        try:
+            return self._pieces.get(timeout=self._timeout)
+        except queue.Empty:
+            self.kill()
+            raise FfmpegHungError(
+                f"ffmpeg gave nothing for {self._timeout:g} seconds and was ended; check the disk and the file, then try "
+                "again."
+            ) from None
+
+    def finish(self) -> int:
+        """Wait for the end and return ffmpeg's code."""
+        for thread in self._threads:
+            thread.join(self._timeout)
+        self.kill()
+        return int(self._process.returncode)
+
+    def kill(self) -> None:
+        """End ffmpeg and its threads; a second call does nothing."""
+        self._ended.set()
+        if self._process.poll() is None:
+            self._process.kill()
+        while any(thread.is_alive() for thread in self._threads):
+            with contextlib.suppress(queue.Empty):
+                self._pieces.get_nowait()
+            for thread in self._threads:
+                thread.join(0.01)
+        self._process.wait()
+
+    def _read_output(self) -> None:
+        output: Any = self._process.stdout
+        with output:
+            while not self._ended.is_set():
+                values = np.empty(self._piece, np.uint8)
+                got = _fill(output, memoryview(values.data))
+                if got:
+                    self._pieces.put(values[:got])
+                if got < self._piece:
+                    break
+        self._pieces.put(None)
+
+    def _read_lines(self) -> None:
+        errors: Any = self._process.stderr
+        with errors:
+            for raw in errors:
+                line = raw.decode(errors="replace").rstrip()
+                self.lines.append(line)
+                if self._on_line is not None:
+                    self._on_line(line)
+
+
+def run_ffmpeg(arguments: Sequence[str], *, timeout: float | None = None) -> tuple[int, list[str]]:
+    """Run ffmpeg to its end, throwing its output away; returns its code and the last lines it said.
+
+    Raises
+    ------
+    FfmpegHungError
+        If it says nothing for too long.
+    """
+    running = Running([*arguments, "-progress", "pipe:1"], 4096, timeout=timeout)
+    try:
+        while running.piece() is not None:
+            pass
+        return running.finish(), list(running.lines)
+    finally:
+        running.kill()
+
+
+def _start(command: list[str]) -> subprocess.Popen[bytes]:
+    pipes: dict[str, Any] = {
+        "stdin": subprocess.DEVNULL,
+        "stdout": subprocess.PIPE,
+        "stderr": subprocess.PIPE,
+        "creationflags": _NO_WINDOW,
+    }
+    try:
+        return subprocess.Popen(command, bufsize=-1, pipesize=_PIPE_BYTES, **pipes)
+    except OSError:
+        try:
+            return subprocess.Popen(command, bufsize=-1, **pipes)
+        except OSError as error:
+            raise RecordingError(
+                f"ffmpeg could not be started ({error.strerror}); install imageio-ffmpeg again."
+            ) from error
+
+
+def _fill(stream: Any, view: memoryview) -> int:
+    got = 0
+    while got < len(view):
+        count = stream.readinto(view[got:])
+        if not count:
+            break
+        got += count
+    return got

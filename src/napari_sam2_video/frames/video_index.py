@@ -1,0 +1,176 @@
+"""Where each frame of a video is: read from its packets, without decoding one."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from napari_sam2_video.errors import RecordingError
+from napari_sam2_video.frames.ffmpeg import Running, input_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    import numpy.typing as npt
+
+_NO_PTS = -(2**63)
+_NOT_KEY, _CORRUPT, _DISCARD = "F=", 2, 4
+_PIECE = 1 << 18
+_TEXT_CODECS = ("ansi", "bintext", "xbin", "idf")
+_SMALL_PACKET = 16
+
+
+@dataclass(frozen=True)
+class VideoIndex:
+    """Frames of a video in the order they are shown.
+
+    Parameters
+    ----------
+    pts : ndarray of int64, shape (T,)
+        Time stamp of each frame, in units of `time_base`.
+    keys : ndarray of int64
+        Time stamps at which decoding may begin, those of hidden packets included.
+    packets : ndarray of int64
+        For each key, how many packets from it on its frames need; 0 where it is all that follow.
+    small : ndarray of bool, shape (T,)
+        Packets too small to hold a picture: repetitions, of which some decoders make no frame.
+    time_base : Fraction
+        Seconds a unit of time stamp.
+    end : int
+        Time stamp at which the last frame ends.
+    codec : str
+        ffmpeg's name of the codec.
+    complaints : tuple of str
+        What ffmpeg said meanwhile.
+    damaged_end : bool
+        True where the last packet is not whole.
+    """
+
+    pts: npt.NDArray[np.int64]
+    keys: npt.NDArray[np.int64]
+    packets: npt.NDArray[np.int64]
+    small: npt.NDArray[np.bool_]
+    time_base: Fraction
+    end: int
+    codec: str
+    complaints: tuple[str, ...]
+    damaged_end: bool
+
+    def chunk_of(self, frame: int) -> int:
+        """Number of the key from which `frame` is decoded."""
+        return max(0, int(np.searchsorted(self.keys, self.pts[frame], side="right")) - 1)
+
+    def first_of(self, chunk: int) -> int:
+        """First frame that is decoded from key number `chunk`; the frame count if it is past the last."""
+        if chunk <= 0:
+            return 0
+        if chunk >= len(self.keys):
+            return len(self.pts)
+        return int(np.searchsorted(self.pts, self.keys[chunk]))
+
+    def frame_at(self, pts: int, expected: int) -> int | None:
+        """Frame of that time stamp, the one nearest `expected` where several share it; None if there is none."""
+        first = int(np.searchsorted(self.pts, pts))
+        past = int(np.searchsorted(self.pts, pts, side="right"))
+        return min(max(first, expected), past - 1) if past > first else None
+
+    def times(self) -> npt.NDArray[np.float64]:
+        """Seconds from the first frame to each."""
+        return (self.pts - self.pts[0]).astype(np.float64) * float(self.time_base)
+
+
+class UnstampedError(RecordingError):
+    """Packets have no time stamps, or the same one twice."""
+
+
+def read_index(path: Path, *, shared_stamps: bool = False, timeout: float | None = None) -> VideoIndex:
+    """Read the packets of the first video stream.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    shared_stamps : bool
+        Accept frames that have the same time stamp; they are told apart by their order.
+    timeout : float, optional
+        Seconds after which an ffmpeg that gives nothing is ended.
+
+    Raises
+    ------
+    UnstampedError
+        If packets have no time stamps of their own; copying the stream to another container may make them.
+    RecordingError
+        If there are none.
+    """
+    arguments = ["-v", "error", "-copyts", *input_of(path), "-map", "0:V:0", "-c", "copy", "-copyinkf"]
+    running = Running([*arguments, "-f", "framecrc", "-"], _PIECE, timeout=timeout)
+    try:
+        pieces = []
+        while (piece := running.piece()) is not None:
+            pieces.append(piece.tobytes())
+        running.finish()
+    finally:
+        running.kill()
+    return parse_index(b"".join(pieces).decode("ascii", errors="replace"), path, tuple(running.lines), shared_stamps)
+
+
+def parse_index(text: str, path: Path, complaints: Sequence[str] = (), shared_stamps: bool = False) -> VideoIndex:
+    """Make the index of what ffmpeg's framecrc says.
+
+    Raises
+    ------
+    UnstampedError, RecordingError
+        As `read_index`.
+    """
+    base = re.search(r"^#tb 0: (\d+)/(\d+)", text, re.MULTILINE)
+    codec = re.search(r"^#codec_id 0: (\S+)", text, re.MULTILINE)
+    rows = [line.split(",") for line in text.splitlines() if line[:1].isdigit()]
+    if base is None or not rows or (codec is not None and codec[1] in _TEXT_CODECS):
+        raise RecordingError(f"{path} holds no pictures; choose a video, a TIFF, or a folder of images.")
+    dts, pts, durations, sizes = (np.array([int(row[n]) for row in rows], np.int64) for n in range(1, 5))
+    flags = [next((field.strip()[2:] for field in row[6:] if field.strip().startswith(_NOT_KEY)), None) for row in rows]
+    bits = np.array([1 if flag is None else int(flag, 16) for flag in flags], np.int64)
+    shown = (bits & _DISCARD) == 0
+    damaged_end = bool(bits[-1] & _CORRUPT)
+    if damaged_end:
+        # Frames shown after the decoding time of the broken packet may have neighbours that are missing.
+        shown &= pts < dts[-1] if dts[-1] != _NO_PTS else np.arange(len(pts)) < len(pts) - 1
+    if not shown.any():
+        raise RecordingError(f"{path} holds no whole picture; copy or record it again.")
+    repeated = not shared_stamps and len(np.unique(pts[shown])) < shown.sum()
+    if repeated or (pts[shown] == _NO_PTS).any():
+        raise UnstampedError(f"{path} has frames without time stamps; convert it to another container.")
+    order = np.argsort(pts[shown], kind="stable")
+    key_rows = np.flatnonzero(((bits & 1) == 1) & (pts != _NO_PTS) & ((bits & _CORRUPT) == 0))
+    if len(key_rows) == 0:
+        key_rows = np.array([int(np.flatnonzero(shown)[0])])
+    key_rows = key_rows[np.argsort(pts[key_rows], kind="stable")]
+    last = shown.nonzero()[0][order[-1]]
+    return VideoIndex(
+        pts=pts[shown][order],
+        keys=pts[key_rows],
+        packets=_packets(pts, key_rows),
+        small=sizes[shown][order] <= _SMALL_PACKET,
+        time_base=Fraction(int(base[1]), int(base[2])),
+        end=int(pts[last] + max(0, durations[last])),
+        codec=codec[1] if codec else "",
+        complaints=tuple(complaints),
+        damaged_end=damaged_end,
+    )
+
+
+def _packets(pts: npt.NDArray[np.int64], key_rows: npt.NDArray[np.intp]) -> npt.NDArray[np.int64]:
+    """Packets up to the next key, and beyond it up to the last one that is shown before it."""
+    packets = np.zeros(len(key_rows), np.int64)
+    for n, (row, after) in enumerate(pairwise(key_rows)):
+        stop = after
+        while stop + 1 < len(pts) and pts[stop + 1] < pts[after]:
+            stop += 1
+        packets[n] = max(0, (stop + 1 if stop > after else after) - row)
+    return packets
