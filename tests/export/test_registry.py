@@ -164,6 +164,14 @@ def test_empty_folder_and_earlier_export_are_replaced(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [folder]
 
 
+def test_partial_of_a_killed_export_is_named(tmp_path: Path) -> None:
+    (tmp_path / ".a.tif.part-77-1.tif").write_bytes(b"half")
+    report = export(make_result(), tmp_path / "a.tif")
+    assert report.notes == (
+        ".a.tif.part-77-1.tif is left of an export that was killed; delete it if no other export is running.",
+    )
+
+
 def test_missing_folder_is_named(tmp_path: Path) -> None:
     with pytest.raises(ExportError, match="nowhere does not exist"):
         export(make_result(), tmp_path / "nowhere" / "a.tif")

@@ -61,6 +61,13 @@ def test_mp4_index_stands_before_the_pictures(result: TrackingResult, tmp_path: 
     assert content.index(b"moov") < content.index(b"mdat")
 
 
+@pytest.mark.parametrize(
+    ("pixel_size", "said"), [((0.25, 0.5), "SAR 2:1"), ((2.5, 1.0), "SAR 2:5"), ((1, 1), "SAR 1:1")]
+)
+def test_video_says_the_shape_of_its_pixels(pixel_size: tuple[float, float], said: str, tmp_path: Path) -> None:
+    assert said in decode(export(make_result(pixel_size=pixel_size), tmp_path / "a.mp4").path, "rgb24", 3)[1]
+
+
 def test_gif_has_every_frame(result: TrackingResult, tmp_path: Path) -> None:
     with Image.open(export(result, tmp_path / "overlay.gif", fps=10).path) as image:
         assert (image.n_frames, image.info["duration"], image.size) == (5, 100, (48, 32))
@@ -160,11 +167,11 @@ def test_unknown_object_is_named(result: TrackingResult, tmp_path: Path) -> None
 
 def test_preview_shows_the_frames(result: TrackingResult, tmp_path: Path) -> None:
     with Image.open(export(result, tmp_path / "preview.png", count=4, columns=2).path) as image:
-        assert image.size == (2 * 324 + 4, 2 * (213 + 4) + 4)
+        assert image.size == (2 * 324 + 4, 2 * (107 + 4) + 4), "pixels are twice as wide as high"
         assert json.loads(image.info["provenance"]) == PROVENANCE
         sheet = np.asarray(image)
     expected = drawn_frames(result)[0].mean(axis=(0, 1))
-    assert np.abs(sheet[30:210, 10:320].mean(axis=(0, 1)) - expected).max() < 25
+    assert np.abs(sheet[30:105, 10:320].mean(axis=(0, 1)) - expected).max() < 25
 
 
 def test_contour_lies_inside_and_parts_neighbours() -> None:

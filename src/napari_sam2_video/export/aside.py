@@ -9,6 +9,7 @@ import os
 import re
 import shutil
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,13 +19,19 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 PROVENANCE_NAME = "provenance.json"
+PART_NUMBERS = count(1)
 DISK_FULL = frozenset({errno.ENOSPC, errno.EFBIG, errno.EDQUOT})
 SHORT_WRITE = re.compile(r"\d+ requested and \d+ written")
 
 
 def part_path(target: Path, suffix: str = "") -> Path:
-    """Where `target` is written first: beside it, hidden, named after it, with the same suffix."""
-    return target.with_name(f".{target.name}.part-{os.getpid()}{suffix}")
+    """Where `target` is written first: beside it, hidden, named after it, with the same suffix; new at each call."""
+    return target.with_name(f".{target.name}.part-{os.getpid()}-{next(PART_NUMBERS)}{suffix}")
+
+
+def leftovers(target: Path) -> list[Path]:
+    """What exports to `target` that never came to an end (or are under way) have left beside it."""
+    return sorted(path for path in target.parent.iterdir() if path.name.startswith(f".{target.name}.part-"))
 
 
 def disk_full(target: Path) -> ExportError:

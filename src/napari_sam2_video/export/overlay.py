@@ -98,6 +98,15 @@ def render(
     return drawn
 
 
+def displayed_shape(result: TrackingResult) -> tuple[float, float]:
+    """Height and width at which a frame looks as it is, in its smaller pixel side, where its pixels are not square."""
+    dy, dx = result.pixel_size
+    side = min(dy, dx)
+    if side <= 0 or result.units[1] != result.units[2]:
+        return float(result.shape_yx[0]), float(result.shape_yx[1])
+    return result.shape_yx[0] * dy / side, result.shape_yx[1] * dx / side
+
+
 def picture_of(result: TrackingResult, frame: int) -> Picture:
     """Picture of a frame, black where the result has none."""
     picture = result.frame(frame)
@@ -129,8 +138,9 @@ def contact_sheet(
 
     frames = np.unique(np.linspace(0, result.n_frames - 1, min(count, result.n_frames)).round().astype(int))
     columns = min(columns, len(frames))
-    factor = tile / max(result.shape_yx)
-    height, width = (max(1, round(side * factor)) for side in result.shape_yx)
+    shown = displayed_shape(result)
+    factor = tile / max(shown)
+    height, width = (max(1, round(side * factor)) for side in shown)
     gap = 4
     rows = -(-len(frames) // columns)
     sheet = Image.new("RGB", (columns * (width + gap) + gap, rows * (height + gap) + gap), (24, 24, 24))

@@ -25,7 +25,7 @@ from napari_sam2_video.export import (
     tiff_folder,
     video,
 )
-from napari_sam2_video.export.aside import PROVENANCE_NAME, write_json, written_aside
+from napari_sam2_video.export.aside import PROVENANCE_NAME, leftovers, write_json, written_aside
 from napari_sam2_video.export.job import ExportFormat, ExportJob, ExportReport, Progress
 
 if TYPE_CHECKING:
@@ -115,10 +115,13 @@ def export(
     folder = chosen.kind == "folder"
     suffix = "" if folder else matching_suffix(chosen, target)
     aside = None if folder or chosen.embeds_provenance else target.with_name(f"{target.name}.{PROVENANCE_NAME}")
+    abandoned = leftovers(target) if target.parent.is_dir() else []
     with written_aside(target, folder=folder, overwrite=overwrite, suffix=suffix) as part:
         job = ExportJob(result, part, target, settle_options(chosen, options))
         if progress is not None:
             job.progress = progress
+        for path in abandoned:
+            job.note(f"{path.name} is left of an export that was killed; delete it if no other export is running.")
         chosen.write(job)
         statement = {"format": chosen.name, "options": dict(job.options), "notes": job.notes, **result.provenance}
         if folder:

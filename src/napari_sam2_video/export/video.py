@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from functools import partial
 from typing import TYPE_CHECKING
 
 from napari_sam2_video.export.ffmpeg import FrameEncoder, frame_rate
 from napari_sam2_video.export.job import ExportFormat, ExportJob, ExportOption
-from napari_sam2_video.export.overlay import ColorTable, picture_of, render
+from napari_sam2_video.export.overlay import ColorTable, displayed_shape, picture_of, render
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,11 +25,18 @@ TO_BT709 = "scale=in_range=pc:out_range=tv:out_color_matrix=bt709"
 BT709 = ("-colorspace", "bt709", "-color_primaries", "bt709", "-color_trc", "bt709", "-color_range", "tv")
 
 
+def filters(job: ExportJob) -> str:
+    """Even sides, BT.709, and the shape of the pixels where they are not square."""
+    height, width = displayed_shape(job.result)
+    ratio = Fraction(width * job.result.shape_yx[0] / (height * job.result.shape_yx[1])).limit_denominator(1000)
+    return f"{EVEN},{TO_BT709},setsar={ratio.numerator}/{ratio.denominator}"
+
+
 def h264_arguments(job: ExportJob) -> list[str]:
     """H.264 that every player opens; odd sides get one black line."""
     note_padding(job)
     quality = ["-crf", str(job.options["crf"]), "-preset", "medium"]
-    return ["-vf", f"{EVEN},{TO_BT709}", "-c:v", "libx264", *quality, "-pix_fmt", "yuv420p", *BT709]
+    return ["-vf", filters(job), "-c:v", "libx264", *quality, "-pix_fmt", "yuv420p", *BT709]
 
 
 def mp4_arguments(job: ExportJob) -> list[str]:
@@ -40,7 +48,7 @@ def webm_arguments(job: ExportJob) -> list[str]:
     """VP9 in WebM."""
     note_padding(job)
     quality = ["-crf", str(job.options["crf"]), "-b:v", "0", "-deadline", "good", "-cpu-used", "4", "-row-mt", "1"]
-    return ["-vf", f"{EVEN},{TO_BT709}", "-c:v", "libvpx-vp9", *quality, "-pix_fmt", "yuv420p", *BT709]
+    return ["-vf", filters(job), "-c:v", "libvpx-vp9", *quality, "-pix_fmt", "yuv420p", *BT709]
 
 
 def gif_arguments(job: ExportJob) -> list[str]:
