@@ -152,7 +152,10 @@ def test_reading_is_as_of_an_array(labels, index):
 
 
 boxes = st.tuples(
-    *(st.builds(slice, st.integers(-n - 1, n), st.integers(-n - 1, n + 2), st.sampled_from([None, 1, 2])) for n in (4, *SHAPE))
+    *(
+        st.builds(slice, st.integers(-n - 1, n), st.integers(-n - 1, n + 2), st.sampled_from([None, 1, 2]))
+        for n in (4, *SHAPE)
+    )
 )
 
 

@@ -81,7 +81,9 @@ class SessionMachine(RuleBasedStateMachine):
         old[frame, y : y + height, x : x + width] = value
         assert np.array_equal(self.seen, old)
 
-    @rule(frame=frames, value=st.sampled_from((0, *IDS)), y=st.integers(0, SHAPE[0] - 3), x=st.integers(0, SHAPE[1] - 3))
+    @rule(
+        frame=frames, value=st.sampled_from((0, *IDS)), y=st.integers(0, SHAPE[0] - 3), x=st.integers(0, SHAPE[1] - 3)
+    )
     def stroke_in_a_viewer(self, frame, value, y, x):
         before = deepcopy(self.plain)
         key = (slice(frame, frame + 1), slice(y, y + 3), slice(x, x + 3))
@@ -145,9 +147,7 @@ class SessionMachine(RuleBasedStateMachine):
         before = deepcopy(self.plain)
         with_prompts = sorted({i for i in IDS if self.session.state(i).prompted})
         settings = TrackSettings(direction=direction, objects=tuple(with_prompts) if named else None)
-        settled = {
-            (i, f): self.session.masks.object_mask(f, i) for i in IDS for f in self.plain.accepted[i]
-        }
+        settled = {(i, f): self.session.masks.object_mask(f, i) for i in IDS for f in self.plain.accepted[i]}
         counted = 0
 
         def stop():
@@ -215,9 +215,7 @@ class SessionMachine(RuleBasedStateMachine):
     def reopen(self):
         said = (self.session.can_undo, self.session.can_redo, self.session.unfinished, self.session.dirty())
         self.session.close()
-        self.session = Session.open(
-            self.folder / "a.sam2v", recording=self.recording, tracker_factory=fake_factory()
-        )
+        self.session = Session.open(self.folder / "a.sam2v", recording=self.recording, tracker_factory=fake_factory())
         assert not self.session.notes
         assert said == (
             self.session.can_undo,
