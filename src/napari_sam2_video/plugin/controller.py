@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import QObject, Signal  # type: ignore[attr-defined]
+from qtpy.QtCore import QObject, QTimer, Signal  # type: ignore[attr-defined]
 
 from napari_sam2_video.plugin.layers import Geometry, axes_of, show_frame, shown_frame, unwrap
 from napari_sam2_video.plugin.mask_layers import MaskLayers
@@ -309,8 +309,13 @@ class Controller(QObject):
         if self.run is not None and self.run.running:
             self.run.stop()
             sentence = f"{sentence} The run was stopped."
-        self.told.emit("info", f"{sentence} Press Restore layers to go on.")
-        self.layers_lost.emit(sentence)
+        # napari removes all layers when it closes; nobody has to be told then.
+        QTimer.singleShot(0, lambda: self._tell_lost(sentence))
+
+    def _tell_lost(self, sentence: str) -> None:
+        if self.session is not None:
+            self.told.emit("info", f"{sentence} Press Restore layers to go on.")
+            self.layers_lost.emit(sentence)
 
     def restore_layers(self) -> None:
         """Add the session's layers that are missing in the viewer."""
@@ -326,6 +331,10 @@ class Controller(QObject):
         removed = [event.value] if hasattr(event, "value") else [self.viewer.layers[event.index]]
         if any(layer is self.image for layer in removed):
             self.close_session()
+            QTimer.singleShot(0, self._tell_image_gone)
+
+    def _tell_image_gone(self) -> None:
+        if not self._closed:
             self.told.emit(
                 "info", "The image layer was removed, so its session was closed; everything is safe in its folder."
             )
@@ -424,6 +433,8 @@ class Controller(QObject):
         self.viewer.layers.events.removing.disconnect(self._on_removing)
         self.close_session()
         self.runner.close(self._end_all)
+        # Nothing of a window that is gone may be kept alive from here.
+        self.viewer = None  # type: ignore[assignment]
 
     def _end(self, session: Session) -> None:
         if session in self._alive:

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from qtpy.QtCore import QAbstractTableModel, QModelIndex, Qt
-from qtpy.QtGui import QColor
+from qtpy.QtGui import QColor, QPixmap
 from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTableView
 
 if TYPE_CHECKING:
     from napari_sam2_video.plugin.controller import Controller
     from napari_sam2_video.session import ObjectInfo, Session
 
-COLUMNS = ("", "Id", "Name", "Prompts", "Frames", "Lowest", "Lock")
+COLUMNS = ("", "#", "Name", "Prompts", "Frames", "Low", "Lock")
 COLOR, ID, NAME, PROMPTS, FRAMES, LOWEST, LOCK = range(len(COLUMNS))
 TIPS = (
     "Colour; double-click to change it",
@@ -25,6 +25,8 @@ TIPS = (
     "A locked object is neither tracked nor changed",
 )
 Roles = Qt.ItemDataRole
+ROW_HEIGHT = 22
+FEWEST_ROWS, MOST_ROWS = 3, 8
 
 
 class ObjectsModel(QAbstractTableModel):
@@ -90,8 +92,10 @@ class ObjectsModel(QAbstractTableModel):
         column = index.column()
         if role in (Roles.DisplayRole, Roles.EditRole):
             return self._text(entry, column)
-        if role == Roles.BackgroundRole and column == COLOR:
-            return QColor(*entry.color)
+        if role == Roles.DecorationRole and column == COLOR:
+            swatch = QPixmap(12, 12)
+            swatch.fill(QColor(*entry.color))
+            return swatch
         if role == Roles.CheckStateRole and column == LOCK:
             return Qt.CheckState.Checked if entry.locked else Qt.CheckState.Unchecked
         if role == Roles.ToolTipRole:
@@ -143,16 +147,15 @@ class ObjectsTable(QTableView):
         self.setShowGrid(False)
         numbers: Any = self.verticalHeader()
         numbers.hide()
-        numbers.setDefaultSectionSize(22)
+        numbers.setDefaultSectionSize(ROW_HEIGHT)
         header: Any = self.horizontalHeader()
         header.setMinimumSectionSize(18)
         for column in range(len(COLUMNS)):
             header.setSectionResizeMode(column, QHeaderView.ResizeMode.ResizeToContents)
         header.setSectionResizeMode(NAME, QHeaderView.ResizeMode.Stretch)
         header.setSectionResizeMode(COLOR, QHeaderView.ResizeMode.Fixed)
-        header.resizeSection(COLOR, 20)
-        self.setMinimumHeight(112)
-        self.setMaximumHeight(190)
+        header.resizeSection(COLOR, 22)
+        self._fit()
         self._showing = False
         selection: Any = self.selectionModel()
         selection.currentRowChanged.connect(self._on_row)
@@ -164,7 +167,12 @@ class ObjectsTable(QTableView):
         self._showing = True
         self.objects.reload()
         self._showing = False
+        self._fit()
         self.show_active(self._controller.active)
+
+    def _fit(self) -> None:
+        rows = min(max(len(self.objects.rows), FEWEST_ROWS), MOST_ROWS)
+        self.setFixedHeight((rows + 1) * ROW_HEIGHT + 6)
 
     def show_active(self, object_id: int) -> None:
         """Select the row of an object."""
