@@ -8,8 +8,6 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from napari_sam2_video.errors import PromptError, RecordingError
 from napari_sam2_video.types import BoxPrompt, MaskPrompt, PointPrompt
 
@@ -193,12 +191,13 @@ def _plane(path: Path) -> npt.NDArray[Any]:
 
     try:
         with open_recording(path) as recording:
-            pixels: npt.NDArray[Any] = recording.read({})
+            pixels: Any = recording.read({})
             if recording.axes.endswith("S"):
-                pixels = np.any(pixels, axis=-1, keepdims=True)
+                pixels = pixels.any(axis=-1)
     except RecordingError as error:
         raise PromptError(str(error)) from error
-    pixels = np.squeeze(pixels)
-    if pixels.ndim != 2:
+    planes = pixels.reshape(-1, *pixels.shape[-2:])
+    if len(planes) != 1:
         raise PromptError(f"{path} has the shape {pixels.shape} where an image of one plane is needed.")
-    return pixels
+    plane: npt.NDArray[Any] = planes[0]
+    return plane

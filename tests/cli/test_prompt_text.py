@@ -57,6 +57,11 @@ def test_a_mask_may_be_a_colour_image(tmp_path):
     assert np.argwhere(parse_mask(f"1@0:{tmp_path / 'mask.png'}").mask).tolist() == [[1, 2]]
 
 
+def test_a_mask_may_be_one_pixel_high(tmp_path):
+    tifffile.imwrite(tmp_path / "line.tif", np.array([[0, 1, 0, 2]], np.uint8))
+    assert parse_mask("1@0:line.tif", folder=tmp_path).mask.tolist() == [[False, True, False, True]]
+
+
 def test_a_mask_of_several_planes_is_refused(tmp_path):
     tifffile.imwrite(tmp_path / "stack.tif", np.zeros((3, 4, 6), np.uint8), photometric="minisblack")
     with pytest.raises(PromptError, match=r"\(3, 4, 6\) where an image of one plane"):

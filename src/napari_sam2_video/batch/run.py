@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -89,13 +90,13 @@ def _here(items: Sequence[BatchItem], how: Attempts, workers: int) -> Iterator[t
 
 def _on_cluster(items: Sequence[BatchItem], how: Attempts, address: str) -> Iterator[tuple[int, dict[str, Any]]]:
     try:
-        from distributed import Client, as_completed
+        distributed: Any = import_module("distributed")
     except ImportError as error:
         raise BatchError(
             'A dask cluster needs another package; install it with: pip install "napari-sam2-video[distributed]".'
         ) from error
     try:
-        client = Client(address, timeout=_CONNECT_SECONDS)
+        client = distributed.Client(address, timeout=_CONNECT_SECONDS)
     except (OSError, ValueError) as error:
         raise BatchError(f"No dask scheduler answers at {address}; check the address and that it runs.") from error
     with client:
@@ -103,7 +104,7 @@ def _on_cluster(items: Sequence[BatchItem], how: Attempts, address: str) -> Iter
             client.submit(how.run, item, Stop(), pure=False, retries=how.most - 1): index
             for index, item in enumerate(items)
         }
-        for future in as_completed(list(futures)):
+        for future in distributed.as_completed(list(futures)):
             failure = future.exception()
             outcome = (
                 {"status": "failed", "sentence": f"Its dask worker died ({failure})."} if failure else future.result()

@@ -39,6 +39,8 @@ class BatchItem:
         As the options of ``napari-sam2-video track`` of the same names; empty for their defaults.
     export : str
         Files to write, separated by ``;``; the format follows from the suffix.
+    overwrite : str
+        ``yes`` to replace files of `export` that are there; they are left alone if not given.
     """
 
     name: str
@@ -56,6 +58,7 @@ class BatchItem:
     direction: str = ""
     range: str = ""
     export: str = ""
+    overwrite: str = ""
 
     def to_json(self) -> dict[str, str]:
         """Values as JSON takes them."""

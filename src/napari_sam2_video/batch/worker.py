@@ -1,0 +1,160 @@
+"""Run one item of a batch: python -m napari_sam2_video.batch.worker ITEM.json RESULT.json."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, get_args
+
+from napari_sam2_video.batch.table import BatchError, BatchItem
+from napari_sam2_video.errors import Sam2VideoError, SessionLockedError
+from napari_sam2_video.types import Direction, ModelSettings, Precision, TrackSettings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from napari_sam2_video.session import Session
+
+_LOCK_SECONDS = 30.0
+_MANIFEST = "session.json"
+
+
+def work(item: BatchItem, stop: Callable[[], bool] | None = None) -> dict[str, Any]:
+    """Track a recording, or go on with it, and export the result.
+
+    A session that is there is gone on with: it keeps its view and its model, prompts of the item that it does not have
+    are added, and only what is not done is tracked.
+
+    Parameters
+    ----------
+    item : BatchItem
+        What to do.
+    stop : callable, optional
+        Asked between frames.
+
+    Returns
+    -------
+    dict
+        Fields of `ItemResult`: status, sentence, objects and frames. Whatever goes wrong is told there.
+    """
+    try:
+        from napari_sam2_video.api import add_prompts, export, read_prompts
+        from napari_sam2_video.prompt_text import parse_seeds
+
+        settings = _track_settings(item)
+        prompts = read_prompts(Path(item.prompts)) if item.prompts else ()
+        with _session(item) as session:
+            if item.seeds and not session.objects:
+                add_prompts(session, (), [parse_seeds(item.seeds)])
+            add_prompts(session, prompts)
+            computed = _track(session, settings, stop)
+            if session.unfinished:
+                return {"status": "stopped", "sentence": "The batch was stopped; run it again to go on."}
+            overwrite = _yes(item.overwrite)
+            for target in item.exports:
+                if computed or overwrite or not target.exists():
+                    export(session, target, overwrite=overwrite)
+            return {
+                "status": "done",
+                "sentence": " ".join(session.notes),
+                "objects": len(session.objects),
+                "frames": session.n_frames,
+            }
+    except Sam2VideoError as error:
+        return {"status": "failed", "sentence": str(error)}
+
+
+def _session(item: BatchItem) -> Session:
+    from napari_sam2_video.api import create_session, open_session
+
+    if not (Path(item.out) / _MANIFEST).exists():
+        return create_session(
+            item.recording,
+            item.out,
+            axis=item.axis or None,
+            channel=_number(item.channel, "channel") if item.channel else None,
+            contrast=item.contrast or None,
+            model=_model(item),
+        )
+    end = time.monotonic() + _LOCK_SECONDS
+    while True:
+        try:
+            return open_session(item.out, recording=item.recording)
+        except SessionLockedError:
+            # A worker on a machine that was lost stops at its next frame.
+            if time.monotonic() > end:
+                raise
+            time.sleep(1.0)
+
+
+def _track(session: Session, settings: TrackSettings, stop: Callable[[], bool] | None) -> int:
+    """Finish the run that was cut off, then track what is left; the number of frames computed."""
+    from napari_sam2_video.engine.plan import plan_run
+
+    states = [session.state(one.id) for one in session.objects]
+    if not any(state.prompted for state in states):
+        raise BatchError("No object has a prompt; fill in the column prompts or seeds.")
+    computed = sum(1 for _ in session.resume(stop=stop)) if session.unfinished else 0
+    states = [session.state(one.id) for one in session.objects]
+    if not session.unfinished and plan_run(states, settings, session.n_frames).passes:
+        computed += sum(1 for _ in session.track(settings, stop=stop))
+    return computed
+
+
+def _model(item: BatchItem) -> ModelSettings:
+    precision: Any = item.precision or "auto"
+    if precision not in get_args(Precision):
+        raise BatchError(f'"{precision}" is no precision; choose one of {", ".join(get_args(Precision))}.')
+    return ModelSettings(
+        model=item.model or "demo",
+        device=item.device or "auto",
+        precision=precision,
+        image_size=_number(item.image_size, "image_size") if item.image_size else None,
+    )
+
+
+def _track_settings(item: BatchItem) -> TrackSettings:
+    direction: Any = item.direction or "both"
+    if direction not in get_args(Direction):
+        raise BatchError(f'"{direction}" is no direction; choose one of {", ".join(get_args(Direction))}.')
+    first, _, last = item.range.partition(":")
+    if item.range and ":" not in item.range:
+        raise BatchError(
+            f'"{item.range}" is no range; write the first frame and the frame after the last, such as 0:50.'
+        )
+    start, stop = (_number(text, "range") if text.strip() else None for text in (first, last))
+    return TrackSettings(direction=direction, start=start, stop=stop)
+
+
+def _number(text: str, column: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise BatchError(f'"{text}" in the column "{column}" is not a whole number.') from None
+
+
+def _yes(text: str) -> bool:
+    if text.lower() not in ("", "yes", "no", "true", "false", "1", "0"):
+        raise BatchError(f'"{text}" in the column "overwrite" is neither yes nor no.')
+    return text.lower() in ("yes", "true", "1")
+
+
+def main(arguments: list[str]) -> int:
+    """Read the item of the first path, run it, and write what became of it to the second."""
+    order, result = map(Path, arguments)
+    parent = os.getppid()
+    outcome = work(
+        BatchItem(**json.loads(order.read_text(encoding="utf-8"))),
+        stop=lambda: os.getppid() != parent,
+    )
+    part = result.with_suffix(".part")
+    part.write_text(json.dumps(outcome), encoding="utf-8")
+    part.replace(result)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
