@@ -51,7 +51,7 @@ def executable() -> str:
 
 
 def input_of(path: Path) -> list[str]:
-    """Arguments that name `path` as the input, whatever characters it holds, and let it fetch nothing from elsewhere."""
+    """Arguments that name `path` as the input, whatever its characters, and let it fetch nothing from elsewhere."""
     return ["-protocol_whitelist", "file,pipe", "-i", f"file:{path.absolute()}"]
 
 
@@ -108,8 +108,8 @@ class Running:
         except queue.Empty:
             self.kill()
             raise FfmpegHungError(
-                f"ffmpeg gave nothing for {self._timeout:g} seconds and was ended; check the disk and the file, then try "
-                "again."
+                f"ffmpeg gave nothing for {self._timeout:g} seconds and was ended; check the disk and the file, then "
+                "try again."
             ) from None
 
     def finish(self) -> int:
@@ -124,10 +124,11 @@ class Running:
         self._ended.set()
         if self._process.poll() is None:
             self._process.kill()
-        while any(thread.is_alive() for thread in self._threads):
+        others = [thread for thread in self._threads if thread is not threading.current_thread()]
+        while any(thread.is_alive() for thread in others):
             with contextlib.suppress(queue.Empty):
                 self._pieces.get_nowait()
-            for thread in self._threads:
+            for thread in others:
                 thread.join(0.01)
         self._process.wait()
 

@@ -77,8 +77,8 @@ class VideoRecording(PlanesRecording):
         self._whole: dict[int, frozenset[int]] = {}
         self._unreadable: set[int] = set()
         self._other_size: tuple[int, int, int] | None = None
-        self._decoder: Decoder | None = None
-        self._forget = weakref.finalize(self, _unlink, stream) if stream != path else None
+        self._running: list[Decoder] = []
+        self._released = weakref.finalize(self, _release, self._running, stream if stream != path else None)
         self.plane_ndim = len(picture.shape)
         self.times = index.times()
         gaps = np.diff(self.times)
@@ -89,7 +89,8 @@ class VideoRecording(PlanesRecording):
                     f"{path} has a transparent alpha channel; save it as RGB on the background you want."
                 )
             notes.append("The alpha channel is opaque where the video begins and is left out.")
-        if len(gaps) and np.ptp(gaps) > 0.1 * float(np.median(gaps)):
+        varies = len(gaps) > 0 and np.ptp(gaps) > max(0.1 * np.median(gaps), 1.5 * float(index.time_base))
+        if varies:
             notes.append("The frame rate varies: frames are counted as they are shown, none is repeated or dropped.")
         if stream != path:
             notes.append(f"{path.name} has no time stamps of its own: it was copied to a file that has, for this time.")
@@ -98,7 +99,7 @@ class VideoRecording(PlanesRecording):
             axes="TYXS" if self.plane_ndim == 3 else "TYX",
             shape=(len(index.pts), *picture.shape),
             dtype=picture.dtype,
-            scale={"T": float(np.median(gaps)) if len(gaps) else 1.0},
+            scale={"T": float(np.median(gaps) if varies else gaps.mean()) if len(gaps) else 1.0},
             units={"T": "s"},
             path=path,
             notes=tuple(notes),
@@ -130,18 +131,18 @@ class VideoRecording(PlanesRecording):
 
     def _decoded(self, number: int) -> npt.NDArray[Any] | None:
         chunk = self._index.chunk_of(number)
-        decoder = self._decoder
-        if decoder is not None and decoder.at <= number:
+        for decoder in self._running[:]:
             near = number - decoder.at < _NEAR or self._index.first_of(chunk) <= decoder.at
-            if near:
+            if decoder.at <= number and near:
                 found, landed = self._advance(decoder, number)
                 if found is not None or landed:
                     return found
         # A seek may land late: then try one key earlier, and at last decode from the beginning.
         for start in dict.fromkeys((chunk or None, chunk - 1 if chunk > 1 else None, None)):
             self._stop()
-            self._decoder = Decoder(self._stream, self._index, self._picture, start, timeout=self._timeout)
-            found, landed = self._advance(self._decoder, number)
+            decoder = Decoder(self._stream, self._index, self._picture, start, timeout=self._timeout)
+            self._running.append(decoder)
+            found, landed = self._advance(decoder, number)
             if found is not None or landed:
                 return found
         return None
@@ -211,16 +212,13 @@ class VideoRecording(PlanesRecording):
         )
 
     def _stop(self) -> None:
-        if self._decoder is not None:
-            self._decoder.kill()
-            self._decoder = None
+        while self._running:
+            self._running.pop().kill()
 
     def _close(self) -> None:
         with self._lock:
-            self._stop()
+            self._released()
             self._cached.clear()
-            if self._forget is not None:
-                self._forget()
 
 
 def _cut_note(path: Path, probe: Probe, index: VideoIndex) -> tuple[str, ...]:
@@ -231,8 +229,8 @@ def _cut_note(path: Path, probe: Probe, index: VideoIndex) -> tuple[str, ...]:
     missing = round((probe.seconds - shown) / float(usual * index.time_base))
     if missing > 0 and (index.damaged_end or (missing > 2 and (index.complaints or probe.streams == 1))):
         return (
-            f"{len(index.pts)} of {len(index.pts) + missing} frames are readable: {path.name} is cut short, copy or record "
-            "it again to have all.",
+            f"{len(index.pts)} of {len(index.pts) + missing} frames are readable: {path.name} is cut short, copy or "
+            "record it again to have all.",
         )
     return ()
 
@@ -261,5 +259,8 @@ def _restamped(path: Path, timeout: float | None) -> Path:
     return copy
 
 
-def _unlink(path: Path) -> None:
-    path.unlink(missing_ok=True)
+def _release(running: list[Decoder], copy: Path | None) -> None:
+    while running:
+        running.pop().kill()
+    if copy is not None:
+        copy.unlink(missing_ok=True)

@@ -82,7 +82,7 @@ class VideoIndex:
 
     def times(self) -> npt.NDArray[np.float64]:
         """Seconds from the first frame to each."""
-        return (self.pts - self.pts[0]).astype(np.float64) * float(self.time_base)
+        return np.asarray((self.pts - self.pts[0]) * float(self.time_base), np.float64)
 
 
 class UnstampedError(RecordingError):
