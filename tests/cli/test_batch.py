@@ -179,6 +179,13 @@ def test_paths_of_a_table_start_at_its_folder(tmp_path):
     assert item.exports == (tmp_path / "a.tif", tmp_path / "a.mp4")
 
 
+def test_a_checkpoint_beside_the_table_is_found_and_a_name_stays_a_name(tmp_path):
+    (tmp_path / "own.pt").write_bytes(b"")
+    table = tmp_path / "table.csv"
+    table.write_text("recording,out,model\na.tif,a,own.pt\nb.tif,b,tiny\n")
+    assert [item.model for item in read_table(table)] == [str(tmp_path / "own.pt"), "tiny"]
+
+
 def test_csv_and_json_tables_give_the_same_items(tmp_path):
     (tmp_path / "t.csv").write_text('recording,out,image_size,export\na.tif,a.sam2v,512,"a.tif; b.mp4"\n')
     content = [{"recording": "a.tif", "out": "a.sam2v", "image_size": 512, "export": ["a.tif", "b.mp4"], "axis": None}]

@@ -143,6 +143,8 @@ def _item(path: Path, number: int, row: Mapping[str, str], defaults: dict[str, s
     for column in _PATHS:
         if values.get(column):
             values[column] = str(folder / Path(values[column]).expanduser())
+    if (folder / values.get("model", "")).is_file():
+        values["model"] = str(folder / values["model"])
     values["export"] = ";".join(
         str(folder / Path(target.strip()).expanduser())
         for target in values.get("export", "").split(";")
