@@ -10,6 +10,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from napari_sam2_video.engine.plan import plan_run
 from napari_sam2_video.errors import PromptError, SessionError
 from napari_sam2_video.export.registry import export as export_result
 from napari_sam2_video.frames.open import open_recording
@@ -259,6 +260,9 @@ def go_on(
                 progress(done)
         if session.unfinished:
             return count
+    states = [session.state(one.id) for one in session.objects if not one.locked]
+    if not plan_run(states, settings, session.n_frames).passes:
+        return count
     for done in session.track(settings, stop=stop):
         count += 1
         if progress is not None:

@@ -1,0 +1,249 @@
+"""The command line as a person uses it; the network is a small one with random weights."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import tifffile
+
+from napari_sam2_video.cli import main
+from napari_sam2_video.synthetic import sample_time_series
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory):
+    import torch
+
+    from napari_sam2_video.engine.build import build_network
+    from napari_sam2_video.models.presets import DEMO
+
+    torch.manual_seed(3)
+    state = build_network(DEMO).state_dict()
+    state["sam_mask_decoder.pred_obj_score_head.layers.2.bias"].fill_(4.0)
+    path = tmp_path_factory.mktemp("weights") / "random.pt"
+    torch.save({"model": state}, path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def clip():
+    return sample_time_series(frames=6, size=(96, 128), seed=1)
+
+
+@pytest.fixture
+def recording(tmp_path, clip):
+    path = tmp_path / "cells.tif"
+    tifffile.imwrite(path, clip.frames, imagej=True, metadata={"axes": "TYX"})
+    return path
+
+
+@pytest.fixture
+def call(capsys):
+    def run(*arguments):
+        with pytest.raises(SystemExit) as ended:
+            main([str(a) for a in arguments])
+        said = capsys.readouterr()
+        assert "Traceback" not in said.out + said.err
+        return ended.value.code or 0, said.out, said.err
+
+    return run
+
+
+@pytest.fixture
+def track(call, recording, weights, tmp_path):
+    def run(*arguments, out=tmp_path / "run.sam2v", source=recording):
+        return call("track", source, "--out", out, "--model", weights, "--image-size", "64", *arguments)
+
+    return run
+
+
+def test_track_then_export_then_go_on(track, call, tmp_path):
+    code, said, _ = track("--point", "1@2:40,50", "--negative", "1@2:5,5", "--box", "2@0:10,10,40,44")
+    assert code == 0
+    assert "Computed" in said
+    assert "object 1" in said
+    assert "object 2" in said
+    target = tmp_path / "labels.ome.tif"
+    assert call("export", tmp_path / "run.sam2v", target)[0] == 0
+    labels = tifffile.imread(target)
+    assert labels.shape == (6, 96, 128)
+
+    code, said, _ = track("--resume")
+    assert code == 0
+    assert "Computed 0 frames" in said
+
+
+def test_resume_adds_what_is_new_and_keeps_the_rest(track, call, tmp_path):
+    track("--point", "1@0:40,50")
+    code, said, _ = track("--point", "1@0:40,50", "--point", "2@3:60,60", "--resume")
+    assert code == 0
+    assert "Computed 6 frames" in said
+
+
+def test_range_direction_and_channel_reach_the_session(track, tmp_path):
+    from napari_sam2_video.session import Session
+
+    code, _, _ = track("--point", "1@2:40,50", "--direction", "forward", "--range", "1:5", "--contrast", "300,3000")
+    assert code == 0
+    with Session.open(tmp_path / "run.sam2v", read_only=True) as session:
+        assert session.scores(1)["frame"].tolist() == [2, 3, 4]
+        window = session.view.settings.window
+        assert (window.low, window.high, window.source) == (300, 3000, "manual")
+        assert session.model_settings.image_size == 64
+
+
+def test_seeds_make_an_object_of_every_label(track, tmp_path, clip):
+    from napari_sam2_video.session import Session
+
+    tifffile.imwrite(tmp_path / "seeds.tif", clip.labels[0])
+    assert track("--seeds", f"{tmp_path / 'seeds.tif'}@0")[0] == 0
+    with Session.open(tmp_path / "run.sam2v", read_only=True) as session:
+        ids = np.unique(clip.labels[0])
+        assert len(session.objects) == np.count_nonzero(ids)
+        np.testing.assert_array_equal(session.masks.read_labels(0) > 0, clip.labels[0] > 0)
+
+
+def test_masks_and_a_prompts_file(track, tmp_path, clip):
+    tifffile.imwrite(tmp_path / "mask.tif", (clip.labels[0] == 1).astype(np.uint8))
+    rows = [{"object": 5, "frame": 1, "type": "point", "y": 40, "x": 50}]
+    (tmp_path / "prompts.json").write_text(json.dumps(rows))
+    code, said, _ = track("--mask", f"1@0:{tmp_path / 'mask.tif'}", "--prompts", tmp_path / "prompts.json")
+    assert code == 0
+    assert "object 5" in said
+
+
+def test_info_tells_axes_and_window(call, recording):
+    code, said, _ = call("info", recording)
+    assert code == 0
+    assert "6 x 96 x 128 (TYX), uint16" in said
+    assert "Walked along T: 6 frames of 96 x 128 pixels" in said
+    assert "(percentile)" in said
+
+
+def test_demo_writes_what_it_names_and_compares_with_the_truth(call, weights, tmp_path):
+    code, said, _ = call("demo", "--out", tmp_path / "demo", "--model", weights, "--frames", "3")
+    assert code == 0
+    for name in (
+        "cells.tif",
+        "cells_labels.ome.tif",
+        "cells_overlay.mp4",
+        "cells_preview.png",
+        "cells_measurements.csv",
+    ):
+        assert (tmp_path / "demo" / name).stat().st_size > 0
+        assert name in said
+    assert "Agreement with the truth" in said
+    assert "all objects: 0." in said
+
+
+def test_models_are_listed_with_their_licence(call):
+    code, said, _ = call("models", "list")
+    assert code == 0
+    assert "base_plus" in said
+    assert "Apache-2.0" in said
+
+
+def test_formats_are_listed(call):
+    code, said, _ = call("formats")
+    assert code == 0
+    assert "ome-tiff" in said
+
+
+WRONG = {
+    "no prompt": (["--direction", "both"], "Nothing to track: give at least one"),
+    "point form": (["--point", "1:4,4"], "is not a prompt; write it as ID@FRAME:Y,X"),
+    "point outside": (["--point", "1@0:400,4"], "outside"),
+    "no such frame": (["--point", "1@77:4,4"], "frame"),
+    "missing mask": (["--mask", "1@0:nothing.tif"], "nothing.tif"),
+    "direction": (["--point", "1@0:4,4", "--direction", "up"], "no direction 'up'"),
+    "precision": (["--point", "1@0:4,4", "--precision", "int4"], "no precision 'int4'"),
+    "range form": (["--point", "1@0:4,4", "--range", "5"], "is not a range"),
+    "range outside": (["--point", "1@0:4,4", "--range", "0:99"], "does not fit the recording"),
+    "axis": (["--point", "1@0:4,4", "--axis", "Q"], "Q"),
+    "contrast": (["--point", "1@0:4,4", "--contrast", "a,b"], "contrast window"),
+    "device": (["--point", "1@0:4,4", "--device", "abacus"], "no device 'abacus'"),
+    "image size": (["--point", "1@0:4,4", "--image-size", "50"], "multiple of 32"),
+    "unknown option": (["--colour", "red"], "--colour"),
+}
+
+
+@pytest.mark.parametrize("kind", WRONG)
+def test_wrong_options_are_one_sentence_and_an_exit_code(kind, track):
+    options, sentence = WRONG[kind]
+    code, _, said = track(*options)
+    assert code != 0
+    assert sentence in said
+    assert said.count("Error:") == 1
+
+
+def test_a_missing_recording_and_a_missing_model_are_one_sentence(track, call, recording, tmp_path):
+    code, _, said = track("--point", "1@0:4,4", source=tmp_path / "gone.tif")
+    assert code != 0
+    assert "gone.tif" in said
+    code, _, said = call("track", recording, "--out", tmp_path / "x.sam2v", "--point", "1@0:4,4", "--model", "tiny")
+    assert code != 0
+    assert "napari-sam2-video models download tiny" in said
+
+
+def test_a_session_that_is_there_is_not_replaced_unasked(track, tmp_path):
+    track("--point", "1@0:40,50")
+    code, _, said = track("--point", "1@0:40,50")
+    assert code != 0
+    assert "--resume" in said
+    assert "--overwrite" in said
+    assert track("--point", "1@0:40,50", "--overwrite")[0] == 0
+
+
+def test_fault_48_an_export_target_that_is_there_wants_overwrite(track, call, tmp_path):
+    track("--point", "1@0:40,50")
+    run, target = tmp_path / "run.sam2v", tmp_path / "labels.ome.tif"
+    target.write_bytes(b"mine")
+    code, _, said = call("export", run, target)
+    assert code != 0
+    assert "labels.ome.tif" in said
+    assert target.read_bytes() == b"mine"
+    assert call("export", run, target, "--overwrite")[0] == 0
+
+
+def test_export_options_are_checked(track, call, tmp_path):
+    track("--point", "1@0:40,50")
+    run = tmp_path / "run.sam2v"
+    assert "NAME=VALUE" in call("export", run, tmp_path / "a.mp4", "--option", "style")[2]
+    assert "no option wings" in call("export", run, tmp_path / "a.mp4", "--option", "wings=2")[2]
+    assert "There is no session" in call("export", tmp_path / "none.sam2v", tmp_path / "a.mp4")[2]
+
+
+def test_an_error_nobody_foresaw_is_still_one_sentence(call, recording, monkeypatch):
+    def broken(source):
+        raise KeyError("surprise")
+
+    monkeypatch.setattr("napari_sam2_video.api.info", broken)
+    code, _, said = call("info", recording)
+    assert code == 1
+    assert "KeyError" in said
+    assert "please report it" in said
+
+
+def test_the_program_answers_from_a_shell():
+    run = subprocess.run(
+        [sys.executable, "-c", "from napari_sam2_video.cli import main; main(['--version'])"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.returncode == 0
+    assert run.stdout.strip() == "0.1.0"
+
+
+def test_fault_31_a_path_with_spaces_percent_and_a_leading_dash_works(track, clip, tmp_path, monkeypatch):
+    folder = tmp_path / "50 % größer"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    tifffile.imwrite(folder / "-cells 1%d.tif", clip.frames)
+    code, _, _ = track("--point", "1@0:40,50", source="./-cells 1%d.tif", out="./-run ü.sam2v")
+    assert code == 0
+    assert (folder / "-run ü.sam2v" / "session.json").is_file()
