@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
@@ -15,7 +16,7 @@ import numpy as np
 import pytest
 
 from napari_sam2_video.errors import ExportError, TargetExistsError
-from napari_sam2_video.export import aside, ffmpeg
+from napari_sam2_video.export import aside, ffmpeg, registry
 from napari_sam2_video.export.registry import FORMATS, export
 from napari_sam2_video.export.source import ObjectEntry, TrackingResult
 
@@ -126,6 +127,20 @@ def test_fault_47_disk_full_leaves_the_target_untouched(tmp_path: Path) -> None:
     assert set(lines) == set(TARGETS)
     for name, sentence in lines.items():
         assert sentence.startswith(f"The disk is full, so {TARGETS[name]} was not written"), sentence
+    assert contents(tmp_path) == before
+
+
+def test_fault_47_disk_full_at_the_last_moment_leaves_the_target_untouched(
+    result: TrackingResult, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(path: Path, content: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", str(path))
+
+    (tmp_path / "a.mp4").write_bytes(b"older")
+    before = contents(tmp_path)
+    monkeypatch.setattr(registry, "write_json", full)
+    with pytest.raises(ExportError, match=r"The disk is full, so a\.mp4 was not written"):
+        export(result, tmp_path / "a.mp4", overwrite=True)
     assert contents(tmp_path) == before
 
 

@@ -82,7 +82,7 @@ def check_target(target: Path, *, folder: bool, overwrite: bool) -> None:
 
 
 @contextmanager
-def written_aside(target: Path, *, folder: bool, overwrite: bool, suffix: str = "") -> Iterator[Path]:
+def written_aside(target: Path, *, folder: bool = False, overwrite: bool = False, suffix: str = "") -> Iterator[Path]:
     """Give the path to write to; put it in the target's place when the block ends well.
 
     Parameters

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -118,7 +119,9 @@ def export(
     suffix = "" if folder else matching_suffix(chosen, target)
     aside = None if folder or chosen.embeds_provenance else target.with_name(f"{target.name}.{PROVENANCE_NAME}")
     abandoned = leftovers(target) if target.parent.is_dir() else []
-    with written_aside(target, folder=folder, overwrite=overwrite, suffix=suffix) as part:
+    with ExitStack() as stack:
+        statement_part = None if aside is None else stack.enter_context(written_aside(aside, overwrite=True))
+        part = stack.enter_context(written_aside(target, folder=folder, overwrite=overwrite, suffix=suffix))
         job = ExportJob(result, part, target, settle_options(chosen, options))
         if progress is not None:
             job.progress = progress
@@ -126,11 +129,8 @@ def export(
             job.note(f"{path.name} is left of an export that was killed; delete it if no other export is running.")
         chosen.write(job)
         statement = {"format": chosen.name, "options": dict(job.options), "notes": job.notes, **result.provenance}
-        if folder:
-            write_json(part / PROVENANCE_NAME, statement)
-    if aside is not None:
-        with written_aside(aside, folder=False, overwrite=True) as part:
-            write_json(part, statement)
+        if folder or statement_part is not None:
+            write_json(statement_part or part / PROVENANCE_NAME, statement)
     return ExportReport(target, tuple(job.notes), aside)
 
 
