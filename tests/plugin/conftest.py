@@ -38,6 +38,17 @@ def _nothing_left_behind():
     pytest.fail(f"left behind: threads {left}, files {opened}, processes {born}")
 
 
+@pytest.fixture(autouse=True)
+def _quick_removal(monkeypatch):
+    """napari collects garbage for each layer that is taken off, which is most of the time of a test."""
+    import napari._vispy.canvas
+
+    class Lazy:
+        collect = staticmethod(lambda *_: 0)
+
+    monkeypatch.setattr(napari._vispy.canvas, "gc", Lazy)
+
+
 @pytest.fixture
 def settings(tmp_path, monkeypatch):
     """Preferences of the test alone; sessions go to a folder of its own."""

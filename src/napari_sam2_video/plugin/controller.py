@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QObject, QTimer, Signal  # type: ignore[attr-defined]
@@ -62,7 +63,7 @@ class Controller(QObject):
 
     def __init__(self, viewer: Viewer, parent: QObject | None = None) -> None:
         super().__init__(parent)
-        self.viewer: Viewer = unwrap(viewer)
+        self.viewer: Any = unwrap(viewer)
         self.runner = Runner(self)
         self.session: Session | None = None
         self.image: Image | None = None
@@ -76,7 +77,7 @@ class Controller(QObject):
         self.model_settings = ModelSettings()
         self.session_options: dict[str, Any] = {}
         self.opening = False
-        self._alive: list[Session] = []
+        self._alive: dict[Session, Callable[[], Any]] = {}
         self._topics: set[str] = set()
         self._topics_lock = threading.Lock()
         self._closed = False
@@ -110,8 +111,12 @@ class Controller(QObject):
             recording = source.open()
             folder = new_session_folder(recording, settings)
             folder.parent.mkdir(parents=True, exist_ok=True)
-            session = Session.create(folder, recording, view_of(recording, choices), model, **options)
-            self._alive.append(session)
+            try:
+                session = Session.create(folder, recording, view_of(recording, choices), model, **options)
+            except BaseException:
+                source.release(recording)
+                raise
+            self._alive[session] = partial(source.release, recording)
             return session
 
         self._open("preparing the recording", work, lambda session: self.attach(session, image), then)
@@ -128,7 +133,8 @@ class Controller(QObject):
 
             recording = None if source is None else source.open()
             session = Session.open(folder, recording=recording, **options)
-            self._alive.append(session)
+            if source is not None and recording is not None:
+                self._alive[session] = partial(source.release, recording)
             if image is None:
                 shown.append(reopened(session.recording))
             return session
@@ -170,8 +176,7 @@ class Controller(QObject):
         if image is None or image not in self.viewer.layers:
             image = self._add_recording(session.recording, session, again=True)
         view = session.view
-        if session not in self._alive:
-            self._alive.append(session)
+        self._alive.setdefault(session, lambda: None)
         self.session = session
         self.image = image
         self.geometry = Geometry.of_view(
@@ -434,12 +439,13 @@ class Controller(QObject):
         self.close_session()
         self.runner.close(self._end_all)
         # Nothing of a window that is gone may be kept alive from here.
-        self.viewer = None  # type: ignore[assignment]
+        self.viewer = None
 
     def _end(self, session: Session) -> None:
-        if session in self._alive:
-            self._alive.remove(session)
+        release = self._alive.pop(session, None)
         session.close()
+        if release is not None:
+            release()
 
     def _end_all(self) -> None:
         """Close what is still open, also a session that was made but never shown."""

@@ -59,7 +59,7 @@ class Keys:
                 if key.on_layers:
                     layer.bind_key(key.key, None)
         self._layers = []
-        self._viewer = None  # type: ignore[assignment]
+        self._viewer = None
 
     def listed(self) -> str:
         """All keys and what they do, as a small table for a person."""

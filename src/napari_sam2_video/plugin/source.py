@@ -142,6 +142,11 @@ class LayerSource:
                 recording.close()
         return open_recording(self.data, axes=self.axes, name=self.name, scale=self.scale, units=self.units)
 
+    def release(self, recording: Recording) -> None:
+        """Close a recording that `open` gave, unless it belongs to the layer."""
+        if recording is not self.recording:
+            recording.close()
+
 
 def view_of(recording: Recording, choices: Choices) -> ViewSettings:
     """Frozen view settings; reads a sample of the recording where a percentile window is asked for."""

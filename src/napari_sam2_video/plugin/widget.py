@@ -176,7 +176,7 @@ class TrackingWidget(QWidget):
 
     def showEvent(self, event: Any) -> None:  # noqa: D102
         super().showEvent(event)
-        if self._window is not self.window():
+        if not self._closed and self._window is not self.window():
             if self._window is not None:
                 self._window.removeEventFilter(self)
             window: Any = self.window()
@@ -190,7 +190,7 @@ class TrackingWidget(QWidget):
         return False
 
     def _close_if_gone(self) -> None:
-        if self._window is None or not self._window.isVisible():
+        if self._window is not None and not self._window.isVisible():
             self.close_down()
 
     def event(self, event: QEvent | None) -> bool:  # noqa: D102
@@ -207,6 +207,9 @@ class TrackingWidget(QWidget):
         if self._closed or not hasattr(self, "keys"):
             return
         self._closed = True
+        if self._window is not None:
+            self._window.removeEventFilter(self)
+            self._window = None
         self.keys.close()
         self.controller.viewer.layers.events.inserted.disconnect(self._on_inserted)
         self.recording.close_down()
