@@ -227,9 +227,11 @@ def test_fault_07_another_architecture_is_refused_with_the_first_missing_tensors
 
 def test_fault_08_the_image_size_of_a_file_of_ones_own_is_not_taken_for_known(tmp_path):
     path = tmp_path / "fine_tuned_at_512.pt"
-    torch.save({"model": demo_state()}, path)
+    state = {name: torch.zeros(1).expand(shape) for name, shape in expected_shapes(TINY).items()}
+    torch.save({"model": state}, path)
     found = resolve_model(str(path))
-    assert (found.image_size, found.image_size_known) == (DEMO.image_size, False)
+    assert (found.preset, found.image_size, found.image_size_known) == (TINY, 1024, False)
+    assert found.note.startswith("fine_tuned_at_512.pt does not tell the image size it was trained for: 1024 is assumed")
 
 
 def test_fault_09_without_a_network_the_sentence_says_what_to_copy_where(tmp_path):

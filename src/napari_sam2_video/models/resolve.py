@@ -58,6 +58,16 @@ class ModelFile:
     known: bool
     image_size_known: bool = True
 
+    @property
+    def note(self) -> str | None:
+        """What a person should be asked before the first run, if anything."""
+        if self.image_size_known:
+            return None
+        return (
+            f"{self.path.name} does not tell the image size it was trained for: {self.image_size} is assumed; if it was "
+            "trained at another size, 512 for instance, choose that image size."
+        )
+
 
 def resolve_model(
     model: str,
