@@ -27,9 +27,10 @@ sys.path.insert(0, str(Path(__file__).parent))
 from typing import TYPE_CHECKING
 
 from fuzzing.exercise import use_checkpoint, use_recording, use_session
-from fuzzing.mutate import break_path
+from fuzzing.mutate import break_meaning, break_path
 from fuzzing.pool import Case, Outcome, as_json, run_cases
 from fuzzing.seeds import SEEDS
+from fuzzing.session_seed import recordings_named
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -71,18 +72,27 @@ def cases_of(seeds: dict[str, Path], seed: int, numbers: Iterator[int], canary: 
             exercise = use_recording
             if target.startswith("checkpoint"):
                 exercise = use_checkpoint
-            elif target == "session":
+            elif target.startswith("session"):
                 exercise = use_session
-            yield Case(target, number, valid.name, partial(prepare, valid, random_, canary, number), exercise)
+            made = partial(prepare, valid, random_, canary, number, target == "session-meaning")
+            named = recordings_named if target.startswith("session") else no_others
+            yield Case(target, number, valid.name, made, exercise, named)
 
 
-def prepare(valid: Path, random_: random.Random, canary: Path, number: int, path: Path) -> str:
+def no_others(_: Path) -> tuple[Path, ...]:
+    """Nothing outside its own folder may be read for an input."""
+    return ()
+
+
+def prepare(valid: Path, random_: random.Random, canary: Path, number: int, meaning: bool, path: Path) -> str:
     """Copy a valid input and damage it; number 0 stays whole."""
     if valid.is_dir():
         shutil.copytree(valid, path)
     else:
         shutil.copyfile(valid, path)
-    return "none" if number == 0 else break_path(path, random_, canary)
+    if number == 0:
+        return "none"
+    return (break_meaning if meaning else break_path)(path, random_, canary)
 
 
 def until(minutes: float, cases: Iterator[Case]) -> Iterator[Case]:

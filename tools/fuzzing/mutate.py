@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import zlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
 
 HEAD = 512
 WILD_NUMBERS: tuple[Any, ...] = (-1, 0, 1, 2**31, 2**63, 10**18, 10**30, 1.5, float("nan"), float("inf"), True)
-WILD_TEXTS = ("", "../../canary/secret.tif", "{canary}", "/etc/passwd", "%s%n%d", "-rf", "A" * 20_000, "\0", "\ud800")
+WILD_TEXTS = ("", "../../canary/secret.tif", "{canary}", "/etc/passwd", "%s%n%d", "-rf", "A" * 300, "\0", "\ud800")
 
 
 def break_bytes(data: bytes, random_: random.Random) -> bytes:
@@ -130,6 +131,22 @@ def break_path(path: Path, random_: random.Random, canary: Path) -> str:
         target.write_bytes(break_bytes(data, random_))
         done.append(f"{target.name} damaged")
     return ", ".join(done)
+
+
+def break_meaning(path: Path, random_: random.Random, canary: Path) -> str:
+    """Replace values in the manifest or journal of a session and sign the lines again: well formed, and nonsense."""
+    run = path / "run"
+    target = random_.choice([run / "session.json", run / "journal.jsonl", run / "journal.jsonl"])
+    if target.name == "session.json":
+        target.write_bytes(break_json(target.read_text(), random_, canary).encode("utf-8", "surrogatepass"))
+        return "a value of session.json replaced"
+    lines = target.read_bytes().splitlines()
+    for _ in range(random_.choice((1, 1, 3))):
+        number = random_.randrange(len(lines))
+        text = break_json(lines[number][9:].decode(), random_, canary).encode("ascii", "backslashreplace")
+        lines[number] = b"%08x %s" % (zlib.crc32(text), text)
+    target.write_bytes(b"\n".join(lines) + b"\n")
+    return "values of the journal replaced"
 
 
 def _looks_like_json(data: bytes) -> bool:

@@ -9,6 +9,7 @@ import resource
 import shutil
 import signal
 import sys
+import tempfile
 import time
 import traceback
 from dataclasses import asdict, dataclass
@@ -24,6 +25,7 @@ MEMORY_BYTES = 6 << 30
 WATCHED = frozenset(
     {"open", "os.listdir", "os.scandir", "os.remove", "os.rename", "os.mkdir", "os.rmdir", "shutil.rmtree"}
 )
+DIRECTORY_ARGUMENT = {"os.remove": 1, "os.rmdir": 1, "os.mkdir": 2, "os.rename": 2}
 READABLE = ("/proc", "/sys", "/dev", "/usr", "/lib", "/etc", "/bin")
 SECRETS = ("/etc/passwd", "/etc/shadow")
 
@@ -55,6 +57,7 @@ class Case:
     name: str
     prepare: Callable[[Path], str]
     exercise: Callable[[Path], None]
+    may_read: Callable[[Path], tuple[Path, ...]]
 
 
 @dataclass
@@ -108,10 +111,11 @@ def _start(case: Case, folder: Path) -> int:
 
 def _exercise(case: Case, folder: Path) -> dict[str, str]:
     os.environ.update(TMPDIR=str(folder / "tmp"), NAPARI_SAM2_VIDEO_MODELS=str(folder / "models"))
+    tempfile.tempdir = str(folder / "tmp")
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     touched: list[str] = []
-    sys.addaudithook(_watcher(folder, touched))
+    sys.addaudithook(_watcher(folder, case.may_read(folder / case.name), touched))
     try:
         case.exercise(folder / case.name)
         result = {"kind": "opened"}
@@ -132,22 +136,31 @@ def _exercise(case: Case, folder: Path) -> dict[str, str]:
     return result
 
 
-def _watcher(folder: Path, touched: list[str]) -> Callable[[str, tuple[object, ...]], None]:
+def _watcher(folder: Path, named: tuple[Path, ...], touched: list[str]) -> Callable[[str, tuple[object, ...]], None]:
     inside = os.path.realpath(folder)
+    readable = {os.path.realpath(path) for path in named}
     libraries = tuple({os.path.realpath(prefix) for prefix in (sys.prefix, sys.base_prefix, *sys.path) if prefix})
 
     def watch(event: str, arguments: tuple[object, ...]) -> None:
         if event not in WATCHED or not isinstance(arguments[0], str | bytes | os.PathLike):
             return
-        path = os.path.realpath(os.fsdecode(arguments[0]))
+        path = os.path.realpath(_beside(arguments[0], DIRECTORY_ARGUMENT.get(event), arguments))
         if path == inside or path.startswith(inside + os.sep):
             return
         reads = event in ("os.listdir", "os.scandir") or (event == "open" and _only_reads(arguments))
-        allowed = path.startswith((*READABLE, *libraries)) and path not in SECRETS
+        allowed = path in readable or (path.startswith((*READABLE, *libraries)) and path not in SECRETS)
         if not (reads and allowed) and not path.startswith("/dev/"):
             touched.append(f"{event} {path}")
 
     return watch
+
+
+def _beside(path: str | bytes | os.PathLike[str], place: int | None, arguments: tuple[object, ...]) -> str:
+    """Give the path, where it is relative to an open folder from there."""
+    folder = arguments[place] if place is not None else -1
+    if not isinstance(folder, int) or folder < 0:
+        return os.fsdecode(path)
+    return os.path.join(os.readlink(f"/proc/self/fd/{folder}"), os.fsdecode(path))
 
 
 def _only_reads(arguments: tuple[object, ...]) -> bool:

@@ -210,4 +210,5 @@ SEEDS: dict[str, tuple[str, Callable[[Path], None]]] = {
     "checkpoint-legacy": ("model.pt", checkpoint_legacy),
     "checkpoint-demo": ("model.pt", checkpoint_demo),
     "session": ("cells.sam2v", session),
+    "session-meaning": ("cells.sam2v", session),
 }
