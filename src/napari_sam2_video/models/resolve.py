@@ -64,8 +64,8 @@ class ModelFile:
         if self.image_size_known:
             return None
         return (
-            f"{self.path.name} does not tell the image size it was trained for: {self.image_size} is assumed; if it was "
-            "trained at another size, 512 for instance, choose that image size."
+            f"{self.path.name} does not tell the image size it was trained for: {self.image_size} is assumed; if it "
+            "was trained at another size, 512 for instance, choose that image size."
         )
 
 
