@@ -320,8 +320,9 @@ def test_a_session_is_replaced_only_when_asked_and_not_while_it_is_open(session,
 
 
 def test_provenance_and_the_manifest_hold_to_their_schemas(prompted, tmp_path):
-    import jsonschema
     from importlib.resources import files
+
+    import jsonschema
 
     list(prompted.track())
     prompted.paint(3, (0, 0), np.full((2, 2), 1))

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from napari_sam2_video.errors import PromptError
+from napari_sam2_video.errors import PromptError, SessionError
 from napari_sam2_video.frames.open import open_recording
 from napari_sam2_video.session import Session
 from napari_sam2_video.types import PointPrompt, TrackSettings
@@ -181,8 +181,8 @@ class SessionMachine(RuleBasedStateMachine):
             return
         try:
             list(self.session.resume())
-        except Exception as error:
-            assert "changed since" in str(error)
+        except SessionError:
+            assert self.session.dirty()
             return
         assert not self.session.unfinished
         self.done = [(plain, None) for plain, _ in self.done]

@@ -25,6 +25,11 @@ _REASONS = {
 }
 
 
+def is_known(error: OSError) -> bool:
+    """Whether the disk is to blame, and not the program."""
+    return error.errno in _REASONS
+
+
 def explain(error: OSError, path: Path) -> StoreError:
     """Turn what the system says about a path into one plain sentence."""
     reason = _REASONS.get(error.errno or 0, f"the system says: {error.strerror or error}")
@@ -83,11 +88,11 @@ def replace_file(path: Path, data: bytes) -> None:
         sync_folder(path.parent)
 
 
-def make_folder(path: Path) -> None:
-    """Make a folder and the names of it and its parents durable."""
+def make_folder(path: Path, *, parents: bool = False) -> None:
+    """Make a folder, durably; parents only where asked, so that a drive that went away is not made up anew."""
     with writing(path):
         missing = [p for p in (path, *path.parents) if not p.exists()]
-        path.mkdir(parents=True, exist_ok=True)
+        path.mkdir(parents=parents, exist_ok=True)
         for folder in reversed(missing):
             sync_folder(folder.parent)
 

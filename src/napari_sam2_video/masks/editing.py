@@ -13,6 +13,7 @@ from napari_sam2_video.masks.paint import cut, over, region_of
 from napari_sam2_video.masks.reading import MaskReader
 from napari_sam2_video.masks.records import (
     CLEARED,
+    MAX_ID,
     PAINTED,
     UNTOUCHED,
     Stroke,
@@ -54,14 +55,17 @@ class MaskEditor(MaskReader):
         StoreError
             If the id is not between 1 and 2**32 - 1.
         """
-        if not 1 <= object_id <= 0xFFFFFFFF:
-            raise StoreError(f"An object cannot have the id {object_id}; use 1 to {0xFFFFFFFF}.")
-        if object_id > self._highest:
-            before = self.dtype
-            self._highest = object_id
+        if not 1 <= object_id <= MAX_ID:
+            raise StoreError(f"An object cannot have the id {object_id}; use 1 to {MAX_ID}.")
+        with self._file_lock:
+            before, highest = self.dtype, self._highest
+            self._highest = max(highest, object_id)
             if self.dtype != before:
-                with self._file_lock:
+                try:
                     self._file = self._labels_file()
+                except BaseException:
+                    self._highest = highest
+                    raise
 
     def write(
         self,
@@ -158,8 +162,8 @@ class MaskEditor(MaskReader):
         self._check_frame(frame)
         labels = np.asarray(labels)
         self._check_region(origin_yx, labels.shape)
-        if labels.size and (int(labels.min()) < 0 or int(labels.max()) > 0xFFFFFFFF):
-            raise StoreError(f"Labels on frame {frame} must lie between 0 and {0xFFFFFFFF}.")
+        if labels.size and (int(labels.min()) < 0 or int(labels.max()) > MAX_ID):
+            raise StoreError(f"Labels on frame {frame} must lie between 0 and {MAX_ID}.")
         mask = np.ones(labels.shape, bool) if where is None else np.asarray(where, bool)
         if mask.shape != labels.shape:
             raise StoreError(f"The painted pixels of frame {frame} and their mask differ in shape; give both alike.")

@@ -60,6 +60,7 @@ class Ledger:
         self._journal = journal
         self._decoders = decoders
         self._tables: dict[str, dict[Key, Any]] = {}
+        self._groups: dict[tuple[str, str], dict[str, Any]] = {}
         self._done: list[Step] = []
         self._undone: list[Step] = []
         self._number = 0
@@ -76,6 +77,11 @@ class Ledger:
         """Value of a key."""
         with self.lock:
             return self._tables.get(name, {}).get(key, default)
+
+    def group(self, name: str, owner: int) -> dict[str, Any]:
+        """Copy of the rows of a table whose keys begin with ``owner:``, by what follows it."""
+        with self.lock:
+            return dict(self._groups.get((name, str(owner)), {}))
 
     @property
     def next_number(self) -> int:
@@ -208,11 +214,10 @@ class Ledger:
                 changes = self._read_changes(entry) if changes is None else changes
                 step = self._step_of(entry, number)
                 for table, key, value in changes:
-                    rows = self._tables.setdefault(table, {})
                     if step is not None:
-                        step.before.append((table, key, rows.get(key)))
+                        step.before.append((table, key, self._tables.get(table, {}).get(key)))
                         step.after.append((table, key, value))
-                    _put(rows, key, value)
+                    self._put(table, key, value)
 
     def _decoded(self, table: str, key: Key, value: Any) -> Any:
         decoder = self._decoders.get(table)
@@ -233,8 +238,15 @@ class Ledger:
             raise ValueError("a step that is not the last one")
         step = source.pop()
         for table, key, value in step.after if forward else reversed(step.before):
-            _put(self._tables.setdefault(table, {}), key, value)
+            self._put(table, key, value)
         target.append(step)
+
+    def _put(self, table: str, key: Key, value: Any) -> None:
+        _set(self._tables.setdefault(table, {}), key, value)
+        if isinstance(key, str):
+            owner, colon, rest = key.partition(":")
+            if colon:
+                _set(self._groups.setdefault((table, owner), {}), rest, value)
 
 
 def _key(key: Any) -> Key:
@@ -243,7 +255,7 @@ def _key(key: Any) -> Key:
     return key
 
 
-def _put(rows: dict[Key, Any], key: Key, value: Any) -> None:
+def _set(rows: dict[Any, Any], key: Key, value: Any) -> None:
     if value is None:
         rows.pop(key, None)
     else:

@@ -204,6 +204,8 @@ class MaskReader:
                     del self._images[cached]
 
     def _compose(self, frame: int) -> npt.NDArray[Any]:
+        layer = self.paint_layer(frame)
+        self._highest = max(self._highest, int(layer.values.max(initial=0)))
         labels_yx = np.zeros(self.shape_yx, self.dtype)
         masks = self.object_masks(frame)
         best = np.zeros(self.shape_yx, np.uint8) if len(masks) > 1 else None
@@ -215,7 +217,7 @@ class MaskReader:
                 wins = mask.levels > best[part]
                 labels_yx[part][wins] = mask.object_id
                 best[part][wins] = mask.levels[wins]
-        apply(self.paint_layer(frame), labels_yx)
+        apply(layer, labels_yx)
         return labels_yx
 
     def _record(self, number: int) -> FrameMasks | None:
@@ -223,7 +225,10 @@ class MaskReader:
         if info is None:
             return None
         try:
-            return decode_masks(self.blobs.get(info.ref), self.shape_yx)
+            masks = decode_masks(self.blobs.get(info.ref), self.shape_yx)
+            if masks.frame != info.frame or tuple(m.object_id for m in masks.objects) != info.ids:
+                raise StoreError("It holds other objects than the journal says; track that frame again.")
+            return masks
         except StoreError as error:
             self._give_up("records", number, info, str(error))
             return None

@@ -39,6 +39,7 @@ FIGURES = np.dtype(
     ]
 )
 _BOX = ("y0", "x0", "y1", "x1")
+MAX_ID = 0xFFFFFFFF
 UNTOUCHED, PAINTED, CLEARED = 0, 1, 2
 
 
@@ -273,6 +274,8 @@ def record_to_json(ref: BlobRef, masks: FrameMasks, figures: npt.NDArray[Any]) -
 def record_from_json(value: Any) -> RecordInfo:
     """Frame record of its journal form; raises ValueError, TypeError or KeyError for anything else."""
     ids = tuple(_whole(i) for i in value["ids"])
+    if len(set(ids)) != len(ids) or not all(1 <= i <= MAX_ID for i in ids):
+        raise ValueError("ids that cannot be")
     figures = np.zeros(len(ids), FIGURES)
     rows = value["figures"]
     if len(rows) != len(ids):

@@ -13,7 +13,7 @@ from napari_sam2_video.masks.editing import MaskEditor
 from napari_sam2_video.masks.journal import Journal
 from napari_sam2_video.masks.labels_file import LabelsFile
 from napari_sam2_video.masks.ledger import Ledger
-from napari_sam2_video.masks.records import StrokeInfo, record_from_json
+from napari_sam2_video.masks.records import RecordInfo, StrokeInfo, record_from_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -79,10 +79,12 @@ class MaskStore(MaskEditor):
         """
         if (folder / "journal").exists():
             raise StoreError(f"{folder} holds masks already; open it or choose another folder.")
-        make_folder(folder)
-        ledger = Ledger(Journal(folder / "journal", read_only=False, quarantine=folder / "quarantine"), decoders())
+        make_folder(folder, parents=True)
+        quarantine = folder / "quarantine"
+        journal = Journal(folder / "journal", read_only=False, quarantine=quarantine)
+        ledger = Ledger(journal, decoders(n_frames))
         ledger.commit([("shape", "n_frames", n_frames), ("shape", "yx", list(shape_yx))])
-        return cls(folder, ledger, n_frames, shape_yx, read_only=False, quarantine=folder / "quarantine")
+        return cls(folder, ledger, n_frames, shape_yx, read_only=False, quarantine=quarantine)
 
     @classmethod
     def open(cls, folder: Path, *, read_only: bool = False) -> Self:
@@ -96,12 +98,15 @@ class MaskStore(MaskEditor):
         if not (folder / "journal").exists():
             raise StoreError(f"{folder} holds no masks; check the path.")
         quarantine = folder / "quarantine"
-        ledger = Ledger(Journal(folder / "journal", read_only=read_only, quarantine=quarantine), decoders())
-        n_frames, shape = ledger.get("shape", "n_frames"), ledger.get("shape", "yx")
-        if not isinstance(n_frames, int) or not isinstance(shape, list) or len(shape) != 2:
-            ledger.close()
-            raise StoreError(f"The journal of {folder} is damaged at its beginning; restore it from a copy.")
-        return cls(folder, ledger, n_frames, (shape[0], shape[1]), read_only=read_only, quarantine=quarantine)
+        journal = Journal(folder / "journal", read_only=read_only, quarantine=quarantine)
+        try:
+            said = {k: v for e in journal.entries[:2] for t, k, v in e.get("set", ()) if t == "shape"}
+            n_frames, (height, width) = int(said["n_frames"]), (int(n) for n in said["yx"])
+        except (KeyError, TypeError, ValueError) as error:
+            journal.close()
+            raise StoreError(f"The journal of {folder} is damaged at its beginning; restore it from a copy.") from error
+        ledger = Ledger(journal, decoders(n_frames))
+        return cls(folder, ledger, n_frames, (height, width), read_only=read_only, quarantine=quarantine)
 
     def flush(self, progress: Callable[[int, int], None] | None = None) -> None:
         """Bring ``labels.zarr`` up to date and make it durable."""
@@ -205,18 +210,41 @@ class MaskStore(MaskEditor):
             self.notes.append(f"{len(moved)} file(s) that the journal does not know were moved to {self._quarantine}.")
 
 
-def decoders() -> dict[str, Decoder]:
-    """How the store's tables are read from the journal."""
+def decoders(n_frames: int) -> dict[str, Decoder]:
+    """How the store's tables are read from the journal of a recording of `n_frames`."""
+
+    def frame(key: Any) -> int:
+        if isinstance(key, bool) or not isinstance(key, int) or not 0 <= key < n_frames:
+            raise ValueError("a frame outside the recording")
+        return key
+
+    def record(key: Any, value: Any) -> RecordInfo:
+        info = record_from_json(value)
+        frame(info.frame)
+        return info
+
+    def numbers(key: Any, value: Any) -> tuple[int, ...]:
+        frame(key)
+        return tuple(int(n) for n in value)
+
+    def stroke(key: Any, value: Any) -> StrokeInfo:
+        newest = {int(i): int(n) for i, n in value["newest"]}
+        return StrokeInfo(ref_from_json(value["ref"]), frame(value["frame"]), int(value["below"]), newest)
+
+    def top(key: Any, value: Any) -> int:
+        frame(key)
+        return int(value)
+
+    def removed(key: Any, value: Any) -> int:
+        if not isinstance(key, int):
+            raise ValueError("an id is a whole number")
+        return int(value)
+
     return {
-        "records": lambda _, value: record_from_json(value),
-        "masks": lambda _, value: tuple(int(n) for n in value),
-        "strokes": lambda _, value: StrokeInfo(
-            ref_from_json(value["ref"]),
-            int(value["frame"]),
-            int(value["below"]),
-            {int(i): int(n) for i, n in value["newest"]},
-        ),
-        "paint": lambda _, value: int(value),
-        "removed": lambda _, value: int(value),
+        "records": record,
+        "masks": numbers,
+        "strokes": stroke,
+        "paint": top,
+        "removed": removed,
         "blobs": lambda _, value: ref_from_json(value),
     }

@@ -14,8 +14,8 @@ from napari_sam2_video.masks.store import MaskStore
 from napari_sam2_video.masks.store import decoders as mask_decoders
 from napari_sam2_video.session.inputs import Inputs, mark_from_json, model_tag
 from napari_sam2_video.session.objects import ObjectInfo, object_from_json
-from napari_sam2_video.session.prompts import from_json, prompts_from_json
-from napari_sam2_video.session.run import run_from_json
+from napari_sam2_video.session.prompts import PromptSet, from_json, prompts_from_json, split_key
+from napari_sam2_video.session.run import RunRecord, run_from_json
 from napari_sam2_video.types import ModelSettings
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from napari_sam2_video.frames.view import FrameView
     from napari_sam2_video.masks.blobs import BlobRef
     from napari_sam2_video.masks.ledger import Decoder
+    from napari_sam2_video.session.inputs import Mark
     from napari_sam2_video.session.lock import SessionLock
     from napari_sam2_video.session.run import TrackerLike
     from napari_sam2_video.types import FrameSource, Prompt
@@ -65,7 +66,7 @@ class SessionReader:
         quarantine = folder / "quarantine"
         journal = Journal(folder / "journal.jsonl", read_only=self.read_only, quarantine=quarantine)
         try:
-            self._ledger = Ledger(journal, {**mask_decoders(), **_decoders()})
+            self._ledger = Ledger(journal, {**mask_decoders(view.n_frames), **_decoders(view.n_frames)})
             self.masks = MaskStore(
                 folder / "masks",
                 self._ledger,
@@ -123,7 +124,8 @@ class SessionReader:
     def prompts(self, object_id: int | None = None, frame: int | None = None) -> tuple[Prompt, ...]:
         """Prompts, of one object or on one frame if asked for, by ascending frame and object."""
         with self._ledger.lock:
-            found = sorted(self._ledger.table("prompts").values(), key=lambda p: (p.frame, p.object_id))
+            table = self._ledger.table("prompts") if object_id is None else self._ledger.group("prompts", object_id)
+            found = sorted(table.values(), key=lambda p: (p.frame, p.object_id))
         return tuple(
             prompt
             for p in found
@@ -203,13 +205,33 @@ def default_tracker(settings: ModelSettings, view: FrameSource, memory: Path | N
     return Tracker(model, view, MemoryFolder(memory))
 
 
-def _decoders() -> dict[str, Decoder]:
+def _decoders(n_frames: int) -> dict[str, Decoder]:
+    def mark(key: Any, value: Any) -> Mark:
+        split_key(key, n_frames)
+        return mark_from_json(value)
+
+    def spans(key: Any, value: Any) -> tuple[tuple[int, int], ...]:
+        found = tuple((int(a), int(b)) for a, b in value)
+        if any(not 0 <= a < b <= n_frames for a, b in found):
+            raise ValueError("frames outside the recording")
+        return found
+
+    def prompts(key: Any, value: Any) -> PromptSet:
+        split_key(key, n_frames)
+        return prompts_from_json(key, value)
+
+    def run(key: Any, value: Any) -> RunRecord:
+        found = run_from_json(key, value)
+        if found.plan.n_frames != n_frames:
+            raise ValueError("a run of another recording")
+        return found
+
     return {
         "objects": object_from_json,
-        "prompts": prompts_from_json,
-        "accepted": lambda _, value: tuple((int(a), int(b)) for a, b in value),
-        "conditioned": lambda _, value: mark_from_json(value),
-        "memory": lambda _, value: mark_from_json(value),
-        "runs": run_from_json,
+        "prompts": prompts,
+        "accepted": spans,
+        "conditioned": mark,
+        "memory": mark,
+        "runs": run,
         "model": lambda _, value: ModelSettings(**value),
     }

@@ -11,6 +11,7 @@ import numpy as np
 from napari_sam2_video.errors import PromptError, SessionError
 from napari_sam2_video.export.source import default_color
 from napari_sam2_video.masks.labels import LabelArray
+from napari_sam2_video.masks.records import MAX_ID
 from napari_sam2_video.session.base import SessionReader
 from napari_sam2_video.session.objects import ObjectInfo, check_object
 from napari_sam2_video.session.prompts import checked, key_of, to_json
@@ -125,9 +126,7 @@ class SessionEditor(SessionReader):
             info = self.object(object_id)
             self._check_idle(object_id)
             changes: list[Change] = [("objects", object_id, None), ("accepted", object_id, None)]
-            with self._ledger.lock:
-                mine = [k for k, p in self._ledger.table("prompts").items() if p.object_id == object_id]
-            changes += [("prompts", k, None) for k in mine]
+            changes += [("prompts", key_of(object_id, int(f)), None) for f in self._ledger.group("prompts", object_id)]
             changes += [("conditioned", key_of(object_id, f), None) for f in self._inputs.conditioned(object_id)]
             changes += [
                 ("objects", o.id, replace(o, parent=None, parent_frame=None).to_json())
@@ -222,8 +221,8 @@ class SessionEditor(SessionReader):
             for label in found:
                 free = self._ledger.get("objects", label) is None and self._ledger.get("removed", label) is None
                 object_id = label
-                if not free or label in ids or label > 0xFFFFFFFF:
-                    object_id = max([following, *ids, *(n for n in found if n <= 0xFFFFFFFF)]) + 1
+                if not free or label in ids or label > MAX_ID:
+                    object_id = max([following, *ids, *(n for n in found if n <= MAX_ID)]) + 1
                 ids.append(object_id)
                 mask = checked(MaskPrompt(object_id, frame, labels_yx == label), self.n_frames, self.shape_yx)
                 changes.append(("objects", object_id, self._new_object(object_id, None, None).to_json()))

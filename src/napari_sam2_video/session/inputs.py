@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from napari_sam2_video.engine.plan import ObjectState
-from napari_sam2_video.session.prompts import split_key
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -53,24 +52,14 @@ class Inputs:
 
     def marks(self, object_id: int, tag: str) -> dict[int, Mark]:
         """Frames on which an object has prompts or paint, with the mark of what it has there."""
-        revisions: dict[int, int] = {}
-        with self._ledger.lock:
-            for found in self._ledger.table("prompts").values():
-                if found.object_id == object_id:
-                    revisions[found.frame] = found.revision
+        revisions = {p.frame: p.revision for p in self._ledger.group("prompts", object_id).values()}
         strokes = {f: self._masks.touched(f)[object_id] for f in self._masks.painted(object_id)}
         frames = {f for f in strokes if self._is_filled(f, object_id)} | revisions.keys()
         return {f: (revisions.get(f, 0), strokes.get(f, 0), tag) for f in sorted(frames)}
 
     def conditioned(self, object_id: int, table: str = "conditioned") -> dict[int, Mark]:
         """Marks that the masks (or with ``"memory"`` the tracker's memory) were made from."""
-        found = {}
-        with self._ledger.lock:
-            for key, mark in self._ledger.table(table).items():
-                owner, frame = split_key(key)
-                if owner == object_id:
-                    found[frame] = mark
-        return found
+        return {int(frame): mark for frame, mark in self._ledger.group(table, object_id).items()}
 
     def accepted(self, object_id: int) -> frozenset[int]:
         """Frames of an object that a person accepted."""

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from napari_sam2_video.errors import SessionError
+from napari_sam2_video.masks.records import MAX_ID
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ class ObjectInfo:
 
 def object_from_json(key: Any, value: Any) -> ObjectInfo:
     """Object of its journal form; raises ValueError, TypeError or KeyError for anything else."""
-    if not isinstance(key, int) or key < 1:
+    if isinstance(key, bool) or not isinstance(key, int) or not 1 <= key <= MAX_ID:
         raise ValueError("object ids are whole numbers from 1")
     red, green, blue = (int(c) for c in value["color"])
     parent, frame = value["parent"], value["parent_frame"]

@@ -33,10 +33,13 @@ def key_of(object_id: int, frame: int) -> str:
     return f"{object_id}:{frame}"
 
 
-def split_key(key: Any) -> tuple[int, int]:
+def split_key(key: Any, n_frames: int | None = None) -> tuple[int, int]:
     """Object and frame of a key; raises ValueError for anything else."""
     left, right = str(key).split(":")
-    return int(left), int(right)
+    object_id, frame = int(left), int(right)
+    if key != key_of(object_id, frame) or object_id < 1 or frame < 0 or (n_frames is not None and frame >= n_frames):
+        raise ValueError("no object on a frame")
+    return object_id, frame
 
 
 def prompts_from_json(key: Any, value: Any) -> PromptSet:

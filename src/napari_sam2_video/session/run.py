@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from napari_sam2_video.engine.plan import Pass, Plan, plan_run
 from napari_sam2_video.errors import DeviceMemoryError, EngineError, PromptError, Sam2VideoError, SessionError
+from napari_sam2_video.masks.durable import explain, is_known
 from napari_sam2_video.session.prompts import key_of, split_key
 from napari_sam2_video.types import FrameDone, FrameMasks, TrackSettings
 
@@ -271,6 +272,8 @@ class Runner:
                 "choose a smaller model, then resume."
             ) from error
         except Exception as error:
+            if isinstance(error, OSError) and is_known(error):
+                raise explain(error, self._masks.folder) from error
             raise EngineError(
                 f"Tracking failed{_at(frame)} ({type(error).__name__}: {error}); the frames done are kept, "
                 "resume to go on."

@@ -113,7 +113,7 @@ class Session(SessionEditor):
         frames = FrameView(recording, view if view is not None else default_view(recording))
         old = _make_room(folder, overwrite=overwrite)
         try:
-            make_folder(folder)
+            make_folder(folder, parents=True)
             lock = SessionLock(folder)
             try:
                 session = cls(
@@ -180,7 +180,7 @@ class Session(SessionEditor):
                     check_source(folder, manifest, recording)
                 else:
                     owned = find_source(folder, manifest)
-            except (KeyError, TypeError, ValueError, OverflowError) as error:
+            except (AttributeError, KeyError, TypeError, ValueError, OverflowError) as error:
                 raise SessionError(f"{folder / NAME} is damaged; restore it from a copy.") from error
             source = recording if recording is not None else owned
             assert source is not None
