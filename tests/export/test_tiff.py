@@ -15,7 +15,6 @@ from hypothesis.extra import numpy as hnp
 from PIL import Image, ImageSequence
 
 from napari_sam2_video.errors import ExportError
-from napari_sam2_video.export import imagej
 from napari_sam2_video.export.registry import export
 from napari_sam2_video.export.source import TrackingResult
 from tests.export.made import PROVENANCE, all_labels, make_result
@@ -138,10 +137,6 @@ def test_one_tiff_a_frame(any_result: TrackingResult, tmp_path: Path) -> None:
     assert (stored == all_labels(any_result)).all()
     with Image.open(files[0]) as page:
         assert [float(page.tag_v2[tag]) for tag in (282, 283)] == [2.0, 4.0]
-
-
-def test_imagej_limit_is_below_what_its_offsets_hold() -> None:
-    assert imagej.LIMIT_BYTES < 2**32
 
 
 def test_labels_missing_from_the_table_are_refused(tmp_path: Path) -> None:
