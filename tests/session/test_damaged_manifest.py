@@ -72,19 +72,20 @@ def test_every_value_of_the_manifest_may_be_nonsense(folder):
     whole = json.loads((folder / "session.json").read_text())
     assert use(folder) is None
     refused = 0
+    random_ = random.Random(4)
     for path in places(whole):
-        for value in WILD:
+        for value in random_.sample(WILD, 3):
             (folder / "session.json").write_text(json.dumps(replaced(whole, path, value)))
             sentence = use(folder)
             refused += sentence is not None
             assert sentence is None or "\n" not in sentence
-    assert refused > 100
+    assert refused > 30
 
 
 def test_entries_of_the_journal_may_be_nonsense(folder, tmp_path):
     lines = (folder / "journal.jsonl").read_bytes().splitlines()
     random_ = random.Random(5)
-    for number in range(120):
+    for number in range(40):
         case = tmp_path / f"case{number}"
         shutil.copytree(folder, case)
         row = random_.randrange(len(lines))
