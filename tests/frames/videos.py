@@ -130,10 +130,12 @@ def transport_stream(folder: Path) -> Path:
     return target
 
 
-def truncated(folder: Path, name: str = "cut.mp4") -> Path:
-    source = encode(folder / f"whole_{name}", *_X264, "-g", "12", "-bf", "2", "-movflags", "+faststart")
+def truncated(folder: Path, name: str = "cut.mp4", part: float = 0.7) -> Path:
+    front = ["-movflags", "+faststart"] if name.endswith("mp4") else []
+    codec = ["-c:v", "mjpeg", "-pix_fmt", "yuvj420p"] if name.endswith("avi") else [*_X264, "-g", "12", "-bf", "2"]
+    source = encode(folder / f"whole_{name}", *codec, *front)
     target = folder / name
-    target.write_bytes(source.read_bytes()[: int(source.stat().st_size * 0.7)])
+    target.write_bytes(source.read_bytes()[: int(source.stat().st_size * part)])
     return target
 
 
@@ -166,3 +168,22 @@ CORPUS = {
         transport_stream,
     )
 }
+
+
+def audio_only(folder: Path) -> Path:
+    target = folder / "sound.mp4"
+    ffmpeg("-f", "lavfi", "-i", "sine=duration=0.5", "-c:a", "aac", target)
+    return target
+
+
+def size_change(folder: Path) -> Path:
+    """Twelve frames of one size, then twelve of another, in one H.264 stream."""
+    target = folder / "sizes.h264"
+    codec = [*_X264, "-g", "12", "-bf", "0", "-bsf:v", "h264_mp4toannexb"]
+    parts = [
+        encode(folder / f"{width}.h264", *codec, width=width, count=12).read_bytes() for width in (WIDTH, WIDTH + 32)
+    ]
+    target.write_bytes(b"".join(parts))
+    wrapped = folder / "sizes.ts"
+    ffmpeg("-r", "25", "-i", target, "-c", "copy", wrapped)
+    return wrapped

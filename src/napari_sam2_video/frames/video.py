@@ -15,7 +15,7 @@ from napari_sam2_video.errors import FrameError, RecordingError
 from napari_sam2_video.frames.ffmpeg import FfmpegHungError, Running, input_of, run_ffmpeg
 from napari_sam2_video.frames.recording import PlanesRecording
 from napari_sam2_video.frames.video_decode import Decoder, Probe, SizeChangedError, extract_chunk, probe_video
-from napari_sam2_video.frames.video_index import UnstampedError, VideoIndex, read_index
+from napari_sam2_video.frames.video_index import UnstampedError, VideoIndex, read_index, with_gaps_filled
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -69,20 +69,25 @@ class VideoRecording(PlanesRecording):
         self, path: Path, stream: Path, probe: Probe, index: VideoIndex, cache_bytes: int, timeout: float | None
     ) -> None:
         picture = probe.picture
+        missing = _missing_at_end(probe, index)
+        if missing or index.damaged:
+            index = with_gaps_filled(index)
         self._stream, self._index, self._picture = stream, index, picture
         self._timeout = timeout
         self._lock = threading.RLock()
         self._cached: OrderedDict[int, npt.NDArray[Any]] = OrderedDict()
         self._room = max(1, cache_bytes // picture.frame_bytes)
         self._whole: dict[int, frozenset[int]] = {}
-        self._unreadable: set[int] = set()
+        self._unreadable = set(index.lost)
+        self._check_all = index.damaged and len(index.keys) < len(index.pts)
+        self._failure = ""
         self._other_size: tuple[int, int, int] | None = None
         self._running: list[Decoder] = []
         self._released = weakref.finalize(self, _release, self._running, stream if stream != path else None)
         self.plane_ndim = len(picture.shape)
         self.times = index.times()
         gaps = np.diff(self.times)
-        notes = list(_cut_note(path, probe, index))
+        notes = _damage_notes(path, index, missing)
         if picture.alpha:
             if not _opaque(stream, picture.height, picture.width, timeout):
                 raise RecordingError(
@@ -134,21 +139,23 @@ class VideoRecording(PlanesRecording):
         for decoder in self._running[:]:
             near = number - decoder.at < _NEAR or self._index.first_of(chunk) <= decoder.at
             if decoder.at <= number and near:
-                found, landed = self._advance(decoder, number)
-                if found is not None or landed:
+                found, settled = self._advance(decoder, number)
+                if found is not None or settled:
                     return found
         # A seek may land late: then try one key earlier, and at last decode from the beginning.
         for start in dict.fromkeys((chunk or None, chunk - 1 if chunk > 1 else None, None)):
             self._stop()
             decoder = Decoder(self._stream, self._index, self._picture, start, timeout=self._timeout)
             self._running.append(decoder)
-            found, landed = self._advance(decoder, number)
-            if found is not None or landed:
+            found, settled = self._advance(decoder, number)
+            if found is not None or settled:
                 return found
+        if self._failure:
+            raise FrameError(f"Frame {number} of {self.path} was not decoded: {self._failure}; try again.")
         return None
 
     def _advance(self, decoder: Decoder, number: int) -> tuple[npt.NDArray[Any] | None, bool]:
-        """Decode onward to frame `number`: its pixels, and whether decoding had begun where it should."""
+        """Decode onward to frame `number`: its pixels, and whether another beginning could not find it either."""
         began = decoder.at > decoder.first
         expected = decoder.at
         while expected <= number:
@@ -159,19 +166,19 @@ class VideoRecording(PlanesRecording):
                 self._other_size = (min(expected, number), error.height, error.width)
                 raise self._size_error() from error
             if step is None:
+                code, line = decoder.outcome()
+                self._failure = f"ffmpeg ended with code {code} ({line})" if code else ""
                 self._stop()
-                return None, began
+                return None, began and not code
             at, frame_yx, suspect = step
-            if at == decoder.first or at < number:
-                began = True
-            if began and at > expected and not self._index.small[expected:at].all():
-                suspect = True
+            began = began or at <= number
+            suspect = suspect or self._check_all or not self._index.small[expected:at].all()
             if began and (suspect or self._index.chunk_of(at) in self._whole):
                 lost = range(expected, at + 1) if at - expected < _NEAR else (expected, at)
                 for chunk in dict.fromkeys(self._index.chunk_of(n) for n in lost):
                     self._check(chunk)
             chunk = self._index.chunk_of(at)
-            if chunk not in self._whole or at in self._whole[chunk]:
+            if began and (chunk not in self._whole or at in self._whole[chunk]):
                 self._keep(at, frame_yx)
                 if at == number:
                     return frame_yx, True
@@ -195,7 +202,7 @@ class VideoRecording(PlanesRecording):
                 whole = set(range(self._index.first_of(chunk), end))
             finally:
                 decoder.kill()
-        self._whole[chunk] = frozenset(whole)
+        self._whole[chunk] = self._index.before_loss(chunk, whole)
 
     def _keep(self, number: int, frame_yx: npt.NDArray[Any]) -> None:
         self._cached[number] = frame_yx
@@ -221,18 +228,29 @@ class VideoRecording(PlanesRecording):
             self._cached.clear()
 
 
-def _cut_note(path: Path, probe: Probe, index: VideoIndex) -> tuple[str, ...]:
+def _missing_at_end(probe: Probe, index: VideoIndex) -> int:
+    """Frames that the header promises beyond the last one that is there."""
     usual = int(np.median(np.diff(index.pts))) if len(index.pts) > 1 else 0
     if not usual or probe.seconds is None:
-        return (f"The end of {path.name} is damaged and was left out.",) if index.damaged_end else ()
-    shown = float((index.end - int(index.pts[0])) * index.time_base)
-    missing = round((probe.seconds - shown) / float(usual * index.time_base))
-    if missing > 0 and (index.damaged_end or (missing > 2 and (index.complaints or probe.streams == 1))):
-        return (
-            f"{len(index.pts)} of {len(index.pts) + missing} frames are readable: {path.name} is cut short, copy or "
-            "record it again to have all.",
+        return 0
+    shown = (index.end - int(index.pts[0])) * index.time_base
+    missing = round((probe.seconds - float(shown)) / float(usual * index.time_base))
+    certain = index.damaged_end or (missing > 2 and (index.damaged or probe.streams == 1))
+    return max(0, missing) if certain else 0
+
+
+def _damage_notes(path: Path, index: VideoIndex, missing: int) -> list[str]:
+    notes = []
+    if missing:
+        notes.append(
+            f"{len(index.pts) - len(index.lost)} of {len(index.pts) + missing} frames are readable: {path.name} is cut "
+            "short, copy or record it again to have all."
         )
-    return ()
+    elif index.damaged:
+        notes.append(f"{path.name} is damaged in places: frames that cannot be decoded are left out.")
+    if index.lost:
+        notes.append(f"{len(index.lost)} of the frames of {path.name} are missing: the others keep their numbers.")
+    return notes
 
 
 def _opaque(path: Path, height: int, width: int, timeout: float | None) -> bool:

@@ -175,6 +175,11 @@ class Decoder:
                 self.at = number + 1
                 return number, piece.view(self._picture.dtype).reshape(self._picture.shape), suspect
 
+    def outcome(self) -> tuple[int, str]:
+        """Code of ffmpeg after the last frame, 0 for success, and the last line that it said."""
+        code = self._running.finish()
+        return code, self._running.lines[-1] if self._running.lines else ""
+
     def kill(self) -> None:
         """End it."""
         self._running.kill()
@@ -199,8 +204,8 @@ class Decoder:
 
 def seek_to(index: VideoIndex, chunk: int) -> list[str]:
     """Arguments that make ffmpeg begin at key number `chunk`."""
-    start = float(index.keys[chunk] * index.time_base)
-    return ["-noaccurate_seek", "-seek_timestamp", "1", "-ss", f"{start:.6f}"]
+    microseconds = math.floor(int(index.keys[chunk]) * index.time_base * 1_000_000)
+    return ["-noaccurate_seek", "-seek_timestamp", "1", "-ss", f"{microseconds}us"]
 
 
 def _shift(index: VideoIndex) -> int:
@@ -213,9 +218,8 @@ def extract_chunk(path: Path, index: VideoIndex, chunk: int, target: Path, *, ti
     limits = seek_to(index, chunk) if chunk else []
     arguments = ["-v", "error", "-y", "-copyts", *limits, *input_of(path), "-map", "0:V:0", "-c", "copy"]
     shift = float(_shift(index) * index.time_base)
-    arguments += ["-copyinkf", "-copypriorss", "1", "-output_ts_offset", f"{shift:.6f}"]
-    if index.packets[chunk]:
-        arguments += ["-frames:v", str(index.packets[chunk])]
+    arguments += ["-copypriorss", "0", "-output_ts_offset", f"{shift:.6f}"]
+    arguments += ["-frames:v", str(index.packets[chunk])]
     return run_ffmpeg([*arguments, "-f", "nut", str(target)], timeout=timeout)[0] == 0
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import pairwise
 from typing import TYPE_CHECKING
@@ -14,7 +14,7 @@ from napari_sam2_video.errors import RecordingError
 from napari_sam2_video.frames.ffmpeg import Running, input_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
     from pathlib import Path
 
     import numpy.typing as npt
@@ -24,6 +24,9 @@ _NOT_KEY, _CORRUPT, _DISCARD = "F=", 2, 4
 _PIECE = 1 << 18
 _TEXT_CODECS = ("ansi", "bintext", "xbin", "idf")
 _SMALL_PACKET = 16
+_STEADY = 8
+_COMPLAINT = re.compile(r"\[(?:error|fatal|panic)\]|corrupt|mismatch|continuity|truncat", re.IGNORECASE)
+_LARGEST_GAP = 1000
 
 
 @dataclass(frozen=True)
@@ -37,9 +40,11 @@ class VideoIndex:
     keys : ndarray of int64
         Time stamps at which decoding may begin, those of hidden packets included.
     packets : ndarray of int64
-        For each key, how many packets from it on its frames need; 0 where it is all that follow.
+        For each key, how many packets from it on its frames need.
     small : ndarray of bool, shape (T,)
         Packets too small to hold a picture: repetitions, of which some decoders make no frame.
+    coded : ndarray of float, shape (T,)
+        Place of each frame in the order in which frames are coded.
     time_base : Fraction
         Seconds a unit of time stamp.
     end : int
@@ -50,17 +55,24 @@ class VideoIndex:
         What ffmpeg said meanwhile.
     damaged_end : bool
         True where the last packet is not whole.
+    damaged : bool
+        True where any packet is not whole, or ffmpeg complained.
+    lost : frozenset of int
+        Frames of which the file holds nothing.
     """
 
     pts: npt.NDArray[np.int64]
     keys: npt.NDArray[np.int64]
     packets: npt.NDArray[np.int64]
     small: npt.NDArray[np.bool_]
+    coded: npt.NDArray[np.float64]
     time_base: Fraction
     end: int
     codec: str
     complaints: tuple[str, ...]
     damaged_end: bool
+    damaged: bool = False
+    lost: frozenset[int] = frozenset()
 
     def chunk_of(self, frame: int) -> int:
         """Number of the key from which `frame` is decoded."""
@@ -79,6 +91,13 @@ class VideoIndex:
         first = int(np.searchsorted(self.pts, pts))
         past = int(np.searchsorted(self.pts, pts, side="right"))
         return min(max(first, expected), past - 1) if past > first else None
+
+    def before_loss(self, chunk: int, decoded: Collection[int]) -> frozenset[int]:
+        """Those of the `decoded` frames of a chunk that were coded before the first that is missing from them."""
+        frames = range(self.first_of(chunk), self.first_of(chunk + 1))
+        missing = [n for n in frames if n not in decoded and (n in self.lost or not self.small[n])]
+        loss = min((float(self.coded[n]) for n in missing), default=np.inf)
+        return frozenset(n for n in decoded if self.coded[n] <= loss)
 
     def times(self) -> npt.NDArray[np.float64]:
         """Seconds from the first frame to each."""
@@ -108,7 +127,7 @@ def read_index(path: Path, *, shared_stamps: bool = False, timeout: float | None
     RecordingError
         If there are none.
     """
-    arguments = ["-v", "error", "-copyts", *input_of(path), "-map", "0:V:0", "-c", "copy", "-copyinkf"]
+    arguments = ["-v", "level+warning", "-copyts", *input_of(path), "-map", "0:V:0", "-c", "copy", "-copyinkf"]
     running = Running([*arguments, "-f", "framecrc", "-"], _PIECE, timeout=timeout)
     try:
         pieces = []
@@ -117,7 +136,12 @@ def read_index(path: Path, *, shared_stamps: bool = False, timeout: float | None
         running.finish()
     finally:
         running.kill()
-    return parse_index(b"".join(pieces).decode("ascii", errors="replace"), path, tuple(running.lines), shared_stamps)
+    return parse_index(
+        b"".join(pieces).decode("ascii", errors="replace"),
+        path,
+        tuple(filter(_COMPLAINT.search, running.lines)),
+        shared_stamps,
+    )
 
 
 def parse_index(text: str, path: Path, complaints: Sequence[str] = (), shared_stamps: bool = False) -> VideoIndex:
@@ -155,19 +179,48 @@ def parse_index(text: str, path: Path, complaints: Sequence[str] = (), shared_st
     return VideoIndex(
         pts=pts[shown][order],
         keys=pts[key_rows],
-        packets=_packets(pts, key_rows),
+        packets=_packets(pts, key_rows, len(pts) - damaged_end),
         small=sizes[shown][order] <= _SMALL_PACKET,
+        coded=np.flatnonzero(shown)[order].astype(np.float64),
         time_base=Fraction(int(base[1]), int(base[2])),
         end=int(pts[last] + max(0, durations[last])),
         codec=codec[1] if codec else "",
         complaints=tuple(complaints),
         damaged_end=damaged_end,
+        damaged=bool((bits & _CORRUPT).any()) or bool(complaints),
     )
 
 
-def _packets(pts: npt.NDArray[np.int64], key_rows: npt.NDArray[np.intp]) -> npt.NDArray[np.int64]:
+def with_gaps_filled(index: VideoIndex) -> VideoIndex:
+    """Index of a damaged video in which lost frames keep their numbers, where a steady rate tells how many they are."""
+    gaps = np.diff(index.pts)
+    if len(gaps) < _STEADY:
+        return index
+    usual = float(np.median(gaps))
+    spare = max(1.5, 0.1 * usual)
+    steps = np.rint(gaps / usual).astype(np.int64)
+    on_grid = np.abs(gaps - steps * usual) <= spare * np.maximum(1, np.minimum(steps, 3))
+    if not on_grid.all() or (steps == 1).mean() < 0.75 or steps.max() > _LARGEST_GAP:
+        return index
+    before = np.flatnonzero(steps > 1)
+    added = [np.rint(index.pts[n] + usual * np.arange(1, steps[n])).astype(np.int64) for n in before]
+    if not added:
+        return index
+    filled = np.concatenate(added)
+    places = np.repeat(before + 1, steps[before] - 1)
+    pts = np.insert(index.pts, places, filled)
+    return replace(
+        index,
+        pts=pts,
+        small=np.insert(index.small, places, True),
+        coded=np.insert(index.coded, places, index.coded[places - 1]),
+        lost=frozenset(np.searchsorted(pts, filled).tolist()),
+    )
+
+
+def _packets(pts: npt.NDArray[np.int64], key_rows: npt.NDArray[np.intp], whole: int) -> npt.NDArray[np.int64]:
     """Packets up to the next key, and beyond it up to the last one that is shown before it."""
-    packets = np.zeros(len(key_rows), np.int64)
+    packets = np.maximum(1, whole - key_rows)
     for n, (row, after) in enumerate(pairwise(key_rows)):
         stop = after
         while stop + 1 < len(pts) and pts[stop + 1] < pts[after]:
