@@ -179,6 +179,11 @@ class Runner:
         current = self._ledger.get("run", "current")
         return None if current is None else self._ledger.get("runs", current)
 
+    def resumable(self, tag: str) -> bool:
+        """Whether there is an unfinished run whose prompts and model are as they were."""
+        run = self.unfinished
+        return run is not None and all(self._inputs.marks(i, tag) == marks for i, marks in run.marks.items())
+
     def begin(self, settings: TrackSettings, object_ids: Sequence[int], tag: str) -> tuple[RunRecord, list[int]]:
         """Plan a run and note its beginning; the run, and the objects whose trails are of no use.
 
@@ -228,11 +233,8 @@ class Runner:
         run = self.unfinished
         if run is None:
             raise SessionError("There is no unfinished run to resume.")
-        for object_id, marks in run.marks.items():
-            if self._inputs.marks(object_id, tag) != marks:
-                raise SessionError(
-                    f"The prompts of object {object_id} or the model changed since the run was stopped; track it again."
-                )
+        if not self.resumable(tag):
+            raise SessionError("The prompts or the model changed since the run was stopped; track it again.")
         left = []
         for index, one in enumerate(run.plan.passes):
             last = self._ledger.get("progress", f"{run.id}:{index}")

@@ -284,8 +284,8 @@ class Session(SessionEditor):
 
     @property
     def unfinished(self) -> bool:
-        """True where a run was stopped or cut off and not done again."""
-        return self._running is None and self._runner.unfinished is not None
+        """True where a run was stopped or cut off, and can be resumed because its prompts are as they were."""
+        return self._running is None and self._runner.resumable(model_tag(self.model_settings))
 
     def resume(self, *, stop: Callable[[], bool] | None = None) -> Generator[FrameDone]:
         """Go on with the unfinished run; see `track`."""
