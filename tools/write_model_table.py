@@ -13,8 +13,10 @@ END = "<!-- end of the table -->"
 
 def row(entry: ModelEntry) -> str:
     size = f"{entry.size / 1e6:.1f} MB" if entry.size else "about 156 MB"
-    digest = f"`{entry.sha256}`" if entry.sha256 else "recorded at the first download"
     source = f"[{entry.file_name}]({entry.url})" if entry.url else "in the package"
+    digest = f"`{entry.sha256}`" if entry.sha256 else "recorded at the first download"
+    if entry.url is None:
+        digest = "in the package"
     cells = (f"`{entry.name}`", entry.title, size, f"{entry.image_size} px", entry.licence, entry.note, source, digest)
     return f"| {' | '.join(cells)} |"
 
