@@ -72,6 +72,12 @@ def test_an_object_that_did_not_change_goes_on_where_it_was_left():
     assert plan.passes[1].behind_first() == (-1, -1, 0, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 0, 0)
 
 
+def test_a_changed_object_that_was_left_on_the_way_is_also_walked_to_the_end():
+    left = state([5, 10], dirty=[5], tracked=[(10, 13, 1), (0, 9, -1)])
+    plan = plan_run([left], TrackSettings(), N)
+    assert spans(plan) == [(1, "forward", 5, 9), (1, "forward", 14, 19), (1, "backward", 4, 0)]
+
+
 def test_a_finished_object_needs_nothing():
     assert plan_run([state([5], dirty=[], tracked=[(0, 19, 1)])], TrackSettings(), N).passes == ()
 

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from napari_sam2_video.errors import DeviceMemoryError, EngineError, FrameError, PromptError, SessionError
+from napari_sam2_video.masks.clean import CleanSettings
 from napari_sam2_video.session import Session
-from napari_sam2_video.types import ModelSettings, PointPrompt, TrackSettings
+from napari_sam2_video.types import FrameMasks, ModelSettings, ObjectMask, PointPrompt, TrackSettings
 from tests.fakes import fake_factory
 
 
@@ -318,10 +319,11 @@ def test_unfinished_runs_and_history_survive_reopening(prompted, recording, tmp_
     before = (labels(prompted), prompted.can_undo)
     prompted.close()
     with Session.open(tmp_path / "run.sam2v", recording=recording, tracker_factory=fake_factory()) as again:
-        assert again.unfinished
+        assert not again.unfinished
         assert np.array_equal(labels(again), before[0])
         assert again.can_undo == before[1]
         again.undo()
+        assert again.unfinished
         list(again.resume())
         assert again.undo() == "track 2 objects"
         assert not labels(again).any()
@@ -335,3 +337,28 @@ def test_fault_42_many_objects_widen_the_labels_first(session):
     list(session.track(TrackSettings(start=0, stop=2)))
     assert session.labels.dtype == np.uint16
     assert session.labels[0].max() == 300
+
+
+def test_tidying_is_one_step_and_leaves_painted_and_accepted_frames(prompted):
+    list(prompted.track())
+    for frame in (5, 6, 7):
+        mask = prompted.masks.object_levels(frame, 1)
+        levels = mask.levels.copy()
+        levels[levels.shape[0] // 2, levels.shape[1] // 2] = 0
+        holed = ObjectMask(1, mask.origin_yx, levels, 4.0, 0.5)
+        prompted.masks.write(FrameMasks(frame, prompted.shape_yx, (holed,)))
+    place = prompted.masks.object_levels(6, 1).origin_yx
+    prompted.paint(6, place, np.zeros((1, 1), int))
+    prompted.accept(1, 7, 8)
+    before = labels(prompted)
+    assert prompted.tidy(CleanSettings(fill_holes=True), [1]) == 1
+    now = labels(prompted)
+    assert (now[5] != before[5]).sum() == 1
+    rest = [f for f in range(12) if f != 5]
+    assert np.array_equal(now[rest], before[rest])
+    assert prompted.masks.object_levels(5, 1).predicted_iou == 0.5
+    assert prompted.provenance()["tidied"][0]["settings"]["fill_holes"]
+    assert prompted.undo() == "tidy masks"
+    assert np.array_equal(labels(prompted), before)
+    assert prompted.tidy(CleanSettings(fill_holes=True), [2]) == 0
+    assert prompted.can_redo == "tidy masks"

@@ -125,8 +125,8 @@ def plan_run(states: Sequence[ObjectState], settings: TrackSettings, n_frames: i
 
     An object that was never tracked, or that is named in `settings.objects`, is walked from its first prompted frame
     of each stretch between fences. One whose prompts changed is walked from the changed frame up to the nearest
-    fences: accepted frames, painted frames, and prompted frames that did not change. One that did not change
-    is continued over frames of the range that were not reached yet.
+    fences: accepted frames, painted frames, and prompted frames that did not change. Frames of the
+    range that were not reached yet are then walked from where the object was left.
 
     Parameters
     ----------
@@ -192,8 +192,13 @@ def _passes(state: ObjectState, settings: TrackSettings, first: int, last: int, 
             if settings.direction == "both" and low < origin:
                 past = behind(tracked, origin, "backward")
                 yield Pass(state.object_id, "backward", origin, low, behind=past, resume_after=origin)
+                tracked[low:origin] = BACKWARD
         else:
             yield Pass(state.object_id, "backward", origin, low, behind=behind(tracked, origin, "backward"))
+            tracked = tracked.copy()
+            tracked[low : origin + 1] = BACKWARD
+    if not never and not named:
+        yield from _continuations(state, tracked, settings, first, last)
 
 
 def behind(tracked: npt.NDArray[np.int8], frame: int, direction: Walk) -> tuple[int, ...]:
