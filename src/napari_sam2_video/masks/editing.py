@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import operator
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -159,6 +160,8 @@ class MaskEditor(MaskReader):
         StoreError
             If it does not fit the frame or cannot be written.
         """
+        frame = operator.index(frame)
+        origin_yx = (operator.index(origin_yx[0]), operator.index(origin_yx[1]))
         self._check_frame(frame)
         labels = np.asarray(labels)
         self._check_region(origin_yx, labels.shape)

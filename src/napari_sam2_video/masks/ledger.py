@@ -11,6 +11,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+import numpy as np
+
 from napari_sam2_video.errors import SessionVersionError, StoreError
 
 if TYPE_CHECKING:
@@ -136,7 +138,7 @@ class Ledger:
             own = self._number + 1
             if number is not None and number != own:
                 raise StoreError("Two changes of the session met; do the last one again.")
-            entry: Entry = {"n": own, "set": [list(change) for change in changes]}
+            entry: Entry = {"n": own, "set": [_plain(change) for change in changes]}
             if name is not None:
                 entry["name"] = name
             elif step is not None:
@@ -247,6 +249,15 @@ class Ledger:
             owner, colon, rest = key.partition(":")
             if colon:
                 _set(self._groups.setdefault((table, owner), {}), rest, value)
+
+
+def _plain(value: Any) -> Any:
+    """Numbers of NumPy, which scripts pass as ids and frames, as numbers that JSON knows."""
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, dict):
+        return {key: _plain(one) for key, one in value.items()}
+    return [_plain(one) for one in value] if isinstance(value, list | tuple) else value
 
 
 def _key(key: Any) -> Key:
