@@ -1,6 +1,7 @@
 # Everything sets itself up: `make demo` and `make test` need Python 3.11 or newer and nothing else.
 PYTHON ?= python3
 VENV ?= .venv
+MINUTES ?= 5
 BIN = $(VENV)/bin
 READY = $(VENV)/.ready
 PYTEST = $(BIN)/pytest --timeout 300 -q
@@ -8,7 +9,7 @@ PYTEST = $(BIN)/pytest --timeout 300 -q
 HEADLESS = --ignore tests/plugin -p no:pytest-qt -p no:napari -p no:napari-plugin-engine -p no:npe2
 SCREEN = xvfb-run -a -s "-screen 0 1600x1200x24"
 
-.PHONY: help demo test lint test-headless test-plugin system-packages docs bench clean
+.PHONY: help demo test lint test-headless test-plugin system-packages docs bench fuzz clean
 
 help:
 	@echo "make demo           track several objects in a short recording and write the results to demo-output/"
@@ -18,6 +19,7 @@ help:
 	@echo "make test-plugin    the tests with a napari viewer, on a virtual screen"
 	@echo "make docs           build the documentation into site/"
 	@echo "make bench          compare with Meta's own predictor"
+	@echo "make fuzz           open damaged inputs by the thousand (MINUTES=5)"
 	@echo "Variables: PYTHON=python3.12  VENV=.venv  TORCH=cuda"
 
 $(READY): pyproject.toml constraints.txt tools/make_venv.sh
@@ -50,6 +52,9 @@ docs: $(READY)
 
 bench: $(READY)
 	$(BIN)/python -m benchmarks
+
+fuzz: $(READY)
+	nice -n 19 $(BIN)/python tools/fuzz_inputs.py --minutes $(MINUTES)
 
 clean:
 	rm -rf $(VENV) demo-output site .mypy_cache .ruff_cache .pytest_cache
