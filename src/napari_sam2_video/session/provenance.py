@@ -27,6 +27,7 @@ def provenance_of(session: Session, ledger: Ledger) -> dict[str, Any]:
     """Everything that a reader needs to make the masks again, as JSON-able values."""
     with ledger.lock:
         runs = [run for _, run in sorted(ledger.table("runs").items())]
+        tidied = [said for _, said in sorted(ledger.table("tidied").items())]
         given = sorted(ledger.table("prompts").values(), key=lambda p: (p.object_id, p.frame))
     models = [dict(run.model) for run in runs if run.model]
     said: dict[str, Any] = {
@@ -52,6 +53,7 @@ def provenance_of(session: Session, ledger: Ledger) -> dict[str, Any]:
             }
             for run in runs
         ],
+        "tidied": tidied,
         "objects": [
             {
                 **asdict(info),

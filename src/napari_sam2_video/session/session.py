@@ -8,11 +8,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from napari_sam2_video.errors import PromptError, SessionError
+from napari_sam2_video.errors import SessionError
 from napari_sam2_video.frames.view import FrameView, default_view
 from napari_sam2_video.masks.durable import make_folder
-from napari_sam2_video.session.editing import SessionEditor
-from napari_sam2_video.session.inputs import model_tag
 from napari_sam2_video.session.lock import SessionLock
 from napari_sam2_video.session.manifest import (
     NAME,
@@ -25,33 +23,22 @@ from napari_sam2_video.session.manifest import (
     view_of,
     write_manifest,
 )
-from napari_sam2_video.session.prompts import checked
-from napari_sam2_video.types import ModelSettings, TrackSettings
+from napari_sam2_video.session.running import SessionRunner
+from napari_sam2_video.types import ModelSettings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Sequence
+    from collections.abc import Callable
     from types import TracebackType
 
     from napari_sam2_video.export.source import TrackingResult
     from napari_sam2_video.frames.recording import Recording
-    from napari_sam2_video.masks.ledger import Key
     from napari_sam2_video.session.base import TrackerFactory
-    from napari_sam2_video.session.run import TrackerLike
-    from napari_sam2_video.types import FrameDone, Preview, Prompt, ViewSettings
+    from napari_sam2_video.types import ViewSettings
 
 _OWN_FILES = {"journal.jsonl", "masks", "memory", "lock", "lock.json", "quarantine", NAME}
-_EVENTS = {
-    "objects": "objects",
-    "removed": "objects",
-    "prompts": "prompts",
-    "accepted": "accepted",
-    "masks": "masks",
-    "paint": "masks",
-    "model": "model",
-}
 
 
-class Session(SessionEditor):
+class Session(SessionRunner):
     """A recording, how it is looked at, its objects, prompts and masks, in one folder.
 
     Every change is on disk when the call that makes it returns. Make one with `create` or `open`; close it with `close`
@@ -207,104 +194,6 @@ class Session(SessionEditor):
             raise
         return session
 
-    def set_model(self, settings: ModelSettings) -> None:
-        """Choose another network; everything is tracked anew by the next run.
-
-        Raises
-        ------
-        SessionError
-            If a run is under way.
-        """
-        self._check_writable()
-        with self._run_lock:
-            if self._running is not None:
-                raise SessionError("A run is under way; stop it before you choose another model.")
-            if settings == self.model_settings:
-                return
-            self._ledger.commit([("model", "settings", asdict(settings))])
-            self._tracker = None
-        self._emit("model")
-
-    @property
-    def tracker(self) -> TrackerLike:
-        """The tracker; loading its network takes seconds the first time."""
-        with self._tracker_lock:
-            if self._tracker is None:
-                memory = None if self.read_only else self.folder / "memory"
-                self._tracker = self._tracker_factory(self.model_settings, self.view, memory)
-            return self._tracker
-
-    def preview(self, object_id: int, frame: int, prompts: Sequence[Prompt] | None = None) -> Preview:
-        """Masks that prompts would give, nothing being kept.
-
-        Parameters
-        ----------
-        object_id, frame : int
-            Object and frame.
-        prompts : sequence of Prompt, optional
-            The prompts; those of the session if not given.
-        """
-        given = self.prompts(object_id, frame) if prompts is None else prompts
-        if not given:
-            raise PromptError(f"Object {object_id} has no prompt on frame {frame}; click it first.")
-        fitting = [checked(p, self.n_frames, self.shape_yx) for p in given]
-        tracked = self._inputs.walked(object_id, model_tag(self.model_settings))
-        return self.tracker.preview(object_id, frame, fitting, tracked=tracked)
-
-    def track(
-        self,
-        settings: TrackSettings = TrackSettings(),  # noqa: B008
-        *,
-        stop: Callable[[], bool] | None = None,
-    ) -> Generator[FrameDone]:
-        """Track objects; each frame is on disk when it is yielded.
-
-        Parameters
-        ----------
-        settings : TrackSettings
-            Direction, range and objects; by default everything that changed, over all frames.
-        stop : callable, optional
-            Asked between frames; the run stops when it says True, and `resume` goes on.
-
-        Yields
-        ------
-        FrameDone
-            One for every frame and direction.
-
-        Raises
-        ------
-        SessionError
-            If a run is under way, or a locked object is named.
-        PromptError
-            If there is nothing to track.
-        EngineError, FrameError, StoreError
-            If it cannot go on; what was yielded stands, and `resume` goes on.
-        """
-        return self._go(lambda tag: self._runner.begin(settings, self._trackable(settings), tag), stop)
-
-    @property
-    def unfinished(self) -> bool:
-        """True where a run was stopped or cut off, and can be resumed because its prompts are as they were."""
-        return self._running is None and self._runner.resumable(model_tag(self.model_settings))
-
-    def resume(self, *, stop: Callable[[], bool] | None = None) -> Generator[FrameDone]:
-        """Go on with the unfinished run; see `track`."""
-        return self._go(self._runner.again, stop)
-
-    def undo(self) -> str | None:
-        """Take the last step back; what it was, None if there is none.
-
-        Raises
-        ------
-        SessionError
-            If a run is under way.
-        """
-        return self._travel(self._ledger.undo)
-
-    def redo(self) -> str | None:
-        """Do the step taken back last again; what it is, None if there is none."""
-        return self._travel(self._ledger.redo)
-
     def provenance(self) -> dict[str, Any]:
         """How the masks came to be, JSON-able; see ``schemas/provenance.schema.json``."""
         from napari_sam2_video.session.provenance import provenance_of
@@ -317,13 +206,13 @@ class Session(SessionEditor):
 
         return result_of(self)
 
-    def flush(self, progress: Callable[[int, int], None] | None = None) -> None:
-        """Bring ``masks/labels.zarr`` up to date; masks themselves are always safe."""
-        self.masks.flush(progress)
-
     def adopt_recording(self) -> None:
         """Close the recording with the session; otherwise one handed in stays the caller's to close."""
         self._owns_recording = True
+
+    def flush(self, progress: Callable[[int, int], None] | None = None) -> None:
+        """Bring ``masks/labels.zarr`` up to date; masks themselves are always safe."""
+        self.masks.flush(progress)
 
     def close(self) -> None:
         """Write what is derived, and let go of the folder; a second call does nothing."""
@@ -345,43 +234,6 @@ class Session(SessionEditor):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
-
-    def _go(self, begin: Callable[[str], Any], stop: Callable[[], bool] | None) -> Generator[FrameDone]:
-        self._check_writable()
-        with self._run_lock:
-            if self._running is not None:
-                raise SessionError("A run is under way; wait for it or stop it first.")
-            self._running = frozenset()
-        self.end_stroke()
-        try:
-            run, stale = begin(model_tag(self.model_settings))
-            self._running = frozenset(run.plan.object_ids)
-            for done in self._runner.execute(run, stale, self.tracker, stop=stop):
-                self._emit("masks")
-                yield done
-        finally:
-            self._running = None
-
-    def _trackable(self, settings: TrackSettings) -> list[int]:
-        for object_id in settings.objects or ():
-            if self.object(object_id).locked:
-                raise SessionError(f"Object {object_id} is locked; unlock it to track it.")
-        return [o.id for o in self.objects if not o.locked]
-
-    def _travel(self, move: Callable[[], tuple[str, frozenset[tuple[str, Key]]] | None]) -> str | None:
-        self._check_writable()
-        with self._run_lock:
-            if self._running is not None:
-                raise SessionError("A run is under way; stop it before you undo or redo.")
-            self.end_stroke()
-            moved = move()
-        if moved is None:
-            return None
-        name, keys = moved
-        for table, key in keys:
-            self.masks.changed(table, key)
-        self._emit(*sorted({_EVENTS[t] for t, _ in keys if t in _EVENTS}))
-        return name
 
 
 def _make_room(folder: Path, *, overwrite: bool) -> Path | None:
