@@ -1,0 +1,123 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+import tifffile
+from PIL import Image
+
+from napari_sam2_video.errors import FrameError
+from napari_sam2_video.frames.folder import natural_key
+from napari_sam2_video.frames.open import open_recording
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+DEEP = np.random.default_rng(0).integers(0, 65536, (12, 9, 14)).astype(np.uint16)
+COLOUR = np.random.default_rng(1).integers(0, 256, (12, 9, 14, 3)).astype(np.uint8)
+
+
+def test_natural_order() -> None:
+    names = ["b1", "a10", "a2", "a2b", "A1", "a02"]
+    assert sorted(names, key=natural_key) == ["A1", "a02", "a2", "a2b", "a10", "b1"]
+
+
+def test_sixteen_bit_png_keeps_its_bits(tmp_path: Path) -> None:
+    for number, image in enumerate(DEEP):
+        Image.fromarray(image).save(tmp_path / f"{number}.png")
+    with open_recording(tmp_path) as recording:
+        assert (recording.axes, recording.dtype) == ("TYX", np.uint16)
+        np.testing.assert_array_equal(recording.read({}), DEEP)
+
+
+def test_sixteen_bit_colour_png_keeps_its_bits(tmp_path: Path) -> None:
+    imagecodecs = pytest.importorskip("imagecodecs")
+    deep = np.stack([DEEP, DEEP[::-1], DEEP // 2], -1)
+    for number, image in enumerate(deep):
+        (tmp_path / f"{number}.png").write_bytes(imagecodecs.png_encode(image))
+    with open_recording(tmp_path) as recording:
+        assert recording.axes == "TYXS"
+        np.testing.assert_array_equal(recording.read({}), deep)
+
+
+def test_palette_png_becomes_its_colours(tmp_path: Path) -> None:
+    for number in range(3):
+        image = Image.fromarray(np.full((9, 14), number, np.uint8))
+        image.putpalette([255, 0, 0, 0, 255, 0, 0, 0, 255] + [0] * 759)
+        image.save(tmp_path / f"{number}.png")
+    with open_recording(tmp_path) as recording:
+        assert recording.read({"Y": 0, "X": 0}).tolist() == [[255, 0, 0], [0, 255, 0], [0, 0, 255]]
+
+
+@pytest.mark.parametrize(("suffix", "options"), [("jpg", {"quality": 95}), ("bmp", {}), ("webp", {"lossless": True})])
+def test_photographs(tmp_path: Path, suffix: str, options: dict[str, object]) -> None:
+    smooth = (np.ones((3, 16, 20, 3)) * [[[[40, 120, 200]]]]).astype(np.uint8)
+    for number, image in enumerate(smooth):
+        Image.fromarray(image).save(tmp_path / f"f{number}.{suffix}", **options)
+    with open_recording(tmp_path) as recording:
+        assert recording.shape == smooth.shape
+        np.testing.assert_allclose(recording.read({}).astype(int), smooth.astype(int), atol=3)
+
+
+def test_tiff_files_of_one_plane_keep_their_pixel_size(tmp_path: Path) -> None:
+    for number, image in enumerate(DEEP):
+        tifffile.imwrite(tmp_path / f"t{number}.tif", image, imagej=True, resolution=(2, 2), metadata={"unit": "um"})
+    with open_recording(tmp_path) as recording:
+        np.testing.assert_array_equal(recording.read({}), DEEP)
+        assert (recording.axes, recording.scale["X"], recording.units["X"]) == ("TYX", 0.5, "µm")
+
+
+def test_tiff_files_of_one_stack_each(tmp_path: Path) -> None:
+    stacks = DEEP.reshape(4, 3, 9, 14)
+    for number, stack in enumerate(stacks):
+        tifffile.imwrite(tmp_path / f"t{number}.tif", stack, imagej=True, metadata={"axes": "ZYX"})
+    with open_recording(tmp_path) as recording:
+        assert recording.axes == "TZYX"
+        np.testing.assert_array_equal(recording.read({}), stacks)
+        np.testing.assert_array_equal(recording.read({"T": 2, "Z": 1}), stacks[2, 1])
+
+
+def test_other_files_are_left_out_and_said(tmp_path: Path) -> None:
+    for number, image in enumerate(COLOUR):
+        Image.fromarray(image).save(tmp_path / f"{number}.png")
+    Image.fromarray(COLOUR[0]).save(tmp_path / "thumbnail.jpg")
+    (tmp_path / "notes.txt").write_text("hello")
+    (tmp_path / ".hidden.png").write_bytes(b"")
+    with open_recording(tmp_path) as recording:
+        np.testing.assert_array_equal(recording.read({}), COLOUR)
+        assert any("left out: 1 JPEG" in note for note in recording.notes)
+
+
+def test_damaged_image_is_an_error_of_that_frame_only(tmp_path: Path) -> None:
+    for number, image in enumerate(COLOUR):
+        Image.fromarray(image).save(tmp_path / f"{number}.png")
+    data = (tmp_path / "5.png").read_bytes()
+    (tmp_path / "5.png").write_bytes(data[: len(data) // 2])
+    with open_recording(tmp_path) as recording:
+        with pytest.raises(FrameError, match=r"Frame 5 cannot be read: .*5\.png is damaged"):
+            recording.read({"T": 5})
+        np.testing.assert_array_equal(recording.read({"T": 6}), COLOUR[6])
+
+
+def test_read_only_folder(tmp_path: Path) -> None:
+    for number, image in enumerate(COLOUR):
+        Image.fromarray(image).save(tmp_path / f"{number}.png")
+    tmp_path.chmod(0o555)
+    try:
+        with open_recording(tmp_path) as recording:
+            np.testing.assert_array_equal(recording.read({"T": 1}), COLOUR[1])
+    finally:
+        tmp_path.chmod(0o755)
+
+
+def test_folder_fingerprint_changes_with_a_pixel(tmp_path: Path) -> None:
+    for number, image in enumerate(COLOUR):
+        Image.fromarray(image).save(tmp_path / f"{number}.png")
+    with open_recording(tmp_path) as recording:
+        before = recording.fingerprint()["sample"]
+    changed = COLOUR[4].copy()
+    changed[3, 3] ^= 255
+    Image.fromarray(changed).save(tmp_path / "4.png")
+    with open_recording(tmp_path) as recording:
+        assert recording.fingerprint()["sample"] != before
