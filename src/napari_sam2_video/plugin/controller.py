@@ -82,8 +82,18 @@ class Controller(QObject):
         self._topics_lock = threading.Lock()
         self._closed = False
         self.runner.ticked.connect(self.tell_changes)
-        self.viewer.dims.events.point.connect(self._on_dims)
-        self.viewer.layers.events.removing.connect(self._on_removing)
+        self._closers: list[Callable[[], Any]] = []
+        self.listen(self.viewer.dims.events.point, self._on_dims)
+        self.listen(self.viewer.layers.events.removing, self._on_removing)
+
+    def listen(self, event: Any, callback: Callable[..., Any]) -> None:
+        """Connect to an event of the viewer until the widget closes."""
+        event.connect(callback)
+        self.at_close(lambda: event.disconnect(callback))
+
+    def at_close(self, action: Callable[[], Any]) -> None:
+        """Do something when the widget lets go of the viewer."""
+        self._closers.append(action)
 
     def error(self, error: BaseException | str) -> None:
         """Tell the person what went wrong."""
@@ -434,8 +444,9 @@ class Controller(QObject):
         if self._closed:
             return
         self._closed = True
-        self.viewer.dims.events.point.disconnect(self._on_dims)
-        self.viewer.layers.events.removing.disconnect(self._on_removing)
+        closers, self._closers = self._closers, []
+        for action in closers:
+            action()
         self.close_session()
         self.runner.close(self._end_all)
         # Nothing of a window that is gone may be kept alive from here.

@@ -169,6 +169,13 @@ def show_frame(viewer: Viewer, layer: Layer, geometry: Geometry, frame: int) -> 
     viewer.dims.set_point([first + axis for axis in axes], [float(world[axis]) for axis in axes])
 
 
+def show_position(viewer: Viewer, layer: Layer, axis: int, position: int) -> None:
+    """Move the slider of one data axis of a layer."""
+    point = shown_point(viewer, layer)
+    point[axis] = position
+    viewer.dims.set_point(viewer.dims.ndim - layer.ndim + axis, float(layer.data_to_world(point)[axis]))
+
+
 def walked_axis_shown(viewer: Viewer, layer: Layer, axes: str, shape: Sequence[int]) -> str:
     """Letter of the axis that the viewer's sliders walk: time before depth before any other that is long enough."""
     first = viewer.dims.ndim - layer.ndim

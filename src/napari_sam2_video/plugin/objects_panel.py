@@ -62,10 +62,8 @@ class ObjectsPanel(QWidget):
         layout.addWidget(row(self.seeds_button, self.seeds_box, stretch=1))
         layout.addWidget(self.restore_button)
         self.restore_button.hide()
-        events = controller.viewer.layers.events
-        self._events = (events.inserted, events.removed)
-        for event in self._events:
-            event.connect(self.update_seeds)
+        controller.listen(controller.viewer.layers.events.inserted, self.update_seeds)
+        controller.listen(controller.viewer.layers.events.removed, self.update_seeds)
         controller.session_changed.connect(self._on_session)
         controller.changed.connect(self._on_changed)
         controller.active_changed.connect(self.describe)
@@ -75,11 +73,6 @@ class ObjectsPanel(QWidget):
         controller.layers_lost.connect(lambda sentence: self.restore_button.setVisible(bool(sentence)))
         self.update_seeds()
         self._on_session()
-
-    def close_down(self) -> None:
-        """Stop listening to the viewer."""
-        for event in self._events:
-            event.disconnect(self.update_seeds)
 
     def _tool(self, text: str, name: str, tip: str) -> Any:
         return button(text, lambda: self.choose_tool(name), tip, checkable=True)

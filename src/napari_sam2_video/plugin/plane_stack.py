@@ -65,8 +65,8 @@ class PlaneStack:
             target = self._canonical(whole)
             for n, frame in enumerate(spans[self._geometry.walk]):
                 plane = np.asarray(self._labels[self._box(int(frame), spans)])
-                place: tuple[Any, ...] = (n, slice(None), slice(None), *np.ix_(*others))
-                target[place] = plane.reshape(plane.shape + (1,) * len(others))
+                place: tuple[Any, ...] = (slice(None), slice(None), *np.ix_(*others))
+                target[n][place] = plane.reshape(plane.shape + (1,) * len(others))
         dropped = tuple(axis for axis, part in enumerate(index) if not isinstance(part, slice))
         return whole.squeeze(dropped) if dropped else whole
 
@@ -97,8 +97,8 @@ class PlaneStack:
                 self._labels[box] = values
                 continue
             whole = np.broadcast_to(np.expand_dims(values, dropped), [len(span) for span in spans])
-            one: tuple[Any, ...] = (n, slice(None), slice(None), *pick)
-            self._labels[box] = self._canonical(whole)[one]
+            one: tuple[Any, ...] = (slice(None), slice(None), *pick)
+            self._labels[box] = self._canonical(whole)[n][one]
 
     def _full(self, key: Any) -> tuple[Any, ...]:
         parts = key if isinstance(key, tuple) else (key,)

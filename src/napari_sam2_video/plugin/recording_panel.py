@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from qtpy.QtWidgets import QComboBox, QFormLayout, QVBoxLayout, QWidget
 
-from napari_sam2_video.plugin.layers import level_zero
+from napari_sam2_video.plugin.layers import level_zero, show_position
 from napari_sam2_video.plugin.source import PERCENTILE, Choices, default_choices, shown_window
 from napari_sam2_video.plugin.ui import fill, narrow, note, set_note
 
@@ -50,25 +50,17 @@ class RecordingPanel(QWidget):
         self._form = form
         self.layer_box.currentIndexChanged.connect(self._on_layer)
         self.axis_box.currentIndexChanged.connect(lambda *_: self._describe())
-        self.channel_box.currentIndexChanged.connect(lambda *_: self._describe())
+        self.channel_box.currentIndexChanged.connect(self._on_channel)
         self.window_box.currentIndexChanged.connect(lambda *_: self._describe())
-        events = controller.viewer.layers.events
-        self._events = (events.inserted, events.removed)
-        for event in self._events:
-            event.connect(self.update_layers)
-        controller.viewer.dims.events.order.connect(self._on_layer)
-        controller.viewer.dims.events.point.connect(self._describe)
+        events, dims = controller.viewer.layers.events, controller.viewer.dims.events
+        controller.listen(events.inserted, self.update_layers)
+        controller.listen(events.removed, self.update_layers)
+        controller.listen(dims.order, self._on_layer)
+        controller.listen(dims.point, self._on_moved)
+        controller.at_close(lambda: self._watch(None))
         controller.session_changed.connect(self._on_session)
         self._watched: Image | None = None
         self.update_layers()
-
-    def close_down(self) -> None:
-        """Stop listening to the viewer."""
-        for event in self._events:
-            event.disconnect(self.update_layers)
-        self._controller.viewer.dims.events.order.disconnect(self._on_layer)
-        self._controller.viewer.dims.events.point.disconnect(self._describe)
-        self._watch(None)
 
     @property
     def layer(self) -> Image | None:
@@ -125,6 +117,25 @@ class RecordingPanel(QWidget):
             windows.append(("Percentiles of the recording", PERCENTILE))
             windows.extend((_window_text(f"CT {name}", window), window) for name, window in CT_WINDOWS.items())
         fill(self.window_box, windows, self.window_box.currentData())
+        self._describe()
+
+    def _on_moved(self, *_: Any) -> None:
+        """The channel that is shown is the one that is tracked."""
+        layer = self.layer
+        if layer is None or self._controller.session is not None:
+            return
+        shown = default_choices(self._controller.viewer, layer, self._axes, self.axis_box.currentData()).channel
+        number = self.channel_box.findData(shown)
+        if shown is not None and number >= 0 and number != self.channel_box.currentIndex():
+            blocked = self.channel_box.blockSignals(True)
+            self.channel_box.setCurrentIndex(number)
+            self.channel_box.blockSignals(blocked)
+        self._describe()
+
+    def _on_channel(self, *_: Any) -> None:
+        layer, channel = self.layer, self.channel_box.currentData()
+        if layer is not None and channel is not None and self._axes is not None and "C" in self._axes:
+            show_position(self._controller.viewer, layer, self._axes.index("C"), channel)
         self._describe()
 
     def choices(self) -> Choices | None:

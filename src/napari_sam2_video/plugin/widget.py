@@ -72,7 +72,8 @@ class TrackingWidget(QWidget):
         controller.told.connect(self._tell)
         self.sections["model"].toggled.connect(lambda opened: self.model.probe() if opened else None)
         self.sections["export"].toggled.connect(lambda opened: self.export.offer_formats() if opened else None)
-        controller.viewer.layers.events.inserted.connect(self._on_inserted)
+        controller.listen(controller.viewer.layers.events.inserted, self._on_inserted)
+        controller.at_close(self.keys.close)
         # The dock throws its widget out without closing it; the window closes without asking it.
         self.destroyed.connect(controller.close)
         self._window: Any = None
@@ -133,7 +134,7 @@ class TrackingWidget(QWidget):
         layer, choices = self.recording.layer, self.recording.choices()
         if problem or layer is None or choices is None:
             self.sections["recording"].set_expanded(True)
-            self._tell("info", problem or "Open an image first.")
+            self.controller.told.emit("info", problem or "Open an image first.")
             return
         self.controller.start_session(layer, choices, then)
 
@@ -210,10 +211,6 @@ class TrackingWidget(QWidget):
         if self._window is not None:
             self._window.removeEventFilter(self)
             self._window = None
-        self.keys.close()
-        self.controller.viewer.layers.events.inserted.disconnect(self._on_inserted)
-        self.recording.close_down()
-        self.objects.close_down()
         self.controller.close()
 
 

@@ -1,0 +1,157 @@
+"""Prompts land where the person clicked, whatever the layer's place in the world and the order of its axes."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from tests.plugin.conftest import make_frames, spots
+
+TURN = np.deg2rad(20)
+AFFINE = np.array(
+    [[1, 0, 0, 0], [0, np.cos(TURN), -np.sin(TURN), 5], [0, np.sin(TURN), np.cos(TURN), -3], [0, 0, 0, 1]]
+)
+PLACES = {
+    "scale": {"scale": (1, 0.5, 0.5)},
+    "anisotropic": {"scale": (2, 0.5, 0.8)},
+    "translate": {"translate": (3, 100, -40)},
+    "affine": {"affine": AFFINE},
+}
+
+
+def check_point(here, frame, y, x):
+    (prompt,) = here.session.prompts(here.controller.active, frame)
+    assert prompt.frame == frame
+    assert abs(prompt.y - y) <= 1
+    assert abs(prompt.x - x) <= 1
+
+
+def check_masks(here, frame, y, x):
+    """The mask lies on the spot, in the session and in the world."""
+    assert here.session.labels[frame][round(y), round(x)] == here.controller.active
+    layer = here.controller.masks.masks
+    world = here.world(frame, round(y), round(x))
+    index = tuple(np.round(layer.world_to_data(world)).astype(int))
+    assert np.asarray(layer.data[index]) == here.controller.active
+
+
+@pytest.mark.parametrize("place", PLACES.values(), ids=PLACES)
+def test_layer_placed_in_the_world(bench, place):
+    here = bench(make_frames(), image=place)
+    here.start()
+    here.controller.go_to(2)
+    here.spin()
+    assert here.controller.frame == 2
+    here.click(*spots(2)[0])
+    check_point(here, 2, *spots(2)[0])
+    here.track()
+    check_masks(here, 5, *spots(5)[0])
+    here.press(here.widget.objects.tools["paint"])
+    here.click(50, 20)
+    assert here.session.masks.object_mask(2, 1)[50, 20]
+    assert here.errors() == []
+
+
+def test_transposed_dims_walk_another_axis(bench):
+    data = np.moveaxis(make_frames(), 0, 1).copy()
+    here = bench(data)
+    here.viewer.dims.order = (1, 0, 2)
+    here.spin()
+    assert here.widget.recording.axis_box.currentData() == "Y"
+    here.start()
+    assert here.session.n_frames == data.shape[1]
+    assert here.session.shape_yx == (data.shape[0], data.shape[2])
+    here.controller.go_to(2)
+    here.spin()
+    here.click(*spots(2)[0])
+    check_point(here, 2, *spots(2)[0])
+    here.track()
+    check_masks(here, 5, *spots(5)[0])
+
+
+def test_swapped_axes_of_the_plane(bench):
+    here = bench(make_frames())
+    here.viewer.dims.order = (0, 2, 1)
+    here.spin()
+    here.start()
+    here.controller.go_to(1)
+    here.spin()
+    here.click(*spots(1)[1])
+    check_point(here, 1, *spots(1)[1])
+    here.press(here.widget.objects.tools["paint"])
+    here.click(50, 20)
+    assert here.session.masks.object_mask(1, 1)[50, 20]
+
+
+def test_time_and_depth_and_channels(bench):
+    frames = make_frames()
+    data = np.zeros((8, 2, 3, 64, 80), np.uint8)
+    data[:, 1, 2] = frames
+    here = bench(data, image={"axis_labels": ("t", "c", "z", "y", "x")})
+    here.viewer.dims.set_point((0, 1, 2), (0, 1, 2))
+    here.spin()
+    here.start()
+    view = here.session.view.settings
+    assert (view.axis, view.channel, dict(view.fixed)) == ("T", 1, {"Z": 2})
+    here.click(*spots(0)[0])
+    check_point(here, 0, *spots(0)[0])
+    here.track()
+    check_masks(here, 5, *spots(5)[0])
+    here.viewer.dims.set_point(2, 0)
+    here.spin()
+    shown = np.asarray(here.controller.masks.masks.data[5, 1, 0])
+    assert not shown.any()
+    here.press(here.widget.objects.tools["point"])
+    world = np.array(here.world(0, 30, 30))
+    world[2] = 0
+    here.drag(world)
+    assert len(here.session.prompts()) == 1
+    assert any("Z = 2" in sentence for sentence in here.errors())
+
+
+def test_colour_and_multiscale(bench):
+    frames = make_frames()
+    colour = np.stack([frames] * 3, axis=-1)
+    here = bench(colour, image={"rgb": True})
+    here.start()
+    here.controller.go_to(0)
+    here.spin()
+    here.click(*spots(0)[0])
+    here.track()
+    check_masks(here, 5, *spots(5)[0])
+    assert here.session.recording.axes == "TYXS"
+
+
+def test_multiscale_tracks_level_zero(bench):
+    frames = make_frames()
+    here = bench([frames, frames[:, ::2, ::2]], image={"multiscale": True})
+    here.start()
+    here.controller.go_to(0)
+    here.spin()
+    assert here.session.shape_yx == (64, 80)
+    here.click(*spots(0)[1])
+    check_point(here, 0, *spots(0)[1])
+
+
+def test_lazy_arrays(bench):
+    import dask.array as da
+
+    here = bench(da.from_array(make_frames(), chunks=(1, -1, -1)))
+    here.start()
+    here.controller.go_to(0)
+    here.spin()
+    here.click(*spots(0)[0])
+    here.track()
+    check_masks(here, 5, *spots(5)[0])
+
+
+def test_the_window_shown_is_frozen(bench):
+    here = bench(make_frames().astype(np.uint16) * 10)
+    image = here.viewer.layers[0]
+    image.contrast_limits = (50, 1500)
+    here.spin()
+    here.start()
+    image.contrast_limits = (0, 100)
+    window = here.session.view.settings.window
+    assert (window.low, window.high, window.source) == (50, 1500, "layer")
+    assert "50 to 1500" in here.widget.recording.about.text()
