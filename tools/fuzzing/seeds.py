@@ -178,9 +178,9 @@ def checkpoint_legacy(path: Path) -> None:
 
 def checkpoint_demo(path: Path) -> None:
     """The demo model."""
-    from napari_sam2_video.models.demo import DEMO_FILE
+    from napari_sam2_video.models import demo
 
-    path.write_bytes(Path(DEMO_FILE).read_bytes())
+    path.write_bytes((Path(demo.__file__).parent / demo.DEMO_FILE).read_bytes())
 
 
 def session(path: Path) -> None:
