@@ -50,6 +50,12 @@ def test_every_entry_has_a_network_and_tells_its_licence():
     assert len(set(published)) == len(published)
 
 
+def test_the_model_of_the_package_is_there_and_as_catalogued():
+    found = resolve_model("demo")
+    assert (found.preset, found.known, found.image_size_known) == (DEMO, True, True)
+    assert found.path.is_file()
+
+
 def test_medsam2_is_the_tiny_network_at_512():
     assert CATALOGUE["medsam2"].network == replace(TINY, image_size=512)
 

@@ -7,13 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari_sam2_video.errors import ModelError
+from napari_sam2_video.models.demo import DEMO_BYTES, DEMO_FILE, DEMO_SHA256
 from napari_sam2_video.models.folder import model_folder
 from napari_sam2_video.models.recognise import preset_named
-
-try:
-    from napari_sam2_video.models.demo import DEMO_BYTES, DEMO_FILE, DEMO_SHA256
-except ImportError:
-    DEMO_BYTES, DEMO_FILE, DEMO_SHA256 = None, "sam2.1_demo.pt", None
 
 if TYPE_CHECKING:
     from napari_sam2_video.models.presets import ModelPreset
