@@ -48,6 +48,7 @@ def test_large_holes_stay_open_where_asked():
     filled = fill_holes(mask, largest=8)
     assert filled[2, 2]
     assert not filled[6, 6]
+    assert fill_holes(mask, largest=9).all()
 
 
 @given(MASKS, st.integers(1, 8))

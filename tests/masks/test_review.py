@@ -265,6 +265,7 @@ def test_queue_can_be_narrowed():
     assert [(item.object_id, item.frame) for item in review_queue(table, limit=2)] == [(2, 3), (1, 3)]
     assert {item.object_id for item in review_queue(table, objects=[1])} == {1}
     assert len(review_queue(table, spacing=10)) == 2
+    assert [item.frame for item in review_queue(table, spacing=1) if item.object_id == 1] == [3, 1]
     assert review_queue(table, threshold=1.0) == ()
 
 
