@@ -111,7 +111,7 @@ def _open_file(path: Path, head: bytes) -> Recording:
         return _open_numpy(path)
     if volume.is_dicom(head):
         return volume.open_dicom(path)
-    if volume.is_nifti(path, head):
+    if volume.is_nifti(head):
         return volume.open_nifti(path)
     if image.is_image(head):
         kind = image.probe_image(path)

@@ -14,14 +14,14 @@ if TYPE_CHECKING:
 
 
 class RawFile:
-    """A file of plain numbers, opened once.
+    """A file of plain numbers, opened once, or an open one that is handed over.
 
     A read that meets the end of the file raises instead of ending the process, as a memory map would whose file was
     cut short meanwhile.
     """
 
-    def __init__(self, path: Path) -> None:
-        self._file = path.open("rb", buffering=0)
+    def __init__(self, path: Path, file: Any = None) -> None:
+        self._file: Any = path.open("rb", buffering=0) if file is None else file
         self._lock = threading.Lock()
 
     def read(self, offset: int, shape: tuple[int, ...], dtype: npt.DTypeLike) -> npt.NDArray[Any]:

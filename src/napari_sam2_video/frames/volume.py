@@ -1,8 +1,10 @@
-"""Medical volumes: NIfTI files and DICOM series."""
+"""Medical volumes: which files are NIfTI or DICOM, and the packages that read them."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import importlib
+import zlib
+from typing import TYPE_CHECKING, Any
 
 from napari_sam2_video.errors import RecordingError
 
@@ -11,6 +13,10 @@ if TYPE_CHECKING:
 
     from napari_sam2_video.frames.recording import Recording
 
+GZIP_MAGIC = b"\x1f\x8b"
+_HEAD = 560
+_LOOKED_AT = 32
+
 
 def is_dicom(head: bytes) -> bool:
     """Whether a file that begins with `head` is a DICOM file."""
@@ -18,20 +24,64 @@ def is_dicom(head: bytes) -> bool:
 
 
 def is_dicom_folder(folder: Path) -> bool:
-    """Whether a folder holds a DICOM file."""
+    """Whether one of the first files of a folder is a DICOM file."""
+    looked_at = 0
+    for item in sorted(folder.iterdir()):
+        if looked_at == _LOOKED_AT:
+            break
+        if item.is_file():
+            looked_at += 1
+            with item.open("rb") as file:
+                if is_dicom(file.read(132)):
+                    return True
     return False
 
 
-def is_nifti(path: Path, head: bytes) -> bool:
-    """Whether a file that begins with `head`, perhaps compressed, is a NIfTI volume."""
-    return False
+def is_nifti(head: bytes) -> bool:
+    """Whether a file that begins with `head`, perhaps compressed, is a NIfTI header or volume."""
+    if head.startswith(GZIP_MAGIC):
+        try:
+            head = zlib.decompressobj(31).decompress(head, _HEAD)
+        except zlib.error:
+            return False
+    sizes = (head[:4], head[:4][::-1])
+    if (348).to_bytes(4, "little") in sizes:
+        return head[344:348] in (b"n+1\0", b"ni1\0")
+    return (540).to_bytes(4, "little") in sizes and head[4:7] in (b"n+2", b"ni2")
 
 
 def open_nifti(path: Path) -> Recording:
-    """Open a NIfTI volume."""
-    raise RecordingError(f"{path} cannot be read.")
+    """Open a NIfTI volume or series: ``ZYX`` or ``TZYX`` in the order of the file, whatever its orientation.
+
+    Raises
+    ------
+    RecordingError
+        If it is damaged, or nibabel is missing.
+    """
+    nibabel = _package("nibabel", path)
+    from napari_sam2_video.frames.nifti import NiftiRecording
+
+    return NiftiRecording(path, nibabel)
 
 
 def open_dicom(path: Path) -> Recording:
-    """Open a DICOM series."""
-    raise RecordingError(f"{path} cannot be read.")
+    """Open the DICOM series of a folder, or the one that a file belongs to.
+
+    Raises
+    ------
+    RecordingError
+        If there are several, their images do not fit together, or pydicom is missing.
+    """
+    _package("pydicom", path)
+    from napari_sam2_video.frames.dicom import open_series
+
+    return open_series(path)
+
+
+def _package(name: str, path: Path) -> Any:
+    try:
+        return importlib.import_module(name)
+    except ImportError as error:
+        raise RecordingError(
+            f"{path} needs the package {name}; install it with: pip install 'napari-sam2-video[medical]'"
+        ) from error
