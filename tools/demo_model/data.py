@@ -209,4 +209,5 @@ def _shrink(shown: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
     for y in range(part):
         for x in range(part):
             total += shown[:, y::part, x::part]
-    return np.asarray((total // part**2).astype(np.uint8))
+    shrunk: NDArray[np.uint8] = (total // part**2).astype(np.uint8)
+    return shrunk

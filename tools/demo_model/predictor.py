@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import os
+import contextlib
+import io
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Any
 
@@ -32,7 +33,6 @@ class Follower:
     """
 
     def __init__(self, weights: Path, side: int = DEMO.image_size) -> None:
-        os.environ["TQDM_DISABLE"] = "1"
         predictor: Any = build_network(DEMO, side, target=_PREDICTOR)
         predictor.load_state_dict(torch.load(weights, weights_only=True)["model"])
         predictor.add_all_frames_to_correct_as_cond = True
@@ -93,7 +93,8 @@ class Follower:
         """(T, Y, X) masks of each object from the first frame on."""
         shape = (self._state["num_frames"], self._state["video_height"], self._state["video_width"])
         masks = {object_id: np.zeros(shape, bool) for object_id in self._state["obj_ids"]}
-        for t, ids, logits in self._predictor.propagate_in_video(self._state, start_frame_idx=0):
-            for row, object_id in enumerate(ids):
-                masks[object_id][t] = logits[row, 0].numpy() > 0
+        with contextlib.redirect_stderr(io.StringIO()):
+            for t, ids, logits in self._predictor.propagate_in_video(self._state, start_frame_idx=0):
+                for row, object_id in enumerate(ids):
+                    masks[object_id][t] = logits[row, 0].numpy() > 0
         return masks

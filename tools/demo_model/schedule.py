@@ -20,7 +20,7 @@ class Stage:
     side : int
         Side in pixels of the network's image.
     clips, objects, frames : int
-        Clips in a batch, objects followed in each, frames of each.
+        Clips in one worker's share of a batch, objects followed in each, frames of each.
     rate : float
         Highest learning rate; it rises over `warmup` steps and falls on a half cosine to `floor` of it.
     """
@@ -44,9 +44,9 @@ class Stage:
 
 
 STAGES = (
-    Stage("look", 900, 128, 12, 6, 1, 1.2e-3, Weights(2.0, 1.0, True), _MODES, floor=0.7),
-    Stage("outline", 2600, 128, 12, 6, 1, 1e-3, Weights(0.5, 0.5, False, 0.2), _MODES, floor=0.4),
-    Stage("remember", 1100, 128, 4, 4, 4, 8e-4, Weights(0.3, 0.2, False, 0.25), floor=0.5),
-    Stage("follow", 1000, 128, 3, 4, 8, 5e-4, Weights(0.2, 0.0, False, 0.3), floor=0.4),
-    Stage("finish", 1400, 256, 2, 4, 6, 4e-4, Weights(0.1, 0.0, False, 0.3), floor=0.02),
+    Stage("look", 900, 128, 6, 6, 1, 1.2e-3, Weights(2.0, 1.0, True), _MODES, floor=0.7),
+    Stage("outline", 1100, 128, 8, 6, 1, 1e-3, Weights(0.5, 0.5, False, 0.2), _MODES, floor=0.5),
+    Stage("remember", 800, 128, 2, 4, 4, 8e-4, Weights(0.3, 0.2, False, 0.25), floor=0.7),
+    Stage("finish", 800, 256, 1, 6, 3, 5e-4, Weights(0.1, 0.0, False, 0.2), floor=0.1, warmup=20),
+    Stage("endure", 150, 256, 1, 5, 9, 1e-4, Weights(0.1, 0.0, False, 0.2, 6), floor=0.02, warmup=10),
 )

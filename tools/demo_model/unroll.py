@@ -21,16 +21,30 @@ if TYPE_CHECKING:
 _MEAN = torch.tensor([0.485, 0.456, 0.406]).view(1, 3, 1, 1)
 _DEVIATION = torch.tensor([0.229, 0.224, 0.225]).view(1, 3, 1, 1)
 _LOGIT_LIMIT = 32.0
+_POINTERS = 16
 
 
 @dataclass(frozen=True)
 class Weights:
-    """Weights of the helpers, and how the masks are weighed."""
+    """What counts, and how much.
+
+    Parameters
+    ----------
+    where, scenery : float
+        Weights of the two helpers.
+    balanced : bool
+        Weigh object and surroundings alike.
+    correction : float
+        How often a frame of the clip gets a correcting click.
+    unwatched : int
+        Frames at the start that are followed without learning from them, so that memories are as worn as they get.
+    """
 
     where: float = 0.5
     scenery: float = 0.0
     balanced: bool = False
     correction: float = 0.0
+    unwatched: int = 0
 
 
 @dataclass(frozen=True)
@@ -70,16 +84,17 @@ class Unroller(nn.Module):
         objects = len(batch.masks) // clips
         tokens = network.image_size // 16
         images = torch.from_numpy(batch.images).flatten(0, 1).permute(0, 3, 1, 2).float().div(255)
-        features = network.forward_image((images - _MEAN) / _DEVIATION)
+        images = ((images - _MEAN) / _DEVIATION).unflatten(0, (clips, frames))
+        features = self._encode(images, weights.unwatched)
         loss = torch.zeros(())
         if weights.scenery:
-            answer = F.pixel_shuffle(self.scenery(features["backbone_fpn"][-1]), 4).float()
+            answer = F.pixel_shuffle(self.scenery(features["backbone_fpn"][-1].flatten(0, 1)), 4).float()
             labels = batch.everything.reshape(-1, *batch.everything.shape[2:])
             loss = loss + weights.scenery * scenery_loss(answer, labels)
 
         def of_frame(t: int) -> tuple[list[torch.Tensor], list[torch.Tensor], list[tuple[int, int]]]:
             def pick(level: torch.Tensor) -> torch.Tensor:
-                return level.view(clips, frames, *level.shape[1:])[:, t].repeat_interleave(objects, 0)
+                return level[:, t].repeat_interleave(objects, 0)
 
             picked = {key: [pick(level) for level in features[key]] for key in ("backbone_fpn", "vision_pos_enc")}
             return network._prepare_backbone_features(picked)[1:]  # type: ignore[no-any-return]
@@ -102,10 +117,11 @@ class Unroller(nn.Module):
                 positions: Any = positions,
                 sizes: Any = sizes,
             ) -> dict[str, Any]:
-                return network.track_step(  # type: ignore[no-any-return]
-                    t, t == 0, vision, positions, sizes, points, mask, past, max(frames, 2),
-                    run_mem_encoder=t < frames - 1, prev_sam_mask_logits=previous,
-                )  # fmt: skip
+                with torch.set_grad_enabled(t >= weights.unwatched):
+                    return network.track_step(  # type: ignore[no-any-return]
+                        t, t == 0, vision, positions, sizes, points, mask, past, max(frames, _POINTERS),
+                        run_mem_encoder=t < frames - 1, prev_sam_mask_logits=previous,
+                    )  # fmt: skip
 
             self._answers.clear()
             self._tokens.clear()
@@ -118,7 +134,8 @@ class Unroller(nn.Module):
                 previous = output["pred_masks"].detach().clamp(-_LOGIT_LIMIT, _LOGIT_LIMIT)
                 output = step(click, None, previous)
                 helped.append(self._iou(output, truth) - before)
-            for (masks, quality, _, score), image_tokens in zip(self._answers, self._tokens, strict=True):
+            heard = zip(self._answers, self._tokens, strict=True) if t >= weights.unwatched else ()
+            for (masks, quality, _, score), image_tokens in heard:
                 masks, quality, score = masks.float(), quality.float(), score.float()
                 loss = loss + frame_loss(masks, quality, score, truth, balanced=weights.balanced)
                 if weights.where:
@@ -135,6 +152,21 @@ class Unroller(nn.Module):
         figures["presence"] = float(np.mean(presence)) if presence else float("nan")
         figures["correction"] = helped[0] if helped else float("nan")
         return Result(loss / max(passes, 1), figures)
+
+    def _encode(self, images: torch.Tensor, unwatched: int) -> dict[str, list[torch.Tensor]]:
+        """Features (B, T, …) of (B, T, 3, S, S) images, those of the first `unwatched` frames without gradient."""
+        parts = []
+        for watched, part in ((False, images[:, :unwatched]), (True, images[:, unwatched:])):
+            if part.shape[1]:
+                with torch.set_grad_enabled(watched):
+                    parts.append((self.network.forward_image(part.flatten(0, 1)), part.shape[:2]))
+        return {
+            key: [
+                torch.cat([made[key][n].unflatten(0, shape) for made, shape in parts], 1)
+                for n in range(len(parts[0][0][key]))
+            ]
+            for key in ("backbone_fpn", "vision_pos_enc")
+        }
 
     def _prompt(self, batch: Batch) -> tuple[dict[str, torch.Tensor] | None, torch.Tensor | None]:
         if batch.mode != "mask":
