@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import warnings
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import highdicom
@@ -18,7 +19,11 @@ from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
 from napari_sam2_video.errors import ExportError
 from napari_sam2_video.export.registry import export
 from napari_sam2_video.export.source import TrackingResult
+from napari_sam2_video.frames.open import open_recording
+from napari_sam2_video.frames.view import FrameView, default_view
+from napari_sam2_video.session import Session
 from tests.export.made import PROVENANCE, discs, make_result
+from tests.fakes import fake_factory
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -125,7 +130,7 @@ def test_nifti_of_any_case(any_result: TrackingResult, tmp_path: Path) -> None:
     assert (np.asanyarray(image.dataobj).reshape(expected.shape) == expected).all()
 
 
-def write_series(folder: Path, affine: np.ndarray, seed: int = 0) -> str:
+def write_series(folder: Path, affine: np.ndarray, seed: int = 0, pixels: np.ndarray | None = None) -> str:
     """Write a CT series whose voxels lie as `affine` (RAS) says, the files in shuffled order; gives its UID."""
     lps = np.diag([-1.0, -1.0, 1.0, 1.0]) @ affine
     sizes = np.linalg.norm(lps[:3, :3], axis=0)
@@ -149,7 +154,7 @@ def write_series(folder: Path, affine: np.ndarray, seed: int = 0) -> str:
         item.SamplesPerPixel, item.PhotometricInterpretation, item.PixelRepresentation = 1, "MONOCHROME2", 1
         item.BitsAllocated = item.BitsStored = 16
         item.HighBit = 15
-        item.PixelData = np.zeros(SHAPE_ZYX[1:], np.int16).tobytes()
+        item.PixelData = (np.zeros(SHAPE_ZYX[1:]) if pixels is None else pixels[z]).astype(np.int16).tobytes()
         item.save_as(folder / f"{seed}-{place:03d}.dcm", enforce_file_format=True)
     return series
 
@@ -187,6 +192,41 @@ def test_dicom_seg_finds_its_series_among_two(tmp_path: Path) -> None:
     result = walked("Z", metadata={"SeriesInstanceUID": wanted}, source_path=tmp_path / "scan")
     stored = pydicom.dcmread(export(result, tmp_path / "labels.dcm").path)
     assert stored.ReferencedSeriesSequence[0].SeriesInstanceUID == wanted
+
+
+def track(recording: Any, folder: Path, axis: str) -> TrackingResult:
+    """Labels of bright voxels, as a session on the recording has them."""
+    view = FrameView(recording, default_view(recording, axis=axis))
+    labels = np.stack([(view.raw(frame) > 0) * np.uint8(2) for frame in range(view.n_frames)])
+    with Session.create(folder / "run.sam2v", recording, view.settings, tracker_factory=fake_factory()) as session:
+        session.add_object(object_id=2, name="bright")
+        return replace(session.result(), read_labels=lambda frame: labels[frame])
+
+
+@pytest.mark.parametrize("axis", ["Z", "Y", "X"])
+def test_nifti_that_was_opened_and_tracked_lies_on_its_source(axis: str, tmp_path: Path) -> None:
+    values = np.where(volume_zyx().T == 1, 100, -100).astype(np.int16)
+    nibabel.save(nibabel.Nifti1Image(values, OBLIQUE), tmp_path / "scan.nii.gz")
+    with open_recording(tmp_path / "scan.nii.gz") as recording:
+        report = export(track(recording, tmp_path, axis), tmp_path / "labels.nii.gz")
+    source, labels = nibabel.load(tmp_path / "scan.nii.gz"), nibabel.load(report.path)
+    assert labels.affine.tobytes() == source.affine.tobytes()
+    assert np.asanyarray(labels.dataobj).any()
+    assert ((np.asanyarray(labels.dataobj) == 2) == (np.asanyarray(source.dataobj) > 0)).all()
+
+
+@pytest.mark.parametrize("axis", ["Z", "Y"])
+def test_dicom_series_that_was_opened_and_tracked_gets_segments_on_its_slices(axis: str, tmp_path: Path) -> None:
+    write_series(tmp_path / "scan", OBLIQUE, pixels=np.where(volume_zyx() == 1, 100, -100))
+    with open_recording(tmp_path / "scan") as recording:
+        report = export(track(recording, tmp_path, axis), tmp_path / "labels.dcm")
+    images = {}
+    for path in (tmp_path / "scan").iterdir():
+        image = pydicom.dcmread(path)
+        images[image.SOPInstanceUID] = image.pixel_array > 0
+    segmentation = highdicom.seg.segread(report.path)
+    stored = segmentation.get_pixels_by_source_instance(list(images), ignore_spatial_locations=True)[..., 0]
+    assert (stored.astype(bool) == np.stack(list(images.values()))).all()
 
 
 @pytest.mark.parametrize(

@@ -68,6 +68,7 @@ def source_instances(pydicom: Any, job: ExportJob) -> list[Any]:
     if not folder.is_dir():
         raise ExportError(f"{folder} is not a folder; name the folder of the source series with source=FOLDER.")
     series: dict[str, list[Any]] = {}
+    multi_frame: list[str] = []
     for path in sorted(folder.iterdir()):
         if not path.is_file():
             continue
@@ -75,11 +76,15 @@ def source_instances(pydicom: Any, job: ExportJob) -> list[Any]:
             instance = pydicom.dcmread(path, stop_before_pixels=True)
         except pydicom.errors.InvalidDicomError:
             continue
-        if "ImagePositionPatient" in instance and "Rows" in instance:
+        if int(getattr(instance, "NumberOfFrames", None) or 1) > 1:
+            multi_frame.append(path.name)
+        elif "ImagePositionPatient" in instance and "Rows" in instance:
             series.setdefault(str(instance.SeriesInstanceUID), []).append(instance)
     wanted = job.result.metadata.get("SeriesInstanceUID")
     if wanted in series:
         return by_position(series[str(wanted)])
+    if not series and multi_frame:
+        raise ExportError(f"{multi_frame[0]} holds many frames in one file, which is not supported here; choose nifti.")
     if len(series) != 1:
         found = f"{len(series)} series" if series else "no DICOM image"
         raise ExportError(
