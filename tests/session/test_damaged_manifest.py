@@ -8,14 +8,28 @@ import shutil
 import numpy as np
 import pytest
 
-from napari_sam2_video.errors import Sam2VideoError
+from napari_sam2_video.errors import Sam2VideoError, SessionError
 from napari_sam2_video.frames.open import open_recording
 from napari_sam2_video.masks.journal import decode_line, encode_line
 from napari_sam2_video.session import Session
 from napari_sam2_video.types import PointPrompt
 from tests.fakes import blob_movie, fake_factory
 
-WILD = (None, -1, 2**63, 1.5, True, "", "../../secret", "/etc/passwd", "\0", [], {}, [[1]], [10**12, 10**12])
+WILD = (
+    None,
+    -1,
+    2**63,
+    1.5,
+    True,
+    "",
+    "../../secret",
+    "/etc/passwd",
+    "\0",
+    [],
+    {},
+    [[1]],
+    [10**12, 10**12],
+)
 
 
 @pytest.fixture
@@ -74,12 +88,37 @@ def test_every_value_of_the_manifest_may_be_nonsense(folder):
     refused = 0
     random_ = random.Random(4)
     for path in places(whole):
-        for value in random_.sample(WILD, 3):
+        for value in random_.sample((*WILD, float("nan"), float("inf")), 3):
             (folder / "session.json").write_text(json.dumps(replaced(whole, path, value)))
             sentence = use(folder)
             refused += sentence is not None
             assert sentence is None or "\n" not in sentence
     assert refused > 30
+
+
+def test_a_number_that_is_none_is_damage_also_where_it_could_be_written_back(folder):
+    whole = (folder / "session.json").read_text()
+    (folder / "session.json").write_text(
+        whole.replace('"low": 0', '"low": NaN').replace('"low": ', '"low": 1e999, "x": ', 1)
+    )
+    with pytest.raises(SessionError, match=r"session\.json is damaged"):
+        Session.open(folder, tracker_factory=fake_factory())
+
+
+@pytest.mark.parametrize(
+    "item", [{"kind": "mask"}, {"kind": "point", "y": "1", "x": 2, "positive": True}, {"kind": "circle"}, None, []]
+)
+def test_a_prompt_of_the_journal_that_is_none_is_left_out(folder, item):
+    lines = (folder / "journal.jsonl").read_bytes().splitlines()
+    entries = [decode_line(line) for line in lines]
+    for entry in entries:
+        for change in entry.get("set", ()):
+            if change[0] == "prompts":
+                change[2]["items"] = [item]
+    (folder / "journal.jsonl").write_bytes(b"".join(encode_line(entry) for entry in entries))
+    with Session.open(folder, read_only=True, tracker_factory=fake_factory()) as session:
+        assert session.prompts() == ()
+        assert any("journal" in note for note in session.notes)
 
 
 def test_entries_of_the_journal_may_be_nonsense(folder, tmp_path):

@@ -86,6 +86,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         raise SessionError(f"{folder} is not a session: it has no {NAME}; choose a folder that ends with .sam2v.")
     try:
         manifest = json.loads(path.read_bytes())
+        json.dumps(manifest, allow_nan=False)
         if manifest["format"] != FORMAT:
             raise ValueError("another format")
         schema = manifest["schema"]

@@ -44,14 +44,20 @@ def split_key(key: Any, n_frames: int | None = None) -> tuple[int, int]:
 
 def prompts_from_json(key: Any, value: Any) -> PromptSet:
     """Prompts of their journal form; raises ValueError, TypeError or KeyError for anything else."""
-    items = tuple(dict(item) for item in value["items"])
-    for item in items:
-        if item["kind"] not in ("point", "box", "mask"):
-            raise ValueError("a prompt of an unknown kind")
-        numbers = {"point": "yx", "box": ("y0", "x0", "y1", "x1"), "mask": ()}[item["kind"]]
-        if not all(math.isfinite(float(item[n])) for n in numbers):
-            raise ValueError("a prompt that lies nowhere")
+    items = tuple(_item_from_json(item) for item in value["items"])
     return PromptSet(*split_key(key), int(value["revision"]), items)
+
+
+def _item_from_json(item: Any) -> dict[str, Any]:
+    kind = item["kind"]
+    if kind == "mask":
+        if not isinstance(item["blob"], str):
+            raise TypeError("a mask without a name")
+        return {"kind": kind, "blob": item["blob"]}
+    numbers = {name: item[name] for name in {"point": ("y", "x"), "box": ("y0", "x0", "y1", "x1")}[kind]}
+    if not all(isinstance(n, int | float) and math.isfinite(n) for n in numbers.values()):
+        raise ValueError("a prompt that lies nowhere")
+    return {"kind": kind, **numbers} | ({"positive": bool(item["positive"])} if kind == "point" else {})
 
 
 def to_json(prompts: Sequence[Prompt], keep_blob: Callable[[bytes], str]) -> list[dict[str, Any]]:
