@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import gzip
 import math
 import tempfile
 import threading
 import zlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
@@ -18,6 +17,7 @@ from napari_sam2_video.frames.tiff import cut_short
 from napari_sam2_video.frames.volume import GZIP_MAGIC
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     import numpy.typing as npt
@@ -114,13 +114,9 @@ class NiftiRecording(PlanesRecording):
         needed = self._offset + math.prod(self.shape[: -self.plane_ndim]) * self._plane_bytes
         target = tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY, prefix="napari-sam2-video-")  # noqa: SIM115
         try:
-            with gzip.open(self._data_path) as source:
-                while needed > 0 and (piece := source.read(min(_PIECE, needed))):
+            with self._data_path.open("rb") as source:
+                for piece in _unpacked_pieces(source, needed):
                     target.write(piece)
-                    needed -= len(piece)
-        except (EOFError, gzip.BadGzipFile, zlib.error):
-            # What was unpacked before the damage can be read; the planes after it are errors of their own.
-            return target
         except OSError:
             target.close()
             raise
@@ -130,3 +126,21 @@ class NiftiRecording(PlanesRecording):
         with self._lock:
             if self._raw is not None:
                 self._raw.close()
+
+
+def _unpacked_pieces(source: BinaryIO, needed: int) -> Iterator[bytes]:
+    """The first `needed` bytes of a gzip file, or those before its end or damage."""
+    unpack, packed = zlib.decompressobj(31), b""
+    while needed > 0:
+        packed = packed or source.read(_PIECE)
+        if not packed:
+            break
+        try:
+            piece = unpack.decompress(packed, min(_PIECE, needed))
+        except zlib.error:
+            break
+        needed -= len(piece)
+        yield piece
+        packed = unpack.unconsumed_tail
+        if unpack.eof:
+            unpack, packed = zlib.decompressobj(31), unpack.unused_data

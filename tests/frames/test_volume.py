@@ -1,0 +1,275 @@
+from __future__ import annotations
+
+import gzip
+import random
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+from napari_sam2_video.errors import FrameError, RecordingError
+from napari_sam2_video.frames.open import open_recording
+from napari_sam2_video.frames.view import FrameView, default_view
+from napari_sam2_video.frames.window import CT_WINDOWS
+
+nibabel = pytest.importorskip("nibabel")
+pydicom = pytest.importorskip("pydicom")
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+VOXELS = np.random.default_rng(0).integers(-1000, 2000, (9, 8, 7)).astype(np.int16)
+OBLIQUE = np.array([[0.5, 0.1, -0.2, 11.0], [-0.1, 0.6, 0.3, -7.25], [0.2, -0.3, 2.5, 3.125], [0, 0, 0, 1.0]])
+
+
+def save_nifti(path: Path, voxels: np.ndarray, affine: np.ndarray, kind: Any = None, **header: Any) -> Path:
+    image = (kind or nibabel.Nifti1Image)(voxels, affine)
+    for name, values in header.items():
+        getattr(image.header, name)(*values)
+    nibabel.save(image, path)
+    return path
+
+
+@pytest.mark.parametrize("name", ["a.nii", "a.nii.gz", "a.hdr"])
+def test_nifti_keeps_voxels_and_affine_to_the_last_digit(tmp_path: Path, name: str) -> None:
+    kind = nibabel.Nifti1Pair if name == "a.hdr" else None
+    path = save_nifti(tmp_path / name, VOXELS, OBLIQUE, kind, set_xyzt_units=("mm", "sec"))
+    with open_recording(path) as recording:
+        assert (recording.name, recording.axes, recording.shape) == ("a", "ZYX", (7, 8, 9))
+        np.testing.assert_array_equal(recording.read({}), VOXELS.T)
+        np.testing.assert_array_equal(recording.read({"Z": 3, "Y": slice(1, 7, 2)}), VOXELS.T[3, 1:7:2])
+        assert recording.affine is not None
+        assert recording.affine.tobytes() == nibabel.load(path).affine.tobytes()
+        assert recording.units["Z"] == "mm"
+        assert recording.scale["Z"] == pytest.approx(np.linalg.norm(OBLIQUE[:3, 2]))
+
+
+@pytest.mark.parametrize("signs", [(1, 1, 1), (-1, 1, 1), (1, -1, -1)])
+def test_nifti_of_any_orientation_stays_in_its_own_order(tmp_path: Path, signs: tuple[int, int, int]) -> None:
+    path = save_nifti(tmp_path / "a.nii", VOXELS, np.diag([*signs, 1.0]))
+    with open_recording(path) as recording:
+        np.testing.assert_array_equal(recording.read({}), VOXELS.T)
+        letters = "".join(pair[sign < 0] for pair, sign in zip(("RL", "AP", "SI"), signs, strict=True))
+        assert recording.metadata["orientation"] == letters
+
+
+def test_nifti_series_of_volumes(tmp_path: Path) -> None:
+    voxels = np.arange(5 * 6 * 4 * 3, dtype=np.uint16).reshape(5, 6, 4, 3)
+    path = save_nifti(tmp_path / "a.nii", voxels, np.eye(4), set_xyzt_units=("mm", "msec"), set_zooms=((1, 1, 2, 500),))
+    with open_recording(path) as recording:
+        assert (recording.axes, recording.scale["T"], recording.units["T"]) == ("TZYX", 500, "ms")
+        np.testing.assert_array_equal(recording.read({"T": 2, "Z": 1}), voxels[:, :, 1, 2].T)
+        view = FrameView(recording, default_view(recording))
+        assert (view.walk_axis, view.settings.fixed) == ("T", {"Z": 2})
+
+
+def test_scaled_nifti_gives_the_values_it_means(tmp_path: Path) -> None:
+    path = save_nifti(tmp_path / "a.nii", VOXELS, np.eye(4))
+    data = bytearray(path.read_bytes())
+    data[112:120] = np.array([0.5, -1024], "<f4").tobytes()
+    path.write_bytes(data)
+    with open_recording(path) as recording:
+        assert recording.dtype == np.float32
+        np.testing.assert_array_equal(recording.read({}), nibabel.load(path).get_fdata().T)
+
+
+def test_big_endian_nifti(tmp_path: Path) -> None:
+    image = nibabel.Nifti1Image(VOXELS, np.eye(4), nibabel.Nifti1Header(endianness=">"))
+    image.set_data_dtype(np.int16)
+    nibabel.save(image, tmp_path / "a.nii")
+    with open_recording(tmp_path / "a.nii") as recording:
+        np.testing.assert_array_equal(recording.read({}), VOXELS.T)
+
+
+def test_coloured_nifti(tmp_path: Path) -> None:
+    colours = np.random.default_rng(0).integers(0, 256, (9, 8, 7, 3)).astype(np.uint8)
+    voxels = colours.view([("R", "u1"), ("G", "u1"), ("B", "u1")])[..., 0]
+    with open_recording(save_nifti(tmp_path / "a.nii", voxels, np.eye(4))) as recording:
+        assert recording.axes == "ZYXS"
+        np.testing.assert_array_equal(recording.read({}), colours.transpose(2, 1, 0, 3))
+
+
+def test_large_compressed_nifti_goes_to_a_file_and_leaves_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("napari_sam2_video.frames.nifti._IN_MEMORY", 100)
+    with open_recording(save_nifti(tmp_path / "a.nii.gz", VOXELS, np.eye(4))) as recording:
+        np.testing.assert_array_equal(recording.read({"Z": 6}), VOXELS.T[6])
+
+
+def test_truncated_nifti_opens_what_is_there(tmp_path: Path) -> None:
+    path = save_nifti(tmp_path / "a.nii", VOXELS, np.eye(4))
+    path.write_bytes(path.read_bytes()[:-200])
+    with open_recording(path) as recording:
+        np.testing.assert_array_equal(recording.read({}), VOXELS.T[:5])
+        assert "5 of 7 frames are readable" in recording.notes[0]
+
+
+def test_truncated_compressed_nifti_is_an_error_of_the_planes_that_are_gone(tmp_path: Path) -> None:
+    path = save_nifti(tmp_path / "a.nii", VOXELS, np.eye(4))
+    packed = tmp_path / "a.nii.gz"
+    packed.write_bytes(gzip.compress(path.read_bytes())[:-150])
+    with open_recording(packed) as recording:
+        np.testing.assert_array_equal(recording.read({"Z": 0}), VOXELS.T[0])
+        with pytest.raises(FrameError, match=r"Plane 6 of .*cut short or damaged"):
+            recording.read({"Z": 6})
+
+
+def save_dicom(path: Path, pixels: np.ndarray, **values: Any) -> None:
+    dataset = pydicom.Dataset()
+    dataset.file_meta = pydicom.dataset.FileMetaDataset()
+    dataset.file_meta.TransferSyntaxUID = pydicom.uid.ExplicitVRLittleEndian
+    dataset.file_meta.MediaStorageSOPClassUID = dataset.SOPClassUID = pydicom.uid.CTImageStorage
+    dataset.file_meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID = pydicom.uid.generate_uid()
+    colour = pixels.shape[-1] == 3 and pixels.ndim > 2
+    dataset.Rows, dataset.Columns = pixels.shape[-3:-1] if colour else pixels.shape[-2:]
+    dataset.SamplesPerPixel, dataset.PhotometricInterpretation = (3, "RGB") if colour else (1, "MONOCHROME2")
+    if colour:
+        dataset.PlanarConfiguration = 0
+    dataset.BitsAllocated = dataset.BitsStored = pixels.dtype.itemsize * 8
+    dataset.HighBit = dataset.BitsStored - 1
+    dataset.PixelRepresentation = int(pixels.dtype.kind == "i")
+    dataset.Modality, dataset.SeriesInstanceUID, dataset.SeriesDescription = "CT", "1.2.3", "chest"
+    dataset.PixelSpacing, dataset.ImageOrientationPatient = [0.75, 0.5], [1, 0, 0, 0, 1, 0]
+    for name, value in values.items():
+        if value is None:
+            dataset.pop(name, None)
+        else:
+            setattr(dataset, name, value)
+    dataset.PixelData = pixels.tobytes()
+    dataset.save_as(path, enforce_file_format=True)
+
+
+CT = np.random.default_rng(0).integers(0, 4096, (10, 6, 8)).astype(np.uint16)
+
+
+def save_series(folder: Path, places: list[float], stack: np.ndarray = CT, first: int = 0, **values: Any) -> None:
+    """One file a slice, the names in no order."""
+    names = random.Random(1).sample(range(first, first + 1000), len(places))
+    for number, (name, place) in enumerate(zip(names, places, strict=True)):
+        about = {"ImagePositionPatient": [-10, -20, place], "InstanceNumber": number + 1} | values
+        save_dicom(folder / f"IM{name}", stack[number], **about)
+
+
+def test_series_is_sorted_by_position_in_hounsfield_units(tmp_path: Path) -> None:
+    save_series(tmp_path, [30 - 2.5 * n for n in range(10)], RescaleSlope=1, RescaleIntercept=-1024, BitsStored=12)
+    (tmp_path / "notes.txt").write_text("hello")
+    with open_recording(tmp_path) as recording:
+        assert (recording.name, recording.axes, recording.dtype) == ("chest", "ZYX", np.int16)
+        np.testing.assert_array_equal(recording.read({}), CT[::-1].astype(int) - 1024)
+        assert recording.scale == {"Z": 2.5, "Y": 0.75, "X": 0.5}
+        assert set(recording.units.values()) == {"mm"}
+        expected = [[-0.5, 0, 0, 10], [0, -0.75, 0, 20], [0, 0, 2.5, 7.5], [0, 0, 0, 1]]
+        np.testing.assert_allclose(recording.affine, expected)
+        assert recording.notes == ()
+        view = FrameView(recording, default_view(recording, window=CT_WINDOWS["lung"]))
+        assert view.read(0).shape == (6, 8, 3)
+        assert recording.metadata["SeriesInstanceUID"] == "1.2.3"
+
+
+def test_gap_in_a_series_is_said(tmp_path: Path) -> None:
+    save_series(tmp_path, [2.0 * n for n in range(11) if n != 4])
+    with open_recording(tmp_path) as recording:
+        assert recording.shape[0] == 10
+        assert recording.scale["Z"] == 2.0
+        assert "Slices are missing between IM" in recording.notes[0]
+        assert "4 mm apart, where 2 mm is usual" in recording.notes[0]
+
+
+def test_two_series_in_one_folder_are_named_and_each_opens_by_a_file(tmp_path: Path) -> None:
+    save_series(tmp_path, [1.0 * n for n in range(10)])
+    save_series(
+        tmp_path, [3.0 * n for n in range(4)], CT[:4], 2000, SeriesInstanceUID="1.2.4", SeriesDescription="head"
+    )
+    with pytest.raises(RecordingError, match=r"2 series \((chest: 10|head: 4) images, .*; open one file of the one"):
+        open_recording(tmp_path)
+    one = next(file for file in tmp_path.iterdir() if pydicom.dcmread(file).SeriesDescription == "head")
+    with open_recording(one) as recording:
+        assert (recording.name, recording.shape[0]) == ("head", 4)
+
+
+def test_single_scout_image_is_left_out(tmp_path: Path) -> None:
+    save_series(tmp_path, [1.0 * n for n in range(10)])
+    save_dicom(tmp_path / "scout", np.zeros((3, 3), np.uint16), SeriesInstanceUID="9", SeriesDescription="scout")
+    with open_recording(tmp_path) as recording:
+        assert recording.shape[0] == 10
+        assert any("scout: 1 images, such as scout" in note for note in recording.notes)
+
+
+def test_repeated_volumes_become_time(tmp_path: Path) -> None:
+    places = [1.0 * n for n in range(5)] * 2
+    save_series(tmp_path, places)
+    with open_recording(tmp_path) as recording:
+        assert (recording.axes, recording.shape[:2]) == ("TZYX", (2, 5))
+        np.testing.assert_array_equal(recording.read({}), CT.reshape(2, 5, 6, 8))
+
+
+def test_overlapping_passes_are_refused(tmp_path: Path) -> None:
+    save_series(tmp_path, [0, 1, 2, 3, 4, 5, 6, 7, 3, 4])
+    with pytest.raises(RecordingError, match=r"lies where other images of .* lie"):
+        open_recording(tmp_path)
+
+
+def test_tilted_image_is_named(tmp_path: Path) -> None:
+    save_series(tmp_path, [1.0 * n for n in range(9)], CT[:9])
+    about = {"ImagePositionPatient": [0, 0, 50], "ImageOrientationPatient": [0, 1, 0, 0, 0, -1]}
+    save_dicom(tmp_path / "zz", CT[9], **about)
+    with pytest.raises(RecordingError, match=r"zz is tilted against IM"):
+        open_recording(tmp_path)
+
+
+def test_image_of_another_size_is_named(tmp_path: Path) -> None:
+    save_series(tmp_path, [1.0 * n for n in range(9)], CT[:9])
+    save_dicom(tmp_path / "zz", CT[9, :5, :5], ImagePositionPatient=[0, 0, 50])
+    with pytest.raises(RecordingError, match=r"zz is 5 × 5, but IM\d+ of the same series is 6 × 8"):
+        open_recording(tmp_path)
+
+
+def test_fractional_rescaling_gives_real_numbers(tmp_path: Path) -> None:
+    save_series(tmp_path, [1.0 * n for n in range(10)], RescaleSlope=0.5, RescaleIntercept=3, Modality="PT")
+    with open_recording(tmp_path) as recording:
+        assert recording.dtype == np.float32
+        np.testing.assert_allclose(recording.read({}), CT * 0.5 + 3)
+
+
+def test_images_without_a_place_are_in_the_order_of_their_numbers(tmp_path: Path) -> None:
+    save_series(tmp_path, [0.0] * 10, ImagePositionPatient=None)
+    with open_recording(tmp_path) as recording:
+        np.testing.assert_array_equal(recording.read({}), CT)
+        assert "in the order of their numbers" in recording.notes[0]
+        assert recording.affine is None
+
+
+def test_colour_film_in_one_file(tmp_path: Path) -> None:
+    film = np.random.default_rng(0).integers(0, 256, (5, 6, 8, 3)).astype(np.uint8)
+    about = {"NumberOfFrames": 5, "FrameTime": 40, "Modality": "US", "ImageOrientationPatient": None}
+    save_dicom(tmp_path / "film.dcm", film, **about)
+    with open_recording(tmp_path / "film.dcm") as recording:
+        assert (recording.axes, recording.scale["T"], recording.units["T"]) == ("TYXS", 0.04, "s")
+        np.testing.assert_array_equal(recording.read({"T": 3}), film[3])
+
+
+def test_damaged_image_is_an_error_of_that_slice_only(tmp_path: Path) -> None:
+    save_series(tmp_path, [1.0 * n for n in range(10)])
+    with open_recording(tmp_path) as recording:
+        victim = recording._slices[4].file
+        victim.write_bytes(victim.read_bytes()[:-30])
+        with pytest.raises(FrameError, match=f"The image .*{victim.name} cannot be decoded"):
+            recording.read({"Z": 4})
+        np.testing.assert_array_equal(recording.read({"Z": 5}), CT[5])
+
+
+def test_fingerprint_of_a_series_sees_another_slice(tmp_path: Path) -> None:
+    save_series(tmp_path, [1.0 * n for n in range(9)], CT[:9])
+    with open_recording(tmp_path) as recording:
+        before = recording.fingerprint()["sample"]
+    save_dicom(tmp_path / "zz", CT[9], ImagePositionPatient=[-10, -20, 9])
+    with open_recording(tmp_path) as recording:
+        assert recording.fingerprint()["sample"] != before
+
+
+@pytest.mark.parametrize("package", ["nibabel", "pydicom"])
+def test_missing_package_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, package: str) -> None:
+    save_dicom(tmp_path / "a.dcm", CT[0])
+    source = save_nifti(tmp_path / "a.nii", VOXELS, np.eye(4)) if package == "nibabel" else tmp_path / "a.dcm"
+    monkeypatch.setitem(__import__("sys").modules, package, None)
+    with pytest.raises(RecordingError, match=rf"needs the package {package}; install it with: pip install"):
+        open_recording(source)
