@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_sam2_video.engine.attend import Attention, sequence
 from napari_sam2_video.errors import DeviceMemoryError, EngineError, Sam2VideoError
 from napari_sam2_video.types import LEVEL_STEP
 
@@ -145,6 +146,7 @@ class Sam2Model:
         self.image_size = int(network.image_size)
         with engine_errors(device):
             self._net = network.to(device).requires_grad_(False).eval()
+        self._attention = Attention(self._net, device)
         self._input_table = _input_table()
 
     def compile(self) -> None:
@@ -152,7 +154,7 @@ class Sam2Model:
         import torch
 
         self._net.image_encoder.trunk.forward = torch.compile(self._net.image_encoder.trunk.forward, dynamic=False)
-        self._net.memory_attention.forward = torch.compile(self._net.memory_attention.forward, dynamic=None)
+        self._attention.compile()
 
     @property
     def key(self) -> str:
@@ -224,7 +226,7 @@ class Sam2Model:
             Number of frames of the recording; scales the time encoding of the pointers.
         """
         with self._context():
-            return self._decode(embedding, self._attend(embedding, recalls, n_frames), None, None, multimask=True)[0]
+            return self._decode(embedding, self._attention(embedding.coarse, recalls, n_frames), None, None, multimask=True)[0]
 
     def decode_points(
         self,
@@ -273,7 +275,9 @@ class Sam2Model:
             kinds = torch.from_numpy(labels)[None].to(self.device)
             if prior is not None:
                 prior = prior.to(self.device).clamp(-32.0, 32.0)
-            feature = self._plain(embedding) if recall is None else self._attend(embedding, [recall], n_frames)
+            coarse = embedding.coarse
+            known = recall is not None
+            feature = self._attention(coarse, [recall], n_frames) if known else self._attention.plain(coarse)
             return self._decode(embedding, feature, (coords, kinds), prior, multimask=labels.size <= 1)
 
     def decode_mask(self, embedding: Embedding, mask_yx: npt.NDArray[np.bool_]) -> Decoded:
@@ -289,7 +293,7 @@ class Sam2Model:
                 mask = (mask >= 0.5).float()
             high_res = [embedding.fine, embedding.middle]
             _, _, ious, logits, _, pointer, score = self._net._use_mask_as_output(
-                _seq(embedding.coarse).permute(1, 2, 0).view(embedding.coarse.shape), high_res, mask
+                sequence(embedding.coarse).permute(1, 2, 0).view(embedding.coarse.shape), high_res, mask
             )
             return Decoded(logits, ious[:, 0], pointer.float(), score)
 
@@ -311,7 +315,7 @@ class Sam2Model:
                 mode="bilinear",
                 align_corners=False,
             )[:, :1]
-            coarse = _seq(embedding.coarse).expand(-1, batch, -1)
+            coarse = sequence(embedding.coarse).expand(-1, batch, -1)
             features, _ = self._net._encode_new_memory(
                 current_vision_feats=[coarse],
                 feat_sizes=[tuple(embedding.coarse.shape[-2:])],
@@ -349,66 +353,6 @@ class Sam2Model:
                 levels = logits.div(LEVEL_STEP).add_(1).clamp_(0, 255).byte().mul_(logits > 0)
                 result.extend(_crop(plane) for plane in levels.cpu().numpy())
         return result
-
-    def _plain(self, embedding: Embedding) -> torch.Tensor:
-        """Features without memory; mirrors the ``directly_add_no_mem_embed`` branch."""
-        feature = _seq(embedding.coarse) + self._net.no_mem_embed
-        result: torch.Tensor = feature.permute(1, 2, 0).view(embedding.coarse.shape)
-        return result
-
-    def _attend(self, embedding: Embedding, recalls: Sequence[Recall], n_frames: int) -> torch.Tensor:
-        """Fuse the frame with the memories of B objects; mirrors ``_prepare_memory_conditioned_features``."""
-        import torch
-
-        net = self._net
-        batch = len(recalls)
-        memories, positions = [], []
-        for column in zip(*(r.spatial for r in recalls), strict=True):
-            stacked = torch.cat([spatial.to(self.device).float() for _, spatial in column])
-            memories.append(stacked.flatten(2).permute(2, 0, 1))
-            times = [t for t, _ in column] if len({t for t, _ in column}) > 1 else [column[0][0]]
-            time = torch.cat([net.maskmem_tpos_enc[net.num_maskmem - t - 1] for t in times], dim=1)
-            positions.append(self._memory_position + time)
-        pointer_tokens = 0
-        if recalls[0].pointers:
-            rows = zip(*(r.pointers for r in recalls), strict=True)
-            pointers = torch.stack([torch.cat([p.to(self.device) for _, p in row]) for row in rows])
-            encoding = self._pointer_position([[p[0] for p in r.pointers] for r in recalls], n_frames)
-            width, memory = net.hidden_dim, net.mem_dim
-            if memory < width:
-                pointers = pointers.reshape(-1, batch, width // memory, memory).permute(0, 2, 1, 3).flatten(0, 1)
-                encoding = encoding.repeat_interleave(width // memory, dim=0)
-            memories.append(pointers)
-            positions.append(encoding)
-            pointer_tokens = pointers.shape[0]
-        coarse = _seq(embedding.coarse).expand(-1, batch, -1)
-        fused = net.memory_attention(
-            curr=[coarse],
-            curr_pos=[self._coarse_position.expand(-1, batch, -1)],
-            memory=torch.cat(memories),
-            memory_pos=torch.cat([p.expand(-1, batch, -1) for p in positions]),
-            num_obj_ptr_tokens=pointer_tokens,
-        )
-        result: torch.Tensor = fused.permute(1, 2, 0).view(batch, *embedding.coarse.shape[1:])
-        return result
-
-    def _pointer_position(self, distances: list[list[int]], n_frames: int) -> torch.Tensor:
-        """Time encoding of pointers, shape (pointers, B, memory_dim)."""
-        import torch
-        from sam2.modeling.sam2_utils import get_1d_sine_pe
-
-        net = self._net
-        count, batch = len(distances[0]), len(distances)
-        if not net.add_tpos_enc_to_obj_ptrs:
-            return torch.zeros(count, batch, net.mem_dim, device=self.device)
-        largest = min(n_frames, net.max_obj_ptrs_in_encoder) - 1
-        width = net.hidden_dim if net.proj_tpos_enc_in_obj_ptrs else net.mem_dim
-        columns = []
-        for one in distances if any(d != distances[0] for d in distances) else distances[:1]:
-            encoding = get_1d_sine_pe(torch.tensor(one).to(self.device) / largest, dim=width)
-            columns.append(net.obj_ptr_tpos_proj(encoding).unsqueeze(1))
-        stacked: torch.Tensor = torch.cat(columns, dim=1).expand(-1, batch, net.mem_dim)
-        return stacked
 
     def _decode(
         self,
@@ -485,22 +429,6 @@ class Sam2Model:
         result: torch.Tensor = self._net.sam_prompt_encoder.get_dense_pe()
         return result
 
-    @cached_property
-    def _coarse_position(self) -> torch.Tensor:
-        import torch
-
-        side = self.image_size // 16
-        blank = torch.zeros(1, self._net.hidden_dim, side, side, device=self.device)
-        return _seq(self._net.image_encoder.neck.position_encoding(blank))
-
-    @cached_property
-    def _memory_position(self) -> torch.Tensor:
-        import torch
-
-        side = self.image_size // 16
-        blank = torch.zeros(1, self._net.mem_dim, side, side, device=self.device)
-        return _seq(self._net.memory_encoder.position_encoding(blank))
-
 
 def _input_table() -> npt.NDArray[np.float32]:
     """Normalised value of each grey level, shape (3, 256); rounded as ``sam2.utils.misc`` rounds."""
@@ -509,11 +437,6 @@ def _input_table() -> npt.NDArray[np.float32]:
     grey = torch.from_numpy(np.arange(256, dtype=np.uint8) / 255.0).float()
     rows = [(grey - torch.tensor(m)) / torch.tensor(s) for m, s in zip(_MEAN, _STD, strict=True)]
     return torch.stack(rows).numpy()
-
-
-def _seq(feature: torch.Tensor) -> torch.Tensor:
-    """(B, C, H, W) to (H * W, B, C)."""
-    return feature.flatten(2).permute(2, 0, 1)
 
 
 def _gate(masks: torch.Tensor, appearing: torch.Tensor) -> torch.Tensor:

@@ -1,0 +1,70 @@
+"""Two sides step by step in turn, each step timed, so that what else the machine does hits both alike."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass
+class Clock:
+    """Seconds of every step of one side: by the wall, and on a processor."""
+
+    wall: list[float] = field(default_factory=list)
+    processor: list[float] = field(default_factory=list)
+
+    def step(self, steps: Iterator[Any], wait: Callable[[], None]) -> bool:
+        """Take one step; False when there is none left."""
+        wait()
+        wall, processor = time.perf_counter(), time.thread_time()
+        try:
+            next(steps)
+        except StopIteration:
+            return False
+        wait()
+        self.wall.append(time.perf_counter() - wall)
+        self.processor.append(time.thread_time() - processor)
+        return True
+
+
+@dataclass
+class Race:
+    """What a race gave."""
+
+    ours: Clock
+    theirs: Clock
+    beside: float
+
+    def figures(self, skip: int = 2) -> dict[str, float]:
+        """Medians a frame and their ratios; the first `skip` steps are the prompts and the prompted frame.
+
+        The processor time of our reading thread, `beside`, is shared out over all our steps.
+        """
+        beside = self.beside / max(len(self.ours.wall), 1)
+        ours = statistics.median(self.ours.processor[skip:]) + beside
+        theirs = statistics.median(self.theirs.processor[skip:])
+        wall = statistics.median(self.ours.wall[skip:]), statistics.median(self.theirs.wall[skip:])
+        return {
+            "frames": len(self.ours.wall) - skip,
+            "ours_cpu_ms": 1e3 * ours,
+            "theirs_cpu_ms": 1e3 * theirs,
+            "ratio_cpu": theirs / ours,
+            "ours_ms": 1e3 * wall[0],
+            "theirs_ms": 1e3 * wall[1],
+            "ratio": wall[1] / wall[0],
+        }
+
+
+def race(ours: Iterator[Any], theirs: Iterator[Any], wait: Callable[[], None] = lambda: None) -> Race:
+    """Run both sides to their ends, a step of each in turn."""
+    clocks = Clock(), Clock()
+    begin_all, begin_main = time.process_time(), time.thread_time()
+    running = [True, True]
+    while any(running):
+        for side, (clock, steps) in enumerate(zip(clocks, (ours, theirs), strict=True)):
+            running[side] = running[side] and clock.step(steps, wait)
+    beside = (time.process_time() - begin_all) - (time.thread_time() - begin_main)
+    return Race(*clocks, max(beside, 0.0))

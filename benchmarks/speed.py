@@ -1,0 +1,65 @@
+"""Tracking speed: ours against Meta's predictor, parity checked in the same run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from benchmarks.race import race
+from benchmarks.sides import Ours, Scene, Theirs, disagreement, our_model, their_model
+
+Row = dict[str, Any]
+
+
+def _sides(preset: str, size: int, frames: int, device: str) -> tuple[Ours, Theirs, Callable[[], None]]:
+    model = our_model(preset, size, device=device)
+    scene = Scene(frames, size)
+    theirs = Theirs(their_model(preset, size, device=device), model, scene)
+    wait = torch.cuda.synchronize if device.startswith("cuda") else lambda: None
+    return Ours(model, scene), theirs, wait
+
+
+def _named(row: Row, preset: str, size: int, objects: int, device: str, off: float, limit: float) -> Row:
+    agrees = "equal" if off == 0 else f"within {off:.1e}"
+    if off > limit:
+        agrees += " TOO FAR"
+    return {"model": preset, "size": size, "objects": objects, "device": device, **row, "logits": agrees}
+
+
+def first_pass(preset: str, size: int, objects: int, frames: int, device: str = "cpu") -> Row:
+    """First pass over all frames, nothing cached."""
+    ours, theirs, wait = _sides(preset, size, frames, device)
+    result = race(ours.first_pass(objects), theirs.first_pass(objects), wait)
+    exact = objects == 1 and device == "cpu"
+    return _named(
+        result.figures(), preset, size, objects, device, disagreement(ours, theirs), 0.0 if exact else 1e-4
+    )
+
+
+def corrected(preset: str, size: int, objects: int, frames: int, device: str = "cpu") -> Row:
+    """One of `objects` is corrected on the middle frame and tracked on from there, our embeddings cached."""
+    ours, theirs, wait = _sides(preset, size, frames, device)
+    race(ours.first_pass(objects), theirs.first_pass(objects), wait)
+    ours.logits.clear()
+    middle = frames // 2
+    result = race(ours.correct(middle), theirs.correct(middle), wait)
+    exact = objects == 1 and device == "cpu"
+    return _named(
+        result.figures(), preset, size, objects, device, disagreement(ours, theirs), 0.0 if exact else 1e-4
+    )
+
+
+def table(rows: list[Row]) -> str:
+    """Markdown table of rows."""
+    lines = [
+        "| model | px | objects | device | frames | ours ms | Meta ms | ratio | ratio (CPU time) | logits |",
+        "|---|---|---|---|---|---|---|---|---|---|",
+    ]
+    for row in rows:
+        lines.append(
+            f"| {row['model']} | {row['size']} | {row['objects']} | {row['device']} | {row['frames']} "
+            f"| {row['ours_ms']:.1f} | {row['theirs_ms']:.1f} | {row['ratio']:.2f} | {row['ratio_cpu']:.2f} "
+            f"| {row['logits']} |"
+        )
+    return "\n".join(lines)
