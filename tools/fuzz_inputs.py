@@ -26,7 +26,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from typing import TYPE_CHECKING
 
-from fuzzing.exercise import use_checkpoint, use_recording, use_session
+from fuzzing.exercise import use_checkpoint, use_memory, use_recording, use_session
 from fuzzing.mutate import break_meaning, break_path
 from fuzzing.pool import Case, Outcome, as_json, run_cases
 from fuzzing.seeds import SEEDS
@@ -72,6 +72,8 @@ def cases_of(seeds: dict[str, Path], seed: int, numbers: Iterator[int], canary: 
             exercise = use_recording
             if target.startswith("checkpoint"):
                 exercise = use_checkpoint
+            elif target == "memory":
+                exercise = use_memory
             elif target.startswith("session"):
                 exercise = use_session
             made = partial(prepare, valid, random_, canary, number, target == "session-meaning")

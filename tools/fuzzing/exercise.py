@@ -57,6 +57,19 @@ def use_checkpoint(path: Path) -> None:
     load_state(file.path, known=file.known)
 
 
+def use_memory(path: Path) -> None:
+    """Read what objects remember; what cannot be read counts as missing."""
+    from napari_sam2_video.engine.shelf import MemoryFolder
+
+    kept = MemoryFolder(path)
+    for object_id in (1, 2):
+        kept.entries(object_id)
+        for frame in kept.trail_frames(object_id, "forward"):
+            kept.trail(object_id, "forward", frame)
+    kept.bind("fuzz")
+    kept.bind("another model")
+
+
 def use_session(path: Path) -> None:
     """Open a session to read, then to write, use all of it, and open it again."""
     from fuzzing.session_seed import use

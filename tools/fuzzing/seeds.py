@@ -190,6 +190,23 @@ def session(path: Path) -> None:
     make_session(path, pixels())
 
 
+def memory(path: Path) -> None:
+    """What an object remembers between runs."""
+    import torch
+
+    from napari_sam2_video.engine.memory import ConditioningEntry, MemoryEntry, Trail
+    from napari_sam2_video.engine.shelf import MemoryFolder
+    from napari_sam2_video.types import ObjectMask
+
+    entry = MemoryEntry(2, torch.zeros(1, 4, 8, 8, dtype=torch.bfloat16), torch.ones(1, 16))
+    kept = MemoryFolder(path)
+    kept.bind("fuzz")
+    shown = ObjectMask(1, (3, 4), np.full((5, 6), 9, np.uint8), 1.5, 0.9, True)
+    kept.put_entry(1, ConditioningEntry(0, entry, torch.zeros(1, 1, 32, 32), shown))
+    for frame in (5, 9):
+        kept.put_trail(Trail(1, "forward", frame, {2: entry}, (2,)))
+
+
 SEEDS: dict[str, tuple[str, Callable[[Path], None]]] = {
     "video-h264": ("clip.mp4", video_h264),
     "video-mjpeg": ("clip.avi", video_mjpeg),
@@ -209,6 +226,7 @@ SEEDS: dict[str, tuple[str, Callable[[Path], None]]] = {
     "checkpoint": ("model.pt", checkpoint_plain),
     "checkpoint-legacy": ("model.pt", checkpoint_legacy),
     "checkpoint-demo": ("model.pt", checkpoint_demo),
+    "memory": ("memory", memory),
     "session": ("cells.sam2v", session),
     "session-meaning": ("cells.sam2v", session),
 }

@@ -7,7 +7,6 @@ computed again from the prompts, so a file that cannot be read counts as missing
 from __future__ import annotations
 
 import os
-import zipfile
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -24,7 +23,6 @@ if TYPE_CHECKING:
 
 DEFAULT_TRAIL_BYTES = 2 << 30
 _Key: TypeAlias = "tuple[int, Walk, int]"
-_BROKEN = (OSError, ValueError, KeyError, zipfile.BadZipFile)
 
 
 class MemoryFolder:
@@ -60,7 +58,7 @@ class MemoryFolder:
             return
         stamp = self._folder / "key"
         try:
-            if stamp.is_file() and stamp.read_text(encoding="utf-8") == key:
+            if stamp.is_file() and stamp.read_bytes() == key.encode():
                 return
             for object_id in set(self._entries) | {t[0] for t in self._trails}:
                 self.forget(object_id)
@@ -130,10 +128,10 @@ class MemoryFolder:
         if held is not None:
             return held
         try:
-            with np.load(self._path(*key), allow_pickle=False) as file:
+            with self._path(*key).open("rb") as opened, np.load(opened, allow_pickle=False) as file:
                 entries = _unpack(file)
                 conditioning = tuple(file["conditioning"].tolist())
-        except _BROKEN:
+        except Exception:
             self._drop(key)
             return None
         return Trail(object_id, direction, frame, {e.frame: e for e in entries}, conditioning)
@@ -190,12 +188,12 @@ def _load_entry(file: Path) -> ConditioningEntry | None:
     import torch
 
     try:
-        with np.load(file, allow_pickle=False) as data:
+        with file.open("rb") as opened, np.load(opened, allow_pickle=False) as data:
             top, left = data["origin_yx"].tolist()
             score, iou = data["scores"].tolist()
             shown = ObjectMask(int(file.parent.name), (top, left), data["levels"], score, iou, True)
             return ConditioningEntry(int(data["order"]), _unpack(data)[0], torch.from_numpy(data["logits"]), shown)
-    except (*_BROKEN, IndexError):
+    except Exception:
         return None
 
 

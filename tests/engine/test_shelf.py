@@ -1,0 +1,80 @@
+"""What objects remember between runs, on disk: it comes back whole, or counts as missing."""
+
+import random
+
+import numpy as np
+import pytest
+import torch
+
+from napari_sam2_video.engine.memory import ConditioningEntry, MemoryEntry, Trail
+from napari_sam2_video.engine.shelf import MemoryFolder
+from napari_sam2_video.types import ObjectMask
+
+FILES = ("000001/prompt-00000002.npz", "000001/forward-00000005.npz", "key")
+
+
+@pytest.fixture
+def folder(tmp_path):
+    entry = MemoryEntry(2, torch.full((1, 4, 8, 8), 0.5, dtype=torch.bfloat16), torch.arange(16.0).reshape(1, 16))
+    kept = MemoryFolder(tmp_path / "memory")
+    kept.bind("model and view")
+    shown = ObjectMask(1, (3, 4), np.full((5, 6), 9, np.uint8), 1.5, 0.9, True)
+    kept.put_entry(1, ConditioningEntry(0, entry, torch.ones(1, 1, 32, 32), shown))
+    kept.put_trail(Trail(1, "forward", 5, {2: entry}, (2,)))
+    return tmp_path / "memory"
+
+
+def seen(kept):
+    """Everything that is remembered, as plain values; None for what is missing."""
+    held, trail = kept.entries(1).get(2), kept.trail(1, "forward", 5)
+    return (
+        None
+        if held is None
+        else (
+            held.logits.tolist(),
+            held.memory.pointer.tolist(),
+            held.memory.spatial.tolist(),
+            held.shown.levels.tolist(),
+        ),
+        None if trail is None else (trail.conditioning, [e.pointer.tolist() for e in trail.entries.values()]),
+    )
+
+
+def test_memories_come_back_as_they_were(folder):
+    held, trail = seen(MemoryFolder(folder))
+    assert held is not None
+    assert trail == ((2,), [torch.arange(16.0).reshape(1, 16).tolist()])
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_damage_anywhere_gives_what_was_or_nothing(folder, name):
+    whole = (folder / name).read_bytes()
+    before = seen(MemoryFolder(folder))
+    random_ = random.Random(3)
+    for _ in range(60):
+        broken = bytearray(whole)
+        if random_.random() < 0.3:
+            del broken[random_.randrange(len(broken)) :]
+        else:
+            broken[random_.randrange(len(broken))] ^= 1 << random_.randrange(8)
+        (folder / name).write_bytes(broken)
+        for found, was in zip(seen(MemoryFolder(folder)), before, strict=True):
+            assert found is None or found == was
+        (folder / name).parent.mkdir(exist_ok=True)
+
+
+@pytest.mark.parametrize("stamp", [b"another model", b"\xff\xfe", b""])
+def test_memories_of_another_model_are_forgotten(folder, stamp):
+    (folder / "key").write_bytes(stamp)
+    kept = MemoryFolder(folder)
+    kept.bind("model and view")
+    assert seen(kept) == (None, None)
+    assert seen(MemoryFolder(folder)) == (None, None)
+    assert (folder / "key").read_bytes() == b"model and view"
+
+
+def test_the_same_model_keeps_its_memories(folder):
+    kept = MemoryFolder(folder)
+    before = seen(kept)
+    kept.bind("model and view")
+    assert seen(kept) == before
