@@ -72,6 +72,48 @@ def spots(t: int) -> tuple[tuple[float, float], tuple[float, float]]:
     return (20.0 + t, 20.0 + t), (44.0 - t, 60.0 - t)
 
 
+class GatedTracker(FakeTracker):
+    """A fake that computes as many frames as it is allowed to, and waits then."""
+
+    def __init__(self, gate, view, memory, **options):
+        super().__init__(view, memory, **options)
+        self._gate = gate
+
+    def run(self, plan, *, stop=None):
+        halted = stop or (lambda: False)
+        for masks in super().run(plan, stop=stop):
+            while not self._gate.acquire(timeout=0.01) and not halted():
+                pass
+            yield masks
+
+
+class Gate:
+    """Open, or open for a number of frames."""
+
+    def __init__(self):
+        self._allowed = None
+        self._changed = threading.Condition()
+
+    def hold(self, frames: int) -> None:
+        with self._changed:
+            self._allowed = frames
+
+    def release(self) -> None:
+        with self._changed:
+            self._allowed = None
+            self._changed.notify_all()
+
+    def acquire(self, timeout: float) -> bool:
+        with self._changed:
+            if self._allowed == 0:
+                self._changed.wait(timeout)
+            if self._allowed == 0:
+                return False
+            if self._allowed is not None:
+                self._allowed -= 1
+            return True
+
+
 @dataclass
 class Bench:
     """A viewer with the widget, and what a person does with it."""
@@ -81,6 +123,7 @@ class Bench:
     trackers: list[FakeTracker] = field(default_factory=list)
     told: list[tuple[str, str]] = field(default_factory=list)
     tracker_options: dict[str, Any] = field(default_factory=dict)
+    gate: Gate = field(default_factory=Gate)
 
     @property
     def controller(self):
@@ -205,7 +248,7 @@ def bench(make_napari_viewer, qtbot, settings, monkeypatch):
         widget.controller.told.connect(lambda kind, sentence: here.told.append((kind, sentence)))
 
         def factory(_settings, view, memory):
-            here.trackers.append(FakeTracker(view, Path(memory), **here.tracker_options))
+            here.trackers.append(GatedTracker(here.gate, view, Path(memory), **here.tracker_options))
             return here.trackers[-1]
 
         if fake:

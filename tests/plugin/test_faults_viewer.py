@@ -12,11 +12,9 @@ from napari_sam2_video.session import Session
 from tests.plugin.conftest import N_FRAMES, make_frames, spots
 
 
-def begin(here, delay: float = 0.05) -> None:
-    """Start a slow run and wait for its second frame."""
-    here.tracker_options["delay"] = delay
-    if here.trackers:
-        here.tracker.delay = delay
+def begin(here) -> None:
+    """Start a run that waits after its second frame."""
+    here.gate.hold(2)
     here.click(*spots(0)[0])
     here.press(here.widget.run_bar.track_button)
     here.spin(lambda: len(here.session.masks.frames_done(1)) >= 2)
@@ -66,6 +64,7 @@ def test_fault_36_masks_layer_deleted_in_a_run(at_work):
     assert 2 <= done < N_FRAMES
     at_work.press(at_work.widget.objects.restore_button)
     assert np.asarray(at_work.controller.masks.masks.data[1]).any()
+    at_work.gate.release()
     at_work.press(at_work.widget.run_bar.resume_button)
     at_work.idle()
     assert len(at_work.session.masks.frames_done(1)) == N_FRAMES
@@ -122,14 +121,19 @@ def test_fault_38_widget_closed_in_a_run(at_work):
 
 
 def test_fault_39_painting_in_a_run_wins(at_work):
+    at_work.key("N")
+    at_work.controller.set_active(1)
     begin(at_work)
-    at_work.controller.go_to(7)
-    at_work.press(at_work.widget.objects.tools["paint"])
-    at_work.click(50, 20)
-    at_work.idle()
-    assert at_work.session.labels[7][50, 20] == 1
     y, x = spots(7)[0]
-    assert 7 not in at_work.session.masks.frames_done(1) or at_work.session.labels[7][50, 20] == 1
+    at_work.controller.go_to(7)
+    at_work.controller.set_active(2)
+    at_work.press(at_work.widget.objects.tools["paint"])
+    at_work.click(y, x)
+    assert 7 not in at_work.session.masks.frames_done(1)
+    at_work.gate.release()
+    at_work.idle()
+    assert 7 in at_work.session.masks.frames_done(1)
+    assert at_work.session.labels[7][round(y), round(x)] == 2
     assert at_work.errors() == []
 
 
@@ -189,6 +193,7 @@ def test_fault_45_a_second_run_is_refused(at_work):
 
     at_work.controller.track(TrackSettings(objects=(1,)))
     assert any("under way" in sentence for sentence in at_work.errors())
+    at_work.gate.release()
     at_work.idle()
     assert len(at_work.session.masks.frames_done(1)) == N_FRAMES
 

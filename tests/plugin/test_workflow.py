@@ -126,7 +126,7 @@ def test_seeds_become_objects(at_work):
 
 
 def test_stop_and_go_on(at_work):
-    at_work.tracker_options["delay"] = 0.05
+    at_work.gate.hold(3)
     at_work.click(20, 20)
     at_work.press(at_work.widget.run_bar.track_button)
     at_work.spin(lambda: len(at_work.session.masks.frames_done(1)) >= 2)
@@ -135,6 +135,7 @@ def test_stop_and_go_on(at_work):
     done = len(at_work.session.masks.frames_done(1))
     assert 2 <= done < N_FRAMES
     assert at_work.widget.run_bar.resume_button.isVisible()
+    at_work.gate.release()
     at_work.press(at_work.widget.run_bar.resume_button)
     at_work.idle()
     assert len(at_work.session.masks.frames_done(1)) == N_FRAMES

@@ -1,0 +1,131 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import napari_sam2_video
+
+MANIFEST = Path(napari_sam2_video.__file__).with_name("napari.yaml")
+
+
+def load():
+    from npe2 import PluginManifest
+
+    return PluginManifest.from_file(MANIFEST)
+
+
+def test_every_command_exists():
+    for command in load().contributions.commands:
+        module, _, name = str(command.python_name).partition(":")
+        __import__(module)
+        assert callable(getattr(sys.modules[module], name)), command.python_name
+
+
+def test_importing_the_plugins_modules_loads_nothing_heavy():
+    modules = {str(command.python_name).partition(":")[0] for command in load().contributions.commands}
+    code = (
+        "import sys\n"
+        f"for name in {sorted(modules)!r}: __import__(name)\n"
+        "heavy = {'torch', 'sam2', 'dask', 'zarr', 'tifffile', 'skimage', 'hydra'} & set(sys.modules)\n"
+        "assert not heavy, heavy\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_no_module_of_the_plugin_names_torch():
+    for file in MANIFEST.with_name("plugin").glob("*.py"):
+        assert "import torch" not in file.read_text(), file.name
+
+
+def test_settings_of_the_manifest_are_those_that_are_read():
+    from dataclasses import fields
+
+    from napari_sam2_video.plugin.settings import PluginSettings
+
+    declared = {
+        name: entry.default
+        for group in load().contributions.configurations.values()
+        for name, entry in group.properties.items()
+    }
+    assert declared == {field.name: field.default for field in fields(PluginSettings)}
+
+
+def test_menus_and_samples():
+    contributions = load().contributions
+    assert set(contributions.menus) == {"napari/layers/segment", "napari/layers/track"}
+    assert [sample.key for sample in contributions.sample_data] == ["cells", "ct", "video"]
+    assert len(contributions.widgets) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "ndim", "rgb"), [("cells", 3, False), ("abdomen", 3, False), ("colour_video", 4, True)]
+)
+def test_samples_open(name, ndim, rgb):
+    from napari_sam2_video.plugin import sample_data
+
+    ((data, arguments, kind),) = getattr(sample_data, name)()
+    assert (kind, data.ndim, arguments.get("rgb", False)) == ("image", ndim, rgb)
+
+
+def test_small_tiffs_are_left_to_napari_and_large_ones_read_lazily(tmp_path, monkeypatch):
+    import tifffile
+
+    from napari_sam2_video.plugin import reader, settings
+    from napari_sam2_video.plugin.settings import PluginSettings
+
+    file = tmp_path / "small.tif"
+    frames = np.arange(4 * 32 * 40, dtype=np.uint16).reshape(4, 32, 40)
+    tifffile.imwrite(file, frames, metadata={"axes": "TYX"})
+    monkeypatch.setattr(settings, "read_settings", lambda: PluginSettings(large_tiff_mb=1))
+    assert reader.large_tiff_reader(str(file)) is None
+    monkeypatch.setattr(settings, "read_settings", lambda: PluginSettings(large_tiff_mb=0))
+    ((data, arguments, _),) = reader.large_tiff_reader(str(file))(str(file))
+    assert np.array_equal(np.asarray(data), frames)
+    assert arguments["axis_labels"] == ["t", "y", "x"]
+
+
+def test_folders_of_images_and_nothing_else(tmp_path):
+    from PIL import Image
+
+    from napari_sam2_video.plugin.reader import folder_reader
+
+    folder = tmp_path / "frames"
+    folder.mkdir()
+    assert folder_reader(str(folder)) is None
+    for n in range(3):
+        Image.fromarray(np.full((16, 20), n, np.uint8)).save(folder / f"{n}.png")
+    ((data, _, _),) = folder_reader(str(folder))(str(folder))
+    assert data.shape == (3, 16, 20)
+    (folder / ".zgroup").write_text("{}")
+    assert folder_reader(str(folder)) is None
+    assert folder_reader([str(folder)]) is None
+
+
+def test_writers_go_through_the_exports(tmp_path):
+    import tifffile
+
+    from napari_sam2_video.plugin.writer import write_labels, write_overlay
+
+    labels = np.zeros((3, 32, 40), np.int64)
+    labels[1, 5:9, 5:9] = 7
+    (written,) = write_labels(str(tmp_path / "labels.ome.tif"), labels, {"name": "labels"})
+    assert np.array_equal(tifffile.imread(written), labels)
+    image = (np.zeros((3, 32, 40), np.uint16), {"name": "image", "contrast_limits": (0, 10)}, "image")
+    (video,) = write_overlay(str(tmp_path / "over.mp4"), [image, (labels, {"name": "labels"}, "labels")])
+    assert Path(video).stat().st_size > 0
+
+
+def test_writers_say_what_does_not_fit(tmp_path):
+    from napari_sam2_video.errors import ExportError
+    from napari_sam2_video.plugin.writer import write_labels, write_overlay
+
+    with pytest.raises(ExportError, match="axes"):
+        write_labels(str(tmp_path / "a.tif"), np.zeros((2, 2, 3, 3), np.uint8), {"name": "labels"})
+    image = (np.zeros((3, 10, 40), np.uint8), {"name": "image"}, "image")
+    with pytest.raises(ExportError, match="does not fit"):
+        write_overlay(str(tmp_path / "a.mp4"), [image, (np.zeros((3, 32, 40), np.uint8), {}, "labels")])

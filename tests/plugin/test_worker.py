@@ -1,0 +1,99 @@
+from __future__ import annotations
+
+import threading
+import time
+
+import pytest
+
+from napari_sam2_video.errors import DeviceMemoryError, EngineError, PromptError
+from napari_sam2_video.plugin.worker import Job, Runner
+
+
+@pytest.fixture
+def runner(qtbot):
+    made = Runner()
+    yield made
+    made.close()
+    assert made.join(10)
+
+
+def finish(qtbot, runner):
+    qtbot.waitUntil(lambda: not runner.busy(), timeout=10_000)
+
+
+def test_results_come_on_the_main_thread(qtbot, runner):
+    threads = {}
+
+    def work(job):
+        threads["work"] = threading.current_thread()
+        job.report(1)
+        return 2
+
+    seen = []
+    job = Job("working", work, done=seen.append, reported=seen.append)
+    job.finished = lambda: threads.setdefault("finished", threading.current_thread())
+    runner.submit(job)
+    finish(qtbot, runner)
+    assert seen == [1, 2]
+    assert threads["finished"] is threading.main_thread()
+    assert threads["work"] is not threading.main_thread()
+
+
+@pytest.mark.parametrize(
+    ("raised", "expected"),
+    [
+        (RuntimeError("boom"), EngineError),
+        (RuntimeError("CUDA out of memory. Tried to allocate"), DeviceMemoryError),
+        (MemoryError(), DeviceMemoryError),
+        (PromptError("Click inside the image."), PromptError),
+        (SystemExit(3), EngineError),
+    ],
+)
+def test_whatever_is_raised_arrives_as_one_sentence(qtbot, runner, raised, expected):
+    def work(_):
+        raise raised
+
+    failures = []
+    runner.submit(Job("tracking", work, failed=failures.append))
+    finish(qtbot, runner)
+    (error,) = failures
+    assert type(error) is expected
+    assert str(error).endswith(".")
+
+
+def test_a_newer_job_of_the_same_key_silences_the_older(qtbot, runner):
+    gate = threading.Event()
+    seen = []
+
+    def slow(job):
+        gate.wait(10)
+        return "old", job.stopping()
+
+    runner.submit(Job("old", slow, done=seen.append, key="preview"))
+    time.sleep(0.05)
+    runner.submit(Job("dropped", lambda _: "middle", done=seen.append, key="preview"))
+    runner.submit(Job("new", lambda _: "new", done=seen.append, key="preview"))
+    gate.set()
+    finish(qtbot, runner)
+    assert seen == ["new"]
+
+
+def test_closing_stops_the_job_and_runs_the_last_one(qtbot):
+    runner = Runner()
+    order = []
+
+    def long(job):
+        while not job.stopping():
+            time.sleep(0.005)
+        order.append("stopped")
+
+    runner.submit(Job("long", long))
+    runner.submit(Job("never", lambda _: order.append("never")))
+    time.sleep(0.05)
+    before = time.monotonic()
+    runner.close(lambda: order.append("last"))
+    assert time.monotonic() - before < 1
+    assert runner.join(10)
+    assert order == ["stopped", "last"]
+    runner.submit(Job("late", lambda _: order.append("late")))
+    assert order == ["stopped", "last"]
