@@ -172,6 +172,47 @@ def test_entities_that_multiply_do_no_harm(inside):
     assert len(refusal(inside / "a.ome.tif") or "") < 1000
 
 
+@pytest.mark.parametrize("name", ["a.m3u8", "a.mp4"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\n../outside/secret.mp4\n#EXT-X-ENDLIST\n",
+        "\ufeff \n#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\nhttp://127.0.0.1:9/a.ts\n#EXT-X-ENDLIST\n",
+        "ffconcat version 1.0\nfile secret.mp4\n",
+        '<?xml version="1.0"?><MPD xmlns="urn:mpeg:dash:schema:mpd:2011"/>',
+        "v=0\no=- 0 0 IN IP4 127.0.0.1\ns=x\nc=IN IP4 127.0.0.1\nt=0 0\nm=video 5004 RTP/AVP 96\n",
+    ],
+)
+def test_a_list_of_other_files_is_not_followed(inside, text, name):
+    (inside / name).write_text(text, encoding="utf-8")
+    with pytest.raises(RecordingError, match="only names other files"):
+        open_recording(inside / name)
+
+
+def test_volume_of_a_huge_declared_shape_is_refused(inside):
+    nibabel = pytest.importorskip("nibabel")
+    header = nibabel.Nifti1Header()
+    header.set_data_shape((32767, 32767, 4))
+    header.set_data_dtype(np.float64)
+    header["magic"], header["vox_offset"] = b"n+1\0", 352
+    (inside / "a.nii").write_bytes(header.binaryblock + bytes(100))
+    (inside / "b.nii.gz").write_bytes(gzip.compress(header.binaryblock + bytes(100)))
+    for name in ("a.nii", "b.nii.gz"):
+        assert name.split(".")[0] in refusal(inside / name)
+
+
+def test_a_frame_for_which_memory_is_too_small_is_one_sentence(inside, monkeypatch):
+    np.save(inside / "a.npy", np.zeros((3, 8, 9), np.uint16))
+    with open_recording(inside / "a.npy") as recording:
+
+        def no_memory(index):
+            raise MemoryError
+
+        monkeypatch.setattr(recording, "_read", no_memory)
+        with pytest.raises(FrameError, match="too little memory to read that much of a"):
+            recording.read({"T": 0})
+
+
 @pytest.mark.parametrize("alone", [True, False])
 def test_image_that_would_unpack_to_gigabytes_is_refused(inside, alone):
     def part(kind, data):

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _HEAD = 1024
+_BLANKS = b" \t\r\n\xef\xbb\xbf"
+_PLAYLISTS = (b"#EXTM3U", b"ffconcat", b"[playlist]", b"[Reference]", b"v=0")
 _NUMPY = b"\x93NUMPY"
 
 
@@ -118,6 +120,8 @@ def _open_file(path: Path, head: bytes) -> Recording:
         return ArrayRecording(
             image.read_image(path, kind), name=path.stem, axes="YXS" if len(kind.shape) == 3 else "YX", path=path
         )
+    if head.lstrip(_BLANKS).startswith(_PLAYLISTS) or b"<MPD" in head:
+        raise RecordingError(f"{path} only names other files; open the video that it names.")
     return video.open_video(path)
 
 
