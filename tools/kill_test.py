@@ -50,7 +50,7 @@ def random_model(size):
     return Sam2Model(network, DEMO, name="random", sha256="0" * 64, device="cpu", precision="fp32")
 
 
-def factory_of(kind, size, delay):
+def factory_of(kind, size, delay, batch_size=None):
     """Tracker factory, its network loaded once in this process and shared by the children."""
     if kind == "fake":
         return lambda settings, view, memory: FakeTracker(view, memory, delay=delay)
@@ -67,7 +67,7 @@ def factory_of(kind, size, delay):
         from napari_sam2_video.models.resolve import resolve_model
 
         model = load_model(resolve_model(kind), ModelSettings(kind, device="cpu", image_size=size))
-    return lambda settings, view, memory: Tracker(model, view, MemoryFolder(memory))
+    return lambda settings, view, memory: Tracker(model, view, MemoryFolder(memory), batch_size=batch_size)
 
 
 def open_or_create(folder, recording, factory):
@@ -205,11 +205,12 @@ def main():
     parser.add_argument("--kills", type=int, default=50)
     parser.add_argument("--model", default="fake", help="fake, random, or a model of the catalogue")
     parser.add_argument("--image-size", type=int, default=128)
+    parser.add_argument("--batch-size", type=int, help="most objects that go through the network at once")
     parser.add_argument("--frames", type=int, default=16)
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
     movie, centres = blob_movie(given.frames, (64, 80))
-    factory = factory_of(given.model, given.image_size, 0.005)
+    factory = factory_of(given.model, given.image_size, 0.005, given.batch_size)
     moments = random.Random(given.seed)
     survived = 0
     with tempfile.TemporaryDirectory() as place, open_recording(movie, axes="TYX", name="blobs") as recording:

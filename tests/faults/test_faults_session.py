@@ -507,7 +507,7 @@ def hostile(value):
         "a stroke under itself": [
             "strokes",
             5000,
-            {"ref": {"z": ""}, "frame": 1, "below": 5000, "newest": [[1, 5000]]},
+            {"ref": {"z": ""}, "frame": 1, "below": 5000, "newest": [[1, 5000]], "ids": [1]},
         ],
     }
 

@@ -281,6 +281,7 @@ class MaskEditor(MaskReader):
                 "frame": frame,
                 "below": below,
                 "newest": [[i, n] for i, n in sorted(newest.items()) if i not in dropped],
+                "ids": [int(i) for i in np.unique(stroke.values[stroke.kind == PAINTED]) if i],
             }
             layer, image = self._layer_on(frame, below), self._image_on(frame)
             changes: list[Change] = [*extra, ("strokes", number, value), ("paint", frame, number)]

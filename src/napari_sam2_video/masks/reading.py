@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from napari_sam2_video.masks.records import RecordInfo, Stroke, StrokeInfo
     from napari_sam2_video.types import FrameMasks, ObjectMask
 
-CACHE_BYTES = 128 << 20
+CACHE_BYTES = 32 << 20
+_LEAST_IMAGES = 3
 _LAYERS = 16
 
 
@@ -137,10 +138,16 @@ class MaskReader:
     def painted(self, object_id: int | None = None) -> list[int]:
         """Frames with paint, or with paint that touches an object, in ascending order."""
         with self.ledger.lock:
-            frames = sorted(int(f) for f in self.ledger.table("paint"))
-        if object_id is None:
-            return frames
-        return [f for f in frames if object_id in self.touched(f)]
+            tops = {int(f): int(n) for f, n in self.ledger.table("paint").items()}
+            since = 0 if object_id is None else self.ledger.get("removed", object_id, 0)
+        if object_id is not None:
+            tops = {f: n for f, n in tops.items() if self._newest(n).get(object_id, 0) > since}
+        return sorted(tops)
+
+    def painted_last(self, frame: int, object_id: int) -> bool:
+        """Whether the newest stroke that touches an object on a frame gave it pixels."""
+        stroke: StrokeInfo | None = self.ledger.get("strokes", self.touched(frame).get(object_id, 0))
+        return stroke is not None and object_id in stroke.ids
 
     def walked(self, object_id: int) -> npt.NDArray[np.int8]:
         """Direction in which each frame was computed last: 1 forward, -1 backward, 0 not yet; shape ``(n_frames,)``."""
@@ -198,9 +205,9 @@ class MaskReader:
                 del self._images[old]
             self._images[key] = image
             room = CACHE_BYTES
-            for cached in reversed(list(self._images)):
+            for count, cached in enumerate(reversed(list(self._images))):
                 room -= self._images[cached].nbytes
-                if room < 0 and cached != key:
+                if room < 0 and count >= _LEAST_IMAGES:
                     del self._images[cached]
 
     def _compose(self, frame: int) -> npt.NDArray[Any]:

@@ -6,6 +6,7 @@ stroke is a line of JSON followed by one compressed block of values and one of w
 
 from __future__ import annotations
 
+import base64
 import json
 import math
 import zlib
@@ -26,19 +27,18 @@ if TYPE_CHECKING:
 Origin: TypeAlias = tuple[int, int]
 FIGURES = np.dtype(
     [
-        ("object_score", np.float32),
-        ("predicted_iou", np.float32),
-        ("area", np.int64),
-        ("y", np.float32),
-        ("x", np.float32),
-        ("y0", np.int32),
-        ("x0", np.int32),
-        ("y1", np.int32),
-        ("x1", np.int32),
-        ("prompted", np.bool_),
+        ("object_score", "<f4"),
+        ("predicted_iou", "<f4"),
+        ("area", "<i8"),
+        ("y", "<f4"),
+        ("x", "<f4"),
+        ("y0", "<i4"),
+        ("x0", "<i4"),
+        ("y1", "<i4"),
+        ("x1", "<i4"),
+        ("prompted", "?"),
     ]
 )
-_BOX = ("y0", "x0", "y1", "x1")
 MAX_ID = 0xFFFFFFFF
 UNTOUCHED, PAINTED, CLEARED = 0, 1, 2
 
@@ -82,12 +82,15 @@ class StrokeInfo:
         Number of the stroke it lies on, 0 for none.
     newest : dict of int to int
         For every object that the person's pixels of this frame touch, the newest stroke that touched it.
+    ids : frozenset of int
+        Objects that this stroke gives pixels.
     """
 
     ref: BlobRef
     frame: int
     below: int
     newest: dict[int, int]
+    ids: frozenset[int]
 
 
 @dataclass(frozen=True)
@@ -248,26 +251,13 @@ def measure(row: Any, inside: npt.NDArray[np.bool_], origin_yx: Origin) -> None:
 
 
 def record_to_json(ref: BlobRef, masks: FrameMasks, figures: npt.NDArray[Any]) -> dict[str, Any]:
-    """Journal form of a frame record."""
-    rows = []
-    for row in figures:
-        values = [float(np.round(row[k], 4)) for k in ("object_score", "predicted_iou", "y", "x")]
-        centre = [None, None] if not row["area"] else values[2:]
-        rows.append(
-            [
-                *values[:2],
-                int(row["area"]),
-                *centre,
-                *(int(row[k]) for k in ("y0", "x0", "y1", "x1")),
-                int(row["prompted"]),
-            ]
-        )
+    """Journal form of a frame record; the figures are the bytes of their rows in base64, which is quick to read."""
     return {
         "ref": ref.to_json(),
         "frame": masks.frame,
         "walk": -1 if masks.direction == "backward" else 1,
         "ids": [m.object_id for m in masks.objects],
-        "figures": rows,
+        "figures": base64.b64encode(figures.tobytes()).decode(),
     }
 
 
@@ -276,15 +266,11 @@ def record_from_json(value: Any) -> RecordInfo:
     ids = tuple(_whole(i) for i in value["ids"])
     if len(set(ids)) != len(ids) or not all(1 <= i <= MAX_ID for i in ids):
         raise ValueError("ids that cannot be")
-    figures = np.zeros(len(ids), FIGURES)
-    rows = value["figures"]
-    if len(rows) != len(ids):
+    figures = np.frombuffer(base64.b64decode(value["figures"], validate=True), FIGURES)
+    if len(figures) != len(ids):
         raise ValueError("one row of figures an object")
-    for index, row in enumerate(rows):
-        figures[index] = tuple(math.nan if v is None else v for v in row)
-    return RecordInfo(
-        ref_from_json(value["ref"]), _whole(value["frame"]), -1 if value["walk"] == -1 else 1, ids, figures
-    )
+    walk = -1 if value["walk"] == -1 else 1
+    return RecordInfo(ref_from_json(value["ref"]), _whole(value["frame"]), walk, ids, figures)
 
 
 def _whole(value: Any) -> int:

@@ -229,7 +229,8 @@ def decoders(n_frames: int) -> dict[str, Decoder]:
 
     def stroke(key: Any, value: Any) -> StrokeInfo:
         newest = {int(i): int(n) for i, n in value["newest"]}
-        return StrokeInfo(ref_from_json(value["ref"]), frame(value["frame"]), int(value["below"]), newest)
+        ids = frozenset(int(i) for i in value["ids"])
+        return StrokeInfo(ref_from_json(value["ref"]), frame(value["frame"]), int(value["below"]), newest, ids)
 
     def top(key: Any, value: Any) -> int:
         frame(key)

@@ -66,6 +66,10 @@ class Inputs:
         spans = self._ledger.get("accepted", object_id, ())
         return frozenset(f for start, stop in spans for f in range(start, stop))
 
+    def is_accepted(self, object_id: int, frame: int) -> bool:
+        """Whether a person accepted an object on a frame."""
+        return any(start <= frame < stop for start, stop in self._ledger.get("accepted", object_id, ()))
+
     def state(self, object_id: int, tag: str) -> ObjectState:
         """What the plan needs to know of an object."""
         marks, known = self.marks(object_id, tag), self.conditioned(object_id)
@@ -94,6 +98,8 @@ class Inputs:
 
     def _is_filled(self, frame: int, object_id: int) -> bool:
         """Whether an object has a pixel on a painted frame; an empty one is no prompt."""
+        if self._masks.painted_last(frame, object_id):
+            return True
         key = self._masks.image_key(frame)
         cached = self._filled.get((frame, object_id))
         if cached is None or cached[0] != key:

@@ -342,7 +342,7 @@ class Runner:
             m
             for m in masks.objects
             if masks.frame not in run.fences.get(m.object_id, frozenset())
-            and masks.frame not in self._inputs.accepted(m.object_id)
+            and not self._inputs.is_accepted(m.object_id, masks.frame)
         )
         self._masks.write(replace(masks, objects=free), generation=run.id, extra=changes)
 
