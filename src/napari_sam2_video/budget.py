@@ -195,4 +195,4 @@ def _duration(seconds: float) -> str:
 
 
 def _size(number: int) -> str:
-    return f"{number / 1e9:.1f} GB" if number >= 1e9 else f"{max(0.1, number / 1e6):.1f} MB"
+    return f"{number / 1e9:.1f} GB" if number >= 1e9 else f"{max(1, round(number / 1e6))} MB"

@@ -240,7 +240,7 @@ def bench(make_napari_viewer, qtbot, settings, monkeypatch):
 
     def build(data=None, *, image: dict[str, Any] | None = None, fake: bool = True, **tracker_options) -> Bench:
         viewer = make_napari_viewer(show=True)
-        viewer.window.resize(1000, 700)
+        viewer.window.resize(760, 520)
         if data is not None:
             viewer.add_image(data, **(image or {}))
         _, widget = viewer.window.add_plugin_dock_widget("napari-sam2-video")

@@ -267,7 +267,7 @@ class ObjectsPanel(QWidget):
             widget.setEnabled(bool(active))
         self._on_run()
         if session is None or not active:
-            set_note(self.here, "Press New object, then click the object in the image." if session is None else "")
+            set_note(self.here, "")
             return
         prompts = session.prompts(active, frame)
         parts = [

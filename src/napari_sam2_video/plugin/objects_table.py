@@ -143,7 +143,6 @@ class ObjectsTable(QTableView):
         self.setModel(self.objects)
         self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
         self.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
-        self.setAlternatingRowColors(True)
         self.setShowGrid(False)
         numbers: Any = self.verticalHeader()
         numbers.hide()

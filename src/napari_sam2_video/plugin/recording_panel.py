@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from napari_sam2_video.plugin.controller import Controller
 
-AS_SHOWN_TEXT = "As the layer shows it"
+AS_SHOWN_TEXT = "As shown"
 AXIS_WORDS = {"T": "time", "Z": "depth", "C": "channel", "Y": "rows", "X": "columns"}
 
 
