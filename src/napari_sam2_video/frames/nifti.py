@@ -134,6 +134,7 @@ def _unpacked_pieces(source: BinaryIO, needed: int) -> Iterator[bytes]:
     while needed > 0:
         packed = packed or source.read(_PIECE)
         if not packed:
+            yield unpack.flush()[:needed]
             break
         try:
             piece = unpack.decompress(packed, min(_PIECE, needed))

@@ -147,7 +147,12 @@ class Recording(ABC):
             self._checked(letter, selection.get(letter, slice(None)), n)
             for letter, n in zip(self.axes, self.shape, strict=True)
         )
-        return np.ascontiguousarray(self._read(index), dtype=self.dtype)
+        try:
+            return np.ascontiguousarray(self._read(index), dtype=self.dtype)
+        except MemoryError as error:
+            raise FrameError(
+                f"There is too little memory to read that much of {self.name}; read less at once, or crop it."
+            ) from error
 
     def _checked(self, letter: str, chosen: AxisIndex, length: int) -> AxisIndex:
         if isinstance(chosen, slice):
@@ -207,10 +212,12 @@ class Recording(ABC):
 class PlanesRecording(Recording):
     """A recording that is stored plane by plane: its last axes are those of a plane.
 
-    A backend gives the plane's own axes count as `plane_ndim` (2, or 3 with RGB samples) and `_plane`.
+    A backend gives the plane's own axes count as `plane_ndim` (2, or 3 with RGB samples), `_plane`, and
+    `keeps_planes`: whether it keeps the arrays that it gives out, so that they have to be copied.
     """
 
     plane_ndim: int = 2
+    keeps_planes: bool = False
 
     @abstractmethod
     def _plane(self, number: int, rows: slice) -> npt.NDArray[Any]:
@@ -225,15 +232,17 @@ class PlanesRecording(Recording):
         rows, rest = _split_rows(within[0])
         planes: npt.NDArray[Any] | None = None
         counts = tuple(len(numbers) for numbers in wanted)
+        kept = tuple(n for n, chosen in zip(counts, leading, strict=True) if isinstance(chosen, slice))
         for n, numbers in enumerate(product(*wanted)):
             plane = self._plane(sum(map(operator.mul, numbers, steps)), rows)[(rest, *within[1:])]
+            if math.prod(counts) == 1 and not self.keeps_planes:
+                return plane.reshape(kept + plane.shape)
             if planes is None:
                 planes = np.empty((math.prod(counts), *plane.shape), self.dtype)
             planes[n] = plane
         if planes is None:
             shape = [len(_numbers(chosen)) for chosen in within if isinstance(chosen, slice)]
             planes = np.empty((0, *shape), self.dtype)
-        kept = tuple(n for n, chosen in zip(counts, leading, strict=True) if isinstance(chosen, slice))
         return planes.reshape(kept + planes.shape[1:])
 
 

@@ -65,6 +65,8 @@ class VideoRecording(PlanesRecording):
         Seconds from the first frame to each.
     """
 
+    keeps_planes = True
+
     def __init__(
         self, path: Path, stream: Path, probe: Probe, index: VideoIndex, cache_bytes: int, timeout: float | None
     ) -> None:

@@ -120,7 +120,7 @@ class Decoder:
         timeout: float | None = None,
     ) -> None:
         self._index, self._picture = index, picture
-        self._base = index.time_base
+        self._per_unit = Fraction(1)
         self._shift = _shift(index) if strict else 0
         self._stamps: queue.Queue[tuple[int, int, int, bool]] = queue.Queue()
         self._count, self._suspect_until = 0, -1
@@ -185,8 +185,8 @@ class Decoder:
         self._running.kill()
 
     def _number(self, pts: int) -> int | None:
-        stamp = pts * self._base / self._index.time_base - self._shift
-        return self._index.frame_at(int(stamp), self.at) if stamp.denominator == 1 else None
+        stamp, rest = divmod(pts * self._per_unit.numerator, self._per_unit.denominator)
+        return None if rest else self._index.frame_at(stamp - self._shift, self.at)
 
     def _said(self, line: str) -> None:
         shown = _SHOWN.search(line)
@@ -197,7 +197,7 @@ class Decoder:
             return
         base = _BASE.search(line)
         if base is not None:
-            self._base = Fraction(int(base[1]), int(base[2]))
+            self._per_unit = Fraction(int(base[1]), int(base[2])) / self._index.time_base
         elif _TROUBLE.search(line) and not _HARMLESS.search(line):
             self._suspect_until = self._count + _SUSPECT_FRAMES
 
