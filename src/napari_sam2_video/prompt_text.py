@@ -87,6 +87,8 @@ def parse_seeds(text: str, *, folder: Path | None = None) -> tuple[npt.NDArray[A
         raise PromptError(f'"{text}" is not a label image on a frame; write it as LABELS.tif@FRAME.')
     path = _inside(folder, name.strip())
     labels = _plane(path)
+    if labels.ndim != 2:
+        raise PromptError(f"{path} is a colour image where a label image holds whole numbers; convert it.")
     if labels.dtype.kind not in "uib":
         raise PromptError(f"{path} holds {labels.dtype} where a label image holds whole numbers; convert it.")
     return labels, int(frame)
@@ -177,7 +179,8 @@ def _box(object_id: int, frame: int, y0: float, x0: float, y1: float, x1: float)
 
 
 def _mask(object_id: int, frame: int, path: Path) -> MaskPrompt:
-    return MaskPrompt(object_id, frame, _plane(path) != 0)
+    plane = _plane(path)
+    return MaskPrompt(object_id, frame, plane.any(axis=-1) if plane.ndim == 3 else plane != 0)
 
 
 def _inside(folder: Path | None, name: str) -> Path:
@@ -186,18 +189,31 @@ def _inside(folder: Path | None, name: str) -> Path:
 
 
 def _plane(path: Path) -> npt.NDArray[Any]:
-    """Pixels of an image of one plane; of a colour image, the pixels that are not black."""
+    """Pixels of an image of one plane; of a palette image, the numbers and not the colours."""
     from napari_sam2_video.frames.open import open_recording
 
+    numbers = _palette_numbers(path)
+    if numbers is not None:
+        return numbers
     try:
         with open_recording(path) as recording:
             pixels: Any = recording.read({})
-            if recording.axes.endswith("S"):
-                pixels = pixels.any(axis=-1)
+            colour = recording.axes.endswith("S")
     except RecordingError as error:
         raise PromptError(str(error)) from error
-    planes = pixels.reshape(-1, *pixels.shape[-2:])
+    planes = pixels.reshape(-1, *pixels.shape[-3:]) if colour else pixels.reshape(-1, *pixels.shape[-2:])
     if len(planes) != 1:
         raise PromptError(f"{path} has the shape {pixels.shape} where an image of one plane is needed.")
     plane: npt.NDArray[Any] = planes[0]
     return plane
+
+
+def _palette_numbers(path: Path) -> npt.NDArray[Any] | None:
+    """Numbers of a palette image, in which label images are often kept; None for any other file."""
+    from PIL import Image, UnidentifiedImageError
+
+    try:
+        with Image.open(path) as image:
+            return np.asarray(image) if image.mode == "P" else None
+    except (OSError, UnidentifiedImageError, Image.DecompressionBombError):
+        return None

@@ -81,6 +81,20 @@ def test_seeds_are_a_label_image_and_its_frame(tmp_path):
     assert np.array_equal(found, labels)
 
 
+def test_seeds_of_a_palette_image_are_its_numbers(tmp_path):
+    image = Image.fromarray(np.array([[0, 1], [2, 1]], np.uint8))
+    image.putpalette([0, 0, 0, 128, 0, 0, 0, 128, 0])
+    image.save(tmp_path / "labels.png")
+    labels, _ = parse_seeds(f"{tmp_path / 'labels.png'}@0")
+    assert labels.tolist() == [[0, 1], [2, 1]]
+
+
+def test_seeds_of_a_colour_image_are_refused(tmp_path):
+    Image.fromarray(np.zeros((4, 4, 3), np.uint8)).save(tmp_path / "photo.png")
+    with pytest.raises(PromptError, match="is a colour image"):
+        parse_seeds(f"{tmp_path / 'photo.png'}@0")
+
+
 @pytest.mark.parametrize("text", ["labels.tif", "labels.tif@", "labels.tif@-1", "@3"])
 def test_seeds_written_wrongly_show_the_right_way(text):
     with pytest.raises(PromptError, match=r"write it as LABELS\.tif@FRAME"):
