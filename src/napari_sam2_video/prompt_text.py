@@ -8,6 +8,8 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from napari_sam2_video.errors import PromptError, RecordingError
 from napari_sam2_video.types import BoxPrompt, MaskPrompt, PointPrompt
 
