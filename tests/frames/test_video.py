@@ -173,3 +173,17 @@ def test_source_is_not_touched(corpus: Callable[[str], Path]) -> None:
         recording.fingerprint()
     assert path.read_bytes() == before[1]
     assert path.stat().st_mtime_ns == before[0].st_mtime_ns
+
+
+def test_animated_gif_is_a_video(tmp_path: Path) -> None:
+    path = videos.encode(tmp_path / "film.gif", count=20)
+    with open_recording(path) as recording:
+        assert recording.shape == (20, videos.HEIGHT, videos.WIDTH, 3)
+        assert indices(recording, [19, 4, 11]) == [19, 4, 11]
+
+
+def test_name_says_nothing_about_the_content(corpus: Callable[[str], Path], tmp_path: Path) -> None:
+    path = tmp_path / "scan.tif"
+    path.write_bytes(corpus("cfr").read_bytes())
+    with open_recording(path) as recording:
+        assert indices(recording, [7]) == [7]
