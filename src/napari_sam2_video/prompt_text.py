@@ -182,7 +182,8 @@ def _box(object_id: int, frame: int, y0: float, x0: float, y1: float, x1: float)
 
 def _mask(object_id: int, frame: int, path: Path) -> MaskPrompt:
     plane = _plane(path)
-    return MaskPrompt(object_id, frame, plane.any(axis=-1) if plane.ndim == 3 else plane != 0)
+    drawn: npt.NDArray[np.bool_] = plane != 0
+    return MaskPrompt(object_id, frame, np.asarray(drawn.any(axis=-1)) if drawn.ndim == 3 else drawn)
 
 
 def _inside(folder: Path | None, name: str) -> Path:
