@@ -10,6 +10,7 @@ from PIL import Image
 
 from napari_sam2_video.errors import ExportError
 from napari_sam2_video.export.plots import (
+    draw,
     plot_areas,
     plot_msd,
     plot_trajectories,
@@ -78,6 +79,13 @@ def test_colours_of_the_objects_are_used_and_readable_on_white(table):
     for color in [(255, 255, 255), (0, 255, 255), (255, 230, 0), (0, 0, 0)]:
         red, green, blue = readable_on_white(color)
         assert 0.2126 * red + 0.7152 * green + 0.0722 * blue <= 0.56
+
+
+def test_a_window_gets_pixels_of_the_width_it_asks_for(table):
+    pixels = draw(plot_areas(table), width=600)
+    assert pixels.shape[1:] == (600, 4)
+    assert pixels.dtype == np.uint8
+    assert len(np.unique(pixels[..., :3].reshape(-1, 3), axis=0)) > 10
 
 
 @pytest.mark.parametrize("suffix", ["png", "svg", "pdf"])

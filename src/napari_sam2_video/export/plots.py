@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
+    import numpy.typing as npt
+
     from napari_sam2_video.masks.source import Calibration
     from napari_sam2_video.masks.table import Table
 
@@ -147,6 +149,13 @@ def save_figure(figure: Figure, target: Path, *, format: str | None = None, dpi:
         raise ExportError(f"A plot is written as .png, .svg or .pdf, not as {target.name}; choose one of these.")
     with matplotlib.rc_context(STYLE):
         figure.savefig(target, format=kind, dpi=dpi, metadata=METADATA[kind])
+
+
+def draw(figure: Figure, *, width: int) -> npt.NDArray[np.uint8]:
+    """Draw a figure into RGBA pixels of shape ``(Y, X, 4)``, `width` pixels wide, for a window to show."""
+    figure.set_dpi(width / figure.get_size_inches()[0])
+    figure.canvas.draw()
+    return np.array(figure.canvas.buffer_rgba(), np.uint8)
 
 
 METADATA: dict[str, dict[str, None]] = {"png": {"Software": None}, "svg": {"Date": None}, "pdf": {"CreationDate": None}}

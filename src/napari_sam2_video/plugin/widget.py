@@ -11,6 +11,7 @@ from napari_sam2_video.plugin.controller import Controller
 from napari_sam2_video.plugin.export_panel import ExportPanel
 from napari_sam2_video.plugin.handle import SessionHandle
 from napari_sam2_video.plugin.keys import Key, Keys
+from napari_sam2_video.plugin.measure_panel import MeasurePanel
 from napari_sam2_video.plugin.model_panel import ModelPanel
 from napari_sam2_video.plugin.objects_panel import ObjectsPanel
 from napari_sam2_video.plugin.recording_panel import RecordingPanel
@@ -53,6 +54,7 @@ class TrackingWidget(QWidget):
         self.track = TrackPanel(controller)
         self.run_bar = RunBar(controller, self.track, self.model.missing)
         self.review = ReviewPanel(controller)
+        self.measurements = MeasurePanel(controller)
         self.export = ExportPanel(controller)
         self.session = SessionPanel(controller, lambda: self.recording.layer)
         self.handle = SessionHandle(controller, self.start_session)
@@ -62,6 +64,7 @@ class TrackingWidget(QWidget):
             "objects": Section("Objects and prompts", self.objects),
             "track": Section("Run", self.track, expanded=False),
             "review": Section("Review", self.review, expanded=False),
+            "measurements": Section("Measurements", self.measurements, expanded=False),
             "export": Section("Export", self.export, expanded=False),
             "session": Section("Session", self.session, expanded=False),
         }

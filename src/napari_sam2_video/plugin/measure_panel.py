@@ -1,0 +1,247 @@
+"""Measure the result: plots in the widget or in a dock of their own, and a Tracks layer."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from qtpy.QtCore import QSize, Qt
+from qtpy.QtGui import QImage, QPixmap
+from qtpy.QtWidgets import QComboBox, QLabel, QProgressBar, QSizePolicy, QVBoxLayout, QWidget
+
+from napari_sam2_video.errors import ExportError
+from napari_sam2_video.plugin.layers import transform_of
+from napari_sam2_video.plugin.ui import button, fill, narrow, note, row, set_note
+from napari_sam2_video.plugin.worker import Job
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from napari_sam2_video.errors import Sam2VideoError
+    from napari_sam2_video.masks.table import Table
+    from napari_sam2_video.masks.tracks import Tracks
+    from napari_sam2_video.plugin.controller import Controller
+    from napari_sam2_video.plugin.layers import Geometry
+    from napari_sam2_video.session import Session
+
+TRACKS_NAME = "SAM 2 tracks"
+DOCK_NAME = "SAM 2 measurements"
+KINDS = [("Area", "plot-areas"), ("Trajectories", "plot-trajectories"), ("Mean squared displacement", "plot-msd")]
+PIXELS_WIDE = 1300
+
+
+class _Cancelled(ExportError):
+    """The person cancelled the measurement."""
+
+
+class Measured(NamedTuple):
+    """What the background hands over: the table, its tracks and the picture of one plot."""
+
+    table: Table
+    tracks: Tracks
+    picture: npt.NDArray[np.uint8]
+
+
+class Picture(QLabel):
+    """A picture that keeps its shape and takes the width it is given."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._pixmap: QPixmap | None = None
+        self.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Ignored)
+
+    def show_pixels(self, pixels: npt.NDArray[np.uint8]) -> None:
+        """Show RGBA pixels of shape ``(Y, X, 4)``."""
+        height, width = pixels.shape[:2]
+        image = QImage(pixels.tobytes(), width, height, 4 * width, QImage.Format.Format_RGBA8888)
+        self._pixmap = QPixmap.fromImage(image.copy())
+        self._fit()
+
+    def sizeHint(self) -> QSize:
+        """Size that fits the width that is there."""
+        return QSize(self.width(), self._height())
+
+    def resizeEvent(self, event: Any) -> None:
+        """Scale the picture anew."""
+        super().resizeEvent(event)
+        self._fit()
+
+    def _height(self) -> int:
+        if self._pixmap is None:
+            return 0
+        return round(self.width() * self._pixmap.height() / self._pixmap.width())
+
+    def _fit(self) -> None:
+        if self._pixmap is None or not self.width():
+            return
+        if self.parent() is None or self.property("fills") is None:
+            self.setFixedHeight(self._height())
+        room = self.size() * self.devicePixelRatioF()
+        kept, smooth = Qt.AspectRatioMode.KeepAspectRatio, Qt.TransformationMode.SmoothTransformation
+        scaled = self._pixmap.scaled(room, kept, smooth)
+        scaled.setDevicePixelRatio(self.devicePixelRatioF())
+        self.setPixmap(scaled)
+
+
+class MeasurePanel(QWidget):
+    """Measure the objects in the background, plot them, and show their tracks."""
+
+    def __init__(self, controller: Controller) -> None:
+        super().__init__()
+        self._controller = controller
+        self._job: Job | None = None
+        self._measured: Measured | None = None
+        self._dock: Any = None
+        self.kind_box = narrow(QComboBox())
+        fill(self.kind_box, KINDS)
+        self.measure_button = button("Measure", self.measure, "Measure all objects and plot the chosen figure.")
+        self.cancel_button = button("Cancel", self.cancel, "Stop measuring.")
+        self.tracks_button = button("Tracks layer", self.show_tracks, "Show where each object went as a Tracks layer.")
+        self.larger_button = button("Larger", self.show_larger, "Show the plot in a dock of its own.")
+        self.bar = QProgressBar()
+        self.picture = Picture()
+        self.outcome = note()
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(6, 0, 2, 6)
+        layout.addWidget(row(self.kind_box, self.measure_button, self.cancel_button, stretch=0))
+        layout.addWidget(self.bar)
+        layout.addWidget(self.picture)
+        layout.addWidget(row(self.tracks_button, self.larger_button))
+        layout.addWidget(self.outcome)
+        controller.session_changed.connect(self._on_session)
+        controller.run_changed.connect(self.update_state)
+        controller.at_close(self._close_dock)
+        self.update_state()
+
+    def measure(self) -> None:
+        """Measure in the background and show the chosen plot."""
+        session, kind = self._controller.session, self.kind_box.currentData()
+        if session is None or self._job is not None:
+            return
+
+        def work(job: Job) -> Measured:
+            def told(done: int, total: int) -> None:
+                if job.stopping():
+                    raise _Cancelled("The measurement was cancelled.")
+                job.report((done, total))
+
+            return measured(session, kind, told)
+
+        self._job = Job(
+            "measuring", work, done=self._done, failed=self._failed, reported=self._progressed,
+            finished=self._finished,
+        )  # fmt: skip
+        self._controller.runner.submit(self._job, "files")
+        self.update_state()
+
+    def cancel(self) -> None:
+        """Stop measuring."""
+        if self._job is not None:
+            self._job.stop()
+
+    def show_tracks(self) -> None:
+        """Add a Tracks layer of what was measured, in place of an earlier one."""
+        controller, found = self._controller, self._measured
+        if found is None or controller.image is None or controller.geometry is None:
+            return
+        geometry = controller.geometry
+        if geometry.walk != 0 or geometry.ndim not in (3, 4):
+            set_note(self.outcome, "A Tracks layer runs along the first axis, and this session walks another one.")
+            return
+        from napari.layers import Tracks as TracksLayer
+
+        if TRACKS_NAME in controller.viewer.layers:
+            controller.viewer.layers.remove(TRACKS_NAME)
+        data = in_layer(found.tracks, geometry)
+        if not len(data):
+            set_note(self.outcome, "No object has a pixel, so there is no track to show.")
+            return
+        place = transform_of(controller.image)
+        layer = TracksLayer(
+            data, graph=found.tracks.graph, properties=found.tracks.properties, name=TRACKS_NAME, **place
+        )
+        controller.viewer.add_layer(layer)
+
+    def show_larger(self) -> None:
+        """Show the plot in a dock below the image."""
+        if self._measured is None:
+            return
+        self._close_dock()
+        large = Picture()
+        large.setProperty("fills", True)
+        large.setMinimumSize(200, 130)
+        large.show_pixels(self._measured.picture)
+        self._dock = self._controller.viewer.window.add_dock_widget(large, name=DOCK_NAME, area="bottom")
+
+    def _close_dock(self) -> None:
+        dock, self._dock = self._dock, None
+        if dock is not None:
+            try:
+                self._controller.viewer.window.remove_dock_widget(dock)
+            except (LookupError, RuntimeError):
+                return
+
+    def _progressed(self, value: tuple[int, int]) -> None:
+        done, total = value
+        self.bar.setRange(0, total)
+        self.bar.setValue(done)
+
+    def _done(self, found: Measured) -> None:
+        self._measured = found
+        self.picture.show_pixels(found.picture)
+        count, unit = len(found.table.object_ids()), found.table.calibration.length_unit
+        set_note(
+            self.outcome,
+            f"{count} {'object' if count == 1 else 'objects'}, {len(found.table)} measurements, lengths in {unit}. Export them under Measurements.",
+        )
+
+    def _failed(self, error: Sam2VideoError) -> None:
+        set_note(self.outcome, str(error))
+        if not isinstance(error, _Cancelled):
+            self._controller.error(error)
+
+    def _finished(self) -> None:
+        self._job = None
+        self.update_state()
+
+    def _on_session(self) -> None:
+        self._measured = None
+        set_note(self.outcome, "")
+        self._close_dock()
+        self.update_state()
+
+    def update_state(self) -> None:
+        """Enable what can be done now."""
+        working, known = self._job is not None, self._measured is not None
+        self.measure_button.setEnabled(self._controller.session is not None and not working)
+        self.cancel_button.setVisible(working)
+        self.bar.setVisible(working)
+        self.picture.setVisible(known)
+        self.tracks_button.setEnabled(known)
+        self.larger_button.setEnabled(known)
+
+
+def measured(session: Session, kind: str, told: Any) -> Measured:
+    """Measure a session and draw one plot; runs in the background."""
+    from napari_sam2_video.export.plots import PLOTS, draw, plot_trajectories
+    from napari_sam2_video.masks.measure import measure
+    from napari_sam2_video.masks.tracks import tracks
+
+    table = measure(session.result(), intensity=False, progress=told)
+    colors = {entry.id: entry.color for entry in session.objects}
+    plot = PLOTS[kind][1]
+    figure = plot(table, colors)
+    if plot is plot_trajectories:
+        figure = plot_trajectories(table, colors, shape_yx=session.shape_yx)
+    return Measured(table, tracks(table, session.objects), draw(figure, width=PIXELS_WIDE))
+
+
+def in_layer(found: Tracks, geometry: Geometry) -> npt.NDArray[np.float64]:
+    """Vertices of tracks as ``(id, data coordinates of the image layer)``."""
+    ids, frames, y, x = found.data.T
+    points = np.tile(geometry.to_data(0, 0.0, 0.0), (len(ids), 1))
+    points[:, geometry.walk] = frames
+    points[:, geometry.plane[0]] = y
+    points[:, geometry.plane[1]] = x
+    return np.column_stack([ids, points])

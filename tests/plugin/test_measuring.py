@@ -1,0 +1,99 @@
+"""Measuring in the widget: plots, a Tracks layer, and what is said where it cannot be."""
+
+import numpy as np
+import pytest
+
+from tests.plugin.conftest import N_FRAMES, make_frames, spots
+
+TRACKS_NAME = "SAM 2 tracks"
+
+
+@pytest.fixture
+def measured(at_work):
+    """A bench with one tracked and measured object."""
+    at_work.click(20, 20)
+    at_work.track()
+    at_work.widget.sections["measurements"].set_expanded(True)
+    at_work.press(at_work.widget.measurements.measure_button)
+    at_work.idle()
+    assert at_work.errors() == []
+    return at_work
+
+
+@pytest.mark.parametrize("kind", ["plot-areas", "plot-trajectories", "plot-msd"])
+def test_a_plot_is_shown_at_the_width_of_the_widget(at_work, kind):
+    at_work.click(20, 20)
+    at_work.track()
+    panel = at_work.widget.measurements
+    at_work.widget.sections["measurements"].set_expanded(True)
+    panel.kind_box.setCurrentIndex(panel.kind_box.findData(kind))
+    at_work.press(panel.measure_button)
+    at_work.idle()
+    assert at_work.errors() == []
+    assert panel.picture.isVisible()
+    assert 0 < panel.picture.pixmap().width() <= panel.picture.width() * panel.devicePixelRatioF()
+    assert panel.picture.height() > 100
+    assert "1 object, 8 measurements, lengths in px" in panel.outcome.text()
+
+
+def test_tracks_follow_the_object_in_the_world(measured):
+    panel = measured.widget.measurements
+    measured.press(panel.tracks_button)
+    measured.press(panel.tracks_button)
+    layers = [layer for layer in measured.viewer.layers if layer.name == TRACKS_NAME]
+    assert len(layers) == 1
+    data = np.asarray(layers[0].data)
+    assert data[:, 0].tolist() == [1] * N_FRAMES
+    for frame, y, x in data[:, 1:]:
+        np.testing.assert_allclose((y, x), spots(int(frame))[0], atol=2)
+    image = measured.controller.image
+    np.testing.assert_allclose(layers[0].data_to_world(data[3, 1:]), image.data_to_world(data[3, 1:]))
+
+
+def test_the_plot_has_a_dock_of_its_own_which_goes_with_the_session(measured):
+    panel = measured.widget.measurements
+    measured.press(panel.larger_button)
+    docks = measured.viewer.window.dock_widgets
+    assert "SAM 2 measurements" in docks
+    measured.controller.close_session()
+    measured.idle()
+    assert "SAM 2 measurements" not in measured.viewer.window.dock_widgets
+    assert not panel.tracks_button.isEnabled()
+    assert not panel.measure_button.isEnabled()
+
+
+def test_measuring_can_be_cancelled(at_work, monkeypatch):
+    at_work.click(20, 20)
+    at_work.track()
+    panel = at_work.widget.measurements
+    session, whole = at_work.session, at_work.session.result()
+
+    def slow(frame):
+        panel._job.stop()
+        return whole.labels(frame)
+
+    monkeypatch.setattr(session, "result", lambda: whole.__class__(whole.n_frames, whole.shape_yx, slow, whole.objects))
+    at_work.widget.sections["measurements"].set_expanded(True)
+    at_work.press(panel.measure_button)
+    at_work.idle()
+    assert "cancelled" in panel.outcome.text()
+    assert not panel.tracks_button.isEnabled()
+    assert panel.measure_button.isEnabled()
+    assert at_work.errors() == []
+
+
+def test_a_session_that_walks_another_axis_says_why_it_has_no_tracks_layer(bench):
+    here = bench(np.moveaxis(make_frames(), 0, 1))
+    here.viewer.dims.transpose()
+    here.viewer.dims.order = (1, 0, 2)
+    here.start()
+    assert here.controller.geometry.walk == 1
+    here.click(20, 20)
+    here.track()
+    panel = here.widget.measurements
+    here.widget.sections["measurements"].set_expanded(True)
+    here.press(panel.measure_button)
+    here.idle()
+    here.press(panel.tracks_button)
+    assert "runs along the first axis" in panel.outcome.text()
+    assert TRACKS_NAME not in here.viewer.layers
