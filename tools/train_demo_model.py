@@ -11,6 +11,7 @@ import datetime
 import json
 import os
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +20,10 @@ import torch
 import torch.distributed as dist
 import torch.multiprocessing as processes
 
-from demo_model.data import Dealer, build_cache
+from demo_model.data import MIXTURE, MOVING, SMALL_NUCLEI, Dealer, build_cache
 from demo_model.export import export_weights
 from demo_model.plot import plot_log
-from demo_model.schedule import STAGES, Stage
+from demo_model.schedule import SINGLE_MODES, STAGES, Stage
 from demo_model.start import prepare_start
 from demo_model.unroll import Unroller, lean_attention
 from napari_sam2_video.engine.build import build_network
@@ -31,6 +32,11 @@ from napari_sam2_video.models.presets import DEMO
 _ROOT = Path(__file__).resolve().parents[1]
 _AVERAGE_OVER = 250
 _STRETCH = 50
+CACHES: dict[str, tuple[int, int, dict[str, int]]] = {
+    "short": (2000, 12, MIXTURE),
+    "long": (260, 24, MOVING),
+    "crowded": (400, 2, {SMALL_NUCLEI: 1}),
+}
 
 
 class Trainer:
@@ -40,6 +46,7 @@ class Trainer:
         torch.manual_seed(seed)
         self._worker = worker
         self._workers = workers
+        self._chance = np.random.default_rng(seed + worker)
         self._folder = folder
         self._state = folder / "state.pt"
         self._log = folder / "log.jsonl"
@@ -98,25 +105,32 @@ class Trainer:
 
     def run(self, cache: Path, until: float) -> None:
         """Walk through the schedule until its end or until the clock reads `until`."""
-        dealer = Dealer(cache, 1 + 1000 * self.stage + self.step + 100_000 * self._worker)
+        seed = 1 + 1000 * self.stage + self.step + 100_000 * self._worker
+        dealers = {name: Dealer(cache / name, seed) for name in CACHES}
         while self.stage < len(STAGES):
             stage = STAGES[self.stage]
             self._resize(stage.side)
             while self.step < stage.steps:
-                self._stretch(stage, dealer)
+                self._stretch(stage, dealers)
                 self.save()
                 if self._shared(torch.tensor(float(time.time() > until))) > 0:
                     return
             self.stage, self.step = self.stage + 1, 0
             self.save()
 
-    def _stretch(self, stage: Stage, dealer: Dealer) -> None:
+    def _stretch(self, stage: Stage, dealers: dict[str, Dealer]) -> None:
         begun = time.time()
         lines: list[dict[str, float]] = []
         for _ in range(min(_STRETCH, stage.steps - self.step)):
-            batch = dealer.batch(stage.clips, stage.objects, stage.frames, stage.side, stage.modes)
+            weights = stage.weights
+            if self._chance.random() < stage.crowded:
+                batch = dealers["crowded"].batch(2, 8, 1, stage.side, SINGLE_MODES)
+                weights = replace(weights, unwatched=0)
+            else:
+                dealer = dealers[stage.recordings]
+                batch = dealer.batch(stage.clips, stage.objects, stage.frames, stage.side, stage.modes)
             with torch.autocast("cpu", torch.bfloat16):
-                result = self.unroller(batch, stage.weights)
+                result = self.unroller(batch, weights)
             for group in self.optimiser.param_groups:
                 group["lr"] = stage.rate_at(self.step)
             self.optimiser.zero_grad()
@@ -181,7 +195,6 @@ def work(worker: int, workers: int, chosen: argparse.Namespace, until: float) ->
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--folder", type=Path, default=_ROOT / "training")
-    parser.add_argument("--recordings", type=int, default=2000)
     parser.add_argument("--minutes", type=float, default=600, help="stop after so long; resume later")
     parser.add_argument("--workers", type=int, default=2, help="processes; each takes a share of every batch")
     parser.add_argument("--seed", type=int, default=0)
@@ -196,7 +209,8 @@ def main() -> None:
         print(export_weights(chosen.folder / "state.pt"))
         return
     until = time.time() + 60 * chosen.minutes
-    build_cache(chosen.folder / "cache", chosen.recordings, 12)
+    for name, (clips, frames, mixture) in CACHES.items():
+        build_cache(chosen.folder / "cache" / name, clips, frames, mixture)
     (chosen.folder / "workers").unlink(missing_ok=True)
     processes.spawn(work, (chosen.workers, chosen, until), nprocs=chosen.workers)
 

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 SIDE = 256
 TRAINING_SEED = 1_000_000
 SMALL_NUCLEI = "small nuclei"
-_WEIGHTS = {"cells": 5, "phase": 3, "video": 4, "nuclei": 4, "organs": 4, "ct": 3, SMALL_NUCLEI: 2}
+MIXTURE = {"cells": 5, "phase": 3, "video": 4, "nuclei": 4, "organs": 4, "ct": 3, SMALL_NUCLEI: 2}
+MOVING = {"cells": 5, "phase": 3, "video": 4, "nuclei": 1, "organs": 1, "ct": 1}
 _CT_WINDOW = (-160.0, 240.0)
 
 
@@ -37,19 +38,20 @@ def to_display(frames: NDArray[Any]) -> NDArray[np.uint8]:
     return np.asarray(np.clip(np.rint(scaled), 0, 255).astype(np.uint8))
 
 
-def training_clip(index: int, frames: int) -> SyntheticClip:
+def training_clip(index: int, frames: int, mixture: dict[str, int]) -> SyntheticClip:
     """The training recording of this index; its seed lies far above those of the evaluation."""
-    order = [kind for kind, weight in _WEIGHTS.items() for _ in range(weight)]
+    order = [kind for kind, weight in mixture.items() for _ in range(weight)]
     kind = order[index % len(order)]
     seed = TRAINING_SEED + index
     if kind != SMALL_NUCLEI:
         return make_clip(kind, seed, frames=frames, size=(SIDE, SIDE))
     rng = np.random.default_rng(seed)
-    images, labels = nuclei(rng, frames, (SIDE, SIDE), scale=rng.uniform(0.4, 0.65))
+    spread = rng.uniform(0.2, 0.9) if len(mixture) == 1 else 0.0
+    images, labels = nuclei(rng, frames, (SIDE, SIDE), scale=rng.uniform(0.38, 0.65), spread=spread)
     return SyntheticClip(np.rint(images * 1000).clip(0, 65535).astype(np.uint16), labels, kind, seed)
 
 
-def _render(job: tuple[int, int]) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+def _render(job: tuple[int, int, dict[str, int]]) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     clip = training_clip(*job)
     shown = to_display(clip.frames)
     if shown.ndim == 3:
@@ -57,9 +59,9 @@ def _render(job: tuple[int, int]) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]
     return shown, clip.labels.astype(np.uint8)
 
 
-def build_cache(folder: Path, clips: int, frames: int, workers: int = 2) -> None:
+def build_cache(folder: Path, clips: int, frames: int, mixture: dict[str, int], workers: int = 2) -> None:
     """Write `clips` recordings of `frames` frames to `folder`, unless it holds just those already."""
-    wanted = {"clips": clips, "frames": frames, "side": SIDE, "weights": _WEIGHTS}
+    wanted = {"clips": clips, "frames": frames, "side": SIDE, "weights": mixture}
     note = folder / "cache.json"
     if note.exists() and json.loads(note.read_text()) == wanted:
         return
@@ -68,7 +70,7 @@ def build_cache(folder: Path, clips: int, frames: int, workers: int = 2) -> None
     images = np.lib.format.open_memmap(folder / "images.npy", "w+", np.uint8, (*shape, 3))
     labels = np.lib.format.open_memmap(folder / "labels.npy", "w+", np.uint8, shape)
     with ProcessPoolExecutor(workers) as pool:
-        jobs = ((index, frames) for index in range(clips))
+        jobs = ((index, frames, mixture) for index in range(clips))
         for index, (image, label) in enumerate(pool.map(_render, jobs, chunksize=16)):
             images[index], labels[index] = image, label
     images.flush()

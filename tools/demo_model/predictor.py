@@ -89,12 +89,12 @@ class Follower:
         _, ids, logits = self._predictor.add_new_points_or_box(self._state, frame, object_id, **prompt)
         return np.asarray(logits[ids.index(object_id), 0].numpy() > 0)
 
-    def follow(self) -> dict[int, NDArray[np.bool_]]:
-        """(T, Y, X) masks of each object from the first frame on."""
+    def follow(self, first: int = 0) -> dict[int, NDArray[np.bool_]]:
+        """(T, Y, X) masks of each object from the frame `first` on; empty before it."""
         shape = (self._state["num_frames"], self._state["video_height"], self._state["video_width"])
         masks = {object_id: np.zeros(shape, bool) for object_id in self._state["obj_ids"]}
         with contextlib.redirect_stderr(io.StringIO()):
-            for t, ids, logits in self._predictor.propagate_in_video(self._state, start_frame_idx=0):
+            for t, ids, logits in self._predictor.propagate_in_video(self._state, start_frame_idx=first):
                 for row, object_id in enumerate(ids):
                     masks[object_id][t] = logits[row, 0].numpy() > 0
         return masks

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from demo_model.unroll import Weights
 
-_MODES = {"box": 0.4, "point": 0.45, "points": 0.15}
+SINGLE_MODES = {"box": 0.4, "point": 0.45, "points": 0.15}
 _CLIP_MODES = {"box": 0.37, "point": 0.38, "points": 0.1, "mask": 0.15}
 
 
@@ -21,6 +21,10 @@ class Stage:
         Side in pixels of the network's image.
     clips, objects, frames : int
         Clips in one worker's share of a batch, objects followed in each, frames of each.
+    recordings : str
+        Cache to take clips from, ``"short"`` or ``"long"``.
+    crowded : float
+        Part of the steps that are spent on single frames of many small nuclei instead.
     rate : float
         Highest learning rate; it rises over `warmup` steps and falls on a half cosine to `floor` of it.
     """
@@ -34,6 +38,8 @@ class Stage:
     rate: float
     weights: Weights
     modes: dict[str, float] = field(default_factory=lambda: _CLIP_MODES)
+    recordings: str = "short"
+    crowded: float = 0.0
     warmup: int = 100
     floor: float = 0.1
 
@@ -44,9 +50,12 @@ class Stage:
 
 
 STAGES = (
-    Stage("look", 900, 128, 6, 6, 1, 1.2e-3, Weights(2.0, 1.0, True), _MODES, floor=0.7),
-    Stage("outline", 1100, 128, 8, 6, 1, 1e-3, Weights(0.5, 0.5, False, 0.2), _MODES, floor=0.5),
+    Stage("look", 900, 128, 6, 6, 1, 1.2e-3, Weights(2.0, 1.0, True), SINGLE_MODES, floor=0.7),
+    Stage("outline", 1100, 128, 8, 6, 1, 1e-3, Weights(0.5, 0.5, False, 0.2), SINGLE_MODES, floor=0.5),
     Stage("remember", 800, 128, 2, 4, 4, 8e-4, Weights(0.3, 0.2, False, 0.25), floor=0.7),
-    Stage("finish", 800, 256, 1, 6, 3, 5e-4, Weights(0.1, 0.0, False, 0.2), floor=0.1, warmup=20),
-    Stage("endure", 150, 256, 1, 5, 9, 1e-4, Weights(0.1, 0.0, False, 0.2, 6), floor=0.02, warmup=10),
-)
+    Stage("enlarge", 500, 256, 1, 6, 3, 5e-4, Weights(0.1, 0.0, False, 0.2), floor=0.8, warmup=20),
+    Stage(
+        "endure", 350, 256, 1, 4, 12, 4e-4, Weights(0.1, 0.0, False, 0.3, 9),
+        floor=0.04, warmup=10, recordings="long", crowded=0.2,
+    ),
+)  # fmt: skip

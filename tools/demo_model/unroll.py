@@ -100,7 +100,8 @@ class Unroller(nn.Module):
             return network._prepare_backbone_features(picked)[1:]  # type: ignore[no-any-return]
 
         past: dict[str, dict[int, Any]] = {"cond_frame_outputs": {}, "non_cond_frame_outputs": {}}
-        corrected = int(self._rng.integers(frames)) if self._rng.random() < weights.correction else -1
+        helping = self._rng.random() < weights.correction
+        corrected = int(self._rng.integers(weights.unwatched, max(frames - 1, 1))) if helping else -1
         ious, presence, helped = [], [], []
         passes = 0
         for t in range(frames):

@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 
 
 def nuclei(
-    rng: np.random.Generator, frames: int, size: tuple[int, int], *, scale: float = 1.0
+    rng: np.random.Generator, frames: int, size: tuple[int, int], *, scale: float = 1.0, spread: float = 0.0
 ) -> tuple[NDArray[np.float64], NDArray[np.uint16]]:
     """Ellipsoidal nuclei of a fluorescence stack; brightness 0 … 1 (T, Y, X) and truth (T, Y, X).
 
-    `scale` below 1 makes them smaller and more.
+    `scale` below 1 makes them smaller and more; `spread` makes their brightness uneven (deviation of its logarithm).
     """
     side = min(size) * scale
     contrast = rng.uniform(0.35, 0.7)
@@ -35,6 +35,7 @@ def nuclei(
     edge = rng.uniform(0.8, 2.0)
     grain = rng.uniform(3, 8)
     roughness = rng.uniform(0.02, 0.1)
+    uneven = np.exp(spread * rng.standard_normal(kept.size)) if spread else np.ones(kept.size)
     actors = []
     for n in range(kept.size):
         middle = rng.uniform(-0.1, 1.1) * frames
@@ -47,7 +48,7 @@ def nuclei(
                 aspects=np.full(frames, np.clip(elongation + rng.normal(0, 0.1), 1.0, 1.9)),
                 turns=np.full(frames, rng.uniform(0, np.pi)),
                 waves=wobble(rng, frames, roughness, 10),
-                level=background + contrast * rng.uniform(0.6, 1.2),
+                level=background + contrast * rng.uniform(0.6, 1.2) * uneven[n],
                 edge=edge,
                 depth=abs(middle - frames / 2) / frames,
                 texture=smooth_field(rng, size, grain) * rng.uniform(0.03, 0.18),
