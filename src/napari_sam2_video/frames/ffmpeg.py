@@ -7,6 +7,7 @@ import queue
 import subprocess
 import sys
 import threading
+import time
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +26,7 @@ TIMEOUT = 60.0
 
 _PIPE_BYTES = 1 << 20
 _LINES_KEPT = 40
+_GRACE = 5.0
 _NO_WINDOW = 0x08000000 if sys.platform == "win32" else 0
 
 
@@ -66,6 +68,8 @@ class Running:
         Bytes a piece.
     ahead : int
         Pieces read ahead at most.
+    spare : deque of ndarray, optional
+        Arrays of a piece's bytes whose memory may be used again.
     on_line : callable, optional
         Called with each line that ffmpeg says, on another thread.
     timeout : float
@@ -78,12 +82,14 @@ class Running:
         piece: int,
         *,
         ahead: int = 8,
+        spare: deque[npt.NDArray[Any]] | None = None,
         on_line: Callable[[str], None] | None = None,
         timeout: float | None = None,
     ) -> None:
         self._piece = piece
         self._timeout = TIMEOUT if timeout is None else timeout
         self._on_line = on_line
+        self._spare: deque[npt.NDArray[Any]] = deque() if spare is None else spare
         self._pieces: queue.Queue[npt.NDArray[np.uint8] | None] = queue.Queue(max(1, ahead))
         self._ended = threading.Event()
         self.lines: deque[str] = deque(maxlen=_LINES_KEPT)
@@ -113,11 +119,14 @@ class Running:
             ) from None
 
     def finish(self) -> int:
-        """Wait for the end and return ffmpeg's code."""
+        """Wait for the end and return ffmpeg's code, negative where it did not end by itself."""
         for thread in self._threads:
             thread.join(self._timeout)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(_GRACE)
         self.kill()
-        return int(self._process.returncode)
+        code = self._process.returncode
+        return -1 if code is None else int(code)
 
     def kill(self) -> None:
         """End ffmpeg and its threads; a second call does nothing."""
@@ -125,24 +134,32 @@ class Running:
         if self._process.poll() is None:
             self._process.kill()
         others = [thread for thread in self._threads if thread is not threading.current_thread()]
-        while any(thread.is_alive() for thread in others):
+        deadline = time.monotonic() + _GRACE
+        while any(thread.is_alive() for thread in others) and time.monotonic() < deadline:
             with contextlib.suppress(queue.Empty):
                 self._pieces.get_nowait()
             for thread in others:
                 thread.join(0.01)
-        self._process.wait()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(_GRACE)
 
     def _read_output(self) -> None:
         output: Any = self._process.stdout
         with output:
             while not self._ended.is_set():
-                values = np.empty(self._piece, np.uint8)
+                values = self._buffer()
                 got = _fill(output, memoryview(values.data))
                 if got:
                     self._pieces.put(values[:got])
                 if got < self._piece:
                     break
         self._pieces.put(None)
+
+    def _buffer(self) -> npt.NDArray[np.uint8]:
+        try:
+            return self._spare.pop().reshape(-1).view(np.uint8)
+        except IndexError:
+            return np.empty(self._piece, np.uint8)
 
     def _read_lines(self) -> None:
         errors: Any = self._process.stderr

@@ -212,16 +212,14 @@ class Recording(ABC):
 class PlanesRecording(Recording):
     """A recording that is stored plane by plane: its last axes are those of a plane.
 
-    A backend gives the plane's own axes count as `plane_ndim` (2, or 3 with RGB samples), `_plane`, and
-    `keeps_planes`: whether it keeps the arrays that it gives out, so that they have to be copied.
+    A backend gives the plane's own axes count as `plane_ndim` (2, or 3 with RGB samples) and `_plane`.
     """
 
     plane_ndim: int = 2
-    keeps_planes: bool = False
 
     @abstractmethod
     def _plane(self, number: int, rows: slice) -> npt.NDArray[Any]:
-        """Rows of plane `number`, counted over the leading axes in C order; `rows` has step 1."""
+        """Rows of plane `number`, counted over the leading axes in C order, as a fresh array; `rows` has step 1."""
 
     def _read(self, index: tuple[AxisIndex, ...]) -> npt.NDArray[Any]:
         leading = index[: -self.plane_ndim]
@@ -235,7 +233,7 @@ class PlanesRecording(Recording):
         kept = tuple(n for n, chosen in zip(counts, leading, strict=True) if isinstance(chosen, slice))
         for n, numbers in enumerate(product(*wanted)):
             plane = self._plane(sum(map(operator.mul, numbers, steps)), rows)[(rest, *within[1:])]
-            if math.prod(counts) == 1 and not self.keeps_planes:
+            if math.prod(counts) == 1:
                 return plane.reshape(kept + plane.shape)
             if planes is None:
                 planes = np.empty((math.prod(counts), *plane.shape), self.dtype)

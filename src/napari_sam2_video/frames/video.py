@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 import threading
 import weakref
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +24,7 @@ CACHE_BYTES = 256 << 20
 """Most memory that decoded frames of one video take."""
 
 _NEAR = 16
+_SPARE = 4
 
 
 def open_video(path: Path, *, cache_bytes: int = CACHE_BYTES, timeout: float | None = None) -> VideoRecording:
@@ -65,8 +66,6 @@ class VideoRecording(PlanesRecording):
         Seconds from the first frame to each.
     """
 
-    keeps_planes = True
-
     def __init__(
         self, path: Path, stream: Path, probe: Probe, index: VideoIndex, cache_bytes: int, timeout: float | None
     ) -> None:
@@ -78,6 +77,7 @@ class VideoRecording(PlanesRecording):
         self._timeout = timeout
         self._lock = threading.RLock()
         self._cached: OrderedDict[int, npt.NDArray[Any]] = OrderedDict()
+        self._spare: deque[npt.NDArray[Any]] = deque(maxlen=_SPARE)
         self._room = max(1, cache_bytes // picture.frame_bytes)
         self._whole: dict[int, frozenset[int]] = {}
         self._unreadable = set(index.lost)
@@ -117,7 +117,7 @@ class VideoRecording(PlanesRecording):
     def _plane(self, number: int, rows: slice) -> npt.NDArray[Any]:
         with self._lock:
             try:
-                return self._frame(number)[rows]
+                return self._frame(number)[rows].copy()
             except FfmpegHungError as error:
                 self._stop()
                 raise FrameError(f"Frame {number} of {self.path} could not be read in time: {error}") from error
@@ -147,7 +147,7 @@ class VideoRecording(PlanesRecording):
         # A seek may land late: then try one key earlier, and at last decode from the beginning.
         for start in dict.fromkeys((chunk or None, chunk - 1 if chunk > 1 else None, None)):
             self._stop()
-            decoder = Decoder(self._stream, self._index, self._picture, start, timeout=self._timeout)
+            decoder = Decoder(self._stream, self._index, self._picture, start, spare=self._spare, timeout=self._timeout)
             self._running.append(decoder)
             found, settled = self._advance(decoder, number)
             if found is not None or settled:
@@ -210,7 +210,7 @@ class VideoRecording(PlanesRecording):
         self._cached[number] = frame_yx
         self._cached.move_to_end(number)
         while len(self._cached) > self._room:
-            self._cached.popitem(last=False)
+            self._spare.append(self._cached.popitem(last=False)[1])
 
     def _size_error(self) -> FrameError:
         assert self._other_size is not None

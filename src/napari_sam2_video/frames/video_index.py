@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from array import array
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import pairwise
@@ -14,14 +15,14 @@ from napari_sam2_video.errors import RecordingError
 from napari_sam2_video.frames.ffmpeg import Running, input_of
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Iterator
     from pathlib import Path
 
     import numpy.typing as npt
 
 _NO_PTS = -(2**63)
-_NOT_KEY, _CORRUPT, _DISCARD = "F=", 2, 4
-_PIECE = 1 << 18
+_CORRUPT, _DISCARD = 2, 4
+_PIECE = 4096
 _TEXT_CODECS = ("ansi", "bintext", "xbin", "idf")
 _SMALL_PACKET = 16
 _STEADY = 8
@@ -128,38 +129,43 @@ def read_index(path: Path, *, shared_stamps: bool = False, timeout: float | None
         If there are none.
     """
     arguments = ["-v", "level+warning", "-copyts", *input_of(path), "-map", "0:V:0", "-c", "copy", "-copyinkf"]
-    running = Running([*arguments, "-f", "framecrc", "-"], _PIECE, timeout=timeout)
+    running = Running([*arguments, "-flush_packets", "1", "-f", "framecrc", "-"], _PIECE, timeout=timeout)
+    heading: list[str] = []
+    rows = array("q")
     try:
-        pieces = []
-        while (piece := running.piece()) is not None:
-            pieces.append(piece.tobytes())
-        running.finish()
+        for line in _lines(running):
+            (_add_row(rows, line) if line[:1].isdigit() else heading.append(line))
+        code = running.finish()
     finally:
         running.kill()
-    return parse_index(
-        b"".join(pieces).decode("ascii", errors="replace"),
-        path,
-        tuple(filter(_COMPLAINT.search, running.lines)),
-        shared_stamps,
-    )
+    if code < 0:
+        raise RecordingError(f"ffmpeg was ended while it read the packets of {path}; open the video again.")
+    complaints = tuple(filter(_COMPLAINT.search, running.lines))
+    return _index_of("\n".join(heading), np.array(rows, np.int64).reshape(-1, 5), path, complaints, shared_stamps)
 
 
-def parse_index(text: str, path: Path, complaints: Sequence[str] = (), shared_stamps: bool = False) -> VideoIndex:
-    """Make the index of what ffmpeg's framecrc says.
+def _lines(running: Running) -> Iterator[str]:
+    rest = b""
+    while (piece := running.piece()) is not None:
+        *lines, rest = (rest + piece.tobytes()).split(b"\n")
+        yield from (line.decode("ascii", errors="replace") for line in lines)
 
-    Raises
-    ------
-    UnstampedError, RecordingError
-        As `read_index`.
-    """
-    base = re.search(r"^#tb 0: (\d+)/(\d+)", text, re.MULTILINE)
-    codec = re.search(r"^#codec_id 0: (\S+)", text, re.MULTILINE)
-    rows = [line.split(",") for line in text.splitlines() if line[:1].isdigit()]
-    if base is None or not rows or (codec is not None and codec[1] in _TEXT_CODECS):
+
+def _add_row(rows: array[int], line: str) -> None:
+    """Add dts, pts, duration, size and flags of a packet; a packet without flags is a key."""
+    fields = line.split(",")
+    flags = next((field.strip()[2:] for field in fields[6:] if field.strip().startswith("F=")), "1")
+    rows.extend((*map(int, fields[1:5]), int(flags, 16)))
+
+
+def _index_of(
+    heading: str, rows: npt.NDArray[np.int64], path: Path, complaints: tuple[str, ...], shared_stamps: bool
+) -> VideoIndex:
+    base = re.search(r"^#tb 0: (\d+)/(\d+)", heading, re.MULTILINE)
+    codec = re.search(r"^#codec_id 0: (\S+)", heading, re.MULTILINE)
+    if base is None or not len(rows) or (codec is not None and codec[1] in _TEXT_CODECS):
         raise RecordingError(f"{path} holds no pictures; choose a video, a TIFF, or a folder of images.")
-    dts, pts, durations, sizes = (np.array([int(row[n]) for row in rows], np.int64) for n in range(1, 5))
-    flags = [next((field.strip()[2:] for field in row[6:] if field.strip().startswith(_NOT_KEY)), None) for row in rows]
-    bits = np.array([1 if flag is None else int(flag, 16) for flag in flags], np.int64)
+    dts, pts, durations, sizes, bits = rows.T
     shown = (bits & _DISCARD) == 0
     damaged_end = bool(bits[-1] & _CORRUPT)
     if damaged_end:
@@ -185,7 +191,7 @@ def parse_index(text: str, path: Path, complaints: Sequence[str] = (), shared_st
         time_base=Fraction(int(base[1]), int(base[2])),
         end=int(pts[last] + max(0, durations[last])),
         codec=codec[1] if codec else "",
-        complaints=tuple(complaints),
+        complaints=complaints,
         damaged_end=damaged_end,
         damaged=bool((bits & _CORRUPT).any()) or bool(complaints),
     )
