@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import functools
 import itertools
-from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -18,6 +17,9 @@ from napari_sam2_video.engine.sam2 import Sam2Model
 from napari_sam2_video.engine.tracker import Tracker
 from napari_sam2_video.models.presets import PRESETS
 from napari_sam2_video.types import PointPrompt, TrackSettings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 PREDICTOR = "sam2.sam2_video_predictor.SAM2VideoPredictor"
 _BIAS = "sam_mask_decoder.pred_obj_score_head.layers.2.bias"

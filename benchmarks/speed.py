@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
+
 from benchmarks.race import race
 from benchmarks.sides import Ours, Scene, Theirs, disagreement, our_model, their_model
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 Row = dict[str, Any]
 
@@ -32,9 +35,7 @@ def first_pass(preset: str, size: int, objects: int, frames: int, device: str = 
     ours, theirs, wait = _sides(preset, size, frames, device)
     result = race(ours.first_pass(objects), theirs.first_pass(objects), wait)
     exact = objects == 1 and device == "cpu"
-    return _named(
-        result.figures(), preset, size, objects, device, disagreement(ours, theirs), 0.0 if exact else 1e-4
-    )
+    return _named(result.figures(), preset, size, objects, device, disagreement(ours, theirs), 0.0 if exact else 1e-4)
 
 
 def corrected(preset: str, size: int, objects: int, frames: int, device: str = "cpu") -> Row:
@@ -45,21 +46,4 @@ def corrected(preset: str, size: int, objects: int, frames: int, device: str = "
     middle = frames // 2
     result = race(ours.correct(middle), theirs.correct(middle), wait)
     exact = objects == 1 and device == "cpu"
-    return _named(
-        result.figures(), preset, size, objects, device, disagreement(ours, theirs), 0.0 if exact else 1e-4
-    )
-
-
-def table(rows: list[Row]) -> str:
-    """Markdown table of rows."""
-    lines = [
-        "| model | px | objects | device | frames | ours ms | Meta ms | ratio | ratio (CPU time) | logits |",
-        "|---|---|---|---|---|---|---|---|---|---|",
-    ]
-    for row in rows:
-        lines.append(
-            f"| {row['model']} | {row['size']} | {row['objects']} | {row['device']} | {row['frames']} "
-            f"| {row['ours_ms']:.1f} | {row['theirs_ms']:.1f} | {row['ratio']:.2f} | {row['ratio_cpu']:.2f} "
-            f"| {row['logits']} |"
-        )
-    return "\n".join(lines)
+    return _named(result.figures(), preset, size, objects, device, disagreement(ours, theirs), 0.0 if exact else 1e-4)

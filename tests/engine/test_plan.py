@@ -140,3 +140,9 @@ def test_fences_are_never_walked_over_and_no_frame_twice_in_one_direction(
         changed = prompted if not directions.any() else dirty & prompted
         assert not set(walked) & (fences - changed - {p.start for p in plan.passes})
     assert plan.total == len(plan.frames("forward")) + len(plan.frames("backward"))
+
+
+def test_a_gap_behind_a_changed_frame_is_filled_up_to_that_frame_only():
+    left = state([0, 7], dirty=[7], tracked=[(0, 5, -1), (7, 19, -1)])
+    plan = plan_run([left], TrackSettings("forward", 0, 8), N)
+    assert spans(plan) == [(1, "forward", 6, 6), (1, "forward", 7, 7)]

@@ -144,7 +144,11 @@ class Attention:
         turns = attention.freqs_cis.to(self._device)
         q = _turned(attention.q_proj(queries), turns, 1).expand(memory.shape[0], -1, -1)
         k = _turned(attention.k_proj(keys), turns, spatial)
-        if self._device == "cpu" and turns.shape[0] <= _SMALL_MAP and attention.kv_in_dim * 4 <= attention.embedding_dim:
+        if (
+            self._device == "cpu"
+            and turns.shape[0] <= _SMALL_MAP
+            and attention.kv_in_dim * 4 <= attention.embedding_dim
+        ):
             scores = torch.bmm(q * attention.internal_dim**-0.5, k.transpose(1, 2))
             read = attention.v_proj(torch.bmm(torch.softmax(scores, -1), memory))
         else:

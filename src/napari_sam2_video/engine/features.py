@@ -10,16 +10,21 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from napari_sam2_video.errors import EngineError
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
     import numpy.typing as npt
 
-    from napari_sam2_video.engine.sam2 import Embedding, Sam2Model
+    from napari_sam2_video.engine.sam2 import Sam2Model
+    from napari_sam2_video.engine.values import Embedding
     from napari_sam2_video.types import FrameSource
 
 DEFAULT_MEMORY_BYTES = 1 << 30
+MEMORY_VARIABLE = "NAPARI_SAM2_VIDEO_CACHE_MB"
+DISK_VARIABLE = "NAPARI_SAM2_VIDEO_DISK_CACHE_MB"
 
 
 class FeatureCache:
@@ -96,6 +101,28 @@ class FeatureCache:
                 self._bytes -= dropped.nbytes
 
 
+def default_cache(folder: Path | None = None) -> FeatureCache:
+    """Cache as the environment wants it.
+
+    Parameters
+    ----------
+    folder : Path, optional
+        Where embeddings may be written. They are if ``NAPARI_SAM2_VIDEO_DISK_CACHE_MB`` names a quota above 0.
+        ``NAPARI_SAM2_VIDEO_CACHE_MB`` is the budget in memory, 1024 if not set.
+    """
+    memory = _megabytes(MEMORY_VARIABLE, DEFAULT_MEMORY_BYTES)
+    return FeatureCache(memory, folder=folder, disk_bytes=_megabytes(DISK_VARIABLE, 0))
+
+
+def _megabytes(variable: str, otherwise: int) -> int:
+    text = os.environ.get(variable, "").strip()
+    if not text:
+        return otherwise
+    if not text.isdecimal():
+        raise EngineError(f"{variable} must be a whole number of megabytes, not {text!r}.")
+    return int(text) << 20
+
+
 class _Disk:
     """Embeddings in files, oldest access first out. A cache: a file that cannot be read or written is no error."""
 
@@ -103,7 +130,10 @@ class _Disk:
         self._folder = folder
         self._limit = limit
         self._sizes: OrderedDict[str, int] = OrderedDict()
+        self._lock = threading.Lock()
         if folder.is_dir():
+            for left in folder.glob(".*.part"):
+                left.unlink(missing_ok=True)
             files = sorted(folder.glob("*.npz"), key=lambda f: f.stat().st_mtime)
             self._sizes.update((f.name, f.stat().st_size) for f in files)
         self._total = sum(self._sizes.values())
@@ -118,11 +148,19 @@ class _Disk:
         return self._name(key) in self._sizes
 
     def get(self, key: tuple[str, int], device: str) -> Embedding | None:
+        with self._lock:
+            return self._read(key, device)
+
+    def put(self, key: tuple[str, int], embedding: Embedding) -> None:
+        with self._lock:
+            self._write(key, embedding)
+
+    def _read(self, key: tuple[str, int], device: str) -> Embedding | None:
         import zipfile
 
         import torch
 
-        from napari_sam2_video.engine.sam2 import Embedding
+        from napari_sam2_video.engine.values import Embedding
 
         name = self._name(key)
         if name not in self._sizes:
@@ -139,7 +177,7 @@ class _Disk:
             planes = [p.view(torch.bfloat16) if p.dtype == torch.int16 else p for p in planes]
         return Embedding(*(p.to(device) for p in planes))
 
-    def put(self, key: tuple[str, int], embedding: Embedding) -> None:
+    def _write(self, key: tuple[str, int], embedding: Embedding) -> None:
         import torch
 
         name = self._name(key)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
@@ -184,7 +184,9 @@ def _passes(state: ObjectState, settings: TrackSettings, first: int, last: int, 
         yield from _continuations(state, tracked, settings, first, last)
         return
     fences = (state.fences | state.prompted) - changed
+    planned: set[int] = set()
     for origin, low, high in _stretches(changed, fences, first, last):
+        planned.update(range(low if settings.direction != "forward" else origin, high + 1))
         if settings.direction != "backward":
             yield Pass(state.object_id, "forward", origin, high, behind=behind(tracked, origin, "forward"))
             tracked = tracked.copy()
@@ -198,7 +200,8 @@ def _passes(state: ObjectState, settings: TrackSettings, first: int, last: int, 
             tracked = tracked.copy()
             tracked[low : origin + 1] = BACKWARD
     if not never and not named:
-        yield from _continuations(state, tracked, settings, first, last)
+        around = replace(state, fences=state.fences | planned)
+        yield from _continuations(around, tracked, settings, first, last)
 
 
 def behind(tracked: npt.NDArray[np.int8], frame: int, direction: Walk) -> tuple[int, ...]:

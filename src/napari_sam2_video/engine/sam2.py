@@ -7,15 +7,16 @@ keeps per thread, and leaves it before it returns. Arrays in ``(y, x)`` become t
 from __future__ import annotations
 
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from napari_sam2_video.engine.attend import Attention, sequence
-from napari_sam2_video.errors import DeviceMemoryError, EngineError, Sam2VideoError
-from napari_sam2_video.types import LEVEL_STEP
+from napari_sam2_video.engine.guard import engine_errors
+from napari_sam2_video.engine.levels import cut_levels
+from napari_sam2_video.engine.remember import encode_batch
+from napari_sam2_video.engine.values import Decoded, Embedding
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -28,85 +29,6 @@ if TYPE_CHECKING:
 
 _MEAN = (0.485, 0.456, 0.406)
 _STD = (0.229, 0.224, 0.225)
-_CHUNK_PIXELS = 1 << 24
-
-
-@dataclass(frozen=True)
-class Embedding:
-    """A frame as the mask decoder sees it.
-
-    Parameters
-    ----------
-    fine, middle : torch.Tensor, shapes (1, C / 8, S / 4, S / 4) and (1, C / 4, S / 8, S / 8)
-        High-resolution features, already projected for the decoder.
-    coarse : torch.Tensor, shape (1, C, S / 16, S / 16)
-        Features that attend to the memories.
-    """
-
-    fine: torch.Tensor
-    middle: torch.Tensor
-    coarse: torch.Tensor
-
-    @property
-    def nbytes(self) -> int:
-        """Size in bytes."""
-        return sum(x.numel() * x.element_size() for x in (self.fine, self.middle, self.coarse))
-
-
-@dataclass(frozen=True)
-class Decoded:
-    """Masks of a batch of B objects on one frame.
-
-    Parameters
-    ----------
-    logits : torch.Tensor of float32, shape (B, 1, S / 4, S / 4)
-        Mask logits; -1024 where the object is absent.
-    ious : torch.Tensor, shape (B,)
-        Predicted IoU of the masks.
-    pointers : torch.Tensor of float32, shape (B, C)
-        Object pointers.
-    scores : torch.Tensor, shape (B, 1)
-        Logits that the objects are on the frame.
-    """
-
-    logits: torch.Tensor
-    ious: torch.Tensor
-    pointers: torch.Tensor
-    scores: torch.Tensor
-
-
-@contextmanager
-def engine_errors(device: str) -> Iterator[None]:
-    """Turn what torch raises into one sentence of this package.
-
-    Raises
-    ------
-    DeviceMemoryError
-        If the device is out of memory.
-    EngineError
-        If the network fails in any other way.
-    """
-    import torch
-
-    try:
-        yield
-    except Sam2VideoError:
-        raise
-    except (torch.OutOfMemoryError, MemoryError) as error:
-        raise DeviceMemoryError(
-            f"The device {device} ran out of memory: choose a smaller model or image size, or track fewer objects "
-            "at a time; finished frames are kept and the run can be resumed."
-        ) from error
-    except RuntimeError as error:
-        text = str(error)
-        if "out of memory" in text or "can't allocate memory" in text:
-            raise DeviceMemoryError(
-                f"The device {device} ran out of memory: choose a smaller model or image size; finished frames are "
-                "kept and the run can be resumed."
-            ) from error
-        raise EngineError(
-            f"The network failed on {device}: {text.splitlines()[0] if text else 'no reason'}."
-        ) from error
 
 
 class Sam2Model:
@@ -146,6 +68,7 @@ class Sam2Model:
         self.image_size = int(network.image_size)
         with engine_errors(device):
             self._net = network.to(device).requires_grad_(False).eval()
+            _keep_position(self._net.image_encoder.trunk)
         self._attention = Attention(self._net, device)
         self._input_table = _input_table()
 
@@ -226,7 +149,9 @@ class Sam2Model:
             Number of frames of the recording; scales the time encoding of the pointers.
         """
         with self._context():
-            return self._decode(embedding, self._attention(embedding.coarse, recalls, n_frames), None, None, multimask=True)[0]
+            return self._decode(
+                embedding, self._attention(embedding.coarse, recalls, n_frames), None, None, multimask=True
+            )[0]
 
     def decode_points(
         self,
@@ -275,9 +200,8 @@ class Sam2Model:
             kinds = torch.from_numpy(labels)[None].to(self.device)
             if prior is not None:
                 prior = prior.to(self.device).clamp(-32.0, 32.0)
-            coarse = embedding.coarse
-            known = recall is not None
-            feature = self._attention(coarse, [recall], n_frames) if known else self._attention.plain(coarse)
+            coarse, attention = embedding.coarse, self._attention
+            feature = attention.plain(coarse) if recall is None else attention(coarse, [recall], n_frames)
             return self._decode(embedding, feature, (coords, kinds), prior, multimask=labels.size <= 1)
 
     def decode_mask(self, embedding: Embedding, mask_yx: npt.NDArray[np.bool_]) -> Decoded:
@@ -306,20 +230,20 @@ class Sam2Model:
         import torch.nn.functional as F
 
         with self._context():
-            batch = decoded.logits.shape[0]
+            size = (self.image_size,) * 2
+            if decoded.logits.shape[0] > 1:
+                masks = F.interpolate(decoded.logits, size=size, mode="bilinear", align_corners=False)
+                return encode_batch(self._net, embedding.coarse, masks, decoded.scores, prompted=prompted).to(
+                    torch.bfloat16
+                )
             # upstream resizes three masks and keeps one; torch rounds three channels differently from one
-            channels = 3 if batch == 1 and not prompted else 1
-            high_res = F.interpolate(
-                decoded.logits.expand(-1, channels, -1, -1),
-                size=(self.image_size,) * 2,
-                mode="bilinear",
-                align_corners=False,
-            )[:, :1]
-            coarse = sequence(embedding.coarse).expand(-1, batch, -1)
+            channels = 1 if prompted else 3
+            logits = decoded.logits.expand(-1, channels, -1, -1)
+            masks = F.interpolate(logits, size=size, mode="bilinear", align_corners=False)[:, :1]
             features, _ = self._net._encode_new_memory(
-                current_vision_feats=[coarse],
+                current_vision_feats=[sequence(embedding.coarse)],
                 feat_sizes=[tuple(embedding.coarse.shape[-2:])],
-                pred_masks_high_res=high_res,
+                pred_masks_high_res=masks,
                 object_score_logits=decoded.scores,
                 is_mask_from_pts=prompted,
             )
@@ -336,23 +260,8 @@ class Sam2Model:
         list of (origin_yx, levels)
             As in `napari_sam2_video.types.ObjectMask`, one an object.
         """
-        import torch.nn.functional as F
-
-        height, width = shape_yx
-        present = decoded.logits.flatten(1).amax(1).gt(0).tolist()
-        result: list[tuple[tuple[int, int], npt.NDArray[np.uint8]]] = []
-        chunk = max(1, _CHUNK_PIXELS // (height * width))
         with self._context():
-            for begin in range(0, len(present), chunk):
-                if not any(present[begin : begin + chunk]):
-                    result.extend([((0, 0), np.zeros((0, 0), np.uint8))] * len(present[begin : begin + chunk]))
-                    continue
-                logits = F.interpolate(
-                    decoded.logits[begin : begin + chunk], size=shape_yx, mode="bilinear", align_corners=False
-                )[:, 0]
-                levels = logits.div(LEVEL_STEP).add_(1).clamp_(0, 255).byte().mul_(logits > 0)
-                result.extend(_crop(plane) for plane in levels.cpu().numpy())
-        return result
+            return cut_levels(decoded.logits, shape_yx)
 
     def _decode(
         self,
@@ -439,18 +348,22 @@ def _input_table() -> npt.NDArray[np.float32]:
     return torch.stack(rows).numpy()
 
 
+def _keep_position(trunk: Any) -> None:
+    """Make the trunk's position embedding once for each shape, where upstream makes it anew for every frame."""
+    make = trunk._get_pos_embed
+    kept: dict[tuple[int, ...], torch.Tensor] = {}
+
+    def position(shape_yx: tuple[int, int]) -> torch.Tensor:
+        key = tuple(shape_yx)
+        if key not in kept:
+            kept[key] = make(key)
+        return kept[key]
+
+    trunk._get_pos_embed = position
+
+
 def _gate(masks: torch.Tensor, appearing: torch.Tensor) -> torch.Tensor:
     """-1024 wherever the object is absent; mirrors ``NO_OBJ_SCORE`` in ``SAM2Base._forward_sam_heads``."""
     import torch
 
     return torch.where(appearing[:, None, None], masks, -1024.0).float()
-
-
-def _crop(plane: npt.NDArray[np.uint8]) -> tuple[tuple[int, int], npt.NDArray[np.uint8]]:
-    rows = np.flatnonzero(plane.any(axis=1))
-    if rows.size == 0:
-        return (0, 0), np.zeros((0, 0), np.uint8)
-    top, bottom = int(rows[0]), int(rows[-1]) + 1
-    columns = np.flatnonzero(plane[top:bottom].any(axis=0))
-    left, right = int(columns[0]), int(columns[-1]) + 1
-    return (top, left), plane[top:bottom, left:right].copy()

@@ -46,6 +46,11 @@ class MemoryFolder:
             for file in sorted(folder.glob("*/*.npz")):
                 self._index(file)
 
+    @property
+    def cache_folder(self) -> Path | None:
+        """Folder beside this one, for what only saves time."""
+        return None if self._folder is None else self._folder.with_name("cache")
+
     def bind(self, key: str) -> None:
         """Forget everything unless it was made with the model and view that `key` names.
 

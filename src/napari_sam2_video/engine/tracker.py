@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
-from napari_sam2_video.engine.features import Embedder, FeatureCache
+from napari_sam2_video.engine.features import Embedder, FeatureCache, default_cache
+from napari_sam2_video.engine.guard import engine_errors
 from napari_sam2_video.engine.memory import POINTERS, ConditioningEntry, MemoryEntry, Recall, Trail, prune, recall
 from napari_sam2_video.engine.plan import FORWARD, behind
 from napari_sam2_video.engine.replay import Replay
-from napari_sam2_video.engine.sam2 import Decoded, engine_errors
 from napari_sam2_video.engine.shelf import MemoryFolder
+from napari_sam2_video.engine.values import Decoded
 from napari_sam2_video.errors import DeviceMemoryError, PromptError
 from napari_sam2_video.types import BoxPrompt, FrameMasks, MaskPrompt, ObjectMask, PointPrompt, Preview
 
@@ -26,7 +27,8 @@ if TYPE_CHECKING:
     import torch
 
     from napari_sam2_video.engine.plan import Pass, Plan, Walk
-    from napari_sam2_video.engine.sam2 import Embedding, Sam2Model
+    from napari_sam2_video.engine.sam2 import Sam2Model
+    from napari_sam2_video.engine.values import Embedding
     from napari_sam2_video.types import FrameSource, Prompt
 
     Tracked = npt.NDArray[np.int8]
@@ -76,7 +78,7 @@ class Tracker:
     memory : MemoryFolder, optional
         Where memories are kept between runs; in memory if not given.
     features : FeatureCache, optional
-        Where image embeddings are kept; a cache of its own if not given.
+        Where image embeddings are kept; as `default_cache` says, beside the memories, if not given.
     batch_size : int, optional
         Most objects that go through the network at once; chosen by `image_size` if not given.
     """
@@ -93,8 +95,8 @@ class Tracker:
         self.model = model
         self.view = view
         self.memory = memory if memory is not None else MemoryFolder()
-        self.features = features if features is not None else FeatureCache()
-        self.batch_size = batch_size or (8 if model.image_size > 512 else 16)
+        self.features = features if features is not None else default_cache(self.memory.cache_folder)
+        self.batch_size = batch_size or max(8, min(64, (512 // model.image_size) ** 2 * 8))
         self._lock = threading.RLock()
         self._last_corrected: tuple[object, _Corrected] | None = None
         self.memory.bind(f"{model.key}/{view.key}")

@@ -1,0 +1,207 @@
+"""Ours against Meta's predictor: ``python -m benchmarks [SCENARIO ...] [--quick] [--out FILE.json]``.
+
+Both sides go through the same frames with the same random weights and prompts, in turn, a frame of one and then a
+frame of the other, and their logits are compared in the same run. Tables give medians a frame. Where a machine does
+other things besides, the ratio of processor times is the one to trust.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import subprocess
+import sys
+import tempfile
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from benchmarks import memory, modes, speed, store
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+Row = dict[str, Any]
+QUICK, FULL = 0, 1
+FIRST_PASS = (
+    [("tiny", 128, 1, 10), ("tiny", 256, 1, 8)],
+    [("tiny", 128, 1, 24), ("tiny", 256, 1, 16), ("tiny", 512, 1, 10)],
+)
+RETRACK = (
+    [("tiny", 128, 1, 12)],
+    [("tiny", 128, 1, 24), ("tiny", 256, 1, 20), ("tiny", 512, 1, 16), ("large", 512, 1, 8)],
+)
+ONE_OF_MANY = ([("tiny", 128, 10, 8)], [("tiny", 128, 10, 12), ("tiny", 128, 50, 10)])
+MANY = (
+    [("tiny", 128, 50, 5)],
+    [("tiny", 128, 10, 10), ("tiny", 128, 50, 10), ("tiny", 256, 50, 5), ("tiny", 512, 50, 3)],
+)
+ON_GPU = [("tiny", 1024, 1, 40), ("large", 1024, 1, 40), ("tiny", 1024, 50, 20), ("tiny", 512, 50, 20)]
+
+
+def _raced(measure: Callable[..., Row], chosen: list[tuple[str, int, int, int]], on_gpu: list[Any]) -> list[Row]:
+    rows = [measure(*one) for one in chosen]
+    if torch.cuda.is_available():
+        rows += [measure(*one, device="cuda") for one in on_gpu]
+    else:
+        print("CUDA: skipped, this machine has none.", file=sys.stderr)
+    return rows
+
+
+def first_pass(level: int) -> list[Row]:
+    """One object, first pass, nothing cached."""
+    return _raced(speed.first_pass, FIRST_PASS[level], [c for c in ON_GPU if c[2] == 1])
+
+
+def retrack(level: int) -> list[Row]:
+    """One object corrected and tracked again."""
+    return _raced(speed.corrected, RETRACK[level], [c for c in ON_GPU if c[2] == 1])
+
+
+def one_of_many(level: int) -> list[Row]:
+    """One of many objects corrected and tracked again."""
+    return _raced(speed.corrected, ONE_OF_MANY[level], [("tiny", 512, 50, 12)])
+
+
+def many_objects(level: int) -> list[Row]:
+    """Many objects, first pass."""
+    return _raced(speed.first_pass, MANY[level], [c for c in ON_GPU if c[2] > 1])
+
+
+def first_mask(level: int) -> list[Row]:
+    """Time from a folder of images to the first mask."""
+    lengths = ([100, 500], [100, 500, 2000])[level]
+    return memory.first_mask(lengths, size=128, side=512, repeats=1 + level)
+
+
+def peak_memory(level: int) -> list[Row]:
+    """Peak memory of a whole run with one object, by its length; 64 MB of embeddings are kept."""
+    ours = ([100, 300], [100, 500, 2000])[level]
+    return memory.slopes(ours, ours[:2], size=128, side=512, preset="demo", cache_mb=16)
+
+
+def loaded_memory(level: int) -> list[Row]:
+    """What Meta's predictor holds before the first mask at 1024 px, by length."""
+    return memory.loading(([10, 40], [20, 120])[level], size=1024, side=512)
+
+
+def long_run(level: int) -> list[Row]:
+    """Many objects through many frames, ours alone."""
+    return memory.long_run(([20, 60], [100, 10_000])[level], 50, 128)
+
+
+def fast_modes(level: int) -> list[Row]:
+    """Autocast and compilation against exact fp32, with the model that ships."""
+    rows = modes.fast_modes(256, 4, (8, 16)[level], "cpu", compiled=level == FULL)
+    if torch.cuda.is_available():
+        rows += modes.fast_modes(256, 4, 40, "cuda", compiled=True)
+    return rows
+
+
+def session_cost(level: int) -> list[Row]:
+    """What a session adds to each frame, with the model that ships."""
+    frames = (8, 24)[level]
+    return [store.store_cost(256, 1, frames), store.store_cost(256, 10, frames)]
+
+
+def reading(level: int) -> list[Row]:
+    """Reading frames in order against ffmpeg, tifffile and zarr alone."""
+    return _script("bench_reading.py", ["--frames", ("40", "200")[level], "--repeats", ("2", "5")[level]])
+
+
+def exporting(level: int) -> list[Row]:
+    """Exporting against tifffile and ffmpeg alone."""
+    chosen = (["--frames", "40", "--size", "512", "--repeats", "1"], ["--frames", "300", "--repeats", "3"])
+    return _script("bench_export.py", chosen[level])
+
+
+SCENARIOS: dict[str, Callable[[int], list[Row]]] = {
+    "first-pass": first_pass,
+    "retrack": retrack,
+    "one-of-many": one_of_many,
+    "many-objects": many_objects,
+    "first-mask": first_mask,
+    "peak-memory": peak_memory,
+    "loaded-memory": loaded_memory,
+    "session-cost": session_cost,
+    "fast-modes": fast_modes,
+    "reading": reading,
+    "exporting": exporting,
+    "long-run": long_run,
+}
+
+
+def _script(name: str, given: list[str]) -> list[Row]:
+    with tempfile.TemporaryDirectory() as folder:
+        found = Path(folder) / "figures.json"
+        script = Path(__file__).with_name(name)
+        subprocess.run([sys.executable, str(script), *given, "--json", str(found)], check=True, stdout=sys.stderr)
+        figures = json.loads(found.read_text())
+    rows = figures.items() if isinstance(figures, dict) else [(str(i), row) for i, row in enumerate(figures)]
+    return [{"what": key, **row} for key, row in rows if isinstance(row, dict) and key != "arguments"]
+
+
+def table(rows: list[Row]) -> str:
+    """Markdown table of rows of figures."""
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    lines = ["| " + " | ".join(names) + " |", "|---" * len(names) + "|"]
+    lines += ["| " + " | ".join(_cell(row.get(name, "")) for name in names) + " |" for row in rows]
+    return "\n".join(lines)
+
+
+def _cell(value: Any) -> str:
+    if not isinstance(value, float):
+        return str(value)
+    return f"{value:.4f}" if abs(value) < 2 else f"{value:.1f}"
+
+
+def about(threads: int) -> dict[str, Any]:
+    """What the figures depend on."""
+    cpu = platform.processor()
+    listed = Path("/proc/cpuinfo")
+    if listed.is_file():
+        cpu = next((row.split(":")[1].strip() for row in listed.read_text().splitlines() if "model name" in row), cpu)
+    names = ("napari-sam2-video", "torch", "sam2", "numpy")
+    gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else None
+    return {
+        "cpu": cpu,
+        "capability": torch.backends.cpu.get_cpu_capability(),
+        "gpu": gpu,
+        "threads": threads,
+        "system": platform.platform(),
+        "python": platform.python_version(),
+        **{name: version(name) for name in names},
+    }
+
+
+def main() -> None:
+    """Measure what was asked for."""
+    parser = argparse.ArgumentParser(prog="benchmarks", description=__doc__.splitlines()[0])
+    parser.add_argument(
+        "scenario", nargs="*", help="of " + ", ".join(SCENARIOS) + "; all but long-run if none is named"
+    )
+    parser.add_argument("--quick", action="store_true", help="few frames and few sizes")
+    parser.add_argument("--threads", type=int, default=1, help="threads of torch, on both sides (default: 1)")
+    parser.add_argument("--out", type=Path, help="also write the figures as JSON")
+    given = parser.parse_args()
+    unknown = set(given.scenario) - set(SCENARIOS)
+    if unknown:
+        parser.error(f"There is no scenario {', '.join(sorted(unknown))}; there are {', '.join(SCENARIOS)}.")
+    torch.set_num_threads(given.threads)
+    chosen = given.scenario or [name for name in SCENARIOS if name != "long-run"]
+    figures: dict[str, Any] = {"about": about(given.threads)}
+    print(", ".join(f"{name} {value}" for name, value in figures["about"].items()), flush=True)
+    for name in chosen:
+        measure = SCENARIOS[name]
+        print(f"\n## {name}: {measure.__doc__}\n", flush=True)
+        figures[name] = measure(QUICK if given.quick else FULL)
+        print(table(figures[name]), flush=True)
+        if given.out:
+            given.out.write_text(json.dumps(figures, indent=2))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,45 @@
+"""Turn what torch raises into sentences."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from napari_sam2_video.errors import DeviceMemoryError, EngineError, Sam2VideoError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@contextmanager
+def engine_errors(device: str) -> Iterator[None]:
+    """Turn what torch raises into one sentence of this package.
+
+    Raises
+    ------
+    DeviceMemoryError
+        If the device is out of memory.
+    EngineError
+        If the network fails in any other way.
+    """
+    import torch
+
+    try:
+        yield
+    except Sam2VideoError:
+        raise
+    except (torch.OutOfMemoryError, MemoryError) as error:
+        raise DeviceMemoryError(
+            f"The device {device} ran out of memory: choose a smaller model or image size, or track fewer objects "
+            "at a time; finished frames are kept and the run can be resumed."
+        ) from error
+    except RuntimeError as error:
+        text = str(error)
+        if "out of memory" in text or "can't allocate memory" in text:
+            raise DeviceMemoryError(
+                f"The device {device} ran out of memory: choose a smaller model or image size; finished frames are "
+                "kept and the run can be resumed."
+            ) from error
+        raise EngineError(
+            f"The network failed on {device}: {text.splitlines()[0] if text else 'no reason'}."
+        ) from error

@@ -1,0 +1,53 @@
+"""What the network makes of a frame, and of the objects on it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import torch
+
+
+@dataclass(frozen=True)
+class Embedding:
+    """A frame as the mask decoder sees it.
+
+    Parameters
+    ----------
+    fine, middle : torch.Tensor, shapes (1, C / 8, S / 4, S / 4) and (1, C / 4, S / 8, S / 8)
+        High-resolution features, already projected for the decoder.
+    coarse : torch.Tensor, shape (1, C, S / 16, S / 16)
+        Features that attend to the memories.
+    """
+
+    fine: torch.Tensor
+    middle: torch.Tensor
+    coarse: torch.Tensor
+
+    @property
+    def nbytes(self) -> int:
+        """Size in bytes."""
+        return sum(x.numel() * x.element_size() for x in (self.fine, self.middle, self.coarse))
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """Masks of a batch of B objects on one frame.
+
+    Parameters
+    ----------
+    logits : torch.Tensor of float32, shape (B, 1, S / 4, S / 4)
+        Mask logits; -1024 where the object is absent.
+    ious : torch.Tensor, shape (B,)
+        Predicted IoU of the masks.
+    pointers : torch.Tensor of float32, shape (B, C)
+        Object pointers.
+    scores : torch.Tensor, shape (B, 1)
+        Logits that the objects are on the frame.
+    """
+
+    logits: torch.Tensor
+    ious: torch.Tensor
+    pointers: torch.Tensor
+    scores: torch.Tensor

@@ -1,0 +1,72 @@
+"""A batch of objects gives what its objects give one by one, to rounding."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from napari_sam2_video.engine.features import DISK_VARIABLE, MEMORY_VARIABLE, default_cache
+from napari_sam2_video.engine.memory import Recall
+from napari_sam2_video.engine.values import Decoded
+from napari_sam2_video.errors import EngineError
+from tests.engine.conftest import make_model
+
+
+def some_recall(model, times, distances, seed):
+    torch.manual_seed(seed)
+    side, net = model.image_size // 16, model._net
+    spatial = tuple((t, torch.randn(1, net.mem_dim, side, side).bfloat16()) for t in times)
+    return Recall(spatial, tuple((d, torch.randn(1, net.hidden_dim)) for d in distances))
+
+
+RECALLS = {
+    "alike": [((0, 1, 2), (4, 1, 2)), ((0, 1, 2), (4, 1, 2)), ((0, 1, 2), (4, 1, 2))],
+    "other times": [((0, 1, 2), (4, 1, 2)), ((0, 0, 2), (7, 3, 2))],
+    "no pointers": [((0,), ()), ((0,), ())],
+}
+
+
+@pytest.mark.parametrize("preset", ["tiny", "demo"])
+@pytest.mark.parametrize("kind", RECALLS)
+def test_a_batch_reads_its_memories_as_each_object_alone_does(preset, kind, scene):
+    model = make_model(preset)
+    embedding = model.embed(model.prepare(scene.pixels(3)))
+    recalls = [some_recall(model, *times, seed) for seed, times in enumerate(RECALLS[kind])]
+    batch = model.decode_tracked(embedding, recalls, 12)
+    for i, one in enumerate(recalls):
+        alone = model.decode_tracked(embedding, [one], 12)
+        torch.testing.assert_close(batch.logits[i : i + 1], alone.logits, atol=1e-4, rtol=1e-4)
+        torch.testing.assert_close(batch.pointers[i : i + 1], alone.pointers, atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize("preset", ["tiny", "demo"])
+@pytest.mark.parametrize("prompted", [False, True])
+def test_a_batch_remembers_its_masks_as_each_object_alone_does(preset, prompted, scene):
+    model = make_model(preset)
+    embedding = model.embed(model.prepare(scene.pixels(3)))
+    torch.manual_seed(2)
+    side = model.image_size // 4
+    scores = torch.tensor([[3.0], [-2.0], [0.5]])
+    width = model._net.hidden_dim
+    masks = Decoded(8 * torch.randn(3, 1, side, side), torch.zeros(3), torch.zeros(3, width), scores)
+    batch = model.remember(embedding, masks, prompted=prompted)
+    for i in range(3):
+        one = Decoded(*(x[i : i + 1] for x in (masks.logits, masks.ious, masks.pointers, masks.scores)))
+        alone = model.remember(embedding, one, prompted=prompted)
+        torch.testing.assert_close(batch[i : i + 1].float(), alone.float(), atol=0.02, rtol=0.01)
+
+
+def test_the_environment_sets_the_budgets_of_embeddings(tmp_path, monkeypatch, scene):
+    monkeypatch.setenv(MEMORY_VARIABLE, "0")
+    monkeypatch.setenv(DISK_VARIABLE, "20")
+    model = make_model("demo")
+    embedding = model.embed(model.prepare(scene.pixels(0)))
+    default_cache(tmp_path).put(("a", 1), embedding)
+    again = default_cache(tmp_path)
+    assert again.nbytes == 0
+    found = again.get(("a", 1), "cpu")
+    assert found is not None
+    assert torch.equal(found.coarse, embedding.coarse)
+    monkeypatch.setenv(MEMORY_VARIABLE, "much")
+    with pytest.raises(EngineError, match="whole number of megabytes, not 'much'"):
+        default_cache()
