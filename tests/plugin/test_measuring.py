@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from qtpy.QtCore import QPoint
 
 from tests.plugin.conftest import N_FRAMES, make_frames, spots
 
@@ -31,8 +32,9 @@ def test_a_plot_is_shown_at_the_width_of_the_widget(at_work, kind):
     at_work.idle()
     assert at_work.errors() == []
     assert panel.picture.isVisible()
-    assert 0 < panel.picture.pixmap().width() <= panel.picture.width() * panel.devicePixelRatioF()
+    assert panel.picture.drawn_at().width() == pytest.approx(panel.picture.width(), abs=2)
     assert panel.picture.height() > 100
+    assert panel.tracks_button.mapTo(panel, QPoint()).y() >= panel.picture.geometry().bottom()
     assert "1 object, 8 measurements, lengths in px" in panel.outcome.text()
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from qtpy.QtCore import QSize, Qt
-from qtpy.QtGui import QImage, QPixmap
-from qtpy.QtWidgets import QComboBox, QLabel, QProgressBar, QSizePolicy, QVBoxLayout, QWidget
+from qtpy.QtCore import QPoint, QRect, QSize, Qt
+from qtpy.QtGui import QImage, QPainter, QPixmap
+from qtpy.QtWidgets import QComboBox, QProgressBar, QSizePolicy, QVBoxLayout, QWidget
 
 from napari_sam2_video.errors import ExportError
 from napari_sam2_video.plugin.layers import transform_of
@@ -27,7 +27,9 @@ if TYPE_CHECKING:
 TRACKS_NAME = "SAM 2 tracks"
 DOCK_NAME = "SAM 2 measurements"
 KINDS = [("Area", "plot-areas"), ("Trajectories", "plot-trajectories"), ("Mean squared displacement", "plot-msd")]
-PIXELS_WIDE = 1300
+FILLING = QSize(340, 230)
+LARGE_PIXELS = 1500
+SMALL_PIXELS, SMALL_INCHES = 900, (4.4, 3.4)
 
 
 class _Cancelled(ExportError):
@@ -35,53 +37,63 @@ class _Cancelled(ExportError):
 
 
 class Measured(NamedTuple):
-    """What the background hands over: the table, its tracks and the picture of one plot."""
+    """What the background hands over: the table, its tracks, and one plot drawn for a dock and for the widget."""
 
     table: Table
     tracks: Tracks
-    picture: npt.NDArray[np.uint8]
+    large: npt.NDArray[np.uint8]
+    small: npt.NDArray[np.uint8]
 
 
-class Picture(QLabel):
-    """A picture that keeps its shape and takes the width it is given."""
+class Picture(QWidget):
+    """A picture that keeps its shape: as high as its width asks for, or, if it `fills`, as large as there is room."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, fills: bool = False) -> None:
         super().__init__()
-        self._pixmap: QPixmap | None = None
-        self.setAlignment(Qt.AlignmentFlag.AlignCenter)
-        self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Ignored)
+        self.pixmap: QPixmap | None = None
+        self._fills = fills
+        if fills:
+            self.setMinimumSize(FILLING)
+        policy = QSizePolicy(
+            QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Ignored if fills else QSizePolicy.Policy.Fixed
+        )
+        policy.setHeightForWidth(not fills)
+        self.setSizePolicy(policy)
 
     def show_pixels(self, pixels: npt.NDArray[np.uint8]) -> None:
         """Show RGBA pixels of shape ``(Y, X, 4)``."""
         height, width = pixels.shape[:2]
         image = QImage(pixels.tobytes(), width, height, 4 * width, QImage.Format.Format_RGBA8888)
-        self._pixmap = QPixmap.fromImage(image.copy())
-        self._fit()
+        self.pixmap = QPixmap.fromImage(image.copy())
+        self.updateGeometry()
+        self.update()
+
+    def hasHeightForWidth(self) -> bool:
+        """Whether the height follows from the width."""
+        return not self._fills
+
+    def heightForWidth(self, width: int) -> int:
+        """Height that keeps the picture's shape."""
+        return 0 if self.pixmap is None else round(width * self.pixmap.height() / self.pixmap.width())
 
     def sizeHint(self) -> QSize:
-        """Size that fits the width that is there."""
-        return QSize(self.width(), self._height())
+        """Usual size."""
+        return FILLING if self._fills else QSize(self.width(), self.heightForWidth(self.width()))
 
-    def resizeEvent(self, event: Any) -> None:
-        """Scale the picture anew."""
-        super().resizeEvent(event)
-        self._fit()
+    def drawn_at(self) -> QRect:
+        """Where the picture is drawn: as large as fits, in the middle."""
+        if self.pixmap is None:
+            return QRect()
+        size = self.pixmap.size().scaled(self.size(), Qt.AspectRatioMode.KeepAspectRatio)
+        return QRect(QPoint((self.width() - size.width()) // 2, (self.height() - size.height()) // 2), size)
 
-    def _height(self) -> int:
-        if self._pixmap is None:
-            return 0
-        return round(self.width() * self._pixmap.height() / self._pixmap.width())
-
-    def _fit(self) -> None:
-        if self._pixmap is None or not self.width():
-            return
-        if self.parent() is None or self.property("fills") is None:
-            self.setFixedHeight(self._height())
-        room = self.size() * self.devicePixelRatioF()
-        kept, smooth = Qt.AspectRatioMode.KeepAspectRatio, Qt.TransformationMode.SmoothTransformation
-        scaled = self._pixmap.scaled(room, kept, smooth)
-        scaled.setDevicePixelRatio(self.devicePixelRatioF())
-        self.setPixmap(scaled)
+    def paintEvent(self, event: Any) -> None:
+        """Draw the picture."""
+        if self.pixmap is not None:
+            painter = QPainter(self)
+            painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
+            painter.drawPixmap(self.drawn_at(), self.pixmap)
+            painter.end()
 
 
 class MeasurePanel(QWidget):
@@ -168,10 +180,8 @@ class MeasurePanel(QWidget):
         if self._measured is None:
             return
         self._close_dock()
-        large = Picture()
-        large.setProperty("fills", True)
-        large.setMinimumSize(200, 130)
-        large.show_pixels(self._measured.picture)
+        large = Picture(fills=True)
+        large.show_pixels(self._measured.large)
         self._dock = self._controller.viewer.window.add_dock_widget(large, name=DOCK_NAME, area="bottom")
 
     def _close_dock(self) -> None:
@@ -189,12 +199,11 @@ class MeasurePanel(QWidget):
 
     def _done(self, found: Measured) -> None:
         self._measured = found
-        self.picture.show_pixels(found.picture)
+        self.picture.show_pixels(found.small)
         count, unit = len(found.table.object_ids()), found.table.calibration.length_unit
-        set_note(
-            self.outcome,
-            f"{count} {'object' if count == 1 else 'objects'}, {len(found.table)} measurements, lengths in {unit}. Export them under Measurements.",
-        )
+        objects = "1 object" if count == 1 else f"{count} objects"
+        told = f"{objects}, {len(found.table)} measurements, lengths in {unit}."
+        set_note(self.outcome, f"{told} Export them as Measurements.")
 
     def _failed(self, error: Sam2VideoError) -> None:
         set_note(self.outcome, str(error))
@@ -234,7 +243,9 @@ def measured(session: Session, kind: str, told: Any) -> Measured:
     figure = plot(table, colors)
     if plot is plot_trajectories:
         figure = plot_trajectories(table, colors, shape_yx=session.shape_yx)
-    return Measured(table, tracks(table, session.objects), draw(figure, width=PIXELS_WIDE))
+    large = draw(figure, width=LARGE_PIXELS)
+    figure.set_size_inches(*SMALL_INCHES)
+    return Measured(table, tracks(table, session.objects), large, draw(figure, width=SMALL_PIXELS))
 
 
 def in_layer(found: Tracks, geometry: Geometry) -> npt.NDArray[np.float64]:
