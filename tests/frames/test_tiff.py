@@ -204,3 +204,29 @@ def test_file_cut_while_it_is_open_is_an_error_of_that_frame(tmp_path: Path) -> 
         with pytest.raises(FrameError, match="Plane 6 of"):
             recording.read({"T": 6})
         np.testing.assert_array_equal(recording.read({"T": 5}), STACK[5])
+
+
+@pytest.mark.parametrize("compression", [None, "zlib"])
+def test_other_image_series_are_said(tmp_path: Path, compression: str | None) -> None:
+    with tifffile.TiffWriter(tmp_path / "a.tif") as writer:
+        writer.write(STACK, compression=compression, photometric="minisblack")
+        writer.write(STACK[:2, ::2, ::2], photometric="minisblack")
+    with open_recording(tmp_path / "a.tif") as recording:
+        np.testing.assert_array_equal(recording.read({}), STACK)
+        assert recording.notes == ("a.tif holds 2 image series: the first one is used.",)
+
+
+def test_pyramid_is_read_at_full_resolution(tmp_path: Path) -> None:
+    with tifffile.TiffWriter(tmp_path / "a.ome.tif") as writer:
+        writer.write(STACK, subifds=1, tile=(16, 16), photometric="minisblack", metadata={"axes": "TYX"})
+        writer.write(STACK[:, ::2, ::2], subfiletype=1, tile=(16, 16), photometric="minisblack")
+    with open_recording(tmp_path / "a.ome.tif") as recording:
+        np.testing.assert_array_equal(recording.read({}), STACK)
+        assert recording.notes == ("a.ome.tif is multiscale: level 0, the full resolution, is used.",)
+
+
+def test_damage_is_not_logged_to_the_screen(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    tifffile.imwrite(tmp_path / "a.tif", STACK, compression="zlib")
+    (tmp_path / "a.tif").write_bytes((tmp_path / "a.tif").read_bytes()[:3000])
+    open_recording(tmp_path / "a.tif").close()
+    assert capfd.readouterr().err == ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import operator
 import re
@@ -40,6 +41,7 @@ def open_tiff(path: Path) -> Recording:
     """
     import tifffile
 
+    _keep_quiet()
     try:
         file = tifffile.TiffFile(path)
     except Exception as error:
@@ -54,17 +56,24 @@ def open_tiff(path: Path) -> Recording:
         raise RecordingError(f"{path} is a damaged TIFF ({error}); write or copy it again.") from error
 
 
+def _keep_quiet() -> None:
+    """Keep off the screen what tifffile logs of damage, unless somebody listens: the notes say it in plain words."""
+    logger = logging.getLogger("tifffile")
+    if not logger.handlers:
+        logger.addHandler(logging.NullHandler())
+
+
 def _open(path: Path, file: Any) -> Recording:
     run = _imagej_run(file)
+    notes = []
     if run is None:
         series = _first_series(path, file)
+        if len(file.series) > 1:
+            notes.append(f"{path.name} holds {len(file.series)} image series: the first one is used.")
+        if series.is_pyramidal:
+            notes.append(f"{path.name} is multiscale: level 0, the full resolution, is used.")
         if series.dataoffset is not None:
             run = series.axes, series.shape, series.dtype, operator.index(series.dataoffset)
-    notes = []
-    if run is None and len(file.series) > 1:
-        notes.append(f"{path.name} holds {len(file.series)} image series: the first one is used.")
-    if run is None and series.is_pyramidal:
-        notes.append(f"{path.name} is multiscale: level 0, the full resolution, is used.")
     if run is not None and re.fullmatch(r"[^YXS]*YXS?", run[0]) and _is_image(run[0], run[1]):
         about = about_tiff(file, run[0])
         about["notes"] = (*notes, *about["notes"])
