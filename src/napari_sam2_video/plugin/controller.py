@@ -116,6 +116,7 @@ class Controller(QObject):
         model, options = self.model_settings, self.session_options
 
         def work(_: Job) -> Session:
+            _import_layers()
             from napari_sam2_video.session import Session
 
             recording = source.open()
@@ -138,6 +139,7 @@ class Controller(QObject):
         shown: list[Recording] = []
 
         def work(_: Job) -> Session:
+            _import_layers()
             from napari_sam2_video.plugin.reader import reopened
             from napari_sam2_video.session import Session
 
@@ -462,3 +464,11 @@ class Controller(QObject):
         """Close what is still open, also a session that was made but never shown."""
         for session in tuple(self._alive):
             self._end(session)
+
+
+def _import_layers() -> None:
+    """Import what the first layers of these kinds need, on a thread that may wait for it."""
+    from napari.layers import Labels, Points, Shapes
+    from napari.utils.colormaps import DirectLabelColormap
+
+    del Labels, Points, Shapes, DirectLabelColormap

@@ -173,7 +173,8 @@ class Timeline(QWidget):
         painter.drawImage(QRectF(LABEL, y, columns, ROW), self._image, QRectF(0, number, columns, 1))
         for frame in np.flatnonzero(row.accepted):
             left, right = self.x_of(int(frame)), self.x_of(int(frame) + 1)
-            painter.fillRect(QRectF(left, y + ROW - 3, max(1.0, right - left), 3), MARK)
+            painter.fillRect(QRectF(left, y + ROW - 4, max(1.0, right - left), 4), QColor(0, 0, 0))
+            painter.fillRect(QRectF(left, y + ROW - 3, max(1.0, right - left), 2), MARK)
         painter.setBrush(MARK)
         painter.setPen(QPen(QColor(0, 0, 0), 0.8))
         for frame in np.flatnonzero(row.prompted):

@@ -1,0 +1,136 @@
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from napari_sam2_video.devices import DeviceReport
+from napari_sam2_video.models import catalogue
+from napari_sam2_video.plugin.timeline import TimelineRow, colors_of, narrowed
+from tests.plugin.conftest import N_FRAMES, make_frames
+
+
+@pytest.fixture
+def entry(published, monkeypatch):
+    """A model of the catalogue that a server on this machine publishes."""
+    published.content = bytes(range(256)) * 8000
+    made = dataclasses.replace(
+        catalogue.CATALOGUE["tiny"],
+        url=f"{published.base_url}/model.pt",
+        file_name="model.pt",
+        size=len(published.content),
+        sha256=published.sha256,
+    )
+    monkeypatch.setitem(catalogue.CATALOGUE, "tiny", made)
+    return made
+
+
+def choose(panel, name):
+    panel.model_box.setCurrentIndex(panel.model_box.findData(name))
+
+
+def test_a_model_is_downloaded_with_progress_and_is_ready_then(bench, entry, own_model_folder):
+    here = bench(make_frames())
+    panel = here.widget.model
+    here.widget.sections["model"].set_expanded(True)
+    here.idle()
+    choose(panel, "tiny")
+    assert "to download" in panel.model_box.currentText()
+    assert "not downloaded" in panel.missing() or here.controller.session_options
+    here.press(panel.download_button)
+    here.idle()
+    assert (own_model_folder / "model.pt").stat().st_size == entry.size
+    assert "ready" in panel.model_box.currentText()
+    assert panel.download_button.isHidden() or not panel._download_row.isVisible()
+    assert here.errors() == []
+
+
+def test_a_download_that_fails_says_so_and_can_be_tried_again(bench, entry, published):
+    here = bench(make_frames())
+    panel = here.widget.model
+    here.widget.sections["model"].set_expanded(True)
+    here.idle()
+    choose(panel, "tiny")
+    published.status = 404
+    here.press(panel.download_button)
+    here.idle()
+    assert len(here.errors()) == 1
+    assert panel.download_button.isEnabled()
+
+
+def test_a_gpu_that_torch_cannot_use_is_told_with_the_remedy(bench):
+    here = bench(make_frames())
+    here.widget.model._on_devices(DeviceReport(("cpu",), ("Processor",), "2.9", "Run: pip install the other torch"))
+    assert "pip install" in here.widget.model.advice.text()
+    assert here.widget.model.device_box.count() == 2
+
+
+def test_settings_of_the_run(at_work):
+    panel, controller = at_work.widget.track, at_work.controller
+    controller.go_to(3)
+    at_work.spin()
+    chosen = panel.settings()
+    assert (chosen.direction, chosen.start, chosen.stop, chosen.objects) == ("both", None, None, None)
+    panel.range_box.setCurrentIndex(panel.range_box.findData("count"))
+    panel.count_spin.setValue(2)
+    panel.direction_box.setCurrentIndex(panel.direction_box.findData("forward"))
+    assert (panel.settings().start, panel.settings().stop) == (3, 5)
+    panel.range_box.setCurrentIndex(panel.range_box.findData("here"))
+    assert (panel.settings().start, panel.settings().stop) == (3, N_FRAMES)
+    panel.range_box.setCurrentIndex(panel.range_box.findData("span"))
+    panel.in_button.click()
+    controller.go_to(6)
+    at_work.spin()
+    panel.out_button.click()
+    panel.objects_box.setCurrentIndex(panel.objects_box.findData("selected"))
+    chosen = panel.settings()
+    assert (chosen.start, chosen.stop, chosen.objects) == (3, 7, (1,))
+
+
+def test_a_parent_is_set_on_the_shown_frame(at_work):
+    at_work.key("N")
+    at_work.controller.go_to(4)
+    at_work.spin()
+    at_work.widget.objects.set_parent(1)
+    daughter = at_work.session.object(2)
+    assert (daughter.parent, daughter.parent_frame) == (1, 4)
+
+
+def test_clearing_a_frame_removes_prompts_and_paint(at_work):
+    at_work.click(20, 20)
+    at_work.press(at_work.widget.objects.tools["paint"])
+    at_work.click(40, 40)
+    assert at_work.session.masks.painted(1) == [0]
+    at_work.press(at_work.widget.objects.clear_button)
+    assert at_work.session.prompts() == ()
+    assert at_work.session.masks.painted(1) == []
+
+
+def test_no_doubtful_frame_hides_between_the_columns_of_the_timeline():
+    trust = np.ones(1000)
+    trust[537] = 0.1
+    trust[:100] = np.nan
+    columns = narrowed(trust, 50)
+    assert len(columns) == 50
+    assert np.nanmin(columns) == 0.1
+    assert np.isnan(columns[0])
+    assert len(narrowed(trust[:7], 50)) == 50
+
+
+def test_colours_of_the_timeline_tell_doubt_absence_and_nothing_apart():
+    colors = colors_of(np.array([0.0, 1.0, np.nan, -1.0]))
+    assert len({tuple(color) for color in colors}) == 4
+
+
+def test_the_timeline_finds_frames_under_the_mouse(qtbot):
+    from napari_sam2_video.plugin.timeline import Timeline
+
+    timeline = Timeline()
+    qtbot.addWidget(timeline)
+    timeline.resize(400, 60)
+    none = np.zeros(100, bool)
+    timeline.set_rows((TimelineRow(1, "cell", (255, 0, 0), np.ones(100), none, none, none),), 100)
+    for frame in (0, 1, 50, 99):
+        assert timeline.frame_at(timeline.x_of(frame + 0.5)) == frame
+    assert timeline.grab().width() == 400
