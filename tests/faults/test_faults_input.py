@@ -318,6 +318,25 @@ def test_fault_30_changed_source_has_another_fingerprint(tmp_path: Path) -> None
         assert FrameView(recording, default_view(recording)).key != key
 
 
+def test_fault_30_source_that_is_gone(tmp_path: Path) -> None:
+    path = videos.cfr(tmp_path)
+    with open_recording(path) as recording:
+        path.unlink()
+        with pytest.raises(RecordingError, match=r"cfr\.mp4 is gone or cannot be read"):
+            recording.fingerprint()
+        with pytest.raises(FrameError, match=r"Frame 3 of .*cfr\.mp4 was not decoded: .*No such file"):
+            recording.read({"T": 3})
+
+
+@pytest.mark.skipif(sys.platform == "win32" or os.geteuid() == 0, reason="permissions do not bind this user")
+def test_fault_14_file_that_may_not_be_read(tmp_path: Path) -> None:
+    path = tmp_path / "secret.tif"
+    path.write_bytes(b"II*\0")
+    path.chmod(0)
+    with pytest.raises(RecordingError, match=r"secret\.tif cannot be read \(Permission denied\)"):
+        open_recording(path)
+
+
 @pytest.mark.parametrize("name", ["-leading.mp4", "50% %03d.mp4", "mäuse in 显微镜.mp4", "a:b;c'd.mp4"])
 def test_fault_31_any_characters_in_a_path(tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = tmp_path / "-ü %d folder"

@@ -56,7 +56,13 @@ def open_recording(
     if isinstance(source, Recording):
         recording = source
     elif isinstance(source, str | os.PathLike):
-        recording = _open_path(Path(source), str(source))
+        try:
+            recording = _open_path(Path(source), str(source))
+        except OSError as error:
+            raise RecordingError(
+                f"{error.filename or source} cannot be read ({error.strerror or error}); check the disk and the "
+                "permissions."
+            ) from error
     else:
         recording = _open_array(source, axes)
         axes = None
@@ -84,11 +90,8 @@ def _open_path(path: Path, text: str) -> Recording:
         return _open_folder(path)
     if path.name in ("zarr.json", ".zattrs", ".zgroup", ".zarray"):
         return _open_folder(path.parent)
-    try:
-        with path.open("rb") as file:
-            head = file.read(_HEAD)
-    except OSError as error:
-        raise RecordingError(f"{path} cannot be read ({error.strerror}); check its permissions.") from error
+    with path.open("rb") as file:
+        head = file.read(_HEAD)
     if not head:
         raise RecordingError(f"{path} is empty; copy or write it again.")
     return _open_file(path, head)

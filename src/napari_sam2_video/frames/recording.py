@@ -182,8 +182,20 @@ class Recording(ABC):
         return from_array(_Indexable(self), chunks=chunks, name=name, asarray=False, meta=meta)
 
     def fingerprint(self) -> dict[str, Any]:
-        """What tells this recording from another: JSON-able, and cheap however large the recording is."""
-        return {"shape": list(self.shape), "dtype": self.dtype.str, "axes": self.axes} | self._source()
+        """What tells this recording from another: JSON-able, and cheap however large the recording is.
+
+        Raises
+        ------
+        RecordingError
+            If the recording is gone.
+        """
+        described: dict[str, Any] = {"shape": list(self.shape), "dtype": self.dtype.str, "axes": self.axes}
+        try:
+            return described | self._source()
+        except OSError as error:
+            raise RecordingError(
+                f"{error.filename or self.path} is gone or cannot be read ({error.strerror or error}); put it back."
+            ) from error
 
     def _source(self) -> dict[str, Any]:
         return file_fingerprint(self.path) if self.path is not None else array_fingerprint(self)
