@@ -41,7 +41,7 @@ def work(item: BatchItem, stop: Callable[[], bool] | None = None) -> dict[str, A
         Fields of `ItemResult`: status, sentence, objects and frames. Whatever goes wrong is told there.
     """
     try:
-        from napari_sam2_video.api import add_prompts, export, read_prompts
+        from napari_sam2_video.api import add_prompts, export, go_on, read_prompts
         from napari_sam2_video.prompt_text import parse_seeds
 
         settings = _track_settings(item)
@@ -50,7 +50,7 @@ def work(item: BatchItem, stop: Callable[[], bool] | None = None) -> dict[str, A
             if item.seeds and not session.objects:
                 add_prompts(session, (), [parse_seeds(item.seeds)])
             add_prompts(session, prompts)
-            computed = _track(session, settings, stop)
+            computed = go_on(session, settings, stop=stop)
             if session.unfinished:
                 return {"status": "stopped", "sentence": "The batch was stopped; run it again to go on."}
             overwrite = _yes(item.overwrite)
@@ -88,20 +88,6 @@ def _session(item: BatchItem) -> Session:
             if time.monotonic() > end:
                 raise
             time.sleep(1.0)
-
-
-def _track(session: Session, settings: TrackSettings, stop: Callable[[], bool] | None) -> int:
-    """Finish the run that was cut off, then track what is left; the number of frames computed."""
-    from napari_sam2_video.engine.plan import plan_run
-
-    states = [session.state(one.id) for one in session.objects]
-    if not any(state.prompted for state in states):
-        raise BatchError("No object has a prompt; fill in the column prompts or seeds.")
-    computed = sum(1 for _ in session.resume(stop=stop)) if session.unfinished else 0
-    states = [session.state(one.id) for one in session.objects]
-    if not session.unfinished and plan_run(states, settings, session.n_frames).passes:
-        computed += sum(1 for _ in session.track(settings, stop=stop))
-    return computed
 
 
 def _model(item: BatchItem) -> ModelSettings:
