@@ -18,6 +18,7 @@ from napari_sam2_video.plugin.recording_panel import RecordingPanel
 from napari_sam2_video.plugin.review_panel import ReviewPanel
 from napari_sam2_video.plugin.session_panel import SessionPanel
 from napari_sam2_video.plugin.settings import PLUGIN
+from napari_sam2_video.plugin.tidy_panel import TidyPanel
 from napari_sam2_video.plugin.track_panel import RunBar, TrackPanel
 from napari_sam2_video.plugin.ui import Section, row
 
@@ -54,6 +55,7 @@ class TrackingWidget(QWidget):
         self.track = TrackPanel(controller)
         self.run_bar = RunBar(controller, self.track, self.model.missing)
         self.review = ReviewPanel(controller)
+        self.tidy = TidyPanel(controller)
         self.measurements = MeasurePanel(controller)
         self.export = ExportPanel(controller)
         self.session = SessionPanel(controller, lambda: self.recording.layer)
@@ -64,6 +66,7 @@ class TrackingWidget(QWidget):
             "objects": Section("Objects and prompts", self.objects),
             "track": Section("Run", self.track, expanded=False),
             "review": Section("Review", self.review, expanded=False),
+            "tidy": Section("Tidy masks", self.tidy, expanded=False),
             "measurements": Section("Measurements", self.measurements, expanded=False),
             "export": Section("Export", self.export, expanded=False),
             "session": Section("Session", self.session, expanded=False),

@@ -150,12 +150,10 @@ class SessionRunner(SessionEditor):
             self._running = frozenset(chosen)
         self.end_stroke()
         try:
-            changed = tidy(self._ledger, self.masks, self._inputs, settings, chosen, progress)
+            return tidy(self._ledger, self.masks, self._inputs, settings, chosen, progress)
         finally:
             self._running = None
-        if changed:
             self._emit("masks")
-        return changed
 
     def undo(self) -> str | None:
         """Take the last step back; what it was, None if there is none.
