@@ -31,7 +31,7 @@ class TidyPanel(QWidget):
         self._controller = controller
         self._job: Job | None = None
         self.smooth_box = narrow(QComboBox())
-        fill(self.smooth_box, [("not", 1), ("over 3 frames", 3), ("over 5 frames", 5)])
+        fill(self.smooth_box, [("no", 1), ("over 3 frames", 3), ("over 5 frames", 5)])
         self.fill_box = QCheckBox("Fill holes")
         self.part_box = QSpinBox()
         self.part_box.setRange(0, LARGEST_PART)
@@ -46,8 +46,8 @@ class TidyPanel(QWidget):
         self.outcome = note()
         form = QFormLayout()
         form.setContentsMargins(0, 0, 0, 0)
-        form.addRow("Smooth along the axis", self.smooth_box)
-        form.addRow("Drop parts smaller than", self.part_box)
+        form.addRow("Smooth", self.smooth_box)
+        form.addRow("Drop parts below", self.part_box)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(6, 0, 2, 6)
         layout.addLayout(form)
