@@ -273,3 +273,42 @@ def test_missing_package_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setitem(__import__("sys").modules, package, None)
     with pytest.raises(RecordingError, match=rf"needs the package {package}; install it with: pip install"):
         open_recording(source)
+
+
+def test_enhanced_file_of_many_slices_is_sorted_by_position(tmp_path: Path) -> None:
+    def item(**values: Any) -> Any:
+        dataset = pydicom.Dataset()
+        for name, value in values.items():
+            setattr(dataset, name, value)
+        return dataset
+
+    places = [9.0, 3.0, 6.0, 0.0]
+    shared = item(
+        PixelMeasuresSequence=[item(PixelSpacing=[2, 1])],
+        PlaneOrientationSequence=[item(ImageOrientationPatient=[1, 0, 0, 0, 1, 0])],
+        PixelValueTransformationSequence=[item(RescaleSlope=2, RescaleIntercept=-10)],
+    )
+    frames = [item(PlanePositionSequence=[item(ImagePositionPatient=[0, 0, place])]) for place in places]
+    about = {
+        "NumberOfFrames": 4,
+        "SharedFunctionalGroupsSequence": [shared],
+        "PerFrameFunctionalGroupsSequence": frames,
+        "PixelSpacing": None,
+        "ImageOrientationPatient": None,
+    }
+    save_dicom(tmp_path / "enhanced.dcm", CT[:4], **about)
+    for source in (tmp_path / "enhanced.dcm", tmp_path):
+        with open_recording(source) as recording:
+            assert (recording.axes, recording.shape) == ("ZYX", (4, 6, 8))
+            assert recording.scale == {"Z": 3.0, "Y": 2.0, "X": 1.0}
+            np.testing.assert_array_equal(recording.read({}), CT[[3, 1, 2, 0]].astype(int) * 2 - 10)
+
+
+def test_compressed_series(tmp_path: Path) -> None:
+    save_series(tmp_path, [1.0 * n for n in range(4)], CT[:4])
+    for file in tmp_path.iterdir():
+        dataset = pydicom.dcmread(file)
+        dataset.compress(pydicom.uid.RLELossless)
+        dataset.save_as(file)
+    with open_recording(tmp_path) as recording:
+        np.testing.assert_array_equal(recording.read({}), CT[:4])
