@@ -152,11 +152,17 @@ class Bench:
     def idle(self) -> None:
         self.spin(lambda: not self.controller.runner.busy() and not self.controller.opening)
 
+    def settle(self) -> None:
+        """Wait until the figures that buttons depend on are known."""
+        keeper = self.controller.keeper
+        self.spin(lambda: keeper is None or keeper.fresh)
+
     def press(self, button) -> None:
         """Click a button as a person does: it must be there and enabled."""
         from qtpy.QtCore import Qt
         from qtpy.QtTest import QTest
 
+        self.settle()
         assert button.isEnabled(), f"{button.text()} is disabled"
         QTest.mouseClick(button, Qt.MouseButton.LeftButton)
         self.spin()

@@ -48,9 +48,11 @@ def test_fault_34_prompt_outside_the_image(at_work):
 
 def test_fault_35_no_prompt_disables_the_button_and_says_why(at_work):
     bar = at_work.widget.run_bar
+    at_work.settle()
     assert not bar.track_button.isEnabled()
     assert "prompt" in bar.reason.text()
     at_work.click(20, 20)
+    at_work.settle()
     assert bar.track_button.isEnabled()
     assert bar.reason.text() == ""
 

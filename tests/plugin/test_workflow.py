@@ -209,6 +209,7 @@ def test_review_goes_to_doubtful_frames_and_accepts(at_work):
     at_work.key("J")
     assert at_work.controller.frame in (5, 6)
     at_work.key("W")
+    at_work.settle()
     assert at_work.controller.frame in at_work.session.accepted(1)
     timeline = at_work.widget.review.timeline
     assert timeline.rows[0].accepted[at_work.controller.frame]

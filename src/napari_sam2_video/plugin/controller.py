@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QObject, QTimer, Signal  # type: ignore[attr-defined]
 
+from napari_sam2_video.plugin.figures import FigureKeeper, Figures
 from napari_sam2_video.plugin.layers import Geometry, axes_of, show_frame, shown_frame, unwrap
 from napari_sam2_video.plugin.mask_layers import MaskLayers
 from napari_sam2_video.plugin.previewing import LivePreview
@@ -46,6 +47,8 @@ class Controller(QObject):
         The active object (0 for none), and the shown frame.
     preview_changed, run_changed
         What `preview` or `run` tells is new.
+    figures_changed
+        `figures` are new.
     layers_lost : str
         A sentence: layers of the session are gone and can be restored.
     told : str, str
@@ -58,6 +61,7 @@ class Controller(QObject):
     frame_changed = Signal(int)
     preview_changed = Signal()
     run_changed = Signal()
+    figures_changed = Signal()
     layers_lost = Signal(str)
     told = Signal(str, str)
 
@@ -72,6 +76,7 @@ class Controller(QObject):
         self.prompts: PromptLayers | None = None
         self.preview: LivePreview | None = None
         self.run: TrackRun | None = None
+        self.keeper: FigureKeeper | None = None
         self.active = 0
         self.frame = 0
         self.model_settings = ModelSettings()
@@ -198,11 +203,13 @@ class Controller(QObject):
         self.prompts = PromptLayers(self.viewer, image, self.geometry, session)
         self.preview = LivePreview(self.runner, session, self.masks)
         self.run = TrackRun(self.runner, session)
+        self.keeper = FigureKeeper(self.runner, session)
         self._connect()
         self.model_settings = session.model_settings
         session.on_change.append(self._on_session_change)
         self.frame = shown_frame(self.viewer, image, self.geometry)
         first = next((entry.id for entry in session.objects), 0)
+        self.keeper.gather()
         self.session_changed.emit()
         self.set_active(first)
 
@@ -211,6 +218,9 @@ class Controller(QObject):
         assert self.prompts is not None
         assert self.preview is not None
         assert self.run is not None
+        assert self.keeper is not None
+        self.keeper.changed.connect(self.figures_changed)
+        self.keeper.failed.connect(self.error)
         self.masks.painted.connect(self._on_painted)
         self.masks.refused.connect(self.error)
         self.masks.selected.connect(self._on_label_selected)
@@ -245,13 +255,15 @@ class Controller(QObject):
             self.run.close()
         if self.preview is not None:
             self.preview.clear()
+        if self.keeper is not None:
+            self.keeper.close()
         if self._on_session_change in session.on_change:
             session.on_change.remove(self._on_session_change)
         for layers in (self.prompts, self.masks):
             if layers is not None:
                 layers.close()
         self.session = self.image = self.geometry = None
-        self.masks = self.prompts = self.preview = self.run = None
+        self.masks = self.prompts = self.preview = self.run = self.keeper = None
         self.active = 0
         if not self._closed:
             self.runner.submit(Job("closing the session", lambda _: self._end(session), failed=self.error))
@@ -390,6 +402,8 @@ class Controller(QObject):
             self.masks.refresh()
         self.run_changed.emit()
         self.tell_changes()
+        if self.keeper is not None:
+            self.keeper.gather()
         if how == "failed":
             self.error(sentence)
         self.update_preview()
@@ -415,6 +429,13 @@ class Controller(QObject):
             elif topic == "prompts" and self.prompts is not None:
                 self.prompts.show()
             self.changed.emit(topic)
+        if topics and self.keeper is not None:
+            self.keeper.update()
+
+    @property
+    def figures(self) -> Figures:
+        """The newest figures of the session."""
+        return self.keeper.figures if self.keeper is not None else Figures()
 
     def undo(self) -> None:
         """Take back the last change of the session."""

@@ -66,6 +66,7 @@ class ObjectsPanel(QWidget):
         controller.listen(controller.viewer.layers.events.removed, self.update_seeds)
         controller.session_changed.connect(self._on_session)
         controller.changed.connect(self._on_changed)
+        controller.figures_changed.connect(self.table.objects.update_figures)
         controller.active_changed.connect(self.describe)
         controller.frame_changed.connect(self.describe)
         controller.preview_changed.connect(self.describe)
@@ -245,9 +246,8 @@ class ObjectsPanel(QWidget):
     def _on_changed(self, topic: str) -> None:
         if topic == "objects":
             self.table.reload()
-        elif topic in ("prompts", "masks"):
-            self.table.objects.update_figures()
-        self.describe()
+        if topic != "masks":
+            self.describe()
 
     def _on_run(self) -> None:
         run = self._controller.run

@@ -9,6 +9,8 @@ from qtpy.QtCore import QAbstractTableModel, QModelIndex, Qt
 from qtpy.QtGui import QColor, QPixmap
 from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTableView
 
+from napari_sam2_video.plugin.figures import ObjectFigures
+
 if TYPE_CHECKING:
     from napari_sam2_video.plugin.controller import Controller
     from napari_sam2_video.session import ObjectInfo, Session
@@ -30,41 +32,28 @@ FEWEST_ROWS, MOST_ROWS = 3, 8
 
 
 class ObjectsModel(QAbstractTableModel):
-    """Rows are the objects of the session; figures are read when they change, not when they are painted."""
+    """Rows are the objects of the session, with the controller's newest figures."""
 
     def __init__(self, controller: Controller) -> None:
         super().__init__()
         self._controller = controller
         self.rows: list[ObjectInfo] = []
-        self._figures: dict[int, tuple[int, int, float]] = {}
 
     @property
     def _session(self) -> Session | None:
         return self._controller.session
 
     def reload(self) -> None:
-        """Read objects and figures again."""
+        """Read the objects again."""
         self.beginResetModel()
         session = self._session
         self.rows = list(session.objects) if session is not None else []
-        self._figures = {entry.id: self._read(entry.id) for entry in self.rows}
         self.endResetModel()
 
     def update_figures(self) -> None:
-        """Read the figures again, and leave rows and editors alone."""
-        self._figures = {entry.id: self._read(entry.id) for entry in self.rows}
+        """Show new figures, and leave rows and editors alone."""
         if self.rows:
             self.dataChanged.emit(self.index(0, PROMPTS), self.index(len(self.rows) - 1, LOWEST))
-
-    def _read(self, object_id: int) -> tuple[int, int, float]:
-        session = self._session
-        if session is None:
-            return 0, 0, np.nan
-        scores = session.scores(object_id)
-        shown = np.asarray(scores["area"]) > 0
-        ious = np.asarray(scores["predicted_iou"], float)[shown]
-        lowest = float(np.nanmin(ious)) if ious.size and not np.isnan(ious).all() else np.nan
-        return len(session.prompts(object_id)), len(session.masks.frames_done(object_id)), lowest
 
     def rowCount(self, parent: QModelIndex = QModelIndex()) -> int:  # noqa: B008, D102
         return 0 if parent.isValid() else len(self.rows)
@@ -105,13 +94,13 @@ class ObjectsModel(QAbstractTableModel):
         return None
 
     def _text(self, entry: ObjectInfo, column: int) -> str | None:
-        prompts, frames, lowest = self._figures.get(entry.id, (0, 0, np.nan))
+        figures = self._controller.figures.objects.get(entry.id, ObjectFigures())
         texts = {
             ID: str(entry.id),
             NAME: entry.name,
-            PROMPTS: str(prompts),
-            FRAMES: str(frames),
-            LOWEST: "–" if np.isnan(lowest) else f"{lowest:.2f}",
+            PROMPTS: str(figures.prompts),
+            FRAMES: str(figures.frames),
+            LOWEST: "–" if np.isnan(figures.lowest) else f"{figures.lowest:.2f}",
         }
         return texts.get(column)
 

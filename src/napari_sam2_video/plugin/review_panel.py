@@ -2,27 +2,17 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from qtpy.QtCore import Qt, QTimer
+from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QScrollArea, QVBoxLayout, QWidget
 
-from napari_sam2_video.plugin.timeline import Timeline, TimelineRow
+from napari_sam2_video.plugin.timeline import Timeline
 from napari_sam2_video.plugin.ui import button, note, row, set_note
 
 if TYPE_CHECKING:
-    import numpy.typing as npt
-
-    from napari_sam2_video.masks.review import ReviewItem
-    from napari_sam2_video.masks.table import Table
     from napari_sam2_video.plugin.controller import Controller
-    from napari_sam2_video.session import Session
 
-LEAST_DOUBT = 0.2
-SPACING = 3
-REFRESH_SECONDS = 1.0
 TIMELINE_HEIGHT = 190
 
 
@@ -32,9 +22,7 @@ class ReviewPanel(QWidget):
     def __init__(self, controller: Controller) -> None:
         super().__init__()
         self._controller = controller
-        self._last = 0.0
         self._visited: set[tuple[int, int]] = set()
-        self.queue: tuple[ReviewItem, ...] = ()
         self.timeline = Timeline()
         self.timeline.picked.connect(self._on_picked)
         holder = QScrollArea()
@@ -63,11 +51,8 @@ class ReviewPanel(QWidget):
         layout.addWidget(self.why)
         layout.addWidget(row(self.accept_button, self.span_button, self.undo_accept_button))
         layout.addWidget(self.legend)
-        self._later = QTimer(self)
-        self._later.setSingleShot(True)
-        self._later.timeout.connect(self.update_rows)
         controller.session_changed.connect(self._on_session)
-        controller.changed.connect(self._on_changed)
+        controller.figures_changed.connect(self.update_rows)
         controller.active_changed.connect(self._on_position)
         controller.frame_changed.connect(self._on_position)
         controller.run_changed.connect(self._on_run)
@@ -78,19 +63,10 @@ class ReviewPanel(QWidget):
         self.update_rows()
         set_note(self.why, "")
 
-    def _on_changed(self, _: str) -> None:
-        # A run changes masks many times a second; the figures of all objects are read once a second then.
-        wait = REFRESH_SECONDS - (time.monotonic() - self._last)
-        if wait <= 0:
-            self.update_rows()
-        elif not self._later.isActive():
-            self._later.start(round(1000 * wait) + 1)
-
     def _on_run(self) -> None:
         run = self._controller.run
-        if run is not None and not run.running:
+        if run is not None and run.running:
             self._visited.clear()
-            self.update_rows()
 
     def _on_position(self, *_: Any) -> None:
         self.timeline.set_position(self._controller.frame, self._controller.active)
@@ -99,22 +75,12 @@ class ReviewPanel(QWidget):
             widget.setEnabled(active)
 
     def update_rows(self) -> None:
-        """Read the figures of all objects again."""
-        self._later.stop()
-        self._last = time.monotonic()
-        session = self._controller.session
-        if session is None:
-            self.timeline.set_rows((), 1)
-            self.queue = ()
-        else:
-            table = _table(session)
-            doubts = _doubts(table)
-            rows = tuple(_row(session, entry, table, doubts) for entry in session.objects)
-            self.timeline.set_rows(rows, session.n_frames)
-            self.queue = _queue(table)
+        """Show the newest figures."""
+        session, figures = self._controller.session, self._controller.figures
+        self.timeline.set_rows(figures.rows, 1 if session is None else session.n_frames)
         height = self.timeline.sizeHint().height() + 4
         self._holder.setMinimumHeight(min(height, TIMELINE_HEIGHT))
-        self.next_button.setEnabled(bool(self.queue))
+        self.next_button.setEnabled(bool(figures.queue))
         self._on_position()
 
     def _on_picked(self, object_id: int, frame: int) -> None:
@@ -124,8 +90,7 @@ class ReviewPanel(QWidget):
 
     def next_doubtful(self) -> None:
         """Go to the most doubtful frame that was not visited since the last run."""
-        self.update_rows()
-        left = [item for item in self.queue if (item.object_id, item.frame) not in self._visited]
+        left = [item for item in self._controller.figures.queue if (item.object_id, item.frame) not in self._visited]
         if not left:
             text = "Every doubtful frame was looked at." if self._visited else "There is no doubtful frame."
             set_note(self.why, text)
@@ -163,39 +128,3 @@ class ReviewPanel(QWidget):
         mark = session.accept if accept else session.unaccept
         controller.guarded(lambda: mark(active, start, stop), "accepting frames")
         controller.tell_changes()
-        self.update_rows()
-
-
-def _table(session: Session) -> Table:
-    from napari_sam2_video.masks.review import review_table
-
-    tables = {}
-    for entry in session.objects:
-        scores = session.scores(entry.id)
-        boxes = np.stack([scores[name] for name in ("y0", "x0", "y1", "x1")], axis=-1)
-        tables[entry.id] = {**scores, "centroid_y": scores["y"], "centroid_x": scores["x"], "bbox": boxes}
-    return review_table(tables, session.shape_yx)
-
-
-def _doubts(table: Table) -> npt.NDArray[np.float64]:
-    from napari_sam2_video.masks.review import doubt
-
-    return doubt(table)
-
-
-def _queue(table: Table) -> tuple[ReviewItem, ...]:
-    from napari_sam2_video.masks.review import review_queue
-
-    return review_queue(table, threshold=LEAST_DOUBT, spacing=SPACING)
-
-
-def _row(session: Session, entry: Any, table: Table, doubts: npt.NDArray[np.float64]) -> TimelineRow:
-    own = table["object_id"] == entry.id
-    frames = table["frame"][own]
-    trust = np.full(session.n_frames, np.nan)
-    trust[frames] = np.where(table["area_px"][own] > 0, 1 - doubts[own], -1.0)
-    marks = {name: np.zeros(session.n_frames, bool) for name in ("prompted", "accepted", "painted")}
-    marks["prompted"][sorted({prompt.frame for prompt in session.prompts(entry.id)})] = True
-    marks["accepted"][sorted(session.accepted(entry.id))] = True
-    marks["painted"][session.masks.painted(entry.id)] = True
-    return TimelineRow(entry.id, entry.name, entry.color, trust, **marks)

@@ -131,14 +131,26 @@ class RunBar(QWidget):
             layout.addWidget(widget)
         for signal in (controller.session_changed, controller.run_changed):
             signal.connect(self.update_state)
-        controller.changed.connect(self.update_state)
+        controller.figures_changed.connect(self._on_figures)
         controller.active_changed.connect(self.update_state)
         panel.objects_box.currentIndexChanged.connect(self.update_state)
         self.outcome = ""
+        self._starting = False
+        self.update_state()
+
+    def _on_figures(self) -> None:
+        starting, self._starting = self._starting, False
+        if starting:
+            self.start()
         self.update_state()
 
     def start(self) -> None:
         """Start a run, if nothing stands against it."""
+        keeper = self._controller.keeper
+        if keeper is not None and not keeper.fresh:
+            # A click may be newer than what is known of it.
+            self._starting = True
+            return
         if self.problem():
             self.update_state()
             self._controller.told.emit("info", self.problem())
@@ -156,15 +168,13 @@ class RunBar(QWidget):
         missing = self._model_missing()
         if missing:
             return missing
-        prompted = {prompt.object_id for prompt in session.prompts()}
         chosen = self._panel.objects_box.currentData()
-        painted = {entry.id for entry in session.objects if session.masks.painted(entry.id)}
-        ready = prompted | painted
+        ready = self._controller.figures.ready
         if not ready:
             return "No object has a prompt yet: click on an object, draw a box or paint it."
         if chosen == SELECTED:
             return "" if self._controller.active in ready else "The selected object has no prompt yet: click on it."
-        if chosen == CHANGED and not session.dirty():
+        if chosen == CHANGED and not self._controller.figures.dirty:
             return "No prompt changed since the last run: correct a frame, or track all objects."
         return ""
 
