@@ -9,7 +9,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 TEXT = (ROOT / "docs" / "promises.md").read_text(encoding="utf-8")
 PROMISES = re.findall(r"^## \d+\. .*?(?=^## )", TEXT, flags=re.MULTILINE | re.DOTALL)
-NAMED = re.findall(r"^- `(tests/[\w/]+\.py)::(\w+)`$", TEXT, flags=re.MULTILINE)
+NAMED = re.findall(r"^- `(tests/[\w/]+\.py)::(\w+)`", TEXT, flags=re.MULTILINE)
 
 
 def names_defined(path):
