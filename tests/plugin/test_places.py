@@ -57,7 +57,7 @@ def test_transposed_dims_walk_another_axis(bench):
     here = bench(data)
     here.viewer.dims.order = (1, 0, 2)
     here.spin()
-    assert here.widget.recording.axis_box.currentData() == "Y"
+    assert here.widget.recording.choices().axis == "Y"
     here.start()
     assert here.session.n_frames == data.shape[1]
     assert here.session.shape_yx == (data.shape[0], data.shape[2])
@@ -155,3 +155,12 @@ def test_the_window_shown_is_frozen(bench):
     window = here.session.view.settings.window
     assert (window.low, window.high, window.source) == (50, 1500, "layer")
     assert "50 to 1500" in here.widget.recording.about.text()
+
+
+def test_frames_of_unnamed_axes_are_time_or_depth_as_the_person_says(bench):
+    here = bench(make_frames())
+    box = here.widget.recording.axis_box
+    box.setCurrentIndex(box.findData(("Z", "ZYX")))
+    here.start()
+    assert here.session.recording.axes == "ZYX"
+    assert here.session.view.settings.axis == "Z"

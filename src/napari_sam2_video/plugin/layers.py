@@ -45,12 +45,21 @@ def axes_of(layer: Image) -> str:
     The layer's axis labels decide where all of them are known names that differ; else the number of axes does
     (``TYX``, ``TZYX``, ``TCZYX``).
     """
-    letters = [AXIS_NAMES.get(str(label).strip().lower(), "") for label in layer.axis_labels]
-    if all(letters) and len(set(letters)) == layer.ndim and {"Y", "X"} <= set(letters):
-        return "".join(letters)
+    if axes_are_told(layer):
+        return "".join(_told(layer))
     if layer.ndim in AXES_BY_NUMBER:
         return AXES_BY_NUMBER[layer.ndim]
     return SPARE_LETTERS[: layer.ndim - 5] + AXES_BY_NUMBER[5]
+
+
+def axes_are_told(layer: Image) -> bool:
+    """Whether the layer's axis labels say what each axis is."""
+    letters = _told(layer)
+    return all(letters) and len(set(letters)) == layer.ndim and {"Y", "X"} <= set(letters)
+
+
+def _told(layer: Image) -> list[str]:
+    return [AXIS_NAMES.get(str(label).strip().lower(), "") for label in layer.axis_labels]
 
 
 def level_zero(layer: Image) -> Any:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from qtpy.QtWidgets import QComboBox, QFormLayout, QVBoxLayout, QWidget
 
-from napari_sam2_video.plugin.layers import level_zero, show_position
+from napari_sam2_video.plugin.layers import axes_are_told, level_zero, show_position
 from napari_sam2_video.plugin.source import PERCENTILE, Choices, default_choices, shown_window
 from napari_sam2_video.plugin.ui import fill, narrow, note, set_note
 
@@ -25,7 +25,6 @@ class RecordingPanel(QWidget):
     def __init__(self, controller: Controller) -> None:
         super().__init__()
         self._controller = controller
-        self._axes: str | None = None
         self.layer_box = narrow(QComboBox())
         self.axis_box = narrow(QComboBox())
         self.channel_box = narrow(QComboBox())
@@ -105,8 +104,10 @@ class RecordingPanel(QWidget):
         choices = default_choices(self._controller.viewer, layer)
         shape = level_zero(layer).shape[: layer.ndim]
         lengths = dict(zip(choices.axes, shape, strict=True))
-        self._axes = choices.axes
-        fill(self.axis_box, [(_axis_text(a, n), a) for a, n in lengths.items() if n > 1], choices.axis)
+        walks = [(_axis_text(a, n), (a, choices.axes)) for a, n in lengths.items() if n > 1]
+        if choices.axes == "TYX" and not axes_are_told(layer):
+            walks[1:1] = [(_axis_text("Z", shape[0]), ("Z", "ZYX"))]
+        fill(self.axis_box, walks, (choices.axis, choices.axes))
         count = lengths.get("C", 0)
         fill(self.channel_box, [(str(n), n) for n in range(count)], choices.channel)
         self._form.setRowVisible(self.channel_box, count > 1)
@@ -124,7 +125,8 @@ class RecordingPanel(QWidget):
         layer = self.layer
         if layer is None or self._controller.session is not None:
             return
-        shown = default_choices(self._controller.viewer, layer, self._axes, self.axis_box.currentData()).channel
+        axis, axes = self._walk()
+        shown = default_choices(self._controller.viewer, layer, axes, axis).channel
         number = self.channel_box.findData(shown)
         if shown is not None and number >= 0 and number != self.channel_box.currentIndex():
             blocked = self.channel_box.blockSignals(True)
@@ -134,8 +136,9 @@ class RecordingPanel(QWidget):
 
     def _on_channel(self, *_: Any) -> None:
         layer, channel = self.layer, self.channel_box.currentData()
-        if layer is not None and channel is not None and self._axes is not None and "C" in self._axes:
-            show_position(self._controller.viewer, layer, self._axes.index("C"), channel)
+        axes = self._walk()[1]
+        if layer is not None and channel is not None and axes is not None and "C" in axes:
+            show_position(self._controller.viewer, layer, axes.index("C"), channel)
         self._describe()
 
     def choices(self) -> Choices | None:
@@ -143,12 +146,17 @@ class RecordingPanel(QWidget):
         layer = self.layer
         if layer is None or not self.axis_box.count():
             return None
-        axis = self.axis_box.currentData()
-        basis = default_choices(self._controller.viewer, layer, self._axes, axis)
+        axis, axes = self._walk()
+        basis = default_choices(self._controller.viewer, layer, axes, axis)
         window = self.window_box.currentData()
         channel = self.channel_box.currentData() if basis.channel is not None else None
         shown = basis.window if window == "layer" else window
-        return Choices(basis.axes, axis, channel, basis.fixed, shown)
+        return Choices(basis.axes, basis.axis, channel, basis.fixed, shown)
+
+    def _walk(self) -> tuple[str | None, str | None]:
+        """The chosen axis, and the letters of all axes that go with it."""
+        chosen: tuple[str, str] | None = self.axis_box.currentData()
+        return (None, None) if chosen is None else chosen
 
     def problem(self) -> str:
         """Why no session can be started with these choices, empty where one can."""

@@ -1,0 +1,41 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from napari_sam2_video.budget import measure_budget
+from napari_sam2_video.errors import PromptError
+from napari_sam2_video.frames.open import open_recording
+from napari_sam2_video.session import Session
+from napari_sam2_video.types import ModelSettings, PointPrompt
+
+
+@pytest.fixture
+def session(tmp_path):
+    frames = np.full((12, 48, 64), 20, np.uint8)
+    frames[:, 10:26, 20:40] = 200
+    recording = open_recording(frames, axes="TYX", name="square")
+    with Session.create(tmp_path / "s.sam2v", recording, model=ModelSettings("demo", "cpu", image_size=64)) as made:
+        yield made
+
+
+def test_a_run_is_reckoned_from_a_measured_frame_and_nothing_is_kept(session):
+    first = session.add_object()
+    session.add_prompt(PointPrompt(first, 0, 18, 30))
+    one = measure_budget(session)
+    assert (one.frames, one.steps) == (12, 12)
+    assert one.seconds > 0
+    assert one.memory_bytes > 0
+    assert "12 frames" in one.sentence()
+    assert len(session.masks.frames_done(first)) == 0
+    assert not session.tracker.memory.entries(first)
+    second = session.add_object()
+    session.add_prompt(PointPrompt(second, 6, 18, 30))
+    two = measure_budget(session)
+    assert two.frames == 12
+    assert two.steps > one.steps
+
+
+def test_without_a_prompt_there_is_nothing_to_measure(session):
+    with pytest.raises(PromptError, match="measured"):
+        measure_budget(session)
