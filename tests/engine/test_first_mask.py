@@ -1,0 +1,22 @@
+"""The first mask comes after the same work whatever the length of the recording."""
+
+from napari_sam2_video.engine.plan import Pass, Plan
+from napari_sam2_video.types import PointPrompt
+from tests.engine.conftest import Scene
+
+
+def work_until_the_first_frame(make_run, n_frames):
+    scene = Scene(n_frames)
+    ours = make_run(scene, "demo")
+    ours.tracker.condition(1, 4, [PointPrompt(1, 4, 36, 38)])
+    frames = ours.tracker.run(Plan((Pass(1, "forward", 4, n_frames - 1),), n_frames))
+    first = next(frames)
+    frames.close()
+    return first.frame, len(scene.reads), ours.tracker.features.misses
+
+
+def test_time_to_the_first_mask_does_not_depend_on_the_length_of_the_recording(make_run):
+    short = work_until_the_first_frame(make_run, 8)
+    long = work_until_the_first_frame(make_run, 100_000)
+    assert short == long
+    assert short[1] <= 2
