@@ -243,3 +243,27 @@ def test_compressed_text_is_no_volume(inside):
     (inside / "a.nii.gz").write_bytes(gzip.compress(b"just words " * 100))
     with pytest.raises(RecordingError, match=r"a\.nii\.gz"):
         frames_of(inside / "a.nii.gz")
+
+
+@pytest.mark.parametrize("tag", ["Rows", "Columns", "SamplesPerPixel", "BitsStored", "PixelRepresentation"])
+def test_dicom_file_with_two_values_for_one_number_is_named(inside, tag):
+    pydicom = pytest.importorskip("pydicom")
+    for number in range(3):
+        meta = pydicom.dataset.FileMetaDataset()
+        meta.MediaStorageSOPClassUID = pydicom.uid.CTImageStorage
+        meta.MediaStorageSOPInstanceUID = f"1.2.{number + 1}"
+        meta.TransferSyntaxUID = pydicom.uid.ExplicitVRLittleEndian
+        image = pydicom.dataset.Dataset()
+        image.file_meta = meta
+        image.SOPClassUID, image.SOPInstanceUID = meta.MediaStorageSOPClassUID, meta.MediaStorageSOPInstanceUID
+        image.SeriesInstanceUID, image.Modality, image.InstanceNumber = "1.2.9", "CT", number + 1
+        image.ImagePositionPatient, image.ImageOrientationPatient = [0, 0, number], [1, 0, 0, 0, 1, 0]
+        image.Rows, image.Columns, image.SamplesPerPixel = 8, 9, 1
+        image.PhotometricInterpretation = "MONOCHROME2"
+        image.BitsAllocated, image.BitsStored, image.HighBit, image.PixelRepresentation = 16, 16, 15, 1
+        image.PixelData = np.full((8, 9), number, np.int16).tobytes()
+        if number == 1:
+            setattr(image, tag, [getattr(image, tag)] * 2)
+        image.save_as(inside / f"{number}.dcm", enforce_file_format=True)
+    with pytest.raises(RecordingError, match=r"1\.dcm is a damaged DICOM file"):
+        frames_of(inside)

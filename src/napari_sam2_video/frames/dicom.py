@@ -49,6 +49,7 @@ _TAGS = [
     "SharedFunctionalGroupsSequence",
     "PerFrameFunctionalGroupsSequence",
 ]
+_WHOLE_NUMBERS = {*_TAGS[:6], "NumberOfFrames"}
 
 
 def open_series(path: Path) -> DicomRecording:
@@ -94,6 +95,10 @@ def _header(file: Path) -> Any:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             header = pydicom.dcmread(file, stop_before_pixels=True, specific_tags=_TAGS)
+            for name in _TAGS:
+                value = getattr(header, name, None)
+                if name in _WHOLE_NUMBERS:
+                    int(value or 0)
     except Exception as error:
         raise RecordingError(f"{file} is a damaged DICOM file ({error}); remove it or copy it again.") from error
     return header if "Rows" in header and "Columns" in header else None
