@@ -201,6 +201,17 @@ def test_volume_of_a_huge_declared_shape_is_refused(inside):
         assert name.split(".")[0] in refusal(inside / name)
 
 
+@pytest.mark.parametrize("shape", [(0, 9, 4), (8, 9, 0), (-8, 9, 4), (8, 9, -4)])
+def test_volume_of_an_impossible_shape_is_refused(inside, shape):
+    nibabel = pytest.importorskip("nibabel")
+    header = nibabel.Nifti1Header()
+    header.set_data_dtype(np.uint8)
+    header["magic"], header["vox_offset"], header["dim"] = b"n+1\0", 352, [3, *shape, 1, 1, 1, 1]
+    (inside / "a.nii").write_bytes(header.binaryblock + bytes(400))
+    with pytest.raises(RecordingError, match=r"a\.nii is a damaged NIfTI file"):
+        frames_of(inside / "a.nii")
+
+
 def test_a_frame_for_which_memory_is_too_small_is_one_sentence(inside, monkeypatch):
     np.save(inside / "a.npy", np.zeros((3, 8, 9), np.uint16))
     with open_recording(inside / "a.npy") as recording:

@@ -51,6 +51,8 @@ class NiftiRecording(PlanesRecording):
             raise RecordingError(f"{path} is a damaged NIfTI file ({error}); write or copy it again.") from error
         while len(shape_ijk) > 3 and shape_ijk[-1] == 1:
             shape_ijk = shape_ijk[:-1]
+        if min(shape_ijk, default=0) < 1:
+            raise RecordingError(f"{path} is a damaged NIfTI file (its shape is {shape_ijk}); write or copy it again.")
         if not 2 <= len(shape_ijk) <= 5:
             raise RecordingError(f"{path} has {len(shape_ijk)} axes; choose a volume of three or four.")
         colour = stored.names is not None
