@@ -77,6 +77,8 @@ def track(
     with session:
         for sentence in (*session.recording.notes, *session.notes):
             note(sentence)
+        for sentence in session.tracker.notes:
+            note(sentence)
         api.add_prompts(session, given, [] if session.objects and resume else planes)
         with frames_bar("Tracking") as bar:
             count = api.go_on(session, settings, progress=lambda done: bar(done.done, done.total))

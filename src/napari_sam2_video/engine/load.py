@@ -88,6 +88,8 @@ def load_model(file: ModelFile, settings: ModelSettings) -> Sam2Model:
     except RuntimeError as error:
         raise CheckpointError(f"{file.path} does not fit the network {file.preset.name}: {error}") from error
     model = Sam2Model(network, file.preset, name=file.name, sha256=file.sha256, device=device, precision=precision)
+    if settings.image_size is None and file.note is not None:
+        model.notes = (file.note,)
     if settings.compile:
         model.compile()
     return model

@@ -8,25 +8,26 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
-import numpy as np
-
 from napari_sam2_video.engine.features import Embedder, FeatureCache, default_cache
 from napari_sam2_video.engine.guard import engine_errors
 from napari_sam2_video.engine.memory import POINTERS, ConditioningEntry, MemoryEntry, Recall, Trail, prune, recall
 from napari_sam2_video.engine.plan import FORWARD, behind
+from napari_sam2_video.engine.prompts import mask_as_object, settle_prompts
 from napari_sam2_video.engine.replay import Replay
 from napari_sam2_video.engine.shelf import MemoryFolder
 from napari_sam2_video.engine.values import Decoded
 from napari_sam2_video.errors import DeviceMemoryError, PromptError
-from napari_sam2_video.types import BoxPrompt, FrameMasks, MaskPrompt, ObjectMask, PointPrompt, Preview
+from napari_sam2_video.types import FrameMasks, ObjectMask, Preview
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
+    import numpy as np
     import numpy.typing as npt
     import torch
 
     from napari_sam2_video.engine.plan import Pass, Plan, Walk
+    from napari_sam2_video.engine.prompts import SettledPrompts
     from napari_sam2_video.engine.sam2 import Sam2Model
     from napari_sam2_video.engine.values import Embedding
     from napari_sam2_video.types import FrameSource, Prompt
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 
 _T = TypeVar("_T")
 TRAIL_EVERY = 32
-_AHEAD = 3
+_AHEAD = 7
 
 
 @dataclass
@@ -55,15 +56,6 @@ class _Corrected:
 
     entries: Mapping[int, MemoryEntry]
     logits: torch.Tensor | None
-
-
-@dataclass(frozen=True)
-class _Given:
-    """The prompts of one object on one frame, settled."""
-
-    points_yx: npt.NDArray[np.float32]
-    labels: npt.NDArray[np.int32]
-    mask: npt.NDArray[np.bool_] | None
 
 
 class Tracker:
@@ -128,12 +120,12 @@ class Tracker:
         PromptError
             If the prompts do not fit the frame.
         """
-        given = self._given(object_id, frame, prompts)
+        given = settle_prompts(object_id, frame, prompts, self.view)
         with self._working() as embedder:
             embedding = embedder.embed(frame)
             chosen, candidates = self._prompted(object_id, frame, given, embedding, embedder, tracked)
             if given.labels.size == 0 and given.mask is not None:
-                mask = _mask_as_object(object_id, given.mask, float(chosen.scores[0, 0]), float(chosen.ious[0]))
+                mask = mask_as_object(object_id, given.mask, float(chosen.scores[0, 0]), float(chosen.ious[0]))
                 return Preview(object_id, frame, self.view.shape_yx, (mask,), 0)
             masks = self._objects([object_id] * len(candidates.ious), candidates, prompted=True)
         best = int(candidates.ious.argmax()) if given.labels.size == 1 else 0
@@ -151,7 +143,7 @@ class Tracker:
         ObjectMask
             The object on this frame.
         """
-        given = self._given(object_id, frame, prompts)
+        given = settle_prompts(object_id, frame, prompts, self.view)
         with self._working() as embedder:
             embedding = embedder.embed(frame)
             chosen, _ = self._prompted(object_id, frame, given, embedding, embedder, tracked)
@@ -159,7 +151,7 @@ class Tracker:
             held = self.memory.entries(object_id)
             order = held[frame].order if frame in held else 1 + max((e.order for e in held.values()), default=-1)
             if given.labels.size == 0 and given.mask is not None:
-                shown = _mask_as_object(object_id, given.mask, float(chosen.scores[0, 0]), float(chosen.ious[0]))
+                shown = mask_as_object(object_id, given.mask, float(chosen.scores[0, 0]), float(chosen.ious[0]))
             else:
                 shown = self._objects([object_id], chosen, prompted=True)[0]
             memory = MemoryEntry(frame, spatial, chosen.pointers)
@@ -370,7 +362,7 @@ class Tracker:
         self,
         object_id: int,
         frame: int,
-        given: _Given,
+        given: SettledPrompts,
         embedding: Embedding,
         embedder: Embedder,
         tracked: Tracked | None,
@@ -399,45 +391,6 @@ class Tracker:
             prior=prior,
         )
 
-    def _given(self, object_id: int, frame: int, prompts: Sequence[Prompt]) -> _Given:
-        """Check the prompts and bring them into the order the network wants: a box first, then points."""
-        height, width = self.view.shape_yx
-        if not 0 <= frame < self.view.n_frames:
-            raise PromptError(f"There is no frame {frame}: the recording has the frames 0 to {self.view.n_frames - 1}.")
-        boxes = [p for p in prompts if isinstance(p, BoxPrompt)]
-        points = [p for p in prompts if isinstance(p, PointPrompt)]
-        masks = [p.mask for p in prompts if isinstance(p, MaskPrompt)]
-        if not prompts:
-            raise PromptError(f"Object {object_id} has no prompt on frame {frame}.")
-        if len(boxes) > 1 or len(masks) > 1:
-            raise PromptError(f"Object {object_id} has more than one box or mask on frame {frame}: keep one.")
-        low, high = np.array([-0.5, -0.5]), np.array([height - 0.5, width - 0.5])
-        rows: list[tuple[float, float, int]] = []
-        for box in boxes:
-            start = np.clip([min(box.y0, box.y1), min(box.x0, box.x1)], low, high)
-            end = np.clip([max(box.y0, box.y1), max(box.x0, box.x1)], low, high)
-            if not (end > start).all():
-                raise PromptError(
-                    f"The box of object {object_id} on frame {frame} is empty or lies outside the frame, "
-                    f"which has {height} x {width} pixels."
-                )
-            rows += [(*start, 2), (*end, 3)]
-        for point in points:
-            if not (-0.5 <= point.y <= height - 0.5 and -0.5 <= point.x <= width - 0.5):
-                raise PromptError(
-                    f"The point ({point.y:g}, {point.x:g}) of object {object_id} lies outside frame {frame}, "
-                    f"which has {height} x {width} pixels."
-                )
-            rows.append((point.y, point.x, int(point.positive)))
-        mask = masks[0] if masks else None
-        if mask is not None and mask.shape != (height, width):
-            raise PromptError(
-                f"The mask of object {object_id} on frame {frame} has {mask.shape} pixels, the frame {(height, width)}."
-            )
-        return _Given(
-            np.array([r[:2] for r in rows], np.float32).reshape(-1, 2), np.array([r[2] for r in rows], np.int32), mask
-        )
-
     def _objects(self, object_ids: Sequence[int], decoded: Decoded, *, prompted: bool) -> list[ObjectMask]:
         levels = self.model.levels(decoded, self.view.shape_yx)
         scores, ious = decoded.scores[:, 0].tolist(), decoded.ious.tolist()
@@ -445,17 +398,6 @@ class Tracker:
             ObjectMask(object_id, origin, plane, score, iou, prompted)
             for object_id, (origin, plane), score, iou in zip(object_ids, levels, scores, ious, strict=True)
         ]
-
-
-def _mask_as_object(
-    object_id: int, mask: npt.NDArray[np.bool_], object_score: float, predicted_iou: float
-) -> ObjectMask:
-    rows, columns = np.nonzero(mask)
-    if rows.size == 0:
-        return ObjectMask(object_id, (0, 0), np.zeros((0, 0), np.uint8), object_score, predicted_iou, True)
-    top, left = int(rows.min()), int(columns.min())
-    crop = mask[top : int(rows.max()) + 1, left : int(columns.max()) + 1]
-    return ObjectMask(object_id, (top, left), crop.astype(np.uint8) * 255, object_score, predicted_iou, True)
 
 
 def _one(decoded: Decoded, i: int) -> Decoded:

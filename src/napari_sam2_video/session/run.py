@@ -46,6 +46,11 @@ class TrackerLike(Protocol):
     """What a session needs of a tracker."""
 
     @property
+    def notes(self) -> tuple[str, ...]:
+        """Sentences about the network that a person should see."""
+        ...
+
+    @property
     def memory(self) -> TrackerMemory:
         """What the tracker remembers."""
         ...
