@@ -110,6 +110,19 @@ def test_fault_38_viewer_closed_in_a_run(at_work):
         assert 2 <= len(session.masks.frames_done(1)) < N_FRAMES
 
 
+def test_fault_38_window_closed_by_its_cross_in_a_run(at_work):
+    begin(at_work)
+    folder, image = at_work.session.folder, at_work.controller.image.data
+    runner = at_work.controller.runner
+    at_work.viewer.window._qt_window.close()
+    at_work.spin()
+    assert runner.join(20)
+    from napari_sam2_video.frames.open import open_recording
+
+    with Session.open(folder, recording=open_recording(image, axes="TYX", name="spots")) as session:
+        assert session.unfinished
+
+
 def test_fault_38_widget_closed_in_a_run(at_work):
     begin(at_work)
     runner = at_work.controller.runner

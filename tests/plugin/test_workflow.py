@@ -228,3 +228,35 @@ def test_clicking_the_timeline_goes_there(at_work, qtbot):
     qtbot.mouseClick(timeline, Qt.MouseButton.LeftButton, pos=place)
     at_work.spin()
     assert at_work.controller.frame == 6
+
+
+def test_a_session_of_an_array_opens_again_with_its_layer(bench):
+    here = bench(make_frames(), image={"name": "spots"})
+    box = here.widget.recording.axis_box
+    box.setCurrentIndex(box.findData(("Z", "ZYX")))
+    here.start()
+    folder = here.session.folder
+    here.press(here.widget.objects.tools["paint"])
+    here.controller.go_to(1)
+    here.click(30, 30)
+    here.controller.close_session()
+    here.idle()
+    here.widget.open_session(folder)
+    here.idle()
+    assert here.errors() == []
+    assert here.session.folder == folder
+    assert here.session.labels[1][30, 30] == 1
+    assert here.viewer.layers[0].name == "spots"
+
+
+def test_a_session_that_cannot_be_opened_is_one_sentence(bench, tmp_path):
+    here = bench(make_frames())
+    (tmp_path / "broken.sam2v").mkdir()
+    (tmp_path / "broken.sam2v" / "session.json").write_text("{")
+    here.widget.open_session(tmp_path / "broken.sam2v")
+    here.idle()
+    (sentence,) = here.errors()
+    assert "broken.sam2v" in sentence
+    assert here.session is None
+    here.start()
+    assert here.session is not None

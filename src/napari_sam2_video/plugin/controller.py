@@ -140,7 +140,9 @@ class Controller(QObject):
     def open_session(self, folder: Path, image: Image | None = None, then: Callable[[], Any] | None = None) -> None:
         """Open a session folder in the background; `image` is its recording's layer where that is not a file."""
         options = self.session_options
-        source = None if image is None else LayerSource.of(image, axes_of(image))
+        from napari_sam2_video.plugin.reader import axes_of_session
+
+        source = None if image is None else LayerSource.of(image, axes_of_session(folder, image.ndim) or axes_of(image))
         shown: list[Recording] = []
 
         def work(_: Job) -> Session:
@@ -175,8 +177,10 @@ class Controller(QObject):
 
         def done(session: Session) -> None:
             self.opening = False
-            attach(session)
-            if then is not None:
+            self.guarded(lambda: attach(session), doing)
+            if self.session is not session:
+                self.runner.submit(Job("closing the session", lambda _: self._end(session), failed=self.error))
+            elif then is not None:
                 then()
 
         def failed(error: Sam2VideoError) -> None:
@@ -245,7 +249,7 @@ class Controller(QObject):
         image: Image = self.viewer.add_image(data, **arguments)
         return image
 
-    def close_session(self) -> None:
+    def close_session(self, *, keep_layers: bool = False) -> None:
         """Take the session off the viewer; a run is stopped and everything is safe in its folder."""
         session = self.session
         if session is None:
@@ -261,7 +265,7 @@ class Controller(QObject):
             session.on_change.remove(self._on_session_change)
         for layers in (self.prompts, self.masks):
             if layers is not None:
-                layers.close()
+                layers.close(keep_layers=keep_layers)
         self.session = self.image = self.geometry = None
         self.masks = self.prompts = self.preview = self.run = self.keeper = None
         self.active = 0
@@ -462,15 +466,23 @@ class Controller(QObject):
 
     # The end
 
-    def close(self) -> None:
-        """Let go of the viewer without waiting: a run stops within a frame, then the session is closed."""
+    def close(self, *_: Any, window_gone: bool = False) -> None:
+        """Let go of the viewer without waiting: a run stops within a frame, then the session is closed.
+
+        Parameters
+        ----------
+        window_gone : bool
+            The window is no more: nothing in it may be touched, and its layers stay as they are.
+        """
         if self._closed:
             return
         self._closed = True
+        if window_gone:
+            self.blockSignals(True)
         closers, self._closers = self._closers, []
         for action in closers:
             action()
-        self.close_session()
+        self.close_session(keep_layers=window_gone)
         self.runner.close(self._end_all)
         # Nothing of a window that is gone may be kept alive from here.
         self.viewer = None

@@ -79,11 +79,11 @@ class MaskLayers(QObject):
             self._viewer.add_layer(self.preview)
         self.show_objects()
 
-    def close(self) -> None:
-        """Stop listening and take the layers off the viewer."""
+    def close(self, *, keep_layers: bool = False) -> None:
+        """Stop listening and, unless they shall stay, take the layers off the viewer."""
         self._viewer.layers.events.removed.disconnect(self._on_removed)
         for layer in (self.masks, self.preview):
-            if layer is not None and layer in self._viewer.layers:
+            if layer is not None and not keep_layers and layer in self._viewer.layers:
                 self._viewer.layers.remove(layer)
         self._let_go()
         self.preview = None

@@ -90,12 +90,12 @@ class PromptLayers(QObject):
         self.set_positive(self._positive)
         self.show()
 
-    def close(self) -> None:
-        """Stop listening and take the layers off the viewer."""
+    def close(self, *, keep_layers: bool = False) -> None:
+        """Stop listening and, unless they shall stay, take the layers off the viewer."""
         self._later.stop()
         for layer in (self.points, self.shapes):
             layer.events.data.disconnect(self._on_data)
-            if layer in self._viewer.layers:
+            if not keep_layers and layer in self._viewer.layers:
                 self._viewer.layers.remove(layer)
 
     @property

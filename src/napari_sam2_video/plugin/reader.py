@@ -152,8 +152,19 @@ def _session_layers(folder: Path) -> list[LayerData]:
 
 def made_of_array(folder: Path) -> bool:
     """Whether a session was made of an array, which has to be in the viewer to open it again."""
+    source = _source(folder)
+    return "path" in source and source["path"] is None
+
+
+def axes_of_session(folder: Path, ndim: int) -> str:
+    """Axes of a session's recording without the RGB samples, empty where they are not `ndim`."""
+    axes = str(_source(folder).get("axes", "")).removesuffix("S")
+    return axes if len(axes) == ndim else ""
+
+
+def _source(folder: Path) -> dict[str, Any]:
+    """What the manifest says of the recording; opening the session tells what is wrong with it."""
     try:
-        source = json.loads((folder / "session.json").read_bytes())["source"]
-        return source["path"] is None
+        return dict(json.loads((folder / "session.json").read_bytes())["source"])
     except (OSError, ValueError, KeyError, TypeError):
-        return False
+        return {}

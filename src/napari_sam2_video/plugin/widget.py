@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import QEvent, QObject, Qt, QTimer
+from qtpy.QtCore import QEvent, Qt
 from qtpy.QtWidgets import QLabel, QMessageBox, QScrollArea, QToolButton, QVBoxLayout, QWidget
 
 from napari_sam2_video.plugin.controller import Controller
@@ -80,9 +81,8 @@ class TrackingWidget(QWidget):
         self.sections["export"].toggled.connect(lambda opened: self.export.offer_formats() if opened else None)
         controller.listen(controller.viewer.layers.events.inserted, self._on_inserted)
         controller.at_close(self.keys.close)
-        # The dock throws its widget out without closing it; the window closes without asking it.
-        self.destroyed.connect(controller.close)
-        self._window: Any = None
+        # The dock throws its widget out without closing it (see `event`); a window takes it along when it goes.
+        self.destroyed.connect(partial(controller.close, window_gone=True))
 
     def _lay_out(self) -> None:
         inside = QWidget()
@@ -181,25 +181,6 @@ class TrackingWidget(QWidget):
 
     # The end
 
-    def showEvent(self, event: Any) -> None:  # noqa: D102
-        super().showEvent(event)
-        if not self._closed and self._window is not self.window():
-            if self._window is not None:
-                self._window.removeEventFilter(self)
-            window: Any = self.window()
-            window.installEventFilter(self)
-            self._window = window
-
-    def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:  # noqa: D102
-        if event is not None and event.type() == QEvent.Type.Close and watched is self._window:
-            # A window that a person closes may still ask whether it shall; it is hidden once it does.
-            QTimer.singleShot(0, self._close_if_gone)
-        return False
-
-    def _close_if_gone(self) -> None:
-        if self._window is not None and not self._window.isVisible():
-            self.close_down()
-
     def event(self, event: QEvent | None) -> bool:  # noqa: D102
         if event is not None and event.type() == QEvent.Type.ParentChange and self.parent() is None:
             self.close_down()
@@ -214,9 +195,6 @@ class TrackingWidget(QWidget):
         if self._closed or not hasattr(self, "keys"):
             return
         self._closed = True
-        if self._window is not None:
-            self._window.removeEventFilter(self)
-            self._window = None
         self.controller.close()
 
 
