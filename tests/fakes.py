@@ -75,6 +75,7 @@ class FakeTracker:
 
     def __init__(self, view, memory=None, *, lost=(), fail_at=None, delay=0.0):
         self.view = view
+        self.notes = ()
         self.model = FakeModel()
         self.memory = FakeMemory(memory)
         self.lost = set(lost)

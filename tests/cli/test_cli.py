@@ -84,6 +84,18 @@ def test_resume_adds_what_is_new_and_keeps_the_rest(track, call, tmp_path):
     assert "Computed 6 frames" in said
 
 
+def test_fault_08_an_image_size_that_the_file_does_not_tell_is_asked_for(call, recording, weights, tmp_path):
+    code, _, said = call(
+        "track", recording, "--out", tmp_path / "run.sam2v", "--model", weights, "--point", "1@0:40,50"
+    )
+    assert code == 0
+    assert "random.pt does not tell the image size it was trained for: 256 is assumed" in said
+
+
+def test_an_image_size_that_was_given_is_not_asked_for(track):
+    assert "does not tell the image size" not in track("--point", "1@0:40,50")[2]
+
+
 def test_range_direction_and_channel_reach_the_session(track, tmp_path):
     from napari_sam2_video.session import Session
 

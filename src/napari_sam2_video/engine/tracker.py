@@ -93,6 +93,11 @@ class Tracker:
         self._last_corrected: tuple[object, _Corrected] | None = None
         self.memory.bind(f"{model.key}/{view.key}")
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Sentences about the network that a person should see before the first run."""
+        return self.model.notes
+
     def preview(
         self, object_id: int, frame: int, prompts: Sequence[Prompt], *, tracked: Tracked | None = None
     ) -> Preview:
