@@ -9,7 +9,7 @@ PYTEST = $(BIN)/pytest --timeout 300 -q
 HEADLESS = --ignore tests/plugin -p no:pytest-qt -p no:napari -p no:napari-plugin-engine -p no:npe2
 SCREEN = xvfb-run -a -s "-screen 0 1600x1200x24"
 
-.PHONY: help demo test lint test-headless test-plugin system-packages docs bench fuzz clean
+.PHONY: soak help demo test lint test-headless test-plugin system-packages docs bench fuzz clean
 
 help:
 	@echo "make demo           track several objects in a short recording and write the results to demo-output/"
@@ -55,6 +55,9 @@ bench: $(READY)
 
 fuzz: $(READY)
 	nice -n 19 $(BIN)/python tools/fuzz_inputs.py --minutes $(MINUTES)
+
+soak: $(READY)
+	$(BIN)/python tools/soak.py --minutes 60
 
 clean:
 	rm -rf $(VENV) demo-output site .mypy_cache .ruff_cache .pytest_cache
