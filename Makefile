@@ -9,7 +9,7 @@ PYTEST = $(BIN)/pytest --timeout 300 -q
 HEADLESS = --ignore tests/plugin -p no:pytest-qt -p no:napari -p no:napari-plugin-engine -p no:npe2
 SCREEN = xvfb-run -a -s "-screen 0 1600x1200x24"
 
-.PHONY: soak help demo test lint test-headless test-plugin system-packages docs bench fuzz clean
+.PHONY: help demo test lint test-headless test-plugin system-packages docs pictures bench fuzz kill soak clean
 
 help:
 	@echo "make demo           track several objects in a short recording and write the results to demo-output/"
@@ -20,6 +20,9 @@ help:
 	@echo "make docs           build the documentation into site/"
 	@echo "make bench          compare with Meta's own predictor"
 	@echo "make fuzz           open damaged inputs by the thousand (MINUTES=5)"
+	@echo "make kill           kill a run 50 times and compare what is left with an uninterrupted one"
+	@echo "make soak           track, correct, export and close for an hour, and watch memory"
+	@echo "make pictures       take the pictures of the documentation again"
 	@echo "Variables: PYTHON=python3.12  VENV=.venv  TORCH=cuda"
 
 $(READY): pyproject.toml constraints.txt tools/make_venv.sh
@@ -58,6 +61,12 @@ fuzz: $(READY)
 
 soak: $(READY)
 	$(BIN)/python tools/soak.py --minutes 60
+
+kill: $(READY)
+	$(BIN)/python tools/kill_test.py --kills 50 --model demo
+
+pictures: $(READY) system-packages
+	$(SCREEN) $(BIN)/python tools/make_screenshots.py
 
 clean:
 	rm -rf $(VENV) demo-output site .mypy_cache .ruff_cache .pytest_cache
