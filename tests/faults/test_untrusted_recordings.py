@@ -103,6 +103,15 @@ def test_tiff_with_a_tag_of_another_type_is_shown_or_refused(inside, kind):
         assert sentence is None or name in sentence
 
 
+def test_page_that_gives_fewer_pixels_than_it_says_is_named(inside, monkeypatch):
+    tifffile.imwrite(inside / "a.tif", np.ones((3, 8, 9), np.uint8), compression="zlib", photometric="minisblack")
+    with open_recording(inside / "a.tif") as recording:
+        monkeypatch.setattr(tifffile.TiffPage, "asarray", lambda self, **known: np.zeros(0, np.uint8))
+        monkeypatch.setattr(tifffile.TiffFrame, "asarray", lambda self, **known: np.zeros(0, np.uint8))
+        with pytest.raises(FrameError, match=r"Plane 1 of .*a\.tif cannot be read"):
+            recording.read({recording.axes[0]: 1})
+
+
 def test_frames_that_fit_in_no_memory_are_refused_before_any_is_read(inside):
     path = zarr_array(inside / "a.zarr", np.zeros((4, 8, 9), np.uint16))
     lie(path, shape=[4, 10**6, 10**6])

@@ -210,14 +210,13 @@ class _PagesRecording(PlanesRecording):
         try:
             with self._lock:
                 page = self._series.pages[number]
-            values = None if page is None else page.asarray()
+            values = None if page is None else page.asarray().reshape(self._series.keyframe.shape)
         except Exception as error:
             raise FrameError(
                 f"Plane {number} of {self._file.filehandle.path} cannot be read ({error}); write or copy it again."
             ) from error
         if values is None:
             raise FrameError(f"Plane {number} of {self._file.filehandle.path} is missing from the file.")
-        values = values.reshape(self._series.keyframe.shape)
         return np.moveaxis(values, 0, -1) if self._planar else values
 
     def _close(self) -> None:
