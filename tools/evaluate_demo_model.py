@@ -28,6 +28,7 @@ def main() -> None:
     parser.add_argument("--long", type=int, default=24, help="recordings of 64 frames")
     parser.add_argument("--quick", action="store_true", help="a tenth of the recordings")
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--only", choices=("time series", "z-stacks", "the rest"), help="add a part to the figures")
     parser.add_argument("--image", type=Path)
     parser.add_argument("--labels", type=Path)
     parser.add_argument("--output", type=Path, default=_ROOT / "training" / "figures.json")
@@ -37,6 +38,8 @@ def main() -> None:
     number, long = chosen.recordings // part, max(chosen.long // (2 * part), 1)
     follower = Follower(chosen.weights)
     figures: dict[str, Any] = {}
+    if chosen.only and chosen.output.exists():
+        figures = json.loads(chosen.output.read_text())
 
     def note(name: str, value: dict[str, Any]) -> None:
         figures[name] = value
@@ -44,18 +47,21 @@ def main() -> None:
 
     kinds = {"time series": TIME_KINDS, "z-stacks": STACK_KINDS}
     for name, group in kinds.items():
+        if chosen.only not in (None, name):
+            continue
         for prompt in ("box", "click"):
             note(f"{name}, {prompt}", tracking(follower, recordings(group, number, 16, 0), prompt))
-    for name, group in kinds.items():
         note(f"correction, {name}", correction(follower, recordings(group, max(number // 4, 3), 16, 5000)))
         note(f"64 frames, {name}", length(follower, recordings(group, long, 64, 7000)))
-    note("speed", speed(follower, next(iter(recordings(("cells",), 1, 64, 9000)))))
-    if chosen.image and chosen.labels:
-        import tifffile
+    if chosen.only in (None, "the rest"):
+        note("speed", speed(follower, next(iter(recordings(("cells",), 1, 64, 9000)))))
+        if chosen.image and chosen.labels:
+            import tifffile
 
-        note(
-            "boxes on an image", boxes_on_image(follower, tifffile.imread(chosen.image), tifffile.imread(chosen.labels))
-        )
+            note(
+                "boxes on an image",
+                boxes_on_image(follower, tifffile.imread(chosen.image), tifffile.imread(chosen.labels)),
+            )
     chosen.output.parent.mkdir(parents=True, exist_ok=True)
     chosen.output.write_text(json.dumps(figures, indent=1) + "\n")
 
