@@ -11,6 +11,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 
+BLOCK = 4
+
+
 @dataclass
 class Clock:
     """Seconds of every step of one side: by the wall, and on a processor."""
@@ -41,14 +44,15 @@ class Race:
     beside: float
 
     def figures(self, skip: int = 2) -> dict[str, float]:
-        """Medians a frame and their ratios; the first `skip` steps are the prompts and the prompted frame.
+        """Time a frame, as the median over blocks of `BLOCK` frames, and its ratios.
 
-        The processor time of our reading thread, `beside`, is shared out over all our steps.
+        The first `skip` steps are the prompts and the prompted frame. We embed frames in blocks, hence the blocks. The
+        processor time of our reading thread, `beside`, is shared out over all our steps.
         """
         beside = self.beside / max(len(self.ours.wall), 1)
-        ours = statistics.median(self.ours.processor[skip:]) + beside
-        theirs = statistics.median(self.theirs.processor[skip:])
-        wall = statistics.median(self.ours.wall[skip:]), statistics.median(self.theirs.wall[skip:])
+        ours = _median(self.ours.processor[skip:]) + beside
+        theirs = _median(self.theirs.processor[skip:])
+        wall = _median(self.ours.wall[skip:]), _median(self.theirs.wall[skip:])
         return {
             "frames": len(self.ours.wall) - skip,
             "ours_cpu_ms": 1e3 * ours,
@@ -70,3 +74,8 @@ def race(ours: Iterator[Any], theirs: Iterator[Any], wait: Callable[[], None] = 
             running[side] = running[side] and clock.step(steps, wait)
     beside = (time.process_time() - begin_all) - (time.thread_time() - begin_main)
     return Race(*clocks, max(beside, 0.0))
+
+
+def _median(steps: list[float]) -> float:
+    blocks = [steps[i : i + BLOCK] for i in range(0, len(steps) - BLOCK + 1, BLOCK)] or [steps]
+    return statistics.median(statistics.fmean(block) for block in blocks)

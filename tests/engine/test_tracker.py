@@ -13,7 +13,7 @@ from napari_sam2_video.engine.memory import POINTERS, SPATIAL, bytes_per_object
 from napari_sam2_video.engine.plan import ObjectState, Pass, Plan, plan_run
 from napari_sam2_video.engine.shelf import MemoryFolder
 from napari_sam2_video.engine.tracker import Tracker
-from napari_sam2_video.errors import DeviceMemoryError, EngineError, PromptError
+from napari_sam2_video.errors import DeviceMemoryError, EngineError, FrameError, PromptError
 from napari_sam2_video.types import BoxPrompt, MaskPrompt, PointPrompt, TrackSettings
 from tests.engine.conftest import Scene, make_model
 
@@ -299,3 +299,25 @@ def test_the_cache_keeps_its_budget_and_the_disk_takes_the_rest(scene, tmp_path)
     fresh = FeatureCache(3 * size, folder=tmp_path, disk_bytes=5 * size)
     Tracker(model, scene, features=fresh).preview(1, 1, [PointPrompt(1, 1, 30, 30)])
     assert scene.reads == []
+
+
+def test_frames_are_embedded_together_only_as_far_as_they_can_be_read(scene, make_run, monkeypatch):
+    model = make_model("demo")
+    together = []
+    embed = model.embed_many
+    monkeypatch.setattr(model, "embed_many", lambda frames: together.append(len(frames)) or embed(frames))
+    read = scene.read
+
+    def broken(frame):
+        if frame == 7:
+            raise FrameError("Frame 7 cannot be read.")
+        return read(frame)
+
+    monkeypatch.setattr(scene, "read", broken)
+    tracker = make_run(scene, "demo").tracker
+    tracker.condition(1, 4, [CLICK])
+    frames = tracker.run(whole(scene.n_frames))
+    assert [next(frames).frame for _ in range(3)] == [4, 5, 6]
+    with pytest.raises(FrameError, match="Frame 7"):
+        next(frames)
+    assert together == [1, 2]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_sam2_video.errors import EngineError
+from napari_sam2_video.errors import EngineError, Sam2VideoError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -206,6 +206,8 @@ class _Disk:
 class Embedder:
     """Embeds frames of a view with a model; reads and resizes the next frames while the network works.
 
+    Where the model is quicker with several frames at once, the next ones are embedded along with the first.
+
     A context manager: leaving it ends the reading thread.
 
     Parameters
@@ -225,6 +227,7 @@ class Embedder:
         self._key = f"{model.key}/{view.key}"
         self._pool: ThreadPoolExecutor | None = None
         self._ahead: dict[int, Future[npt.NDArray[np.uint8]]] = {}
+        self._ready: dict[int, Embedding] = {}
 
     def __enter__(self) -> Embedder:
         return self
@@ -243,22 +246,40 @@ class Embedder:
         FrameError
             If the frame cannot be read.
         """
-        embedding = self._cache.get((self._key, frame), self._model.device)
+        embedding = self._ready.pop(frame, None)
         if embedding is None:
-            waiting = self._ahead.pop(frame, None)
+            embedding = self._cache.get((self._key, frame), self._model.device)
+        if embedding is not None:
             self._read_ahead(upcoming)
-            prepared = self._prepare(frame) if waiting is None else waiting.result()
-            embedding = self._model.embed(prepared)
-            self._cache.put((self._key, frame), embedding)
-        else:
-            self._read_ahead(upcoming)
-        return embedding
+            return embedding
+        together, prepared = [frame], [self._take(frame)]
+        for t in upcoming[: self._model.embed_batch - 1]:
+            if self._known(t):
+                break
+            try:
+                prepared.append(self._take(t))
+            except Sam2VideoError:
+                # The frame is asked for again when its turn comes, and says so then.
+                break
+            together.append(t)
+        self._read_ahead([t for t in upcoming if t not in together])
+        for t, made in zip(together, self._model.embed_many(prepared), strict=True):
+            self._cache.put((self._key, t), made)
+            self._ready[t] = made
+        return self._ready.pop(frame)
+
+    def _known(self, frame: int) -> bool:
+        return frame in self._ready or (self._key, frame) in self._cache
+
+    def _take(self, frame: int) -> npt.NDArray[np.uint8]:
+        waiting = self._ahead.pop(frame, None)
+        return self._prepare(frame) if waiting is None else waiting.result()
 
     def _prepare(self, frame: int) -> npt.NDArray[np.uint8]:
         return self._model.prepare(self._view.read(frame))
 
     def _read_ahead(self, upcoming: Sequence[int]) -> None:
-        wanted = [t for t in upcoming if (self._key, t) not in self._cache]
+        wanted = [t for t in upcoming if not self._known(t)]
         for frame in list(self._ahead):
             if frame not in wanted:
                 self._ahead.pop(frame).cancel()

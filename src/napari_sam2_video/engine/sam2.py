@@ -48,6 +48,11 @@ class Sam2Model:
         torch device.
     precision : {"fp32", "bf16", "fp16"}
         Arithmetic.
+
+    Attributes
+    ----------
+    notes : tuple of str
+        Sentences that a person should see before the first run.
     """
 
     def __init__(
@@ -62,6 +67,7 @@ class Sam2Model:
     ) -> None:
         self.preset = preset
         self.name = name
+        self.notes: tuple[str, ...] = ()
         self.sha256 = sha256
         self.device = device
         self.precision = precision
@@ -108,8 +114,17 @@ class Sam2Model:
 
         return np.asarray(Image.fromarray(frame_yxc).resize((size, size)))
 
+    @property
+    def embed_batch(self) -> int:
+        """Number of frames that are worth embedding together: the smaller the input, the more."""
+        return max(1, min(4, (512 // self.image_size) ** 2))
+
     def embed(self, prepared: npt.NDArray[np.uint8]) -> Embedding:
-        """Run the image encoder on a frame from `prepare`.
+        """Run the image encoder on a frame from `prepare`."""
+        return self.embed_many([prepared])[0]
+
+    def embed_many(self, prepared: Sequence[npt.NDArray[np.uint8]]) -> list[Embedding]:
+        """Run the image encoder on frames from `prepare`, all at once.
 
         Mirrors ``SAM2Base.forward_image`` and ``FpnNeck.forward`` without the position encodings nobody reads.
         """
@@ -118,10 +133,9 @@ class Sam2Model:
 
         with self._context():
             table = self._input_table
-            planes = np.stack([table[c][prepared[..., c]] for c in range(3)])
-            image = torch.from_numpy(planes).to(self.device)[None]
+            planes = np.stack([np.stack([table[c][frame[..., c]] for c in range(3)]) for frame in prepared])
             encoder = self._net.image_encoder
-            levels = encoder.trunk(image)
+            levels = encoder.trunk(torch.from_numpy(planes).to(self.device))
             neck = encoder.neck
             last = len(neck.convs) - 1
             outputs: list[Any] = [None] * (last + 1)
@@ -134,7 +148,10 @@ class Sam2Model:
                     above = lateral
                 outputs[i] = above
             decoder = self._net.sam_mask_decoder
-            return Embedding(decoder.conv_s0(outputs[0]), decoder.conv_s1(outputs[1]), outputs[2])
+            made = decoder.conv_s0(outputs[0]), decoder.conv_s1(outputs[1]), outputs[2]
+            if len(prepared) == 1:
+                return [Embedding(*made)]
+            return [Embedding(*(part[i : i + 1].clone() for part in made)) for i in range(len(prepared))]
 
     def decode_tracked(self, embedding: Embedding, recalls: Sequence[Recall], n_frames: int) -> Decoded:
         """Masks of objects that have no prompt on this frame, from what they remember.
