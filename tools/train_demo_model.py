@@ -35,7 +35,7 @@ _STRETCH = 50
 CACHES: dict[str, tuple[int, int, dict[str, int]]] = {
     "short": (2000, 12, MIXTURE),
     "long": (260, 24, MOVING),
-    "crowded": (400, 2, {SMALL_NUCLEI: 1}),
+    "crowded": (500, 1, {SMALL_NUCLEI: 1}),
 }
 
 

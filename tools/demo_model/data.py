@@ -46,8 +46,12 @@ def training_clip(index: int, frames: int, mixture: dict[str, int]) -> Synthetic
     if kind != SMALL_NUCLEI:
         return make_clip(kind, seed, frames=frames, size=(SIDE, SIDE))
     rng = np.random.default_rng(seed)
-    spread = rng.uniform(0.2, 0.9) if len(mixture) == 1 else 0.0
-    images, labels = nuclei(rng, frames, (SIDE, SIDE), scale=rng.uniform(0.38, 0.65), spread=spread)
+    if len(mixture) > 1:
+        images, labels = nuclei(rng, frames, (SIDE, SIDE), scale=rng.uniform(0.4, 0.65))
+    else:
+        spread, crowd, scale = rng.uniform(0.2, 0.8), rng.uniform(1.2, 3.5), rng.uniform(0.36, 0.75)
+        images, labels = nuclei(rng, 5, (SIDE, SIDE), scale=scale, crowd=crowd, spread=spread)
+        images, labels = images[2:3], np.minimum(labels[2:3], 255)
     return SyntheticClip(np.rint(images * 1000).clip(0, 65535).astype(np.uint16), labels, kind, seed)
 
 

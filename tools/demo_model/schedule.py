@@ -55,7 +55,7 @@ STAGES = (
     Stage("remember", 800, 128, 2, 4, 4, 8e-4, Weights(0.3, 0.2, False, 0.25), floor=0.7),
     Stage("enlarge", 500, 256, 1, 6, 3, 5e-4, Weights(0.1, 0.0, False, 0.2), floor=0.8, warmup=20),
     Stage(
-        "endure", 680, 256, 1, 4, 12, 4e-4, Weights(0.1, 0.0, False, 0.3, 9),
-        floor=0.04, warmup=10, recordings="long", crowded=0.2,
+        "endure", 900, 256, 1, 4, 12, 4e-4, Weights(0.1, 0.0, False, 0.3, 9),
+        floor=0.04, warmup=10, recordings="long", crowded=0.3,
     ),
 )  # fmt: skip

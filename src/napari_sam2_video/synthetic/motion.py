@@ -80,8 +80,8 @@ def scatter(
     for index in np.argsort(-radii):
         for _ in range(30):
             centre = rng.uniform(0.03, 0.97, 2) * size
-            away = [np.hypot(*(centre - centres[j])) / (radii[index] + radii[j]) for j in placed]
-            if not away or min(away) > closeness:
+            away = np.hypot(*(centre - centres[placed]).T) / (radii[index] + radii[placed])
+            if not placed or away.min() > closeness:
                 centres[index] = centre
                 placed.append(int(index))
                 break

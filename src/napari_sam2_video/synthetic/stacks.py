@@ -16,26 +16,34 @@ if TYPE_CHECKING:
 
 
 def nuclei(
-    rng: np.random.Generator, frames: int, size: tuple[int, int], *, scale: float = 1.0, spread: float = 0.0
+    rng: np.random.Generator,
+    frames: int,
+    size: tuple[int, int],
+    *,
+    scale: float = 1.0,
+    crowd: float = 1.0,
+    spread: float = 0.0,
 ) -> tuple[NDArray[np.float64], NDArray[np.uint16]]:
     """Ellipsoidal nuclei of a fluorescence stack; brightness 0 … 1 (T, Y, X) and truth (T, Y, X).
 
-    `scale` below 1 makes them smaller and more; `spread` makes their brightness uneven (deviation of its logarithm).
+    `scale` below 1 makes them smaller and more; `crowd` above 1 makes still more, so that they touch; `spread` makes
+    their brightness uneven (deviation of its logarithm).
     """
     side = min(size) * scale
     contrast = rng.uniform(0.35, 0.7)
     optics = Optics.random(rng, contrast)
     background = rng.uniform(0.03, 0.2)
-    count = int(rng.integers(8, 20) / scale**1.5)
+    count = int(rng.integers(8, 20) / scale**1.5 * crowd)
     typical = random_radius(rng, side, 0.055, 0.1)
     largest = np.clip(typical * np.exp(rng.normal(0, 0.18, count)), 0.05 * side, 0.13 * side)
-    starts, kept = scatter(rng, largest, size, 1.05)
+    starts, kept = scatter(rng, largest, size, 1.05 if crowd <= 1 else 0.85)
     largest = largest[kept]
     elongation = 1 + abs(rng.normal(0, 0.35))
     edge = rng.uniform(0.8, 2.0)
     grain = rng.uniform(3, 8)
     roughness = rng.uniform(0.02, 0.1)
     uneven = np.exp(spread * rng.standard_normal(kept.size)) if spread else np.ones(kept.size)
+    shared = smooth_field(rng, size, grain) if crowd > 1 else None
     actors = []
     for n in range(kept.size):
         middle = rng.uniform(-0.1, 1.1) * frames
@@ -51,7 +59,7 @@ def nuclei(
                 level=background + contrast * rng.uniform(0.6, 1.2) * uneven[n],
                 edge=edge,
                 depth=abs(middle - frames / 2) / frames,
-                texture=smooth_field(rng, size, grain) * rng.uniform(0.03, 0.18),
+                texture=(smooth_field(rng, size, grain) if shared is None else shared) * rng.uniform(0.03, 0.18),
             )
         )
     return _stack(rng, actors, optics, optics.background(rng, background, size), frames)
