@@ -14,10 +14,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from PIL import Image
 
 SIZE = (1280, 800)
 THEMES = ("dark", "light")
 OBJECTS = (1, 2, 3)
+COLORS = 255
 
 
 class Stage:
@@ -64,7 +66,8 @@ class Stage:
             self.viewer.theme = theme
             self.settle()
             path = self.out / f"widget-{name}-{theme}.png"
-            self.viewer.window.screenshot(str(path), size=None, canvas_only=False, flash=False)
+            picture = self.viewer.window.screenshot(size=None, canvas_only=False, flash=False)
+            Image.fromarray(picture[..., :3]).quantize(COLORS).save(path, optimize=True)
             print(path)
 
     def prompt(self, label: int, *, box: bool) -> None:

@@ -59,7 +59,8 @@ class ObjectsPanel(QWidget):
         for widget in (self.table, grid, self.here):
             layout.addWidget(widget)
         layout.addWidget(row(self.cycle_button, self.take_button, self.clear_button, stretch=0))
-        layout.addWidget(row(self.seeds_button, self.seeds_box, stretch=1))
+        self._seeds_row = row(self.seeds_button, self.seeds_box, stretch=1)
+        layout.addWidget(self._seeds_row)
         layout.addWidget(self.restore_button)
         self.restore_button.hide()
         controller.listen(controller.viewer.layers.events.inserted, self.update_seeds)
@@ -210,8 +211,7 @@ class ObjectsPanel(QWidget):
             if isinstance(layer, Labels) and not any(layer is mine for mine in own)
         ]
         fill(self.seeds_box, [(layer.name, layer) for layer in layers], self.seeds_box.currentData())
-        self.seeds_box.setEnabled(bool(layers))
-        self.seeds_button.setEnabled(bool(layers))
+        self._seeds_row.setVisible(bool(layers))
 
     def add_seeds(self) -> None:
         """Make every label of the chosen layer on the shown frame an object."""

@@ -32,7 +32,7 @@ class ReviewPanel(QWidget):
         holder.setMaximumHeight(TIMELINE_HEIGHT)
         self._holder = holder
         self.legend = note(
-            "Yellow is trusted, dark blue doubtful, grey not tracked. ▼ prompted, ● painted, white line accepted."
+            "Yellow trusted, dark blue doubtful, grey not tracked; ▼ prompted, ● painted, white line accepted."
         )
         self.next_button = button("Next doubtful frame", self.next_doubtful, "Go to the most doubtful frame left (J).")
         self.accept_button = button(

@@ -175,7 +175,7 @@ class RunBar(QWidget):
         if chosen == SELECTED:
             return "" if self._controller.active in ready else "The selected object has no prompt yet: click on it."
         if chosen == CHANGED and not self._controller.figures.dirty:
-            return "No prompt changed since the last run: correct a frame, or track all objects."
+            return "Nothing changed since the last run."
         return ""
 
     def told_end(self, how: str, sentence: str) -> None:
