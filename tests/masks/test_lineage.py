@@ -5,7 +5,7 @@ import pytest
 
 from napari_sam2_video.errors import SessionError
 from napari_sam2_video.export.source import ObjectEntry, TrackingResult
-from napari_sam2_video.masks.lineage import check_lineage, descendants, lineage_graph, parent_ids
+from napari_sam2_video.masks.lineage import check_lineage, descendants, first_frames, lineage_graph, parent_ids
 from napari_sam2_video.masks.measure import measure
 from napari_sam2_video.masks.tracks import tracks
 
@@ -33,8 +33,6 @@ def test_family_of_three_generations_is_accepted():
         (family((9, 3)), {}, "Object 1 is marked as the daughter of object 9, which does not exist"),
         (family((1, 3)), {}, "Object 1 would be among its own ancestors"),
         (family((3, 3), (1, 3), (2, 3)), {}, "would be among its own ancestors"),
-        (family(None, (1, None)), {}, "say from which frame"),
-        (family(None, (1, -1)), {}, "say from which frame"),
         (family(None, (1, 5)), {1: 5, 2: 5}, "Object 1 is first seen on frame 5, not before its daughter 2 on frame 5"),
         (family(None, (1, 5)), {1: 7, 2: 5}, "first seen on frame 7"),
         (family(None, (1, 5)), {1: 7}, "first seen on frame 7"),
@@ -43,6 +41,19 @@ def test_family_of_three_generations_is_accepted():
 def test_lineage_that_cannot_be_is_refused_in_one_sentence(objects, first_frames, sentence):
     with pytest.raises(SessionError, match=sentence):
         check_lineage(objects, first_frames)
+
+
+def test_first_frames_are_those_with_pixels():
+    labels = np.zeros((4, 3, 3), np.uint8)
+    labels[2:, 0, 0] = 5
+    labels[1, 1, 1] = 2
+    assert first_frames(measure(TrackingResult.from_arrays(labels))) == {2: 1, 5: 2}
+
+
+def test_daughter_without_a_frame_is_one_from_her_first_pixel_on():
+    check_lineage(family(None, (1, None)), {1: 0, 2: 3})
+    with pytest.raises(SessionError, match="first seen on frame 4"):
+        check_lineage(family(None, (1, None)), {1: 4, 2: 3})
 
 
 def test_parent_without_pixels_is_not_judged_by_its_frames():

@@ -21,20 +21,17 @@ def measured(at_work):
     return at_work
 
 
-@pytest.mark.parametrize("kind", ["plot-areas", "plot-trajectories", "plot-msd"])
-def test_a_plot_is_shown_at_the_width_of_the_widget(at_work, kind):
-    at_work.click(20, 20)
-    at_work.track()
-    panel = at_work.widget.measurements
-    at_work.widget.sections["measurements"].set_expanded(True)
-    panel.kind_box.setCurrentIndex(panel.kind_box.findData(kind))
-    at_work.press(panel.measure_button)
-    at_work.idle()
-    assert at_work.errors() == []
-    assert panel.picture.isVisible()
-    assert panel.picture.drawn_at().width() == pytest.approx(panel.picture.width(), abs=2)
-    assert panel.picture.height() > 100
-    assert panel.tracks_button.mapTo(panel, QPoint()).y() >= panel.picture.geometry().bottom()
+def test_each_plot_is_shown_at_the_width_of_the_widget(measured):
+    panel = measured.widget.measurements
+    for kind in ("plot-areas", "plot-trajectories", "plot-msd"):
+        panel.kind_box.setCurrentIndex(panel.kind_box.findData(kind))
+        measured.press(panel.measure_button)
+        measured.idle()
+        assert measured.errors() == []
+        assert panel.picture.isVisible()
+        assert panel.picture.drawn_at().width() == pytest.approx(panel.picture.width(), abs=2)
+        assert panel.picture.height() > 100
+        assert panel.tracks_button.mapTo(panel, QPoint()).y() >= panel.picture.geometry().bottom()
     assert "1 object, 8 measurements, lengths in px" in panel.outcome.text()
 
 
@@ -82,6 +79,19 @@ def test_measuring_can_be_cancelled(at_work, monkeypatch):
     assert not panel.tracks_button.isEnabled()
     assert panel.measure_button.isEnabled()
     assert at_work.errors() == []
+
+
+def test_a_parent_that_comes_after_its_daughter_is_said(at_work):
+    at_work.click(20, 20)
+    at_work.track()
+    session = at_work.session
+    mother = session.add_object("mother")
+    session.paint(5, (0, 0), np.full((2, 2), mother))
+    session.edit_object(1, parent=mother, parent_frame=3)
+    at_work.widget.sections["measurements"].set_expanded(True)
+    at_work.press(at_work.widget.measurements.measure_button)
+    at_work.idle()
+    assert "Object 2 is first seen on frame 5, not before its daughter 1" in at_work.widget.measurements.outcome.text()
 
 
 def test_a_session_that_walks_another_axis_says_why_it_has_no_tracks_layer(bench):

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from napari_sam2_video.errors import SessionError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from napari_sam2_video.masks.source import TrackedObject
+    from napari_sam2_video.masks.table import Table
 
 
 def check_lineage(objects: Sequence[TrackedObject], first_frames: Mapping[int, int] | None = None) -> None:
@@ -25,8 +28,8 @@ def check_lineage(objects: Sequence[TrackedObject], first_frames: Mapping[int, i
     Raises
     ------
     SessionError
-        If a parent does not exist, an object is among its own ancestors, a daughter has no frame from which on she
-        is one, or a parent is first seen when its daughter is already there.
+        If a parent does not exist, an object is among its own ancestors, or a parent is first seen when its daughter is
+        already there.
     """
     by_id = {entry.id: entry for entry in objects}
     for entry in objects:
@@ -36,10 +39,6 @@ def check_lineage(objects: Sequence[TrackedObject], first_frames: Mapping[int, i
             raise SessionError(
                 f"Object {entry.id} is marked as the daughter of object {entry.parent}, which does not exist; "
                 "choose another parent."
-            )
-        if entry.parent_frame is None or entry.parent_frame < 0:
-            raise SessionError(
-                f"Object {entry.id} is the daughter of object {entry.parent} from no frame on; say from which frame."
             )
         _check_no_cycle(entry, by_id)
         if first_frames is not None:
@@ -67,6 +66,15 @@ def _check_order(entry: TrackedObject, parent: int, first_frames: Mapping[int, i
             f"Object {parent} is first seen on frame {parents}, not before its daughter {entry.id} on frame {born}; "
             "choose another parent."
         )
+
+
+def first_frames(table: Table) -> dict[int, int]:
+    """Give the first frame on which each object of a table of measurements has pixels."""
+    found = table["area_px"] > 0
+    return {
+        object_id: int(table["frame"][found & (table["object_id"] == object_id)].min())
+        for object_id in np.unique(table["object_id"][found]).tolist()
+    }
 
 
 def lineage_graph(objects: Iterable[TrackedObject], present: Iterable[int] | None = None) -> dict[int, list[int]]:

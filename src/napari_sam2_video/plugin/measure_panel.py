@@ -9,7 +9,7 @@ from qtpy.QtCore import QPoint, QRect, QSize, Qt
 from qtpy.QtGui import QImage, QPainter, QPixmap
 from qtpy.QtWidgets import QComboBox, QProgressBar, QSizePolicy, QVBoxLayout, QWidget
 
-from napari_sam2_video.errors import ExportError
+from napari_sam2_video.errors import ExportError, SessionError
 from napari_sam2_video.plugin.layers import transform_of
 from napari_sam2_video.plugin.ui import button, fill, narrow, note, row, set_note
 from napari_sam2_video.plugin.worker import Job
@@ -37,12 +37,13 @@ class _Cancelled(ExportError):
 
 
 class Measured(NamedTuple):
-    """What the background hands over: the table, its tracks, and one plot drawn for a dock and for the widget."""
+    """What the background hands over: the table, its tracks, one plot for a dock and for the widget, what is odd."""
 
     table: Table
     tracks: Tracks
     large: npt.NDArray[np.uint8]
     small: npt.NDArray[np.uint8]
+    problem: str
 
 
 class Picture(QWidget):
@@ -203,7 +204,7 @@ class MeasurePanel(QWidget):
         count, unit = len(found.table.object_ids()), found.table.calibration.length_unit
         objects = "1 object" if count == 1 else f"{count} objects"
         told = f"{objects}, {len(found.table)} measurements, lengths in {unit}."
-        set_note(self.outcome, f"{told} Export them as Measurements.")
+        set_note(self.outcome, f"{told} Export them as Measurements. {found.problem}".strip())
 
     def _failed(self, error: Sam2VideoError) -> None:
         set_note(self.outcome, str(error))
@@ -245,7 +246,19 @@ def measured(session: Session, kind: str, told: Any) -> Measured:
         figure = plot_trajectories(table, colors, shape_yx=session.shape_yx)
     large = draw(figure, width=LARGE_PIXELS)
     figure.set_size_inches(*SMALL_INCHES)
-    return Measured(table, tracks(table, session.objects), large, draw(figure, width=SMALL_PIXELS))
+    small = draw(figure, width=SMALL_PIXELS)
+    return Measured(table, tracks(table, session.objects), large, small, _odd_lineage(session, table))
+
+
+def _odd_lineage(session: Session, table: Table) -> str:
+    """What cannot be in the lineage, given where the objects were found; empty where nothing is odd."""
+    from napari_sam2_video.masks.lineage import check_lineage, first_frames
+
+    try:
+        check_lineage(session.objects, first_frames(table))
+    except SessionError as error:
+        return str(error)
+    return ""
 
 
 def in_layer(found: Tracks, geometry: Geometry) -> npt.NDArray[np.float64]:
