@@ -53,6 +53,8 @@ class Sam2Model:
     ----------
     notes : tuple of str
         Sentences that a person should see before the first run.
+    embed_batch : int
+        Number of frames that are worth embedding together: the smaller the input, the more.
     """
 
     def __init__(
@@ -77,11 +79,13 @@ class Sam2Model:
             _keep_position(self._net.image_encoder.trunk)
         self._attention = Attention(self._net, device)
         self._input_table = _input_table()
+        self.embed_batch = max(1, min(4, (512 // self.image_size) ** 2))
 
     def compile(self) -> None:
         """Compile the two costly parts; the first frames then take a minute or more, later ones are faster."""
         import torch
 
+        self.embed_batch = 1
         self._net.image_encoder.trunk.forward = torch.compile(self._net.image_encoder.trunk.forward, dynamic=False)
         self._attention.compile()
 
@@ -113,11 +117,6 @@ class Sam2Model:
         from PIL import Image
 
         return np.asarray(Image.fromarray(frame_yxc).resize((size, size)))
-
-    @property
-    def embed_batch(self) -> int:
-        """Number of frames that are worth embedding together: the smaller the input, the more."""
-        return max(1, min(4, (512 // self.image_size) ** 2))
 
     def embed(self, prepared: npt.NDArray[np.uint8]) -> Embedding:
         """Run the image encoder on a frame from `prepare`."""
