@@ -7,7 +7,9 @@ import time
 import numpy as np
 import tifffile
 
-from napari_sam2_video.types import ModelSettings
+from napari_sam2_video.types import ModelSettings, TrackSettings
+
+MOST_WORK_SECONDS = 0.25
 
 
 class Probe:
@@ -60,12 +62,9 @@ def test_from_the_sample_to_a_tiff_and_a_video(bench, tmp_path, record_property)
     here.controller.go_to(0)
     here.spin()
     rows, columns = np.nonzero(truth[0] == 1)
-    from napari_sam2_video.types import TrackSettings
-
+    here.press(here.widget.objects.tools["box"])
+    corner, other = (rows.min(), columns.min()), (rows.max(), columns.max())
     with Probe() as probe:
-        here.spin(timeout=0.1)
-        here.press(here.widget.objects.tools["box"])
-        corner, other = (rows.min(), columns.min()), (rows.max(), columns.max())
         here.drag(here.world(0, *corner), here.world(0, *np.mean([corner, other], 0)), here.world(0, *other))
         here.idle()
         here.controller.track(TrackSettings(start=0, stop=8))
@@ -73,6 +72,8 @@ def test_from_the_sample_to_a_tiff_and_a_video(bench, tmp_path, record_property)
     record_property("longest_gap_ms", round(1000 * probe.longest))
     record_property("busiest_gap_ms", round(1000 * probe.busiest))
     print(f"main thread: longest gap {1000 * probe.longest:.0f} ms, most work {1000 * probe.busiest:.0f} ms")
+    # Work of the main thread itself, which other processes on the machine do not change.
+    assert probe.busiest < MOST_WORK_SECONDS
     assert here.errors() == []
     assert list(here.session.masks.frames_done(1)) == list(range(8))
     assert agreement(here.session.masks.object_mask(0, 1), truth[0] == 1) > 0.3

@@ -44,7 +44,7 @@ def test_a_failure_reaches_the_script(bench):
 
 
 def test_no_recording_is_one_sentence(bench):
-    with pytest.raises(SessionError, match="Open an image"):
+    with pytest.raises(SessionError, match="open an image"):
         bench().widget.handle.new_object()
 
 

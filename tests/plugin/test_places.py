@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from napari_sam2_video.plugin.ui import choose
 from tests.plugin.conftest import make_frames, spots
 
 TURN = np.deg2rad(20)
@@ -159,8 +160,7 @@ def test_the_window_shown_is_frozen(bench):
 
 def test_frames_of_unnamed_axes_are_time_or_depth_as_the_person_says(bench):
     here = bench(make_frames())
-    box = here.widget.recording.axis_box
-    box.setCurrentIndex(box.findData(("Z", "ZYX")))
+    choose(here.widget.recording.axis_box, ("Z", "ZYX"))
     here.start()
     assert here.session.recording.axes == "ZYX"
     assert here.session.view.settings.axis == "Z"

@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from napari_sam2_video.plugin.ui import choose
 from napari_sam2_video.types import BoxPrompt, MaskPrompt, PointPrompt
 from tests.plugin.conftest import N_FRAMES, make_frames, spots
 
@@ -232,8 +233,7 @@ def test_clicking_the_timeline_goes_there(at_work, qtbot):
 
 def test_a_session_of_an_array_opens_again_with_its_layer(bench):
     here = bench(make_frames(), image={"name": "spots"})
-    box = here.widget.recording.axis_box
-    box.setCurrentIndex(box.findData(("Z", "ZYX")))
+    choose(here.widget.recording.axis_box, ("Z", "ZYX"))
     here.start()
     folder = here.session.folder
     here.press(here.widget.objects.tools["paint"])

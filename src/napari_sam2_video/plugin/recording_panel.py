@@ -8,7 +8,7 @@ from qtpy.QtWidgets import QComboBox, QFormLayout, QVBoxLayout, QWidget
 
 from napari_sam2_video.plugin.layers import axes_are_told, level_zero, show_position
 from napari_sam2_video.plugin.source import PERCENTILE, Choices, default_choices, shown_window
-from napari_sam2_video.plugin.ui import fill, narrow, note, set_note
+from napari_sam2_video.plugin.ui import choose, fill, narrow, note, set_note
 
 if TYPE_CHECKING:
     from napari.layers import Image
@@ -79,7 +79,7 @@ class RecordingPanel(QWidget):
 
     def select(self, layer: Image) -> None:
         """Choose a layer."""
-        self.layer_box.setCurrentIndex(self.layer_box.findData(layer))
+        choose(self.layer_box, layer)
 
     def _watch(self, layer: Image | None) -> None:
         if self._watched is not None:

@@ -142,3 +142,11 @@ def fill(box: QComboBox, entries: list[tuple[str, Any]], chosen: Any = None) -> 
     if entries:
         box.setCurrentIndex(number)
     box.blockSignals(blocked)
+
+
+def choose(box: QComboBox, data: Any) -> None:
+    """Choose the entry with this data; Qt's own search knows plain values only."""
+    for number in range(box.count()):
+        if box.itemData(number) == data:
+            box.setCurrentIndex(number)
+            return
