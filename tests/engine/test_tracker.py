@@ -89,6 +89,74 @@ def test_a_run_cut_anywhere_and_resumed_gives_the_same_bits(cut, scene, make_run
         assert torch.equal(logits, whole_run.logits[key]), key
 
 
+@pytest.mark.parametrize("cut", [2, 9, 21, 30, 52])
+def test_a_batch_with_a_correction_cut_anywhere_and_resumed_gives_the_same_bits(cut, make_run, tmp_path):
+    scene = Scene(20)
+    prompts = {1: (30, 30), 2: (60, 90), 3: (10, 100)}
+
+    def conditioned(run):
+        for object_id, (y, x) in prompts.items():
+            if run.tracker.missing(object_id, [3]):
+                run.tracker.condition(object_id, 3, [PointPrompt(object_id, 3, y, x)])
+
+    def plans():
+        new = [ObjectState(i, frozenset({3}), frozenset({3}), frozenset(), np.zeros(20, np.int8)) for i in prompts]
+        first = plan_run(new, TrackSettings(), 20)
+        tracked = np.array([-1] * 3 + [1] * 17, np.int8)
+        fixed = [ObjectState(i, frozenset({3, 9}), frozenset({9}), frozenset(), tracked) for i in (1, 2)]
+        return first, plan_run(fixed, TrackSettings(), 20), tracked
+
+    def walk(run, plan, already, limit):
+        """Go on with a plan of which `already` frames were announced; stop after `limit` in all."""
+        left = []
+        order = [(d, t) for d in ("forward", "backward") for t in plan.frames(d)]
+        for one in plan.passes:
+            done = [t for d, t in order[:already] if d == one.direction and t in one.frames()]
+            if not done:
+                left.append(one)
+            elif done[-1] != one.stop:
+                left.append(replace(one, resume_after=done[-1]))
+        for _ in run.tracker.run(Plan(tuple(left), 20), on_logits=lambda o, t, x: seen.__setitem__((o, t), x.clone())):
+            already += 1
+            if already == limit:
+                break
+        return already
+
+    def correct(run, tracked):
+        for object_id in (1, 2):
+            if run.tracker.missing(object_id, [9]):
+                y, x = prompts[object_id]
+                run.tracker.condition(object_id, 9, [PointPrompt(object_id, 9, y + 5, x - 5)], tracked=tracked)
+
+    first, second, tracked = plans()
+    seen: dict = {}
+    whole_run = make_run(scene, "demo", folder=_made(tmp_path / "whole"))
+    conditioned(whole_run)
+    walk(whole_run, first, 0, 99)
+    correct(whole_run, tracked)
+    walk(whole_run, second, 0, 99)
+    expected, seen = dict(seen), {}
+
+    folder = _made(tmp_path / "cut")
+    run = make_run(scene, "demo", folder=folder)
+    conditioned(run)
+    done = walk(run, first, 0, cut)
+    if done == cut:
+        run = make_run(scene, "demo", folder=folder)
+        walk(run, first, done, 99)
+    correct(run, tracked)
+    done = walk(run, second, 0, cut - 20 if cut > 20 else 99)
+    run = make_run(scene, "demo", folder=folder)
+    walk(run, second, done, 99)
+    assert set(seen) == set(expected)
+    assert [key for key in expected if not torch.equal(seen[key], expected[key])] == []
+
+
+def _made(folder):
+    folder.mkdir()
+    return folder
+
+
 def test_a_long_walk_resumes_from_a_trail_and_not_from_its_start(make_run, tmp_path):
     scene = Scene(70)
     ours = make_run(scene, "demo", folder=tmp_path)

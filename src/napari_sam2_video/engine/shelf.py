@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from napari_sam2_video.engine.memory import ConditioningEntry, MemoryEntry, Trail
+from napari_sam2_video.engine.wake import Wake
 from napari_sam2_video.errors import StoreError
 from napari_sam2_video.types import ObjectMask
 
@@ -34,6 +35,11 @@ class MemoryFolder:
         Folder on disk; none to keep all in memory.
     trail_bytes : int
         Most bytes that trails may take on disk; every other one is thinned out beyond it.
+
+    Attributes
+    ----------
+    wake : Wake, optional
+        What the last sweeps left, for a run to be resumed; none without a folder.
     """
 
     def __init__(self, folder: Path | None = None, *, trail_bytes: int = DEFAULT_TRAIL_BYTES) -> None:
@@ -42,6 +48,7 @@ class MemoryFolder:
         self._entries: dict[int, dict[int, ConditioningEntry]] = {}
         self._trails: dict[_Key, Trail | None] = {}
         self._sizes: dict[_Key, int] = {}
+        self.wake = None if folder is None else Wake(folder / "wake")
         if folder is not None and folder.is_dir():
             for file in sorted(folder.glob("*/*.npz")):
                 self._index(file)
@@ -67,7 +74,7 @@ class MemoryFolder:
                 return
             for object_id in set(self._entries) | {t[0] for t in self._trails}:
                 self.forget(object_id)
-            self._folder.mkdir(parents=True, exist_ok=True)
+            self._folder.mkdir(exist_ok=True)
             _write(stamp, lambda file: file.write(key.encode()))
         except OSError as error:
             raise StoreError(f"The folder {self._folder} cannot be written: {error.strerror or error}.") from error
@@ -142,7 +149,9 @@ class MemoryFolder:
         return Trail(object_id, direction, frame, {e.frame: e for e in entries}, conditioning)
 
     def forget_trails(self, object_id: int, frames: Iterable[int] | None = None) -> None:
-        """Drop trails of an object that stand on the given frames, or all of them."""
+        """Drop trails of an object that stand on the given frames, or all of them, and then the wake too."""
+        if frames is None and self.wake is not None:
+            self.wake.clear()
         among = None if frames is None else set(frames)
         for key in [k for k in self._trails if k[0] == object_id and (among is None or k[2] in among)]:
             self._drop(key)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections import defaultdict
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 from napari_sam2_video.engine.features import Embedder, FeatureCache, default_cache
@@ -46,8 +46,7 @@ class _Stream:
     plan: Pass
     conditioning: dict[int, ConditioningEntry]
     trail: dict[int, MemoryEntry]
-    around_start: dict[int, MemoryEntry] = field(default_factory=dict)
-    since_kept: int = 0
+    around_start: dict[int, MemoryEntry] | None = None
 
 
 @dataclass(frozen=True)
@@ -228,37 +227,72 @@ class Tracker:
                     if stream is None:
                         return
                     walking.append(stream)
+                walking.sort(key=lambda s: (s.plan.object_id, s.plan.start))
                 if stop():
                     return
                 with self._lock, engine_errors(self.model.device):
                     embedding = embedder.embed(frame, frames[i + 1 : i + 1 + _AHEAD])
                     masks = self._frame(frame, walking, embedding, on_logits)
+                    self._leave_wake(frame, direction, walking)
                 yield FrameMasks(frame, self.view.shape_yx, masks, direction)
-                for stream in walking:
-                    if stream.plan.stop == frame:
-                        self._keep(stream, frame)
                 walking = [s for s in walking if s.plan.stop != frame]
-                for stream in walking:
-                    stream.since_kept += 1
-                    if stream.since_kept >= TRAIL_EVERY:
-                        self._keep(stream, frame)
         finally:
-            for stream in walking:
-                if stream.trail and stream.since_kept:
-                    self._keep(stream, max(stream.trail) if direction == "forward" else min(stream.trail))
+            if self.memory.wake is None:
+                for stream in walking:
+                    if stream.trail:
+                        self._keep(stream, max(stream.trail) if direction == "forward" else min(stream.trail))
+
+    def _leave_wake(self, frame: int, direction: Walk, walking: Sequence[_Stream]) -> None:
+        """Keep what it takes to go on behind this frame, before the frame is announced."""
+        if self.memory.wake is not None:
+            made = {s.plan.object_id: s.trail[frame] for s in walking if frame in s.trail}
+            self.memory.wake.put(direction, frame, made)
+        for stream in walking:
+            if frame == stream.plan.stop or frame % TRAIL_EVERY == 0:
+                self._keep(stream, frame)
 
     def _open(self, plan: Pass, embedder: Embedder, stop: Callable[[], bool]) -> _Stream | None:
         """Begin a pass; None when told to stop meanwhile."""
         conditioning = self.memory.entries(plan.object_id)
         if not conditioning:
             raise PromptError(f"Object {plan.object_id} has no prompt on any frame: nothing to track it from.")
+        resumed = self._taken_up(plan, conditioning)
+        if resumed is not None:
+            return resumed
         before = {t: e for t, e in conditioning.items() if t != plan.start or plan.resume_after is not None}
         replay = self._replay(plan.object_id, before, embedder, stop)
         entries = replay.behind(plan.first, plan.direction, plan.behind_first())
         if entries is None:
             return None
         self.memory.forget_trails(plan.object_id, plan.frames())
-        return _Stream(plan, conditioning, dict(entries))
+        fresh = plan.direction == "forward" and plan.resume_after in (None, plan.start)
+        stream = _Stream(plan, conditioning, dict(entries), {} if fresh else None)
+        if entries:
+            self._keep(stream, plan.first - plan.step)
+        return stream
+
+    def _taken_up(self, plan: Pass, conditioning: Mapping[int, ConditioningEntry]) -> _Stream | None:
+        """Stream of a pass that was cut off, as it was; None where its wake is not all there."""
+        last, step = plan.resume_after, plan.step
+        if last is None or last == plan.start or self.memory.wake is None:
+            return None
+        walked = list(range(last, plan.start, -step))[:POINTERS]
+        wake = self.memory.wake.entries(plan.direction, plan.object_id, [t for t in walked if t not in conditioning])
+        if wake is None:
+            return None
+        entries: dict[int, MemoryEntry] = {}
+        if len(walked) < POINTERS and any(plan.behind):
+            places = (plan.start, plan.start - step)
+            begun = (self.memory.trail(plan.object_id, plan.direction, t) for t in places)
+            found = next((trail for trail in begun if trail is not None), None)
+            if found is None:
+                return None
+            entries.update(found.entries)
+        whole = plan.direction == "forward" and len(walked) < POINTERS
+        self.memory.forget_trails(plan.object_id, plan.frames())
+        entries.update(wake)
+        prune(entries, last, plan.direction)
+        return _Stream(plan, dict(conditioning), entries, dict(wake) if whole else None)
 
     def _frame(
         self,
@@ -308,7 +342,7 @@ class Tracker:
     def _remember_start(self, stream: _Stream, frame: int) -> None:
         """Keep what a forward walk leaves around its start, for the walk backward from there."""
         plan = stream.plan
-        if plan.direction != "forward" or plan.resume_after is not None or frame - plan.start >= POINTERS:
+        if stream.around_start is None:
             return
         if frame in stream.trail:
             stream.around_start[frame] = stream.trail[frame]
@@ -316,13 +350,12 @@ class Tracker:
             entries = dict(stream.around_start)
             prune(entries, plan.start, "backward")
             self.memory.put_trail(Trail(plan.object_id, "backward", plan.start, entries, tuple(stream.conditioning)))
-            stream.around_start.clear()
+            stream.around_start = None
 
     def _keep(self, stream: _Stream, frame: int) -> None:
         plan = stream.plan
         kept = Trail(plan.object_id, plan.direction, frame, dict(stream.trail), tuple(stream.conditioning))
         self.memory.put_trail(kept)
-        stream.since_kept = 0
 
     def _replay(
         self,

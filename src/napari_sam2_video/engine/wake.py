@@ -1,0 +1,110 @@
+"""The last frames of a sweep, on disk as they are made, so that a run that was cut off goes on to the bit.
+
+A trail walked again object by object agrees with a batch only up to rounding; the wake holds what the batch itself
+left. One file a frame and direction, for all objects; only the frames that a walk can still look at are kept.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_sam2_video.engine.memory import POINTERS, MemoryEntry
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from pathlib import Path
+
+    from napari_sam2_video.engine.plan import Walk
+
+
+class Wake:
+    """What the last sweep in each direction left behind.
+
+    Parameters
+    ----------
+    folder : Path
+        Where the files are; made when the first is written.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._there: dict[tuple[str, int], Path] = {}
+        self._read: dict[tuple[str, int], dict[int, MemoryEntry]] = {}
+        if folder.is_dir():
+            for file in folder.glob("*-*.npz"):
+                direction, _, number = file.stem.rpartition("-")
+                if number.isdigit():
+                    self._there[direction, int(number)] = file
+
+    def put(self, direction: Walk, frame: int, entries: Mapping[int, MemoryEntry]) -> None:
+        """Keep the entries of one frame by object; what no walk can look at any more is dropped.
+
+        A wake that cannot be written is left out: the run is then resumed by walking again.
+        """
+        import torch
+
+        self._read.clear()
+        step = 1 if direction == "forward" else -1
+        for key in [k for k in self._there if k[0] == direction and not 0 <= (frame - k[1]) * step <= POINTERS]:
+            self._there.pop(key).unlink(missing_ok=True)
+        held = {i: e for i, e in entries.items() if e.spatial is not None}
+        if not held:
+            return
+        spatial = torch.cat([e.spatial for e in held.values() if e.spatial is not None])
+        arrays: dict[str, Any] = {
+            "objects": np.array(list(held), np.int64),
+            "pointers": torch.cat([e.pointer for e in held.values()]).cpu().numpy(),
+            "spatial": spatial.cpu().contiguous().view(torch.int16).numpy(),
+        }
+        path = self._folder / f"{direction}-{frame:08d}.npz"
+        part = path.with_name(f".{path.name}.{os.getpid()}.part")
+        try:
+            self._folder.mkdir(exist_ok=True)
+            with part.open("wb") as file:
+                np.savez(file, **arrays)
+            os.replace(part, path)
+        except OSError:
+            part.unlink(missing_ok=True)
+            return
+        self._there[direction, frame] = path
+
+    def entries(self, direction: Walk, object_id: int, frames: Iterable[int]) -> dict[int, MemoryEntry] | None:
+        """Entries of one object on `frames`; None unless all of them are there."""
+        found = {}
+        for frame in frames:
+            entry = self._frame(direction, frame).get(object_id)
+            if entry is None:
+                return None
+            found[frame] = entry
+        return found
+
+    def clear(self) -> None:
+        """Drop everything."""
+        self._read.clear()
+        for path in self._there.values():
+            path.unlink(missing_ok=True)
+        self._there.clear()
+
+    def _frame(self, direction: Walk, frame: int) -> dict[int, MemoryEntry]:
+        key = (direction, frame)
+        if key not in self._read:
+            self._read[key] = _load(self._there[key], frame) if key in self._there else {}
+        return self._read[key]
+
+
+def _load(path: Path, frame: int) -> dict[int, MemoryEntry]:
+    import torch
+
+    try:
+        with path.open("rb") as opened, np.load(opened, allow_pickle=False) as data:
+            objects: list[int] = data["objects"].tolist()
+            pointers: Any = torch.from_numpy(data["pointers"])
+            spatial: Any = torch.from_numpy(data["spatial"]).view(torch.bfloat16)
+    except Exception:
+        return {}
+    if not len(objects) == len(pointers) == len(spatial):
+        return {}
+    return {i: MemoryEntry(frame, spatial[n : n + 1], pointers[n : n + 1]) for n, i in enumerate(objects)}
