@@ -24,7 +24,7 @@ def plot_log(log: Path, target: Path) -> None:
             if seen:
                 axes.axvline(total, color="0.8", zorder=0)
             seen, previous = entry["stage"], 0
-            axes.text(total + 30, 0.03, seen, color="0.4")
+            axes.text(total + 20, 0.96, seen, color="0.4", fontsize="small")
         total += entry["step"] - previous
         previous = entry["step"]
         place.append(total)
@@ -32,7 +32,7 @@ def plot_log(log: Path, target: Path) -> None:
         known = [(x, entry[key]) for x, entry in zip(place, entries, strict=True) if entry.get(key) is not None]
         axes.plot(*zip(*known, strict=True), label=name)
     axes.set(xlabel="steps", ylabel="mean IoU in training", ylim=(0, 1))
-    axes.legend(loc="lower right")
+    axes.legend(loc="lower center")
     figure.tight_layout()
     target.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(target, dpi=110)

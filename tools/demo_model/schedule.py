@@ -53,7 +53,7 @@ STAGES = (
     Stage("look", 900, 128, 6, 6, 1, 1.2e-3, Weights(2.0, 1.0, True), SINGLE_MODES, floor=0.7),
     Stage("outline", 1100, 128, 8, 6, 1, 1e-3, Weights(0.5, 0.5, False, 0.2), SINGLE_MODES, floor=0.5),
     Stage("remember", 800, 128, 2, 4, 4, 8e-4, Weights(0.3, 0.2, False, 0.25), floor=0.7),
-    Stage("enlarge", 500, 256, 1, 6, 3, 5e-4, Weights(0.1, 0.0, False, 0.2), floor=0.8, warmup=20),
+    Stage("finish", 500, 256, 1, 6, 3, 5e-4, Weights(0.1, 0.0, False, 0.2), floor=0.8, warmup=20),
     Stage(
         "endure", 900, 256, 1, 4, 12, 4e-4, Weights(0.1, 0.0, False, 0.3, 9),
         floor=0.04, warmup=10, recordings="long", crowded=0.3,
