@@ -137,7 +137,7 @@ class Bench:
     def tracker(self) -> FakeTracker:
         return self.trackers[-1]
 
-    def spin(self, until=None, timeout: float = 20.0) -> None:
+    def spin(self, until=None, timeout: float = 120.0) -> None:
         """Let the viewer live until something holds."""
         from qtpy.QtWidgets import QApplication
 

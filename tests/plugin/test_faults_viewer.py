@@ -116,6 +116,9 @@ def test_fault_38_window_closed_by_its_cross_in_a_run(at_work):
     runner = at_work.controller.runner
     at_work.viewer.window._qt_window.close()
     at_work.spin()
+    # What napari does when it is told to close the viewer, which here it is not.
+    at_work.viewer.window._teardown()
+    del at_work.viewer.window._qt_window
     assert runner.join(20)
     from napari_sam2_video.frames.open import open_recording
 
