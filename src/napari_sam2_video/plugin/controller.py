@@ -121,7 +121,7 @@ class Controller(QObject):
         model, options = self.model_settings, self.session_options
 
         def work(_: Job) -> Session:
-            _import_layers()
+            _warm_up()
             from napari_sam2_video.session import Session
 
             recording = source.open()
@@ -146,7 +146,7 @@ class Controller(QObject):
         shown: list[Recording] = []
 
         def work(_: Job) -> Session:
-            _import_layers()
+            _warm_up()
             from napari_sam2_video.plugin.reader import reopened
             from napari_sam2_video.session import Session
 
@@ -499,9 +499,11 @@ class Controller(QObject):
             self._end(session)
 
 
-def _import_layers() -> None:
-    """Import what the first layers of these kinds need, on a thread that may wait for it."""
+def _warm_up() -> None:
+    """Make what napari imports for the first layer of a kind be imported on a thread that may wait for it."""
+    import numpy as np
     from napari.layers import Labels, Points, Shapes
-    from napari.utils.colormaps import DirectLabelColormap
 
-    del Labels, Points, Shapes, DirectLabelColormap
+    Labels(np.zeros((1, 1, 1), np.uint8))
+    Points(ndim=3)
+    Shapes(ndim=3)
