@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import threading
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import QObject, QTimer, Signal  # type: ignore[attr-defined]
+from qtpy.QtCore import QObject, QTimer
 
 from napari_sam2_video.plugin.figures import FigureKeeper, Figures
+from napari_sam2_video.plugin.history import travel
 from napari_sam2_video.plugin.layers import Geometry, axes_of, show_frame, shown_frame, unwrap
 from napari_sam2_video.plugin.mask_layers import MaskLayers
+from napari_sam2_video.plugin.opening import Opener, add_recording
 from napari_sam2_video.plugin.previewing import LivePreview
 from napari_sam2_video.plugin.prompt_layers import PromptLayers
-from napari_sam2_video.plugin.settings import new_session_folder, read_settings
-from napari_sam2_video.plugin.source import Choices, LayerSource, view_of
+from napari_sam2_video.plugin.settings import read_settings
+from napari_sam2_video.plugin.signals import Signals
+from napari_sam2_video.plugin.source import Choices, LayerSource
 from napari_sam2_video.plugin.tracking import TrackRun
-from napari_sam2_video.plugin.worker import Job, Runner, as_sentence
+from napari_sam2_video.plugin.worker import Job, Runner
 from napari_sam2_video.types import ModelSettings
 
 if TYPE_CHECKING:
@@ -34,36 +36,8 @@ if TYPE_CHECKING:
 FILES = "files"
 
 
-class Controller(QObject):
-    """Binds one session to one viewer; the panels are views of it and change it only through these methods.
-
-    Signals
-    -------
-    session_changed
-        Another session is open, or none.
-    changed : str
-        Something of the session changed: ``"objects"``, ``"prompts"``, ``"masks"``, ``"accepted"``, ``"model"``.
-    active_changed, frame_changed : int
-        The active object (0 for none), and the shown frame.
-    preview_changed, run_changed
-        What `preview` or `run` tells is new.
-    figures_changed
-        `figures` are new.
-    layers_lost : str
-        A sentence: layers of the session are gone and can be restored.
-    told : str, str
-        ``"error"`` or ``"info"`` and a sentence for the person.
-    """
-
-    session_changed = Signal()
-    changed = Signal(str)
-    active_changed = Signal(int)
-    frame_changed = Signal(int)
-    preview_changed = Signal()
-    run_changed = Signal()
-    figures_changed = Signal()
-    layers_lost = Signal(str)
-    told = Signal(str, str)
+class Controller(Signals):
+    """Binds one session to one viewer; the panels are views of it and change it only through these methods."""
 
     def __init__(self, viewer: Viewer, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -82,7 +56,7 @@ class Controller(QObject):
         self.model_settings = ModelSettings()
         self.session_options: dict[str, Any] = {}
         self.opening = False
-        self._alive: dict[Session, Callable[[], Any]] = {}
+        self._opener = Opener()
         self._topics: set[str] = set()
         self._topics_lock = threading.Lock()
         self._closed = False
@@ -100,67 +74,25 @@ class Controller(QObject):
         """Do something when the widget lets go of the viewer."""
         self._closers.append(action)
 
-    def error(self, error: BaseException | str) -> None:
-        """Tell the person what went wrong."""
-        self.told.emit("error", str(error))
-
-    def guarded(self, action: Callable[[], Any], doing: str) -> Any:
-        """Do something on the main thread; an error becomes a sentence for the person, and None is returned."""
-        try:
-            return action()
-        except Exception as error:
-            self.error(as_sentence(error, doing))
-            return None
-
     # Sessions
 
     def start_session(self, image: Image, choices: Choices, then: Callable[[], Any] | None = None) -> None:
         """Make a session of an image layer in the background, then call `then`."""
         source = LayerSource.of(image, choices.axes)
-        settings = read_settings()
-        model, options = self.model_settings, self.session_options
-
-        def work(_: Job) -> Session:
-            _warm_up()
-            from napari_sam2_video.session import Session
-
-            recording = source.open()
-            folder = new_session_folder(recording, settings)
-            folder.parent.mkdir(parents=True, exist_ok=True)
-            try:
-                session = Session.create(folder, recording, view_of(recording, choices), model, **options)
-            except BaseException:
-                source.release(recording)
-                raise
-            self._alive[session] = partial(source.release, recording)
-            return session
-
+        work = self._opener.making(source, choices, read_settings(), self.model_settings, self.session_options)
         self._open("preparing the recording", work, lambda session: self.attach(session, image), then)
 
     def open_session(self, folder: Path, image: Image | None = None, then: Callable[[], Any] | None = None) -> None:
         """Open a session folder in the background; `image` is its recording's layer where that is not a file."""
-        options = self.session_options
         from napari_sam2_video.plugin.reader import axes_of_session
 
         source = None if image is None else LayerSource.of(image, axes_of_session(folder, image.ndim) or axes_of(image))
         shown: list[Recording] = []
 
-        def work(_: Job) -> Session:
-            _warm_up()
-            from napari_sam2_video.plugin.reader import reopened
-            from napari_sam2_video.session import Session
-
-            recording = None if source is None else source.open()
-            session = Session.open(folder, recording=recording, **options)
-            if source is not None and recording is not None:
-                self._alive[session] = partial(source.release, recording)
-            if image is None:
-                shown.append(reopened(session.recording))
-            return session
-
         def attach(session: Session) -> None:
-            self.attach(session, image if image is not None else self._add_recording(shown[0], session))
+            self.attach(session, image if image is not None else add_recording(self.viewer, shown[0], session))
 
+        work = self._opener.opening(folder, source, self.session_options, shown)
         self._open("opening the session", work, attach, then)
 
     def _open(
@@ -179,7 +111,7 @@ class Controller(QObject):
             self.opening = False
             self.guarded(lambda: attach(session), doing)
             if self.session is not session:
-                self.runner.submit(Job("closing the session", lambda _: self._end(session), failed=self.error))
+                self.runner.submit(Job("closing the session", lambda _: self._opener.end(session), failed=self.error))
             elif then is not None:
                 then()
 
@@ -195,9 +127,9 @@ class Controller(QObject):
         """Show a session in the viewer; its recording is added as a layer where `image` is not given."""
         self.close_session()
         if image is None or image not in self.viewer.layers:
-            image = self._add_recording(session.recording, session, again=True)
+            image = add_recording(self.viewer, session.recording, session, again=True)
         view = session.view
-        self._alive.setdefault(session, lambda: None)
+        self._opener.adopt(session)
         self.session = session
         self.image = image
         self.geometry = Geometry.of_view(
@@ -239,16 +171,6 @@ class Controller(QObject):
         self.run.frames.connect(self._on_frames)
         self.run.ended.connect(self._on_run_ended)
 
-    def _add_recording(self, recording: Recording, session: Session, *, again: bool = False) -> Image:
-        from napari_sam2_video.plugin.reader import recording_layer, reopened
-
-        is_file = recording.path is not None
-        if again and is_file:
-            recording = reopened(recording)
-        data, arguments, _ = recording_layer(recording, window=session.view.settings.window, close=is_file)
-        image: Image = self.viewer.add_image(data, **arguments)
-        return image
-
     def close_session(self, *, keep_layers: bool = False) -> None:
         """Take the session off the viewer; a run is stopped and everything is safe in its folder."""
         session = self.session
@@ -270,7 +192,7 @@ class Controller(QObject):
         self.masks = self.prompts = self.preview = self.run = self.keeper = None
         self.active = 0
         if not self._closed:
-            self.runner.submit(Job("closing the session", lambda _: self._end(session), failed=self.error))
+            self.runner.submit(Job("closing the session", lambda _: self._opener.end(session), failed=self.error))
         self.session_changed.emit()
         self.active_changed.emit(0)
 
@@ -443,26 +365,11 @@ class Controller(QObject):
 
     def undo(self) -> None:
         """Take back the last change of the session."""
-        self._history("undo")
+        travel(self, "undo")
 
     def redo(self) -> None:
         """Make the change again that was taken back last."""
-        self._history("redo")
-
-    def _history(self, which: str) -> None:
-        session = self.session
-        if session is None:
-            return
-        if self.run is not None and self.run.running:
-            self.told.emit("info", "Stop the run before you undo.")
-            return
-        told = self.guarded(getattr(session, which), which)
-        self.tell_changes()
-        if self.masks is not None:
-            self.masks.refresh()
-        self.update_preview()
-        verb = "Took back" if which == "undo" else "Made again"
-        self.told.emit("status", f"{verb}: {told}" if told else f"There is nothing to {which}.")
+        travel(self, "redo")
 
     # The end
 
@@ -483,27 +390,6 @@ class Controller(QObject):
         for action in closers:
             action()
         self.close_session(keep_layers=window_gone)
-        self.runner.close(self._end_all)
+        self.runner.close(self._opener.end_all)
         # Nothing of a window that is gone may be kept alive from here.
         self.viewer = None
-
-    def _end(self, session: Session) -> None:
-        release = self._alive.pop(session, None)
-        session.close()
-        if release is not None:
-            release()
-
-    def _end_all(self) -> None:
-        """Close what is still open, also a session that was made but never shown."""
-        for session in tuple(self._alive):
-            self._end(session)
-
-
-def _warm_up() -> None:
-    """Make what napari imports for the first layer of a kind be imported on a thread that may wait for it."""
-    import numpy as np
-    from napari.layers import Labels, Points, Shapes
-
-    Labels(np.zeros((1, 1, 1), np.uint8))
-    Points(ndim=3)
-    Shapes(ndim=3)
