@@ -267,8 +267,7 @@ class Tracker:
         self.memory.forget_trails(plan.object_id, plan.frames())
         fresh = plan.direction == "forward" and plan.resume_after in (None, plan.start)
         stream = _Stream(plan, conditioning, dict(entries), {} if fresh else None)
-        if entries:
-            self._keep(stream, plan.first - plan.step)
+        self._keep(stream, plan.start if plan.resume_after is None else plan.resume_after)
         return stream
 
     def _taken_up(self, plan: Pass, conditioning: Mapping[int, ConditioningEntry]) -> _Stream | None:
@@ -282,12 +281,10 @@ class Tracker:
             return None
         entries: dict[int, MemoryEntry] = {}
         if len(walked) < POINTERS and any(plan.behind):
-            places = (plan.start, plan.start - step)
-            begun = (self.memory.trail(plan.object_id, plan.direction, t) for t in places)
-            found = next((trail for trail in begun if trail is not None), None)
-            if found is None:
+            begun = self.memory.trail(plan.object_id, plan.direction, plan.start)
+            if begun is None:
                 return None
-            entries.update(found.entries)
+            entries.update(begun.entries)
         whole = plan.direction == "forward" and len(walked) < POINTERS
         self.memory.forget_trails(plan.object_id, plan.frames())
         entries.update(wake)
