@@ -221,6 +221,7 @@ class Runner:
                 None,
             )
             changes: list[Change] = [("runs", number, run.to_json()), ("run", "current", number)]
+            changes += [("progress", f"{number}:before:{i}", self._ledger.get("walks", i)) for i in plan.object_ids]
             changes += [("walks", i, number) for i in plan.object_ids]
             count = len(plan.object_ids)
             name = f"track object {plan.object_ids[0]}" if count == 1 else f"track {count} objects"
@@ -247,8 +248,13 @@ class Runner:
                 left.append(one)
             elif last != one.stop:
                 left.append(replace(one, resume_after=last))
-        stale = [i for i in run.plan.object_ids if self._ledger.get("memory_walks", i) != run.id]
+        stale = [i for i in run.plan.object_ids if not self._trails_fit(run, i)]
         return replace(run, plan=Plan(tuple(left), run.plan.n_frames)), stale
+
+    def _trails_fit(self, run: RunRecord, object_id: int) -> bool:
+        """Whether the trails are of this run, or of the one before it where this one was cut off at its beginning."""
+        kept = self._ledger.get("memory_walks", object_id)
+        return bool(kept == run.id or kept == self._ledger.get("progress", f"{run.id}:before:{object_id}"))
 
     def execute(
         self, run: RunRecord, stale: Sequence[int], tracker: TrackerLike, *, stop: Callable[[], bool] | None
@@ -363,7 +369,8 @@ class Runner:
                     if known.get(frame) != mark and any(a <= frame <= b for a, b in spans):
                         changes.append(("conditioned", key_of(object_id, frame), list(mark)))
                 changes += [("conditioned", key_of(object_id, f), None) for f in known.keys() - marks.keys()]
-            names = ["done", *range(len(recorded.plan.passes))]
+            before = [f"before:{i}" for i in recorded.plan.object_ids]
+            names = ["done", *before, *range(len(recorded.plan.passes))]
             changes += [("progress", f"{run.id}:{name}", None) for name in names]
         self._ledger.commit(changes, step=run.id)
         self._masks.flush()
