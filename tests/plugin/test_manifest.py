@@ -106,6 +106,33 @@ def test_folders_of_images_and_nothing_else(tmp_path):
     assert folder_reader([str(folder)]) is None
 
 
+def test_a_nifti_volume_opens_with_its_voxel_size(tmp_path):
+    import nibabel
+
+    from napari_sam2_video.plugin.reader import volume_reader
+
+    voxels = np.arange(6 * 5 * 4, dtype=np.int16).reshape(6, 5, 4)
+    file = tmp_path / "scan.nii.gz"
+    nibabel.save(nibabel.Nifti1Image(voxels, np.diag([0.5, 0.75, 2.0, 1.0])), file)
+    ((data, arguments, kind),) = volume_reader(str(file))(str(file))
+    assert kind == "image"
+    np.testing.assert_array_equal(np.asarray(data), voxels.T)
+    assert arguments["axis_labels"] == ["z", "y", "x"]
+    assert arguments["scale"] == [2.0, 0.75, 0.5]
+
+
+def test_a_dicom_series_opens_from_its_folder(tmp_path):
+    from napari_sam2_video.plugin.reader import folder_reader
+    from tests.frames.test_volume import save_series
+
+    folder = tmp_path / "series"
+    folder.mkdir()
+    save_series(folder, [0.0, 2.5, 5.0, 7.5])
+    ((data, arguments, _),) = folder_reader(str(folder))(str(folder))
+    assert data.ndim == 3
+    assert arguments["axis_labels"] == ["z", "y", "x"]
+
+
 def test_writers_go_through_the_exports(tmp_path):
     import tifffile
 

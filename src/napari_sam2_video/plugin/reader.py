@@ -1,4 +1,4 @@
-"""Readers: videos, folders of images, large TIFF files and sessions, all without loading them."""
+"""Readers: videos, volumes, folders of images, large TIFF files and sessions, all without loading them."""
 
 from __future__ import annotations
 
@@ -21,11 +21,10 @@ Reader: TypeAlias = "Callable[[Any], list[LayerData]]"
 IMAGES = {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp"}
 FEWEST_IMAGES = 2
 LOOKED_AT = 64
+_DICOM_MARK = (128, b"DICM")
 
 
-def recording_layer(
-    recording: Recording, *, window: ContrastWindow | None = None, close: bool = True
-) -> LayerData:
+def recording_layer(recording: Recording, *, window: ContrastWindow | None = None, close: bool = True) -> LayerData:
     """Image layer of a recording; frames are read when they are shown.
 
     Parameters
@@ -92,6 +91,11 @@ def video_reader(path: Any) -> Reader | None:
     return None if _single(path) is None else _open
 
 
+def volume_reader(path: Any) -> Reader | None:
+    """Reader of a NIfTI volume, or of the DICOM series that a file belongs to, with its voxel size."""
+    return None if _single(path) is None else _open
+
+
 def large_tiff_reader(path: Any) -> Reader | None:
     """Reader of a TIFF file that is large, by the preferences; None for all others, so that nobody has to choose."""
     from napari_sam2_video.plugin.settings import read_settings
@@ -103,7 +107,7 @@ def large_tiff_reader(path: Any) -> Reader | None:
 
 
 def folder_reader(path: Any) -> Reader | None:
-    """Reader of a folder that holds a sequence of images and nothing that another reader knows better."""
+    """Reader of a folder that holds a sequence of images or a DICOM series, and nothing another reader knows better."""
     folder = _single(path)
     if folder is None or not folder.is_dir() or folder.suffix.lower() in {SESSION_SUFFIX, ".zarr"}:
         return None
@@ -112,8 +116,17 @@ def folder_reader(path: Any) -> Reader | None:
         for _, entry in zip(range(LOOKED_AT), entries, strict=False):
             if entry.name in {".zattrs", ".zgroup", "zarr.json"}:
                 return None
-            count += Path(entry.name).suffix.lower() in IMAGES
+            count += Path(entry.name).suffix.lower() in IMAGES or (entry.is_file() and _is_dicom(entry.path))
     return _open if count >= FEWEST_IMAGES else None
+
+
+def _is_dicom(path: str) -> bool:
+    try:
+        with open(path, "rb") as file:
+            file.seek(_DICOM_MARK[0])
+            return file.read(len(_DICOM_MARK[1])) == _DICOM_MARK[1]
+    except OSError:
+        return False
 
 
 def session_reader(path: Any) -> Reader | None:
