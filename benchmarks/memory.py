@@ -44,6 +44,7 @@ def first_mask(lengths: list[int], size: int, side: int, repeats: int) -> list[R
         rows.append(
             {
                 "frames": frames,
+                "side": side,
                 "ours_s": ours["seconds"],
                 "theirs_s": theirs["seconds"],
                 "ratio": theirs["seconds"] / ours["seconds"],

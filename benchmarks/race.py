@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
 
 BLOCK = 4
@@ -50,9 +50,9 @@ class Race:
         processor time of our reading thread, `beside`, is shared out over all our steps.
         """
         beside = self.beside / max(len(self.ours.wall), 1)
-        ours = _median(self.ours.processor[skip:]) + beside
-        theirs = _median(self.theirs.processor[skip:])
-        wall = _median(self.ours.wall[skip:]), _median(self.theirs.wall[skip:])
+        ours = block_median(self.ours.processor[skip:]) + beside
+        theirs = block_median(self.theirs.processor[skip:])
+        wall = block_median(self.ours.wall[skip:]), block_median(self.theirs.wall[skip:])
         return {
             "frames": len(self.ours.wall) - skip,
             "ours_cpu_ms": 1e3 * ours,
@@ -76,6 +76,7 @@ def race(ours: Iterator[Any], theirs: Iterator[Any], wait: Callable[[], None] = 
     return Race(*clocks, max(beside, 0.0))
 
 
-def _median(steps: list[float]) -> float:
+def block_median(steps: Sequence[float]) -> float:
+    """Time a step, as the median over blocks of `BLOCK` steps."""
     blocks = [steps[i : i + BLOCK] for i in range(0, len(steps) - BLOCK + 1, BLOCK)] or [steps]
     return statistics.median(statistics.fmean(block) for block in blocks)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import statistics
 import tempfile
 import time
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.race import block_median
 from benchmarks.sides import Scene
 from napari_sam2_video import api
 
@@ -48,7 +48,7 @@ def store_cost(size: int, objects: int, frames: int) -> dict[str, Any]:
                 wall, processor = time.perf_counter(), time.thread_time()
     around = [(a[0] - b[0], a[1] - b[1]) for a, b in zip(steps[1:], inside[1:], strict=False)]
     row = {"size": size, "objects": objects, "frames": len(inside)}
-    row["tracker_ms"], row["tracker_cpu_ms"] = (1e3 * statistics.median(x) for x in zip(*inside[1:], strict=True))
-    row["session_ms"], row["session_cpu_ms"] = (1e3 * statistics.median(x) for x in zip(*around, strict=True))
+    row["tracker_ms"], row["tracker_cpu_ms"] = (1e3 * block_median(x) for x in zip(*inside[1:], strict=True))
+    row["session_ms"], row["session_cpu_ms"] = (1e3 * block_median(x) for x in zip(*around, strict=True))
     row["share"] = row["session_ms"] / row["tracker_ms"]
     return row

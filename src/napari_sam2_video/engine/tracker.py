@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 _T = TypeVar("_T")
 TRAIL_EVERY = 32
 _AHEAD = 7
+_KEY_BYTES = 16 << 20
 
 
 @dataclass
@@ -71,7 +72,7 @@ class Tracker:
     features : FeatureCache, optional
         Where image embeddings are kept; as `default_cache` says, beside the memories, if not given.
     batch_size : int, optional
-        Most objects that go through the network at once; chosen by `image_size` if not given.
+        Most objects that go through the network at once; 8 to 64 by the size of the network and its input if not given.
     """
 
     def __init__(
@@ -87,7 +88,7 @@ class Tracker:
         self.view = view
         self.memory = memory if memory is not None else MemoryFolder()
         self.features = features if features is not None else default_cache(self.memory.cache_folder)
-        self.batch_size = batch_size or max(8, min(64, (512 // model.image_size) ** 2 * 8))
+        self.batch_size = batch_size or _batch_size(model)
         self._lock = threading.RLock()
         self._last_corrected: tuple[object, _Corrected] | None = None
         self.memory.bind(f"{model.key}/{view.key}")
@@ -433,6 +434,12 @@ class Tracker:
             ObjectMask(object_id, origin, plane, score, iou, prompted)
             for object_id, (origin, plane), score, iou in zip(object_ids, levels, scores, ious, strict=True)
         ]
+
+
+def _batch_size(model: Sam2Model) -> int:
+    """Objects whose rotated keys of eight memories take `_KEY_BYTES` together."""
+    keys = 8 * (model.image_size // 16) ** 2 * model.preset.hidden_dim * 4
+    return max(8, min(64, _KEY_BYTES // keys))
 
 
 def _one(decoded: Decoded, i: int) -> Decoded:
