@@ -96,7 +96,7 @@ def long_run(level: int) -> list[Row]:
 
 def fast_modes(level: int) -> list[Row]:
     """Autocast and compilation against exact fp32, with the model that ships."""
-    rows = modes.fast_modes(256, 4, (8, 16)[level], "cpu", compiled=level == FULL)
+    rows = modes.fast_modes(256, 4, (8, 24)[level], "cpu", compiled=level == FULL)
     if torch.cuda.is_available():
         rows += modes.fast_modes(256, 4, 40, "cuda", compiled=True)
     return rows
