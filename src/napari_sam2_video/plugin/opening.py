@@ -112,10 +112,16 @@ def add_recording(viewer: Any, recording: Recording, session: Session, *, again:
 
 
 def _warm_up() -> None:
-    """Make what napari imports for the first layer of a kind be imported on a thread that may wait for it."""
+    """Import what napari needs for the first layer of a kind, and torch's libraries, on a thread that may wait for it.
+
+    While the system loads a library that size, software drawing of the viewer waits: better now than in a run.
+    """
     import numpy as np
     from napari.layers import Labels, Points, Shapes
 
+    from napari_sam2_video.preload import preload_torch
+
+    preload_torch()
     Labels(np.zeros((1, 1, 1), np.uint8))
     Points(ndim=3)
     Shapes(ndim=3)
