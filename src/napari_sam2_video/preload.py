@@ -7,6 +7,7 @@ Loaded beforehand through a foreign function call, which gives the lock away, th
 from __future__ import annotations
 
 import ctypes
+import importlib
 import importlib.util
 import os
 import sys
@@ -38,3 +39,10 @@ def preload_torch() -> None:
             # As torch does: the first one lends its symbols to the others.
             shared = os.RTLD_GLOBAL if "global_deps" in name else os.RTLD_LOCAL
             load(os.fsencode(library), os.RTLD_NOW | shared)
+
+
+def import_torch() -> None:
+    """Load and import what builds a network, so that a run does not: parts of it hold Python's lock for 0.2 s."""
+    preload_torch()
+    for name in ("torch", "hydra.utils", "omegaconf", "sam2.modeling.sam2_base", "sam2.modeling.backbones.hieradet"):
+        importlib.import_module(name)

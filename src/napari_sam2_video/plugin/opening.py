@@ -112,16 +112,16 @@ def add_recording(viewer: Any, recording: Recording, session: Session, *, again:
 
 
 def _warm_up() -> None:
-    """Import what napari needs for the first layer of a kind, and torch's libraries, on a thread that may wait for it.
+    """Import what napari needs for the first layer of a kind, and torch, on a thread that may wait for it.
 
-    While the system loads a library that size, software drawing of the viewer waits: better now than in a run.
+    While libraries that size are loaded the viewer cannot always draw: better now than in a run.
     """
     import numpy as np
     from napari.layers import Labels, Points, Shapes
 
-    from napari_sam2_video.preload import preload_torch
+    from napari_sam2_video.preload import import_torch
 
-    preload_torch()
+    import_torch()
     Labels(np.zeros((1, 1, 1), np.uint8))
     Points(ndim=3)
     Shapes(ndim=3)
