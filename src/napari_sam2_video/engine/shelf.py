@@ -6,11 +6,11 @@ computed again from the prompts, so a file that cannot be read counts as missing
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
+from napari_sam2_video.engine.aside import write_aside
 from napari_sam2_video.engine.memory import ConditioningEntry, MemoryEntry, Trail
 from napari_sam2_video.engine.wake import Wake
 from napari_sam2_video.errors import StoreError
@@ -75,7 +75,7 @@ class MemoryFolder:
             for object_id in set(self._entries) | {t[0] for t in self._trails}:
                 self.forget(object_id)
             self._folder.mkdir(exist_ok=True)
-            _write(stamp, lambda file: file.write(key.encode()))
+            write_aside(stamp, lambda file: file.write(key.encode()))
         except OSError as error:
             raise StoreError(f"The folder {self._folder} cannot be written: {error.strerror or error}.") from error
 
@@ -180,7 +180,7 @@ class MemoryFolder:
 
     def _save(self, path: Path, arrays: dict[str, Any], *, durable: bool) -> int:
         path.parent.mkdir(parents=True, exist_ok=True)
-        _write(path, lambda file: np.savez(file, **arrays), durable=durable)
+        write_aside(path, lambda file: np.savez(file, **arrays), durable=durable)
         return path.stat().st_size
 
     def _index(self, file: Path) -> None:
@@ -237,17 +237,3 @@ def _unpack(data: Any) -> list[MemoryEntry]:
         stacked = torch.from_numpy(data["spatial"]).view(torch.bfloat16)
         spatial = {t: stacked[i : i + 1] for i, t in enumerate(data["spatial_frames"].tolist())}
     return [MemoryEntry(t, spatial.get(t), pointers[i : i + 1]) for i, t in enumerate(frames)]
-
-
-def _write(path: Path, fill: Any, *, durable: bool = True) -> None:
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with part.open("wb") as file:
-            fill(file)
-            if durable:
-                file.flush()
-                os.fsync(file.fileno())
-        os.replace(part, path)
-    except BaseException:
-        part.unlink(missing_ok=True)
-        raise

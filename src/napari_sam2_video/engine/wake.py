@@ -6,11 +6,11 @@ left. One file a frame and direction, for all objects; only the frames that a wa
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_sam2_video.engine.aside import write_aside
 from napari_sam2_video.engine.memory import POINTERS, MemoryEntry
 
 if TYPE_CHECKING:
@@ -60,14 +60,10 @@ class Wake:
             "spatial": spatial.cpu().contiguous().view(torch.int16).numpy(),
         }
         path = self._folder / f"{direction}-{frame:08d}.npz"
-        part = path.with_name(f".{path.name}.{os.getpid()}.part")
         try:
             self._folder.mkdir(exist_ok=True)
-            with part.open("wb") as file:
-                np.savez(file, **arrays)
-            os.replace(part, path)
+            write_aside(path, lambda file: np.savez(file, **arrays), durable=False)
         except OSError:
-            part.unlink(missing_ok=True)
             return
         self._there[direction, frame] = path
 
