@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from napari_sam2_video.engine.aside import write_aside
 from napari_sam2_video.errors import EngineError, Sam2VideoError
 
 if TYPE_CHECKING:
@@ -186,14 +187,11 @@ class _Disk:
         planes = {part: getattr(embedding, part).cpu() for part in ("fine", "middle", "coarse")}
         half = any(p.dtype == torch.bfloat16 for p in planes.values())
         arrays = {k: (p.view(torch.int16) if p.dtype == torch.bfloat16 else p).numpy() for k, p in planes.items()}
-        part = self._folder / f".{name}.{os.getpid()}.part"
+        arrays["half"] = np.array(half)
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
-            with part.open("wb") as file:
-                np.savez(file, half=np.array(half), **arrays)
-            os.replace(part, self._folder / name)
+            write_aside(self._folder / name, lambda file: np.savez(file, **arrays), durable=False)
         except OSError:
-            part.unlink(missing_ok=True)
             return
         self._sizes[name] = embedding.nbytes
         self._total += embedding.nbytes

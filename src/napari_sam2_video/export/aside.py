@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari_sam2_video.errors import ExportError, TargetExistsError
+from napari_sam2_video.masks.durable import sync_file, sync_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -134,7 +135,7 @@ def put_in_place(part: Path, target: Path, *, folder: bool) -> None:
             os.replace(older, target)
             raise
         remove(older)
-    flush_folder(target.parent)
+    sync_folder(target.parent)
 
 
 def remove(path: Path) -> None:
@@ -145,32 +146,15 @@ def remove(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def flush_file(path: Path) -> None:
-    """Make sure that the file's bytes are on the disk."""
-    with path.open("rb+") as stream:
-        os.fsync(stream.fileno())
-
-
-def flush_folder(folder: Path) -> None:
-    """Make sure that the names in a folder are on the disk (where the system can do that)."""
-    if os.name == "nt":
-        return
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
 def flush_tree(path: Path) -> None:
     """Flush a file, or every file and folder below a folder."""
     if not path.is_dir():
-        flush_file(path)
+        sync_file(path)
         return
     for folder, _, names in os.walk(path, topdown=False):
         for name in names:
-            flush_file(Path(folder, name))
-        flush_folder(Path(folder))
+            sync_file(Path(folder, name))
+        sync_folder(Path(folder))
 
 
 def write_json(path: Path, content: object) -> None:
