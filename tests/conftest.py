@@ -9,6 +9,18 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
+from tests.network import Guard
+
+GUARD = Guard()
+
+
+@pytest.fixture(autouse=True)
+def no_network():
+    """Fail a test that reached for another computer, also where what it tests swallowed the refusal."""
+    GUARD.refused.clear()
+    yield GUARD
+    assert not GUARD.refused, f"The test reached for the network: {GUARD.refused}"
+
 
 @pytest.fixture(autouse=True)
 def own_model_folder(tmp_path, monkeypatch):

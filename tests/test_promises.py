@@ -23,8 +23,8 @@ def names_defined(path):
     return found
 
 
-def test_all_ten_promises_are_stated_and_held_by_tests():
-    assert len(PROMISES) == 10
+def test_every_promise_is_numbered_and_held_by_tests():
+    assert [int(promise[3:].partition(".")[0]) for promise in PROMISES] == list(range(1, 12))
     for promise in PROMISES:
         assert "- `tests/" in promise, promise.splitlines()[0]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import socket
+import platform
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -53,7 +53,7 @@ class SessionLock:
                     json.dumps(
                         {
                             "pid": os.getpid(),
-                            "host": socket.gethostname(),
+                            "host": platform.node(),
                             "since": datetime.now(UTC).isoformat(timespec="seconds"),
                         }
                     )
