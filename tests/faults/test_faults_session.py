@@ -593,16 +593,41 @@ def test_sources_are_never_modified(tmp_path, folder):
     ) == ["movie.npy", "run.sam2v"]
 
 
-def test_fault_44_an_exception_of_a_listener_leaves_the_session_usable(folder, recording):
-    def broken(kind):
-        raise ZeroDivisionError
+def test_fault_44_an_exception_of_a_listener_leaves_the_session_usable(tmp_path, folder, recording):
+    heard = []
 
+    def broken(kind):
+        raise ZeroDivisionError("by nought")
+
+    with prepare(tmp_path / "whole.sam2v", recording) as session:
+        list(session.track())
+        expected = labels(session)
     with prepare(folder, recording) as session:
-        session.on_change.append(broken)
-        with pytest.raises(ZeroDivisionError):
-            list(session.track())
-        session.on_change.clear()
+        session.on_change += [broken, heard.append]
+        announced = []
+        with pytest.raises(SessionError, match="by nought") as error:
+            announced.extend(session.track())
+        assert "broken" in one_sentence(error)
+        assert isinstance(error.value.__cause__, ZeroDivisionError)
+        assert heard == ["masks"]
+        assert session.masks.frames_done(1).size == 1
+        assert session.tracker.open_runs == 0
         assert not session.running
         assert session.unfinished
+        session.on_change.remove(broken)
         list(session.resume())
         assert not session.unfinished
+        assert np.array_equal(labels(session), expected)
+
+
+def test_fault_44_what_a_failing_listener_was_told_of_is_kept(folder, recording):
+    def broken(kind):
+        raise OSError(5, "no such luck")
+
+    with Session.create(folder, recording, tracker_factory=fake_factory()) as session:
+        session.on_change.append(broken)
+        with pytest.raises(SessionError) as error:
+            session.add_object("nucleus")
+        one_sentence(error)
+    with reopen(folder, recording, read_only=True) as session:
+        assert [info.name for info in session.objects] == ["nucleus"]

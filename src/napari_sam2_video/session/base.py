@@ -96,6 +96,12 @@ class SessionReader:
         return (*self.recording.notes, *self._ledger.notes, *self.masks.notes)
 
     @property
+    def model_notes(self) -> tuple[str, ...]:
+        """Sentences about the network; none as long as it is not loaded."""
+        tracker = self._tracker
+        return () if tracker is None else tracker.notes
+
+    @property
     def model_settings(self) -> ModelSettings:
         """The network that runs use."""
         settings: ModelSettings = self._ledger.get("model", "settings", ModelSettings())
@@ -121,17 +127,30 @@ class SessionReader:
             raise SessionError(f"There is no object {object_id}.")
         return info
 
-    def prompts(self, object_id: int | None = None, frame: int | None = None) -> tuple[Prompt, ...]:
-        """Prompts, of one object or on one frame if asked for, by ascending frame and object."""
+    def prompts(
+        self, object_id: int | None = None, frame: int | None = None, *, masks: bool = True
+    ) -> tuple[Prompt, ...]:
+        """Prompts, of one object or on one frame if asked for, by ascending frame and object.
+
+        Parameters
+        ----------
+        object_id, frame : int, optional
+            Only of this object, and only on this frame.
+        masks : bool
+            False leaves mask prompts out: each has to be unpacked to a whole frame.
+        """
+        return tuple(
+            prompt
+            for found in self.prompt_sets(object_id, frame)
+            for prompt in from_json(found, self.shape_yx, self._read_blob, masks=masks)
+        )
+
+    def prompt_sets(self, object_id: int | None = None, frame: int | None = None) -> tuple[PromptSet, ...]:
+        """What prompts there are, as `prompts`, without unpacking a mask; none of the sets is empty."""
         with self._ledger.lock:
             table = self._ledger.table("prompts") if object_id is None else self._ledger.group("prompts", object_id)
             found = sorted(table.values(), key=lambda p: (p.frame, p.object_id))
-        return tuple(
-            prompt
-            for p in found
-            if object_id in (None, p.object_id) and frame in (None, p.frame)
-            for prompt in from_json(p, self.shape_yx, self._read_blob)
-        )
+        return tuple(p for p in found if object_id in (None, p.object_id) and frame in (None, p.frame))
 
     def accepted(self, object_id: int) -> frozenset[int]:
         """Frames of an object that are accepted."""
@@ -189,9 +208,19 @@ class SessionReader:
             raise SessionError(f"{self.folder} is open for reading only; open it for writing to change it.")
 
     def _emit(self, *kinds: str) -> None:
+        failed: list[tuple[str, Exception]] = []
         for kind in kinds:
             for listener in list(self.on_change):
-                listener(kind)
+                try:
+                    listener(kind)
+                except Exception as error:
+                    failed.append((getattr(listener, "__qualname__", type(listener).__name__), error))
+        if failed:
+            name, first = failed[0]
+            raise SessionError(
+                f"{name}, a listener of the session, failed ({type(first).__name__}: {first}); the change it was told "
+                "of is kept: mend the listener or take it out of on_change."
+            ) from first
 
 
 def default_tracker(settings: ModelSettings, view: FrameSource, memory: Path | None) -> TrackerLike:

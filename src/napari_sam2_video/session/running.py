@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -101,7 +102,7 @@ class SessionRunner(SessionEditor):
         Raises
         ------
         SessionError
-            If a run is under way, or a locked object is named.
+            If a run is under way, a locked object is named, or a listener of `on_change` failed.
         PromptError
             If there is nothing to track.
         EngineError, FrameError, StoreError
@@ -179,9 +180,10 @@ class SessionRunner(SessionEditor):
         try:
             run, stale = begin(model_tag(self.model_settings))
             self._running = frozenset(run.plan.object_ids)
-            for done in self._runner.execute(run, stale, self.tracker, stop=stop):
-                self._emit("masks")
-                yield done
+            with closing(self._runner.execute(run, stale, self.tracker, stop=stop)) as frames:
+                for done in frames:
+                    self._emit("masks")
+                    yield done
         finally:
             self._running = None
 

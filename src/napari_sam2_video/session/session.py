@@ -58,7 +58,8 @@ class Session(SessionRunner):
         Label images as one array of shape ``(T, Y, X)``, to be shown and painted on.
     on_change : list of callable
         Each is called with ``"objects"``, ``"prompts"``, ``"masks"``, ``"accepted"`` or ``"model"`` after a change, on
-        the thread that made it.
+        the thread that made it. All are called, whichever fails; then the call that made the change raises
+        `SessionError`, and the change is kept.
     """
 
     @classmethod
