@@ -11,10 +11,10 @@ import numpy as np
 from napari_sam2_video.errors import PromptError, SessionError
 from napari_sam2_video.export.source import default_color
 from napari_sam2_video.masks.labels import LabelArray
-from napari_sam2_video.masks.records import MAX_ID
+from napari_sam2_video.masks.records import MAX_ID, encode_mask
 from napari_sam2_video.session.base import SessionReader
 from napari_sam2_video.session.objects import ObjectInfo, check_object
-from napari_sam2_video.session.prompts import checked, key_of, to_json
+from napari_sam2_video.session.prompts import checked, key_of, mask_item, to_json
 from napari_sam2_video.session.run import Runner, ranges
 from napari_sam2_video.types import MaskPrompt
 
@@ -213,6 +213,9 @@ class SessionEditor(SessionReader):
         found = [int(i) for i in np.unique(labels_yx) if i > 0]
         if not found:
             raise PromptError("The seeds hold no label above 0; choose a label image with objects.")
+        checked(MaskPrompt(found[0], frame, labels_yx > 0), self.n_frames, self.shape_yx)
+        # Packed before anyone has to wait for this change.
+        packed = {label: encode_mask(labels_yx == label) for label in found}
         with self._changing():
             number = self._ledger.next_number
             changes: list[Change] = []
@@ -224,9 +227,11 @@ class SessionEditor(SessionReader):
                 if not free or label in ids or label > MAX_ID:
                     object_id = max([following, *ids, *(n for n in found if n <= MAX_ID)]) + 1
                 ids.append(object_id)
-                mask = checked(MaskPrompt(object_id, frame, labels_yx == label), self.n_frames, self.shape_yx)
                 changes.append(("objects", object_id, self._new_object(object_id, None, None).to_json()))
-                changes += self._prompt_changes(number, object_id, frame, [mask])
+                key = key_of(object_id, frame)
+                name = f"{key}@{number}"
+                changes.append(("prompts", key, {"revision": number, "items": [mask_item(name)]}))
+                changes.append(("blobs", name, self.masks.blobs.put(packed[label]).to_json()))
             self.masks.widen(max(ids))
             self._ledger.commit(changes, name=f"add {len(ids)} objects from labels", number=number)
         self._emit("objects", "prompts")

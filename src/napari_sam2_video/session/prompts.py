@@ -27,6 +27,11 @@ class PromptSet:
     revision: int
     items: tuple[dict[str, Any], ...]
 
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """``"point"``, ``"box"`` or ``"mask"`` for each of them."""
+        return tuple(item["kind"] for item in self.items)
+
 
 def key_of(object_id: int, frame: int) -> str:
     """Key of an object on a frame."""
@@ -71,12 +76,19 @@ def to_json(prompts: Sequence[Prompt], keep_blob: Callable[[bytes], str]) -> lis
         elif isinstance(prompt, BoxPrompt):
             items.append({"kind": "box", **{n: float(getattr(prompt, n)) for n in ("y0", "x0", "y1", "x1")}})
         else:
-            items.append({"kind": "mask", "blob": keep_blob(encode_mask(prompt.mask))})
+            items.append(mask_item(keep_blob(encode_mask(prompt.mask))))
     return items
 
 
-def from_json(found: PromptSet, shape_yx: tuple[int, int], read_blob: Callable[[str], bytes]) -> tuple[Prompt, ...]:
-    """Prompts of their journal form."""
+def mask_item(blob: str) -> dict[str, Any]:
+    """Journal form of a mask that is kept under a name."""
+    return {"kind": "mask", "blob": blob}
+
+
+def from_json(
+    found: PromptSet, shape_yx: tuple[int, int], read_blob: Callable[[str], bytes], *, masks: bool = True
+) -> tuple[Prompt, ...]:
+    """Prompts of their journal form, without masks if not asked for."""
     prompts: list[Prompt] = []
     for item in found.items:
         where = (found.object_id, found.frame)
@@ -84,7 +96,7 @@ def from_json(found: PromptSet, shape_yx: tuple[int, int], read_blob: Callable[[
             prompts.append(PointPrompt(*where, item["y"], item["x"], bool(item["positive"])))
         elif item["kind"] == "box":
             prompts.append(BoxPrompt(*where, item["y0"], item["x0"], item["y1"], item["x1"]))
-        else:
+        elif masks:
             prompts.append(MaskPrompt(*where, decode_mask(read_blob(item["blob"]), shape_yx)))
     return tuple(prompts)
 
