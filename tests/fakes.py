@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import json
 import time
@@ -98,6 +99,11 @@ class FakeTracker:
         entry = self._entry(frame, prompts)
         self.memory.put(object_id, frame, entry)
         return self._shown(object_id, entry)
+
+    def scratch(self):
+        made = copy.copy(self)
+        made.memory, made.computed, made.conditioned = FakeMemory(), [], []
+        return made
 
     def missing(self, object_id, frames):
         return [f for f in frames if f not in self.memory.entries(object_id)]

@@ -153,6 +153,27 @@ class TrackSettings:
 
 
 @dataclass(frozen=True)
+class CheckSettings:
+    """What a check covers.
+
+    Parameters
+    ----------
+    start, stop : int, optional
+        First frame and the frame after the last one that are compared; the whole recording if not given.
+    objects : tuple of int, optional
+        Objects to check; all if not given.
+    span : int
+        Most frames that are walked back from one mask. Short ones tell closely where a track went wrong, long ones
+        notice what changes more slowly.
+    """
+
+    start: int | None = None
+    stop: int | None = None
+    objects: tuple[int, ...] | None = None
+    span: int = 16
+
+
+@dataclass(frozen=True)
 class ObjectMask:
     """One object on one frame, as the engine hands it over.
 

@@ -177,7 +177,8 @@ def test_every_component_of_any_track_is_from_0_to_1(areas, seed, prompted):
             prompted=[frame for frame in prompted if frame < n],
         )
     )
-    for name, component in doubt_components(table, disagreements=random.uniform(-1, 2, n)).items():
+    table = table.with_columns(disagreement=random.uniform(-1, 2, n))
+    for name, component in doubt_components(table).items():
         assert np.isfinite(component).all(), name
         assert ((component >= 0) & (component <= 1)).all(), name
     doubts = doubt(table)
@@ -239,10 +240,11 @@ def test_what_a_person_checked_is_not_queued(flag):
 
 
 def test_unknown_disagreement_counts_as_none_and_known_as_itself():
-    table = table_of(still(3))
-    given_doubt = doubt(table, disagreements=np.array([np.nan, 0.0, 1.0]))
-    assert given_doubt[0] == given_doubt[1] == doubt(table)[0]
-    assert given_doubt[2] >= COMPONENTS["disagreement"]
+    checked = table_of({**still(3), "disagreement": np.array([np.nan, 0.0, 1.0])})
+    doubts = doubt(checked)
+    assert doubts[0] == doubts[1] == doubt(table_of(still(3)))[0]
+    assert doubts[2] >= COMPONENTS["disagreement"]
+    assert review_queue(checked)[0].component == "disagreement"
 
 
 def test_disagreement_is_one_minus_iou():

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from napari_sam2_video.types import TrackSettings
+    from napari_sam2_video.types import CheckSettings, TrackSettings
 
 Walk: TypeAlias = Literal["forward", "backward"]
 FORWARD, BACKWARD, UNTRACKED = 1, -1, 0
@@ -147,7 +147,7 @@ def plan_run(states: Sequence[ObjectState], settings: TrackSettings, n_frames: i
     PromptError
         If the range is empty, or an object named in the settings is unknown or has no prompt.
     """
-    first, last = _range(settings, n_frames)
+    first, last = fitting_range(settings, n_frames)
     known = {s.object_id: s for s in states}
     if settings.objects is not None:
         for object_id in settings.objects:
@@ -163,7 +163,14 @@ def plan_run(states: Sequence[ObjectState], settings: TrackSettings, n_frames: i
     return Plan(tuple(passes), n_frames)
 
 
-def _range(settings: TrackSettings, n_frames: int) -> tuple[int, int]:
+def fitting_range(settings: TrackSettings | CheckSettings, n_frames: int) -> tuple[int, int]:
+    """First and last frame of what a run covers.
+
+    Raises
+    ------
+    PromptError
+        If the range is empty or does not fit the recording.
+    """
     first = 0 if settings.start is None else settings.start
     last = n_frames - 1 if settings.stop is None else settings.stop - 1
     if not 0 <= first <= last < n_frames:

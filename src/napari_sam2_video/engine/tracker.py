@@ -93,6 +93,12 @@ class Tracker:
         self._last_corrected: tuple[object, _Corrected] | None = None
         self.memory.bind(f"{model.key}/{view.key}")
 
+    def scratch(self) -> Tracker:
+        """A tracker with the same network and embeddings that remembers nothing, and keeps nothing on disk."""
+        made = Tracker(self.model, self.view, features=self.features, batch_size=self.batch_size)
+        made._lock = self._lock
+        return made
+
     @property
     def notes(self) -> tuple[str, ...]:
         """Sentences about the network that a person should see before the first run."""

@@ -18,7 +18,7 @@ Columns = dict[str, npt.NDArray[Any]]
 
 INTEGER_COLUMNS = ("object_id", "frame", "area_px", "bbox_y0", "bbox_x0", "bbox_y1", "bbox_x1")
 FLAG_COLUMNS = ("prompted", "painted", "accepted")
-SCORE_COLUMNS = ("object_score", "predicted_iou")
+SCORE_COLUMNS = ("object_score", "predicted_iou", "disagreement")
 CHANNEL_SUFFIXES = ("_red", "_green", "_blue")
 
 
@@ -67,8 +67,12 @@ def measure(
             True where a pixel lies in the first or last row or column of the frame.
         ``intensity_mean``, ``intensity_min``, ``intensity_max``, ``intensity_sum``
             Of the raw values; with ``_red``, ``_green``, ``_blue`` for colour; absent without raw values.
-        ``object_score``, ``predicted_iou``, ``prompted``, ``painted``, ``accepted``
-            The network's scores and what a person did; NaN and False where nothing is known.
+        ``object_score``, ``predicted_iou``
+            The network's scores; NaN where nothing is known.
+        ``disagreement``
+            1 - IoU of the mask with the one found by tracking back, NaN where it was not checked.
+        ``prompted``, ``painted``, ``accepted``
+            What a person did.
         ``walk``
             Direction in which the frame was tracked: 1 forward, -1 backward, 0 where it is not known.
         ``area_change`` to ``net_displacement``

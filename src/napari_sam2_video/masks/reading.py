@@ -14,6 +14,7 @@ from napari_sam2_video.masks.paint import EMPTY, PaintLayer, apply, fold, region
 from napari_sam2_video.masks.records import FIGURES, decode_masks, decode_stroke, measure
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     import numpy.typing as npt
@@ -104,13 +105,31 @@ class MaskReader:
 
     def object_mask(self, frame: int, object_id: int) -> npt.NDArray[np.bool_]:
         """One object's own pixels, shape ``(Y, X)``: the model's, even where others cover them, and the person's."""
-        inside = np.zeros(self.shape_yx, bool)
-        mask = self.object_levels(frame, object_id)
-        if mask is not None:
-            inside[region_of(mask.origin_yx, mask.levels.shape)] = mask.levels > 0
+        return next(self.each_mask(frame, [object_id]))
+
+    def each_mask(self, frame: int, object_ids: Iterable[int]) -> Iterator[npt.NDArray[np.bool_]]:
+        """`object_mask` of several objects, one after the other, the frame being read once."""
+        found = {m.object_id: m for m in self.object_masks(frame)}
         layer = self.paint_layer(frame)
-        inside[layer.region][layer.painted] = (layer.values == object_id)[layer.painted]
-        return inside
+        for object_id in object_ids:
+            inside = np.zeros(self.shape_yx, bool)
+            mask = found.get(object_id)
+            if mask is not None:
+                inside[region_of(mask.origin_yx, mask.levels.shape)] = mask.levels > 0
+            inside[layer.region][layer.painted] = (layer.values == object_id)[layer.painted]
+            yield inside
+
+    def stamp(self, frame: int, object_id: int) -> tuple[int, int, int]:
+        """What `object_mask` follows from: number and CRC-32 of the record, newest stroke; 0 for what is not there."""
+        record = crc = 0
+        with self.ledger.lock:
+            since = self.ledger.get("removed", object_id, 0)
+            for number in self.ledger.get("masks", frame, ()):
+                info = self.ledger.get("records", number)
+                if info is not None and number > since and object_id in info.ids:
+                    record, crc = number, info.ref.crc
+                    break
+        return record, crc, self.touched(frame).get(object_id, 0)
 
     def paint_layer(self, frame: int) -> PaintLayer:
         """The person's pixels of a frame."""

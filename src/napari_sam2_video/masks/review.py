@@ -124,6 +124,12 @@ def border_component(table: Table) -> Floats:
     return table["touches_border"].astype(np.float64)
 
 
+def disagreement_component(table: Table) -> Floats:
+    """Give the `disagreement` of each row as a check found it, 0 where its mask was not checked."""
+    found: Floats = np.clip(np.nan_to_num(table["disagreement"], nan=0.0), 0.0, 1.0)
+    return found
+
+
 def disagreement(forward: npt.NDArray[np.bool_], backward: npt.NDArray[np.bool_]) -> float:
     """Give ``1 - IoU`` of an object's masks by forward and by backward tracking; 0 where both are empty.
 
@@ -166,28 +172,25 @@ def neighbour_rows(table: Table) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.i
     return np.concatenate(rows), np.concatenate(neighbours)
 
 
-def doubt_components(table: Table, *, disagreements: Floats | None = None) -> dict[str, Floats]:
+def doubt_components(table: Table) -> dict[str, Floats]:
     """Give each component of the doubt by itself.
 
     Parameters
     ----------
     table : Table
         A table of `napari_sam2_video.masks.measure.measure` or of `review_table`, ordered by object and frame.
-    disagreements : ndarray of float, optional
-        `disagreement` of each row, NaN where it is not known.
 
     Returns
     -------
     dict of str to ndarray
         One value from 0 to 1 for each row, by the names of `COMPONENTS`.
     """
-    known = np.zeros(len(table)) if disagreements is None else np.nan_to_num(disagreements, nan=0.0)
     return {
         "score": score_component(table),
         "predicted_iou": predicted_iou_component(table),
         "area_jump": area_jump_component(table),
         "centroid_jump": centroid_jump_component(table),
-        "disagreement": np.clip(known, 0.0, 1.0),
+        "disagreement": disagreement_component(table),
         "border": border_component(table),
     }
 
@@ -200,22 +203,20 @@ def merge_components(components: Mapping[str, Floats], weights: Mapping[str, flo
     return 1 - certain
 
 
-def doubt(table: Table, *, disagreements: Floats | None = None) -> Floats:
+def doubt(table: Table) -> Floats:
     """Give how doubtful each row is, from 0 to 1.
 
     Parameters
     ----------
     table : Table
         A table of `napari_sam2_video.masks.measure.measure` or of `review_table`, ordered by object and frame.
-    disagreements : ndarray of float, optional
-        `disagreement` of each row, NaN where it is not known.
 
     Returns
     -------
     ndarray of float
         The components merged by `merge_components`; 0 where a person prompted, painted or accepted the frame.
     """
-    merged = merge_components(doubt_components(table, disagreements=disagreements))
+    merged = merge_components(doubt_components(table))
     return np.where(_checked(table), 0.0, merged)
 
 
@@ -229,7 +230,6 @@ def _checked(table: Table) -> npt.NDArray[np.bool_]:
 def review_queue(
     table: Table,
     *,
-    disagreements: Floats | None = None,
     objects: Collection[int] | None = None,
     threshold: float = 0.0,
     spacing: int = 0,
@@ -241,8 +241,6 @@ def review_queue(
     ----------
     table : Table
         A table of `napari_sam2_video.masks.measure.measure` or of `review_table`, ordered by object and frame.
-    disagreements : ndarray of float, optional
-        `disagreement` of each row, NaN where it is not known.
     objects : collection of int, optional
         Objects to look at; all if not given.
     threshold : float
@@ -258,7 +256,7 @@ def review_queue(
     tuple of ReviewItem
         Ordered by doubt; equal ones by frame and object.
     """
-    components = doubt_components(table, disagreements=disagreements)
+    components = doubt_components(table)
     doubts = np.where(_checked(table), 0.0, merge_components(components))
     names = tuple(components)
     shares = np.stack([COMPONENTS[name] * components[name] for name in names])
@@ -285,7 +283,7 @@ def review_table(scores: Mapping[int, Mapping[str, npt.NDArray[Any]]], shape_yx:
     scores : mapping of int to mapping of str to ndarray
         For each object the arrays of `napari_sam2_video.masks.store.MaskStore.scores`: ``frame``, ``area``, ``y`` and
         ``x`` of the centre, ``y0``, ``x0``, ``y1``, ``x1`` of the box, ``object_score``, ``predicted_iou`` and, where
-        they are known, ``prompted``, ``painted``, ``accepted`` and ``walk``.
+        they are known, ``disagreement``, ``prompted``, ``painted``, ``accepted`` and ``walk``.
     shape_yx : tuple of int
         Shape of a frame in pixels.
 
@@ -311,6 +309,8 @@ def review_table(scores: Mapping[int, Mapping[str, npt.NDArray[Any]]], shape_yx:
             part[name] = np.where(area > 0, np.asarray(given[source])[order], np.nan)
         for name in ("object_score", "predicted_iou"):
             part[name] = np.asarray(given[name])[order].astype(np.float64)
+        checked = given.get("disagreement", np.full(order.size, np.nan))
+        part["disagreement"] = np.asarray(checked)[order].astype(np.float64)
         for name in PERSON_FLAGS:
             part[name] = np.asarray(given[name])[order].astype(bool) if name in given else np.zeros(order.size, bool)
         part["walk"] = (

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from napari_sam2_video.errors import PromptError, SessionError
+from napari_sam2_video.masks.checks import FILE as CHECKS
+from napari_sam2_video.masks.checks import Checks
 from napari_sam2_video.masks.journal import Journal
 from napari_sam2_video.masks.ledger import Ledger
 from napari_sam2_video.masks.store import MaskStore
@@ -75,6 +77,7 @@ class SessionReader:
                 read_only=self.read_only,
                 quarantine=quarantine,
             )
+            self._checks = Checks(folder / CHECKS, self.masks, read_only=self.read_only, quarantine=quarantine)
         except BaseException:
             journal.close()
             raise
@@ -93,7 +96,7 @@ class SessionReader:
     @property
     def notes(self) -> tuple[str, ...]:
         """Sentences about what was found damaged, and what the recording has to say."""
-        return (*self.recording.notes, *self._ledger.notes, *self.masks.notes)
+        return (*self.recording.notes, *self._ledger.notes, *self.masks.notes, *self._checks.notes)
 
     @property
     def model_notes(self) -> tuple[str, ...]:
@@ -167,10 +170,14 @@ class SessionReader:
         return self._inputs.state(object_id, model_tag(self.model_settings))
 
     def scores(self, object_id: int) -> dict[str, npt.NDArray[Any]]:
-        """Figures of an object by frame, as of `MaskStore.scores`, and ``accepted``."""
+        """Figures of an object by frame, as of `MaskStore.scores`, with ``accepted`` and ``disagreement``.
+
+        The disagreement is that of the last `check` that compared the very mask that is there now, else NaN.
+        """
         figures = self.masks.scores(object_id)
         accepted = self.accepted(object_id)
         figures["accepted"] = np.array([int(f) in accepted for f in figures["frame"]], bool)
+        figures["disagreement"] = self._checks.disagreements(object_id, figures["frame"])
         return figures
 
     @property

@@ -5,11 +5,11 @@ from __future__ import annotations
 from contextlib import closing
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from napari_sam2_video.engine.plan import Pass, Plan, plan_run
-from napari_sam2_video.errors import DeviceMemoryError, EngineError, PromptError, Sam2VideoError, SessionError
-from napari_sam2_video.masks.durable import explain, is_known
+from napari_sam2_video.errors import PromptError, SessionError
+from napari_sam2_video.session.failures import run_failures
 from napari_sam2_video.session.prompts import key_of, split_key
 from napari_sam2_video.types import FrameDone, FrameMasks, TrackSettings
 
@@ -69,6 +69,10 @@ class TrackerLike(Protocol):
 
     def run(self, plan: Plan, *, stop: Callable[[], bool] | None = None) -> Iterator[FrameMasks]:
         """Masks of the frames of a plan."""
+        ...
+
+    def scratch(self) -> Self:
+        """A tracker of the same network that remembers nothing, and whose memory is not kept."""
         ...
 
 
@@ -262,14 +266,14 @@ class Runner:
         """Do what is left of a run; each frame is on disk when it is said to be done."""
         frame = -1
         halted = stop or (lambda: False)
-        try:
+        with run_failures("Tracking", "the frames done are kept", "resume", self._masks.folder, lambda: frame):
             self._note_model(run, tracker)
             self._settle_trails(run, stale, tracker)
             if not self._condition(run, tracker, halted):
                 return
             left = self._steps_left(run)
             done = self._ledger.get("progress", f"{run.id}:done", 0)
-            with closing(_as_generator(tracker.run(run.plan, stop=stop))) as frames:
+            with closing(as_generator(tracker.run(run.plan, stop=stop))) as frames:
                 for masks in frames:
                     frame = masks.frame
                     done += 1
@@ -277,20 +281,6 @@ class Runner:
                     yield FrameDone(frame, tuple(m.object_id for m in masks.objects), done, run.total)
             if not left or not halted():
                 self._finish(run)
-        except Sam2VideoError:
-            raise
-        except MemoryError as error:
-            raise DeviceMemoryError(
-                f"This computer ran out of memory{_at(frame)}; the frames done are kept: close other programs or "
-                "choose a smaller model, then resume."
-            ) from error
-        except Exception as error:
-            if isinstance(error, OSError) and is_known(error):
-                raise explain(error, self._masks.folder) from error
-            raise EngineError(
-                f"Tracking failed{_at(frame)} ({type(error).__name__}: {error}); the frames done are kept, "
-                "resume to go on."
-            ) from error
 
     def _note_model(self, run: RunRecord, tracker: TrackerLike) -> None:
         said = describe_model(tracker)
@@ -383,17 +373,14 @@ def describe_model(tracker: object) -> dict[str, Any]:
     return {n: getattr(model, n) for n in names if isinstance(getattr(model, n, None), str | int)}
 
 
-def _as_generator(frames: Iterator[FrameMasks]) -> Generator[FrameMasks]:
+def as_generator(frames: Iterator[FrameMasks]) -> Generator[FrameMasks]:
+    """What a tracker yields, with a `close` that also closes it there where it can be closed."""
     close = getattr(frames, "close", None)
     try:
         yield from frames
     finally:
         if close is not None:
             close()
-
-
-def _at(frame: int) -> str:
-    return "" if frame < 0 else f" behind frame {frame}"
 
 
 def _now() -> str:

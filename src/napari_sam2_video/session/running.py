@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from napari_sam2_video.errors import PromptError, SessionError
+from napari_sam2_video.session.check import Checker
 from napari_sam2_video.session.editing import SessionEditor
 from napari_sam2_video.session.inputs import model_tag
 from napari_sam2_video.session.prompts import checked
 from napari_sam2_video.session.tidy import tidy
-from napari_sam2_video.types import ModelSettings, TrackSettings
+from napari_sam2_video.types import CheckSettings, ModelSettings, TrackSettings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Sequence
+    from collections.abc import Callable, Generator, Iterator, Sequence
 
     from napari_sam2_video.masks.clean import CleanSettings
     from napari_sam2_video.masks.ledger import Key
@@ -119,6 +120,51 @@ class SessionRunner(SessionEditor):
         """Go on with the unfinished run; see `track`."""
         return self._go(self._runner.again, stop)
 
+    def check(
+        self,
+        settings: CheckSettings = CheckSettings(),  # noqa: B008
+        *,
+        stop: Callable[[], bool] | None = None,
+    ) -> Generator[FrameDone]:
+        """Compare masks with those found by tracking back from later ones; no mask changes.
+
+        Each span of frames is walked against the direction in which it was tracked, from the mask at its far end as
+        the only prompt. What `scores` then gives as ``disagreement`` is 1 - IoU of the stored mask and the one found.
+        It is kept in the session when the check ends, and counts as long as the mask is the one that was compared.
+
+        Parameters
+        ----------
+        settings : CheckSettings
+            Objects, range and length of the spans.
+        stop : callable, optional
+            Asked between frames; what was compared is kept.
+
+        Yields
+        ------
+        FrameDone
+            One for every frame that was walked.
+
+        Raises
+        ------
+        SessionError
+            If a run is under way, an object is unknown, or there is nothing to check.
+        PromptError
+            If the range does not fit the recording.
+        EngineError, FrameError, StoreError
+            If it cannot go on; what was compared stands.
+        """
+        self._check_writable()
+        chosen = [o.id for o in self.objects] if settings.objects is None else sorted(set(settings.objects))
+        with self._alone("A run is under way; wait for it or stop it first."):
+            self._running = frozenset(self.object(i).id for i in chosen)
+            checker = Checker(self.masks, self._checks)
+            groups = checker.plan(settings, {i: self.scores(i) for i in chosen})
+            try:
+                with closing(checker.execute(groups, self.tracker, stop=stop)) as frames:
+                    yield from frames
+            finally:
+                self._emit("checks")
+
     def tidy(
         self,
         settings: CleanSettings,
@@ -145,16 +191,12 @@ class SessionRunner(SessionEditor):
         self._check_writable()
         free = self._trackable(TrackSettings(objects=None if objects is None else tuple(objects)))
         chosen = free if objects is None else list(objects)
-        with self._run_lock:
-            if self._running is not None:
-                raise SessionError("A run is under way; stop it before you tidy its masks.")
+        with self._alone("A run is under way; stop it before you tidy its masks."):
             self._running = frozenset(chosen)
-        self.end_stroke()
-        try:
-            return tidy(self._ledger, self.masks, self._inputs, settings, chosen, progress)
-        finally:
-            self._running = None
-            self._emit("masks")
+            try:
+                return tidy(self._ledger, self.masks, self._inputs, settings, chosen, progress)
+            finally:
+                self._emit("masks")
 
     def undo(self) -> str | None:
         """Take the last step back; what it was, None if there is none.
@@ -172,18 +214,24 @@ class SessionRunner(SessionEditor):
 
     def _go(self, begin: Callable[[str], Any], stop: Callable[[], bool] | None) -> Generator[FrameDone]:
         self._check_writable()
-        with self._run_lock:
-            if self._running is not None:
-                raise SessionError("A run is under way; wait for it or stop it first.")
-            self._running = frozenset()
-        self.end_stroke()
-        try:
+        with self._alone("A run is under way; wait for it or stop it first."):
             run, stale = begin(model_tag(self.model_settings))
             self._running = frozenset(run.plan.object_ids)
             with closing(self._runner.execute(run, stale, self.tracker, stop=stop)) as frames:
                 for done in frames:
                     self._emit("masks")
                     yield done
+
+    @contextmanager
+    def _alone(self, refusal: str) -> Iterator[None]:
+        """Keep other runs away; which objects it is about is said by setting `_running`."""
+        with self._run_lock:
+            if self._running is not None:
+                raise SessionError(refusal)
+            self._running = frozenset()
+        try:
+            self.end_stroke()
+            yield
         finally:
             self._running = None
 

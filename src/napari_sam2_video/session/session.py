@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from napari_sam2_video.errors import SessionError
 from napari_sam2_video.frames.view import FrameView, default_view
+from napari_sam2_video.masks.checks import FILE as CHECKS
 from napari_sam2_video.masks.durable import make_folder
 from napari_sam2_video.session.lock import SessionLock
 from napari_sam2_video.session.manifest import (
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from napari_sam2_video.session.base import TrackerFactory
     from napari_sam2_video.types import ViewSettings
 
-_OWN_FILES = {"journal.jsonl", "masks", "memory", "lock", "lock.json", "quarantine", NAME}
+_OWN_FILES = {"journal.jsonl", CHECKS, "masks", "memory", "lock", "lock.json", "quarantine", NAME}
 
 
 class Session(SessionRunner):
@@ -57,8 +58,8 @@ class Session(SessionRunner):
     labels : LabelArray
         Label images as one array of shape ``(T, Y, X)``, to be shown and painted on.
     on_change : list of callable
-        Each is called with ``"objects"``, ``"prompts"``, ``"masks"``, ``"accepted"`` or ``"model"`` after a change, on
-        the thread that made it. All are called, whichever fails; then the call that made the change raises
+        Each is called with ``"objects"``, ``"prompts"``, ``"masks"``, ``"accepted"``, ``"checks"`` or ``"model"`` after
+        a change, on the thread that made it. All are called, whichever fails; then the call that made the change raises
         `SessionError`, and the change is kept.
     """
 

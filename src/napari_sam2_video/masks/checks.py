@@ -1,0 +1,136 @@
+"""How far masks differ from those found by tracking back, kept beside the masks they were found for.
+
+The file is a line of JSON followed by rows of `ROW`. It only adds to what the masks say: one that is damaged is set
+aside with a note, and the frames count as not checked.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+import zlib
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+
+from napari_sam2_video.errors import StoreError
+from napari_sam2_video.masks.durable import replace_file, set_aside
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import numpy.typing as npt
+
+    from napari_sam2_video.masks.reading import MaskReader
+
+Stamp: TypeAlias = tuple[int, int, int]
+"""Number and CRC-32 of the record that a mask was read from, and the newest stroke that touches it."""
+
+FILE = "checks.dat"
+SCHEMA = 1
+ROW = np.dtype(
+    [
+        ("object_id", "<u4"),
+        ("frame", "<u4"),
+        ("record", "<i8"),
+        ("crc", "<u4"),
+        ("stroke", "<i8"),
+        ("disagreement", "<f4"),
+    ]
+)
+
+
+class Checks:
+    """Disagreement of masks with tracking back; a figure counts as long as its mask is the one that was checked.
+
+    Parameters
+    ----------
+    path : Path
+        The file; read if it is there, made by `save`.
+    masks : MaskReader
+        The masks.
+    read_only : bool
+        Change nothing on disk.
+    quarantine : Path
+        Where a damaged file is kept.
+
+    Attributes
+    ----------
+    notes : list of str
+        Sentences about what was found damaged.
+    """
+
+    def __init__(self, path: Path, masks: MaskReader, *, read_only: bool, quarantine: Path) -> None:
+        self.notes: list[str] = []
+        self._path = path
+        self._masks = masks
+        self._lock = threading.Lock()
+        self._held: dict[int, dict[int, tuple[Stamp, float]]] = {}
+        try:
+            rows = _decode(path.read_bytes()) if path.exists() else np.zeros(0, ROW)
+        except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+            self.notes.append(f"{path.name} cannot be read ({error}); check the tracked frames again.")
+            rows = np.zeros(0, ROW)
+            if not read_only and not isinstance(error, OSError):
+                # What cannot be moved is replaced by the next check.
+                with suppress(StoreError):
+                    set_aside(path, quarantine)
+        for object_id, frame, record, crc, stroke, value in rows.tolist():
+            self._held.setdefault(object_id, {})[frame] = ((record, crc, stroke), value)
+
+    def disagreements(self, object_id: int, frames: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+        """Disagreement of an object on frames, NaN where its present mask was not checked."""
+        result = np.full(len(frames), np.nan)
+        with self._lock:
+            held = dict(self._held.get(object_id, {}))
+        if held:
+            for index, frame in enumerate(frames.tolist()):
+                found = held.get(frame)
+                if found is not None and found[0] == self._masks.stamp(frame, object_id):
+                    result[index] = found[1]
+        return result
+
+    def put(self, object_id: int, frame: int, stamp: Stamp, disagreement: float) -> None:
+        """Note a figure of the mask that `stamp` stands for; on disk after `save`."""
+        with self._lock:
+            self._held.setdefault(object_id, {})[frame] = (stamp, float(np.float32(disagreement)))
+
+    def save(self) -> None:
+        """Write all figures.
+
+        Raises
+        ------
+        StoreError
+            If they cannot be written; the file is then as it was.
+        """
+        with self._lock:
+            rows = np.array(
+                [
+                    (object_id, frame, *stamp, value)
+                    for object_id, frames in sorted(self._held.items())
+                    for frame, (stamp, value) in sorted(frames.items())
+                ],
+                ROW,
+            )
+        replace_file(self._path, _encode(rows))
+
+
+def _encode(rows: npt.NDArray[Any]) -> bytes:
+    body = rows.tobytes()
+    head = {"schema": SCHEMA, "rows": len(rows), "crc": zlib.crc32(body)}
+    return json.dumps(head, separators=(",", ":")).encode() + b"\n" + body
+
+
+def _decode(data: bytes) -> npt.NDArray[Any]:
+    """Rows of a file; raises ValueError, KeyError or TypeError for anything else."""
+    head, _, body = data.partition(b"\n")
+    said = json.loads(head)
+    if said["schema"] != SCHEMA:
+        raise ValueError("it has the form of another version")
+    if len(body) != said["rows"] * ROW.itemsize or zlib.crc32(body) != said["crc"]:
+        raise ValueError("its checksum does not fit")
+    rows = np.frombuffer(body, ROW)
+    if not ((rows["disagreement"] >= 0) & (rows["disagreement"] <= 1)).all():
+        raise ValueError("a figure that is not between 0 and 1")
+    return rows

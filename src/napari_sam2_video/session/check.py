@@ -1,0 +1,127 @@
+"""A check: what the masks of a session are compared with is found by walking back."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_sam2_video.engine.plan import Plan, fitting_range
+from napari_sam2_video.errors import SessionError
+from napari_sam2_video.masks.paint import region_of
+from napari_sam2_video.masks.review import disagreement
+from napari_sam2_video.session.check_plan import plan_spans
+from napari_sam2_video.session.failures import run_failures
+from napari_sam2_video.session.run import as_generator
+from napari_sam2_video.types import FrameDone, MaskPrompt
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Mapping, Sequence
+
+    import numpy.typing as npt
+
+    from napari_sam2_video.masks.checks import Checks
+    from napari_sam2_video.masks.store import MaskStore
+    from napari_sam2_video.session.check_plan import Span
+    from napari_sam2_video.session.run import TrackerLike
+    from napari_sam2_video.types import CheckSettings, FrameMasks
+
+SPANS_AT_ONCE = 32
+
+
+class Checker:
+    """Checks of one session.
+
+    Parameters
+    ----------
+    masks : MaskStore
+        The masks, which stay as they are.
+    checks : Checks
+        Where the figures are kept.
+    """
+
+    def __init__(self, masks: MaskStore, checks: Checks) -> None:
+        self._masks = masks
+        self._checks = checks
+
+    def plan(
+        self, settings: CheckSettings, scores: Mapping[int, Mapping[str, npt.NDArray[Any]]]
+    ) -> list[tuple[Span, ...]]:
+        """Spans of the objects whose `scores` are given, in groups that are walked together.
+
+        Raises
+        ------
+        PromptError
+            If the range does not fit the recording.
+        SessionError
+            If a span has no frame, or there is nothing to check.
+        """
+        if settings.span < 1:
+            raise SessionError(f"A span of {settings.span} frames cannot be walked; give 1 or more.")
+        first, last = fitting_range(settings, self._masks.n_frames)
+        spans = [s for i in scores for s in plan_spans(i, scores[i], settings.span, first, last)]
+        if not spans:
+            raise SessionError(
+                "There is nothing to check: no frame that was tracked lies before another one that shows the object."
+            )
+        spans.sort(key=lambda s: (s.direction, s.origin, s.object_id))
+        return [tuple(spans[i : i + SPANS_AT_ONCE]) for i in range(0, len(spans), SPANS_AT_ONCE)]
+
+    def execute(
+        self, groups: Sequence[Sequence[Span]], tracker: TrackerLike, *, stop: Callable[[], bool] | None
+    ) -> Generator[FrameDone]:
+        """Walk groups of spans with a tracker that remembers nothing else; the figures are kept at the end."""
+        halted = stop or (lambda: False)
+        total = sum(self._plan(group, range(len(group))).total for group in groups)
+        frame, done = -1, 0
+        again = "check again"
+        try:
+            with run_failures("Checking", "what was checked is kept", again, self._masks.folder, lambda: frame):
+                for group in groups:
+                    scratch = tracker.scratch()
+                    plan = self._plan(group, self._prompt(group, scratch, halted))
+                    with closing(as_generator(scratch.run(plan, stop=stop))) as walked:
+                        for masks in walked:
+                            frame = masks.frame
+                            done += 1
+                            ids = self._compare(group, masks)
+                            yield FrameDone(frame, ids, done, total)
+                    if halted():
+                        return
+        finally:
+            if done:
+                self._checks.save()
+
+    def _plan(self, group: Sequence[Span], chosen: Sequence[int]) -> Plan:
+        """One walk for each chosen span; its index and one is the id by which the tracker knows it."""
+        return Plan(tuple(group[i].walk(i + 1) for i in chosen), self._masks.n_frames)
+
+    def _prompt(self, group: Sequence[Span], scratch: TrackerLike, halted: Callable[[], bool]) -> list[int]:
+        """Give the tracker the mask of each origin; the spans for which there is one."""
+        prompted = []
+        for index, span in enumerate(group):
+            if halted():
+                return []
+            mask = self._masks.object_mask(span.origin, span.object_id)
+            if mask.any():
+                scratch.condition(index + 1, span.origin, [MaskPrompt(index + 1, span.origin, mask)])
+                prompted.append(index)
+        return prompted
+
+    def _compare(self, group: Sequence[Span], masks: FrameMasks) -> tuple[int, ...]:
+        """Note how the masks of a frame differ from the stored ones; the objects that the walk is with."""
+        frame = masks.frame
+        here = [(group[m.object_id - 1], m) for m in masks.objects]
+        here = [(span, mask) for span, mask in here if frame in span.frames]
+        ids = [span.object_id for span, _ in here]
+        stamps = [self._masks.stamp(frame, object_id) for object_id in ids]
+        stored = self._masks.each_mask(frame, ids)
+        for object_id, stamp, (_, mask), inside in zip(ids, stamps, here, stored, strict=True):
+            walked = np.zeros(masks.shape_yx, bool)
+            walked[region_of(mask.origin_yx, mask.levels.shape)] = mask.levels > 0
+            figure = disagreement(inside, walked)
+            # A mask that a person changed meanwhile is not the one that was compared.
+            if stamp == self._masks.stamp(frame, object_id):
+                self._checks.put(object_id, frame, stamp, figure)
+        return tuple(sorted({group[m.object_id - 1].object_id for m in masks.objects}))

@@ -1,0 +1,92 @@
+"""Which stretches of a track are walked back, and from where."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_sam2_video.engine.plan import Pass
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    import numpy.typing as npt
+
+    from napari_sam2_video.engine.plan import Walk
+
+
+@dataclass(frozen=True)
+class Span:
+    """Frames of an object that are compared with a walk from one of its masks.
+
+    Parameters
+    ----------
+    object_id : int
+        The object.
+    origin : int
+        Frame whose mask the walk starts from.
+    direction : {"forward", "backward"}
+        Direction of the walk, against the one in which the frames were tracked.
+    frames : range
+        Frames that are compared, in the order of the walk; the last one ends it.
+    """
+
+    object_id: int
+    origin: int
+    direction: Walk
+    frames: range
+
+    def walk(self, object_id: int) -> Pass:
+        """The walk, for a tracker that knows the object by another id."""
+        return Pass(object_id, self.direction, self.origin, self.frames[-1])
+
+
+def plan_spans(
+    object_id: int, scores: Mapping[str, npt.NDArray[Any]], length: int, first: int, last: int
+) -> Iterator[Span]:
+    """Cut the track of an object into spans that are to be walked back.
+
+    Neighbouring frames that were tracked in one direction, and that no person settled, are cut into spans of at most
+    `length` frames, as equal as can be. Each is walked back from the frame beyond it. Beyond the last one lies a
+    frame that a person settled, one that was tracked from the other side, or nothing: its own last frame is then the
+    origin, and is not compared. Where the object is absent on the origin, the walk starts from the last frame of the
+    span that shows it, and what lies beyond is not compared.
+
+    Parameters
+    ----------
+    object_id : int
+        The object.
+    scores : mapping of str to ndarray
+        Its ``frame``, ``area``, ``walk``, ``prompted``, ``painted`` and ``accepted``, as of `Session.scores`.
+    length : int
+        Most frames of a span.
+    first, last : int
+        Frames to compare, both included; they leave the spans where they are.
+    """
+    known = scores["frame"].tolist()
+    shown = {frame for frame, area in zip(known, scores["area"].tolist(), strict=True) if area > 0}
+    settled = scores["prompted"] | scores["painted"] | scores["accepted"]
+    for step in (1, -1):
+        wanted = scores["frame"][(scores["walk"] == step) & ~settled]
+        for piece in np.split(wanted, np.flatnonzero(np.diff(wanted) != 1) + 1):
+            path = piece.tolist()[::step]
+            if path and path[-1] + step in shown:
+                path.append(path[-1] + step)
+            for part in _parts(path, length):
+                while part[-1] not in shown and len(part) > 1:
+                    part.pop()
+                compared = [t for t in part[:-1] if first <= t <= last]
+                if compared:
+                    frames = range(compared[-1], compared[0] - step, -step)
+                    yield Span(object_id, part[-1], "backward" if step == 1 else "forward", frames)
+
+
+def _parts(path: list[int], length: int) -> Iterator[list[int]]:
+    """Equal parts of all frames of a path but the last, each followed by the frame beyond it."""
+    count = -(-(len(path) - 1) // length)
+    bounds = [round(i * (len(path) - 1) / count) for i in range(count + 1)] if count > 0 else []
+    for low, high in pairwise(bounds):
+        yield path[low : high + 1]
