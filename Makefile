@@ -1,6 +1,7 @@
 # Everything sets itself up: `make demo` and `make test` need Python 3.11 or newer and nothing else.
 PYTHON ?= python3
 VENV ?= .venv
+CONSTRAINTS ?= constraints.txt
 MINUTES ?= 5
 BIN = $(VENV)/bin
 READY = $(VENV)/.ready
@@ -9,7 +10,8 @@ PYTEST = $(BIN)/pytest --timeout 300 -q
 HEADLESS = --ignore tests/plugin -p no:pytest-qt -p no:napari -p no:napari-plugin-engine -p no:npe2
 SCREEN = xvfb-run -a -s "-screen 0 1600x1200x24"
 
-.PHONY: help demo test lint test-headless test-plugin system-packages docs pictures bench fuzz kill soak clean
+.PHONY: help demo test lint test-headless test-plugin test-lowest test-highest pins audit \
+	system-packages docs pictures bench fuzz kill soak clean
 
 help:
 	@echo "make demo           track several objects in a short recording and write the results to demo-output/"
@@ -17,6 +19,9 @@ help:
 	@echo "make lint           check the style and the types"
 	@echo "make test-headless  the tests that need no screen"
 	@echo "make test-plugin    the tests with a napari viewer, on a virtual screen"
+	@echo "make test-lowest    the tests with the lowest versions that are admitted; test-highest with the newest"
+	@echo "make audit          ask whether a pinned version has a known vulnerability"
+	@echo "make pins           write the versions of $(VENV) to constraints.txt"
 	@echo "make docs           build the documentation into site/"
 	@echo "make bench          compare with Meta's own predictor"
 	@echo "make fuzz           open damaged inputs by the thousand (MINUTES=5)"
@@ -25,8 +30,8 @@ help:
 	@echo "make pictures       take the pictures of the documentation again"
 	@echo "Variables: PYTHON=python3.12  VENV=.venv  TORCH=cuda"
 
-$(READY): pyproject.toml constraints.txt tools/make_venv.sh
-	TORCH=$(TORCH) sh tools/make_venv.sh $(VENV) $(PYTHON)
+$(READY): pyproject.toml $(CONSTRAINTS) tools/make_venv.sh
+	TORCH=$(TORCH) CONSTRAINTS=$(CONSTRAINTS) sh tools/make_venv.sh $(VENV) $(PYTHON)
 	@touch $@
 
 demo: $(READY)
@@ -40,6 +45,19 @@ lint: $(READY)
 
 test-headless: $(READY)
 	$(PYTEST) tests $(HEADLESS)
+
+# The same tests with other versions of everything that is needed; see docs/dependencies.md.
+test-lowest test-highest: test-%:
+	sh tools/resolve.sh $* .venv-$*/constraints.txt $(PYTHON)
+	$(MAKE) VENV=.venv-$* CONSTRAINTS=.venv-$*/constraints.txt test-headless test-plugin
+
+pins: $(READY)
+	$(BIN)/python tools/pins.py > constraints.new
+	mv constraints.new constraints.txt
+
+audit: $(READY)
+	$(BIN)/python tools/pins.py --check
+	sh tools/audit.sh $(PYTHON)
 
 system-packages:
 	sh tools/install_system_packages.sh

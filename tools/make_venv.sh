@@ -1,12 +1,12 @@
 #!/bin/sh
 # Make a virtual environment with this package, editable, and all that its tests need.
-# Usage: tools/make_venv.sh FOLDER [PYTHON]
+# Usage: [CONSTRAINTS=FILE] tools/make_venv.sh FOLDER [PYTHON]
 set -eu
 
 venv=$1
 python=${2:-python3}
 here=$(dirname "$0")
-constraints=$here/../constraints.txt
+constraints=${CONSTRAINTS:-$here/../constraints.txt}
 
 if ! "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))'; then
     echo "$python is missing or older than Python 3.11; name another one: make PYTHON=/path/to/python3.11" >&2
