@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from napari_sam2_video.api import check as check
     from napari_sam2_video.api import create_session as create_session
     from napari_sam2_video.api import export as export
     from napari_sam2_video.api import open_recording as open_recording
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from napari_sam2_video.api import track as track
     from napari_sam2_video.session import Session as Session
     from napari_sam2_video.types import BoxPrompt as BoxPrompt
+    from napari_sam2_video.types import CheckSettings as CheckSettings
     from napari_sam2_video.types import MaskPrompt as MaskPrompt
     from napari_sam2_video.types import ModelSettings as ModelSettings
     from napari_sam2_video.types import PointPrompt as PointPrompt
@@ -21,11 +23,13 @@ __version__ = "0.1.0"
 
 _PUBLIC = (
     "BoxPrompt",
+    "CheckSettings",
     "MaskPrompt",
     "ModelSettings",
     "PointPrompt",
     "Session",
     "TrackSettings",
+    "check",
     "create_session",
     "export",
     "open_recording",

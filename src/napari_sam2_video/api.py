@@ -10,16 +10,21 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from napari_sam2_video.engine.plan import plan_run
 from napari_sam2_video.errors import PromptError, SessionError
 from napari_sam2_video.export.registry import export as export_result
 from napari_sam2_video.frames.open import open_recording
 from napari_sam2_video.frames.view import default_view
 from napari_sam2_video.frames.window import window_from_text
+from napari_sam2_video.masks.review import review_table
+from napari_sam2_video.masks.table import Table
 from napari_sam2_video.prompt_text import read_prompts
 from napari_sam2_video.session import Session
 from napari_sam2_video.types import (
     BoxPrompt,
+    CheckSettings,
     ContrastWindow,
     FrameDone,
     MaskPrompt,
@@ -39,6 +44,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BoxPrompt",
+    "CheckSettings",
     "ContrastWindow",
     "FrameDone",
     "MaskPrompt",
@@ -46,6 +52,7 @@ __all__ = [
     "PointPrompt",
     "Session",
     "TrackSettings",
+    "check",
     "create_session",
     "export",
     "go_on",
@@ -268,6 +275,52 @@ def go_on(
         if progress is not None:
             progress(done)
     return count
+
+
+def check(
+    source: str | Path | Session,
+    settings: CheckSettings = CheckSettings(),  # noqa: B008
+    *,
+    progress: Callable[[FrameDone], None] | None = None,
+    stop: Callable[[], bool] | None = None,
+) -> Table:
+    """Compare the masks of a session with those found by tracking back from later ones; no mask changes.
+
+    Parameters
+    ----------
+    source : str, Path or Session
+        The session, or its folder.
+    settings : CheckSettings
+        Objects, range and length of the spans.
+    progress : callable, optional
+        Called after each frame.
+    stop : callable, optional
+        Asked between frames.
+
+    Returns
+    -------
+    Table
+        ``object_id``, ``frame`` and ``disagreement`` (1 - IoU), a row for each frame that was compared by this check or
+        an earlier one and has not changed since, in the range and of the objects that `settings` name.
+
+    Raises
+    ------
+    Sam2VideoError
+        Whatever goes wrong, in one sentence; what was compared is kept.
+    """
+    if not isinstance(source, Session):
+        with open_session(source) as session:
+            return check(session, settings, progress=progress, stop=stop)
+    for done in source.check(settings, stop=stop):
+        if progress is not None:
+            progress(done)
+    chosen = [one.id for one in source.objects if settings.objects is None or one.id in settings.objects]
+    found = review_table({i: source.scores(i) for i in chosen}, source.shape_yx)
+    inside = found["frame"] >= (settings.start or 0)
+    if settings.stop is not None:
+        inside &= found["frame"] < settings.stop
+    kept = found.where(inside & ~np.isnan(found["disagreement"]))
+    return Table({name: kept[name] for name in ("object_id", "frame", "disagreement")})
 
 
 def export(

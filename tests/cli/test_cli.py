@@ -128,6 +128,54 @@ def test_masks_and_a_prompts_file(track, tmp_path, clip):
     assert "object 5" in said
 
 
+def test_check_tells_how_many_frames_disagree_and_where(track, call, tmp_path):
+    from napari_sam2_video import api
+
+    track("--point", "1@0:40,50", "--point", "2@0:60,60")
+    folder = tmp_path / "run.sam2v"
+    code, said, _ = call("check", folder, "--objects", "2", "--frames", "1:4", "--span", "3")
+    assert code == 0
+    with api.open_session(folder, read_only=True) as session:
+        found = session.scores(2)["disagreement"]
+        assert np.isnan(session.scores(1)["disagreement"]).all()
+    assert np.flatnonzero(~np.isnan(found)).tolist() == [1, 2, 3]
+    assert f"Compared 3 frames of 1 objects; {(found > 0.5).sum()} disagree by more than 0.5." in said
+    assert said.count("object 2") == bool((found > 0.5).any())
+
+
+def test_check_names_neighbouring_frames_together():
+    from napari_sam2_video.cli.check import _stretches
+    from napari_sam2_video.masks.table import Table
+
+    figures = np.array([0.9, 0.6, 0.2, 0.8, 0.7, 0.95])
+    rows = {"object_id": np.array([1, 1, 1, 1, 2, 2]), "frame": np.array([3, 4, 5, 6, 7, 9]), "disagreement": figures}
+    assert list(_stretches(Table(rows))) == [(1, 3, 4, 0.9), (1, 6, 6, 0.8), (2, 7, 7, 0.7), (2, 9, 9, 0.95)]
+    assert list(_stretches(Table(rows).where(figures < 0.5))) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("--objects", "a"), "does not name objects"),
+        (("--objects", "7"), "There is no object 7"),
+        (("--frames", "x"), "is not a range"),
+        (("--frames", "2:99"), "does not fit the recording"),
+        (("--span", "0"), "give 1 or more"),
+    ],
+)
+def test_check_refuses_in_one_sentence(track, call, tmp_path, arguments, sentence):
+    track("--point", "1@0:40,50")
+    code, _, said = call("check", tmp_path / "run.sam2v", *arguments)
+    assert code == 1
+    assert sentence in said
+
+
+def test_check_of_no_session_is_refused(call, tmp_path):
+    code, _, said = call("check", tmp_path / "none.sam2v")
+    assert code == 1
+    assert "There is no session" in said
+
+
 def test_info_tells_axes_and_window(call, recording):
     code, said, _ = call("info", recording)
     assert code == 0

@@ -1,12 +1,14 @@
 """A check walks back from stored masks: what it finds, what it leaves alone, and how long it counts."""
 
 import hashlib
+from contextlib import contextmanager
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from napari_sam2_video import api
 from napari_sam2_video.errors import EngineError, PromptError, Sam2VideoError, SessionError
 from napari_sam2_video.frames.open import open_recording
 from napari_sam2_video.masks.checks import FILE, Checks
@@ -344,6 +346,27 @@ def test_what_cannot_be_checked_is_refused(tracked, wanted, kind):
 def test_nothing_tracked_is_nothing_to_check(prompted):
     with pytest.raises(SessionError, match="nothing to check"):
         next(prompted.check())
+
+
+def test_the_api_checks_a_session_or_its_folder(tracked, monkeypatch):
+    seen = []
+    table = api.check(tracked, CheckSettings(start=2, stop=9), progress=seen.append)
+    assert seen
+    assert table.names == ("object_id", "frame", "disagreement")
+    frames = [2, 3, 5, 6, 7, 8]
+    assert table["frame"].tolist() == frames * 2
+    assert table["object_id"].tolist() == [1] * 6 + [2] * 6
+    assert not np.isnan(table["disagreement"]).any()
+    only = api.check(tracked, CheckSettings(objects=(2,)))
+    assert only.object_ids() == (2,)
+    monkeypatch.setattr(api, "open_session", lambda folder: closing_of(tracked, folder))
+    assert len(api.check(tracked.folder)) == 18
+
+
+@contextmanager
+def closing_of(session, folder):
+    assert folder == session.folder
+    yield session
 
 
 def test_a_listener_hears_of_the_check(tracked):

@@ -10,7 +10,7 @@ import click
 import typer
 
 from napari_sam2_video import __version__
-from napari_sam2_video.cli import models, track
+from napari_sam2_video.cli import check, models, track
 from napari_sam2_video.cli.show import debugging, fail, frames_bar, note, say
 from napari_sam2_video.errors import ExportError, Sam2VideoError
 
@@ -23,6 +23,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.command("track")(track.track)
+app.command("check")(check.check)
 app.add_typer(models.app, name="models")
 
 

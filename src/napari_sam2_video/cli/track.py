@@ -63,7 +63,7 @@ def track(
     planes = [parse_seeds(text) for text in seeds or []]
     if not given and not planes and not resume:
         raise PromptError("Nothing to track: give at least one --point, --box, --mask, --prompts or --seeds.")
-    start, stop = _range(range_)
+    start, stop = frame_range(range_)
     settings = api.TrackSettings(direction, start, stop)  # type: ignore[arg-type]
     if resume and out.is_dir():
         session = api.open_session(out, recording=recording)
@@ -85,7 +85,8 @@ def track(
         _report(session, count)
 
 
-def _range(text: str | None) -> tuple[int | None, int | None]:
+def frame_range(text: str | None) -> tuple[int | None, int | None]:
+    """First frame and the frame after the last of ``A:B``, either of which may be left out."""
     if text is None:
         return None, None
     match = re.fullmatch(r"\s*(\d*)\s*:\s*(\d*)\s*", text)
