@@ -6,6 +6,7 @@ import json
 import os
 import threading
 import zlib
+from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
 from napari_sam2_video.errors import StoreError
@@ -84,8 +85,8 @@ class Journal:
             raise StoreError(f"{self.path} cannot be read: {error.strerror}; check the disk.") from error
         whole = data.rfind(b"\n") + 1
         broken = 0
-        for line in data[:whole].splitlines():
-            entry = decode_line(line)
+        for line in BytesIO(data[:whole]):
+            entry = decode_line(line[:-1])
             if entry is None:
                 broken += 1
             else:

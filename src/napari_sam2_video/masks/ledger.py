@@ -28,12 +28,12 @@ HISTORY_STEPS = 50
 
 @dataclass
 class Step:
-    """Something that can be undone: what its changes replaced, and what they set."""
+    """Something that can be undone: for each key of a table that it touched, the value before it and behind it."""
 
     id: int
     name: str
-    before: list[Change] = field(default_factory=list)
-    after: list[Change] = field(default_factory=list)
+    before: dict[tuple[str, Key], Any] = field(default_factory=dict)
+    after: dict[tuple[str, Key], Any] = field(default_factory=dict)
 
 
 class Ledger:
@@ -168,13 +168,13 @@ class Ledger:
             entry = {"n": self._number + 1, word: step.id}
             self._journal.append(entry)
             self._apply(entry)
-            return step.name, frozenset((table, key) for table, key, _ in step.after)
+            return step.name, frozenset(step.after)
 
     def values_in_history(self, table: str) -> list[Any]:
         """Values of a table that undo or redo could bring back."""
         with self.lock:
-            steps = [*self._done, *self._undone]
-            return [v for s in steps for t, _, v in [*s.before, *s.after] if t == table and v is not None]
+            sides = [side for step in (*self._done, *self._undone) for side in (step.before, step.after)]
+            return [v for side in sides for (t, _), v in side.items() if t == table and v is not None]
 
     def close(self) -> None:
         """Close the journal."""
@@ -217,8 +217,8 @@ class Ledger:
                 step = self._step_of(entry, number)
                 for table, key, value in changes:
                     if step is not None:
-                        step.before.append((table, key, self._tables.get(table, {}).get(key)))
-                        step.after.append((table, key, value))
+                        step.before.setdefault((table, key), self._tables.get(table, {}).get(key))
+                        step.after[table, key] = value
                     self._put(table, key, value)
 
     def _decoded(self, table: str, key: Key, value: Any) -> Any:
@@ -239,7 +239,7 @@ class Ledger:
         if not source or source[-1].id != step_id:
             raise ValueError("a step that is not the last one")
         step = source.pop()
-        for table, key, value in step.after if forward else reversed(step.before):
+        for (table, key), value in (step.after if forward else step.before).items():
             self._put(table, key, value)
         target.append(step)
 

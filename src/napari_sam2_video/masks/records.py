@@ -11,6 +11,7 @@ import json
 import math
 import zlib
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -263,14 +264,21 @@ def record_to_json(ref: BlobRef, masks: FrameMasks, figures: npt.NDArray[Any]) -
 
 def record_from_json(value: Any) -> RecordInfo:
     """Frame record of its journal form; raises ValueError, TypeError or KeyError for anything else."""
-    ids = tuple(_whole(i) for i in value["ids"])
-    if len(set(ids)) != len(ids) or not all(1 <= i <= MAX_ID for i in ids):
-        raise ValueError("ids that cannot be")
+    ids = _ids(tuple(value["ids"]))
     figures = np.frombuffer(base64.b64decode(value["figures"], validate=True), FIGURES)
     if len(figures) != len(ids):
         raise ValueError("one row of figures an object")
     walk = -1 if value["walk"] == -1 else 1
     return RecordInfo(ref_from_json(value["ref"]), _whole(value["frame"]), walk, ids, figures)
+
+
+@lru_cache(maxsize=256)
+def _ids(values: tuple[Any, ...]) -> tuple[int, ...]:
+    """Ids of a record; most frames of a session share one tuple."""
+    ids = tuple(_whole(i) for i in values)
+    if len(set(ids)) != len(ids) or not all(1 <= i <= MAX_ID for i in ids):
+        raise ValueError("ids that cannot be")
+    return ids
 
 
 def _whole(value: Any) -> int:

@@ -245,15 +245,16 @@ class Runner:
             raise SessionError("There is no unfinished run to resume.")
         if not self.resumable(tag):
             raise SessionError("The prompts or the model changed since the run was stopped; track it again.")
-        left = []
-        for index, one in enumerate(run.plan.passes):
-            last = self._ledger.get("progress", f"{run.id}:{index}")
-            if last is None:
-                left.append(one)
-            elif last != one.stop:
-                left.append(replace(one, resume_after=last))
+        left = [rest for one in run.plan.passes if (rest := self._rest(run.id, one)) is not None]
         stale = [i for i in run.plan.object_ids if not self._trails_fit(run, i)]
         return replace(run, plan=Plan(tuple(left), run.plan.n_frames)), stale
+
+    def _rest(self, run_id: int, one: Pass) -> Pass | None:
+        """What a pass has still to do, by the frame that the sweep of its direction reached; None if nothing."""
+        reached = self._ledger.get("progress", f"{run_id}:{one.direction}")
+        if reached is None or (reached - one.start) * one.step < 0:
+            return one
+        return replace(one, resume_after=reached) if (one.stop - reached) * one.step > 0 else None
 
     def _trails_fit(self, run: RunRecord, object_id: int) -> bool:
         """Whether the trails are of this run, or of the one before it where this one was cut off at its beginning."""
@@ -271,7 +272,7 @@ class Runner:
             self._settle_trails(run, stale, tracker)
             if not self._condition(run, tracker, halted):
                 return
-            left = self._steps_left(run)
+            left = {(p.object_id, p.direction, p.stop) for p in run.plan.passes}
             done = self._ledger.get("progress", f"{run.id}:done", 0)
             with closing(as_generator(tracker.run(run.plan, stop=stop))) as frames:
                 for masks in frames:
@@ -313,32 +314,11 @@ class Runner:
                 self._ledger.commit([("memory", key_of(object_id, frame), list(marks[frame]))])
         return True
 
-    def _steps_left(self, run: RunRecord) -> dict[tuple[int, Walk], list[tuple[int, Pass]]]:
-        recorded: RunRecord | None = self._ledger.get("runs", run.id)
-        whole = run.plan.passes if recorded is None else recorded.plan.passes
-        left: dict[tuple[int, Walk], list[tuple[int, Pass]]] = {}
-        stops = {(p.object_id, p.direction, p.stop) for p in run.plan.passes}
-        for index, one in enumerate(whole):
-            if (one.object_id, one.direction, one.stop) in stops:
-                left.setdefault((one.object_id, one.direction), []).append((index, one))
-        return left
-
-    def _keep(
-        self, run: RunRecord, masks: FrameMasks, done: int, left: dict[tuple[int, Walk], list[tuple[int, Pass]]]
-    ) -> None:
-        """Make a frame durable, but for objects whose frame a person settled."""
+    def _keep(self, run: RunRecord, masks: FrameMasks, done: int, left: set[tuple[int, Walk, int]]) -> None:
+        """Make a frame durable, but for objects whose frame a person settled; passes that end on it leave `left`."""
         walk: Walk = "backward" if masks.direction == "backward" else "forward"
-        changes: list[Change] = [("progress", f"{run.id}:done", done)]
-        for mask in masks.objects:
-            passes = left.get((mask.object_id, walk), [])
-            for item in list(passes):
-                index, one = item
-                if min(one.start, one.stop) <= masks.frame <= max(one.start, one.stop):
-                    changes.append(("progress", f"{run.id}:{index}", masks.frame))
-                    if masks.frame == one.stop:
-                        passes.remove(item)
-            if not passes:
-                left.pop((mask.object_id, walk), None)
+        left.difference_update((m.object_id, walk, masks.frame) for m in masks.objects)
+        changes: list[Change] = [("progress", f"{run.id}:done", done), ("progress", f"{run.id}:{walk}", masks.frame)]
         free = tuple(
             m
             for m in masks.objects
@@ -359,8 +339,7 @@ class Runner:
                     if known.get(frame) != mark and any(a <= frame <= b for a, b in spans):
                         changes.append(("conditioned", key_of(object_id, frame), list(mark)))
                 changes += [("conditioned", key_of(object_id, f), None) for f in known.keys() - marks.keys()]
-            before = [f"before:{i}" for i in recorded.plan.object_ids]
-            names = ["done", *before, *range(len(recorded.plan.passes))]
+            names = ["done", "forward", "backward", *(f"before:{i}" for i in recorded.plan.object_ids)]
             changes += [("progress", f"{run.id}:{name}", None) for name in names]
         self._ledger.commit(changes, step=run.id)
         self._masks.flush()
