@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from napari_sam2_video.errors import Sam2VideoError
     from napari_sam2_video.frames.recording import Recording
     from napari_sam2_video.session import Session
-    from napari_sam2_video.types import TrackSettings
+    from napari_sam2_video.types import CheckSettings, TrackSettings
 
 FILES = "files"
 
@@ -298,11 +298,18 @@ class Controller(Signals):
 
     def track(self, settings: TrackSettings) -> None:
         """Track in the background."""
+        self._start(lambda run: run.start(settings), "starting the run")
+
+    def check(self, settings: CheckSettings) -> None:
+        """Compare masks with those found by tracking back, in the background."""
+        self._start(lambda run: run.check(settings), "starting the check")
+
+    def _start(self, begin: Callable[[TrackRun], None], doing: str) -> None:
         run = self.run
         if run is not None:
             if self.preview is not None:
                 self.preview.clear()
-            self.guarded(lambda: run.start(settings), "starting the run")
+            self.guarded(lambda: begin(run), doing)
 
     def resume(self) -> None:
         """Go on with the run that was not finished."""

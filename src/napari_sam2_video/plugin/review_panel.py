@@ -8,7 +8,9 @@ from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QScrollArea, QVBoxLayout, QWidget
 
 from napari_sam2_video.plugin.timeline import Timeline
+from napari_sam2_video.plugin.tracking import CHECKING
 from napari_sam2_video.plugin.ui import button, note, row, set_note
+from napari_sam2_video.types import CheckSettings
 
 if TYPE_CHECKING:
     from napari_sam2_video.plugin.controller import Controller
@@ -42,12 +44,19 @@ class ReviewPanel(QWidget):
             "Accept to here", self.accept_span, "Accept the selected object from the last accepted frame to this one."
         )
         self.undo_accept_button = button("Take back", self.unaccept, "This frame is not accepted any more.")
+        self.check_button = button(
+            "Check by tracking back",
+            self.check,
+            "Track every object back from later frames and compare: frames where the masks disagree come first. "
+            "No mask changes.",
+        )
         self.why = note()
+        self._checking = False
         layout = QVBoxLayout(self)
         layout.setContentsMargins(6, 0, 2, 6)
         layout.setSpacing(4)
         layout.addWidget(holder)
-        layout.addWidget(self.next_button)
+        layout.addWidget(row(self.next_button, self.check_button))
         layout.addWidget(self.why)
         layout.addWidget(row(self.accept_button, self.span_button, self.undo_accept_button))
         layout.addWidget(self.legend)
@@ -60,6 +69,7 @@ class ReviewPanel(QWidget):
 
     def _on_session(self) -> None:
         self._visited.clear()
+        self._checking = False
         self.update_rows()
         set_note(self.why, "")
 
@@ -67,6 +77,13 @@ class ReviewPanel(QWidget):
         run = self._controller.run
         if run is not None and run.running:
             self._visited.clear()
+            self._checking = run.doing == CHECKING
+        self._allow_check()
+
+    def _allow_check(self) -> None:
+        run = self._controller.run
+        tracked = any(found.frames for found in self._controller.figures.objects.values())
+        self.check_button.setEnabled(tracked and run is not None and not run.running)
 
     def _on_position(self, *_: Any) -> None:
         self.timeline.set_position(self._controller.frame, self._controller.active)
@@ -81,7 +98,24 @@ class ReviewPanel(QWidget):
         height = self.timeline.sizeHint().height() + 4
         self._holder.setMinimumHeight(min(height, TIMELINE_HEIGHT))
         self.next_button.setEnabled(bool(figures.queue))
+        self._allow_check()
+        self._tell_check()
         self._on_position()
+
+    def check(self) -> None:
+        """Compare all masks with those found by tracking back."""
+        self._controller.check(CheckSettings())
+
+    def _tell_check(self) -> None:
+        """Say what a check found, once the figures after its end are there."""
+        run, keeper = self._controller.run, self._controller.keeper
+        if not self._checking or run is None or run.running or keeper is None or not keeper.fresh:
+            return
+        self._checking = False
+        count = sum(item.component == "disagreement" for item in self._controller.figures.queue)
+        places = "place" if count == 1 else "places"
+        found = f"{count} {places} to look at; press Next doubtful frame" if count else "no place to look at"
+        set_note(self.why, f"The check found {found}.")
 
     def _on_picked(self, object_id: int, frame: int) -> None:
         if object_id:

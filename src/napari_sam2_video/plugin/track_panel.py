@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from qtpy.QtWidgets import QComboBox, QFormLayout, QProgressBar, QSpinBox, QVBoxLayout, QWidget
 
+from napari_sam2_video.plugin.tracking import CHECKING
 from napari_sam2_video.plugin.ui import DANGER, PRIMARY, button, fill, narrow, note, row, set_note
 from napari_sam2_video.types import TrackSettings
 
@@ -180,11 +181,12 @@ class RunBar(QWidget):
 
     def told_end(self, how: str, sentence: str) -> None:
         """Say how the last run ended."""
-        progress = self._controller.run.progress if self._controller.run is not None else None
-        done = progress.done if progress is not None else 0
+        run = self._controller.run
+        done = run.progress.done if run is not None else 0
+        checked = run is not None and run.doing == CHECKING
         self.outcome = {
-            "done": f"Done: {done} frames tracked.",
-            "stopped": f"Stopped after {done} frames; press Go on to finish.",
+            "done": f"Done: {done} frames {'checked' if checked else 'tracked'}.",
+            "stopped": f"Stopped after {done} frames; {'they are kept.' if checked else 'press Go on to finish.'}",
             "failed": f"Stopped after {done} frames: {sentence}",
         }[how]
         self.update_state()

@@ -17,9 +17,10 @@ if TYPE_CHECKING:
     from napari_sam2_video.errors import Sam2VideoError
     from napari_sam2_video.plugin.worker import Runner
     from napari_sam2_video.session import Session
-    from napari_sam2_video.types import FrameDone, TrackSettings
+    from napari_sam2_video.types import CheckSettings, FrameDone, TrackSettings
 
 KEY = "track"
+TRACKING, CHECKING = "tracking", "checking"
 REFRESH_SECONDS = 0.1
 RATE_WINDOW = 30
 
@@ -69,9 +70,14 @@ class TrackRun(QObject):
     started, progressed
         The run began; there is something new to show, ten times a second at most.
     frames : object
-        Set of the frames finished since the last time.
+        Set of the frames whose masks were made since the last time.
     ended : str, str
         How (``"done"``, ``"stopped"`` or ``"failed"``) and a sentence.
+
+    Attributes
+    ----------
+    doing : str
+        `TRACKING` or `CHECKING`: what the run does, or the last one did.
     """
 
     started = Signal()
@@ -85,6 +91,7 @@ class TrackRun(QObject):
         self._session = session
         self._job: Job | None = None
         self._bar: Any = None
+        self.doing = TRACKING
         self._fresh: set[int] = set()
         self._last = 0.0
         self._times: deque[tuple[float, int]] = deque(maxlen=RATE_WINDOW)
@@ -103,12 +110,17 @@ class TrackRun(QObject):
     def start(self, settings: TrackSettings) -> None:
         """Track in the background."""
         session = self._session
-        self._begin(lambda stop: session.track(settings, stop=stop))
+        self._begin(lambda stop: session.track(settings, stop=stop), TRACKING)
 
     def resume(self) -> None:
         """Go on with a run that was stopped or interrupted."""
         session = self._session
-        self._begin(lambda stop: session.resume(stop=stop))
+        self._begin(lambda stop: session.resume(stop=stop), TRACKING)
+
+    def check(self, settings: CheckSettings) -> None:
+        """Compare masks with those found by tracking back."""
+        session = self._session
+        self._begin(lambda stop: session.check(settings, stop=stop), CHECKING)
 
     def stop(self) -> None:
         """Stop within a frame."""
@@ -116,7 +128,7 @@ class TrackRun(QObject):
             self._job.stop()
             self.progressed.emit()
 
-    def _begin(self, open_run: Callable[[Callable[[], bool]], Iterator[FrameDone]]) -> None:
+    def _begin(self, open_run: Callable[[Callable[[], bool]], Iterator[FrameDone]], doing: str) -> None:
         from napari_sam2_video.errors import SessionError
 
         if self.running:
@@ -139,8 +151,9 @@ class TrackRun(QObject):
         self.progress = Progress(0, 0, 0.0)
         self._times.clear()
         self._fresh.clear()
+        self.doing = doing
         self._job = Job(
-            "tracking",
+            doing,
             work,
             done=lambda _: self._finish("stopped" if self.stopping else "done", ""),
             failed=self._on_failed,
@@ -149,14 +162,15 @@ class TrackRun(QObject):
         )
         from napari.utils import progress
 
-        self._bar = progress(total=0, desc="Tracking")
+        self._bar = progress(total=0, desc=doing.capitalize())
         self._runner.submit(self._job)
         self.started.emit()
 
     def _on_frame(self, done: FrameDone) -> None:
         now = time.monotonic()
         self._times.append((now, done.done))
-        self._fresh.add(done.frame)
+        if self.doing == TRACKING:
+            self._fresh.add(done.frame)
         first, counted = self._times[0]
         rate = (done.done - counted) / (now - first) if now > first else 0.0
         self.progress = Progress(done.done, done.total, rate)

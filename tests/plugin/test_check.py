@@ -1,0 +1,137 @@
+"""The check in the widget: it runs in the background, changes no mask, and puts what it finds first in the queue."""
+
+import threading
+
+import numpy as np
+import pytest
+
+from napari_sam2_video.plugin.tracking import CHECKING
+from napari_sam2_video.types import FrameMasks
+from tests.fakes import FakeTracker
+from tests.plugin.conftest import N_FRAMES, make_frames, spots
+
+SWITCH = 5
+
+
+@pytest.fixture
+def tracked(at_work):
+    """A bench with an object that was tracked from frame 0 to the end."""
+    at_work.click(20, 20)
+    at_work.track()
+    at_work.widget.sections["review"].set_expanded(True)
+    at_work.settle()
+    return at_work
+
+
+@pytest.fixture
+def switched(tracked):
+    """The same, but from frame `SWITCH` on the stored masks lie on the other spot."""
+    disc = FakeTracker(tracked.session.view)._disc
+    for frame in range(SWITCH, N_FRAMES):
+        y, x = spots(frame)[1]
+        masks = FrameMasks(frame, tracked.session.shape_yx, (disc(1, y, x, 6.0, 0.8),), "forward")
+        tracked.session.masks.write(masks, generation=None)
+    tracked.controller.keeper.gather()
+    tracked.settle()
+    return tracked
+
+
+def labels(bench):
+    return np.stack([bench.session.masks.read_labels(t) for t in range(N_FRAMES)])
+
+
+def test_the_button_waits_for_something_to_check(at_work):
+    assert not at_work.widget.review.check_button.isEnabled()
+    at_work.click(20, 20)
+    at_work.settle()
+    assert not at_work.widget.review.check_button.isEnabled()
+    at_work.track()
+    at_work.settle()
+    assert at_work.widget.review.check_button.isEnabled()
+
+
+def test_a_check_runs_in_the_background_and_changes_no_mask(tracked, monkeypatch):
+    before, frame, undo = labels(tracked), tracked.controller.frame, tracked.session.can_undo
+    threads = []
+    check = type(tracked.session).check
+
+    def recorded(*arguments, **options):
+        threads.append(threading.current_thread())
+        return check(*arguments, **options)
+
+    monkeypatch.setattr(type(tracked.session), "check", recorded)
+    tracked.press(tracked.widget.review.check_button)
+    tracked.idle()
+    assert tracked.errors() == []
+    assert threads
+    assert threading.main_thread() not in threads
+    assert np.array_equal(labels(tracked), before)
+    assert tracked.controller.frame == frame
+    assert tracked.session.can_undo == undo
+    assert np.isfinite(tracked.session.scores(1)["disagreement"]).sum() == N_FRAMES - 2
+    assert tracked.widget.run_bar.outcome == f"Done: {N_FRAMES - 1} frames checked."
+    tracked.settle()
+    assert tracked.widget.review.why.text().startswith("The check found ")
+
+
+def test_what_the_check_finds_comes_first_in_the_queue(switched):
+    panel = switched.widget.review
+    switched.press(panel.check_button)
+    switched.idle()
+    switched.settle()
+    first = switched.controller.figures.queue[0]
+    assert first.component == "disagreement"
+    assert first.frame < SWITCH
+    assert "to look at; press Next doubtful frame" in panel.why.text()
+    switched.press(panel.next_button)
+    assert switched.controller.frame == first.frame
+    assert "forward and backward tracking disagree" in panel.why.text()
+
+
+def test_stop_ends_a_check_and_keeps_what_was_compared(tracked):
+    tracked.gate.hold(3)
+    tracked.press(tracked.widget.review.check_button)
+    run = tracked.controller.run
+    tracked.spin(lambda: run.progress.done == 3)
+    assert run.doing == CHECKING
+    assert not tracked.widget.review.check_button.isEnabled()
+    assert not tracked.widget.run_bar.track_button.isVisible()
+    tracked.press(tracked.widget.run_bar.stop_button)
+    tracked.idle()
+    tracked.gate.release()
+    assert tracked.errors() == []
+    assert tracked.widget.run_bar.outcome == f"Stopped after {run.progress.done} frames; they are kept."
+    assert not tracked.widget.run_bar.resume_button.isVisibleTo(tracked.widget.run_bar)
+    known = np.isfinite(tracked.session.scores(1)["disagreement"]).sum()
+    assert 0 < known < N_FRAMES - 2
+    tracked.settle()
+    assert tracked.widget.review.check_button.isEnabled()
+
+
+def test_closing_in_a_check_leaves_a_session_that_opens(bench):
+    from napari_sam2_video.session import Session
+    from tests.fakes import fake_factory
+
+    here = bench(make_frames(), image={"name": "spots"})
+    here.start()
+    here.click(20, 20)
+    here.track()
+    here.settle()
+    folder, recording = here.session.folder, here.session.recording
+    here.gate.hold(2)
+    here.press(here.widget.review.check_button)
+    here.spin(lambda: here.controller.run.progress.done == 2)
+    here.widget.close_down()
+    assert here.controller.runner.join()
+    with Session.open(folder, recording=recording, read_only=True, tracker_factory=fake_factory()) as session:
+        assert session.notes == tuple(recording.notes)
+        assert len(session.masks.frames_done(1)) == N_FRAMES
+
+
+def test_a_check_that_fails_is_told_in_one_sentence(tracked):
+    tracked.tracker.fail_at = {4: ZeroDivisionError("odd")}
+    tracked.press(tracked.widget.review.check_button)
+    tracked.idle()
+    assert len(tracked.errors()) == 1
+    assert tracked.errors()[0].startswith("Checking failed behind frame 5")
+    assert not tracked.session.running
