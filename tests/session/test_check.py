@@ -1,7 +1,11 @@
 """A check walks back from stored masks: what it finds, what it leaves alone, and how long it counts."""
 
 import hashlib
+import signal
+import subprocess
+import sys
 from contextlib import contextmanager
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -449,3 +453,42 @@ def test_a_hole_in_a_track_disagrees_with_a_walk_that_sees_the_object(tmp_path, 
         write(session, 5, ObjectMask(1, (0, 0), np.zeros((0, 0), np.uint8)))
         list(session.check())
         assert disagreements(session)[5] == 1
+
+
+KILLED = """
+import os, signal, sys
+from napari_sam2_video.frames.open import open_recording
+from napari_sam2_video.session import Session
+from tests.fakes import blob_movie, fake_factory
+
+recording = open_recording(blob_movie(12)[0], axes="TYX", name="blobs")
+session = Session.open(sys.argv[1], recording=recording, tracker_factory=fake_factory())
+if sys.argv[2] == "saving":
+    os.replace = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+for done in session.check():
+    if sys.argv[2] == "walking" and done.done == 7:
+        os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGKILL")
+@pytest.mark.parametrize("when", ["walking", "saving"])
+def test_killed_in_a_check_loses_the_check_and_nothing_else(tracked, recording, factory, when):
+    list(tracked.check(CheckSettings(objects=(1,))))
+    old = disagreements(tracked)
+    tracked.close()
+    before = files_of(tracked.folder)
+    kept = (tracked.folder / FILE).read_bytes()
+    ended = subprocess.run(
+        [sys.executable, "-c", KILLED, str(tracked.folder), when], cwd=Path(__file__).parents[2], check=False
+    )
+    assert ended.returncode == -signal.SIGKILL
+    assert (tracked.folder / FILE).read_bytes() == kept
+    left = {name: digest for name, digest in files_of(tracked.folder).items() if not name.endswith(".part")}
+    assert left == before
+    with Session.open(tracked.folder, recording=recording, tracker_factory=factory) as again:
+        assert again.notes == tuple(recording.notes)
+        assert np.array_equal(disagreements(again), old, equal_nan=True)
+        assert known(again, 2) == set()
+        list(again.check())
+        assert known(again, 2)
