@@ -177,7 +177,8 @@ def test_every_component_of_any_track_is_from_0_to_1(areas, seed, prompted):
             prompted=[frame for frame in prompted if frame < n],
         )
     )
-    table = table.with_columns(disagreement=random.uniform(-1, 2, n))
+    origins = np.where(random.random(n) < 0.3, np.nan, random.integers(0, n, n))
+    table = table.with_columns(disagreement=random.uniform(-1, 2, n), checked_from=origins)
     for name, component in doubt_components(table).items():
         assert np.isfinite(component).all(), name
         assert ((component >= 0) & (component <= 1)).all(), name
@@ -240,11 +241,32 @@ def test_what_a_person_checked_is_not_queued(flag):
 
 
 def test_unknown_disagreement_counts_as_none_and_known_as_itself():
-    checked = table_of({**still(3), "disagreement": np.array([np.nan, 0.0, 1.0])})
-    doubts = doubt(checked)
-    assert doubts[0] == doubts[1] == doubt(table_of(still(3)))[0]
+    found = {"disagreement": np.array([np.nan, 0.0, 1.0, 0.0]), "checked_from": np.full(4, 3.0)}
+    table = table_of({**still(4), **found, "accepted": np.array([False, False, False, True])})
+    doubts = doubt(table)
+    assert doubts[0] == doubts[1] == doubt(table_of(still(4)))[0]
     assert doubts[2] >= COMPONENTS["disagreement"]
-    assert review_queue(checked)[0].component == "disagreement"
+    assert review_queue(table)[0].component == "disagreement"
+
+
+def test_walked_back_from_a_mask_nobody_settled_the_first_wrong_frames_are_doubted():
+    found = {
+        "disagreement": np.array([np.nan, 0.9, 1.0, 0.2, 0.1, np.nan, 0.8, 0.3]),
+        "checked_from": np.array([np.nan, 5, 5, 5, 5, np.nan, 8, 8]),
+    }
+    component = doubt_components(table_of({**still(8), **found}))["disagreement"]
+    np.testing.assert_allclose(component, [0, 0, 0, 0.8, 0.9, 0, 0, 0.5])
+
+
+def test_what_was_walked_back_from_a_mask_that_changed_counts_as_unknown():
+    found = {"disagreement": np.array([0.9, 0.1]), "checked_from": np.full(2, np.nan)}
+    assert not doubt_components(table_of({**still(2), **found}))["disagreement"].any()
+
+
+def test_walks_both_ways_from_one_frame_are_two_spans():
+    found = {"disagreement": np.array([0.9, 0.1, np.nan, 0.2, 0.0]), "checked_from": np.array([2, 2, np.nan, 2, 2])}
+    component = doubt_components(table_of({**still(5), **found}))["disagreement"]
+    np.testing.assert_allclose(component, [0, 0.8, 0, 0, 0.0])
 
 
 def test_disagreement_is_one_minus_iou():

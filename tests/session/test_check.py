@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from napari_sam2_video import api
 from napari_sam2_video.errors import EngineError, PromptError, Sam2VideoError, SessionError
 from napari_sam2_video.frames.open import open_recording
-from napari_sam2_video.masks.checks import FILE, Checks
+from napari_sam2_video.masks.checks import FILE, Checks, Finding
 from napari_sam2_video.masks.measure import measure
-from napari_sam2_video.masks.review import review_queue, review_table
+from napari_sam2_video.masks.review import doubt_components, review_queue, review_table
 from napari_sam2_video.session import Session
 from napari_sam2_video.session.check_plan import plan_spans
 from napari_sam2_video.types import CheckSettings, FrameMasks, MaskPrompt, ObjectMask, PointPrompt
@@ -28,6 +28,10 @@ SWITCH = 13
 
 def disagreements(session, object_id=1):
     return session.scores(object_id)["disagreement"]
+
+
+def origins(session, object_id=1):
+    return session.scores(object_id)["checked_from"]
 
 
 def known(session, object_id=1):
@@ -177,8 +181,8 @@ def test_a_switch_to_a_neighbour_is_found_in_its_span_and_comes_first(switched):
     assert np.nanmax(disagreements(switched, 2)) < 0.5
     first = queue()[0]
     assert (first.object_id, first.component) == (1, "disagreement")
-    assert first.frame in inside
-    assert (before.object_id, before.frame) not in {(1, t) for t in inside}
+    assert SWITCH <= first.frame < SWITCH + 6
+    assert before.object_id != 1 or not SWITCH <= before.frame < SWITCH + 6
 
 
 def test_a_settled_mask_at_the_far_end_tells_which_frames_are_wrong(switched):
@@ -190,6 +194,8 @@ def test_a_settled_mask_at_the_far_end_tells_which_frames_are_wrong(switched):
     figures = disagreements(switched)
     assert (figures[SWITCH:23] > 0.5).all()
     assert (figures[1:SWITCH] < 0.5).all()
+    table = review_table({1: switched.scores(1)}, switched.shape_yx)
+    assert np.array_equal(doubt_components(table)["disagreement"][1:23], figures[1:23])
 
 
 def test_only_the_file_of_the_check_changes(tracked):
@@ -218,8 +224,10 @@ def test_a_correction_makes_unknown_what_it_changes_and_undo_knows_it_again(trac
     changed = {8, 9, 10, 11} | {5, 6, 7}
     assert known(tracked, 1) == set(range(12)) - {0, 4, 11} - changed
     assert known(tracked, 2) == set(range(12)) - {0, 4, 11}
+    assert set(np.flatnonzero(~np.isnan(origins(tracked)))) == {1, 2, 3}
     tracked.undo()
     assert np.array_equal(disagreements(tracked), old, equal_nan=True)
+    assert set(origins(tracked)[~np.isnan(old)]) == {0, 11}
 
 
 def test_paint_makes_a_frame_unknown_until_it_is_undone(tracked):
@@ -403,12 +411,12 @@ def test_figures_come_back_from_disk_as_they_were(tmp_path_factory, values):
     options = {"read_only": False, "quarantine": path.parent / "quarantine"}
     kept = Checks(path, Masks(), **options)
     for (object_id, frame), (*stamp, value) in values.items():
-        kept.put(object_id, frame, tuple(stamp), value)
+        kept.put(object_id, frame, Finding(tuple(stamp), value, frame, tuple(stamp)))
     kept.save()
     again = Checks(path, Masks(), **options)
     assert again.notes == []
     for (object_id, frame), (*_, value) in values.items():
-        assert again.disagreements(object_id, np.array([frame])) == pytest.approx(value, abs=1e-6)
+        assert again.figures(object_id, np.array([frame])) == (value, frame)
 
 
 def test_a_save_that_fails_is_told_and_leaves_the_old_file(tracked, monkeypatch):

@@ -10,6 +10,7 @@ import json
 import threading
 import zlib
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -36,13 +37,39 @@ ROW = np.dtype(
         ("record", "<i8"),
         ("crc", "<u4"),
         ("stroke", "<i8"),
-        ("disagreement", "<f4"),
+        ("disagreement", "<f8"),
+        ("origin", "<u4"),
+        ("origin_record", "<i8"),
+        ("origin_crc", "<u4"),
+        ("origin_stroke", "<i8"),
     ]
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What a check found on a frame.
+
+    Parameters
+    ----------
+    stamp : tuple of int
+        The mask that was compared.
+    disagreement : float
+        1 - IoU with the mask that was found.
+    origin : int
+        Frame from which it was found.
+    origin_stamp : tuple of int
+        The mask there.
+    """
+
+    stamp: Stamp
+    disagreement: float
+    origin: int
+    origin_stamp: Stamp
+
+
 class Checks:
-    """Disagreement of masks with tracking back; a figure counts as long as its mask is the one that was checked.
+    """Disagreement of masks with tracking back; a finding counts as long as its mask is the one that was checked.
 
     Parameters
     ----------
@@ -66,7 +93,7 @@ class Checks:
         self._path = path
         self._masks = masks
         self._lock = threading.Lock()
-        self._held: dict[int, dict[int, tuple[Stamp, float]]] = {}
+        self._held: dict[int, dict[int, Finding]] = {}
         try:
             rows = _decode(path.read_bytes()) if path.exists() else np.zeros(0, ROW)
         except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
@@ -76,28 +103,40 @@ class Checks:
                 # What cannot be moved is replaced by the next check.
                 with suppress(StoreError):
                     set_aside(path, quarantine)
-        for object_id, frame, record, crc, stroke, value in rows.tolist():
-            self._held.setdefault(object_id, {})[frame] = ((record, crc, stroke), value)
+        for object_id, frame, a, b, c, value, origin, *stamp in rows.tolist():
+            self._held.setdefault(object_id, {})[frame] = Finding((a, b, c), value, origin, tuple(stamp))
 
-    def disagreements(self, object_id: int, frames: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
-        """Disagreement of an object on frames, NaN where its present mask was not checked."""
-        result = np.full(len(frames), np.nan)
+    def figures(
+        self, object_id: int, frames: npt.NDArray[np.int64]
+    ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+        """What was found of an object on frames.
+
+        Returns
+        -------
+        disagreement, origin : ndarray of float
+            NaN where the present mask was not checked; the origin also where its mask has changed since.
+        """
+        disagreement, origin = np.full(len(frames), np.nan), np.full(len(frames), np.nan)
         with self._lock:
             held = dict(self._held.get(object_id, {}))
         if held:
+            stamps = _Stamps(self._masks, object_id)
             for index, frame in enumerate(frames.tolist()):
                 found = held.get(frame)
-                if found is not None and found[0] == self._masks.stamp(frame, object_id):
-                    result[index] = found[1]
-        return result
+                if found is None or found.stamp != stamps[frame]:
+                    continue
+                disagreement[index] = found.disagreement
+                if found.origin_stamp == stamps[found.origin]:
+                    origin[index] = found.origin
+        return disagreement, origin
 
-    def put(self, object_id: int, frame: int, stamp: Stamp, disagreement: float) -> None:
-        """Note a figure of the mask that `stamp` stands for; on disk after `save`."""
+    def put(self, object_id: int, frame: int, finding: Finding) -> None:
+        """Note a finding; on disk after `save`."""
         with self._lock:
-            self._held.setdefault(object_id, {})[frame] = (stamp, float(np.float32(disagreement)))
+            self._held.setdefault(object_id, {})[frame] = finding
 
     def save(self) -> None:
-        """Write all figures.
+        """Write all findings.
 
         Raises
         ------
@@ -107,13 +146,26 @@ class Checks:
         with self._lock:
             rows = np.array(
                 [
-                    (object_id, frame, *stamp, value)
+                    (object_id, frame, *found.stamp, found.disagreement, found.origin, *found.origin_stamp)
                     for object_id, frames in sorted(self._held.items())
-                    for frame, (stamp, value) in sorted(frames.items())
+                    for frame, found in sorted(frames.items())
                 ],
                 ROW,
             )
         replace_file(self._path, _encode(rows))
+
+
+class _Stamps(dict[int, Stamp]):
+    """Stamps of an object by frame, each looked up once."""
+
+    def __init__(self, masks: MaskReader, object_id: int) -> None:
+        super().__init__()
+        self._masks = masks
+        self._object_id = object_id
+
+    def __missing__(self, frame: int) -> Stamp:
+        self[frame] = self._masks.stamp(frame, self._object_id)
+        return self[frame]
 
 
 def _encode(rows: npt.NDArray[Any]) -> bytes:

@@ -18,7 +18,7 @@ Columns = dict[str, npt.NDArray[Any]]
 
 INTEGER_COLUMNS = ("object_id", "frame", "area_px", "bbox_y0", "bbox_x0", "bbox_y1", "bbox_x1")
 FLAG_COLUMNS = ("prompted", "painted", "accepted")
-SCORE_COLUMNS = ("object_score", "predicted_iou", "disagreement")
+SCORE_COLUMNS = ("object_score", "predicted_iou", "disagreement", "checked_from")
 CHANNEL_SUFFIXES = ("_red", "_green", "_blue")
 
 
@@ -69,8 +69,9 @@ def measure(
             Of the raw values; with ``_red``, ``_green``, ``_blue`` for colour; absent without raw values.
         ``object_score``, ``predicted_iou``
             The network's scores; NaN where nothing is known.
-        ``disagreement``
-            1 - IoU of the mask with the one found by tracking back, NaN where it was not checked.
+        ``disagreement``, ``checked_from``
+            1 - IoU of the mask with the one found by tracking back, and the frame from which; NaN where it was not
+            checked.
         ``prompted``, ``painted``, ``accepted``
             What a person did.
         ``walk``

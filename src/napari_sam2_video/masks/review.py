@@ -35,7 +35,7 @@ SENTENCES = {
     "predicted_iou": "the network is unsure of the outline",
     "area_jump": "the size changes suddenly",
     "centroid_jump": "the object jumps",
-    "disagreement": "forward and backward tracking disagree",
+    "disagreement": "tracking back leads elsewhere",
     "border": "the object touches the border",
 }
 
@@ -125,9 +125,30 @@ def border_component(table: Table) -> Floats:
 
 
 def disagreement_component(table: Table) -> Floats:
-    """Give the `disagreement` of each row as a check found it, 0 where its mask was not checked."""
-    found: Floats = np.clip(np.nan_to_num(table["disagreement"], nan=0.0), 0.0, 1.0)
-    return found
+    """Give how far tracking back leads away from what is to be trusted, 0 where nothing of it is known.
+
+    A check walks back over a span of frames from one mask, its origin (``checked_from``). Where a person settled the
+    origin, it is the `disagreement` itself. Where nobody did, the frames where the walk ends are to be trusted rather,
+    because tracking came from there: it is how much less a frame disagrees than one that tracking passed before it in
+    the same span. A track that changes to another object so shows on its first wrong frames.
+    """
+    component = np.zeros(len(table))
+    origin, place = table["checked_from"], table["frame"]
+    rows = np.flatnonzero(~np.isnan(table["disagreement"]) & ~np.isnan(origin))
+    found = np.clip(table["disagreement"], 0.0, 1.0)
+    settled = _checked(table)
+    vouched = set(zip(table["object_id"][settled].tolist(), place[settled].tolist(), strict=True))
+    away = place[rows] - origin[rows]
+    keys = np.stack([table["object_id"][rows], origin[rows], np.sign(away)], axis=1)
+    spans, member = np.unique(keys, axis=0, return_inverse=True)
+    order = np.lexsort((-np.abs(away), member.ravel()))
+    bounds = np.searchsorted(member.ravel()[order], np.arange(len(spans) + 1))
+    for (object_id, start, _), low, high in zip(spans.tolist(), bounds[:-1], bounds[1:], strict=True):
+        own = rows[order[low:high]]
+        own_found = found[own]
+        trusted = (int(object_id), int(start)) in vouched
+        component[own] = own_found if trusted else np.maximum.accumulate(own_found) - own_found
+    return component
 
 
 def disagreement(forward: npt.NDArray[np.bool_], backward: npt.NDArray[np.bool_]) -> float:
@@ -283,7 +304,7 @@ def review_table(scores: Mapping[int, Mapping[str, npt.NDArray[Any]]], shape_yx:
     scores : mapping of int to mapping of str to ndarray
         For each object the arrays of `napari_sam2_video.masks.store.MaskStore.scores`: ``frame``, ``area``, ``y`` and
         ``x`` of the centre, ``y0``, ``x0``, ``y1``, ``x1`` of the box, ``object_score``, ``predicted_iou`` and, where
-        they are known, ``disagreement``, ``prompted``, ``painted``, ``accepted`` and ``walk``.
+        they are known, ``disagreement``, ``checked_from``, ``prompted``, ``painted``, ``accepted`` and ``walk``.
     shape_yx : tuple of int
         Shape of a frame in pixels.
 
@@ -309,8 +330,8 @@ def review_table(scores: Mapping[int, Mapping[str, npt.NDArray[Any]]], shape_yx:
             part[name] = np.where(area > 0, np.asarray(given[source])[order], np.nan)
         for name in ("object_score", "predicted_iou"):
             part[name] = np.asarray(given[name])[order].astype(np.float64)
-        checked = given.get("disagreement", np.full(order.size, np.nan))
-        part["disagreement"] = np.asarray(checked)[order].astype(np.float64)
+        for name in ("disagreement", "checked_from"):
+            part[name] = np.asarray(given.get(name, np.full(order.size, np.nan)))[order].astype(np.float64)
         for name in PERSON_FLAGS:
             part[name] = np.asarray(given[name])[order].astype(bool) if name in given else np.zeros(order.size, bool)
         part["walk"] = (

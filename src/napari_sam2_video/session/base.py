@@ -170,14 +170,15 @@ class SessionReader:
         return self._inputs.state(object_id, model_tag(self.model_settings))
 
     def scores(self, object_id: int) -> dict[str, npt.NDArray[Any]]:
-        """Figures of an object by frame, as of `MaskStore.scores`, with ``accepted`` and ``disagreement``.
+        """Figures of an object by frame, as of `MaskStore.scores`, with ``accepted`` and what a check found.
 
-        The disagreement is that of the last `check` that compared the very mask that is there now, else NaN.
+        ``disagreement`` is that of the last `check` that compared the very mask that is there now, else NaN;
+        ``checked_from`` is the frame it was tracked back from, NaN also where the mask there has changed since.
         """
         figures = self.masks.scores(object_id)
         accepted = self.accepted(object_id)
         figures["accepted"] = np.array([int(f) in accepted for f in figures["frame"]], bool)
-        figures["disagreement"] = self._checks.disagreements(object_id, figures["frame"])
+        figures["disagreement"], figures["checked_from"] = self._checks.figures(object_id, figures["frame"])
         return figures
 
     @property

@@ -9,6 +9,7 @@ import numpy as np
 
 from napari_sam2_video.engine.plan import Plan, fitting_range
 from napari_sam2_video.errors import SessionError
+from napari_sam2_video.masks.checks import Finding
 from napari_sam2_video.masks.paint import region_of
 from napari_sam2_video.masks.review import disagreement
 from napari_sam2_video.session.check_plan import plan_spans
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from napari_sam2_video.masks.checks import Checks
+    from napari_sam2_video.masks.checks import Checks, Stamp
     from napari_sam2_video.masks.store import MaskStore
     from napari_sam2_video.session.check_plan import Span
     from napari_sam2_video.session.run import TrackerLike
@@ -80,12 +81,13 @@ class Checker:
             with run_failures("Checking", "what was checked is kept", again, self._masks.folder, lambda: frame):
                 for group in groups:
                     scratch = tracker.scratch()
-                    plan = self._plan(group, self._prompt(group, scratch, halted))
+                    origins = self._prompt(group, scratch, halted)
+                    plan = self._plan(group, list(origins))
                     with closing(as_generator(scratch.run(plan, stop=stop))) as walked:
                         for masks in walked:
                             frame = masks.frame
                             done += 1
-                            ids = self._compare(group, masks)
+                            ids = self._compare(group, origins, masks)
                             yield FrameDone(frame, ids, done, total)
                     if halted():
                         return
@@ -97,31 +99,31 @@ class Checker:
         """One walk for each chosen span; its index and one is the id by which the tracker knows it."""
         return Plan(tuple(group[i].walk(i + 1) for i in chosen), self._masks.n_frames)
 
-    def _prompt(self, group: Sequence[Span], scratch: TrackerLike, halted: Callable[[], bool]) -> list[int]:
-        """Give the tracker the mask of each origin; the spans for which there is one."""
-        prompted = []
+    def _prompt(self, group: Sequence[Span], scratch: TrackerLike, halted: Callable[[], bool]) -> dict[int, Stamp]:
+        """Give the tracker the mask of each origin; which mask it was, for the spans that have one."""
+        prompted: dict[int, Stamp] = {}
         for index, span in enumerate(group):
             if halted():
-                return []
+                return {}
+            stamp = self._masks.stamp(span.origin, span.object_id)
             mask = self._masks.object_mask(span.origin, span.object_id)
             if mask.any():
                 scratch.condition(index + 1, span.origin, [MaskPrompt(index + 1, span.origin, mask)])
-                prompted.append(index)
+                prompted[index] = stamp
         return prompted
 
-    def _compare(self, group: Sequence[Span], masks: FrameMasks) -> tuple[int, ...]:
+    def _compare(self, group: Sequence[Span], origins: Mapping[int, Stamp], masks: FrameMasks) -> tuple[int, ...]:
         """Note how the masks of a frame differ from the stored ones; the objects that the walk is with."""
         frame = masks.frame
-        here = [(group[m.object_id - 1], m) for m in masks.objects]
-        here = [(span, mask) for span, mask in here if frame in span.frames]
-        ids = [span.object_id for span, _ in here]
-        stamps = [self._masks.stamp(frame, object_id) for object_id in ids]
-        stored = self._masks.each_mask(frame, ids)
-        for object_id, stamp, (_, mask), inside in zip(ids, stamps, here, stored, strict=True):
+        here = [m for m in masks.objects if frame in group[m.object_id - 1].frames]
+        spans = [group[m.object_id - 1] for m in here]
+        stamps = [self._masks.stamp(frame, span.object_id) for span in spans]
+        stored = self._masks.each_mask(frame, [span.object_id for span in spans])
+        for mask, span, stamp, inside in zip(here, spans, stamps, stored, strict=True):
             walked = np.zeros(masks.shape_yx, bool)
             walked[region_of(mask.origin_yx, mask.levels.shape)] = mask.levels > 0
-            figure = disagreement(inside, walked)
+            found = Finding(stamp, disagreement(inside, walked), span.origin, origins[mask.object_id - 1])
             # A mask that a person changed meanwhile is not the one that was compared.
-            if stamp == self._masks.stamp(frame, object_id):
-                self._checks.put(object_id, frame, stamp, figure)
+            if stamp == self._masks.stamp(frame, span.object_id):
+                self._checks.put(span.object_id, frame, found)
         return tuple(sorted({group[m.object_id - 1].object_id for m in masks.objects}))
