@@ -190,23 +190,31 @@ class Disk:
     """What would be left of a folder after a power cut: content that was synced, under names that were synced."""
 
     def __init__(self, monkeypatch):
-        self.content, self.names = {}, {}
+        self.content, self.names, self.held = {}, {}, []
         self.fsync, self.replace = os.fsync, os.replace
         monkeypatch.setattr(os, "fsync", self._fsync)
         monkeypatch.setattr(os, "replace", self._replace)
 
     def _fsync(self, handle):
         self.fsync(handle)
-        path = Path(os.readlink(f"/proc/self/fd/{handle}"))
+        self._keep(Path(os.readlink(f"/proc/self/fd/{handle}")))
+
+    def _keep(self, path):
         if path.is_dir():
             self.names[path] = {p.name: p.stat().st_ino for p in path.iterdir()}
         else:
-            self.content[os.fstat(handle).st_ino] = path.read_bytes()
+            self.content[path.stat().st_ino] = path.read_bytes()
 
     def _replace(self, source, target):
         if Path(target).exists():
-            self.content.pop(Path(target).stat().st_ino, None)
+            # Held open, so that no other file gets its number while its name may come back.
+            self.held.append(os.open(target, os.O_RDONLY))
         self.replace(source, target)
+
+    def settle(self, folder):
+        """Take all that is there as synced."""
+        for path in (folder, *folder.rglob("*")):
+            self._keep(path)
 
     def after_power_cut(self, folder, target):
         shutil.rmtree(target, ignore_errors=True)
@@ -215,13 +223,20 @@ class Disk:
             path = folder / name
             if path.is_dir():
                 self.after_power_cut(path, target / name)
-            elif not path.exists() or path.stat().st_ino == inode:
+            else:
                 (target / name).write_bytes(self.content.get(inode, b""))
 
 
+@pytest.fixture
+def disk(monkeypatch):
+    made = Disk(monkeypatch)
+    yield made
+    for handle in made.held:
+        os.close(handle)
+
+
 @pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="needs /proc to see what a handle is of")
-def test_fault_43_a_power_cut_loses_no_announced_frame_and_no_stroke(tmp_path, folder, recording, monkeypatch):
-    disk = Disk(monkeypatch)
+def test_fault_43_a_power_cut_loses_no_announced_frame_and_no_stroke(tmp_path, folder, recording, disk):
     cut = tmp_path / "cut.sam2v"
     with prepare(folder, recording) as session:
         for number, done in enumerate(session.track()):
@@ -235,6 +250,98 @@ def test_fault_43_a_power_cut_loses_no_announced_frame_and_no_stroke(tmp_path, f
                 if number >= 2:
                     assert (left.labels[6][2:6, 3:8] == 2).all()
                 assert not left.notes
+
+
+def content_of(session):
+    return labels(session).tobytes(), session.prompts(), session.can_undo, session.can_redo, session.dirty()
+
+
+@pytest.fixture
+def long_journal(folder, recording, monkeypatch):
+    """What is in a session most of whose journal nothing needs any more; its next opening shortens it."""
+    monkeypatch.setattr("napari_sam2_video.masks.tables.HISTORY_STEPS", 4)
+    with prepare(folder, recording) as session:
+        session.paint(2, (0, 0), np.full((3, 3), 2))
+        for number in range(12):
+            y, x = CENTRES[3, 0]
+            session.set_prompts(1, 3, [PointPrompt(1, 3, y + number % 2, x)])
+            list(session.track())
+        session.undo()
+        content = content_of(session)
+    monkeypatch.setattr("napari_sam2_video.masks.ledger.COMPACT_BYTES", 0)
+    return content
+
+
+def test_a_journal_most_of_which_nothing_needs_is_shortened_and_says_the_same(folder, recording, long_journal):
+    long = len(journal_lines(folder))
+    with reopen(folder, recording) as session:
+        assert len(journal_lines(folder)) < long / 2
+        assert content_of(session) == long_journal
+        assert [session.undo() is not None for _ in range(4)] == [True, True, True, False]
+        assert [session.redo() is not None for _ in range(5)] == [True, True, True, True, False]
+        assert not session.notes
+
+
+class PowerOff(BaseException):
+    """Nothing that the program could answer."""
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="needs /proc to see what a handle is of")
+def test_fault_43_a_journal_being_shortened_is_whole_at_every_moment(
+    tmp_path, folder, recording, long_journal, disk, monkeypatch
+):
+    whole, cut = tmp_path / "whole.sam2v", tmp_path / "cut.sam2v"
+    shutil.copytree(folder, whole)
+    lengths = []
+    for moment in range(4):
+        shutil.rmtree(folder)
+        shutil.copytree(whole, folder)
+        disk.settle(folder)
+        calls = []
+
+        def counted(real, calls=calls, moment=moment):
+            def call(*args):
+                if len(calls) == moment:
+                    raise PowerOff
+                calls.append(real)
+                return real(*args)
+
+            return call
+
+        with monkeypatch.context() as patch:
+            for name in ("fsync", "replace"):
+                patch.setattr(os, name, counted(getattr(os, name)))
+            with pytest.raises(PowerOff):
+                reopen(folder, recording).close()
+        disk.after_power_cut(folder, cut)
+        for left in (folder, cut):
+            lengths.append(len(journal_lines(left)))
+            with reopen(left, recording) as session:
+                assert content_of(session) == long_journal
+                assert not session.notes
+            assert not list(left.glob(".*.part"))
+    long, short = max(lengths), min(lengths)
+    assert lengths == [long, long, long, long, short, long, short, short]
+
+
+def test_fault_47_a_full_disk_leaves_a_journal_that_could_be_shorter(folder, recording, long_journal, monkeypatch):
+    before = (folder / "journal.jsonl").read_bytes()
+
+    def full(source, target):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "replace", full)
+        session = reopen(folder, recording)
+    with session:
+        assert (folder / "journal.jsonl").read_bytes() == before
+        (note,) = session.notes
+        assert "could not be shortened" in note
+        assert content_of(session) == long_journal
+        session.add_object()
+    with reopen(folder, recording) as session:
+        assert len(session.objects) == 3
+        assert not session.notes
 
 
 @pytest.mark.parametrize("call", ["write", "fsync", "replace"])

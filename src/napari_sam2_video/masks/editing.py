@@ -32,8 +32,9 @@ if TYPE_CHECKING:
 
     from napari_sam2_video.masks.blobs import BlobStore
     from napari_sam2_video.masks.labels_file import LabelsFile
-    from napari_sam2_video.masks.ledger import Change, Ledger
+    from napari_sam2_video.masks.ledger import Ledger
     from napari_sam2_video.masks.paint import PaintLayer
+    from napari_sam2_video.masks.tables import Change
     from napari_sam2_video.types import FrameMasks
 
 

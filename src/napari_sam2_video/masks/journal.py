@@ -1,4 +1,4 @@
-"""A file of lines to which lines are only ever added; a line counts once it is whole and on disk."""
+"""A file of lines to which lines are added, or which is replaced as a whole; a line counts once it is on disk."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
 from napari_sam2_video.errors import StoreError
-from napari_sam2_video.masks.durable import explain, keep_copy, sync_folder, writing
+from napari_sam2_video.masks.durable import explain, keep_copy, replace_file, sync_folder, writing
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
 Entry = dict[str, Any]
@@ -71,12 +72,20 @@ class Journal:
             self._read(quarantine)
         if not read_only:
             with writing(path):
-                flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0)
-                self._handle = os.open(path, flags, 0o644)
+                path.with_name(f".{path.name}.part").unlink(missing_ok=True)
+                self._handle = self._open(0 if existed else os.O_CREAT)
                 self._repair()
                 if not existed:
                     os.fsync(self._handle)
                     sync_folder(path.parent)
+
+    @property
+    def size(self) -> int:
+        """Bytes of all whole lines."""
+        return self._size
+
+    def _open(self, create: int) -> int:
+        return os.open(self.path, os.O_RDWR | os.O_APPEND | create | getattr(os, "O_BINARY", 0), 0o644)
 
     def _read(self, quarantine: Path) -> None:
         try:
@@ -128,6 +137,28 @@ class Journal:
                     os.ftruncate(self._handle, self._size)
                 raise explain(error, self.path) from error
             self._size += len(line)
+
+    def replace(self, entries: Iterable[Entry]) -> None:
+        """Put other entries in the place of all; they are on disk, under the journal's name, when this returns.
+
+        Raises
+        ------
+        StoreError
+            If they cannot be written; the journal is then as it was.
+        """
+        data = b"".join(encode_line(entry) for entry in entries)
+        with self._lock:
+            if self._handle is None:
+                raise StoreError(f"{self.path} is open for reading only; open the session for writing to change it.")
+            # An open file cannot be replaced on Windows.
+            os.close(self._handle)
+            self._handle = None
+            try:
+                replace_file(self.path, data)
+            finally:
+                with writing(self.path):
+                    self._handle = self._open(0)
+                    self._size = os.fstat(self._handle).st_size
 
     def close(self) -> None:
         """Close the file."""

@@ -7,33 +7,22 @@ of one step can be undone together. Opening replays the journal, undo and redo i
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from napari_sam2_video.errors import SessionVersionError, StoreError
+from napari_sam2_video.masks.compact import compacted
+from napari_sam2_video.masks.tables import HISTORY_STEPS, MISREAD, Tables
 
 if TYPE_CHECKING:
-    from napari_sam2_video.masks.journal import Entry, Journal
+    from collections.abc import Mapping, Sequence
 
-Key: TypeAlias = int | str
-Change: TypeAlias = tuple[str, Key, Any]
-Decoder: TypeAlias = Callable[[Key, Any], Any]
+    from napari_sam2_video.masks.journal import Entry, Journal
+    from napari_sam2_video.masks.tables import Change, Decoder, Key, Step
 
 JOURNAL_SCHEMA = 1
-HISTORY_STEPS = 50
-
-
-@dataclass
-class Step:
-    """Something that can be undone: for each key of a table that it touched, the value before it and behind it."""
-
-    id: int
-    name: str
-    before: dict[tuple[str, Key], Any] = field(default_factory=dict)
-    after: dict[tuple[str, Key], Any] = field(default_factory=dict)
+COMPACT_BYTES = 1 << 20
 
 
 class Ledger:
@@ -55,58 +44,55 @@ class Ledger:
         Sentences about what could not be understood.
     """
 
-    def __init__(self, journal: Journal, decoders: dict[str, Decoder]) -> None:
+    def __init__(self, journal: Journal, decoders: Mapping[str, Decoder]) -> None:
         self.lock = threading.RLock()
         self.notes = list(journal.notes)
         self._writing = threading.RLock()
         self._journal = journal
-        self._decoders = decoders
-        self._tables: dict[str, dict[Key, Any]] = {}
-        self._groups: dict[tuple[str, str], dict[str, Any]] = {}
-        self._done: list[Step] = []
-        self._undone: list[Step] = []
-        self._number = 0
+        self._tables = Tables(decoders)
         self._replay(journal.entries)
-        journal.entries = []
-        if self._number == 0 and not journal.read_only:
+        if not journal.read_only and not self.notes and journal.size >= COMPACT_BYTES:
+            self._shorten(journal.entries)
+        if not journal.entries and not journal.read_only:
             journal.append({"n": 0, "head": {"schema": JOURNAL_SCHEMA, "history": HISTORY_STEPS}})
+        journal.entries = []
 
     def table(self, name: str) -> dict[Key, Any]:
         """Live table; hold `lock` while iterating, and never change it."""
-        return self._tables.setdefault(name, {})
+        return self._tables.rows.setdefault(name, {})
 
     def get(self, name: str, key: Key, default: Any = None) -> Any:
         """Value of a key."""
         with self.lock:
-            return self._tables.get(name, {}).get(key, default)
+            return self._tables.rows.get(name, {}).get(key, default)
 
     def group(self, name: str, owner: int) -> dict[str, Any]:
         """Copy of the rows of a table whose keys begin with ``owner:``, by what follows it."""
         with self.lock:
-            return dict(self._groups.get((name, str(owner)), {}))
+            return dict(self._tables.groups.get((name, str(owner)), {}))
 
     @property
     def next_number(self) -> int:
         """Number that the next entry will have."""
-        return self._number + 1
+        return self._tables.number + 1
 
     @property
     def undoable(self) -> str | None:
         """Name of the step that `undo` would take back."""
         with self.lock:
-            return self._done[-1].name if self._done else None
+            return self._tables.done[-1].name if self._tables.done else None
 
     @property
     def redoable(self) -> str | None:
         """Name of the step that `redo` would do again."""
         with self.lock:
-            return self._undone[-1].name if self._undone else None
+            return self._tables.undone[-1].name if self._tables.undone else None
 
     @property
     def last_step(self) -> int | None:
         """Id of the step that `undo` would take back."""
         with self.lock:
-            return self._done[-1].id if self._done else None
+            return self._tables.done[-1].id if self._tables.done else None
 
     def commit(
         self,
@@ -135,7 +121,7 @@ class Ledger:
             Number of the entry, which is also the id of a step begun with it.
         """
         with self._writing:
-            own = self._number + 1
+            own = self._tables.number + 1
             if number is not None and number != own:
                 raise StoreError("Two changes of the session met; do the last one again.")
             entry: Entry = {"n": own, "set": [_plain(change) for change in changes]}
@@ -143,7 +129,7 @@ class Ledger:
                 entry["name"] = name
             elif step is not None:
                 entry["step"] = step
-            changes_made = self._read_changes(entry)
+            changes_made = self._tables.read(entry)
             self._journal.append(entry)
             self._apply(entry, changes_made)
             return own
@@ -154,18 +140,18 @@ class Ledger:
 
     def undo(self) -> tuple[str, frozenset[tuple[str, Key]]] | None:
         """Take the last step back; its name and the keys it touched, or None if there is none."""
-        return self._travel("undo", self._done)
+        return self._travel("undo", self._tables.done)
 
     def redo(self) -> tuple[str, frozenset[tuple[str, Key]]] | None:
         """Do the step taken back last again."""
-        return self._travel("redo", self._undone)
+        return self._travel("redo", self._tables.undone)
 
     def _travel(self, word: str, stack: list[Step]) -> tuple[str, frozenset[tuple[str, Key]]] | None:
         with self._writing:
             if not stack:
                 return None
             step = stack[-1]
-            entry = {"n": self._number + 1, word: step.id}
+            entry = {"n": self._tables.number + 1, word: step.id}
             self._journal.append(entry)
             self._apply(entry)
             return step.name, frozenset(step.after)
@@ -173,7 +159,7 @@ class Ledger:
     def values_in_history(self, table: str) -> list[Any]:
         """Values of a table that undo or redo could bring back."""
         with self.lock:
-            sides = [side for step in (*self._done, *self._undone) for side in (step.before, step.after)]
+            sides = [side for step in (*self._tables.done, *self._tables.undone) for side in (step.before, step.after)]
             return [v for side in sides for (t, _), v in side.items() if t == table and v is not None]
 
     def close(self) -> None:
@@ -192,63 +178,27 @@ class Ledger:
         for entry in entries:
             try:
                 self._apply(entry)
-            except (KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowError):
+            except MISREAD:
                 misread += 1
         if misread:
             self.notes.append(
                 f"{misread} entries of the journal make no sense and were left out; do again what is missing."
             )
 
-    def _read_changes(self, entry: Entry) -> list[Change]:
-        return [(str(t), _key(k), self._decoded(t, k, v)) for t, k, v in entry["set"]]
-
-    def _apply(self, entry: Entry, changes: list[Change] | None = None) -> None:
-        number = entry["n"]
-        if not isinstance(number, int) or number < 0:
-            raise ValueError("an entry without a number")
+    def _apply(self, entry: Entry, changes: Sequence[Change] | None = None) -> None:
         with self.lock:
-            self._number = max(self._number, number)
-            if "undo" in entry:
-                self._move(self._done, self._undone, entry["undo"], forward=False)
-            elif "redo" in entry:
-                self._move(self._undone, self._done, entry["redo"], forward=True)
-            elif "set" in entry:
-                changes = self._read_changes(entry) if changes is None else changes
-                step = self._step_of(entry, number)
-                for table, key, value in changes:
-                    if step is not None:
-                        step.before.setdefault((table, key), self._tables.get(table, {}).get(key))
-                        step.after[table, key] = value
-                    self._put(table, key, value)
+            self._tables.apply(entry, changes)
 
-    def _decoded(self, table: str, key: Key, value: Any) -> Any:
-        decoder = self._decoders.get(table)
-        return value if decoder is None or value is None else decoder(key, value)
-
-    def _step_of(self, entry: Entry, number: int) -> Step | None:
-        if "name" in entry:
-            step = Step(number, str(entry["name"]))
-            self._undone.clear()
-            self._done.append(step)
-            del self._done[:-HISTORY_STEPS]
-            return step
-        wanted = entry.get("step")
-        return next((s for s in reversed(self._done) if s.id == wanted), None) if wanted is not None else None
-
-    def _move(self, source: list[Step], target: list[Step], step_id: int, *, forward: bool) -> None:
-        if not source or source[-1].id != step_id:
-            raise ValueError("a step that is not the last one")
-        step = source.pop()
-        for (table, key), value in (step.after if forward else step.before).items():
-            self._put(table, key, value)
-        target.append(step)
-
-    def _put(self, table: str, key: Key, value: Any) -> None:
-        _set(self._tables.setdefault(table, {}), key, value)
-        if isinstance(key, str):
-            owner, colon, rest = key.partition(":")
-            if colon:
-                _set(self._groups.setdefault((table, owner), {}), rest, value)
+    def _shorten(self, entries: Sequence[Entry]) -> None:
+        """Replace a journal most of which nothing needs any more."""
+        steps = (*self._tables.done, *self._tables.undone)
+        fewer = compacted(entries, [step.id for step in steps])
+        if fewer is None:
+            return
+        try:
+            self._journal.replace(fewer)
+        except StoreError as error:
+            self.notes.append(f"The journal is longer than it needs to be and could not be shortened: {error}")
 
 
 def _plain(value: Any) -> Any:
@@ -258,16 +208,3 @@ def _plain(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _plain(one) for key, one in value.items()}
     return [_plain(one) for one in value] if isinstance(value, list | tuple) else value
-
-
-def _key(key: Any) -> Key:
-    if isinstance(key, bool) or not isinstance(key, int | str):
-        raise TypeError("a key is a number or a text")
-    return key
-
-
-def _set(rows: dict[Any, Any], key: Key, value: Any) -> None:
-    if value is None:
-        rows.pop(key, None)
-    else:
-        rows[key] = value

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
 
-    from napari_sam2_video.masks.ledger import Decoder
+    from napari_sam2_video.masks.tables import Decoder
 
 
 class MaskStore(MaskEditor):

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from napari_sam2_video.frames.recording import Recording
     from napari_sam2_video.frames.view import FrameView
     from napari_sam2_video.masks.blobs import BlobRef
-    from napari_sam2_video.masks.ledger import Decoder
+    from napari_sam2_video.masks.tables import Decoder
     from napari_sam2_video.session.inputs import Mark
     from napari_sam2_video.session.lock import SessionLock
     from napari_sam2_video.session.run import TrackerLike

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from napari_sam2_video.frames.recording import Recording
     from napari_sam2_video.frames.view import FrameView
-    from napari_sam2_video.masks.ledger import Change
+    from napari_sam2_video.masks.tables import Change
     from napari_sam2_video.session.base import TrackerFactory
     from napari_sam2_video.session.inputs import Mark
     from napari_sam2_video.session.lock import SessionLock

@@ -20,8 +20,9 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from napari_sam2_video.engine.plan import Walk
-    from napari_sam2_video.masks.ledger import Change, Ledger
+    from napari_sam2_video.masks.ledger import Ledger
     from napari_sam2_video.masks.store import MaskStore
+    from napari_sam2_video.masks.tables import Change
     from napari_sam2_video.session.inputs import Inputs, Mark
     from napari_sam2_video.types import ObjectMask, Preview, Prompt
 

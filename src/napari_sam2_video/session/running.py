@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Sequence
 
     from napari_sam2_video.masks.clean import CleanSettings
-    from napari_sam2_video.masks.ledger import Key
+    from napari_sam2_video.masks.tables import Key
     from napari_sam2_video.session.run import TrackerLike
     from napari_sam2_video.types import FrameDone, Preview, Prompt
 

@@ -1,0 +1,153 @@
+from __future__ import annotations
+
+from copy import deepcopy
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from napari_sam2_video.masks import ledger as ledger_module
+from napari_sam2_video.masks import tables as tables_module
+from napari_sam2_video.masks.compact import compacted
+from napari_sam2_video.masks.journal import Journal
+from napari_sam2_video.masks.ledger import Ledger
+from napari_sam2_video.masks.tables import Tables
+
+CHANGE = st.tuples(st.sampled_from(["a", "b"]), st.sampled_from([1, 2, "1:x"]), st.none() | st.integers(0, 9))
+CHANGES = st.lists(CHANGE, min_size=1, max_size=3)
+ACTS = st.lists(
+    st.tuples(st.just("begin"), CHANGES)
+    | st.tuples(st.just("add"), CHANGES)
+    | st.tuples(st.just("aside"), CHANGES)
+    | st.tuples(st.sampled_from(["undo", "redo"]), st.none()),
+    max_size=60,
+)
+
+
+@pytest.fixture(autouse=True)
+def _short_history(monkeypatch):
+    monkeypatch.setattr(tables_module, "HISTORY_STEPS", 3)
+    monkeypatch.setattr(ledger_module, "COMPACT_BYTES", 0)
+
+
+def open_ledger(folder):
+    return Ledger(Journal(folder / "journal", read_only=False, quarantine=folder / "quarantine"), {})
+
+
+def act(ledger, acts):
+    steps = []
+    for word, changes in acts:
+        if word == "begin":
+            steps.append(ledger.commit(changes, name="step"))
+        elif word == "add":
+            ledger.commit(changes, step=steps[-1] if steps else None)
+        elif word == "aside":
+            ledger.commit(changes)
+        else:
+            getattr(ledger, word)()
+
+
+def rows(ledger):
+    return {name: dict(ledger.table(name)) for name in ("a", "b")} | {"1": ledger.group("a", 1)}
+
+
+def seen(ledger):
+    """All that the tables were and can be again: at each step back, and then at each step forward."""
+    states = [(ledger.next_number, rows(ledger))]
+    for move in (ledger.undo, ledger.redo, ledger.redo, ledger.redo):
+        while (moved := move()) is not None:
+            states.append((moved, rows(ledger)))
+    return states
+
+
+def replayed(entries):
+    tables = Tables({})
+    for entry in entries:
+        tables.apply(entry)
+    return {name: kept for name, kept in tables.rows.items() if kept}, tables.done, tables.undone, tables.number
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(acts=ACTS)
+def test_fewer_entries_amount_to_the_same(acts):
+    entries = [{"n": 0, "head": {"schema": 1}}]
+
+    class Paper:
+        read_only, notes, size = False, (), -1
+        append = entries.append
+
+    journal = Paper()
+    journal.entries = list(entries)
+    ledger = Ledger(journal, {})
+    act(ledger, acts)
+    wanted = replayed(deepcopy(entries))
+    history = [step.id for step in (*wanted[1], *wanted[2])]
+    fewer = compacted(entries, history)
+    if fewer is not None:
+        assert len(fewer) < len(entries)
+        assert replayed(fewer) == wanted
+    superseded = all(word == "aside" for word, _ in acts) and len(acts) > 24
+    assert fewer is not None or not superseded
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(before=ACTS, behind=ACTS)
+def test_what_was_shortened_goes_on_as_if_it_had_not_been(tmp_path_factory, before, behind):
+    tmp_path = tmp_path_factory.mktemp("ledger")
+    for name in ("long", "short"):
+        (tmp_path / name).mkdir()
+        ledger = open_ledger(tmp_path / name)
+        act(ledger, before)
+        ledger.close()
+    whole = (tmp_path / "long" / "journal").read_bytes()
+    ledger_module.COMPACT_BYTES = 1 << 30
+    long = open_ledger(tmp_path / "long")
+    assert (tmp_path / "long" / "journal").read_bytes() == whole
+    ledger_module.COMPACT_BYTES = 0
+    short = open_ledger(tmp_path / "short")
+    assert short.notes == []
+    for ledger in (long, short):
+        act(ledger, behind)
+    assert seen(long) == seen(short)
+    long.close()
+    short.close()
+
+
+def test_a_journal_of_the_same_change_over_and_over_stays_short(tmp_path):
+    for value in range(100):
+        ledger = open_ledger(tmp_path)
+        ledger.commit([("a", 1, value)], name="step")
+        ledger.close()
+    lines = (tmp_path / "journal").read_bytes().count(b"\n")
+    assert lines < 15
+    ledger = open_ledger(tmp_path)
+    assert ledger.get("a", 1) == 99
+    assert [ledger.undo() is not None for _ in range(4)] == [True, True, True, False]
+    assert ledger.get("a", 1) == 96
+    ledger.close()
+
+
+def test_what_a_step_behind_needs_of_one_long_gone_is_kept():
+    entries = [{"n": n, "name": "step", "set": [["a", 1, n]]} for n in range(1, 20)]
+    entries += [{"n": 20, "undo": 19}, {"n": 21, "undo": 18}, {"n": 22, "redo": 18}, {"n": 23, "redo": 19}]
+    entries += [{"n": n, "name": "step", "set": [["a", 2, n]]} for n in (24, 25)]
+    wanted = replayed(entries)
+    fewer = compacted(entries, [step.id for step in (*wanted[1], *wanted[2])])
+    assert fewer is not None
+    assert [entry["n"] for entry in fewer[1:]] == list(range(18, 26))
+    assert replayed(fewer) == wanted
+
+
+def test_a_damaged_journal_is_left_as_it_is(tmp_path):
+    ledger = open_ledger(tmp_path)
+    for value in range(50):
+        ledger.commit([("a", 1, value)])
+    ledger.close()
+    path = tmp_path / "journal"
+    lines = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join([*lines[:5], b"0" + lines[5][1:], *lines[6:]]))
+    before = path.read_bytes()
+    ledger = open_ledger(tmp_path)
+    ledger.close()
+    assert ledger.notes
+    assert path.read_bytes() == before
