@@ -9,6 +9,7 @@ import pytest
 
 from napari_sam2_video.batch import BatchError, BatchItem, read_table, run_batch
 from napari_sam2_video.batch import file_system as file_system_module
+from napari_sam2_video.cli import main
 
 WORKER = """
 import json, os, pathlib, sys, time
@@ -132,6 +133,23 @@ def test_fault_54_an_item_that_fails_with_a_sentence_is_not_tried_again(tmp_path
     report = run_batch(batch, tmp_path / "report.csv", worker_command=worker)
     assert report.results[0].sentence == "The recording is empty; choose another."
     assert tries(batch[0]) == 1
+
+
+@pytest.mark.parametrize(("fates", "code"), [(["", ""], 0), (["", "bad"], 1)])
+def test_fault_54_the_command_names_the_item_that_failed_and_exits_with_1(tmp_path, monkeypatch, capsys, fates, code):
+    def fake(how, item, stop):
+        return {"status": "failed", "sentence": "It is empty."} if item.model == "bad" else {"status": "done"}
+
+    monkeypatch.setattr("napari_sam2_video.batch.attempt.Attempts.run", fake)
+    table = tmp_path / "table.json"
+    items = [{"name": f"n{n}", "recording": f"{n}.tif", "out": f"{n}.sam2v", "model": f} for n, f in enumerate(fates)]
+    table.write_text(json.dumps(items))
+    with pytest.raises(SystemExit) as left:
+        main(["batch", str(table)])
+    assert left.value.code == code
+    said = "".join(capsys.readouterr())
+    assert ("n1: It is empty." in said) == bool(code)
+    assert len(rows(tmp_path / "table_report.csv")) == 2
 
 
 @pytest.mark.parametrize(
