@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from napari_sam2_video.export.source import ObjectEntry, TrackingResult
 from napari_sam2_video.masks.measure import measure
 from napari_sam2_video.masks.review import (
+    CARRIED,
     COMPONENTS,
     disagreement,
     doubt,
@@ -178,7 +179,8 @@ def test_every_component_of_any_track_is_from_0_to_1(areas, seed, prompted):
         )
     )
     origins = np.where(random.random(n) < 0.3, np.nan, random.integers(0, n, n))
-    table = table.with_columns(disagreement=random.uniform(-1, 2, n), checked_from=origins)
+    walk = random.integers(-1, 2, n).astype(np.int8)
+    table = table.with_columns(disagreement=random.uniform(-1, 2, n), checked_from=origins, walk=walk)
     for name, component in doubt_components(table).items():
         assert np.isfinite(component).all(), name
         assert ((component >= 0) & (component <= 1)).all(), name
@@ -241,8 +243,7 @@ def test_what_a_person_checked_is_not_queued(flag):
 
 
 def test_unknown_disagreement_counts_as_none_and_known_as_itself():
-    found = {"disagreement": np.array([np.nan, 0.0, 1.0, 0.0]), "checked_from": np.full(4, 3.0)}
-    table = table_of({**still(4), **found, "accepted": np.array([False, False, False, True])})
+    table = walked_back([np.nan, 0.0, 1.0, 0.0], [3] * 4, accepted=[3])
     doubts = doubt(table)
     assert doubts[0] == doubts[1] == doubt(table_of(still(4)))[0]
     assert doubts[2] >= COMPONENTS["disagreement"]
@@ -250,23 +251,43 @@ def test_unknown_disagreement_counts_as_none_and_known_as_itself():
 
 
 def test_walked_back_from_a_mask_nobody_settled_the_first_wrong_frames_are_doubted():
-    found = {
-        "disagreement": np.array([np.nan, 0.9, 1.0, 0.2, 0.1, np.nan, 0.8, 0.3]),
-        "checked_from": np.array([np.nan, 5, 5, 5, 5, np.nan, 8, 8]),
-    }
-    component = doubt_components(table_of({**still(8), **found}))["disagreement"]
-    np.testing.assert_allclose(component, [0, 0, 0, 0.8, 0.9, 0, 0, 0.5])
+    table = walked_back([np.nan, 0.9, 1.0, 0.2, 0.1], [np.nan, 5, 5, 5, 5])
+    np.testing.assert_allclose(doubt_components(table)["disagreement"], [0, 0, 0, 0.7, 0.8])
+
+
+def test_a_track_that_went_astray_stays_doubtful_until_a_person_settles_a_frame():
+    figures = [np.nan, 0.8, 0.0, 0.1, 0.0, np.nan, np.nan, 0.5]
+    origins = [np.nan, 3, 3, 5, 5, np.nan, np.nan, 8]
+    first, second = 0.8, 1 - 0.2 * 0.9
+    kept, lost = first * CARRIED, second * CARRIED
+    expected = [0, 0, first, kept, 1 - 0.9 * (1 - kept), lost, lost, lost]
+    np.testing.assert_allclose(doubt_components(walked_back(figures, origins))["disagreement"], expected)
+    assert doubt_components(walked_back(figures, origins, accepted=[6]))["disagreement"][6:].tolist() == [0, 0]
+
+
+def test_what_was_tracked_backward_is_doubted_in_the_order_of_tracking():
+    figures, origins = [np.nan, 0.8, 0.0, 0.1], [np.nan, 3, 3, 5]
+    forward = doubt_components(walked_back(figures, origins))["disagreement"]
+    mirrored = walked_back(figures[::-1], [np.nan if np.isnan(o) else 3 - o for o in origins[::-1]], walk=-1)
+    np.testing.assert_allclose(doubt_components(mirrored)["disagreement"], forward[::-1])
+
+
+def test_walked_back_from_a_settled_mask_each_frame_is_as_doubtful_as_it_disagrees():
+    table = walked_back([np.nan, 0.1, 0.9, 0.8, np.nan], [np.nan, 4, 4, 4, np.nan], accepted=[4])
+    np.testing.assert_allclose(doubt_components(table)["disagreement"], [0, 0.1, 0.9, 0.8, 0])
+
+
+def walked_back(figures, origins, *, accepted=(), walk=1):
+    n = len(figures)
+    known = {"disagreement": np.array(figures, float), "checked_from": np.array(origins, float)}
+    known["accepted"] = np.isin(np.arange(n), list(accepted))
+    known["walk"] = np.full(n, walk, np.int8)
+    return table_of({**still(n), **known})
 
 
 def test_what_was_walked_back_from_a_mask_that_changed_counts_as_unknown():
-    found = {"disagreement": np.array([0.9, 0.1]), "checked_from": np.full(2, np.nan)}
-    assert not doubt_components(table_of({**still(2), **found}))["disagreement"].any()
-
-
-def test_walks_both_ways_from_one_frame_are_two_spans():
-    found = {"disagreement": np.array([0.9, 0.1, np.nan, 0.2, 0.0]), "checked_from": np.array([2, 2, np.nan, 2, 2])}
-    component = doubt_components(table_of({**still(5), **found}))["disagreement"]
-    np.testing.assert_allclose(component, [0, 0.8, 0, 0, 0.0])
+    table = walked_back([0.9, 0.1], [np.nan, np.nan])
+    assert not doubt_components(table)["disagreement"].any()
 
 
 def test_disagreement_is_one_minus_iou():

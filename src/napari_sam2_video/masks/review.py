@@ -8,6 +8,7 @@ in every recording.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,7 @@ import numpy.typing as npt
 from napari_sam2_video.masks.table import Table
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Mapping, Sequence
 
 Floats = npt.NDArray[np.float64]
 
@@ -29,6 +30,7 @@ COMPONENTS: dict[str, float] = {
     "disagreement": 0.9,
     "border": 0.1,
 }
+CARRIED = 0.7
 PERSON_FLAGS = ("prompted", "painted", "accepted")
 SENTENCES = {
     "score": "the network is unsure whether the object is there",
@@ -125,30 +127,53 @@ def border_component(table: Table) -> Floats:
 
 
 def disagreement_component(table: Table) -> Floats:
-    """Give how far tracking back leads away from what is to be trusted, 0 where nothing of it is known.
+    """Give how likely a track has gone astray by what tracking back found, 0 where nothing of it is known.
 
     A check walks back over a span of frames from one mask, its origin (``checked_from``). Where a person settled the
-    origin, it is the `disagreement` itself. Where nobody did, the frames where the walk ends are to be trusted rather,
-    because tracking came from there: it is how much less a frame disagrees than one that tracking passed before it in
-    the same span. A track that changes to another object so shows on its first wrong frames.
+    origin, a frame is as doubtful as it disagrees. Where nobody did, the end of the walk is to be trusted rather,
+    because tracking came from there: if the walk does not get back to it, the track changed to something else within
+    the span, and the frames that agree with the origin are the wrong ones. They are as doubtful as they disagree less
+    than that end does. What tracking passed later comes from there, so it keeps `CARRIED` of that doubt up to the next
+    frame that a person settled.
     """
     component = np.zeros(len(table))
-    origin, place = table["checked_from"], table["frame"]
-    rows = np.flatnonzero(~np.isnan(table["disagreement"]) & ~np.isnan(origin))
-    found = np.clip(table["disagreement"], 0.0, 1.0)
     settled = _checked(table)
-    vouched = set(zip(table["object_id"][settled].tolist(), place[settled].tolist(), strict=True))
-    away = place[rows] - origin[rows]
-    keys = np.stack([table["object_id"][rows], origin[rows], np.sign(away)], axis=1)
-    spans, member = np.unique(keys, axis=0, return_inverse=True)
-    order = np.lexsort((-np.abs(away), member.ravel()))
-    bounds = np.searchsorted(member.ravel()[order], np.arange(len(spans) + 1))
-    for (object_id, start, _), low, high in zip(spans.tolist(), bounds[:-1], bounds[1:], strict=True):
-        own = rows[order[low:high]]
-        own_found = found[own]
-        trusted = (int(object_id), int(start)) in vouched
-        component[own] = own_found if trusted else np.maximum.accumulate(own_found) - own_found
+    found = np.clip(table["disagreement"], 0.0, 1.0)
+    origin = np.where(np.isnan(found), np.nan, table["checked_from"])
+    for object_id in np.unique(table["object_id"][~np.isnan(origin)]).tolist():
+        own = table.rows_of(object_id)
+        vouched = set(table["frame"][own[settled[own]]].tolist())
+        for step in (1, -1):
+            rows = own[table["walk"][own] == step][::step]
+            columns = (table["frame"], settled, origin, found)
+            component[rows] = _astray(step, vouched, *(column[rows].tolist() for column in columns))
     return component
+
+
+def _astray(
+    step: int,
+    vouched: Collection[int],
+    frames: Sequence[int],
+    settled: Sequence[bool],
+    origins: Sequence[float],
+    found: Sequence[float],
+) -> list[float]:
+    """`disagreement_component` of the frames that were tracked in one direction, in the order of tracking."""
+    result = []
+    lost = end = 0.0
+    before, span = frames[0] if frames else 0, math.nan
+    for frame, sure, origin, disagrees in zip(frames, settled, origins, found, strict=True):
+        if sure or frame != before + step:
+            lost, end, span = 0.0, 0.0, math.nan
+        if origin != span:
+            # The span before is passed: what it said of its far end holds from here on.
+            lost, end = 1 - (1 - lost) * (1 - end), 0.0
+            if not (sure or math.isnan(origin) or origin in vouched):
+                end = disagrees
+        doubtful = 0.0 if sure or math.isnan(origin) else disagrees if origin in vouched else max(0.0, end - disagrees)
+        result.append(1 - (1 - doubtful) * (1 - CARRIED * lost))
+        before, span = frame, origin
+    return result
 
 
 def disagreement(forward: npt.NDArray[np.bool_], backward: npt.NDArray[np.bool_]) -> float:
