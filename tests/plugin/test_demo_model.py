@@ -2,48 +2,13 @@
 
 from __future__ import annotations
 
-import time
-
 import numpy as np
 import tifffile
 
 from napari_sam2_video.types import ModelSettings, TrackSettings
+from tests.plugin.probe import Probe
 
 MOST_WORK_SECONDS = 0.25
-
-
-class Probe:
-    """A timer of 10 ms on the main thread: the longest it was late, and the most the main thread worked meanwhile."""
-
-    def __init__(self):
-        from qtpy.QtCore import QTimer
-
-        self.gaps: list[tuple[float, float]] = []
-        self._last = None
-        self._timer = QTimer()
-        self._timer.setInterval(10)
-        self._timer.timeout.connect(self._tick)
-
-    def _tick(self):
-        now = time.perf_counter(), time.thread_time()
-        if self._last is not None:
-            self.gaps.append((now[0] - self._last[0], now[1] - self._last[1]))
-        self._last = now
-
-    def __enter__(self):
-        self._timer.start()
-        return self
-
-    def __exit__(self, *_):
-        self._timer.stop()
-
-    @property
-    def longest(self) -> float:
-        return max(wall for wall, _ in self.gaps)
-
-    @property
-    def busiest(self) -> float:
-        return max(cpu for _, cpu in self.gaps)
 
 
 def agreement(mask, truth):
@@ -71,7 +36,7 @@ def test_from_the_sample_to_a_tiff_and_a_video(bench, tmp_path, record_property)
         here.idle()
     record_property("longest_gap_ms", round(1000 * probe.longest))
     record_property("busiest_gap_ms", round(1000 * probe.busiest))
-    print(f"main thread: longest gap {1000 * probe.longest:.0f} ms, most work {1000 * probe.busiest:.0f} ms")
+    print(probe.told("a preview and a run"))
     # Work of the main thread itself, which other processes on the machine do not change.
     assert probe.busiest < MOST_WORK_SECONDS
     assert here.errors() == []

@@ -32,7 +32,7 @@ def test_each_plot_is_shown_at_the_width_of_the_widget(measured):
         assert panel.picture.drawn_at().width() == pytest.approx(panel.picture.width(), abs=2)
         assert panel.picture.height() > 100
         assert panel.tracks_button.mapTo(panel, QPoint()).y() >= panel.picture.geometry().bottom()
-    assert "1 object, 8 measurements, lengths in px" in panel.outcome.text()
+    assert "1 object, 8 measurements, lengths in px" in panel.errand.outcome.text()
 
 
 def test_tracks_follow_the_object_in_the_world(measured):
@@ -68,14 +68,14 @@ def test_measuring_can_be_cancelled(at_work, monkeypatch):
     session, whole = at_work.session, at_work.session.result()
 
     def slow(frame):
-        panel._job.stop()
+        panel.errand.stop()
         return whole.labels(frame)
 
     monkeypatch.setattr(session, "result", lambda: whole.__class__(whole.n_frames, whole.shape_yx, slow, whole.objects))
     at_work.widget.sections["measurements"].set_expanded(True)
     at_work.press(panel.measure_button)
     at_work.idle()
-    assert "cancelled" in panel.outcome.text()
+    assert "cancelled" in panel.errand.outcome.text()
     assert not panel.tracks_button.isEnabled()
     assert panel.measure_button.isEnabled()
     assert at_work.errors() == []
@@ -89,9 +89,10 @@ def test_a_parent_that_comes_after_its_daughter_is_said(at_work):
     session.paint(5, (0, 0), np.full((2, 2), mother))
     session.edit_object(1, parent=mother, parent_frame=3)
     at_work.widget.sections["measurements"].set_expanded(True)
-    at_work.press(at_work.widget.measurements.measure_button)
+    panel = at_work.widget.measurements
+    at_work.press(panel.measure_button)
     at_work.idle()
-    assert "Object 2 is first seen on frame 5, not before its daughter 1" in at_work.widget.measurements.outcome.text()
+    assert "Object 2 is first seen on frame 5, not before its daughter 1" in panel.errand.outcome.text()
 
 
 def test_a_session_that_walks_another_axis_says_why_it_has_no_tracks_layer(bench):
@@ -107,5 +108,5 @@ def test_a_session_that_walks_another_axis_says_why_it_has_no_tracks_layer(bench
     here.press(panel.measure_button)
     here.idle()
     here.press(panel.tracks_button)
-    assert "runs along the first axis" in panel.outcome.text()
+    assert "runs along the first axis" in panel.errand.outcome.text()
     assert TRACKS_NAME not in here.viewer.layers

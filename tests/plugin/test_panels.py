@@ -1,62 +1,10 @@
 from __future__ import annotations
 
-import dataclasses
-
 import numpy as np
-import pytest
 
 from napari_sam2_video.devices import DeviceReport
-from napari_sam2_video.models import catalogue
 from napari_sam2_video.plugin.timeline import TimelineRow, colors_of, narrowed
 from tests.plugin.conftest import N_FRAMES, make_frames
-
-
-@pytest.fixture
-def entry(published, monkeypatch):
-    """A model of the catalogue that a server on this machine publishes."""
-    published.content = bytes(range(256)) * 8000
-    made = dataclasses.replace(
-        catalogue.CATALOGUE["tiny"],
-        url=f"{published.base_url}/model.pt",
-        file_name="model.pt",
-        size=len(published.content),
-        sha256=published.sha256,
-    )
-    monkeypatch.setitem(catalogue.CATALOGUE, "tiny", made)
-    return made
-
-
-def choose(panel, name):
-    panel.model_box.setCurrentIndex(panel.model_box.findData(name))
-
-
-def test_a_model_is_downloaded_with_progress_and_is_ready_then(bench, entry, own_model_folder):
-    here = bench(make_frames())
-    panel = here.widget.model
-    here.widget.sections["model"].set_expanded(True)
-    here.idle()
-    choose(panel, "tiny")
-    assert "to download" in panel.model_box.currentText()
-    assert "not downloaded" in panel.missing() or here.controller.session_options
-    here.press(panel.download_button)
-    here.idle()
-    assert (own_model_folder / "model.pt").stat().st_size == entry.size
-    assert "ready" in panel.model_box.currentText()
-    assert panel.download_button.isHidden() or not panel._download_row.isVisible()
-    assert here.errors() == []
-
-
-def test_a_download_that_fails_says_so_and_can_be_tried_again(bench, entry, published):
-    here = bench(make_frames())
-    panel = here.widget.model
-    here.widget.sections["model"].set_expanded(True)
-    here.idle()
-    choose(panel, "tiny")
-    published.status = 404
-    here.press(panel.download_button)
-    here.idle()
-    assert len(here.errors()) == 1
-    assert panel.download_button.isEnabled()
 
 
 def test_a_gpu_that_torch_cannot_use_is_told_with_the_remedy(bench):
@@ -64,6 +12,30 @@ def test_a_gpu_that_torch_cannot_use_is_told_with_the_remedy(bench):
     here.widget.model._on_devices(DeviceReport(("cpu",), ("Processor",), "2.9", "Run: pip install the other torch"))
     assert "pip install" in here.widget.model.advice.text()
     assert here.widget.model.device_box.count() == 2
+
+
+def test_what_a_checkpoint_does_not_say_is_told_in_the_panel_and_beside_it(bench, tmp_path):
+    import torch
+
+    from napari_sam2_video.models.presets import DEMO
+    from napari_sam2_video.models.shapes import expected_shapes
+
+    path = tmp_path / "mine.pt"
+    torch.save({"model": {name: torch.zeros(shape) for name, shape in expected_shapes(DEMO).items()}}, path)
+    here = bench(make_frames(), fake=False)
+    panel = here.widget.model
+    panel.choose_file(str(path))
+    here.start()
+    assert panel.warning.text() == ""
+    here.click(20, 20)
+    here.idle()
+    assert here.errors() == []
+    sentence = panel.warning.text()
+    assert sentence.startswith("mine.pt does not tell the image size")
+    assert here.told.count(("info", sentence)) == 1
+    panel.size_box.setCurrentIndex(panel.size_box.findData(256))
+    here.idle()
+    assert panel.warning.text() == ""
 
 
 def test_settings_of_the_run(at_work):

@@ -42,7 +42,7 @@ def test_specks_go_and_painted_frames_stay(speckled):
     assert speckled.errors() == []
     assert not masks.object_mask(2, 1)[60, 70]
     assert masks.object_mask(5, 1)[60, 70]
-    assert panel.outcome.text() == "1 mask changed. Undo takes it back."
+    assert panel.errand.outcome.text() == "1 mask changed. Undo takes it back."
     speckled.controller.undo()
     speckled.idle()
     assert masks.object_mask(2, 1)[60, 70]
@@ -54,7 +54,7 @@ def test_nothing_to_tidy_is_said(speckled):
     panel.fill_box.setChecked(True)
     speckled.press(panel.tidy_button)
     speckled.idle()
-    assert panel.outcome.text() == "No mask changed."
+    assert panel.errand.outcome.text() == "No mask changed."
 
 
 def test_choices_are_the_settings_that_are_recorded(speckled):

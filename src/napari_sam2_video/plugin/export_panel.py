@@ -11,23 +11,21 @@ from qtpy.QtWidgets import (
     QFormLayout,
     QLineEdit,
     QMessageBox,
-    QProgressBar,
-    QVBoxLayout,
     QWidget,
 )
 
-from napari_sam2_video.errors import ExportError, TargetExistsError
-from napari_sam2_video.plugin.ui import button, fill, narrow, note, row, set_note
-from napari_sam2_video.plugin.worker import Job
+from napari_sam2_video.errors import TargetExistsError
+from napari_sam2_video.plugin.errand import Errand
+from napari_sam2_video.plugin.ui import NO_SESSION, allow, button, fill, narrow, note, row, set_note, stack
 
 if TYPE_CHECKING:
     from napari_sam2_video.errors import Sam2VideoError
     from napari_sam2_video.export.job import ExportFormat, ExportReport
     from napari_sam2_video.plugin.controller import Controller
+    from napari_sam2_video.plugin.errand import Told
 
 
-class _Cancelled(ExportError):
-    """The person cancelled the export."""
+UNDER_WAY = "An export is under way."
 
 
 class ExportPanel(QWidget):
@@ -36,7 +34,6 @@ class ExportPanel(QWidget):
     def __init__(self, controller: Controller) -> None:
         super().__init__()
         self._controller = controller
-        self._job: Job | None = None
         self._fields: dict[str, QLineEdit] = {}
         self.format_box = narrow(QComboBox())
         self.about = note()
@@ -44,19 +41,12 @@ class ExportPanel(QWidget):
         self._form = QFormLayout(self.options)
         self._form.setContentsMargins(0, 0, 0, 0)
         self.export_button = button("Export…", self.choose_target, "Choose a file or a folder and write it.")
-        self.cancel_button = button("Cancel", self.cancel, "Stop writing; nothing is left behind.")
-        self.bar = QProgressBar()
-        self.outcome = note()
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(6, 0, 2, 6)
-        buttons = row(self.export_button, self.cancel_button, stretch=0)
-        for widget in (self.format_box, self.about, self.options, buttons):
-            layout.addWidget(widget)
-        layout.addWidget(self.bar)
-        layout.addWidget(self.outcome)
+        self.errand = Errand(controller, "Cancel", "Stop writing; nothing is left behind.")
+        buttons = row(self.export_button, self.errand.stop_button, stretch=0)
+        stack(self, self.format_box, self.about, self.options, buttons, self.errand.bar, self.errand.outcome)
         self._offered = False
         self.format_box.currentIndexChanged.connect(self._on_format)
-        for signal in (controller.session_changed, controller.run_changed):
+        for signal in (controller.session_changed, controller.run_changed, self.errand.changed):
             signal.connect(self.update_state)
         self.update_state()
 
@@ -111,63 +101,37 @@ class ExportPanel(QWidget):
     def export(self, target: Path, *, overwrite: bool = False) -> None:
         """Write the result in the background."""
         chosen, session = self.format, self._controller.session
-        if chosen is None or session is None or self._job is not None:
+        if chosen is None or session is None:
             return
         options = {name: field.text() for name, field in self._fields.items() if field.text().strip()}
 
-        def work(job: Job) -> ExportReport:
+        def work(told: Told) -> ExportReport:
             from napari_sam2_video.export.registry import export
 
-            def told(done: int, total: int) -> None:
-                if job.stopping():
-                    raise _Cancelled("The export was cancelled; nothing was written.")
-                job.report((done, total))
+            return export(session.result(), target, format=chosen.name, overwrite=overwrite, progress=told, **options)
 
-            return export(
-                session.result(), target, format=chosen.name, overwrite=overwrite, progress=told, **options
-            )
-
-        def failed(error: Sam2VideoError) -> None:
-            self._failed(error, target)
-
-        self._job = Job(
-            "exporting", work, done=self._done, failed=failed, reported=self._progressed, finished=self._finished,
-        )  # fmt: skip
-        self._controller.runner.submit(self._job, "files")
-        set_note(self.outcome, f"Writing {target.name}…")
-        self.update_state()
-
-    def cancel(self) -> None:
-        """Stop writing."""
-        if self._job is not None:
-            self._job.stop()
-
-    def _progressed(self, value: tuple[int, int]) -> None:
-        done, total = value
-        self.bar.setRange(0, total)
-        self.bar.setValue(done)
+        self.errand.begin(
+            "exporting",
+            work,
+            done=self._done,
+            failed=lambda error: self._failed(error, target),
+            said=f"Writing {target.name}…",
+            stopped="The export was cancelled; nothing was written.",
+        )
 
     def _done(self, report: ExportReport) -> None:
-        set_note(self.outcome, " ".join([f"Written: {report.path}.", *report.notes]))
+        set_note(self.errand.outcome, " ".join([f"Written: {report.path}.", *report.notes]))
         self._controller.told.emit("info", f"Written: {report.path}.")
 
     def _failed(self, error: Sam2VideoError, target: Path) -> None:
-        set_note(self.outcome, str(error))
-        if isinstance(error, TargetExistsError):
-            self._finished()
-            answer = QMessageBox.question(self, "Replace it?", f"{target} exists. Replace it?")
-            if answer == QMessageBox.StandardButton.Yes:
-                self.export(target, overwrite=True)
-        elif not isinstance(error, _Cancelled):
+        if not isinstance(error, TargetExistsError):
             self._controller.error(error)
-
-    def _finished(self) -> None:
-        self._job = None
-        self.update_state()
+            return
+        answer = QMessageBox.question(self, "Replace it?", f"{target} exists. Replace it?")
+        if answer == QMessageBox.StandardButton.Yes:
+            self.export(target, overwrite=True)
 
     def update_state(self) -> None:
         """Enable what can be done now."""
-        writing = self._job is not None
-        self.export_button.setEnabled(self._controller.session is not None and not writing)
-        self.cancel_button.setVisible(writing)
-        self.bar.setVisible(writing)
+        session = self._controller.session
+        allow(self.export_button, NO_SESSION if session is None else UNDER_WAY if self.errand.working else "")

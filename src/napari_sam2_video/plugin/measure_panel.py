@@ -7,17 +7,16 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from qtpy.QtCore import QPoint, QRect, QSize, Qt
 from qtpy.QtGui import QImage, QPainter, QPixmap
-from qtpy.QtWidgets import QComboBox, QProgressBar, QSizePolicy, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QComboBox, QSizePolicy, QWidget
 
-from napari_sam2_video.errors import ExportError, SessionError
+from napari_sam2_video.errors import SessionError
+from napari_sam2_video.plugin.errand import Errand
 from napari_sam2_video.plugin.layers import transform_of
-from napari_sam2_video.plugin.ui import button, fill, narrow, note, row, set_note
-from napari_sam2_video.plugin.worker import Job
+from napari_sam2_video.plugin.ui import NO_SESSION, allow, button, fill, narrow, row, set_note, stack
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from napari_sam2_video.errors import Sam2VideoError
     from napari_sam2_video.masks.table import Table
     from napari_sam2_video.masks.tracks import Tracks
     from napari_sam2_video.plugin.controller import Controller
@@ -25,15 +24,12 @@ if TYPE_CHECKING:
     from napari_sam2_video.session import Session
 
 TRACKS_NAME = "SAM 2 tracks"
+UNDER_WAY = "Measuring is under way."
 DOCK_NAME = "SAM 2 measurements"
 KINDS = [("Area", "plot-areas"), ("Trajectories", "plot-trajectories"), ("Mean squared displacement", "plot-msd")]
 FILLING = QSize(340, 230)
 LARGE_PIXELS = 1500
 SMALL_PIXELS, SMALL_INCHES = 900, (4.4, 3.4)
-
-
-class _Cancelled(ExportError):
-    """The person cancelled the measurement."""
 
 
 class Measured(NamedTuple):
@@ -103,55 +99,35 @@ class MeasurePanel(QWidget):
     def __init__(self, controller: Controller) -> None:
         super().__init__()
         self._controller = controller
-        self._job: Job | None = None
         self._measured: Measured | None = None
         self._dock: Any = None
         self.kind_box = narrow(QComboBox())
         fill(self.kind_box, KINDS)
         self.measure_button = button("Measure", self.measure, "Measure all objects and plot the chosen figure.")
-        self.cancel_button = button("Cancel", self.cancel, "Stop measuring.")
+        self.errand = Errand(controller, "Cancel", "Stop measuring.")
         self.tracks_button = button("Tracks layer", self.show_tracks, "Show where each object went as a Tracks layer.")
         self.larger_button = button("Larger", self.show_larger, "Show the plot in a dock of its own.")
-        self.bar = QProgressBar()
         self.picture = Picture()
-        self.outcome = note()
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(6, 0, 2, 6)
-        layout.addWidget(row(self.kind_box, self.measure_button, self.cancel_button, stretch=0))
-        layout.addWidget(self.bar)
-        layout.addWidget(self.picture)
-        layout.addWidget(row(self.tracks_button, self.larger_button))
-        layout.addWidget(self.outcome)
+        work = row(self.kind_box, self.measure_button, self.errand.stop_button, stretch=0)
+        found = row(self.tracks_button, self.larger_button)
+        stack(self, work, self.errand.bar, self.picture, found, self.errand.outcome)
         controller.session_changed.connect(self._on_session)
         controller.run_changed.connect(self.update_state)
+        self.errand.changed.connect(self.update_state)
         controller.at_close(self._close_dock)
         self.update_state()
 
     def measure(self) -> None:
         """Measure in the background and show the chosen plot."""
         session, kind = self._controller.session, self.kind_box.currentData()
-        if session is None or self._job is not None:
+        if session is None:
             return
-
-        def work(job: Job) -> Measured:
-            def told(done: int, total: int) -> None:
-                if job.stopping():
-                    raise _Cancelled("The measurement was cancelled.")
-                job.report((done, total))
-
-            return measured(session, kind, told)
-
-        self._job = Job(
-            "measuring", work, done=self._done, failed=self._failed, reported=self._progressed,
-            finished=self._finished,
-        )  # fmt: skip
-        self._controller.runner.submit(self._job, "files")
-        self.update_state()
-
-    def cancel(self) -> None:
-        """Stop measuring."""
-        if self._job is not None:
-            self._job.stop()
+        self.errand.begin(
+            "measuring",
+            lambda told: measured(session, kind, told),
+            done=self._done,
+            stopped="The measurement was cancelled.",
+        )
 
     def show_tracks(self) -> None:
         """Add a Tracks layer of what was measured, in place of an earlier one."""
@@ -160,7 +136,8 @@ class MeasurePanel(QWidget):
             return
         geometry = controller.geometry
         if geometry.walk != 0 or geometry.ndim not in (3, 4):
-            set_note(self.outcome, "A Tracks layer runs along the first axis, and this session walks another one.")
+            text = "A Tracks layer runs along the first axis, and this session walks another one."
+            set_note(self.errand.outcome, text)
             return
         from napari.layers import Tracks as TracksLayer
 
@@ -168,7 +145,7 @@ class MeasurePanel(QWidget):
             controller.viewer.layers.remove(TRACKS_NAME)
         data = in_layer(found.tracks, geometry)
         if not len(data):
-            set_note(self.outcome, "No object has a pixel, so there is no track to show.")
+            set_note(self.errand.outcome, "No object has a pixel, so there is no track to show.")
             return
         place = transform_of(controller.image)
         layer = TracksLayer(
@@ -193,43 +170,28 @@ class MeasurePanel(QWidget):
             except (LookupError, RuntimeError):
                 return
 
-    def _progressed(self, value: tuple[int, int]) -> None:
-        done, total = value
-        self.bar.setRange(0, total)
-        self.bar.setValue(done)
-
     def _done(self, found: Measured) -> None:
         self._measured = found
         self.picture.show_pixels(found.small)
         count, unit = len(found.table.object_ids()), found.table.calibration.length_unit
         objects = "1 object" if count == 1 else f"{count} objects"
         told = f"{objects}, {len(found.table)} measurements, lengths in {unit}."
-        set_note(self.outcome, f"{told} Export them as Measurements. {found.problem}".strip())
-
-    def _failed(self, error: Sam2VideoError) -> None:
-        set_note(self.outcome, str(error))
-        if not isinstance(error, _Cancelled):
-            self._controller.error(error)
-
-    def _finished(self) -> None:
-        self._job = None
-        self.update_state()
+        set_note(self.errand.outcome, f"{told} Export them as Measurements. {found.problem}".strip())
 
     def _on_session(self) -> None:
         self._measured = None
-        set_note(self.outcome, "")
+        set_note(self.errand.outcome, "")
         self._close_dock()
         self.update_state()
 
     def update_state(self) -> None:
         """Enable what can be done now."""
-        working, known = self._job is not None, self._measured is not None
-        self.measure_button.setEnabled(self._controller.session is not None and not working)
-        self.cancel_button.setVisible(working)
-        self.bar.setVisible(working)
+        known = self._measured is not None
+        session = self._controller.session
+        allow(self.measure_button, NO_SESSION if session is None else UNDER_WAY if self.errand.working else "")
         self.picture.setVisible(known)
-        self.tracks_button.setEnabled(known)
-        self.larger_button.setEnabled(known)
+        allow(self.tracks_button, "" if known else "Measure first.")
+        allow(self.larger_button, "" if known else "Measure first.")
 
 
 def measured(session: Session, kind: str, told: Any) -> Measured:

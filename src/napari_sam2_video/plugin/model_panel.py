@@ -6,10 +6,22 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtWidgets import QComboBox, QFileDialog, QFormLayout, QProgressBar, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QComboBox, QFileDialog, QProgressBar, QWidget
 
 from napari_sam2_video.plugin.settings import read_settings
-from napari_sam2_video.plugin.ui import button, fill, narrow, note, row, set_note
+from napari_sam2_video.plugin.ui import (
+    IN_A_RUN,
+    NO_SESSION,
+    allow,
+    button,
+    fill,
+    form,
+    narrow,
+    note,
+    row,
+    set_note,
+    stack,
+)
 from napari_sam2_video.plugin.worker import Job
 from napari_sam2_video.types import ModelSettings
 
@@ -43,6 +55,7 @@ class ModelPanel(QWidget):
         self.precision_box.setToolTip("Arithmetic of the network; bf16 is faster on most GPUs.")
         self.size_box.setToolTip("Side of the image that the network sees; smaller is faster and coarser.")
         self.about = note()
+        self.warning = note()
         self.advice = note()
         self.budget = note()
         self.download_button = button("Download", self.download, "Fetch the weights of this model.")
@@ -53,17 +66,14 @@ class ModelPanel(QWidget):
         self.estimate_button = button(
             "Estimate this run", self.estimate, "Measure one frame, and say what a run over the recording will need."
         )
-        form = QFormLayout()
-        form.setContentsMargins(0, 0, 0, 0)
-        form.addRow("Model", self.model_box)
-        form.addRow("Device", self.device_box)
-        form.addRow("Precision", self.precision_box)
-        form.addRow("Image size", self.size_box)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(6, 0, 2, 6)
-        layout.addLayout(form)
-        for widget in (self.about, self._download_row, self.advice, self.estimate_button, self.budget):
-            layout.addWidget(widget)
+        choices = form(
+            ("Model", self.model_box),
+            ("Device", self.device_box),
+            ("Precision", self.precision_box),
+            ("Image size", self.size_box),
+        )
+        notes = (self.about, self.warning, self._download_row, self.advice)
+        stack(self, choices, *notes, self.estimate_button, self.budget)
         fill(self.precision_box, list(PRECISIONS), "auto")
         self.update_models()
         self._offer_devices()
@@ -72,6 +82,8 @@ class ModelPanel(QWidget):
             box.currentIndexChanged.connect(self._apply)
         controller.session_changed.connect(self._on_session)
         controller.run_changed.connect(self._enable)
+        for signal in (controller.preview_changed, controller.run_changed):
+            signal.connect(self._tell_notes)
         self._describe()
 
     # Models
@@ -253,7 +265,7 @@ class ModelPanel(QWidget):
             Job(
                 "measuring a frame", work,
                 done=lambda text: set_note(self.budget, text), failed=self._on_estimate_failed,
-                finished=self._enable, key="budget",
+                finished=self._describe, key="budget",
             )
         )  # fmt: skip
 
@@ -273,12 +285,20 @@ class ModelPanel(QWidget):
         set_note(self.budget, "")
         self._describe()
 
+    def _tell_notes(self) -> None:
+        """Say what the loaded network has to say, once also outside this panel, which may be folded away."""
+        session = self._controller.session
+        text = " ".join(session.model_notes) if session is not None else ""
+        if text and text != self.warning.text():
+            self._controller.told.emit("info", text)
+        set_note(self.warning, text)
+
     def _enable(self) -> None:
         run = self._controller.run
         running = run is not None and run.running
         for box in (self.model_box, self.device_box, self.precision_box, self.size_box):
             box.setEnabled(not running)
-        self.estimate_button.setEnabled(self._controller.session is not None and not running)
+        allow(self.estimate_button, NO_SESSION if self._controller.session is None else IN_A_RUN if running else "")
 
     def _describe(self) -> None:
         from napari_sam2_video.models.catalogue import is_downloaded
@@ -294,4 +314,5 @@ class ModelPanel(QWidget):
         else:
             text = f"{entry.note[:1].upper()}{entry.note[1:]}."
             set_note(self.about, f"{text} Licence {entry.licence}.")
+        self._tell_notes()
         self._enable()

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtWidgets import QComboBox, QFormLayout, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QComboBox, QWidget
 
 from napari_sam2_video.plugin.layers import axes_are_told, level_zero, show_position
 from napari_sam2_video.plugin.source import PERCENTILE, Choices, default_choices, shown_window
-from napari_sam2_video.plugin.ui import choose, fill, narrow, note, set_note
+from napari_sam2_video.plugin.ui import choose, fill, form, narrow, note, set_note, stack
 
 if TYPE_CHECKING:
     from napari.layers import Image
@@ -35,18 +35,13 @@ class RecordingPanel(QWidget):
         self.window_box.setToolTip("Raw values between these limits are what the model sees, alike on every frame.")
         self.about = note()
         self.warning = note()
-        form = QFormLayout()
-        form.setContentsMargins(0, 0, 0, 0)
-        form.addRow("Image", self.layer_box)
-        form.addRow("Frames along", self.axis_box)
-        form.addRow("Channel", self.channel_box)
-        form.addRow("Contrast", self.window_box)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(6, 0, 2, 6)
-        layout.addLayout(form)
-        layout.addWidget(self.about)
-        layout.addWidget(self.warning)
-        self._form = form
+        self._form = form(
+            ("Image", self.layer_box),
+            ("Frames along", self.axis_box),
+            ("Channel", self.channel_box),
+            ("Contrast", self.window_box),
+        )
+        stack(self, self._form, self.about, self.warning)
         self.layer_box.currentIndexChanged.connect(self._on_layer)
         self.axis_box.currentIndexChanged.connect(lambda *_: self._describe())
         self.channel_box.currentIndexChanged.connect(self._on_channel)

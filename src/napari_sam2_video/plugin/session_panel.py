@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from qtpy.QtWidgets import QFileDialog, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QFileDialog, QWidget
 
-from napari_sam2_video.plugin.ui import button, note, row, set_note
+from napari_sam2_video.plugin.ui import NO_SESSION, allow, button, note, row, set_note, stack
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,12 +30,8 @@ class SessionPanel(QWidget):
         self.undo_button = button("Undo", controller.undo, "Take back the last change (Ctrl+Z).")
         self.redo_button = button("Redo", controller.redo, "Make it again (Ctrl+Shift+Z).")
         self.last = note()
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(6, 0, 2, 6)
-        layout.addWidget(self.about)
-        layout.addWidget(row(self.undo_button, self.redo_button))
-        layout.addWidget(self.last)
-        layout.addWidget(row(self.open_button, self.close_button))
+        history, doors = row(self.undo_button, self.redo_button), row(self.open_button, self.close_button)
+        stack(self, self.about, history, self.last, doors)
         controller.session_changed.connect(self.update_state)
         controller.changed.connect(self.update_state)
         controller.run_changed.connect(self.update_state)
@@ -63,7 +59,7 @@ class SessionPanel(QWidget):
         session = self._controller.session
         run = self._controller.run
         running = run is not None and run.running
-        self.close_button.setEnabled(session is not None)
+        allow(self.close_button, NO_SESSION if session is None else "")
         undo = session.can_undo if session is not None else None
         redo = session.can_redo if session is not None else None
         self.undo_button.setEnabled(bool(undo) and not running)

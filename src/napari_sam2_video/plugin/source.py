@@ -153,7 +153,5 @@ def view_of(recording: Recording, choices: Choices) -> ViewSettings:
     from napari_sam2_video.frames.view import default_view
 
     window = choices.window if isinstance(choices.window, ContrastWindow) else None
-    settings = default_view(
-        recording, axis=choices.axis, fixed=choices.fixed, channel=choices.channel, window=window
-    )
+    settings = default_view(recording, axis=choices.axis, fixed=choices.fixed, channel=choices.channel, window=window)
     return replace(settings, fixed=dict(settings.fixed))

@@ -4,23 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtWidgets import QCheckBox, QComboBox, QFormLayout, QProgressBar, QSpinBox, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QCheckBox, QComboBox, QSpinBox, QWidget
 
-from napari_sam2_video.errors import SessionError
-from napari_sam2_video.plugin.ui import button, fill, narrow, note, row, set_note
-from napari_sam2_video.plugin.worker import Job
+from napari_sam2_video.plugin.errand import Errand
+from napari_sam2_video.plugin.ui import IN_A_RUN, NO_SESSION, allow, button, fill, form, narrow, row, set_note, stack
 
 if TYPE_CHECKING:
-    from napari_sam2_video.errors import Sam2VideoError
     from napari_sam2_video.masks.clean import CleanSettings
     from napari_sam2_video.plugin.controller import Controller
 
 LARGEST_PART = 1_000_000
 ALL, ACTIVE = "all", "active"
-
-
-class _Cancelled(SessionError):
-    """The person stopped tidying."""
 
 
 class TidyPanel(QWidget):
@@ -29,7 +23,6 @@ class TidyPanel(QWidget):
     def __init__(self, controller: Controller) -> None:
         super().__init__()
         self._controller = controller
-        self._job: Job | None = None
         self.smooth_box = narrow(QComboBox())
         fill(self.smooth_box, [("no", 1), ("over 3 frames", 3), ("over 5 frames", 5)])
         self.fill_box = QCheckBox("Fill holes")
@@ -41,21 +34,12 @@ class TidyPanel(QWidget):
         self.objects_box = narrow(QComboBox())
         fill(self.objects_box, [("All objects that are not locked", ALL), ("The chosen object", ACTIVE)])
         self.tidy_button = button("Tidy masks", self.tidy, "Painted and accepted frames stay as they are.")
-        self.cancel_button = button("Stop", self.cancel, "Stop; undo takes back what was tidied.")
-        self.bar = QProgressBar()
-        self.outcome = note()
-        form = QFormLayout()
-        form.setContentsMargins(0, 0, 0, 0)
-        form.addRow("Smooth", self.smooth_box)
-        form.addRow("Drop parts below", self.part_box)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(6, 0, 2, 6)
-        layout.addLayout(form)
-        for widget in (self.fill_box, self.largest_box, self.objects_box, row(self.tidy_button, self.cancel_button)):
-            layout.addWidget(widget)
-        layout.addWidget(self.bar)
-        layout.addWidget(self.outcome)
-        for signal in (controller.session_changed, controller.run_changed):
+        self.errand = Errand(controller, "Stop", "Stop; undo takes back what was tidied.")
+        steps = form(("Smooth", self.smooth_box), ("Drop parts below", self.part_box))
+        buttons = row(self.tidy_button, self.errand.stop_button)
+        choices = (steps, self.fill_box, self.largest_box, self.objects_box)
+        stack(self, *choices, buttons, self.errand.bar, self.errand.outcome)
+        for signal in (controller.session_changed, controller.run_changed, self.errand.changed):
             signal.connect(self.update_state)
         self.smooth_box.currentIndexChanged.connect(self.update_state)
         self.part_box.valueChanged.connect(self.update_state)
@@ -77,51 +61,23 @@ class TidyPanel(QWidget):
     def tidy(self) -> None:
         """Tidy in the background."""
         session = self._controller.session
-        if session is None or self._job is not None:
+        if session is None:
             return
         settings = self.choices()
         chosen = [self._controller.active] if self.objects_box.currentData() == ACTIVE else None
-
-        def work(job: Job) -> int:
-            def told(done: int, total: int) -> None:
-                if job.stopping():
-                    raise _Cancelled("Tidying was stopped; undo takes back what was tidied.")
-                job.report((done, total))
-
-            return session.tidy(settings, chosen, progress=told)
-
-        self._job = Job(
-            "tidying", work, done=self._done, failed=self._failed, reported=self._progressed, finished=self._finished
+        self.errand.begin(
+            "tidying",
+            lambda told: session.tidy(settings, chosen, progress=told),
+            done=self._done,
+            stopped="Tidying was stopped; undo takes back what was tidied.",
         )
-        self._controller.runner.submit(self._job, "files")
-        self.update_state()
-
-    def cancel(self) -> None:
-        """Stop tidying."""
-        if self._job is not None:
-            self._job.stop()
-
-    def _progressed(self, value: tuple[int, int]) -> None:
-        done, total = value
-        self.bar.setRange(0, total)
-        self.bar.setValue(done)
 
     def _done(self, changed: int) -> None:
         masks = {0: "No mask", 1: "1 mask"}.get(changed, f"{changed} masks")
-        set_note(self.outcome, f"{masks} changed." + (" Undo takes it back." if changed else ""))
-
-    def _failed(self, error: Sam2VideoError) -> None:
-        set_note(self.outcome, str(error))
-        if not isinstance(error, _Cancelled):
-            self._controller.error(error)
-
-    def _finished(self) -> None:
-        self._job = None
-        self.update_state()
+        set_note(self.errand.outcome, f"{masks} changed." + (" Undo takes it back." if changed else ""))
 
     def update_state(self, *_: Any) -> None:
         """Enable what can be done now."""
-        working = self._job is not None
         chosen = (
             self.smooth_box.currentData() != 1
             or self.part_box.value() > 1
@@ -129,10 +85,10 @@ class TidyPanel(QWidget):
             or self.largest_box.isChecked()
         )
         run = self._controller.run
-        free = self._controller.session is not None and (run is None or not run.running) and not working
-        self.tidy_button.setEnabled(free and chosen)
-        self.tidy_button.setToolTip(
-            "Painted and accepted frames stay as they are." if chosen else "Choose at least one of the steps first."
-        )
-        self.cancel_button.setVisible(working)
-        self.bar.setVisible(working)
+        if self._controller.session is None:
+            reason = NO_SESSION
+        elif run is not None and run.running:
+            reason = IN_A_RUN
+        else:
+            reason = "" if chosen else "Choose at least one of the steps first."
+        allow(self.tidy_button, "Tidying is under way." if self.errand.working else reason)

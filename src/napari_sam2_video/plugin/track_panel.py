@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtWidgets import QComboBox, QFormLayout, QProgressBar, QSpinBox, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QComboBox, QProgressBar, QSpinBox, QVBoxLayout, QWidget
 
 from napari_sam2_video.plugin.tracking import CHECKING
-from napari_sam2_video.plugin.ui import DANGER, PRIMARY, button, fill, narrow, note, row, set_note
+from napari_sam2_video.plugin.ui import DANGER, PRIMARY, button, fill, form, narrow, note, row, set_note, stack
 from napari_sam2_video.types import TrackSettings
 
 if TYPE_CHECKING:
@@ -48,17 +48,14 @@ class TrackPanel(QWidget):
         self.in_button = button("In", lambda: self.first_spin.setValue(controller.frame), "Begin at the shown frame.")
         self.out_button = button("Out", lambda: self.last_spin.setValue(controller.frame), "End at the shown frame.")
         self._span = row(self.first_spin, self.in_button, self.last_spin, self.out_button)
-        form = QFormLayout()
-        form.setContentsMargins(0, 0, 0, 0)
-        form.addRow("Direction", self.direction_box)
-        form.addRow("Range", self.range_box)
-        form.addRow("Frames", self.count_spin)
-        form.addRow("From, to", self._span)
-        form.addRow("Objects", self.objects_box)
-        self._form = form
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(6, 0, 2, 6)
-        layout.addLayout(form)
+        self._form = form(
+            ("Direction", self.direction_box),
+            ("Range", self.range_box),
+            ("Frames", self.count_spin),
+            ("From, to", self._span),
+            ("Objects", self.objects_box),
+        )
+        stack(self, self._form)
         self.range_box.currentIndexChanged.connect(self._on_range)
         controller.session_changed.connect(self._on_session)
         self._on_range()

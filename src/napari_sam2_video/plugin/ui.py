@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtCore import Qt, Signal  # type: ignore[attr-defined]
 from qtpy.QtWidgets import (
     QComboBox,
+    QFormLayout,
     QFrame,
     QHBoxLayout,
     QLabel,
+    QLayout,
     QPushButton,
     QSizePolicy,
     QToolButton,
@@ -24,6 +26,9 @@ PRIMARY = "QPushButton { background: #1f6fb2; color: white; font-weight: bold; p
 QPushButton:hover { background: #2b82c9; } QPushButton:disabled { background: #5b6570; color: #c3c7cc; }"
 DANGER = "QPushButton { background: #b5432a; color: white; font-weight: bold; padding: 6px 10px; border-radius: 3px; }\
 QPushButton:hover { background: #c9543a; } QPushButton:disabled { background: #5b6570; color: #c3c7cc; }"
+TIP = "tip"
+NO_SESSION = "There is no session yet: it begins with the first object."
+IN_A_RUN = "Stop the run first."
 CHECKED = "QPushButton:checked { background: #1f6fb2; color: white; }"
 
 
@@ -76,11 +81,19 @@ def button(text: str, action: Callable[[], Any], tip: str = "", *, checkable: bo
     """A push button that calls `action` without arguments."""
     made = QPushButton(text)
     made.setToolTip(tip)
+    made.setProperty(TIP, tip)
     made.setCheckable(checkable)
     if checkable:
         made.setStyleSheet(CHECKED)
     made.clicked.connect(lambda *_: action())
     return made
+
+
+def allow(made: QPushButton, reason: str = "") -> None:
+    """Enable a button or, for a reason, disable it; its tooltip gives the reason below what it does."""
+    made.setEnabled(not reason)
+    tip = made.property(TIP)
+    made.setToolTip(f"{tip}\n{reason}" if reason else tip)
 
 
 def note(text: str = "") -> QLabel:
@@ -113,15 +126,25 @@ def row(*widgets: QWidget, stretch: int | None = None) -> QWidget:
     return holder
 
 
-def column(*widgets: QWidget) -> QWidget:
-    """Widgets below each other."""
-    holder = QWidget()
-    layout = QVBoxLayout(holder)
+def form(*rows: tuple[str, QWidget]) -> QFormLayout:
+    """Named fields below each other."""
+    made = QFormLayout()
+    made.setContentsMargins(0, 0, 0, 0)
+    for name, field in rows:
+        made.addRow(name, field)
+    return made
+
+
+def stack(panel: QWidget, *parts: QWidget | QLayout) -> None:
+    """Lay a panel out: its parts below each other."""
+    layout = QVBoxLayout(panel)
     layout.setContentsMargins(6, 0, 2, 6)
     layout.setSpacing(4)
-    for widget in widgets:
-        layout.addWidget(widget)
-    return holder
+    for part in parts:
+        if isinstance(part, QLayout):
+            layout.addLayout(part)
+        else:
+            layout.addWidget(part)
 
 
 def narrow(box: QComboBox) -> QComboBox:
