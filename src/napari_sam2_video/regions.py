@@ -72,3 +72,37 @@ def upright_box(corners_yx: npt.ArrayLike, *, tolerance: float = 0.5) -> tuple[f
         if min(abs(y - y0), abs(y - y1)) > tolerance or min(abs(x - x0), abs(x - x1)) > tolerance:
             return None
     return float(y0), float(x0), float(y1), float(x1)
+
+
+def border_band(inside: npt.NDArray[np.bool_], width: int) -> npt.NDArray[np.bool_]:
+    """Pixels along the border of a mask: `width` of them inside and one outside, counted in steps to a side.
+
+    Parameters
+    ----------
+    inside : ndarray of bool, shape (h, w)
+        The mask; what lies beyond the array is taken as outside.
+    width : int
+        How many pixels of the mask, at least 1.
+
+    Returns
+    -------
+    ndarray of bool, shape (h + 2, w + 2)
+        The band, with a margin of one pixel on each side.
+    """
+    padded = np.pad(inside.astype(bool), 1)
+    grown = ~_shrunk(~padded)
+    core = padded
+    for _ in range(width):
+        core = _shrunk(core)
+    band: npt.NDArray[np.bool_] = grown & ~core
+    return band
+
+
+def _shrunk(inside: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+    """Pixels whose four neighbours, as far as there are any, are inside as well as they."""
+    kept = inside.copy()
+    kept[1:] &= inside[:-1]
+    kept[:-1] &= inside[1:]
+    kept[:, 1:] &= inside[:, :-1]
+    kept[:, :-1] &= inside[:, 1:]
+    return kept

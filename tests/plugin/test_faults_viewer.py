@@ -180,6 +180,7 @@ def test_fault_42_more_than_255_objects_widen_the_layer(at_work):
     panel = at_work.widget.objects
     panel.seeds_box.setCurrentIndex(panel.seeds_box.findData(layer))
     at_work.press(panel.seeds_button)
+    at_work.idle()
     at_work.track()
     assert at_work.controller.masks.masks.data.dtype == np.uint16
     assert at_work.session.labels[0].max() == 300

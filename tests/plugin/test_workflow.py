@@ -67,7 +67,11 @@ def test_the_preview_follows_the_prompts(at_work):
     preview = at_work.controller.preview
     assert preview.preview is not None
     assert preview.preview.frame == 0
-    assert np.asarray(at_work.controller.masks.preview.data[0])[20, 20] == 1
+    shown = np.asarray(at_work.controller.masks.preview.data[0])
+    assert shown.any()
+    assert not shown[20, 20], "the outline hides what it surrounds"
+    assert shown[20, :20].any()
+    assert shown[20, 21:].any()
     at_work.controller.go_to(2)
     at_work.idle()
     assert preview.preview is None
@@ -121,6 +125,7 @@ def test_seeds_become_objects(at_work):
     panel = at_work.widget.objects
     panel.seeds_box.setCurrentIndex(panel.seeds_box.findData(layer))
     at_work.press(panel.seeds_button)
+    at_work.idle()
     assert [entry.id for entry in at_work.session.objects] == [1, 3, 9]
     (seed,) = at_work.session.prompts(9)
     assert seed.mask[45, 55]

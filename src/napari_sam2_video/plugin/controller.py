@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import threading
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QObject, QTimer
 
-from napari_sam2_video.plugin.figures import FigureKeeper, Figures
+from napari_sam2_video.plugin.arrivals import Arrivals
+from napari_sam2_video.plugin.figures import Figures
 from napari_sam2_video.plugin.history import travel
-from napari_sam2_video.plugin.layers import Geometry, axes_of, show_frame, shown_frame, unwrap
-from napari_sam2_video.plugin.mask_layers import MaskLayers
+from napari_sam2_video.plugin.layers import axes_of, show_frame, shown_frame, unwrap
 from napari_sam2_video.plugin.opening import Opener, add_recording
-from napari_sam2_video.plugin.previewing import LivePreview
-from napari_sam2_video.plugin.prompt_layers import PromptLayers
 from napari_sam2_video.plugin.settings import read_settings
 from napari_sam2_video.plugin.signals import Signals
 from napari_sam2_video.plugin.source import Choices, LayerSource
-from napari_sam2_video.plugin.tracking import TrackRun
-from napari_sam2_video.plugin.worker import Job, Runner
+from napari_sam2_video.plugin.topics import Topics
+from napari_sam2_video.plugin.worker import Runner
 from napari_sam2_video.types import ModelSettings
 
 if TYPE_CHECKING:
@@ -30,6 +27,14 @@ if TYPE_CHECKING:
 
     from napari_sam2_video.errors import Sam2VideoError
     from napari_sam2_video.frames.recording import Recording
+    from napari_sam2_video.plugin.figures import FigureKeeper
+    from napari_sam2_video.plugin.layers import Geometry
+    from napari_sam2_video.plugin.mask_layers import MaskLayers
+    from napari_sam2_video.plugin.previewing import LivePreview
+    from napari_sam2_video.plugin.prompt_layers import PromptLayers
+    from napari_sam2_video.plugin.shown import Shown
+    from napari_sam2_video.plugin.tracking import TrackRun
+    from napari_sam2_video.plugin.worker import Job
     from napari_sam2_video.session import Session
     from napari_sam2_video.types import CheckSettings, TrackSettings
 
@@ -43,22 +48,14 @@ class Controller(Signals):
         super().__init__(parent)
         self.viewer: Any = unwrap(viewer)
         self.runner = Runner(self)
-        self.session: Session | None = None
-        self.image: Image | None = None
-        self.geometry: Geometry | None = None
-        self.masks: MaskLayers | None = None
-        self.prompts: PromptLayers | None = None
-        self.preview: LivePreview | None = None
-        self.run: TrackRun | None = None
-        self.keeper: FigureKeeper | None = None
+        self._hold(None)
         self.active = 0
         self.frame = 0
         self.model_settings = ModelSettings()
         self.session_options: dict[str, Any] = {}
-        self.opening = False
         self._opener = Opener()
-        self._topics: set[str] = set()
-        self._topics_lock = threading.Lock()
+        self._arrivals = Arrivals(self.viewer, self.runner, self._opener, self.error, self)
+        self._topics = Topics()
         self._closed = False
         self.runner.ticked.connect(self.tell_changes)
         self._closers: list[Callable[[], Any]] = []
@@ -80,7 +77,7 @@ class Controller(Signals):
         """Make a session of an image layer in the background, then call `then`."""
         source = LayerSource.of(image, choices.axes)
         work = self._opener.making(source, choices, read_settings(), self.model_settings, self.session_options)
-        self._open("preparing the recording", work, lambda session: self.attach(session, image), then)
+        self._open("preparing the recording", work, lambda _: image, then)
 
     def open_session(self, folder: Path, image: Image | None = None, then: Callable[[], Any] | None = None) -> None:
         """Open a session folder in the background; `image` is its recording's layer where that is not a file."""
@@ -89,110 +86,101 @@ class Controller(Signals):
         source = None if image is None else LayerSource.of(image, axes_of_session(folder, image.ndim) or axes_of(image))
         shown: list[Recording] = []
 
-        def attach(session: Session) -> None:
-            self.attach(session, image if image is not None else add_recording(self.viewer, shown[0], session))
+        def image_of(session: Session) -> Image:
+            return image if image is not None else add_recording(self.viewer, shown[0], session)
 
         work = self._opener.opening(folder, source, self.session_options, shown)
-        self._open("opening the session", work, attach, then)
+        self._open("opening the session", work, image_of, then)
 
     def _open(
         self,
         doing: str,
         work: Callable[[Job], Session],
-        attach: Callable[[Session], None],
+        image_of: Callable[[Session], Image],
         then: Callable[[], Any] | None,
     ) -> None:
         if self.opening:
             return
-        self.opening = True
-        self.close_session()
 
-        def done(session: Session) -> None:
-            self.opening = False
-            self.guarded(lambda: attach(session), doing)
-            if self.session is not session:
-                self.runner.submit(Job("closing the session", lambda _: self._opener.end(session), failed=self.error))
-            elif then is not None:
+        def ready(shown: Shown) -> None:
+            self._enter(shown)
+            if then is not None:
                 then()
 
         def failed(error: Sam2VideoError) -> None:
-            self.opening = False
             self.session_changed.emit()
             self.error(error)
 
-        self.runner.submit(Job(doing, work, done=done, failed=failed, key="open"))
+        self.close_session()
+        self._arrivals.bring(doing, work, image_of, ready=ready, failed=failed)
         self.session_changed.emit()
+
+    @property
+    def opening(self) -> bool:
+        """Whether a session is being made or opened."""
+        return self._arrivals.busy
 
     def attach(self, session: Session, image: Image | None = None) -> None:
-        """Show a session in the viewer; its recording is added as a layer where `image` is not given."""
+        """Show a session in the viewer at once; its recording is added as a layer where `image` is not given."""
         self.close_session()
-        if image is None or image not in self.viewer.layers:
-            image = add_recording(self.viewer, session.recording, session, again=True)
-        view = session.view
-        self._opener.adopt(session)
-        self.session = session
-        self.image = image
-        self.geometry = Geometry.of_view(
-            session.recording.axes, session.recording.shape, view.plane_axes, view.settings
-        )
-        self.masks = MaskLayers(self.viewer, image, self.geometry, session)
-        self.prompts = PromptLayers(self.viewer, image, self.geometry, session)
-        self.preview = LivePreview(self.runner, session, self.masks)
-        self.run = TrackRun(self.runner, session)
-        self.keeper = FigureKeeper(self.runner, session)
-        self._connect()
-        self.model_settings = session.model_settings
-        session.on_change.append(self._on_session_change)
-        self.frame = shown_frame(self.viewer, image, self.geometry)
-        first = next((entry.id for entry in session.objects), 0)
-        self.keeper.gather()
-        self.session_changed.emit()
-        self.set_active(first)
 
-    def _connect(self) -> None:
-        assert self.masks is not None
-        assert self.prompts is not None
-        assert self.preview is not None
-        assert self.run is not None
-        assert self.keeper is not None
-        self.keeper.changed.connect(self.figures_changed)
-        self.keeper.failed.connect(self.error)
-        self.masks.painted.connect(self._on_painted)
-        self.masks.refused.connect(self.error)
-        self.masks.selected.connect(self._on_label_selected)
-        self.masks.lost.connect(self._on_layers_lost)
-        self.prompts.edited.connect(self._on_prompted)
-        self.prompts.refused.connect(self.error)
-        self.prompts.needs_object.connect(self.new_object)
-        self.preview.changed.connect(self.preview_changed)
-        self.preview.failed.connect(self.error)
-        self.run.started.connect(self.run_changed)
-        self.run.progressed.connect(self.run_changed)
-        self.run.frames.connect(self._on_frames)
-        self.run.ended.connect(self._on_run_ended)
+        def image_of(_: Session) -> Image:
+            if image is not None and image in self.viewer.layers:
+                return image
+            return add_recording(self.viewer, session.recording, session, again=True)
+
+        self._enter(self._arrivals.show(session, image_of))
+
+    def _enter(self, shown: Shown) -> None:
+        self.close_session()
+        self._hold(shown)
+        self._connect(shown)
+        self.model_settings = shown.session.model_settings
+        shown.session.on_change.append(self._topics.add)
+        self.frame = shown_frame(self.viewer, shown.image, shown.geometry)
+        shown.keeper.gather()
+        self.session_changed.emit()
+        self.set_active(next((entry.id for entry in shown.session.objects), 0))
+
+    def _hold(self, shown: Shown | None) -> None:
+        self._shown = shown
+        self.session: Session | None = None if shown is None else shown.session
+        self.image: Image | None = None if shown is None else shown.image
+        self.geometry: Geometry | None = None if shown is None else shown.geometry
+        self.masks: MaskLayers | None = None if shown is None else shown.masks
+        self.prompts: PromptLayers | None = None if shown is None else shown.prompts
+        self.preview: LivePreview | None = None if shown is None else shown.preview
+        self.run: TrackRun | None = None if shown is None else shown.run
+        self.keeper: FigureKeeper | None = None if shown is None else shown.keeper
+
+    def _connect(self, shown: Shown) -> None:
+        shown.keeper.changed.connect(self.figures_changed)
+        shown.keeper.failed.connect(self.error)
+        shown.masks.painted.connect(self._on_painted)
+        shown.masks.refused.connect(self.error)
+        shown.masks.selected.connect(self._on_label_selected)
+        shown.masks.lost.connect(self._on_layers_lost)
+        shown.prompts.edited.connect(self._on_prompted)
+        shown.prompts.refused.connect(self.error)
+        shown.prompts.needs_object.connect(self.new_object)
+        shown.preview.changed.connect(self.preview_changed)
+        shown.preview.failed.connect(self.error)
+        shown.run.started.connect(self.run_changed)
+        shown.run.progressed.connect(self.run_changed)
+        shown.run.frames.connect(self._on_frames)
+        shown.run.ended.connect(self._on_run_ended)
 
     def close_session(self, *, keep_layers: bool = False) -> None:
         """Take the session off the viewer; a run is stopped and everything is safe in its folder."""
-        session = self.session
-        if session is None:
+        shown = self._shown
+        if shown is None:
             return
-        if self.run is not None:
-            self.run.stop()
-            self.run.close()
-        if self.preview is not None:
-            self.preview.clear()
-        if self.keeper is not None:
-            self.keeper.close()
-        if self._on_session_change in session.on_change:
-            session.on_change.remove(self._on_session_change)
-        for layers in (self.prompts, self.masks):
-            if layers is not None:
-                layers.close(keep_layers=keep_layers)
-        self.session = self.image = self.geometry = None
-        self.masks = self.prompts = self.preview = self.run = self.keeper = None
+        if self._topics.add in shown.session.on_change:
+            shown.session.on_change.remove(self._topics.add)
+        shown.close(keep_layers=keep_layers)
+        self._hold(None)
         self.active = 0
-        if not self._closed:
-            self.runner.submit(Job("closing the session", lambda _: self._opener.end(session), failed=self.error))
+        self._arrivals.end(shown.session)
         self.session_changed.emit()
         self.active_changed.emit(0)
 
@@ -274,19 +262,24 @@ class Controller(Signals):
 
     def restore_layers(self) -> None:
         """Add the session's layers that are missing in the viewer."""
-        if self.masks is not None and self.prompts is not None:
-            self.masks.restore()
-            self.prompts.restore()
+        if self._shown is not None:
+            for _ in self._shown.restoring():
+                continue
             self.set_active(self.active)
             self.layers_lost.emit("")
 
     def _on_removing(self, event: Any) -> None:
-        if self._closed or self.image is None:
+        if self._closed:
             return
-        removed = [event.value] if hasattr(event, "value") else [self.viewer.layers[event.index]]
-        if any(layer is self.image for layer in removed):
+        removed = event.value if hasattr(event, "value") else self.viewer.layers[event.index]
+        if self._arrivals.shows(removed):
+            self._arrivals.drop()
+            self.session_changed.emit()
+        elif self.image is not None and removed is self.image:
             self.close_session()
-            QTimer.singleShot(0, self._tell_image_gone)
+        else:
+            return
+        QTimer.singleShot(0, self._tell_image_gone)
 
     def _tell_image_gone(self) -> None:
         if not self._closed:
@@ -343,18 +336,12 @@ class Controller(Signals):
 
     # Changes
 
-    def _on_session_change(self, topic: str) -> None:
-        """Called by the session, on whichever thread made the change."""
-        with self._topics_lock:
-            self._topics.add(topic)
-
     def tell_changes(self) -> None:
         """Pass on what changed in the session since the last time."""
-        with self._topics_lock:
-            topics, self._topics = self._topics, set()
+        topics = self._topics.taken()
         if self.session is None or self._closed:
             return
-        for topic in sorted(topics):
+        for topic in topics:
             if topic == "objects" and self.masks is not None:
                 self.masks.show_objects()
                 if self.active not in {entry.id for entry in self.session.objects}:
@@ -396,6 +383,7 @@ class Controller(Signals):
         closers, self._closers = self._closers, []
         for action in closers:
             action()
+        self._arrivals.drop(keep_layers=window_gone)
         self.close_session(keep_layers=window_gone)
         self.runner.close(self._opener.end_all)
         # Nothing of a window that is gone may be kept alive from here.

@@ -134,15 +134,16 @@ def gather_figures(session: Session) -> Figures:
     painted: dict[int, list[int]] = {}
     for entry in session.objects:
         scores = session.scores(entry.id)
-        prompts = session.prompts(entry.id)
-        prompted[entry.id] = sorted({prompt.frame for prompt in prompts})
+        prompts = session.prompt_sets(entry.id)
+        prompted[entry.id] = [found.frame for found in prompts]
         painted[entry.id] = list(session.masks.painted(entry.id))
         if prompts or painted[entry.id]:
             ready.add(entry.id)
         ious = np.asarray(scores["predicted_iou"], float)[np.asarray(scores["area"]) > 0]
         ious = ious[~np.isnan(ious)]
         lowest = float(ious.min()) if ious.size else float("nan")
-        objects[entry.id] = ObjectFigures(len(prompts), len(session.masks.frames_done(entry.id)), lowest)
+        count = sum(len(found.items) for found in prompts)
+        objects[entry.id] = ObjectFigures(count, len(session.masks.frames_done(entry.id)), lowest)
         boxes = np.stack([scores[name] for name in ("y0", "x0", "y1", "x1")], axis=-1)
         tables[entry.id] = {**scores, "centroid_y": scores["y"], "centroid_x": scores["x"], "bbox": boxes}
     table = review_table(tables, session.shape_yx)

@@ -62,7 +62,7 @@ def _told(layer: Image) -> list[str]:
     return [AXIS_NAMES.get(str(label).strip().lower(), "") for label in layer.axis_labels]
 
 
-def level_zero(layer: Image) -> Any:
+def level_zero(layer: Image | Labels) -> Any:
     """The layer's array in full resolution."""
     return layer.data[0] if layer.multiscale else layer.data
 
@@ -196,13 +196,15 @@ def walked_axis_shown(viewer: Viewer, layer: Layer, axes: str, shape: Sequence[i
     return candidates[0] if candidates else axes[0]
 
 
-def labels_on_frame(layer: Labels, geometry: Geometry, frame: int) -> npt.NDArray[Any]:
+def labels_on_frame(data: Any, name: str, geometry: Geometry, frame: int) -> npt.NDArray[Any]:
     """Label image ``(Y, X)`` of a layer on a frame.
 
     Parameters
     ----------
-    layer : Labels
-        With all axes of the image, or with the axes of its plane alone.
+    data : array-like
+        The layer's array, with all axes of the image, or with the axes of its plane alone.
+    name : str
+        The layer's name.
     geometry : Geometry
         Axes of the image layer.
     frame : int
@@ -213,7 +215,6 @@ def labels_on_frame(layer: Labels, geometry: Geometry, frame: int) -> npt.NDArra
     PromptError
         If the layer's shape does not fit the image.
     """
-    data = layer.data[0] if layer.multiscale else layer.data
     shape = tuple(data.shape)
     if shape == geometry.shape:
         index: list[Any] = [geometry.fixed.get(axis, 0) for axis in range(geometry.ndim)]
@@ -227,6 +228,6 @@ def labels_on_frame(layer: Labels, geometry: Geometry, frame: int) -> npt.NDArra
     if shape == (geometry.n_frames, *geometry.shape_yx):
         return np.asarray(data[frame])
     raise PromptError(
-        f"The labels of {layer.name} have the shape {shape} where the image has {geometry.shape}; give labels of the "
+        f"The labels of {name} have the shape {shape} where the image has {geometry.shape}; give labels of the "
         f"same shape, or of one frame {geometry.shape_yx}."
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 from qtpy.QtCore import QObject, Signal  # type: ignore[attr-defined]
@@ -11,16 +11,19 @@ from napari_sam2_video.plugin.layers import Geometry, transform_of
 from napari_sam2_video.plugin.plane_stack import PlaneStack
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import numpy.typing as npt
     from napari.layers import Image, Labels
+    from napari.utils.colormaps import DirectLabelColormap
     from napari.viewer import Viewer
 
+    from napari_sam2_video.plugin.previewing import Outline
     from napari_sam2_video.session import Session
-    from napari_sam2_video.types import ObjectMask
 
+Color: TypeAlias = tuple[int, int, int]
 MASKS_NAME = "SAM 2 masks"
 PREVIEW_NAME = "SAM 2 preview"
-PREVIEW_CONTOUR = 2
 
 
 class MaskLayers(QObject):
@@ -53,15 +56,16 @@ class MaskLayers(QObject):
         self._image = image
         self._geometry = geometry
         self._session = session
-        self._outline = _Candidate(geometry.n_frames, geometry.shape_yx)
+        self._candidate = _Candidate(geometry.n_frames, geometry.shape_yx)
         self._setting = False
+        self._colors: dict[int, Color] = {}
+        self._preview_color: Color | None = None
         self.masks: Labels | None = None
         self.preview: Labels | None = None
         viewer.layers.events.removed.connect(self._on_removed)
-        self.restore()
 
-    def restore(self) -> None:
-        """Add the layers that are not in the viewer."""
+    def restoring(self) -> Iterator[None]:
+        """Add the layers that are not in the viewer, one a step."""
         from napari.layers import Labels
 
         place = transform_of(self._image)
@@ -71,13 +75,16 @@ class MaskLayers(QObject):
             self.masks.events.data.connect(self._on_data)
             self.masks.events.selected_label.connect(self._on_selected)
             self.masks.events.paint.connect(self._on_paint)
+            self._colors = {}
+            self.show_objects()
             self._viewer.add_layer(self.masks)
+            yield
         if self.preview is None:
-            self.preview = Labels(PlaneStack(self._geometry, self._outline), name=PREVIEW_NAME, opacity=1.0, **place)
-            self.preview.contour = PREVIEW_CONTOUR
+            self.preview = Labels(PlaneStack(self._geometry, self._candidate), name=PREVIEW_NAME, opacity=1.0, **place)
             self.preview.editable = False
+            self._preview_color = None
             self._viewer.add_layer(self.preview)
-        self.show_objects()
+            yield
 
     def close(self, *, keep_layers: bool = False) -> None:
         """Stop listening and, unless they shall stay, take the layers off the viewer."""
@@ -139,20 +146,18 @@ class MaskLayers(QObject):
 
     def show_objects(self) -> None:
         """Bring the colours, and where ids have grown the data type, to the session's objects."""
-        from napari.utils.colormaps import DirectLabelColormap
-
         layer = self.masks
         if layer is None:
             return
+        colors = {entry.id: entry.color for entry in self._session.objects}
+        if colors != self._colors:
+            self._colors = colors
+            layer.colormap = _colormap(colors)
         if np.dtype(layer.data.dtype) != self._session.labels.dtype:
             self._stack = self._new_stack()
             self._setting = True
             layer.data = self._stack
             self._setting = False
-        colors: dict[int | None, Any] = {None: (0.0, 0.0, 0.0, 0.0)}
-        for entry in self._session.objects:
-            colors[entry.id] = (*(part / 255 for part in entry.color), 1.0)
-        layer.colormap = DirectLabelColormap(color_dict=colors)
 
     def refresh(self) -> None:
         """Read the shown frame again."""
@@ -160,39 +165,47 @@ class MaskLayers(QObject):
             self.masks.refresh(extent=False, thumbnail=False)
 
     def _color_preview(self, object_id: int) -> None:
-        from napari.utils.colormaps import DirectLabelColormap
-
         if self.preview is None:
             return
         entry = next((entry for entry in self._session.objects if entry.id == object_id), None)
-        color = (1.0, 1.0, 1.0, 1.0) if entry is None else (*(part / 255 for part in entry.color), 1.0)
-        self.preview.colormap = DirectLabelColormap(color_dict={None: (0.0, 0.0, 0.0, 0.0), 1: color})
+        color = (255, 255, 255) if entry is None else entry.color
+        if color != self._preview_color:
+            self._preview_color = color
+            self.preview.colormap = _colormap({1: color})
 
-    def set_preview(self, frame: int, candidate: ObjectMask | None) -> None:
-        """Show a candidate mask on its frame, or none."""
-        if candidate is None and self._outline.mask is None:
+    def set_preview(self, outline: Outline | None) -> None:
+        """Show the outline of a candidate mask on its frame, or none."""
+        if outline is self._candidate.outline:
             return
-        self._outline.frame, self._outline.mask = frame, candidate
+        self._candidate.outline = outline
         if self.preview is not None:
             self.preview.refresh(extent=False, thumbnail=False)
 
 
+def _colormap(colors: dict[int, Color]) -> DirectLabelColormap:
+    from napari.utils.colormaps import DirectLabelColormap
+
+    shown: dict[int | None, Any] = {None: (0.0, 0.0, 0.0, 0.0)}
+    for number, color in colors.items():
+        shown[number] = (*(part / 255 for part in color), 1.0)
+    return DirectLabelColormap(color_dict=shown)
+
+
 class _Candidate:
-    """Label images of all frames, of which one shows a candidate mask as label 1."""
+    """Label images of all frames, of which one shows the outline of a candidate mask as label 1."""
 
     dtype = np.dtype(np.uint8)
 
     def __init__(self, n_frames: int, shape_yx: tuple[int, int]) -> None:
         self.shape = (n_frames, *shape_yx)
-        self.frame = 0
-        self.mask: ObjectMask | None = None
+        self.outline: Outline | None = None
 
     def __getitem__(self, index: Any) -> npt.NDArray[Any]:
         frame, *within = index
         plane: npt.NDArray[Any] = np.zeros(self.shape[1:], np.uint8)
-        if self.mask is not None and frame == self.frame:
-            y, x = self.mask.origin_yx
-            height, width = self.mask.levels.shape
-            plane[y : y + height, x : x + width] = self.mask.levels > 0
+        if self.outline is not None and frame == self.outline.frame:
+            y, x = self.outline.origin_yx
+            height, width = self.outline.band.shape
+            plane[y : y + height, x : x + width] = self.outline.band
         part: npt.NDArray[Any] = plane[tuple(within)]
         return part

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtWidgets import QComboBox, QGridLayout, QInputDialog, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QComboBox, QGridLayout, QInputDialog, QWidget
 
-from napari_sam2_video.plugin.layers import labels_on_frame
+from napari_sam2_video.plugin.layers import labels_on_frame, level_zero
 from napari_sam2_video.plugin.objects_table import ObjectsTable
-from napari_sam2_video.plugin.ui import button, fill, narrow, note, row, set_note
-from napari_sam2_video.types import BoxPrompt, MaskPrompt, PointPrompt
+from napari_sam2_video.plugin.ui import IN_A_RUN, allow, button, fill, narrow, note, row, set_note, stack
+from napari_sam2_video.plugin.worker import Job
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from napari_sam2_video.plugin.controller import Controller
 
-TOOLS = ("point", "not", "box", "outline", "paint", "erase")
+NO_OBJECT = "There is no object yet: press New object."
+NO_PREVIEW = "There is no preview: it comes after a click, a box or an outline."
 
 
 class ObjectsPanel(QWidget):
@@ -26,6 +28,7 @@ class ObjectsPanel(QWidget):
         super().__init__()
         self._controller = controller
         self._start = start
+        self._seeding = False
         self.table = ObjectsTable(controller)
         self.new_button = button("New object", self.new_object, "Add an object and click it in the image (N).")
         self.delete_button = button("Delete", self.delete_object, "Delete the selected object and its masks.")
@@ -52,16 +55,10 @@ class ObjectsPanel(QWidget):
         self.seeds_box.setToolTip("Every label of this layer on the shown frame becomes an object.")
         self.seeds_button = button("Seeds from labels", self.add_seeds, self.seeds_box.toolTip())
         self.restore_button = button("Restore layers", controller.restore_layers, "Add the session's layers again.")
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(6, 0, 2, 6)
-        layout.setSpacing(4)
-        layout.addWidget(row(self.new_button, self.delete_button, self.parent_button, stretch=0))
-        for widget in (self.table, grid, self.here):
-            layout.addWidget(widget)
-        layout.addWidget(row(self.cycle_button, self.take_button, self.clear_button, stretch=0))
+        objects = row(self.new_button, self.delete_button, self.parent_button, stretch=0)
+        candidates = row(self.cycle_button, self.take_button, self.clear_button, stretch=0)
         self._seeds_row = row(self.seeds_button, self.seeds_box, stretch=1)
-        layout.addWidget(self._seeds_row)
-        layout.addWidget(self.restore_button)
+        stack(self, objects, self.table, grid, self.here, candidates, self._seeds_row, self.restore_button)
         self.restore_button.hide()
         controller.listen(controller.viewer.layers.events.inserted, self.update_seeds)
         controller.listen(controller.viewer.layers.events.removed, self.update_seeds)
@@ -186,7 +183,7 @@ class ObjectsPanel(QWidget):
             return
 
         def remove() -> None:
-            if session.prompts(active, frame):
+            if session.prompt_sets(active, frame):
                 session.set_prompts(active, frame, [])
             if frame in session.masks.painted(active):
                 session.clear_paint(frame, active)
@@ -214,25 +211,35 @@ class ObjectsPanel(QWidget):
         self._seeds_row.setVisible(bool(layers))
 
     def add_seeds(self) -> None:
-        """Make every label of the chosen layer on the shown frame an object."""
+        """Make every label of the chosen layer on the shown frame an object, in the background."""
         controller = self._controller
         if controller.session is None:
             self._start(self.add_seeds)
             return
         session, geometry, frame = controller.session, controller.geometry, controller.frame
         layer = self.seeds_box.currentData()
-        if layer is None or geometry is None:
+        if layer is None or geometry is None or self._seeding:
             return
+        name, labels = layer.name, partial(labels_on_frame, level_zero(layer), layer.name, geometry, frame)
 
-        def seed() -> list[int]:
-            made: list[int] = session.add_seeds(labels_on_frame(layer, geometry, frame), frame)
-            return made
+        def made(numbers: list[int]) -> None:
+            if controller.session is session:
+                controller.tell_changes()
+                controller.set_active(numbers[0])
+                controller.told.emit("info", f"{len(numbers)} objects were made of the labels of {name}.")
 
-        made = controller.guarded(seed, "making objects of the labels")
-        controller.tell_changes()
-        if made:
-            controller.set_active(made[0])
-            controller.told.emit("info", f"{len(made)} objects were made of the labels of {layer.name}.")
+        self._seed(True)
+        controller.runner.submit(
+            Job(
+                "making objects of the labels", lambda _: session.add_seeds(labels(), frame),
+                done=made, failed=controller.error, finished=lambda: self._seed(False),
+            ),
+            "files",
+        )  # fmt: skip
+
+    def _seed(self, under_way: bool) -> None:
+        self._seeding = under_way
+        self.seeds_button.setEnabled(not under_way)
 
     # What is shown
 
@@ -252,37 +259,37 @@ class ObjectsPanel(QWidget):
     def _on_run(self) -> None:
         run = self._controller.run
         running = run is not None and run.running
-        self.delete_button.setEnabled(bool(self._controller.active) and not running)
+        allow(self.delete_button, IN_A_RUN if running else "" if self._controller.active else NO_OBJECT)
 
     def describe(self, *_: Any) -> None:
         """Say what the active object has on the shown frame."""
         controller = self._controller
         session, active, frame = controller.session, controller.active, controller.frame
         preview = controller.preview
-        found = preview.preview if preview is not None else None
-        several = found is not None and len(found.candidates) > 1
-        self.cycle_button.setEnabled(several)
-        self.take_button.setEnabled(found is not None and bool(found.candidates))
-        for widget in (self.delete_button, self.parent_button, self.clear_button):
-            widget.setEnabled(bool(active))
+        shown = preview.preview if preview is not None else None
+        several = shown is not None and len(shown.candidates) > 1
+        allow(self.cycle_button, "" if several else NO_PREVIEW)
+        allow(self.take_button, "" if shown is not None and shown.candidates else NO_PREVIEW)
+        allow(self.parent_button, "" if active else NO_OBJECT)
+        allow(self.clear_button, "" if active else NO_OBJECT)
         self._on_run()
         if session is None or not active:
             set_note(self.here, "")
             return
-        prompts = session.prompts(active, frame)
+        kinds = [kind for found in session.prompt_sets(active, frame) for kind in found.kinds]
         parts = [
-            _count(sum(isinstance(p, PointPrompt) for p in prompts), "point"),
-            _count(sum(isinstance(p, BoxPrompt) for p in prompts), "box", "boxes"),
-            _count(sum(isinstance(p, MaskPrompt) for p in prompts), "mask"),
+            _count(kinds.count("point"), "point"),
+            _count(kinds.count("box"), "box", "boxes"),
+            _count(kinds.count("mask"), "mask"),
             "paint" if frame in session.masks.painted(active) else "",
         ]
         given = ", ".join(part for part in parts if part) or "no prompts"
         text = f"Object {active} on frame {frame}: {given}."
         if preview is not None and preview.waiting:
             text += " Computing the preview…"
-        elif found is not None and preview is not None and found.candidates:
-            iou = found.candidates[preview.chosen].predicted_iou
-            text += f" Candidate {preview.chosen + 1} of {len(found.candidates)}, predicted IoU {iou:.2f}."
+        elif shown is not None and preview is not None and shown.candidates:
+            iou = shown.candidates[preview.chosen].predicted_iou
+            text += f" Candidate {preview.chosen + 1} of {len(shown.candidates)}, predicted IoU {iou:.2f}."
         set_note(self.here, text)
 
 

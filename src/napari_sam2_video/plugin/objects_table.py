@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 COLUMNS = ("", "#", "Name", "Prompts", "Frames", "Low", "Lock")
 COLOR, ID, NAME, PROMPTS, FRAMES, LOWEST, LOCK = range(len(COLUMNS))
+WIDEST = ("00", "0000", "", "0000", "000000", "0.00", "")
 TIPS = (
     "Colour; double-click to change it",
     "Number of the object, and its value in the masks",
@@ -138,11 +139,14 @@ class ObjectsTable(QTableView):
         numbers.setDefaultSectionSize(ROW_HEIGHT)
         header: Any = self.horizontalHeader()
         header.setMinimumSectionSize(18)
-        for column in range(len(COLUMNS)):
-            header.setSectionResizeMode(column, QHeaderView.ResizeMode.ResizeToContents)
+        # Widths of their own: to fit the contents Qt asks for every cell of every row, again and again.
+        letters = header.fontMetrics()
+        for column, widest in enumerate(WIDEST):
+            header.setSectionResizeMode(column, QHeaderView.ResizeMode.Fixed)
+            header.resizeSection(
+                column, max(letters.horizontalAdvance(text) for text in (widest, COLUMNS[column])) + 12
+            )
         header.setSectionResizeMode(NAME, QHeaderView.ResizeMode.Stretch)
-        header.setSectionResizeMode(COLOR, QHeaderView.ResizeMode.Fixed)
-        header.resizeSection(COLOR, 22)
         self._fit()
         self._showing = False
         selection: Any = self.selectionModel()

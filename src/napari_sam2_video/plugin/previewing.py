@@ -2,21 +2,45 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
 from qtpy.QtCore import QObject, Signal  # type: ignore[attr-defined]
 
 from napari_sam2_video.plugin.worker import Job
+from napari_sam2_video.regions import border_band
 from napari_sam2_video.types import MaskPrompt
 
 if TYPE_CHECKING:
+    import numpy.typing as npt
+
     from napari_sam2_video.errors import Sam2VideoError
     from napari_sam2_video.plugin.mask_layers import MaskLayers
     from napari_sam2_video.plugin.worker import Runner
     from napari_sam2_video.session import Session
-    from napari_sam2_video.types import Preview
+    from napari_sam2_video.types import ObjectMask, Preview
 
 KEY = "preview"
+PLANE_PER_WIDTH = 400
+
+
+@dataclass(frozen=True, eq=False)
+class Outline:
+    """Pixels of a frame along the border of a candidate mask: `band` begins at `origin_yx`."""
+
+    frame: int
+    origin_yx: tuple[int, int]
+    band: npt.NDArray[np.bool_]
+
+    @classmethod
+    def of(cls, preview: Preview, candidate: ObjectMask) -> Outline:
+        """The outline of a candidate, as thick as it takes to be seen where the whole frame is shown."""
+        height, width = preview.shape_yx
+        band = border_band(candidate.levels > 0, max(2, round(max(height, width) / PLANE_PER_WIDTH)))
+        y, x = candidate.origin_yx[0] - 1, candidate.origin_yx[1] - 1
+        top, left = max(0, -y), max(0, -x)
+        return cls(preview.frame, (y + top, x + left), band[top : height - y, left : width - x])
 
 
 class LivePreview(QObject):
@@ -40,6 +64,7 @@ class LivePreview(QObject):
         self._layers = layers
         self._wanted: tuple[int, int] | None = None
         self.preview: Preview | None = None
+        self._outlines: tuple[Outline, ...] = ()
         self.chosen = 0
 
     @property
@@ -49,7 +74,7 @@ class LivePreview(QObject):
 
     def request(self, object_id: int, frame: int) -> None:
         """Compute the preview of an object on a frame; none where it has no new prompts there."""
-        if object_id == 0 or not self._session.prompts(object_id, frame) or not self._is_new(object_id, frame):
+        if object_id == 0 or not self._session.prompt_sets(object_id, frame) or not self._is_new(object_id, frame):
             self.clear()
             return
         self._wanted = (object_id, frame)
@@ -57,13 +82,14 @@ class LivePreview(QObject):
             self._show(None)
         session = self._session
 
-        def work(job: Job) -> Preview | None:
+        def work(job: Job) -> tuple[Preview, tuple[Outline, ...]] | None:
             if job.stopping():
                 return None
             from napari_sam2_video.preload import preload_torch
 
             preload_torch()
-            return session.preview(object_id, frame)
+            preview = session.preview(object_id, frame)
+            return preview, tuple(Outline.of(preview, candidate) for candidate in preview.candidates)
 
         self._runner.submit(Job("computing the preview", work, done=self._on_done, failed=self._on_failed, key=KEY))
         self.changed.emit()
@@ -84,15 +110,13 @@ class LivePreview(QObject):
         """Show the next candidate mask."""
         if self.preview is not None and self.preview.candidates:
             self.chosen = (self.chosen + 1) % len(self.preview.candidates)
-            self._layers.set_preview(self.preview.frame, self.preview.candidates[self.chosen])
+            self._layers.set_preview(self._outlines[self.chosen])
             self.changed.emit()
 
     def chosen_mask(self) -> MaskPrompt | None:
         """The shown candidate as a mask prompt."""
         if self.preview is None or not self.preview.candidates:
             return None
-        import numpy as np
-
         candidate = self.preview.candidates[self.chosen]
         mask = np.zeros(self.preview.shape_yx, bool)
         y, x = candidate.origin_yx
@@ -100,9 +124,9 @@ class LivePreview(QObject):
         mask[y : y + height, x : x + width] = candidate.levels > 0
         return MaskPrompt(self.preview.object_id, self.preview.frame, mask) if mask.any() else None
 
-    def _on_done(self, preview: Preview | None) -> None:
-        if preview is not None and (preview.object_id, preview.frame) == self._wanted:
-            self._show(preview)
+    def _on_done(self, found: tuple[Preview, tuple[Outline, ...]] | None) -> None:
+        if found is not None and (found[0].object_id, found[0].frame) == self._wanted:
+            self._show(*found)
             self.changed.emit()
 
     def _on_failed(self, error: Sam2VideoError) -> None:
@@ -111,10 +135,7 @@ class LivePreview(QObject):
         self.changed.emit()
         self.failed.emit(str(error))
 
-    def _show(self, preview: Preview | None) -> None:
-        self.preview = preview
+    def _show(self, preview: Preview | None, outlines: tuple[Outline, ...] = ()) -> None:
+        self.preview, self._outlines = preview, outlines
         self.chosen = preview.best if preview is not None else 0
-        if preview is None or not preview.candidates:
-            self._layers.set_preview(0, None)
-        else:
-            self._layers.set_preview(preview.frame, preview.candidates[self.chosen])
+        self._layers.set_preview(outlines[self.chosen] if outlines else None)

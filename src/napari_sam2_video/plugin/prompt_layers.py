@@ -13,6 +13,8 @@ from napari_sam2_video.regions import ellipse_outline, polygon_mask, upright_box
 from napari_sam2_video.types import BoxPrompt, MaskPrompt, PointPrompt
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from napari.layers import Image, Points, Shapes
     from napari.viewer import Viewer
 
@@ -59,33 +61,18 @@ class PromptLayers(QObject):
         self._later = QTimer(self)
         self._later.setSingleShot(True)
         self._later.timeout.connect(self.take_edits)
-        self.points: Points
-        self.shapes: Shapes
-        self.restore()
+        place = transform_of(image)
+        self.points = _points_layer(geometry, place)
+        self.shapes = _shapes_layer(geometry, place)
+        for layer in (self.points, self.shapes):
+            layer.events.data.connect(self._on_data)
 
-    def restore(self) -> None:
-        """Add the layers that are not in the viewer."""
-        from napari.layers import Points, Shapes
-
-        place = transform_of(self._image)
-        ndim = self._geometry.ndim
-        if getattr(self, "points", None) not in self._viewer.layers:
-            size = max(4.0, max(self._geometry.shape_yx) / 40)
-            features = {"object": np.zeros(0, int), "positive": np.zeros(0, bool)}
-            self.points = Points(
-                np.zeros((0, ndim)), ndim=ndim, name=POINTS_NAME, size=size, features=features,
-                border_color="white", canvas_size_limits=(7, 16), **place,
-            )  # fmt: skip
-            self.points.events.data.connect(self._on_data)
-            self._viewer.add_layer(self.points)
-        if getattr(self, "shapes", None) not in self._viewer.layers:
-            self.shapes = Shapes(
-                ndim=ndim, name=SHAPES_NAME, features={"object": np.zeros(0, int)},
-                edge_color=POSITIVE_COLOR, face_color="transparent",
-                edge_width=max(1.0, max(self._geometry.shape_yx) / 200), **place,
-            )  # fmt: skip
-            self.shapes.events.data.connect(self._on_data)
-            self._viewer.add_layer(self.shapes)
+    def restoring(self) -> Iterator[None]:
+        """Add the layers that are not in the viewer, one a step."""
+        for layer in (self.points, self.shapes):
+            if layer not in self._viewer.layers:
+                self._viewer.add_layer(layer)
+                yield
         self.set_active(self._active)
         self.set_positive(self._positive)
         self.show()
@@ -156,9 +143,8 @@ class PromptLayers(QObject):
 
     def _present(self) -> dict[Place, list[Prompt]]:
         found: dict[Place, list[Prompt]] = {}
-        for prompt in self._session.prompts():
-            if not isinstance(prompt, MaskPrompt):
-                found.setdefault((prompt.object_id, prompt.frame), []).append(prompt)
+        for prompt in self._session.prompts(masks=False):
+            found.setdefault((prompt.object_id, prompt.frame), []).append(prompt)
         return found
 
     def _collect(self) -> tuple[dict[Place, list[Prompt]], list[MaskPrompt]]:
@@ -209,7 +195,7 @@ class PromptLayers(QObject):
 
     def show(self) -> None:
         """Bring the layers to what the session holds."""
-        prompts = self._session.prompts()
+        prompts = self._session.prompts(masks=False)
         points = [prompt for prompt in prompts if isinstance(prompt, PointPrompt)]
         boxes = [prompt for prompt in prompts if isinstance(prompt, BoxPrompt)]
         self._showing = True
@@ -255,6 +241,25 @@ class PromptLayers(QObject):
             if corners:
                 layer.add_rectangles(corners)
         layer.features = {"object": np.array([b.object_id for b in boxes], int)}
+
+
+def _points_layer(geometry: Geometry, place: dict[str, Any]) -> Points:
+    from napari.layers import Points
+
+    return Points(
+        np.zeros((0, geometry.ndim)), ndim=geometry.ndim, name=POINTS_NAME,
+        features={"object": np.zeros(0, int), "positive": np.zeros(0, bool)},
+        size=max(4.0, max(geometry.shape_yx) / 40), border_color="white", canvas_size_limits=(7, 16), **place,
+    )  # fmt: skip
+
+
+def _shapes_layer(geometry: Geometry, place: dict[str, Any]) -> Shapes:
+    from napari.layers import Shapes
+
+    return Shapes(
+        ndim=geometry.ndim, name=SHAPES_NAME, features={"object": np.zeros(0, int)}, edge_color=POSITIVE_COLOR,
+        face_color="transparent", edge_width=max(1.0, max(geometry.shape_yx) / 200), **place,
+    )  # fmt: skip
 
 
 def _differ(present: list[Prompt], wanted: list[Prompt]) -> bool:

@@ -136,7 +136,7 @@ class Timeline(QWidget):
         marks = [name for name in ("prompted", "accepted", "painted") if getattr(entry, name)[frame]]
         return f"{entry.name}, frame {frame}: {', '.join([said, *marks])}"
 
-    def paintEvent(self, _: Any) -> None:  # noqa: D102
+    def paintEvent(self, event: Any) -> None:  # noqa: D102
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         text = self.palette().text().color()
@@ -144,8 +144,10 @@ class Timeline(QWidget):
         if self._image is None or self._image.width() != columns:
             self._image = _picture([row.trust for row in self._rows], columns)
         self._paint_ruler(painter, text)
-        for number, row in enumerate(self._rows):
-            self._paint_row(painter, text, number, row, columns)
+        seen = event.rect()
+        for number in range(len(self._rows)):
+            if seen.top() < self.y_of(number + 1) and self.y_of(number) <= seen.bottom():
+                self._paint_row(painter, text, number, self._rows[number], columns)
         painter.setPen(QPen(QColor("#ff5c39"), 2))
         x = (self.x_of(self._frame) + self.x_of(self._frame + 1)) / 2
         painter.drawLine(QPointF(x, HEAD - 4), QPointF(x, self.height() - 2))

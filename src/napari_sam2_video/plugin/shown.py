@@ -1,0 +1,49 @@
+"""What belongs to a session in a viewer, put there and taken away together."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from napari_sam2_video.plugin.figures import FigureKeeper
+from napari_sam2_video.plugin.layers import Geometry
+from napari_sam2_video.plugin.mask_layers import MaskLayers
+from napari_sam2_video.plugin.previewing import LivePreview
+from napari_sam2_video.plugin.prompt_layers import PromptLayers
+from napari_sam2_video.plugin.tracking import TrackRun
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from napari.layers import Image
+
+    from napari_sam2_video.plugin.worker import Runner
+    from napari_sam2_video.session import Session
+
+
+class Shown:
+    """A session, the image layer of its recording, its own layers, its preview, its runs and its figures."""
+
+    def __init__(self, viewer: Any, runner: Runner, session: Session, image: Image) -> None:
+        view, recording = session.view, session.recording
+        self.session = session
+        self.image = image
+        self.geometry = Geometry.of_view(recording.axes, recording.shape, view.plane_axes, view.settings)
+        self.masks = MaskLayers(viewer, image, self.geometry, session)
+        self.prompts = PromptLayers(viewer, image, self.geometry, session)
+        self.preview = LivePreview(runner, session, self.masks)
+        self.run = TrackRun(runner, session)
+        self.keeper = FigureKeeper(runner, session)
+
+    def restoring(self) -> Iterator[None]:
+        """Add the layers that are not in the viewer, one a step."""
+        yield from self.masks.restoring()
+        yield from self.prompts.restoring()
+
+    def close(self, *, keep_layers: bool = False) -> None:
+        """Stop what runs and, unless they shall stay, take the layers off the viewer."""
+        self.run.stop()
+        self.run.close()
+        self.preview.clear()
+        self.keeper.close()
+        self.prompts.close(keep_layers=keep_layers)
+        self.masks.close(keep_layers=keep_layers)
