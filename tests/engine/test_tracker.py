@@ -279,9 +279,8 @@ def test_an_object_without_a_prompt_is_not_tracked(scene, make_run):
 
 
 def test_a_runtime_error_of_the_network_is_one_sentence(run, scene, monkeypatch):
-    monkeypatch.setattr(
-        run.tracker.model._net.memory_attention, "forward", _raise(RuntimeError("shapes differ\nat line 3"))
-    )
+    layer = run.tracker.model._net.memory_attention.layers[0].linear1
+    monkeypatch.setattr(layer, "forward", _raise(RuntimeError("shapes differ\nat line 3")))
     with pytest.raises(EngineError, match=r"The network failed on cpu: shapes differ\.$"):
         run.go(whole(scene.n_frames))
 
@@ -312,7 +311,8 @@ def test_fault_32_device_memory_halves_the_batch_and_then_says_so(scene, make_ru
 
 
 def test_torch_out_of_memory_is_named(run, scene, monkeypatch):
-    monkeypatch.setattr(run.tracker.model._net.memory_attention, "forward", _raise(torch.OutOfMemoryError("no room")))
+    layer = run.tracker.model._net.memory_attention.layers[0].linear1
+    monkeypatch.setattr(layer, "forward", _raise(torch.OutOfMemoryError("no room")))
     with pytest.raises(DeviceMemoryError, match="choose a smaller model or image size"):
         run.go(whole(scene.n_frames))
 
@@ -324,15 +324,17 @@ def test_another_model_forgets_what_the_first_remembered(scene, tmp_path):
     assert Tracker(make_model("tiny"), scene, MemoryFolder(tmp_path)).missing(1, [4]) == [4]
 
 
-def test_bf16_and_fp16_stay_close_to_fp32(scene, make_run):
-    exact = make_run(scene, "demo")
-    exact.tracker.condition(1, 4, [CLICK])
-    exact.go(whole(scene.n_frames))
-    for precision in ("bf16", "fp16"):
-        tracker = Tracker(make_model("demo", precision), scene)
-        tracker.condition(1, 4, [CLICK])
-        for masks in tracker.run(whole(scene.n_frames)):
-            assert masks.objects[0].object_score == pytest.approx(4.0, abs=1.5)
+@pytest.mark.parametrize("objects", [1, 3])
+@pytest.mark.parametrize("precision", ["bf16", "fp16"])
+def test_bf16_and_fp16_stay_close_to_fp32(scene, precision, objects):
+    found = {}
+    for name in ("fp32", precision):
+        tracker = Tracker(make_model("demo", name), scene)
+        for object_id in range(1, objects + 1):
+            tracker.condition(object_id, 4, [PointPrompt(object_id, 4, 10 * object_id, 50)])
+        plan = Plan(tuple(Pass(i, "forward", 4, 7) for i in range(1, objects + 1)), scene.n_frames)
+        found[name] = [[o.object_score for o in masks.objects] for masks in tracker.run(plan)]
+    assert np.asarray(found[precision]) == pytest.approx(np.asarray(found["fp32"]), abs=0.5)
 
 
 def test_no_thread_outlives_a_run(run, scene):

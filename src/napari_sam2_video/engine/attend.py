@@ -1,7 +1,7 @@
 """Fuse a frame with what objects remember: the memory attention of the network, for one object or a batch.
 
-One object goes through the network's own module, so that its numbers are those of ``sam2`` to the bit. A batch takes
-the same mathematics in an order that costs less, and agrees to rounding.
+The mathematics is that of ``sam2`` in an order that costs less. One object's numbers stay the same to the bit; those of
+a batch agree to rounding.
 """
 
 from __future__ import annotations
@@ -41,7 +41,6 @@ class Attention:
         """Compile the walk through the layers."""
         import torch
 
-        self._net.memory_attention.forward = torch.compile(self._net.memory_attention.forward, dynamic=None)
         self._walk = torch.compile(self._layers, dynamic=None)
 
     def plain(self, coarse: torch.Tensor) -> torch.Tensor:
@@ -64,38 +63,6 @@ class Attention:
         n_frames : int
             Number of frames of the recording; scales the time encoding of the pointers.
         """
-        if len(recalls) == 1:
-            return self._one(coarse, recalls[0], n_frames)
-        return self._batch(coarse, recalls, n_frames)
-
-    def _one(self, coarse: torch.Tensor, recall: Recall, n_frames: int) -> torch.Tensor:
-        import torch
-
-        net = self._net
-        memories = [sequence(m.to(self._device).float()) for _, m in recall.spatial]
-        positions = [self._memory_position + net.maskmem_tpos_enc[net.num_maskmem - t - 1] for t, _ in recall.spatial]
-        pointer_tokens = 0
-        if recall.pointers:
-            pointers = torch.stack([p.to(self._device) for _, p in recall.pointers])
-            encoding = self._pointer_position([[d for d, _ in recall.pointers]], n_frames)
-            parts = net.hidden_dim // net.mem_dim
-            if parts > 1:
-                pointers = pointers.reshape(-1, 1, parts, net.mem_dim).permute(0, 2, 1, 3).flatten(0, 1)
-                encoding = encoding.repeat_interleave(parts, dim=0)
-            memories.append(pointers)
-            positions.append(encoding)
-            pointer_tokens = pointers.shape[0]
-        fused = net.memory_attention(
-            curr=[sequence(coarse)],
-            curr_pos=[self._coarse_position],
-            memory=torch.cat(memories),
-            memory_pos=torch.cat(positions),
-            num_obj_ptr_tokens=pointer_tokens,
-        )
-        result: torch.Tensor = fused.permute(1, 2, 0).view(coarse.shape)
-        return result
-
-    def _batch(self, coarse: torch.Tensor, recalls: Sequence[Recall], n_frames: int) -> torch.Tensor:
         import torch
 
         net = self._net
@@ -103,7 +70,7 @@ class Attention:
         area, parts = self._side**2, net.hidden_dim // net.mem_dim
         memory = torch.empty(count, spatial * area + pointers * parts, net.mem_dim, device=self._device)
         for i, column in enumerate(zip(*(r.spatial for r in recalls), strict=True)):
-            stacked = torch.cat([m.to(self._device) for _, m in column])
+            stacked = torch.cat([m.to(self._device).float() for _, m in column])
             memory[:, i * area : (i + 1) * area] = stacked.flatten(2).transpose(1, 2)
         positions = [self._spatial_position(tuple(tuple(t for t, _ in r.spatial) for r in recalls))]
         if pointers:
@@ -135,8 +102,8 @@ class Attention:
     ) -> torch.Tensor:
         """Cross-attention with one head; mirrors ``RoPEAttention.forward``.
 
-        Where the map is small, values are projected after they are averaged: the rows of the weights sum to 1, so
-        that is the same, and there are fewer queries than memories.
+        Where the map is small, values of a batch are projected after they are averaged: the rows of the weights sum to
+        1, so that is the same up to rounding, and there are fewer queries than memories.
         """
         import torch
         import torch.nn.functional as F
@@ -146,6 +113,7 @@ class Attention:
         k = _turned(attention.k_proj(keys), turns, spatial)
         if (
             self._device == "cpu"
+            and memory.shape[0] > 1
             and turns.shape[0] <= _SMALL_MAP
             and attention.kv_in_dim * 4 <= attention.embedding_dim
         ):

@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_sam2_video.engine.attend import Attention, sequence
+from napari_sam2_video.engine.encode import ImageEncoder
 from napari_sam2_video.engine.guard import engine_errors
 from napari_sam2_video.engine.levels import cut_levels
 from napari_sam2_video.engine.remember import encode_batch
-from napari_sam2_video.engine.values import Decoded, Embedding
+from napari_sam2_video.engine.values import Decoded
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     import torch
 
     from napari_sam2_video.engine.memory import Recall
+    from napari_sam2_video.engine.values import Embedding
     from napari_sam2_video.models.presets import ModelPreset
 
 _MEAN = (0.485, 0.456, 0.406)
@@ -53,8 +55,6 @@ class Sam2Model:
     ----------
     notes : tuple of str
         Sentences that a person should see before the first run.
-    embed_batch : int
-        Number of frames that are worth embedding together: the smaller the input, the more.
     """
 
     def __init__(
@@ -76,23 +76,27 @@ class Sam2Model:
         self.image_size = int(network.image_size)
         with engine_errors(device):
             self._net = network.to(device).requires_grad_(False).eval()
-            _keep_position(self._net.image_encoder.trunk)
+        self._encoder = ImageEncoder(self._net, device)
         self._attention = Attention(self._net, device)
         self._input_table = _input_table()
-        self.embed_batch = max(1, min(4, (512 // self.image_size) ** 2))
+        self._compiled = False
 
     def compile(self) -> None:
         """Compile the two costly parts; the first frames then take a minute or more, later ones are faster."""
-        import torch
-
-        self.embed_batch = 1
-        self._net.image_encoder.trunk.forward = torch.compile(self._net.image_encoder.trunk.forward, dynamic=False)
+        self._compiled = True
+        self._encoder.compile()
         self._attention.compile()
+
+    @property
+    def embed_batch(self) -> int:
+        """Number of frames that are worth embedding together: the smaller the input, the more."""
+        batch = max(1, min(4, (512 // self.image_size) ** 2))
+        return batch if not self._compiled and self._encoder.gains(batch) else 1
 
     @property
     def key(self) -> str:
         """Changes whenever the numbers that the network gives would change."""
-        return f"{self.sha256}-{self.image_size}-{self.precision}"
+        return f"{self.sha256}-{self.image_size}-{self.precision}" + ("-compiled" if self._compiled else "")
 
     @contextmanager
     def _context(self) -> Iterator[None]:
@@ -123,34 +127,13 @@ class Sam2Model:
         return self.embed_many([prepared])[0]
 
     def embed_many(self, prepared: Sequence[npt.NDArray[np.uint8]]) -> list[Embedding]:
-        """Run the image encoder on frames from `prepare`, all at once.
-
-        Mirrors ``SAM2Base.forward_image`` and ``FpnNeck.forward`` without the position encodings nobody reads.
-        """
+        """Run the image encoder on frames from `prepare`."""
         import torch
-        import torch.nn.functional as F
 
         with self._context():
             table = self._input_table
             planes = np.stack([np.stack([table[c][frame[..., c]] for c in range(3)]) for frame in prepared])
-            encoder = self._net.image_encoder
-            levels = encoder.trunk(torch.from_numpy(planes).to(self.device))
-            neck = encoder.neck
-            last = len(neck.convs) - 1
-            outputs: list[Any] = [None] * (last + 1)
-            above = None
-            for i in range(last, -1, -1):
-                lateral = neck.convs[last - i](levels[i])
-                if i in neck.fpn_top_down_levels and above is not None:
-                    above = lateral + F.interpolate(above.float(), scale_factor=2.0, mode=neck.fpn_interp_model)
-                else:
-                    above = lateral
-                outputs[i] = above
-            decoder = self._net.sam_mask_decoder
-            made = decoder.conv_s0(outputs[0]), decoder.conv_s1(outputs[1]), outputs[2]
-            if len(prepared) == 1:
-                return [Embedding(*made)]
-            return [Embedding(*(part[i : i + 1].clone() for part in made)) for i in range(len(prepared))]
+            return self._encoder(torch.from_numpy(planes).to(self.device))
 
     def decode_tracked(self, embedding: Embedding, recalls: Sequence[Recall], n_frames: int) -> Decoded:
         """Masks of objects that have no prompt on this frame, from what they remember.
@@ -362,20 +345,6 @@ def _input_table() -> npt.NDArray[np.float32]:
     grey = torch.from_numpy(np.arange(256, dtype=np.uint8) / 255.0).float()
     rows = [(grey - torch.tensor(m)) / torch.tensor(s) for m, s in zip(_MEAN, _STD, strict=True)]
     return torch.stack(rows).numpy()
-
-
-def _keep_position(trunk: Any) -> None:
-    """Make the trunk's position embedding once for each shape, where upstream makes it anew for every frame."""
-    make = trunk._get_pos_embed
-    kept: dict[tuple[int, ...], torch.Tensor] = {}
-
-    def position(shape_yx: tuple[int, int]) -> torch.Tensor:
-        key = tuple(shape_yx)
-        if key not in kept:
-            kept[key] = make(key)
-        return kept[key]
-
-    trunk._get_pos_embed = position
 
 
 def _gate(masks: torch.Tensor, appearing: torch.Tensor) -> torch.Tensor:

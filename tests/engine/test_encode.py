@@ -1,0 +1,79 @@
+from __future__ import annotations
+
+import pytest
+import torch
+
+from napari_sam2_video.engine.build import build_network
+from napari_sam2_video.engine.encode import ImageEncoder
+from napari_sam2_video.engine.trunk import Trunk
+from napari_sam2_video.models.presets import PRESETS
+
+
+@pytest.fixture(params=[1, 2])
+def threads(request):
+    before = torch.get_num_threads()
+    torch.set_num_threads(request.param)
+    yield request.param
+    torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize("preset", ["demo", "tiny", "base_plus"])
+@pytest.mark.parametrize("size", [64, 128, 160, 256])
+def test_the_trunk_without_padding_gives_what_sam2_gives(preset, size):
+    torch.manual_seed(size)
+    hiera = build_network(PRESETS[preset], size).eval().image_encoder.trunk
+    planes = torch.randn(1, 3, size, size)
+    with torch.inference_mode():
+        expected, found = hiera(planes), Trunk(hiera)(planes)
+    for one, other in zip(found, expected, strict=True):
+        torch.testing.assert_close(one, other, rtol=0, atol=1e-4)
+
+
+@pytest.mark.parametrize("preset", ["demo", "base_plus"])
+@pytest.mark.parametrize("size", [64, 128])
+def test_an_embedding_is_the_same_to_the_bit_however_frames_are_grouped(preset, size, threads):
+    torch.manual_seed(threads)
+    network = build_network(PRESETS[preset], size).eval()
+    grouped = ImageEncoder(network, "cpu")
+    with torch.inference_mode():
+        for _ in range(3):
+            planes = torch.randn(4, 3, size, size)
+            plain = [ImageEncoder(network, "cpu")(planes[i : i + 1])[0] for i in range(4)]
+            for one, other in zip([*grouped(planes), *grouped(planes[:1])], [*plain, plain[0]], strict=True):
+                assert torch.equal(one.fine, other.fine)
+                assert torch.equal(one.middle, other.middle)
+                assert torch.equal(one.coarse, other.coarse)
+
+
+def test_a_quick_way_that_rounds_differently_is_never_taken(monkeypatch):
+    network = build_network(PRESETS["demo"], 64).eval()
+    encoder = ImageEncoder(network, "cpu")
+    quick = Trunk.__call__
+    monkeypatch.setattr(Trunk, "__call__", lambda self, planes: [x * (1 + 1e-6) for x in quick(self, planes)])
+    planes = torch.randn(2, 3, 64, 64)
+    with torch.inference_mode():
+        expected = ImageEncoder(network, "cpu")(planes)
+        for _ in range(3):
+            found = encoder(planes)
+            assert all(torch.equal(a.coarse, b.coarse) for a, b in zip(found, expected, strict=True))
+    assert not encoder.gains(2)
+    assert encoder.gains(4)
+
+
+def test_the_quick_way_is_taken_once_it_is_proved():
+    torch.manual_seed(0)
+    network = build_network(PRESETS["demo"], 256).eval()
+    walked = []
+    network.image_encoder.trunk.register_forward_hook(lambda *_: walked.append(1))
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        encoder = ImageEncoder(network, "cpu")
+        with torch.inference_mode():
+            for _ in range(5):
+                encoder(torch.randn(1, 3, 256, 256))
+    finally:
+        torch.set_num_threads(before)
+    if not encoder.gains(1):
+        pytest.skip("This processor rounds a matrix product by its number of rows.")
+    assert len(walked) == 2
