@@ -112,10 +112,9 @@ class ReviewPanel(QWidget):
         if not self._checking or run is None or run.running or keeper is None or not keeper.fresh:
             return
         self._checking = False
-        count = sum(item.component == "disagreement" for item in self._controller.figures.queue)
+        count = len(self._controller.figures.queue)
         places = "place" if count == 1 else "places"
-        found = f"{count} {places} to look at; press Next doubtful frame" if count else "no place to look at"
-        set_note(self.why, f"The check found {found}.")
+        set_note(self.why, f"Checked: {count or 'no'} {places} to look at.")
 
     def _on_picked(self, object_id: int, frame: int) -> None:
         if object_id:
