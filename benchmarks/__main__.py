@@ -28,7 +28,7 @@ Row = dict[str, Any]
 QUICK, FULL = 0, 1
 FIRST_PASS = (
     [("tiny", 128, 1, 10), ("tiny", 256, 1, 8)],
-    [("tiny", 128, 1, 24), ("tiny", 256, 1, 16), ("tiny", 512, 1, 10)],
+    [("tiny", 128, 1, 30), ("tiny", 256, 1, 30), ("tiny", 512, 1, 22)],
 )
 RETRACK = (
     [("tiny", 128, 1, 12)],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from napari_sam2_video.engine.trunk import Trunk
 from napari_sam2_video.engine.values import Embedding
@@ -12,16 +12,14 @@ if TYPE_CHECKING:
 
     import torch
 
-_PARTS = ("fine", "middle", "coarse")
-
 
 class ImageEncoder:
     """Image encoder of a network, with the projections of the mask decoder that look at the frame alone.
 
     The quick way takes several frames at once and skips the padding of windows. A matrix product of other rows beside
-    one's own is rounded alike on most processors with most numbers of threads, but not on all, so on a processor the
-    quick way is compared with ``sam2``'s own, frame by frame, before it is trusted. The very first call takes that
-    alone, so that nobody waits for a comparison before the first mask.
+    one's own is rounded alike on some processors with some numbers of threads, but not on all, so on a processor the
+    quick way is compared with ``sam2``'s own before it is trusted. The very first frame is embedded by that alone, so
+    that nobody waits for a comparison before the first mask.
 
     Parameters
     ----------
@@ -35,12 +33,13 @@ class ImageEncoder:
         self._net = network
         self._hiera = network.image_encoder.trunk
         self._trunk = Trunk(self._hiera)
-        self._checked = device == "cpu"
-        self._ways: dict[tuple[int, int], Literal["untried", "quick", "plain"]] = {}
+        self._compared = device == "cpu"
+        self._begun = False
+        self._equal: dict[tuple[int, int], bool] = {}
 
     def compile(self) -> None:
         """Compile the trunk; its numbers are then those of the compiler."""
-        self._checked = False
+        self._compared = False
         self._trunk.compile()
 
     def __call__(self, planes: torch.Tensor) -> list[Embedding]:
@@ -53,29 +52,27 @@ class ImageEncoder:
         """
         import torch
 
-        if not self._checked:
+        batch = planes.shape[0]
+        key = batch, torch.get_num_threads()
+        if not self._compared or self._equal.get(key, False):
             return self._embed(self._trunk, planes)
-        key = planes.shape[0], torch.get_num_threads()
-        way = self._ways.get(key)
-        if way == "quick":
-            return self._embed(self._trunk, planes)
-        plain = self._plain(planes)
-        if way is None:
-            self._ways[key] = "untried"
-        elif way == "untried":
-            self._ways[key] = "quick" if _same(self._embed(self._trunk, planes), plain) else "plain"
-        return plain
+        begun, self._begun = self._begun, True
+        if key in self._equal or not begun:
+            return self._plain(planes)
+        quick = self._embed(self._trunk, planes)
+        ends = {i: self._plain(planes[i : i + 1])[0] for i in sorted({0, batch - 1})}
+        self._equal[key] = all(_same(quick[i], plain) for i, plain in ends.items())
+        return quick if self._equal[key] else self._plain(planes)
 
     def gains(self, batch: int) -> bool:
         """Whether `batch` frames at once are quicker, as far as is known."""
         import torch
 
-        return self._ways.get((batch, torch.get_num_threads())) != "plain"
+        return self._equal.get((batch, torch.get_num_threads()), True)
 
     def _plain(self, planes: torch.Tensor) -> list[Embedding]:
-        if planes.shape[0] == 1:
-            return self._embed(self._hiera, planes)
-        return [made for i in range(planes.shape[0]) for made in self(planes[i : i + 1])]
+        """Embeddings of frames one at a time, as ``sam2`` makes them."""
+        return [self._embed(self._hiera, planes[i : i + 1])[0] for i in range(planes.shape[0])]
 
     def _embed(self, trunk: Callable[[torch.Tensor], Any], planes: torch.Tensor) -> list[Embedding]:
         """Mirrors ``SAM2Base.forward_image`` and ``FpnNeck.forward`` without the position encodings nobody reads."""
@@ -100,8 +97,7 @@ class ImageEncoder:
         return [Embedding(*(part[i : i + 1].clone() for part in made)) for i in range(planes.shape[0])]
 
 
-def _same(some: list[Embedding], others: list[Embedding]) -> bool:
+def _same(one: Embedding, other: Embedding) -> bool:
     import torch
 
-    pairs = [(getattr(a, part), getattr(b, part)) for a, b in zip(some, others, strict=True) for part in _PARTS]
-    return all(torch.equal(a, b) for a, b in pairs)
+    return all(torch.equal(getattr(one, part), getattr(other, part)) for part in ("fine", "middle", "coarse"))
