@@ -136,6 +136,14 @@ def test_closing_in_a_check_leaves_a_session_that_opens(bench):
         assert len(session.masks.frames_done(1)) == N_FRAMES
 
 
+def test_a_script_checks_in_the_viewer(tracked):
+    handle = tracked.widget.handle
+    handle.check()
+    assert handle.running
+    handle.wait(60)
+    assert np.isfinite(handle.session.scores(1)["disagreement"]).sum() == N_FRAMES - 2
+
+
 def test_a_check_that_fails_is_told_in_one_sentence(tracked):
     tracked.tracker.fail_at = {4: ZeroDivisionError("odd")}
     tracked.press(tracked.widget.review.check_button)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_sam2_video.errors import EngineError, SessionError
-from napari_sam2_video.types import BoxPrompt, MaskPrompt, PointPrompt, TrackSettings
+from napari_sam2_video.types import BoxPrompt, CheckSettings, MaskPrompt, PointPrompt, TrackSettings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -105,10 +105,11 @@ class SessionHandle:
 
     def start(self, settings: TrackSettings | None = None) -> None:
         """Track in the background; `wait` for the end."""
-        self._failure = ""
-        self._controller.track(settings or TrackSettings())
-        if self.session is not None and self._failure:
-            raise EngineError(self._failure)
+        self._begin(lambda: self._controller.track(settings or TrackSettings()))
+
+    def check(self, settings: CheckSettings | None = None) -> None:
+        """Compare masks with those found by tracking back, in the background; `wait` for the end."""
+        self._begin(lambda: self._controller.check(settings or CheckSettings()))
 
     def stop(self) -> None:
         """Stop the run within a frame."""
@@ -138,6 +139,12 @@ class SessionHandle:
     def masks(self) -> Any:
         """Label images of shape ``(T, Y, X)``, read a frame at a time."""
         return self.session.labels
+
+    def _begin(self, start: Callable[[], None]) -> None:
+        self._failure = ""
+        start()
+        if self.session is not None and self._failure:
+            raise EngineError(self._failure)
 
     def _refresh(self) -> None:
         self._controller.tell_changes()

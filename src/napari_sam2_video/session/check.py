@@ -1,4 +1,4 @@
-"""A check: what the masks of a session are compared with is found by walking back."""
+"""Compare the masks of a session with those found by walking back from later ones."""
 
 from __future__ import annotations
 
@@ -76,9 +76,9 @@ class Checker:
         halted = stop or (lambda: False)
         total = sum(self._plan(group, range(len(group))).total for group in groups)
         frame, done = -1, 0
-        again = "check again"
+        kept, folder = "what was checked is kept", self._masks.folder
         try:
-            with run_failures("Checking", "what was checked is kept", again, self._masks.folder, lambda: frame):
+            with run_failures("Checking", kept, "check again", folder, lambda: frame):
                 for group in groups:
                     scratch = tracker.scratch()
                     origins = self._prompt(group, scratch, halted)
