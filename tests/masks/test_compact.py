@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import zlib
 from copy import deepcopy
 
 import pytest
@@ -150,4 +151,19 @@ def test_a_damaged_journal_is_left_as_it_is(tmp_path):
     ledger = open_ledger(tmp_path)
     ledger.close()
     assert ledger.notes
+    assert path.read_bytes() == before
+
+
+def test_what_we_would_not_write_ourselves_is_not_written_again(tmp_path):
+    ledger = open_ledger(tmp_path)
+    for value in range(50):
+        ledger.commit([("a", 1, value)])
+    ledger.close()
+    path = tmp_path / "journal"
+    text = b'{"n":60,"set":[["a",2,NaN]]}'
+    path.write_bytes(path.read_bytes() + b"%08x %s\n" % (zlib.crc32(text), text))
+    before = path.read_bytes()
+    ledger = open_ledger(tmp_path)
+    ledger.close()
+    assert "left as it is" in ledger.notes[0]
     assert path.read_bytes() == before

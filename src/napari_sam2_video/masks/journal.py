@@ -146,7 +146,10 @@ class Journal:
         StoreError
             If they cannot be written; the journal is then as it was.
         """
-        data = b"".join(encode_line(entry) for entry in entries)
+        try:
+            data = b"".join(encode_line(entry) for entry in entries)
+        except (ValueError, RecursionError) as error:
+            raise StoreError(f"{self.path} holds what we would never write ({error}); it is left as it is.") from error
         with self._lock:
             if self._handle is None:
                 raise StoreError(f"{self.path} is open for reading only; open the session for writing to change it.")
