@@ -66,6 +66,8 @@ def test_fault_36_masks_layer_deleted_in_a_run(at_work):
     assert 2 <= done < N_FRAMES
     at_work.press(at_work.widget.objects.restore_button)
     assert np.asarray(at_work.controller.masks.masks.data[1]).any()
+    own = [layer.name for layer in at_work.viewer.layers][1:]
+    assert own == ["SAM 2 masks", "SAM 2 preview", "SAM 2 points", "SAM 2 boxes and outlines"]
     at_work.gate.release()
     at_work.press(at_work.widget.run_bar.resume_button)
     at_work.idle()

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import numpy as np
+import tifffile
+from qtpy.QtWidgets import QFormLayout
 
 from napari_sam2_video.devices import DeviceReport
 from napari_sam2_video.plugin.timeline import TimelineRow, colors_of, narrowed
@@ -106,3 +108,37 @@ def test_the_timeline_finds_frames_under_the_mouse(qtbot):
     for frame in (0, 1, 50, 99):
         assert timeline.frame_at(timeline.x_of(frame + 0.5)) == frame
     assert timeline.grab().width() == 400
+
+
+def test_options_of_a_format_are_fields_of_their_kind(at_work, tmp_path):
+    at_work.click(20, 20)
+    at_work.track()
+    at_work.widget.sections["export"].set_expanded(True)
+    panel = at_work.widget.export
+
+    def field(kind, text):
+        panel.format_box.setCurrentIndex(panel.format_box.findData(kind))
+        roles, rows = QFormLayout.ItemRole, range(panel._form.rowCount())
+        number = [panel._form.itemAt(row, roles.LabelRole).widget().text() for row in rows].index(text)
+        return panel._form.itemAt(number, roles.FieldRole).widget()
+
+    style = field("mp4", "Style")
+    assert [style.itemText(number) for number in range(style.count())] == ["contour", "fill", "both"]
+    assert field("mp4", "CRF").text() == "18"
+    compressed = field("ome-tiff", "Compressed")
+    assert compressed.isChecked()
+    compressed.setChecked(False)
+    panel.export(tmp_path / "plain.ome.tif")
+    at_work.idle()
+    with tifffile.TiffFile(tmp_path / "plain.ome.tif") as file:
+        assert file.pages[0].compression == tifffile.COMPRESSION.NONE
+
+
+def test_what_is_said_of_a_run_holds_until_something_changes(at_work):
+    at_work.click(20, 20)
+    at_work.track()
+    status = at_work.widget.run_bar.status
+    assert "Done: 8 frames" in status.text()
+    at_work.controller.undo()
+    at_work.idle()
+    assert status.text() == ""

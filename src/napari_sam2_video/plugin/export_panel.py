@@ -9,16 +9,18 @@ from qtpy.QtWidgets import (
     QComboBox,
     QFileDialog,
     QFormLayout,
-    QLineEdit,
     QMessageBox,
     QWidget,
 )
 
 from napari_sam2_video.errors import TargetExistsError
 from napari_sam2_video.plugin.errand import Errand
+from napari_sam2_video.plugin.option_fields import option_field, option_name
 from napari_sam2_video.plugin.ui import NO_SESSION, allow, button, fill, narrow, note, row, set_note, stack
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from napari_sam2_video.errors import Sam2VideoError
     from napari_sam2_video.export.job import ExportFormat, ExportReport
     from napari_sam2_video.plugin.controller import Controller
@@ -34,7 +36,7 @@ class ExportPanel(QWidget):
     def __init__(self, controller: Controller) -> None:
         super().__init__()
         self._controller = controller
-        self._fields: dict[str, QLineEdit] = {}
+        self._values: dict[str, Callable[[], Any]] = {}
         self.format_box = narrow(QComboBox())
         self.about = note()
         self.options = QWidget()
@@ -71,14 +73,12 @@ class ExportPanel(QWidget):
         chosen = self.format
         while self._form.rowCount():
             self._form.removeRow(0)
-        self._fields = {}
+        self._values = {}
         if chosen is None:
             return
         for option in chosen.options:
-            field = QLineEdit("" if option.default is None else str(option.default))
-            field.setToolTip(option.help)
-            self._form.addRow(option.name.replace("_", " ").capitalize(), field)
-            self._fields[option.name] = field
+            field, self._values[option.name] = option_field(option)
+            self._form.addRow(option_name(option), field)
         self.options.setVisible(bool(chosen.options))
         set_note(self.about, chosen.about)
 
@@ -103,7 +103,7 @@ class ExportPanel(QWidget):
         chosen, session = self.format, self._controller.session
         if chosen is None or session is None:
             return
-        options = {name: field.text() for name, field in self._fields.items() if field.text().strip()}
+        options = {name: value() for name, value in self._values.items() if value() is not None}
 
         def work(told: Told) -> ExportReport:
             from napari_sam2_video.export.registry import export

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from qtpy.QtCore import QAbstractTableModel, QModelIndex, Qt
-from qtpy.QtGui import QColor, QPixmap
+from qtpy.QtGui import QColor, QIcon, QPixmap
 from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTableView
 
 from napari_sam2_video.plugin.figures import ObjectFigures
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 COLUMNS = ("", "#", "Name", "Prompts", "Frames", "Low", "Lock")
 COLOR, ID, NAME, PROMPTS, FRAMES, LOWEST, LOCK = range(len(COLUMNS))
-WIDEST = ("00", "0000", "", "0000", "000000", "0.00", "")
+WIDEST = ("00", "000", "", "000", "00000", "0.00", "")
 TIPS = (
     "Colour; double-click to change it",
     "Number of the object, and its value in the masks",
@@ -29,6 +29,7 @@ TIPS = (
 )
 Roles = Qt.ItemDataRole
 ROW_HEIGHT = 22
+MARGIN = 10
 FEWEST_ROWS, MOST_ROWS = 3, 8
 
 
@@ -85,7 +86,10 @@ class ObjectsModel(QAbstractTableModel):
         if role == Roles.DecorationRole and column == COLOR:
             swatch = QPixmap(12, 12)
             swatch.fill(QColor(*entry.color))
-            return swatch
+            icon = QIcon(swatch)
+            # Else it is tinted in the row that is selected.
+            icon.addPixmap(swatch, QIcon.Mode.Selected)
+            return icon
         if role == Roles.CheckStateRole and column == LOCK:
             return Qt.CheckState.Checked if entry.locked else Qt.CheckState.Unchecked
         if role == Roles.ToolTipRole:
@@ -143,9 +147,8 @@ class ObjectsTable(QTableView):
         letters = header.fontMetrics()
         for column, widest in enumerate(WIDEST):
             header.setSectionResizeMode(column, QHeaderView.ResizeMode.Fixed)
-            header.resizeSection(
-                column, max(letters.horizontalAdvance(text) for text in (widest, COLUMNS[column])) + 12
-            )
+            width = max(letters.horizontalAdvance(text) for text in (widest, COLUMNS[column]))
+            header.resizeSection(column, width + MARGIN)
         header.setSectionResizeMode(NAME, QHeaderView.ResizeMode.Stretch)
         self._fit()
         self._showing = False

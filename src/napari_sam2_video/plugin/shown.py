@@ -25,6 +25,7 @@ class Shown:
 
     def __init__(self, viewer: Any, runner: Runner, session: Session, image: Image) -> None:
         view, recording = session.view, session.recording
+        self._viewer = viewer
         self.session = session
         self.image = image
         self.geometry = Geometry.of_view(recording.axes, recording.shape, view.plane_axes, view.settings)
@@ -38,6 +39,16 @@ class Shown:
         """Add the layers that are not in the viewer, one a step."""
         yield from self.masks.restoring()
         yield from self.prompts.restoring()
+        self._stack()
+
+    def _stack(self) -> None:
+        """Bring the layers in order, masks below prompts; one that was added again lies on top."""
+        layers = self._viewer.layers
+        own = (self.masks.masks, self.masks.preview, self.prompts.points, self.prompts.shapes)
+        places = [layers.index(layer) for layer in own]
+        if places != sorted(places):
+            for layer in own:
+                layers.move(layers.index(layer), len(layers))
 
     def close(self, *, keep_layers: bool = False) -> None:
         """Stop what runs and, unless they shall stay, take the layers off the viewer."""

@@ -170,7 +170,7 @@ class Timeline(QWidget):
         font = painter.font()
         font.setBold(row.object_id == self._active)
         painter.setFont(font)
-        name = painter.fontMetrics().elidedText(row.name, Qt.TextElideMode.ElideRight, LABEL - 14)
+        name = painter.fontMetrics().elidedText(f"{row.object_id} {row.name}", Qt.TextElideMode.ElideRight, LABEL - 14)
         painter.drawText(QRectF(12, y, LABEL - 14, ROW), Qt.AlignmentFlag.AlignVCenter, name)
         painter.drawImage(QRectF(LABEL, y, columns, ROW), self._image, QRectF(0, number, columns, 1))
         for frame in np.flatnonzero(row.accepted):

@@ -130,11 +130,19 @@ class RunBar(QWidget):
         for signal in (controller.session_changed, controller.run_changed):
             signal.connect(self.update_state)
         controller.figures_changed.connect(self._on_figures)
+        controller.changed.connect(self._on_changed)
         controller.active_changed.connect(self.update_state)
         panel.objects_box.currentIndexChanged.connect(self.update_state)
         self.outcome = ""
         self._starting = False
         self.update_state()
+
+    def _on_changed(self, _: str) -> None:
+        """What is said of the last run holds until something changes."""
+        run = self._controller.run
+        if run is not None and not run.running:
+            self.outcome = ""
+            self.update_state()
 
     def _on_figures(self) -> None:
         starting, self._starting = self._starting, False

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import Qt, Signal  # type: ignore[attr-defined]
+from qtpy.QtCore import QEvent, Qt, Signal  # type: ignore[attr-defined]
 from qtpy.QtWidgets import (
     QComboBox,
     QFormLayout,
@@ -13,6 +13,7 @@ from qtpy.QtWidgets import (
     QLabel,
     QLayout,
     QPushButton,
+    QScrollArea,
     QSizePolicy,
     QToolButton,
     QVBoxLayout,
@@ -75,6 +76,16 @@ class Section(QFrame):
         self.header.setArrowType(Qt.ArrowType.DownArrow if expanded else Qt.ArrowType.RightArrow)
         self.content.setVisible(expanded)
         self.toggled.emit(expanded)
+
+
+class Panels(QScrollArea):
+    """Scrolls up and down, and is never narrower than what it holds."""
+
+    def eventFilter(self, watched: Any, event: Any) -> bool:  # noqa: D102
+        inside, bar = self.widget(), self.verticalScrollBar()
+        if event.type() == QEvent.Type.LayoutRequest and watched is inside and inside is not None and bar is not None:
+            self.setMinimumWidth(inside.minimumSizeHint().width() + bar.sizeHint().width())
+        return super().eventFilter(watched, event)
 
 
 def button(text: str, action: Callable[[], Any], tip: str = "", *, checkable: bool = False) -> QPushButton:

@@ -6,7 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QEvent, Qt
-from qtpy.QtWidgets import QLabel, QMessageBox, QScrollArea, QToolButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QLabel, QMessageBox, QToolButton, QVBoxLayout, QWidget
 
 from napari_sam2_video.plugin.controller import Controller
 from napari_sam2_video.plugin.export_panel import ExportPanel
@@ -21,7 +21,7 @@ from napari_sam2_video.plugin.session_panel import SessionPanel
 from napari_sam2_video.plugin.settings import PLUGIN
 from napari_sam2_video.plugin.tidy_panel import TidyPanel
 from napari_sam2_video.plugin.track_panel import RunBar, TrackPanel
-from napari_sam2_video.plugin.ui import Section, row
+from napari_sam2_video.plugin.ui import Panels, Section, row
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -92,7 +92,7 @@ class TrackingWidget(QWidget):
         for section in self.sections.values():
             stack.addWidget(section)
         stack.addStretch(1)
-        self.panels = QScrollArea()
+        self.panels = Panels()
         self.panels.setWidgetResizable(True)
         self.panels.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.panels.setWidget(inside)

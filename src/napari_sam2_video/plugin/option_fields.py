@@ -1,0 +1,41 @@
+"""A field of the right kind for each option of an export format."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from qtpy.QtWidgets import QCheckBox, QComboBox, QLineEdit
+
+from napari_sam2_video.plugin.ui import fill, narrow
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from qtpy.QtWidgets import QWidget
+
+    from napari_sam2_video.export.job import ExportOption
+
+
+def option_name(option: ExportOption) -> str:
+    """What an option is called in the form; short names are abbreviations."""
+    return option.name.upper() if len(option.name) <= 3 else option.name.replace("_", " ").capitalize()
+
+
+def option_field(option: ExportOption) -> tuple[QWidget, Callable[[], Any]]:
+    """A field that holds the option's default, and what gives its value; an empty text is None."""
+    field, value = _field(option)
+    field.setToolTip(f"{option.help[:1].upper()}{option.help[1:]}.")
+    return field, value
+
+
+def _field(option: ExportOption) -> tuple[QWidget, Callable[[], Any]]:
+    if option.kind == "bool":
+        check = QCheckBox()
+        check.setChecked(bool(option.default))
+        return check, check.isChecked
+    if option.choices:
+        box = narrow(QComboBox())
+        fill(box, [(choice, choice) for choice in option.choices], option.default)
+        return box, box.currentData
+    line = QLineEdit("" if option.default is None else str(option.default))
+    return line, lambda: line.text().strip() or None
