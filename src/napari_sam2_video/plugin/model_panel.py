@@ -192,8 +192,12 @@ class ModelPanel(QWidget):
         """Stop the download; what is there is kept for the next time."""
         if self._job is not None:
             self._job.stop()
+            self.bar.setFormat("Stopping…")
+            self._describe()
 
     def _on_bytes(self, value: tuple[int, int]) -> None:
+        if self._job is None or self._job.stopping():
+            return
         done, total = value
         self.bar.setFormat(f"{done / 1e6:.0f} of {total / 1e6:.0f} MB" if total else f"{done / 1e6:.0f} MB")
         self.bar.setValue(round(PROGRESS_STEPS * done / total) if total else 0)
@@ -308,6 +312,7 @@ class ModelPanel(QWidget):
         self._download_row.setVisible(needed or self._job is not None)
         self.bar.setVisible(self._job is not None)
         self.cancel_button.setVisible(self._job is not None)
+        self.cancel_button.setEnabled(self._job is not None and not self._job.stopping())
         self.download_button.setEnabled(self._job is None)
         if entry is None:
             set_note(self.about, self._controller.model_settings.model)
