@@ -402,7 +402,7 @@ def test_a_locked_object_is_checked_too(tracked):
     )
 )
 @settings(max_examples=25, deadline=None)
-def test_figures_come_back_from_disk_as_they_were(tmp_path_factory, values):
+def test_the_last_figures_count_and_come_back_from_disk_as_they_were(tmp_path_factory, values):
     class Masks:
         def stamp(self, frame, object_id):
             return values[object_id, frame][:3]
@@ -410,12 +410,16 @@ def test_figures_come_back_from_disk_as_they_were(tmp_path_factory, values):
     path = tmp_path_factory.mktemp("checks") / FILE
     options = {"read_only": False, "quarantine": path.parent / "quarantine"}
     kept = Checks(path, Masks(), **options)
+    for (object_id, frame), (*stamp, _) in list(values.items())[::2]:
+        kept.put(object_id, frame, Finding(tuple(stamp), 0.25, frame, tuple(stamp)))
+    kept.save()
     for (object_id, frame), (*stamp, value) in values.items():
         kept.put(object_id, frame, Finding(tuple(stamp), value, frame, tuple(stamp)))
     kept.save()
     again = Checks(path, Masks(), **options)
     assert again.notes == []
     for (object_id, frame), (*_, value) in values.items():
+        assert kept.figures(object_id, np.array([frame])) == (value, frame)
         assert again.figures(object_id, np.array([frame])) == (value, frame)
 
 

@@ -19,6 +19,7 @@ from napari_sam2_video.errors import StoreError
 from napari_sam2_video.masks.durable import replace_file, set_aside
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     import numpy.typing as npt
@@ -93,18 +94,16 @@ class Checks:
         self._path = path
         self._masks = masks
         self._lock = threading.Lock()
-        self._held: dict[int, dict[int, Finding]] = {}
+        self._fresh: dict[int, list[tuple[Any, ...]]] = {}
         try:
-            rows = _decode(path.read_bytes()) if path.exists() else np.zeros(0, ROW)
+            self._rows = _decode(path.read_bytes()) if path.exists() else np.zeros(0, ROW)
         except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
             self.notes.append(f"{path.name} cannot be read ({error}); check the tracked frames again.")
-            rows = np.zeros(0, ROW)
+            self._rows = np.zeros(0, ROW)
             if not read_only and not isinstance(error, OSError):
                 # What cannot be moved is replaced by the next check.
                 with suppress(StoreError):
                     set_aside(path, quarantine)
-        for object_id, frame, a, b, c, value, origin, *stamp in rows.tolist():
-            self._held.setdefault(object_id, {})[frame] = Finding((a, b, c), value, origin, tuple(stamp))
 
     def figures(
         self, object_id: int, frames: npt.NDArray[np.int64]
@@ -118,22 +117,22 @@ class Checks:
         """
         disagreement, origin = np.full(len(frames), np.nan), np.full(len(frames), np.nan)
         with self._lock:
-            held = dict(self._held.get(object_id, {}))
-        if held:
-            stamps = _Stamps(self._masks, object_id)
-            for index, frame in enumerate(frames.tolist()):
-                found = held.get(frame)
-                if found is None or found.stamp != stamps[frame]:
-                    continue
-                disagreement[index] = found.disagreement
-                if found.origin_stamp == stamps[found.origin]:
-                    origin[index] = found.origin
+            low, high = np.searchsorted(self._rows["object_id"], [object_id, object_id + 1])
+            rows = _newest(self._rows[low:high], self._fresh.get(object_id, ()))
+        stamps = _Stamps(self._masks, object_id)
+        _, places, found = np.intersect1d(frames, rows["frame"], assume_unique=True, return_indices=True)
+        for place, (_, frame, *stamp, figure, start, a, b, c) in zip(places, rows[found].tolist(), strict=True):
+            if tuple(stamp) == stamps[frame]:
+                disagreement[place] = figure
+                if (a, b, c) == stamps[start]:
+                    origin[place] = start
         return disagreement, origin
 
     def put(self, object_id: int, frame: int, finding: Finding) -> None:
         """Note a finding; on disk after `save`."""
+        row = (object_id, frame, *finding.stamp, finding.disagreement, finding.origin, *finding.origin_stamp)
         with self._lock:
-            self._held.setdefault(object_id, {})[frame] = finding
+            self._fresh.setdefault(object_id, []).append(row)
 
     def save(self) -> None:
         """Write all findings.
@@ -144,15 +143,22 @@ class Checks:
             If they cannot be written; the file is then as it was.
         """
         with self._lock:
-            rows = np.array(
-                [
-                    (object_id, frame, *found.stamp, found.disagreement, found.origin, *found.origin_stamp)
-                    for object_id, frames in sorted(self._held.items())
-                    for frame, found in sorted(frames.items())
-                ],
-                ROW,
-            )
+            self._rows = _newest(self._rows, [row for rows in self._fresh.values() for row in rows])
+            self._fresh.clear()
+            rows = self._rows
         replace_file(self._path, _encode(rows))
+
+
+def _newest(kept: npt.NDArray[Any], fresh: Sequence[tuple[Any, ...]]) -> npt.NDArray[Any]:
+    """Rows in the order of objects and frames; of several for one frame the last."""
+    if not fresh:
+        return kept
+    rows = np.concatenate([kept, np.array(fresh, ROW)])
+    rows = rows[np.lexsort((rows["frame"], rows["object_id"]))]
+    following = rows[1:]
+    same = (rows["object_id"][:-1] == following["object_id"]) & (rows["frame"][:-1] == following["frame"])
+    newest: npt.NDArray[Any] = rows[~np.append(same, False)]
+    return newest
 
 
 class _Stamps(dict[int, Stamp]):
