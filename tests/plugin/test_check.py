@@ -41,10 +41,10 @@ def labels(bench):
 
 
 def test_the_button_waits_for_something_to_check(at_work):
-    assert not at_work.widget.review.check_button.isEnabled()
     at_work.click(20, 20)
     at_work.settle()
     assert not at_work.widget.review.check_button.isEnabled()
+    assert "Nothing is tracked yet." in at_work.widget.review.check_button.toolTip()
     at_work.track()
     at_work.settle()
     assert at_work.widget.review.check_button.isEnabled()
@@ -99,6 +99,7 @@ def test_stop_ends_a_check_and_keeps_what_was_compared(tracked):
     tracked.spin(lambda: run.progress.done == 3)
     assert run.doing == CHECKING
     assert not tracked.widget.review.check_button.isEnabled()
+    assert "Stop the run first." in tracked.widget.review.check_button.toolTip()
     assert not tracked.widget.run_bar.track_button.isVisible()
     tracked.press(tracked.widget.run_bar.stop_button)
     tracked.idle()

@@ -5,17 +5,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QScrollArea, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QScrollArea, QWidget
 
 from napari_sam2_video.plugin.timeline import Timeline
 from napari_sam2_video.plugin.tracking import CHECKING
-from napari_sam2_video.plugin.ui import button, note, row, set_note
+from napari_sam2_video.plugin.ui import IN_A_RUN, allow, button, note, row, set_note, stack
 from napari_sam2_video.types import CheckSettings
 
 if TYPE_CHECKING:
     from napari_sam2_video.plugin.controller import Controller
 
 TIMELINE_HEIGHT = 190
+NOTHING_TRACKED = "Nothing is tracked yet."
+NO_DOUBT = "There is no doubtful frame."
+NO_OBJECT = "Select an object first."
 
 
 class ReviewPanel(QWidget):
@@ -52,14 +55,14 @@ class ReviewPanel(QWidget):
         )
         self.why = note()
         self._checking = False
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(6, 0, 2, 6)
-        layout.setSpacing(4)
-        layout.addWidget(holder)
-        layout.addWidget(row(self.next_button, self.check_button))
-        layout.addWidget(self.why)
-        layout.addWidget(row(self.accept_button, self.span_button, self.undo_accept_button))
-        layout.addWidget(self.legend)
+        stack(
+            self,
+            holder,
+            row(self.next_button, self.check_button),
+            self.why,
+            row(self.accept_button, self.span_button, self.undo_accept_button),
+            self.legend,
+        )
         controller.session_changed.connect(self._on_session)
         controller.figures_changed.connect(self.update_rows)
         controller.active_changed.connect(self._on_position)
@@ -82,14 +85,18 @@ class ReviewPanel(QWidget):
 
     def _allow_check(self) -> None:
         run = self._controller.run
-        tracked = any(found.frames for found in self._controller.figures.objects.values())
-        self.check_button.setEnabled(tracked and run is not None and not run.running)
+        reason = NOTHING_TRACKED if run is None or not self._tracked else IN_A_RUN if run.running else ""
+        allow(self.check_button, reason)
+
+    @property
+    def _tracked(self) -> bool:
+        return any(found.frames for found in self._controller.figures.objects.values())
 
     def _on_position(self, *_: Any) -> None:
         self.timeline.set_position(self._controller.frame, self._controller.active)
-        active = bool(self._controller.active)
+        reason = "" if self._controller.active else NO_OBJECT
         for widget in (self.accept_button, self.span_button, self.undo_accept_button):
-            widget.setEnabled(active)
+            allow(widget, reason)
 
     def update_rows(self) -> None:
         """Show the newest figures."""
@@ -97,7 +104,7 @@ class ReviewPanel(QWidget):
         self.timeline.set_rows(figures.rows, 1 if session is None else session.n_frames)
         height = self.timeline.sizeHint().height() + 4
         self._holder.setMinimumHeight(min(height, TIMELINE_HEIGHT))
-        self.next_button.setEnabled(bool(figures.queue))
+        allow(self.next_button, "" if figures.queue else NO_DOUBT if self._tracked else NOTHING_TRACKED)
         self._allow_check()
         self._tell_check()
         self._on_position()
@@ -125,7 +132,7 @@ class ReviewPanel(QWidget):
         """Go to the most doubtful frame that was not visited since the last run."""
         left = [item for item in self._controller.figures.queue if (item.object_id, item.frame) not in self._visited]
         if not left:
-            text = "Every doubtful frame was looked at." if self._visited else "There is no doubtful frame."
+            text = "Every doubtful frame was looked at." if self._visited else NO_DOUBT
             set_note(self.why, text)
             self._visited.clear()
             return
