@@ -67,7 +67,11 @@ class Stage:
             self.settle()
             path = self.out / f"widget-{name}-{theme}.png"
             picture = self.viewer.window.screenshot(size=None, canvas_only=False, flash=False)
-            Image.fromarray(picture[..., :3]).quantize(COLORS).save(path, optimize=True)
+            # Colours that few pixels have are kept as they are: those of objects.
+            few = Image.fromarray(picture[..., :3]).quantize(
+                COLORS, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE
+            )
+            few.save(path, optimize=True)
             print(path)
 
     def prompt(self, label: int, *, box: bool) -> None:
