@@ -133,8 +133,8 @@ def disagreement_component(table: Table) -> Floats:
     origin, a frame is as doubtful as it disagrees. Where nobody did, the end of the walk is to be trusted rather,
     because tracking came from there: if the walk does not get back to it, the track changed to something else within
     the span, and the frames that agree with the origin are the wrong ones. They are as doubtful as they disagree less
-    than that end does. What tracking passed later comes from there, so it keeps `CARRIED` of that doubt up to the next
-    frame that a person settled.
+    than that end does. What tracking passed later comes from there: `CARRIED` of the highest disagreement at the end of
+    a walk before is merged into it, up to the next frame that a person settled.
     """
     component = np.zeros(len(table))
     settled = _checked(table)
@@ -166,8 +166,9 @@ def _astray(
         if sure or frame != before + step:
             lost, end, span = 0.0, 0.0, math.nan
         if origin != span:
-            # The span before is passed: what it said of its far end holds from here on.
-            lost, end = 1 - (1 - lost) * (1 - end), 0.0
+            # The span before is passed: what it said of its far end holds from here on. The highest figure counts, for
+            # in a long recording many small ones would add up to a doubt that nothing warrants.
+            lost, end = max(lost, end), 0.0
             if not (sure or math.isnan(origin) or origin in vouched):
                 end = disagrees
         doubtful = 0.0 if sure or math.isnan(origin) else disagrees if origin in vouched else max(0.0, end - disagrees)
