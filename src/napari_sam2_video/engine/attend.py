@@ -9,12 +9,15 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from napari_sam2_video.engine.packed import plain_linear
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import torch
 
     from napari_sam2_video.engine.memory import Recall
+    from napari_sam2_video.engine.packed import Linear
 
 _SMALL_MAP = 256
 
@@ -28,19 +31,23 @@ class Attention:
         A ``SAM2Base``.
     device : str
         Where it is.
+    linear : callable
+        How a linear layer is applied to a batch of objects, as `plain_linear` does.
     """
 
-    def __init__(self, network: Any, device: str) -> None:
+    def __init__(self, network: Any, device: str, linear: Linear = plain_linear) -> None:
         self._net = network
         self._device = device
         self._side = int(network.image_size) // 16
         self._positions: dict[tuple[tuple[int, ...], ...], torch.Tensor] = {}
         self._walk = self._layers
+        self._linear = linear
 
     def compile(self) -> None:
         """Compile the walk through the layers."""
         import torch
 
+        self._linear = plain_linear
         self._walk = torch.compile(self._layers, dynamic=None)
 
     def plain(self, coarse: torch.Tensor) -> torch.Tensor:
@@ -86,21 +93,26 @@ class Attention:
 
     def _layers(self, frame: torch.Tensor, memory: torch.Tensor, keys: torch.Tensor, spatial: int) -> torch.Tensor:
         """Mirrors ``MemoryAttention.forward``; `frame` stays one until the first memory is read."""
-        import torch.nn.functional as F
-
         attention = self._net.memory_attention
+        linear = self._linear if memory.shape[0] > 1 else plain_linear
         output = frame + 0.1 * self._coarse_position.transpose(0, 1)
         for layer in attention.layers:
             seen = layer.norm1(output)
-            output = output + layer.self_attn(seen, seen, v=seen)
-            output = output + self._read(layer.cross_attn_image, layer.norm2(output), memory, keys, spatial)
-            output = output + layer.linear2(F.relu(layer.linear1(layer.norm3(output)), inplace=True))
+            output = output + self._read(linear, layer.self_attn, seen, seen, seen, 1)
+            output = output + self._read(linear, layer.cross_attn_image, layer.norm2(output), memory, keys, spatial)
+            output = output + linear(layer.linear2, linear(layer.linear1, layer.norm3(output), relu=True))
         return attention.norm(output)  # type: ignore[no-any-return]
 
     def _read(
-        self, attention: Any, queries: torch.Tensor, memory: torch.Tensor, keys: torch.Tensor, spatial: int
+        self,
+        linear: Linear,
+        attention: Any,
+        queries: torch.Tensor,
+        memory: torch.Tensor,
+        keys: torch.Tensor,
+        spatial: int,
     ) -> torch.Tensor:
-        """Cross-attention with one head; mirrors ``RoPEAttention.forward``.
+        """Attention with one head; mirrors ``RoPEAttention.forward``.
 
         Where the map is small, values of a batch are projected after they are averaged: the rows of the weights sum to
         1, so that is the same up to rounding, and there are fewer queries than memories.
@@ -109,8 +121,8 @@ class Attention:
         import torch.nn.functional as F
 
         turns = attention.freqs_cis.to(self._device)
-        q = _turned(attention.q_proj(queries), turns, 1).expand(memory.shape[0], -1, -1)
-        k = _turned(attention.k_proj(keys), turns, spatial)
+        q = _turned(linear(attention.q_proj, queries), turns, 1).expand(memory.shape[0], -1, -1)
+        k = _turned(linear(attention.k_proj, keys), turns, spatial)
         if (
             self._device == "cpu"
             and memory.shape[0] > 1
@@ -118,11 +130,11 @@ class Attention:
             and attention.kv_in_dim * 4 <= attention.embedding_dim
         ):
             scores = torch.bmm(q * attention.internal_dim**-0.5, k.transpose(1, 2))
-            read = attention.v_proj(torch.bmm(torch.softmax(scores, -1), memory))
+            read = linear(attention.v_proj, torch.bmm(torch.softmax(scores, -1), memory))
         else:
-            v = attention.v_proj(memory)
+            v = linear(attention.v_proj, memory)
             read = F.scaled_dot_product_attention(q.to(v.dtype)[:, None], k.to(v.dtype)[:, None], v[:, None])[:, 0]
-        return attention.out_proj(read)  # type: ignore[no-any-return]
+        return linear(attention.out_proj, read)
 
     def _spatial_position(self, times: tuple[tuple[int, ...], ...]) -> torch.Tensor:
         """Position encoding of spatial memories, shape (1 or B, memories * h * w, memory_dim)."""

@@ -8,14 +8,24 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from napari_sam2_video.engine.packed import plain_linear
+
 if TYPE_CHECKING:
     import torch
+
+    from napari_sam2_video.engine.packed import Linear
 
 _WIDE = 64
 
 
 def encode_batch(
-    network: Any, coarse: torch.Tensor, masks: torch.Tensor, scores: torch.Tensor, *, prompted: bool
+    network: Any,
+    coarse: torch.Tensor,
+    masks: torch.Tensor,
+    scores: torch.Tensor,
+    *,
+    prompted: bool,
+    linear: Linear = plain_linear,
 ) -> torch.Tensor:
     """Spatial memories, shape (B, memory_dim, h, w).
 
@@ -31,6 +41,8 @@ def encode_batch(
         Logits that the objects are on the frame.
     prompted : bool
         Whether the masks came from a person, which makes them binary.
+    linear : callable
+        How a linear layer is applied, as `plain_linear` does.
     """
     import torch
     from sam2.modeling.sam2_utils import LayerNorm2d
@@ -49,7 +61,7 @@ def encode_batch(
     features = features + encoder.pix_feat_proj(coarse)
     for block in encoder.fuser.layers:
         inner = _norm(block.dwconv(features).permute(0, 2, 3, 1), block.norm)
-        inner = block.pwconv2(block.act(block.pwconv1(inner)))
+        inner = linear(block.pwconv2, block.act(linear(block.pwconv1, inner)))
         features = features + (block.gamma * inner).permute(0, 3, 1, 2)
     memory: torch.Tensor = encoder.out_proj(features)
     if network.no_obj_embed_spatial is not None:

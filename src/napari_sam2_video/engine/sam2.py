@@ -16,6 +16,7 @@ from napari_sam2_video.engine.attend import Attention, sequence
 from napari_sam2_video.engine.encode import ImageEncoder
 from napari_sam2_video.engine.guard import engine_errors
 from napari_sam2_video.engine.levels import cut_levels
+from napari_sam2_video.engine.packed import PackedLayers, plain_linear
 from napari_sam2_video.engine.remember import encode_batch
 from napari_sam2_video.engine.values import Decoded
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     import torch
 
     from napari_sam2_video.engine.memory import Recall
+    from napari_sam2_video.engine.packed import Linear
     from napari_sam2_video.engine.values import Embedding
     from napari_sam2_video.models.presets import ModelPreset
 
@@ -77,7 +79,9 @@ class Sam2Model:
         with engine_errors(device):
             self._net = network.to(device).requires_grad_(False).eval()
         self._encoder = ImageEncoder(self._net, device)
-        self._attention = Attention(self._net, device)
+        packed = device == "cpu" and precision == "fp32"
+        self._linear: Linear = PackedLayers() if packed else plain_linear
+        self._attention = Attention(self._net, device, self._linear)
         self._input_table = _input_table()
         self._compiled = False
 
@@ -232,9 +236,10 @@ class Sam2Model:
             size = (self.image_size,) * 2
             if decoded.logits.shape[0] > 1:
                 masks = F.interpolate(decoded.logits, size=size, mode="bilinear", align_corners=False)
-                return encode_batch(self._net, embedding.coarse, masks, decoded.scores, prompted=prompted).to(
-                    torch.bfloat16
+                made = encode_batch(
+                    self._net, embedding.coarse, masks, decoded.scores, prompted=prompted, linear=self._linear
                 )
+                return made.to(torch.bfloat16)
             # upstream resizes three masks and keeps one; torch rounds three channels differently from one
             channels = 1 if prompted else 3
             logits = decoded.logits.expand(-1, channels, -1, -1)
