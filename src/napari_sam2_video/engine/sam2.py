@@ -102,6 +102,10 @@ class Sam2Model:
         """Changes whenever the numbers that the network gives would change."""
         return f"{self.sha256}-{self.image_size}-{self.precision}" + ("-compiled" if self._compiled else "")
 
+    @property
+    def _kind(self) -> str:
+        return self.device.split(":")[0]
+
     @contextmanager
     def _context(self) -> Iterator[None]:
         import torch
@@ -111,7 +115,7 @@ class Sam2Model:
             stack.enter_context(engine_errors(self.device))
             stack.enter_context(torch.inference_mode())
             if self.precision in kinds:
-                stack.enter_context(torch.autocast(self.device.split(":")[0], kinds[self.precision]))
+                stack.enter_context(torch.autocast(self._kind, kinds[self.precision]))
             yield
 
     def prepare(self, frame_yxc: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
@@ -276,9 +280,15 @@ class Sam2Model:
         *,
         multimask: bool,
     ) -> tuple[Decoded, Decoded]:
-        """Mirrors ``SAM2Base._forward_sam_heads``, but brings no mask to full size that nobody keeps."""
+        """Mirrors ``SAM2Base._forward_sam_heads``, but brings no mask to full size that nobody keeps.
+
+        Without autocast: in low precision the rim of small objects moves, and it costs more to convert than it gains.
+        """
         import torch
 
+        if self.precision != "fp32" and torch.is_autocast_enabled(self._kind):
+            with torch.autocast(self._kind, enabled=False):
+                return self._decode(embedding.float(), feature.float(), points, prior, multimask=multimask)
         net = self._net
         batch = feature.shape[0]
         if points is None:

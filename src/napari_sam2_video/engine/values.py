@@ -30,6 +30,10 @@ class Embedding:
         """Size in bytes."""
         return sum(x.numel() * x.element_size() for x in (self.fine, self.middle, self.coarse))
 
+    def float(self) -> Embedding:
+        """The same in fp32."""
+        return Embedding(self.fine.float(), self.middle.float(), self.coarse.float())
+
 
 @dataclass(frozen=True)
 class Decoded:
