@@ -72,6 +72,10 @@ class Arrivals:
         """
         self.busy = True
 
+        def arrived() -> None:
+            self.busy = False
+            ready(self._arrived())
+
         def lost(error: Sam2VideoError) -> None:
             self.busy = False
             failed(error)
@@ -84,7 +88,7 @@ class Arrivals:
         def done(session: Session) -> None:
             self._turns.take(
                 self._adding(session, image_of),
-                lambda: ready(self._arrived()),
+                arrived,
                 lambda error: refused(session, as_sentence(error, doing)),
             )
 
@@ -100,7 +104,6 @@ class Arrivals:
     def _arrived(self) -> Shown:
         assert self._shown is not None
         shown, self._shown = self._shown, None
-        self.busy = False
         return shown
 
     def _adding(self, session: Session, image_of: Callable[[Session], Image]) -> Iterator[None]:
