@@ -96,9 +96,9 @@ def test_same_figure_gives_the_same_file(table, tmp_path, suffix):
 
 
 def test_png_has_the_resolution_asked_for(table, tmp_path):
-    save_figure(plot_areas(table), tmp_path / "plot.png", dpi=50)
+    save_figure(plot_areas(table), tmp_path / "plot.png", dpi=80)
     with Image.open(tmp_path / "plot.png") as picture:
-        assert picture.size == (360, 230)
+        assert picture.size == (576, 368)
 
 
 def test_svg_is_well_formed_and_keeps_its_text(table, tmp_path):
