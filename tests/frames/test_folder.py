@@ -121,3 +121,18 @@ def test_folder_fingerprint_changes_with_a_pixel(tmp_path: Path) -> None:
     Image.fromarray(changed).save(tmp_path / "4.png")
     with open_recording(tmp_path) as recording:
         assert recording.fingerprint()["sample"] != before
+
+
+def test_an_odd_file_far_inside_a_large_folder_is_named_when_its_turn_comes(tmp_path: Path) -> None:
+    from PIL import Image
+
+    for number in range(600):
+        side = 9 if number == 302 else 8
+        Image.fromarray(np.full((side, 8), number % 256, np.uint8)).save(tmp_path / f"{number:04d}.png")
+    with open_recording(tmp_path) as recording:
+        assert recording.read({"T": 301})[0, 0] == 301 % 256
+        with pytest.raises(
+            FrameError, match=r"Frame 302 .*0302\.png is 9 × 8 uint8, but others of the folder are 8 × 8"
+        ):
+            recording.read({"T": 302})
+        assert recording.read({"T": 303})[0, 0] == 303 % 256

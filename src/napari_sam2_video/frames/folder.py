@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
     from napari_sam2_video.frames.recording import Recording
 
-_ALL_CHECKED = 2000
 _SPREAD = 256
 _OPEN_FILES = 4
 
@@ -103,8 +102,7 @@ class _ImageFolder(PlanesRecording):
     def __init__(self, path: Path, files: list[Path], notes: tuple[str, ...]) -> None:
         self._folder, self._files = path, files
         self._kind = probe_image(files[0])
-        step = 1 if len(files) <= _ALL_CHECKED else len(files) // _SPREAD
-        for file in files[1::step]:
+        for file in _spread(files):
             self._check(file, probe_image(file))
         self.plane_ndim = len(self._kind.shape)
         if self._kind.alpha:
@@ -148,8 +146,7 @@ class _TiffFolder(PlanesRecording):
         self._opened: OrderedDict[int, Recording] = OrderedDict()
         with open_tiff(files[0]) as first:
             self._inner, self._type = (first.axes, first.shape), first.dtype
-            step = 1 if len(files) <= _SPREAD else len(files) // _SPREAD
-            for file in files[1::step]:
+            for file in _spread(files):
                 with open_tiff(file) as other:
                     self._check(file, other)
             self.plane_ndim = 3 if first.axes.endswith("S") else 2
@@ -205,6 +202,14 @@ class _TiffFolder(PlanesRecording):
             for recording in self._opened.values():
                 recording.close()
             self._opened.clear()
+
+
+def _spread(files: list[Path]) -> list[Path]:
+    """Files that are checked when a folder is opened: all of a small one, some hundreds spread over a large one.
+
+    The others are checked when they are read, so that opening takes no longer the longer the recording is.
+    """
+    return files[1 :: max(1, len(files) // _SPREAD)]
 
 
 def _size(shape: tuple[int, ...]) -> str:

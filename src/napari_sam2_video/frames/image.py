@@ -109,7 +109,9 @@ def read_image(path: Path, expected: ImageKind) -> npt.NDArray[Any]:
 
     kind = probe_image(path)
     if kind != expected:
-        raise RecordingError(f"{path} is {kind} and not {expected}; it was changed, so open the folder again.")
+        raise RecordingError(
+            f"{path} is {kind}, but others of the folder are {expected}; put only images of one size and type into it."
+        )
     try:
         if kind.deep:
             values = _deep_png(path)
