@@ -186,6 +186,27 @@ def test_fault_43_a_process_killed_during_a_run_loses_no_announced_frame(tmp_pat
             assert np.array_equal(labels(session), expected)
 
 
+class PowerOff(BaseException):
+    """Nothing that the program could answer."""
+
+
+def test_fault_43_a_session_killed_while_it_was_made_can_be_made_again(folder, recording, monkeypatch):
+    replace = os.replace
+
+    def killed(source, target):
+        if Path(target).name == "session.json":
+            raise PowerOff
+        replace(source, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "replace", killed)
+        with pytest.raises(PowerOff):
+            Session.create(folder, recording)
+    assert (folder / ".session.json.part").exists()
+    with prepare(folder, recording) as session:
+        assert len(session.objects) == 2
+
+
 class Disk:
     """What would be left of a folder after a power cut: content that was synced, under names that were synced."""
 
@@ -280,10 +301,6 @@ def test_a_journal_most_of_which_nothing_needs_is_shortened_and_says_the_same(fo
         assert [session.undo() is not None for _ in range(4)] == [True, True, True, False]
         assert [session.redo() is not None for _ in range(5)] == [True, True, True, True, False]
         assert not session.notes
-
-
-class PowerOff(BaseException):
-    """Nothing that the program could answer."""
 
 
 @pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="needs /proc to see what a handle is of")

@@ -246,7 +246,7 @@ def _make_room(folder: Path, *, overwrite: bool) -> Path | None:
         raise SessionError(f"{folder} is a file; choose another name for the session.")
     names = {p.name for p in folder.iterdir()}
     if NAME not in names:
-        if names - _OWN_FILES:
+        if names - _OWN_FILES - {f".{name}.part" for name in _OWN_FILES}:
             raise SessionError(f"{folder} holds other files; choose an empty or a new folder.")
         return None
     if not overwrite:
