@@ -8,19 +8,19 @@ from collections import OrderedDict
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from napari_sam2_video.engine.aside import write_aside
+from napari_sam2_video.engine.blocks import Block
+from napari_sam2_video.engine.feature_files import FeatureFiles
+from napari_sam2_video.engine.values import Embedding
 from napari_sam2_video.errors import EngineError, Sam2VideoError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    import numpy as np
     import numpy.typing as npt
 
     from napari_sam2_video.engine.sam2 import Sam2Model
-    from napari_sam2_video.engine.values import Embedding
     from napari_sam2_video.types import FrameSource
 
 DEFAULT_MEMORY_BYTES = 1 << 30
@@ -47,10 +47,10 @@ class FeatureCache:
         self.memory_bytes = memory_bytes
         self.hits = 0
         self.misses = 0
-        self._held: OrderedDict[tuple[str, int], Embedding] = OrderedDict()
+        self._held: OrderedDict[tuple[str, int], Block | Embedding] = OrderedDict()
         self._bytes = 0
         self._lock = threading.Lock()
-        self._disk = _Disk(folder, disk_bytes) if folder is not None and disk_bytes > 0 else None
+        self._disk = FeatureFiles(folder, disk_bytes) if folder is not None and disk_bytes > 0 else None
 
     @property
     def nbytes(self) -> int:
@@ -64,9 +64,10 @@ class FeatureCache:
     def get(self, key: tuple[str, int], device: str) -> Embedding | None:
         """Embedding of a frame, or None; `key` is (model and view, frame)."""
         with self._lock:
-            found = self._held.get(key)
-            if found is not None:
+            held = self._held.get(key)
+            if held is not None:
                 self._held.move_to_end(key)
+        found = Embedding(*held.tensors()) if isinstance(held, Block) else held
         if found is None and self._disk is not None:
             found = self._disk.get(key, device)
             if found is not None:
@@ -93,13 +94,25 @@ class FeatureCache:
         size = embedding.nbytes
         if size > self.memory_bytes:
             return
+        kept = _kept(embedding)
         with self._lock:
             old = self._held.pop(key, None)
             self._bytes += size - (old.nbytes if old is not None else 0)
-            self._held[key] = embedding
+            self._held[key] = kept
             while self._bytes > self.memory_bytes:
                 _, dropped = self._held.popitem(last=False)
                 self._bytes -= dropped.nbytes
+
+
+def _kept(embedding: Embedding) -> Block | Embedding:
+    """An embedding of the processor in a block of its own, if the system gives one; any other as it is."""
+    parts = (embedding.fine, embedding.middle, embedding.coarse)
+    if any(part.device.type != "cpu" for part in parts):
+        return embedding
+    try:
+        return Block(parts)
+    except OSError:
+        return embedding
 
 
 def default_cache(folder: Path | None = None) -> FeatureCache:
@@ -122,83 +135,6 @@ def _megabytes(variable: str, otherwise: int) -> int:
     if not text.isdecimal():
         raise EngineError(f"{variable} must be a whole number of megabytes, not {text!r}.")
     return int(text) << 20
-
-
-class _Disk:
-    """Embeddings in files, oldest access first out. A cache: a file that cannot be read or written is no error."""
-
-    def __init__(self, folder: Path, limit: int) -> None:
-        self._folder = folder
-        self._limit = limit
-        self._sizes: OrderedDict[str, int] = OrderedDict()
-        self._lock = threading.Lock()
-        if folder.is_dir():
-            for left in folder.glob(".*.part"):
-                left.unlink(missing_ok=True)
-            files = sorted(folder.glob("*.npz"), key=lambda f: f.stat().st_mtime)
-            self._sizes.update((f.name, f.stat().st_size) for f in files)
-        self._total = sum(self._sizes.values())
-
-    @staticmethod
-    def _name(key: tuple[str, int]) -> str:
-        import hashlib
-
-        return f"{hashlib.sha256(key[0].encode()).hexdigest()[:16]}-{key[1]:08d}.npz"
-
-    def __contains__(self, key: tuple[str, int]) -> bool:
-        return self._name(key) in self._sizes
-
-    def get(self, key: tuple[str, int], device: str) -> Embedding | None:
-        with self._lock:
-            return self._read(key, device)
-
-    def put(self, key: tuple[str, int], embedding: Embedding) -> None:
-        with self._lock:
-            self._write(key, embedding)
-
-    def _read(self, key: tuple[str, int], device: str) -> Embedding | None:
-        import zipfile
-
-        import torch
-
-        from napari_sam2_video.engine.values import Embedding
-
-        name = self._name(key)
-        if name not in self._sizes:
-            return None
-        try:
-            with np.load(self._folder / name, allow_pickle=False) as file:
-                half = bool(file["half"])
-                planes = [torch.from_numpy(file[part]) for part in ("fine", "middle", "coarse")]
-        except (OSError, ValueError, KeyError, zipfile.BadZipFile):
-            self._total -= self._sizes.pop(name, 0)
-            return None
-        self._sizes.move_to_end(name)
-        if half:
-            planes = [p.view(torch.bfloat16) if p.dtype == torch.int16 else p for p in planes]
-        return Embedding(*(p.to(device) for p in planes))
-
-    def _write(self, key: tuple[str, int], embedding: Embedding) -> None:
-        import torch
-
-        name = self._name(key)
-        if name in self._sizes:
-            return
-        planes = {part: getattr(embedding, part).cpu() for part in ("fine", "middle", "coarse")}
-        half = any(p.dtype == torch.bfloat16 for p in planes.values())
-        arrays = {k: (p.view(torch.int16) if p.dtype == torch.bfloat16 else p).numpy() for k, p in planes.items()}
-        arrays["half"] = np.array(half)
-        try:
-            self._folder.mkdir(parents=True, exist_ok=True)
-            write_aside(self._folder / name, lambda file: np.savez(file, **arrays), durable=False)
-        except OSError:
-            return
-        self._sizes[name] = embedding.nbytes
-        self._total += embedding.nbytes
-        while self._total > self._limit:
-            oldest, size = self._sizes.popitem(last=False)
-            self._total -= size
-            (self._folder / oldest).unlink(missing_ok=True)
 
 
 class Embedder:
