@@ -94,6 +94,12 @@ def long_run(level: int) -> list[Row]:
     return memory.long_run(([20, 60], [100, 10_000])[level], 50, 128)
 
 
+def budget(level: int) -> list[Row]:
+    """What the budget says before a run, against what the run takes."""
+    runs = [(256, 256, 1, 300), (256, 256, 10, 100), (512, 128, 50, 60), (512, 128, 10, 600)]
+    return memory.budgets([(256, 256, 2, 40)] if level == QUICK else runs)
+
+
 def fast_modes(level: int) -> list[Row]:
     """Autocast and compilation against exact fp32, with the model that ships."""
     rows = modes.fast_modes(256, 4, (8, 24)[level], "cpu", compiled=level == FULL)
@@ -128,6 +134,7 @@ SCENARIOS: dict[str, Callable[[int], list[Row]]] = {
     "peak-memory": peak_memory,
     "loaded-memory": loaded_memory,
     "session-cost": session_cost,
+    "budget": budget,
     "fast-modes": fast_modes,
     "reading": reading,
     "exporting": exporting,

@@ -43,16 +43,19 @@ def clicks(side: int, objects: int) -> list[Any]:
     return Scene(SHOWN, side).clicks(objects)
 
 
-def ours_session(job: dict[str, Any]) -> dict[str, float]:
-    """Track all frames of an array into a session, as a script does."""
+def _movie(job: dict[str, Any]) -> Any:
     import dask.array as da
 
+    block = da.from_array(np.stack(pictures(job["side"])), chunks=(1, -1, -1, -1))
+    return da.concatenate([block] * (-(-job["frames"] // SHOWN)))[: job["frames"]]
+
+
+def ours_session(job: dict[str, Any]) -> dict[str, float]:
+    """Track all frames of an array into a session, as a script does."""
     from napari_sam2_video import api
 
     os.environ["NAPARI_SAM2_VIDEO_CACHE_MB"] = str(job["cache_mb"])
-    block = da.from_array(np.stack(pictures(job["side"])), chunks=(1, -1, -1, -1))
-    movie = da.concatenate([block] * (-(-job["frames"] // SHOWN)))[: job["frames"]]
-    recording = api.open_recording(movie, axes="TYXS")
+    recording = api.open_recording(_movie(job), axes="TYXS")
     began: list[float] = []
 
     def progress(done: Any) -> None:
@@ -76,8 +79,37 @@ def ours_session(job: dict[str, Any]) -> dict[str, float]:
         figures["first_frame_peak_mb"] = began[2]
         figures["peak_mb"] = peak_mb()
         session.close()
-        size = sum(f.stat().st_size for f in Path(folder).rglob("*") if f.is_file())
+        size = _bytes_in(Path(folder))
     return {**figures, "session_mb": size / 1e6}
+
+
+def ours_budget(job: dict[str, Any]) -> dict[str, float]:
+    """Ask what a run will need, and run it."""
+    from napari_sam2_video import api
+    from napari_sam2_video.budget import measure_budget
+
+    settings = api.ModelSettings(model=job["model"], image_size=job["size"], device=job["device"])
+    with tempfile.TemporaryDirectory() as folder:
+        recording = api.open_recording(_movie(job), axes="TYXS")
+        with api.create_session(recording, Path(folder) / "run.sam2v", model=settings) as session:
+            api.add_prompts(session, clicks(job["side"], job["objects"]))
+            before = _bytes_in(Path(folder))
+            budget = measure_budget(session)
+            begun = time.perf_counter()
+            api.go_on(session)
+            seconds, peak, written = time.perf_counter() - begun, peak_mb(), _bytes_in(Path(folder)) - before
+    return {
+        "said_mb": budget.memory_bytes / (1 << 20),
+        "peak_mb": peak,
+        "said_disk_mb": budget.disk_bytes / 1e6,
+        "disk_mb": written / 1e6,
+        "said_s": budget.seconds,
+        "seconds": seconds,
+    }
+
+
+def _bytes_in(folder: Path) -> int:
+    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
 
 
 def ours_first(job: dict[str, Any]) -> dict[str, float]:
@@ -177,7 +209,7 @@ def main() -> None:
     import torch
 
     torch.set_num_threads(job["threads"])
-    kinds = {f.__name__: f for f in (ours_session, ours_first, theirs_first, theirs_track)}
+    kinds = {f.__name__: f for f in (ours_session, ours_budget, ours_first, theirs_first, theirs_track)}
     print(json.dumps(kinds[job["kind"]](job)))
 
 

@@ -87,3 +87,17 @@ def long_run(lengths: list[int], objects: int, size: int) -> list[Row]:
         job = {"model": "demo", "size": size, "side": size, "frames": frames, "objects": objects, "say": 500}
         rows.append({"frames": frames, "objects": objects, **apart("ours_session", **job)})
     return rows
+
+
+def budgets(runs: list[tuple[int, int, int, int]]) -> list[Row]:
+    """What the budget says before a run with the model that ships, and what the run takes."""
+    rows: list[Row] = []
+    for side, size, objects, frames in runs:
+        job = {"model": "demo", "side": side, "size": size, "objects": objects, "frames": frames}
+        found = apart("ours_budget", **job)
+        ratios = {name: found[f"said_{name}"] / found[took] for name, took in _SAID.items()}
+        rows.append({**job, **found, **{f"{name}_ratio": ratio for name, ratio in ratios.items()}})
+    return rows
+
+
+_SAID = {"mb": "peak_mb", "disk_mb": "disk_mb", "s": "seconds"}

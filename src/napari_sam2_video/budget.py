@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import math
 import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from napari_sam2_video.engine.memory import POINTERS, SPATIAL, bytes_per_entry, bytes_per_object
 from napari_sam2_video.errors import PromptError
+from napari_sam2_video.masks.reading import CACHE_BYTES
 from napari_sam2_video.types import TrackSettings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
-    from napari_sam2_video.engine.plan import Plan
+    from napari_sam2_video.engine.memory import ConditioningEntry
+    from napari_sam2_video.engine.values import Embedding
     from napari_sam2_video.session import Session
+    from napari_sam2_video.types import FrameSource, ObjectMask
 
-PROBED_FRAMES = 3
+_LONG = 1.0
 
 
 @dataclass(frozen=True)
@@ -28,10 +34,11 @@ class Budget:
         Frames that are computed, each object and direction counted by itself.
     frames : int
         Frames that are embedded, each counted once.
-    embed_seconds, step_seconds : float
-        Measured time to embed a frame, and to track one object on it.
+    embed_seconds, step_seconds, store_seconds : float
+        Measured time to embed a frame, to track one object on it beside the others, and to bring a frame to the disk.
     memory_bytes : int
-        Expected memory: what the process uses now, the embeddings that will be kept, and what the objects remember.
+        Expected memory: what the process used when as many objects as go through the network at once were tracked on
+        a frame, the embeddings and label images that will be kept, and what the objects remember.
     device_bytes : int
         Peak of the GPU's memory while the frame was measured; 0 on the processor.
     disk_bytes : int
@@ -44,6 +51,7 @@ class Budget:
     frames: int
     embed_seconds: float
     step_seconds: float
+    store_seconds: float
     memory_bytes: int
     device_bytes: int
     disk_bytes: int
@@ -51,8 +59,8 @@ class Budget:
 
     @property
     def seconds(self) -> float:
-        """Expected time; objects that go through the network together take less."""
-        return self.frames * self.embed_seconds + self.steps * self.step_seconds
+        """Expected time."""
+        return self.frames * (self.embed_seconds + self.store_seconds) + self.steps * self.step_seconds
 
     def sentence(self) -> str:
         """The budget as a person reads it."""
@@ -67,7 +75,9 @@ class Budget:
 def measure_budget(
     session: Session, settings: TrackSettings | None = None, *, stop: Callable[[], bool] | None = None
 ) -> Budget:
-    """Track a few frames beside the session, keeping nothing, and reckon what the whole run will need.
+    """Embed a few frames and track as many objects as go at once on one, and reckon what the whole run will need.
+
+    Nothing is kept but the embedding of the prompted frame, among those that are kept anyway.
 
     Parameters
     ----------
@@ -76,16 +86,14 @@ def measure_budget(
     settings : TrackSettings, optional
         The run; everything that changed, or all objects where nothing did, if not given.
     stop : callable, optional
-        Asked between frames; what was measured until then counts.
+        Asked between measurements; what was measured until then counts.
 
     Raises
     ------
     PromptError
         If no object has a prompt.
     """
-    from napari_sam2_video.engine.features import FeatureCache
     from napari_sam2_video.engine.plan import plan_run
-    from napari_sam2_video.engine.shelf import MemoryFolder
 
     settings = settings or TrackSettings()
     states = [session.state(entry.id) for entry in session.objects if not entry.locked]
@@ -97,30 +105,34 @@ def measure_budget(
         names = tuple(state.object_id for state in prompted)
         plan = plan_run(states, replace(settings, objects=names), session.n_frames)
     tracker: Any = session.tracker
-    cache = FeatureCache()
-    probe = type(tracker)(tracker.model, session.view, MemoryFolder(), features=cache)
-    _reset_peak(tracker.model.device)
     first = prompted[0]
     frame = min(first.prompted)
     given = list(session.prompts(first.object_id, frame)) or [_painted(session, first.object_id, frame)]
-    probe.condition(first.object_id, frame, given)
-    cold, masks = _timed(probe, _short(first.object_id, frame, session.n_frames), stop)
-    warm, _ = _timed(probe, _short(first.object_id, frame, session.n_frames), stop)
-    from napari_sam2_video.masks.records import encode_masks
-
+    scratch = tracker.scratch()
+    _reset_peak(tracker.model.device)
+    shown = scratch.condition(first.object_id, frame, given)
+    entry = scratch.memory.entries(first.object_id)[frame]
+    halted = stop or (lambda: False)
+    embed_seconds, embedding = _embedding(tracker.model, session.view, frame, session.n_frames, halted)
+    count = min(len(plan.object_ids), scratch.batch_size)
+    step_seconds = _step(tracker.model, session.view, embedding, entry, count, halted) / count
     steps = sum(len(one.frames()) for one in plan.passes)
     frames = len({t for one in plan.passes for t in one.frames()})
-    embeddings = min(tracker.features.memory_bytes, cache.nbytes // max(1, len(masks)) * frames)
-    remembered = _remembered(tracker, plan)
-    record = max((len(encode_masks(one)) for one in masks), default=0)
+    record, image = _on_disk(session, shown)
     return Budget(
         steps=steps,
         frames=frames,
-        embed_seconds=max(cold - warm, 0.0),
-        step_seconds=warm,
-        memory_bytes=_memory_now() + embeddings + remembered,
+        embed_seconds=embed_seconds,
+        step_seconds=step_seconds,
+        store_seconds=_store(session.folder, record * count),
+        memory_bytes=_memory_now()
+        + min(tracker.features.memory_bytes, embedding.nbytes * frames)
+        + min(CACHE_BYTES, math.prod(session.shape_yx) * frames)
+        + len(plan.object_ids) * bytes_per_object(tracker.model.preset, tracker.model.image_size),
         device_bytes=_device_peak(tracker.model.device),
-        disk_bytes=record * steps + remembered,
+        disk_bytes=steps * record
+        + frames * image * len(plan.object_ids)
+        + len(plan.object_ids) * _remembered_on_disk(tracker.model, frames),
         device=tracker.model.device,
     )
 
@@ -131,34 +143,80 @@ def _painted(session: Session, object_id: int, frame: int) -> Any:
     return MaskPrompt(object_id, frame, session.masks.object_mask(frame, object_id))
 
 
-def _short(object_id: int, frame: int, n_frames: int) -> Plan:
-    from napari_sam2_video.engine.plan import Pass, Plan
-
-    if frame + PROBED_FRAMES < n_frames:
-        one = Pass(object_id, "forward", frame, frame + PROBED_FRAMES)
-    else:
-        one = Pass(object_id, "backward", frame, max(0, frame - PROBED_FRAMES))
-    return Plan((one,), n_frames)
-
-
-def _timed(probe: Any, plan: Plan, stop: Callable[[], bool] | None) -> tuple[float, list[Any]]:
-    """Seconds of the quickest frame behind the prompted one, and the masks."""
-    masks: list[Any] = []
-    times: list[float] = []
-    before = time.perf_counter()
-    for one in probe.run(plan, stop=stop):
-        now = time.perf_counter()
-        masks.append(one)
-        times.append(now - before)
-        before = now
-    # The prompted frame itself costs next to nothing.
-    return min(times[1:], default=times[0] if times else 0.0), masks
+def _embedding(
+    model: Any, view: FrameSource, frame: int, n_frames: int, halted: Callable[[], bool]
+) -> tuple[float, Embedding]:
+    """Seconds a frame, and the embedding of `frame`; the first calls may be slower than all others."""
+    frames = [(frame + i) % n_frames for i in range(model.embed_batch)]
+    prepared = [model.prepare(view.read(t)) for t in frames]
+    seconds = 0.0
+    for _ in range(3):
+        begun = time.perf_counter()
+        made = model.embed_many(prepared)
+        seconds = (time.perf_counter() - begun) / len(frames)
+        if halted() or seconds > _LONG:
+            break
+    return seconds, made[0]
 
 
-def _remembered(tracker: Any, plan: Plan) -> int:
-    from napari_sam2_video.engine.memory import bytes_per_object
+def _step(
+    model: Any,
+    view: FrameSource,
+    embedding: Embedding,
+    entry: ConditioningEntry,
+    count: int,
+    halted: Callable[[], bool],
+) -> float:
+    """Seconds that `count` objects take on a frame once they remember all they can."""
+    from napari_sam2_video.engine.memory import fullest
 
-    return len(plan.object_ids) * bytes_per_object(tracker.model.preset, tracker.model.image_size)
+    seconds = 0.0
+    for _ in range(2):
+        begun = time.perf_counter()
+        decoded = model.decode_tracked(embedding, [fullest(entry, view.n_frames)] * count, view.n_frames)
+        model.remember(embedding, decoded, prompted=False)
+        model.levels(decoded, view.shape_yx)
+        seconds = time.perf_counter() - begun
+        if halted() or seconds > _LONG:
+            break
+    return seconds
+
+
+def _on_disk(session: Session, shown: ObjectMask) -> tuple[int, int]:
+    """Bytes of one object in the record of a frame, and in its label image."""
+    import zlib
+
+    from napari_sam2_video.masks.records import encode_masks
+    from napari_sam2_video.types import FrameMasks
+
+    record = encode_masks(FrameMasks(0, session.shape_yx, (shown,), "forward"))
+    return len(record), len(zlib.compress((shown.levels > 0).tobytes(), 1))
+
+
+def _remembered_on_disk(model: Any, frames: int) -> int:
+    """Bytes that an object's memories take: its prompt, its start, a ring every `TRAIL_EVERY` frames, and the last."""
+    from napari_sam2_video.engine.tracker import TRAIL_EVERY
+
+    spatial, pointer = bytes_per_entry(model.preset, model.image_size)
+    rings = 2 + frames // TRAIL_EVERY
+    return rings * (SPATIAL * spatial + POINTERS * pointer) + (1 + POINTERS) * (spatial + pointer)
+
+
+def _store(folder: Path, size: int) -> float:
+    """Seconds to bring a frame's record and its line in the journal to the disk."""
+    import os
+    import tempfile
+
+    begun = time.perf_counter()
+    try:
+        with tempfile.TemporaryFile(dir=folder) as file:
+            for data in (bytes(size), b" "):
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+    except OSError:
+        return 0.0
+    return time.perf_counter() - begun
 
 
 def _memory_now() -> int:

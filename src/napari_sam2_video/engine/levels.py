@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     import torch
 
-_CHUNK_PIXELS = 1 << 24
+_CHUNK_PIXELS = 1 << 20
 
 
 def cut_levels(

@@ -166,13 +166,25 @@ def prune(trail: dict[int, MemoryEntry], frame: int, direction: Walk) -> None:
             trail[t] = MemoryEntry(t, None, trail[t].pointer)
 
 
+def fullest(entry: ConditioningEntry, n_frames: int) -> Recall:
+    """The most that an object with one prompted frame remembers; `entry` stands for every frame of it."""
+    kept = entry.memory.spatial
+    spatial = () if kept is None else tuple((position, kept) for position in range(SPATIAL + 1))
+    pointers = tuple((distance, entry.memory.pointer) for distance in range(1, min(n_frames, POINTERS + 1) + 1))
+    return Recall(spatial, pointers)
+
+
 def bytes_per_object(preset: ModelPreset, image_size: int, prompted_frames: int = 1) -> int:
     """Memory that one object holds while it is tracked, in bytes.
 
     Two rings (one each way) of `SPATIAL` spatial memories in bfloat16 and `POINTERS` pointers in float32, and the
     conditioning entries with their logits.
     """
-    spatial = preset.memory_dim * (image_size // 16) ** 2 * 2
-    pointer = preset.hidden_dim * 4
+    spatial, pointer = bytes_per_entry(preset, image_size)
     logits = (image_size // 4) ** 2 * 4
     return 2 * (SPATIAL * spatial + POINTERS * pointer) + prompted_frames * (spatial + pointer + logits)
+
+
+def bytes_per_entry(preset: ModelPreset, image_size: int) -> tuple[int, int]:
+    """Bytes of a spatial memory and of a pointer."""
+    return preset.memory_dim * (image_size // 16) ** 2 * 2, preset.hidden_dim * 4
