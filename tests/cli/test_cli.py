@@ -238,6 +238,40 @@ def test_wrong_options_are_one_sentence_and_an_exit_code(kind, track):
     assert code != 0
     assert sentence in said
     assert said.count("Error:") == 1
+    assert "should not have" not in said
+
+
+def test_a_command_that_does_not_exist_is_one_sentence(call):
+    code, _, said = call("trakc")
+    assert code != 0
+    assert said.startswith("Error: No such command 'trakc'.")
+
+
+@pytest.mark.parametrize("command", [[], ["models"]])
+def test_no_command_at_all_shows_the_help(command, call):
+    code, said, _ = call(*command)
+    assert code == 0
+    assert said.startswith("Usage: napari-sam2-video")
+
+
+def test_an_interrupted_run_says_how_to_go_on(track, monkeypatch):
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("napari_sam2_video.api.go_on", interrupted)
+    code, _, said = track("--point", "1@0:40,50")
+    assert code == 130
+    assert "--resume" in said
+
+
+def test_an_interrupted_command_is_one_sentence(call, recording, monkeypatch):
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("napari_sam2_video.api.info", interrupted)
+    code, _, said = call("info", recording)
+    assert code == 130
+    assert said.strip() == "Error: Stopped. What was finished is kept."
 
 
 def test_a_missing_recording_and_a_missing_model_are_one_sentence(track, call, recording, tmp_path):

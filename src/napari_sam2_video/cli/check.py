@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import numpy as np
 import typer
 
-from napari_sam2_video.cli.show import fail, frames_bar, note, say
+from napari_sam2_video.cli.show import Stopped, frames_bar, note, say
 from napari_sam2_video.cli.track import frame_range
 from napari_sam2_video.errors import SessionError
 
@@ -42,7 +42,7 @@ def check(
             with frames_bar("Checking") as bar:
                 table = api.check(session, settings, progress=lambda done: bar(done.done, done.total))
         except KeyboardInterrupt:
-            raise typer.Exit(fail("Stopped. What was compared is kept.") + 129) from None
+            raise Stopped("What was compared is kept.") from None
         _report(session, table)
 
 

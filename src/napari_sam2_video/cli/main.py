@@ -6,12 +6,11 @@ import sys
 from pathlib import Path
 from typing import Annotated, Any
 
-import click
 import typer
 
 from napari_sam2_video import __version__
 from napari_sam2_video.cli import check, models, track
-from napari_sam2_video.cli.show import debugging, fail, frames_bar, note, say
+from napari_sam2_video.cli.show import Stopped, debugging, fail, frames_bar, note, say
 from napari_sam2_video.errors import ExportError, Sam2VideoError
 
 app = typer.Typer(
@@ -22,6 +21,10 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+INTERRUPTED = 130
+# typer brings a copy of click or uses click itself: what both call this is found by way of what typer exports.
+_Refusal: Any = next(kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException")
+
 app.command("track")(track.track)
 app.command("check")(check.check)
 app.add_typer(models.app, name="models")
@@ -173,13 +176,17 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         result = command.main(args=arguments, prog_name="napari-sam2-video", standalone_mode=False)
         code = result if isinstance(result, int) else 0
-    except click.exceptions.NoArgsIsHelpError as error:
-        error.show()
-        code = 0
-    except click.ClickException as error:
-        code = fail(error.format_message())
-    except (KeyboardInterrupt, click.Abort):
-        code = fail("Stopped. Finished frames are kept; the same command with --resume goes on from there.") + 129
+        if code == INTERRUPTED:
+            # Some versions of typer make this of Ctrl-C themselves, and say nothing.
+            raise KeyboardInterrupt
+    except _Refusal as error:
+        code = _refused(error)
+    except (KeyboardInterrupt, typer.Abort):
+        fail("Stopped. What was finished is kept.")
+        code = INTERRUPTED
+    except Stopped as stopped:
+        fail(f"Stopped. {stopped}")
+        code = INTERRUPTED
     except BrokenPipeError:
         code = 1
     except Sam2VideoError as error:
@@ -198,6 +205,13 @@ def main(arguments: list[str] | None = None) -> int:
             "Set NAPARI_SAM2_VIDEO_DEBUG=1 to see where, and please report it."
         )
     sys.exit(code)
+
+
+def _refused(error: Any) -> int:
+    if type(error).__name__ == "NoArgsIsHelpError":
+        say(error.format_message())
+        return 0
+    return fail(error.format_message())
 
 
 def _system_sentence(error: OSError | MemoryError) -> str:

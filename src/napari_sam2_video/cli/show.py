@@ -22,6 +22,10 @@ out = Console(soft_wrap=True, highlight=False, markup=False)
 err = Console(stderr=True, soft_wrap=True, highlight=False, markup=False)
 
 
+class Stopped(Exception):
+    """Ctrl-C, where the person may want to know what is kept and how to go on."""
+
+
 def say(text: str) -> None:
     """Print a line of result."""
     out.print(text)
