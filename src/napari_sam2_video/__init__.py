@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from napari_sam2_video.api import check as check
     from napari_sam2_video.api import create_session as create_session
-    from napari_sam2_video.api import export as export
     from napari_sam2_video.api import open_recording as open_recording
     from napari_sam2_video.api import open_session as open_session
     from napari_sam2_video.api import track as track
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
+# `export` is not among them: here that name is the part that writes files, and `api.export` the function.
 _PUBLIC = (
     "BoxPrompt",
     "CheckSettings",
@@ -31,7 +31,6 @@ _PUBLIC = (
     "TrackSettings",
     "check",
     "create_session",
-    "export",
     "open_recording",
     "open_session",
     "track",
