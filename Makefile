@@ -25,7 +25,7 @@ help:
 	@echo "make docs           build the documentation into site/"
 	@echo "make bench          compare with Meta's own predictor"
 	@echo "make fuzz           open damaged inputs by the thousand (MINUTES=5)"
-	@echo "make kill           kill a run 50 times and compare what is left with an uninterrupted one"
+	@echo "make kill           kill a run and a download 50 times and compare with ones left alone"
 	@echo "make soak           track, correct, export and close for an hour, and watch memory"
 	@echo "make pictures       take the pictures of the documentation again"
 	@echo "Variables: PYTHON=python3.12  VENV=.venv  TORCH=cuda"
@@ -82,6 +82,7 @@ soak: $(READY)
 
 kill: $(READY)
 	$(BIN)/python tools/kill_test.py --kills 50 --model demo
+	$(BIN)/python tools/kill_download.py --kills 50
 
 pictures: $(READY) system-packages
 	$(SCREEN) $(BIN)/python tools/make_screenshots.py

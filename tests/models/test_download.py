@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+from tools import kill_download
 
 from napari_sam2_video.errors import DownloadError
 from napari_sam2_video.models.catalogue import CATALOGUE, ModelEntry
@@ -110,3 +111,7 @@ def test_an_http_error_is_told_with_the_way_by_hand(entry, tmp_path, published, 
 def test_the_model_of_the_package_is_not_downloaded(tmp_path):
     with pytest.raises(DownloadError, match="part of this package"):
         download(CATALOGUE["demo"], tmp_path)
+
+
+def test_a_killed_download_goes_on_and_is_never_taken_for_whole():
+    assert kill_download.main(["--kills", "4"]) == 0

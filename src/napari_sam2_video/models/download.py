@@ -84,8 +84,11 @@ def download(
     for _ in _until_locked(lock, folder, cancel):
         time.sleep(_POLL)
     try:
-        if not _is_there(entry, target):
-            _fetch(entry, url, target, progress, cancel, timeout)
+        part = Partial(target, url, verified=entry.sha256 is not None)
+        if _is_there(entry, target):
+            part.delete()
+        else:
+            _fetch(entry, part, progress, cancel, timeout)
     except OSError as error:
         raise DownloadError(_disk_sentence(entry, target, error)) from error
     finally:
@@ -135,13 +138,12 @@ def _is_there(entry: ModelEntry, target: Path) -> bool:
 
 def _fetch(
     entry: ModelEntry,
-    url: str,
-    target: Path,
+    part: Partial,
     progress: Callable[[int, int | None], None] | None,
     cancel: Callable[[], bool] | None,
     timeout: float,
 ) -> None:
-    part = Partial(target, url, verified=entry.sha256 is not None)
+    target, url = part.target, part.url
     _check_room(entry, part)
     by_hand = how_to_get(entry, target.parent)
     attempt, whole = 0, False
@@ -163,7 +165,7 @@ def _fetch(
                     f"{url} could not be fetched ({interruption}){_kept(part)}; check the network and try again, or "
                     f"{by_hand}."
                 ) from interruption
-    _finish(entry, url, target, part)
+    _finish(entry, part)
 
 
 def _kept(part: Partial) -> str:
@@ -171,7 +173,8 @@ def _kept(part: Partial) -> str:
     return f", {size / 1e6:.1f} MB are kept and the next try goes on from there" if size else ""
 
 
-def _finish(entry: ModelEntry, url: str, target: Path, part: Partial) -> None:
+def _finish(entry: ModelEntry, part: Partial) -> None:
+    target, url = part.target, part.url
     impostor = not_a_checkpoint(part.head())
     if impostor:
         part.delete()
