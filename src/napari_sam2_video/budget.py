@@ -195,7 +195,7 @@ def _on_disk(session: Session, shown: ObjectMask) -> tuple[int, int]:
 
 def _remembered_on_disk(model: Any, frames: int) -> int:
     """Bytes that an object's memories take: its prompt, its start, a ring every `TRAIL_EVERY` frames, and the last."""
-    from napari_sam2_video.engine.tracker import TRAIL_EVERY
+    from napari_sam2_video.engine.walk import TRAIL_EVERY
 
     spatial, pointer = bytes_per_entry(model.preset, model.image_size)
     rings = 2 + frames // TRAIL_EVERY

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from napari_sam2_video.engine import tracker as tracker_module
+from napari_sam2_video.engine import walk
 from napari_sam2_video.engine.features import FeatureCache
 from napari_sam2_video.engine.memory import POINTERS, SPATIAL, bytes_per_object
 from napari_sam2_video.engine.plan import ObjectState, Pass, Plan, plan_run
@@ -204,13 +204,13 @@ def test_what_an_object_remembers_is_bounded(make_run, monkeypatch):
     ours = make_run(scene, "demo")
     ours.tracker.condition(1, 0, [PointPrompt(1, 0, 30, 30)])
     sizes = []
-    kept = tracker_module.prune
+    kept = walk.prune
 
     def watch(trail, frame, direction):
         kept(trail, frame, direction)
         sizes.append((len(trail), sum(e.spatial is not None for e in trail.values())))
 
-    monkeypatch.setattr(tracker_module, "prune", watch)
+    monkeypatch.setattr(walk, "prune", watch)
     ours.go(Plan((Pass(1, "forward", 0, 39),), 40))
     assert max(n for n, _ in sizes) == POINTERS
     assert max(n for _, n in sizes) == SPATIAL
