@@ -106,6 +106,23 @@ def test_folders_of_images_and_nothing_else(tmp_path):
     assert folder_reader([str(folder)]) is None
 
 
+@pytest.mark.parametrize("version", ["0.4", "0.5"])
+def test_an_ome_zarr_image_opens_with_its_pixel_size_and_its_labels_are_left_alone(tmp_path, version):
+    from napari_sam2_video.export.registry import export
+    from napari_sam2_video.export.source import TrackingResult
+    from napari_sam2_video.plugin.reader import folder_reader
+
+    labels = np.arange(3 * 4 * 5, dtype=np.uint8).reshape(3, 4, 5)
+    result = TrackingResult.from_arrays(labels, labels, pixel_size=(0.5, 0.25), units=("s", "µm", "µm"))
+    folder = tmp_path / "cells.ome.zarr"
+    export(result, folder, version=version, image=True)
+    ((data, arguments, kind),) = folder_reader(str(folder))(str(folder))
+    assert kind == "image"
+    np.testing.assert_array_equal(np.asarray(data), labels)
+    assert arguments["scale"] == [1.0, 0.5, 0.25]
+    assert folder_reader(str(folder / "labels" / "objects")) is None
+
+
 def test_a_nifti_volume_opens_with_its_voxel_size(tmp_path):
     import nibabel
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 from napari_sam2_video.errors import FrameError, RecordingError
@@ -24,6 +25,20 @@ _METADATA = ("zarr.json", ".zgroup", ".zarray")
 def is_zarr(folder: Path) -> bool:
     """Whether a folder is a zarr array or group."""
     return any((folder / name).is_file() for name in _METADATA)
+
+
+def is_ome_image(folder: Path) -> bool:
+    """Whether the metadata of a folder say that it is an OME-Zarr image; labels of an image are none."""
+    for name, keys in ((".zattrs", ()), ("zarr.json", ("attributes", "ome"))):
+        try:
+            about = json.loads((folder / name).read_bytes())
+            for key in keys:
+                about = about[key]
+        except (OSError, ValueError, RecursionError, LookupError, TypeError):
+            continue
+        if isinstance(about, dict) and "image-label" not in about:
+            return "multiscales" in about or "bioformats2raw.layout" in about
+    return False
 
 
 def open_zarr(path: Path) -> ZarrRecording:

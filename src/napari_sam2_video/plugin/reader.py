@@ -1,4 +1,4 @@
-"""Readers: videos, volumes, folders of images, large TIFF files and sessions, all without loading them."""
+"""Readers: videos, volumes, OME-Zarr, folders of images, large TIFF files and sessions, all without loading them."""
 
 from __future__ import annotations
 
@@ -107,9 +107,15 @@ def large_tiff_reader(path: Any) -> Reader | None:
 
 
 def folder_reader(path: Any) -> Reader | None:
-    """Reader of a folder that holds a sequence of images or a DICOM series, and nothing another reader knows better."""
+    """Reader of a sequence of images, a DICOM series or an OME-Zarr image; others know the rest better."""
+    from napari_sam2_video.frames.omezarr import is_ome_image
+
     folder = _single(path)
-    if folder is None or not folder.is_dir() or folder.suffix.lower() in {SESSION_SUFFIX, ".zarr"}:
+    if folder is None or not folder.is_dir() or folder.suffix.lower() == SESSION_SUFFIX:
+        return None
+    if is_ome_image(folder):
+        return _open
+    if folder.suffix.lower() == ".zarr":
         return None
     count = 0
     with os.scandir(folder) as entries:
