@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import threading
+from collections import OrderedDict
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from napari_sam2_video.errors import StoreError
+from napari_sam2_video.masks import reading
 from napari_sam2_video.masks.blobs import INLINE_BYTES, BlobStore
 from napari_sam2_video.masks.journal import Journal, decode_line, encode_line
 from napari_sam2_video.masks.ledger import Ledger
@@ -61,6 +63,60 @@ def test_a_later_write_replaces_only_its_objects(store):
     assert store.walked(2)[0] == -1
     store.write(FrameMasks(0, SHAPE, (patch(1, 1, 1, 9),)))
     assert len(store.ledger.get("masks", 0)) == 2
+
+
+class Counted(OrderedDict):
+    """A dict that counts the keys that are gone through."""
+
+    looks = 0
+
+    def __iter__(self):
+        for key in super().__iter__():
+            self.looks += 1
+            yield key
+
+    def __reversed__(self):
+        return iter([*self][::-1])
+
+    def keys(self):
+        return iter(self)
+
+    def values(self):
+        return (self[key] for key in self)
+
+    def items(self):
+        return ((key, self[key]) for key in self)
+
+
+def test_keeping_a_label_image_goes_through_no_other_ones(tmp_path, monkeypatch):
+    monkeypatch.setattr(reading, "CACHE_BYTES", 40 * SHAPE[0] * SHAPE[1])
+    with MaskStore.create(tmp_path / "masks", 60, SHAPE) as store:
+        store._images = images = Counted()
+        for frame in range(60):
+            store.write(FrameMasks(frame, SHAPE, (patch(1, 0, 0, 9),)))
+            store.read_labels(frame)
+            store.paint(frame, (0, 0), np.full((2, 2), 2))
+        assert (len(images), images.looks) == (40, 0)
+
+
+def test_as_many_label_images_are_kept_as_fit_however_often_a_frame_changed(store, monkeypatch):
+    monkeypatch.setattr(reading, "CACHE_BYTES", 5 * SHAPE[0] * SHAPE[1])
+    for _ in range(4):
+        store.write(FrameMasks(0, SHAPE, (patch(1, 0, 0, 9),)))
+        store.read_labels(0)
+        store.paint(0, (0, 0), np.full((2, 2), 2))
+    images = [store.read_labels(frame) for frame in range(6)]
+    assert [store.read_labels(frame) is image for frame, image in list(enumerate(images))[1:]] == [True] * 5
+    assert len(store._images) == 5
+
+
+def test_the_images_used_last_are_the_ones_kept(store, monkeypatch):
+    monkeypatch.setattr(reading, "CACHE_BYTES", 4 * SHAPE[0] * SHAPE[1])
+    first = store.read_labels(0)
+    for frame in (1, 2, 3, 0, 4, 5):
+        store.read_labels(frame)
+    assert store.read_labels(0) is first
+    assert 1 not in store._images
 
 
 def test_scores_are_those_of_the_masks(store):

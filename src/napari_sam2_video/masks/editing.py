@@ -284,7 +284,7 @@ class MaskEditor(MaskReader):
                 "newest": [[i, n] for i, n in sorted(newest.items()) if i not in dropped],
                 "ids": [int(i) for i in np.unique(stroke.values[stroke.kind == PAINTED]) if i],
             }
-            layer, image = self._layer_on(frame, below), self._image_on(frame)
+            layer, image = self._layer_on(frame, below), self._cached(self.image_key(frame))
             changes: list[Change] = [*extra, ("strokes", number, value), ("paint", frame, number)]
             if step is None and name is None:
                 name = f"paint on frame {frame}"
@@ -306,12 +306,6 @@ class MaskEditor(MaskReader):
         with self._cache_lock:
             cached = self._layers.get(frame)
         return cached if cached is not None and cached[0][0] == top else None
-
-    def _image_on(self, frame: int) -> npt.NDArray[Any] | None:
-        """The cached label image of a frame, if it is as it should be."""
-        key = self.image_key(frame)
-        with self._cache_lock:
-            return self._images.get(key)
 
     def _still_needed(self, frame: int, covered: set[int]) -> list[int]:
         """Older records of a frame that hold an object which no newer one holds."""

@@ -60,7 +60,8 @@ class MaskReader:
         self.read_only = blobs.read_only
         self.notes: list[str] = []
         self._quarantine = quarantine
-        self._images: OrderedDict[tuple[Any, ...], npt.NDArray[Any]] = OrderedDict()
+        self._images: OrderedDict[int, tuple[Any, npt.NDArray[Any]]] = OrderedDict()
+        self._image_bytes = 0
         self._layers: OrderedDict[int, tuple[Any, PaintLayer]] = OrderedDict()
         self._cache_lock = threading.Lock()
         self._highest = 0
@@ -74,13 +75,10 @@ class MaskReader:
         """Label image of a frame, read-only, shape ``(Y, X)``, of `dtype`."""
         self._check_frame(frame)
         key = self.image_key(frame)
-        with self._cache_lock:
-            image = self._images.get(key)
-            if image is not None:
-                self._images.move_to_end(key)
-                return image
-        image = self._compose(frame)
-        self._cache(key, image)
+        image = self._cached(key)
+        if image is None:
+            image = self._compose(frame)
+            self._cache(key, image)
         return image
 
     def object_masks(self, frame: int) -> list[ObjectMask]:
@@ -217,17 +215,24 @@ class MaskReader:
                 self.dtype.str,
             )
 
+    def _cached(self, key: tuple[Any, ...]) -> npt.NDArray[Any] | None:
+        """The cached label image of a frame, if it is as `key` says."""
+        with self._cache_lock:
+            held = self._images.get(key[0])
+            if held is None or held[0] != key:
+                return None
+            self._images.move_to_end(key[0])
+            return held[1]
+
     def _cache(self, key: tuple[Any, ...], image: npt.NDArray[Any]) -> None:
         image.flags.writeable = False
         with self._cache_lock:
-            for old in [k for k in self._images if k[0] == key[0]]:
-                del self._images[old]
-            self._images[key] = image
-            room = CACHE_BYTES
-            for count, cached in enumerate(reversed(list(self._images))):
-                room -= self._images[cached].nbytes
-                if room < 0 and count >= _LEAST_IMAGES:
-                    del self._images[cached]
+            old = self._images.pop(key[0], None)
+            self._image_bytes += image.nbytes - (0 if old is None else old[1].nbytes)
+            self._images[key[0]] = (key, image)
+            while self._image_bytes > CACHE_BYTES and len(self._images) > _LEAST_IMAGES:
+                _, (_, dropped) = self._images.popitem(last=False)
+                self._image_bytes -= dropped.nbytes
 
     def _compose(self, frame: int) -> npt.NDArray[Any]:
         layer = self.paint_layer(frame)
