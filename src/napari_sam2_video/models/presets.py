@@ -46,9 +46,7 @@ class ModelPreset:
 
 TINY = ModelPreset("tiny", 96, 1, (1, 2, 7, 2), (5, 7, 9))
 SMALL = ModelPreset("small", 96, 1, (1, 2, 11, 2), (7, 10, 13))
-BASE_PLUS = ModelPreset(
-    "base_plus", 112, 2, (2, 3, 16, 3), (12, 16, 20), window_pos_embed_bkg_spatial_size=(14, 14)
-)
+BASE_PLUS = ModelPreset("base_plus", 112, 2, (2, 3, 16, 3), (12, 16, 20), window_pos_embed_bkg_spatial_size=(14, 14))
 LARGE = ModelPreset("large", 144, 2, (2, 6, 36, 4), (23, 33, 43), window_spec=(8, 4, 16, 8))
 DEMO = ModelPreset(
     "demo",
