@@ -41,6 +41,7 @@ test: $(READY) lint test-headless test-plugin
 
 lint: $(READY)
 	$(BIN)/ruff check .
+	$(BIN)/ruff format --check src tests tools benchmarks
 	$(BIN)/mypy
 
 test-headless: $(READY)
