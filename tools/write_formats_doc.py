@@ -18,8 +18,8 @@ INTRODUCTION = """\
 # Export formats
 
 Every format is written by the *Export* panel, by `napari-sam2-video export RUN.sam2v OUT --format NAME` and by
-`napari_sam2_video.export.registry.export(session.result(), "OUT", format="NAME")`. Where the suffix of the target tells
-the format, the name can be left out; those suffixes are **bold**.
+`export(session, "OUT", format="NAME")` of `napari_sam2_video.api`. Where the suffix of the target tells the format, the
+name can be left out; those suffixes are **bold**.
 
 - An export is written beside its target under a hidden name (`.NAME.part-…`) and renamed when it is complete: a target
   is always what it was or whole, also when the disk is full or the program is killed.

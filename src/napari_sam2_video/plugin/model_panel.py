@@ -64,7 +64,7 @@ class ModelPanel(QWidget):
         self.bar.setRange(0, PROGRESS_STEPS)
         self._download_row = row(self.download_button, self.bar, self.cancel_button, stretch=1)
         self.estimate_button = button(
-            "Estimate this run", self.estimate, "Measure one frame, and say what a run over the recording will need."
+            "Estimate this run", self.estimate, "Measure a few frames, and say what tracking what changed will need."
         )
         choices = form(
             ("Model", self.model_box),
@@ -263,7 +263,7 @@ class ModelPanel(QWidget):
             told: str = measure_budget(session, stop=job.stopping).sentence()
             return told
 
-        set_note(self.budget, "Measuring one frame…")
+        set_note(self.budget, "Measuring a few frames…")
         self.estimate_button.setEnabled(False)
         self._controller.runner.submit(
             Job(

@@ -32,7 +32,7 @@ class TidyPanel(QWidget):
         self.part_box.setSpecialValueText("keep all")
         self.largest_box = QCheckBox("Keep only the largest part")
         self.objects_box = narrow(QComboBox())
-        fill(self.objects_box, [("All objects that are not locked", ALL), ("The chosen object", ACTIVE)])
+        fill(self.objects_box, [("All objects that are not locked", ALL), ("The selected object", ACTIVE)])
         self.tidy_button = button("Tidy masks", self.tidy, "Painted and accepted frames stay as they are.")
         self.errand = Errand(controller, "Stop", "Stop; undo takes back what was tidied.")
         steps = form(("Smooth", self.smooth_box), ("Drop parts below", self.part_box))
