@@ -50,8 +50,8 @@ class ReviewPanel(QWidget):
         self.check_button = button(
             "Check by tracking back",
             self.check,
-            "Track every object back from later frames and compare: frames where the masks disagree come first. "
-            "No mask changes.",
+            "Track every object back from later frames: where that leads elsewhere, the track went astray, "
+            "and its doubt grows from there on. No mask changes.",
         )
         self.why = note()
         self._checking = False
