@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import re
 import threading
 from collections import Counter, OrderedDict
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
     from napari_sam2_video.frames.recording import Recording
 
-_SPREAD = 256
+_SPREAD = 128
 _OPEN_FILES = 4
 
 
@@ -52,21 +53,21 @@ def image_files(folder: Path) -> tuple[list[Path], tuple[str, ...]]:
     RecordingError
         If there are none.
     """
-    found = [item for item in folder.iterdir() if item.suffix.lower() in SUFFIXES and not item.name.startswith(".")]
-    if not found:
+    found = {name: SUFFIXES.get(os.path.splitext(name)[1].lower()) for name in os.listdir(folder) if name[0] != "."}
+    kinds = Counter(kind for kind in found.values() if kind is not None)
+    if not kinds:
         raise RecordingError(f"The folder {folder} holds no images and no OME-Zarr; choose the folder that does.")
-    kinds = Counter(SUFFIXES[item.suffix.lower()] for item in found)
     kind = kinds.most_common(1)[0][0]
     notes = []
     if len(kinds) > 1:
         others = ", ".join(f"{count} {other}" for other, count in kinds.most_common()[1:])
         notes.append(f"Only the {kinds[kind]} {kind} files of {folder.name} are used; left out: {others}.")
-    files = [item for item in found if SUFFIXES[item.suffix.lower()] == kind]
-    in_order = sorted(files, key=lambda item: natural_key(item.name))
-    if in_order != sorted(files, key=lambda item: item.name):
+    names = sorted((name for name, its_kind in found.items() if its_kind == kind), key=natural_key)
+    if names != sorted(names):
         notes.append("The names are sorted by their numbers (2 before 10), not letter by letter.")
-    notes.extend(_gaps(in_order))
-    return in_order, tuple(notes)
+    files = [folder / name for name in names]
+    notes.extend(_gaps(files))
+    return files, tuple(notes)
 
 
 def natural_key(name: str) -> tuple[Any, ...]:
@@ -205,7 +206,7 @@ class _TiffFolder(PlanesRecording):
 
 
 def _spread(files: list[Path]) -> list[Path]:
-    """Files that are checked when a folder is opened: all of a small one, some hundreds spread over a large one.
+    """Files that are checked when a folder is opened: all of a small one, a hundred or two spread over a large one.
 
     The others are checked when they are read, so that opening takes no longer the longer the recording is.
     """

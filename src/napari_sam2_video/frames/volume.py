@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import zlib
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +27,8 @@ def is_dicom(head: bytes) -> bool:
 def is_dicom_folder(folder: Path) -> bool:
     """Whether one of the first files of a folder is a DICOM file."""
     looked_at = 0
-    for item in sorted(folder.iterdir()):
+    for name in sorted(os.listdir(folder)):
+        item = folder / name
         if looked_at == _LOOKED_AT:
             break
         if item.is_file():
