@@ -39,7 +39,9 @@ def test_an_embedding_is_the_same_to_the_bit_however_frames_are_grouped(preset, 
         for _ in range(3):
             planes = torch.randn(4, 3, size, size)
             plain = [ImageEncoder(network, "cpu")(planes[i : i + 1])[0] for i in range(4)]
-            for one, other in zip([*grouped(planes), *grouped(planes[:1])], [*plain, plain[0]], strict=True):
+            for one, other in zip(
+                [*grouped(planes, many=True), *grouped(planes[:1], many=True)], [*plain, plain[0]], strict=True
+            ):
                 assert torch.equal(one.fine, other.fine)
                 assert torch.equal(one.middle, other.middle)
                 assert torch.equal(one.coarse, other.coarse)
@@ -54,7 +56,7 @@ def test_a_quick_way_that_rounds_differently_is_never_taken(monkeypatch):
     with torch.inference_mode():
         expected = ImageEncoder(network, "cpu")(planes)
         for _ in range(3):
-            found = encoder(planes)
+            found = encoder(planes, many=True)
             assert all(torch.equal(a.coarse, b.coarse) for a, b in zip(found, expected, strict=True))
     assert not encoder.gains(2)
     assert encoder.gains(4)
@@ -70,10 +72,10 @@ def test_the_quick_way_is_taken_once_it_is_proved():
     try:
         encoder = ImageEncoder(network, "cpu")
         with torch.inference_mode():
-            for _ in range(5):
-                encoder(torch.randn(1, 3, 256, 256))
+            for number in range(5):
+                encoder(torch.randn(1, 3, 256, 256), many=number > 1)
     finally:
         torch.set_num_threads(before)
     if not encoder.gains(1):
         pytest.skip("This processor rounds a matrix product by its number of rows.")
-    assert len(walked) == 2
+    assert len(walked) == 3

@@ -375,7 +375,7 @@ def test_frames_are_embedded_together_only_as_far_as_they_can_be_read(scene, mak
     model = make_model("demo")
     together = []
     embed = model.embed_many
-    monkeypatch.setattr(model, "embed_many", lambda frames: together.append(len(frames)) or embed(frames))
+    monkeypatch.setattr(model, "embed_many", lambda frames, **how: together.append(len(frames)) or embed(frames, **how))
     read = scene.read
 
     def broken(frame):

@@ -18,8 +18,7 @@ class ImageEncoder:
 
     The quick way takes several frames at once and skips the padding of windows. A matrix product of other rows beside
     one's own is rounded alike on some processors with some numbers of threads, but not on all, so on a processor the
-    quick way is compared with ``sam2``'s own before it is trusted. The very first frame is embedded by that alone, so
-    that nobody waits for a comparison before the first mask.
+    quick way is compared with ``sam2``'s own before it is trusted.
 
     Parameters
     ----------
@@ -34,7 +33,6 @@ class ImageEncoder:
         self._hiera = network.image_encoder.trunk
         self._trunk = Trunk(self._hiera)
         self._compared = device == "cpu"
-        self._begun = False
         self._equal: dict[tuple[int, int], bool] = {}
 
     def compile(self) -> None:
@@ -42,13 +40,16 @@ class ImageEncoder:
         self._compared = False
         self._trunk.compile()
 
-    def __call__(self, planes: torch.Tensor) -> list[Embedding]:
+    def __call__(self, planes: torch.Tensor, *, many: bool = False) -> list[Embedding]:
         """Embeddings of frames.
 
         Parameters
         ----------
         planes : torch.Tensor, shape (B, 3, S, S)
             Normalised frames.
+        many : bool
+            Whether many more will follow, so that it pays to compare the ways first; somebody who waits for one frame
+            should not wait for that.
         """
         import torch
 
@@ -56,8 +57,7 @@ class ImageEncoder:
         key = batch, torch.get_num_threads()
         if not self._compared or self._equal.get(key, False):
             return self._embed(self._trunk, planes)
-        begun, self._begun = self._begun, True
-        if key in self._equal or not begun:
+        if key in self._equal or not many:
             return self._plain(planes)
         quick = self._embed(self._trunk, planes)
         ends = {i: self._plain(planes[i : i + 1])[0] for i in sorted({0, batch - 1})}

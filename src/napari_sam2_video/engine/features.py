@@ -197,7 +197,7 @@ class Embedder:
                 break
             together.append(t)
         self._read_ahead([t for t in upcoming if t not in together])
-        for t, made in zip(together, self._model.embed_many(prepared), strict=True):
+        for t, made in zip(together, self._model.embed_many(prepared, many=bool(upcoming)), strict=True):
             self._cache.put((self._key, t), made)
             self._ready[t] = made
         return self._ready.pop(frame)

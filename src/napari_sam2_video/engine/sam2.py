@@ -132,16 +132,16 @@ class Sam2Model:
 
     def embed(self, prepared: npt.NDArray[np.uint8]) -> Embedding:
         """Run the image encoder on a frame from `prepare`."""
-        return self.embed_many([prepared])[0]
+        return self.embed_many([prepared], many=False)[0]
 
-    def embed_many(self, prepared: Sequence[npt.NDArray[np.uint8]]) -> list[Embedding]:
-        """Run the image encoder on frames from `prepare`."""
+    def embed_many(self, prepared: Sequence[npt.NDArray[np.uint8]], *, many: bool = True) -> list[Embedding]:
+        """Run the image encoder on frames from `prepare`; `many` as in `ImageEncoder`."""
         import torch
 
         with self._context():
             table = self._input_table
             planes = np.stack([np.stack([table[c][frame[..., c]] for c in range(3)]) for frame in prepared])
-            return self._encoder(torch.from_numpy(planes).to(self.device))
+            return self._encoder(torch.from_numpy(planes).to(self.device), many=many)
 
     def decode_tracked(self, embedding: Embedding, recalls: Sequence[Recall], n_frames: int) -> Decoded:
         """Masks of objects that have no prompt on this frame, from what they remember.
