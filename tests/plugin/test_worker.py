@@ -6,7 +6,9 @@ import time
 import pytest
 
 from napari_sam2_video.errors import DeviceMemoryError, EngineError, PromptError
+from napari_sam2_video.plugin.tracking import TrackRun
 from napari_sam2_video.plugin.worker import Job, Runner
+from napari_sam2_video.types import TrackSettings
 
 
 @pytest.fixture
@@ -97,3 +99,26 @@ def test_closing_stops_the_job_and_runs_the_last_one(qtbot):
     assert order == ["stopped", "last"]
     runner.submit(Job("late", lambda _: order.append("late")))
     assert order == ["stopped", "last"]
+
+
+def test_a_run_whose_qt_object_is_gone_can_still_be_stopped(qtbot, runner):
+    sip = pytest.importorskip("PyQt6.sip")
+    begun = threading.Event()
+
+    class Session:
+        def track(self, settings, *, stop):
+            begun.set()
+            while not stop():
+                time.sleep(0.005)
+            yield from ()
+
+    run = TrackRun(runner, Session())
+    run.start(TrackSettings())
+    assert begun.wait(20)
+    job = run._job
+    run.close()
+    job.done = job.failed = lambda _: None
+    sip.delete(run)
+    run.stop()
+    assert job.stopping()
+    finish(qtbot, runner)
