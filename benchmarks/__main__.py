@@ -116,7 +116,7 @@ def session_cost(level: int) -> list[Row]:
 
 def reading(level: int) -> list[Row]:
     """Reading frames in order against ffmpeg, tifffile and zarr alone."""
-    return _script("bench_reading.py", ["--frames", ("40", "200")[level], "--repeats", ("2", "5")[level]])
+    return _script("bench_reading.py", ["--frames", ("40", "600")[level], "--repeats", ("2", "5")[level]])
 
 
 def exporting(level: int) -> list[Row]:

@@ -68,8 +68,6 @@ class Running:
         Bytes a piece.
     ahead : int
         Pieces read ahead at most.
-    spare : deque of ndarray, optional
-        Arrays of a piece's bytes whose memory may be used again.
     on_line : callable, optional
         Called with each line that ffmpeg says, on another thread.
     timeout : float
@@ -82,14 +80,12 @@ class Running:
         piece: int,
         *,
         ahead: int = 8,
-        spare: deque[npt.NDArray[Any]] | None = None,
         on_line: Callable[[str], None] | None = None,
         timeout: float | None = None,
     ) -> None:
         self._piece = piece
         self._timeout = TIMEOUT if timeout is None else timeout
         self._on_line = on_line
-        self._spare: deque[npt.NDArray[Any]] = deque() if spare is None else spare
         self._pieces: queue.Queue[npt.NDArray[np.uint8] | None] = queue.Queue(max(1, ahead))
         self._ended = threading.Event()
         self.lines: deque[str] = deque(maxlen=_LINES_KEPT)
@@ -147,19 +143,13 @@ class Running:
         output: Any = self._process.stdout
         with output:
             while not self._ended.is_set():
-                values = self._buffer()
+                values = np.empty(self._piece, np.uint8)
                 got = _fill(output, memoryview(values.data))
                 if got:
                     self._pieces.put(values[:got])
                 if got < self._piece:
                     break
         self._pieces.put(None)
-
-    def _buffer(self) -> npt.NDArray[np.uint8]:
-        try:
-            return self._spare.pop().reshape(-1).view(np.uint8)
-        except IndexError:
-            return np.empty(self._piece, np.uint8)
 
     def _read_lines(self) -> None:
         errors: Any = self._process.stderr

@@ -129,7 +129,8 @@ class Recording(ABC):
         Returns
         -------
         ndarray
-            A fresh array in native byte order, its axes in the order of `axes`.
+            In native byte order, its axes in the order of `axes`. Copy it before you write to it: a frame of a video
+            is read-only.
 
         Raises
         ------
@@ -231,7 +232,7 @@ class PlanesRecording(Recording):
 
     @abstractmethod
     def _plane(self, number: int, rows: slice) -> npt.NDArray[Any]:
-        """Rows of plane `number`, counted over the leading axes in C order, as a fresh array; `rows` has step 1."""
+        """Rows of plane `number`, counted over the leading axes in C order, fresh or read-only; `rows` has step 1."""
 
     def _read(self, index: tuple[AxisIndex, ...]) -> npt.NDArray[Any]:
         leading = index[: -self.plane_ndim]

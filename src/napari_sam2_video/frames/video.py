@@ -5,7 +5,8 @@ from __future__ import annotations
 import tempfile
 import threading
 import weakref
-from collections import OrderedDict, deque
+from collections import OrderedDict
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +25,6 @@ CACHE_BYTES = 256 << 20
 """Most memory that decoded frames of one video take."""
 
 _NEAR = 16
-_SPARE = 4
 
 
 def open_video(path: Path, *, cache_bytes: int = CACHE_BYTES, timeout: float | None = None) -> VideoRecording:
@@ -44,9 +44,11 @@ def open_video(path: Path, *, cache_bytes: int = CACHE_BYTES, timeout: float | N
     RecordingError
         If it is no video, has no pictures, or not one can be decoded.
     """
-    probe = probe_video(path, timeout=timeout)
+    with ThreadPoolExecutor(1) as pool:
+        reading = pool.submit(read_index, path, timeout=timeout)
+        probe = probe_video(path, timeout=timeout)
     try:
-        return VideoRecording(path, path, probe, read_index(path, timeout=timeout), cache_bytes, timeout)
+        return VideoRecording(path, path, probe, reading.result(), cache_bytes, timeout)
     except UnstampedError:
         copy = _restamped(path, timeout)
     try:
@@ -77,7 +79,6 @@ class VideoRecording(PlanesRecording):
         self._timeout = timeout
         self._lock = threading.RLock()
         self._cached: OrderedDict[int, npt.NDArray[Any]] = OrderedDict()
-        self._spare: deque[npt.NDArray[Any]] = deque(maxlen=_SPARE)
         self._room = max(1, cache_bytes // picture.frame_bytes)
         self._whole: dict[int, frozenset[int]] = {}
         self._unreadable = set(index.lost)
@@ -117,10 +118,12 @@ class VideoRecording(PlanesRecording):
     def _plane(self, number: int, rows: slice) -> npt.NDArray[Any]:
         with self._lock:
             try:
-                return self._frame(number)[rows].copy()
+                shown = self._frame(number)[rows]
             except FfmpegHungError as error:
                 self._stop()
                 raise FrameError(f"Frame {number} of {self.path} could not be read in time: {error}") from error
+        shown.flags.writeable = False
+        return shown
 
     def _frame(self, number: int) -> npt.NDArray[Any]:
         found = self._cached.get(number)
@@ -147,7 +150,7 @@ class VideoRecording(PlanesRecording):
         # A seek may land late: then try one key earlier, and at last decode from the beginning.
         for start in dict.fromkeys((chunk or None, chunk - 1 if chunk > 1 else None, None)):
             self._stop()
-            decoder = Decoder(self._stream, self._index, self._picture, start, spare=self._spare, timeout=self._timeout)
+            decoder = Decoder(self._stream, self._index, self._picture, start, timeout=self._timeout)
             self._running.append(decoder)
             found, settled = self._advance(decoder, number)
             if found is not None or settled:
@@ -210,7 +213,7 @@ class VideoRecording(PlanesRecording):
         self._cached[number] = frame_yx
         self._cached.move_to_end(number)
         while len(self._cached) > self._room:
-            self._spare.append(self._cached.popitem(last=False)[1])
+            self._cached.popitem(last=False)
 
     def _size_error(self) -> FrameError:
         assert self._other_size is not None

@@ -15,7 +15,6 @@ from napari_sam2_video.errors import RecordingError
 from napari_sam2_video.frames.ffmpeg import TIMEOUT, FfmpegHungError, Running, input_of, run_ffmpeg
 
 if TYPE_CHECKING:
-    from collections import deque
     from pathlib import Path
 
     import numpy.typing as npt
@@ -108,8 +107,6 @@ class Decoder:
         Number of the key to begin at; None for the beginning of the file.
     strict : bool
         Stop at the first damage instead of covering it; `path` then holds only the packets of the chunk.
-    spare : deque of ndarray, optional
-        Frames that nobody needs any more, whose memory is used again.
     """
 
     def __init__(
@@ -120,7 +117,6 @@ class Decoder:
         chunk: int | None,
         *,
         strict: bool = False,
-        spare: deque[npt.NDArray[Any]] | None = None,
         timeout: float | None = None,
     ) -> None:
         self._index, self._picture = index, picture
@@ -143,7 +139,6 @@ class Decoder:
             [*arguments, "-f", "rawvideo", "-"],
             picture.frame_bytes,
             ahead=ahead,
-            spare=spare,
             on_line=self._said,
             timeout=self._timeout,
         )
