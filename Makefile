@@ -89,4 +89,4 @@ pictures: $(READY) system-packages
 	$(SCREEN) $(BIN)/python tools/make_screenshots.py
 
 clean:
-	rm -rf $(VENV) demo-output site .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) .venv-lowest .venv-highest .venv-audit .venv-uv demo-output site .mypy_cache .ruff_cache .pytest_cache
