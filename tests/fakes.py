@@ -176,7 +176,8 @@ class FakeTracker:
                 rows, columns = np.nonzero(prompt.mask)
                 runs = np.flatnonzero(np.diff(np.concatenate([[0], prompt.mask.ravel(), [0]]).astype(int)))
                 radius = max(1.0, float(np.sqrt(rows.size / np.pi)))
-                return {"y": float(rows.mean()), "x": float(columns.mean()), "r": radius, "runs": runs.tolist()}
+                y, x = (float(rows.mean()), float(columns.mean())) if rows.size else (height / 2, width / 2)
+                return {"y": y, "x": x, "r": radius, "runs": runs.tolist()}
         for prompt in prompts:
             if isinstance(prompt, BoxPrompt):
                 radius = max(1.0, (prompt.y1 - prompt.y0 + prompt.x1 - prompt.x0) / 4)
