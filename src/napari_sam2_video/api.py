@@ -102,19 +102,14 @@ def create_session(
     RecordingError, SessionError
         If the recording cannot be opened, or the session cannot be made.
     """
-    source = open_recording(recording)
-    try:
+
+    def create(source: Recording) -> Session:
         window = window_from_text(contrast) if isinstance(contrast, str) else contrast
         named = source.axes[int(axis)] if axis is not None and axis.isdigit() and int(axis) < len(source.axes) else axis
         view = default_view(source, axis=named, fixed=fixed, channel=channel, window=window)
-        session = Session.create(out, source, view, model, overwrite=overwrite)
-    except BaseException:
-        if source is not recording:
-            source.close()
-        raise
-    if source is not recording:
-        session.adopt_recording()
-    return session
+        return Session.create(out, source, view, model, overwrite=overwrite)
+
+    return _with_recording(recording, create)
 
 
 def open_session(
@@ -138,9 +133,14 @@ def open_session(
     """
     if recording is None:
         return Session.open(folder, read_only=read_only)
+    return _with_recording(recording, lambda source: Session.open(folder, recording=source, read_only=read_only))
+
+
+def _with_recording(recording: str | Path | Recording | npt.ArrayLike, make: Callable[[Recording], Session]) -> Session:
+    """A session of a recording, which it closes unless the caller opened it."""
     source = open_recording(recording)
     try:
-        session = Session.open(folder, recording=source, read_only=read_only)
+        session = make(source)
     except BaseException:
         if source is not recording:
             source.close()
@@ -261,16 +261,19 @@ def go_on(
         raise PromptError("No object has a prompt: give at least one point, box, mask or label image.")
     count = 0
     if session.unfinished:
-        for done in session.resume(stop=stop):
-            count += 1
-            if progress is not None:
-                progress(done)
+        count += _followed(session.resume(stop=stop), progress)
         if session.unfinished:
             return count
     states = [session.state(one.id) for one in session.objects if not one.locked]
     if not plan_run(states, settings, session.n_frames).passes:
         return count
-    for done in session.track(settings, stop=stop):
+    return count + _followed(session.track(settings, stop=stop), progress)
+
+
+def _followed(run: Iterable[FrameDone], progress: Callable[[FrameDone], None] | None) -> int:
+    """Go through a run, telling of each frame; the number of frames."""
+    count = 0
+    for done in run:
         count += 1
         if progress is not None:
             progress(done)
@@ -311,9 +314,7 @@ def check(
     if not isinstance(source, Session):
         with open_session(source) as session:
             return check(session, settings, progress=progress, stop=stop)
-    for done in source.check(settings, stop=stop):
-        if progress is not None:
-            progress(done)
+    _followed(source.check(settings, stop=stop), progress)
     chosen = [one.id for one in source.objects if settings.objects is None or one.id in settings.objects]
     found = review_table({i: source.scores(i) for i in chosen}, source.shape_yx)
     inside = found["frame"] >= (settings.start or 0)

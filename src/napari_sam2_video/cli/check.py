@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import numpy as np
 import typer
 
-from napari_sam2_video.cli.show import Stopped, frames_bar, note, say
+from napari_sam2_video.cli.show import note, run_bar, say
 from napari_sam2_video.cli.track import frame_range
 from napari_sam2_video.errors import SessionError
 
@@ -38,11 +38,8 @@ def check(
     with api.open_session(run) as session:
         for sentence in (*session.notes, *session.tracker.notes):
             note(sentence)
-        try:
-            with frames_bar("Checking") as bar:
-                table = api.check(session, settings, progress=lambda done: bar(done.done, done.total))
-        except KeyboardInterrupt:
-            raise Stopped("What was compared is kept.") from None
+        with run_bar("Checking", "What was compared is kept.") as progress:
+            table = api.check(session, settings, progress=progress)
         _report(session, table)
 
 

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     from rich.progress import ProgressColumn, Task
 
+    from napari_sam2_video.types import FrameDone
+
 _QUIET_SECONDS = 10.0
 
 out = Console(soft_wrap=True, highlight=False, markup=False)
@@ -51,6 +53,16 @@ def frames_bar(text: str) -> Iterator[Callable[[int, int], None]]:
     """Progress over frames with rate and remaining time; a line now and then where there is no terminal."""
     with _bar(text, MofNCompleteColumn(), _Rate()) as update:
         yield update
+
+
+@contextmanager
+def run_bar(text: str, kept: str) -> Iterator[Callable[[FrameDone], None]]:
+    """Progress of a run of a session; Ctrl-C ends it with what is `kept`."""
+    try:
+        with frames_bar(text) as bar:
+            yield lambda done: bar(done.done, done.total)
+    except KeyboardInterrupt:
+        raise Stopped(kept) from None
 
 
 @contextmanager

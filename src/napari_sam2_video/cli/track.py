@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from napari_sam2_video.cli.show import Stopped, frames_bar, note, say
+from napari_sam2_video.cli.show import note, run_bar, say
 from napari_sam2_video.errors import PromptError, SessionError
 
 if TYPE_CHECKING:
@@ -80,11 +80,9 @@ def track(
         for sentence in session.tracker.notes:
             note(sentence)
         api.add_prompts(session, given, [] if session.objects and resume else planes)
-        try:
-            with frames_bar("Tracking") as bar:
-                count = api.go_on(session, settings, progress=lambda done: bar(done.done, done.total))
-        except KeyboardInterrupt:
-            raise Stopped("Finished frames are kept; the same command with --resume goes on from there.") from None
+        kept = "Finished frames are kept; the same command with --resume goes on from there."
+        with run_bar("Tracking", kept) as progress:
+            count = api.go_on(session, settings, progress=progress)
         _report(session, count)
 
 

@@ -10,6 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from napari_sam2_video.engine.plan import step_of
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -139,7 +141,7 @@ def recall(
     n_frames : int
         Number of frames of the recording.
     """
-    back = 1 if direction == "forward" else -1
+    back = step_of(direction)
     spatial = [(0, entry.memory.spatial) for entry in conditioning.values() if entry.memory.spatial is not None]
     for position in range(1, SPATIAL + 1):
         entry = trail.get(frame - back * (SPATIAL + 1 - position))
@@ -157,7 +159,7 @@ def recall(
 
 def prune(trail: dict[int, MemoryEntry], frame: int, direction: Walk) -> None:
     """Forget, in place, what no frame behind `frame` in walking order will look at."""
-    back = 1 if direction == "forward" else -1
+    back = step_of(direction)
     for t in list(trail):
         age = (frame - t) * back
         if not 0 <= age < POINTERS:

@@ -21,6 +21,11 @@ FORWARD, BACKWARD, UNTRACKED = 1, -1, 0
 REACH = 15
 
 
+def step_of(direction: Walk) -> int:
+    """From a frame to the next one of a walk: 1 or -1."""
+    return 1 if direction == "forward" else -1
+
+
 @dataclass(frozen=True)
 class ObjectState:
     """What the plan needs to know of an object.
@@ -75,7 +80,7 @@ class Pass:
     @property
     def step(self) -> int:
         """1 forward, -1 backward."""
-        return 1 if self.direction == "forward" else -1
+        return step_of(self.direction)
 
     @property
     def first(self) -> int:

@@ -7,7 +7,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 from napari_sam2_video.engine.memory import Trail, prune
-from napari_sam2_video.engine.plan import FORWARD
+from napari_sam2_video.engine.plan import FORWARD, step_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -59,7 +59,7 @@ class Replay:
         past : sequence of int
             Directions in which the frames behind were tracked, as `napari_sam2_video.engine.plan.behind` gives them.
         """
-        back = 1 if direction == "forward" else -1
+        back = step_of(direction)
         steps = [(frame - back * (i + 1), d) for i, d in enumerate(past)]
         tracked = [(t, d) for t, d in steps if d and t not in self.conditioning]
         exact = self.memory.trail(self.object_id, direction, frame - back)
@@ -77,7 +77,7 @@ class Replay:
 
     def logits(self, frame: int, direction: Walk) -> torch.Tensor | None:
         """Logits that a tracked frame was given, or None where its walk cannot be found again."""
-        step = 1 if direction == "forward" else -1
+        step = step_of(direction)
         start = self._start(frame - step, frame, direction)
         if start is None:
             return None
@@ -88,7 +88,7 @@ class Replay:
 
     def _stretch(self, frames: Sequence[int], walk: Walk, *, inside: bool) -> dict[int, MemoryEntry] | None:
         """Entries of neighbouring frames that one walk left; `inside` takes trails that end among them too."""
-        step = 1 if walk == "forward" else -1
+        step = step_of(walk)
         head, tail = (min(frames), max(frames)) if step == 1 else (max(frames), min(frames))
         start = self._start(tail if inside else head - step, head, walk)
         if start is None:
@@ -98,7 +98,7 @@ class Replay:
 
     def _start(self, limit: int, head: int, walk: Walk) -> Trail | None:
         """Nearest trail that does not reach beyond `limit`, or the prompted frame that the walk came from."""
-        step = 1 if walk == "forward" else -1
+        step = step_of(walk)
         kept = [t for t in self.memory.trail_frames(self.object_id, walk) if (limit - t) * step >= 0]
         for t in sorted(kept, reverse=step == 1):
             trail = self.memory.trail(self.object_id, walk, t)
@@ -112,7 +112,7 @@ class Replay:
     def _walk(self, start: Trail, tail: int) -> tuple[dict[int, MemoryEntry], dict[int, MemoryEntry]] | None:
         """Walk from a trail to `tail`: the trail there, and every entry met on the way."""
         walk = start.direction
-        step = 1 if walk == "forward" else -1
+        step = step_of(walk)
         attended = self._attended(start)
         trail = dict(start.entries)
         met = dict(trail)

@@ -12,6 +12,7 @@ import numpy as np
 
 from napari_sam2_video.engine.aside import write_aside
 from napari_sam2_video.engine.memory import POINTERS, MemoryEntry
+from napari_sam2_video.engine.plan import step_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -47,7 +48,7 @@ class Wake:
         import torch
 
         self._read.clear()
-        step = 1 if direction == "forward" else -1
+        step = step_of(direction)
         for key in [k for k in self._there if k[0] == direction and not 0 <= (frame - k[1]) * step <= POINTERS]:
             self._there.pop(key).unlink(missing_ok=True)
         held = {i: e for i, e in entries.items() if e.spatial is not None}
