@@ -24,7 +24,7 @@ help:
 	@echo "make pins           write the versions of $(VENV) to constraints.txt"
 	@echo "make docs           build the documentation into site/"
 	@echo "make bench          compare with Meta's own predictor"
-	@echo "make fuzz           open damaged inputs by the thousand (MINUTES=5)"
+	@echo "make fuzz           open damaged inputs by the thousand (MINUTES=5), then the random tests with new examples"
 	@echo "make kill           kill a run and a download 50 times and compare with ones left alone"
 	@echo "make soak           track, correct, export and close for an hour, and watch memory"
 	@echo "make pictures       take the pictures of the documentation again"
@@ -77,6 +77,7 @@ bench: $(READY)
 
 fuzz: $(READY)
 	nice -n 19 $(BIN)/python tools/fuzz_inputs.py --minutes $(MINUTES)
+	nice -n 19 $(PYTEST) tests $(HEADLESS) -m hypothesis --hypothesis-profile random
 
 soak: $(READY)
 	$(BIN)/python tools/soak.py --minutes 60

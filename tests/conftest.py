@@ -1,17 +1,17 @@
 from __future__ import annotations
 
-import hashlib
-import re
-import threading
-from contextlib import suppress
-from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-
 import pytest
+from hypothesis import settings
 
 from tests.network import Guard
+from tests.web import Published, serve
 
 GUARD = Guard()
+
+# The same examples every time, so that a failure is a change's own; `make fuzz` looks for new ones.
+settings.register_profile("fixed", derandomize=True)
+settings.register_profile("random", derandomize=False)
+settings.load_profile("fixed")
 
 
 @pytest.fixture(autouse=True)
@@ -30,69 +30,9 @@ def own_model_folder(tmp_path, monkeypatch):
     return folder
 
 
-@dataclass
-class Published:
-    """What a web server gives, and how it misbehaves."""
-
-    content: bytes = b""
-    etag: str | None = '"one"'
-    content_type: str = "application/octet-stream"
-    ranges: bool = True
-    cut_after: int | None = None
-    cuts: int = 0
-    status: int | None = None
-    requests: list[dict[str, str]] = field(default_factory=list)
-    base_url: str = ""
-
-    @property
-    def sha256(self) -> str:
-        return hashlib.sha256(self.content).hexdigest()
-
-
 @pytest.fixture
 def published(monkeypatch):
-    """A web server on this machine that gives one file, with `Range` and `If-Range`."""
+    """A web server on this machine that gives one file."""
     monkeypatch.setenv("no_proxy", "*")
-    state = Published()
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self):
-            state.requests.append(dict(self.headers))
-            if state.status is not None:
-                self.send_error(state.status)
-                return
-            start = 0
-            asked = re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range", ""))
-            same = self.headers.get("If-Range") in (None, state.etag)
-            if asked and state.ranges and same:
-                start = int(asked[1])
-                if start >= len(state.content):
-                    self.send_error(416)
-                    return
-                self.send_response(206)
-                self.send_header("Content-Range", f"bytes {start}-{len(state.content) - 1}/{len(state.content)}")
-            else:
-                self.send_response(200)
-            if state.etag:
-                self.send_header("ETag", state.etag)
-            self.send_header("Content-Type", state.content_type)
-            self.send_header("Content-Length", str(len(state.content) - start))
-            self.end_headers()
-            body = state.content[start:]
-            if state.cuts:
-                state.cuts -= 1
-                body = body[: state.cut_after]
-            with suppress(ConnectionError):
-                self.wfile.write(body)
-
-        def log_message(self, *args):
-            """Say nothing."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    state.base_url = f"http://127.0.0.1:{server.server_address[1]}"
-    yield state
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    with serve(Published()) as state:
+        yield state
