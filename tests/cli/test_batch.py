@@ -3,7 +3,9 @@ from __future__ import annotations
 import csv
 import json
 import sys
+import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -106,9 +108,16 @@ def test_fault_53_a_worker_that_always_dies_is_given_up_with_its_last_words(tmp_
     assert tries(batch[0]) == 2
 
 
-def test_fault_53_a_worker_that_hangs_is_ended_and_its_item_tried_again(tmp_path, worker, items):
+def test_fault_53_a_worker_that_hangs_is_ended_and_its_item_tried_again(tmp_path, worker, items, monkeypatch):
     batch = items("hang once")
-    report = run_batch(batch, tmp_path / "report.csv", worker_command=worker, timeout=2.0)
+    begun = Path(batch[0].out + ".tries")
+
+    def clock():
+        """An hour later as soon as the worker that hangs is under way."""
+        return 3600.0 if begun.exists() and begun.read_text() == "1" else 0.0
+
+    monkeypatch.setattr("napari_sam2_video.batch.attempt.time", SimpleNamespace(monotonic=clock, sleep=time.sleep))
+    report = run_batch(batch, tmp_path / "report.csv", worker_command=worker, timeout=1800.0)
     assert report.ok
     assert tries(batch[0]) == 2
 
@@ -205,8 +214,8 @@ def test_a_checkpoint_beside_the_table_is_found_and_a_name_stays_a_name(tmp_path
 
 
 def test_csv_and_json_tables_give_the_same_items(tmp_path):
-    (tmp_path / "t.csv").write_text('recording,out,image_size,export\na.tif,a.sam2v,512,"a.tif; b.mp4"\n')
-    content = [{"recording": "a.tif", "out": "a.sam2v", "image_size": 512, "export": ["a.tif", "b.mp4"], "axis": None}]
+    (tmp_path / "t.csv").write_text('recording,out,image_size,export\na.tif,a.sam2v,512,"c.tif; b.mp4"\n')
+    content = [{"recording": "a.tif", "out": "a.sam2v", "image_size": 512, "export": ["c.tif", "b.mp4"], "axis": None}]
     (tmp_path / "t.json").write_text(json.dumps(content))
     assert read_table(tmp_path / "t.csv") == read_table(tmp_path / "t.json")
 
@@ -220,13 +229,72 @@ def test_csv_and_json_tables_give_the_same_items(tmp_path):
         ("t.csv", "recording,out\na,b,c\n", "more cells than its header"),
         ("t.csv", "recording,out\na,x\nb,./x\n", "Rows 1 and 2 of .* both write to"),
         ("t.json", "{", "not valid JSON"),
+        ("t.csv", "recording,out,export,export\na,b,c.tif,d.tif\n", 'the column "export" twice'),
+        ("t.csv", "recording,out\n,\n", "has no row"),
+        ("t.csv", "recording,out,\na,b,c\n", 'unknown column ""'),
         ("t.json", '{"a": 1}', "must be a JSON list"),
+        ("t.json", "[" * 100_000, "not valid JSON"),
+        ("t.json", r'[{"recording": "a", "out": "b\u0000"}]', 'Row 1 .* character in "out"'),
+        ("t.json", r'[{"recording": "a\ud800", "out": "b"}]', 'Row 1 .* character in "recording"'),
+        ("t.csv", "recording,out,export\na.tif,b,a.tif\n", "Row 1 of .* would write over .*a.tif"),
+        ("t.csv", "recording,out,export\nx.zarr/a,b,x.zarr\n", "Row 1 of .* would write over .*x.zarr"),
+        ("t.csv", "recording,out,seeds\na.tif,b,\nb.tif,c.tif,c.tif@0\n", "Row 2 of .* would write over .*c.tif"),
+        ("t.csv", "recording,out,export\na.tif,b,t.csv\n", "Row 1 of .* would write over .*t.csv"),
     ],
 )
 def test_a_wrong_table_gives_one_sentence(tmp_path, name, content, message):
     (tmp_path / name).write_text(content)
     with pytest.raises(BatchError, match=message):
         read_table(tmp_path / name)
+
+
+def test_a_name_that_begins_with_a_tilde_is_a_name(tmp_path):
+    table = tmp_path / "table.csv"
+    table.write_text("recording,out,export\n~no such user.tif,~a.sam2v,~a.tif\n")
+    (item,) = read_table(table)
+    assert (item.recording, item.out) == (str(tmp_path / "~no such user.tif"), str(tmp_path / "~a.sam2v"))
+    assert item.exports == (tmp_path / "~a.tif",)
+
+
+@pytest.mark.parametrize("between", ["\u2028", "\x85", "\x0c", "\n"])
+def test_a_cell_is_not_cut_where_text_could_be(tmp_path, between):
+    table = tmp_path / "table.csv"
+    table.write_bytes(f'recording,out\n"a{between}b.tif",c.sam2v\n'.encode())
+    assert [item.name for item in read_table(table)] == [f"a{between}b.tif"]
+
+
+def test_what_a_spreadsheet_leaves_empty_is_no_row_and_no_column(tmp_path):
+    table = tmp_path / "table.csv"
+    table.write_text("recording,out,,\na.tif,a.sam2v,,\n,,,\n")
+    assert [item.name for item in read_table(table)] == ["a.tif"]
+
+
+@pytest.mark.parametrize("name", ["report.csv", "report.json"])
+def test_fault_54_a_sentence_with_a_name_that_is_not_unicode_ends_in_the_report(tmp_path, items, monkeypatch, name):
+    monkeypatch.setattr(
+        "napari_sam2_video.batch.attempt.Attempts.run",
+        lambda how, item, stop: {"status": "failed", "sentence": "a\udcff.tif is empty."},
+    )
+    run_batch(items("", ""), tmp_path / name)
+    assert (tmp_path / name).read_text(encoding="utf-8").count(r"a\udcff.tif is empty.") == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [("mine.csv", "recording,out\na.tif,b\n"), ("mine.json", '[{"recording": "a.tif"}]'), ("mine.tif", b"II*\0\xff")],
+)
+def test_a_report_replaces_nothing_but_a_report(tmp_path, worker, items, name, content):
+    mine = tmp_path / name
+    mine.write_bytes(content if isinstance(content, bytes) else content.encode())
+    with pytest.raises(BatchError, match="is no report"):
+        run_batch(items(""), mine, worker_command=worker)
+    assert mine.read_bytes() == (content if isinstance(content, bytes) else content.encode())
+
+
+@pytest.mark.parametrize("name", ["report.csv", "report.json"])
+def test_a_report_is_replaced_when_the_batch_runs_again(tmp_path, worker, items, name):
+    for _ in range(2):
+        assert run_batch(items(""), tmp_path / name, worker_command=worker).ok
 
 
 def test_a_missing_table_gives_one_sentence(tmp_path):

@@ -49,6 +49,9 @@ class ItemResult:
     attempts: int = 0
 
 
+_COLUMNS = tuple(field.name for field in fields(ItemResult))
+
+
 @dataclass(frozen=True)
 class BatchReport:
     """What became of a batch.
@@ -72,6 +75,29 @@ class BatchReport:
         return tuple(result for result in self.results if result.status != "done")
 
 
+def check_report(path: Path) -> None:
+    """Refuse to replace a file that is not a report.
+
+    Raises
+    ------
+    BatchError
+        If there is one.
+    """
+    if path.is_file() and not _is_report(path):
+        raise BatchError(f"{path} is there and is no report; name another file with --report.")
+
+
+def _is_report(path: Path) -> bool:
+    try:
+        text = path.read_text(encoding="utf-8")
+        if path.suffix.lower() != ".json":
+            return not text or text.startswith(",".join(_COLUMNS))
+        rows = json.loads(text or "[]")
+        return isinstance(rows, list) and all(isinstance(row, dict) and "status" in row for row in rows)
+    except (OSError, ValueError, RecursionError):
+        return False
+
+
 def write_report(path: Path, results: Sequence[ItemResult]) -> None:
     """Write a report, as JSON if the file is called so and as CSV otherwise; replaces an older one at once.
 
@@ -84,14 +110,15 @@ def write_report(path: Path, results: Sequence[ItemResult]) -> None:
         text = json.dumps([asdict(result) for result in results], indent=1, ensure_ascii=False)
     else:
         buffer = io.StringIO()
-        writer = csv.DictWriter(buffer, [field.name for field in fields(ItemResult)])
+        writer = csv.DictWriter(buffer, _COLUMNS)
         writer.writeheader()
         writer.writerows(asdict(result) for result in results)
         text = buffer.getvalue()
     part = path.with_name(f".{path.name}.part-{os.getpid()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        part.write_text(text, encoding="utf-8", newline="")
+        # What a sentence quotes may be the name of a file that is not Unicode.
+        part.write_text(text, encoding="utf-8", errors="backslashreplace", newline="")
         part.replace(path)
     except OSError as error:
         raise BatchError(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from napari_sam2_video.batch.attempt import Attempts, Stop
 from napari_sam2_video.batch.file_system import check_folder
-from napari_sam2_video.batch.report import BatchReport, ItemResult, write_report
+from napari_sam2_video.batch.report import BatchReport, ItemResult, check_report, write_report
 from napari_sam2_video.batch.table import BatchError, BatchItem
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def run_batch(
     items : sequence of BatchItem
         What to do, as `read_table` gives it.
     report : Path
-        CSV or JSON file, rewritten after every item.
+        CSV or JSON file, rewritten after every item; a file that is there has to be a report.
     workers : int
         Items that run at the same time on this machine; they share its processor cores.
     scheduler : str, optional
@@ -62,6 +62,7 @@ def run_batch(
         Before anything runs, if a folder of results cannot take them, the report cannot be written, or the cluster
         cannot be reached.
     """
+    check_report(report)
     for folder in sorted({target.parent for item in items for target in (Path(item.out), *item.exports)}):
         check_folder(folder)
     results = [ItemResult(item.name, item.recording, item.out) for item in items]

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
+import os
+from contextlib import suppress
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -89,13 +92,15 @@ def read_table(path: Path, *, defaults: Mapping[str, str] | None = None) -> tupl
     Raises
     ------
     BatchError
-        If the file cannot be read, has a column of another name, lacks a required value, or sends two recordings to
-        the same place.
+        If the file cannot be read, has a column of another name or one twice, lacks a required value, sends two
+        recordings to the same place, or would write over what it reads.
     """
     rows = _rows(path)
-    if not rows:
+    if not any(any(row.values()) for row in rows):
         raise BatchError(f"{path} has no row; give one recording a row under the header {','.join(COLUMNS)}.")
-    items = tuple(_item(path, number, row, dict(defaults or {})) for number, row in enumerate(rows, start=1))
+    items = tuple(
+        _item(path, number, row, dict(defaults or {})) for number, row in enumerate(rows, start=1) if any(row.values())
+    )
     _check_targets(path, items)
     return items
 
@@ -110,19 +115,24 @@ def _rows(path: Path) -> list[dict[str, str]]:
     if path.suffix.lower() == ".json":
         try:
             content = json.loads(text)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise BatchError(f"The table {path} is not valid JSON ({error}).") from error
         if not isinstance(content, list) or not all(isinstance(row, dict) for row in content):
             raise BatchError(f"The table {path} must be a JSON list with one object a recording.")
         return [{str(key): _text(value) for key, value in row.items()} for row in content]
-    reader = csv.DictReader(text.splitlines(), strict=True)
+    reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
     try:
         rows = list(reader)
     except csv.Error as error:
         raise BatchError(f"The table {path} is not valid CSV (line {reader.line_num}: {error}).") from error
     if any(None in row for row in rows):
         raise BatchError(f"The table {path} has a row with more cells than its header; quote cells that hold commas.")
-    return [{key.strip(): (value or "").strip() for key, value in row.items()} for row in rows]
+    names = [name.strip() for name in reader.fieldnames or ()]
+    twice = next((name for name in names if name and names.count(name) > 1), None)
+    if twice is not None:
+        raise BatchError(f'The table {path} has the column "{twice}" twice; give each column once.')
+    cells = [[(key.strip(), (value or "").strip()) for key, value in row.items()] for row in rows]
+    return [{key: value for key, value in row if key or value} for row in cells]
 
 
 def _text(value: Any) -> str:
@@ -136,28 +146,54 @@ def _item(path: Path, number: int, row: Mapping[str, str], defaults: dict[str, s
     if unknown:
         raise BatchError(f'{path} has the unknown column "{unknown[0]}"; known are: {", ".join(COLUMNS)}.')
     values = defaults | {column: value for column, value in row.items() if value}
+    for column, value in values.items():
+        if not _is_writable(value):
+            raise BatchError(f'Row {number} of {path} has a character in "{column}" that no path holds; correct it.')
     for column in _REQUIRED:
         if not values.get(column):
             raise BatchError(f'Row {number} of {path} has no "{column}"; fill it in.')
     folder = path.resolve().parent
     for column in _PATHS:
         if values.get(column):
-            values[column] = str(folder / Path(values[column]).expanduser())
+            values[column] = _absolute(folder, values[column])
     if (folder / values.get("model", "")).is_file():
         values["model"] = str(folder / values["model"])
     values["export"] = ";".join(
-        str(folder / Path(target.strip()).expanduser())
-        for target in values.get("export", "").split(";")
-        if target.strip()
+        _absolute(folder, target.strip()) for target in values.get("export", "").split(";") if target.strip()
     )
     item = BatchItem(**({"name": ""} | values))
     return item if item.name else replace(item, name=Path(item.recording).name)
 
 
+def _absolute(folder: Path, text: str) -> str:
+    path = Path(text)
+    # A tilde may also begin the name of a file that is in nobody's home.
+    with suppress(RuntimeError):
+        path = path.expanduser()
+    return str(folder / path)
+
+
+def _is_writable(value: str) -> bool:
+    try:
+        return b"\0" not in os.fsencode(value)
+    except UnicodeEncodeError:
+        return False
+
+
 def _check_targets(path: Path, items: Sequence[BatchItem]) -> None:
     taken: dict[str, int] = {}
+    read = {path.resolve()}
+    for item in items:
+        labels = item.seeds.rpartition("@")[0]
+        read.update(Path(source).resolve() for source in (item.recording, item.prompts, labels) if source)
+    kept = read | {folder for source in read for folder in source.parents}
     for number, item in enumerate(items, start=1):
         for target in (item.out, *map(str, item.exports)):
-            other = taken.setdefault(str(Path(target).resolve()), number)
+            place = Path(target).resolve()
+            if place in (read if target == item.out else kept):
+                raise BatchError(
+                    f"Row {number} of {path} would write over {target}, which the batch reads; name another file."
+                )
+            other = taken.setdefault(str(place), number)
             if other != number:
                 raise BatchError(f"Rows {other} and {number} of {path} both write to {target}; give each its own.")
