@@ -351,3 +351,14 @@ def test_nothing_tracked_gives_an_empty_queue():
 def test_items_are_plain_values():
     item = review_queue(table_of(still(1, score=[-9])))[0]
     assert dataclasses.asdict(item)["reason"] == "the network is unsure whether the object is there"
+
+
+def test_an_object_that_was_painted_and_never_prompted_is_looked_at_to_its_last_frame():
+    scores = still(8)
+    scores["painted"] = np.arange(8) == 4
+    scores["walk"] = np.array([-1, -1, -1, -1, 0, 1, 1, 1])
+    scores["area"][0] = 400
+    table = table_of(scores)
+    rows, neighbours = neighbour_rows(table)
+    assert dict(zip(rows.tolist(), neighbours.tolist(), strict=True)) == {0: 1, 1: 2, 2: 3, 3: 4, 5: 4, 6: 5, 7: 6}
+    assert review_queue(table)[0].frame == 0

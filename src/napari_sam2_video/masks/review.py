@@ -193,8 +193,9 @@ def neighbour_rows(table: Table) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.i
     """Pair each row with the row of the same object from which tracking came.
 
     A row that was tracked backward (``walk`` is -1 or, where that is not known, it lies before the object's first
-    prompted frame) looks at the row after, any other at the row before; the first prompted frame is where tracking
-    began. An error is so found on the first wrong frame, in either direction.
+    prompted frame) looks at the row after, any other at the row before; the first prompted frame, or the first painted
+    one of an object without prompts, is where tracking began. An error is so found on the first wrong frame, in either
+    direction.
 
     Returns
     -------
@@ -205,8 +206,10 @@ def neighbour_rows(table: Table) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.i
     neighbours: list[npt.NDArray[np.intp]] = []
     for object_id in table.object_ids():
         own = table.rows_of(object_id)
-        prompted = np.flatnonzero(table["prompted"][own])
-        anchor = int(prompted[0]) if prompted.size else 0
+        given = np.flatnonzero(table["prompted"][own])
+        if not given.size:
+            given = np.flatnonzero(table["painted"][own])
+        anchor = int(given[0]) if given.size else 0
         place = np.arange(own.size)
         walk = table["walk"][own]
         backward = np.where(walk == 0, place < anchor, walk < 0)
