@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import os
 import threading
 from collections import OrderedDict
@@ -10,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from napari_sam2_video.errors import StoreError
-from napari_sam2_video.masks import reading
+from napari_sam2_video.masks import labels_file, reading
 from napari_sam2_video.masks.blobs import INLINE_BYTES, BlobStore
 from napari_sam2_video.masks.journal import Journal, decode_line, encode_line
 from napari_sam2_video.masks.ledger import Ledger
@@ -338,3 +339,56 @@ def test_a_step_is_undone_in_any_table_and_reopened_as_it_was(tmp_path):
     again.commit([("a", 2, "z")], name="third")
     assert again.redoable is None
     again.close()
+
+
+def test_what_a_failed_write_left_behind_is_cut_off_before_the_next_line(tmp_path, monkeypatch):
+    journal = Journal(tmp_path / "j", read_only=False, quarantine=tmp_path / "q")
+    journal.append({"n": 0})
+    write = os.write
+
+    def half(handle, data):
+        write(handle, bytes(data)[:5])
+        raise OSError(errno.EIO, "Input/output error")
+
+    def gone(handle, size):
+        raise OSError(errno.EIO, "Input/output error")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(os, "write", half)
+        broken.setattr(os, "ftruncate", gone)
+        with pytest.raises(StoreError, match="its disk answers with errors"):
+            journal.append({"n": 1})
+    journal.append({"n": 2})
+    journal.close()
+    again = Journal(tmp_path / "j", read_only=True, quarantine=tmp_path / "q")
+    assert (again.entries, again.notes) == ([{"n": 0}, {"n": 2}], [])
+
+
+def test_label_images_that_could_not_be_widened_are_written_again(tmp_path, monkeypatch):
+    with MaskStore.create(tmp_path / "masks", 6, SHAPE) as store:
+        for frame in range(3):
+            store.write(FrameMasks(frame, SHAPE, (patch(1, 0, 0, 9),)))
+        store.flush()
+        with monkeypatch.context() as full:
+            error = StoreError("the disk is full")
+            full.setattr(labels_file, "replace_file", lambda path, data: (_ for _ in ()).throw(error))
+            with pytest.raises(StoreError, match="disk is full"):
+                store.widen(256)
+        assert store.dtype == np.uint8
+        store.write(FrameMasks(4, SHAPE, (patch(1, 0, 0, 9),)))
+        expected = np.stack([store.read_labels(frame) for frame in range(6)])
+    import zarr
+
+    assert np.array_equal(zarr.open_array(tmp_path / "masks" / "labels.zarr", mode="r")[:], expected)
+
+
+def test_a_damaged_stroke_is_noted_once(store, monkeypatch):
+    store.paint(1, (0, 0), np.full((3, 3), 2))
+    (info,) = store.ledger.table("strokes").values()
+    monkeypatch.setattr(store.blobs, "get", lambda ref: b"" if ref == info.ref else None)
+    store._layers.clear()
+    for _ in range(3):
+        store._images.clear()
+        store._layers.clear()
+        store.read_labels(1)
+    assert len(store.notes) == 1

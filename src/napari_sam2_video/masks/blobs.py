@@ -75,6 +75,7 @@ class BlobStore:
         self._handle: int | None = None
         self._pack = 0
         self._size = 0
+        self._closed = False
         if not read_only:
             make_folder(folder)
         self._pack = max(self.packs(), default=0)
@@ -106,6 +107,8 @@ class BlobStore:
         if self.read_only:
             raise StoreError(f"{self.folder} is open for reading only; open the session for writing to change it.")
         with self._lock:
+            if self._closed:
+                raise StoreError(f"{self.folder} is closed; open the session again to change it.")
             if self._handle is None or self._size + len(data) > PACK_BYTES:
                 self._begin()
             assert self._handle is not None
@@ -174,8 +177,9 @@ class BlobStore:
         return moved
 
     def close(self) -> None:
-        """Close the pack that is being written."""
+        """Close the pack that is being written; no other is begun."""
         with self._lock:
+            self._closed = True
             self._end()
 
     def _begin(self) -> None:

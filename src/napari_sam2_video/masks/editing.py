@@ -25,7 +25,7 @@ from napari_sam2_video.masks.records import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
     from pathlib import Path
 
     import numpy.typing as npt
@@ -67,6 +67,8 @@ class MaskEditor(MaskReader):
                     self._file = self._labels_file()
                 except BaseException:
                     self._highest = highest
+                    # Part of it may be gone: `flush` makes it anew.
+                    self._file = None
                     raise
 
     def write(
@@ -183,7 +185,14 @@ class MaskEditor(MaskReader):
         hidden = {int(i) for i in np.unique(before[mask])} - {0}
         return self._commit_stroke(frame, stroke, touched=sorted({*ids, *hidden}), step=step, name=name, extra=extra)
 
-    def clear_paint(self, frame: int, object_id: int | None = None, *, name: str | None = None) -> bool:
+    def clear_paint(
+        self,
+        frame: int,
+        object_id: int | None = None,
+        *,
+        name: str | None = None,
+        protected: frozenset[int] = frozenset(),
+    ) -> bool:
         """Give a frame's painted pixels back to the model; True if there were any.
 
         Parameters
@@ -194,20 +203,21 @@ class MaskEditor(MaskReader):
             Only this object's pixels, and those erased from it; all if not given.
         name : str, optional
             Name of the step.
+        protected : frozenset of int
+            Objects that neither lose nor gain a pixel.
         """
         self._check_frame(frame)
         layer = self.paint_layer(frame)
         if object_id is None:
             back = layer.painted
-            dropped = sorted(self.touched(frame))
+            dropped = sorted(self.touched(frame).keys() - protected)
         else:
-            own = np.zeros(self.shape_yx, bool)
-            for mask in self.object_masks(frame):
-                if mask.object_id == object_id:
-                    own[region_of(mask.origin_yx, mask.levels.shape)] = mask.levels > 0
-            erased = (layer.values == 0) & own[layer.region]
+            erased = (layer.values == 0) & self._computed(frame, {object_id})[layer.region]
             back = layer.painted & ((layer.values == object_id) | erased)
             dropped = [object_id]
+        if protected:
+            kept = np.isin(layer.values, list(protected)) | self._computed(frame, protected)[layer.region]
+            back = back & ~kept
         stroke = cut(Stroke(layer.origin_yx, np.where(back, CLEARED, UNTOUCHED).astype(np.uint8), layer.values))
         if stroke is None:
             return False
@@ -300,6 +310,14 @@ class MaskEditor(MaskReader):
                 part[stroke.kind == PAINTED] = stroke.values[stroke.kind == PAINTED]
                 self._cache(key, patched)
         return number
+
+    def _computed(self, frame: int, object_ids: Collection[int]) -> npt.NDArray[np.bool_]:
+        """Where the model sees any of some objects."""
+        inside = np.zeros(self.shape_yx, bool)
+        for mask in self.object_masks(frame):
+            if mask.object_id in object_ids:
+                inside[region_of(mask.origin_yx, mask.levels.shape)] |= mask.levels > 0
+        return inside
 
     def _layer_on(self, frame: int, top: int) -> tuple[Any, PaintLayer] | None:
         """The cached layer of a frame, if it ends with the stroke `top`."""

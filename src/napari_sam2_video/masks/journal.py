@@ -125,16 +125,17 @@ class Journal:
         """
         line = encode_line(entry)
         with self._lock:
-            if self._handle is None:
-                raise StoreError(f"{self.path} is open for reading only; open the session for writing to change it.")
+            handle = self._writable()
             try:
+                # What a failure left behind that could not be cut off then.
+                self._repair()
                 view = memoryview(line)
                 while view:
-                    view = view[os.write(self._handle, view) :]
-                os.fsync(self._handle)
+                    view = view[os.write(handle, view) :]
+                os.fsync(handle)
             except OSError as error:
                 with writing(self.path):
-                    os.ftruncate(self._handle, self._size)
+                    os.ftruncate(handle, self._size)
                 raise explain(error, self.path) from error
             self._size += len(line)
 
@@ -151,10 +152,8 @@ class Journal:
         except (ValueError, RecursionError) as error:
             raise StoreError(f"{self.path} holds what we would never write ({error}); it is left as it is.") from error
         with self._lock:
-            if self._handle is None:
-                raise StoreError(f"{self.path} is open for reading only; open the session for writing to change it.")
             # An open file cannot be replaced on Windows.
-            os.close(self._handle)
+            os.close(self._writable())
             self._handle = None
             try:
                 replace_file(self.path, data)
@@ -162,6 +161,13 @@ class Journal:
                 with writing(self.path):
                     self._handle = self._open(0)
                     self._size = os.fstat(self._handle).st_size
+
+    def _writable(self) -> int:
+        if self.read_only:
+            raise StoreError(f"{self.path} is open for reading only; open the session for writing to change it.")
+        if self._handle is None:
+            raise StoreError(f"{self.path} is closed; open the session again to change it.")
+        return self._handle
 
     def close(self) -> None:
         """Close the file."""

@@ -276,7 +276,9 @@ class MaskReader:
 
     def _give_up(self, table: str, number: int, info: RecordInfo | StrokeInfo, reason: str) -> None:
         """Leave a damaged record out, keeping its bytes in the quarantine folder."""
-        self.notes.append(f"Frame {info.frame} lost what was kept of it: {reason}")
+        note = f"Frame {info.frame} lost what was kept of it: {reason}"
+        if note not in self.notes:
+            self.notes.append(note)
         if self.read_only or table != "records":
             return
         path = self.blobs.path(info.ref.pack)

@@ -112,6 +112,9 @@ class MaskStore(MaskEditor):
         """Bring ``labels.zarr`` up to date and make it durable."""
         if self.read_only:
             return
+        with self._file_lock:
+            if self._file is None:
+                self._file = self._labels_file()
         stale = sorted(self._stale)
         for index, frame in enumerate(stale):
             self._refresh_file(frame)
