@@ -362,3 +362,23 @@ def test_tidying_is_one_step_and_leaves_painted_and_accepted_frames(prompted):
     assert np.array_equal(labels(prompted), before)
     assert prompted.tidy(CleanSettings(fill_holes=True), [2]) == 0
     assert prompted.can_redo == "tidy masks"
+
+
+def test_what_is_settled_while_masks_are_tidied_stays_as_it_is(prompted, monkeypatch):
+    list(prompted.track())
+    ring = np.full((5, 5), 9, np.uint8)
+    ring[2, 2] = 0
+    for frame in (2, 5, 7, 9):
+        prompted.masks.write(FrameMasks(frame, prompted.shape_yx, (ObjectMask(1, (1, 1), ring),)))
+    plain = prompted.masks.write
+
+    def settled_meanwhile(masks, **kwargs):
+        plain(masks, **kwargs)
+        if masks.frame == 2:
+            prompted.accept(1, 5, 6)
+            prompted.paint(7, (30, 30), np.full((2, 2), 1))
+
+    monkeypatch.setattr(prompted.masks, "write", settled_meanwhile)
+    assert prompted.tidy(CleanSettings(fill_holes=True), [1]) == 2
+    filled = [bool(prompted.masks.object_mask(frame, 1)[3, 3]) for frame in (2, 5, 7, 9)]
+    assert filled == [True, False, False, True]

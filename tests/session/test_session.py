@@ -1,11 +1,12 @@
 from __future__ import annotations
 
 import json
+import threading
 
 import numpy as np
 import pytest
 
-from napari_sam2_video.errors import PromptError, SessionError, SessionLockedError, SourceChangedError
+from napari_sam2_video.errors import PromptError, SessionError, SessionLockedError, SourceChangedError, StoreError
 from napari_sam2_video.frames.open import open_recording
 from napari_sam2_video.session import Session
 from napari_sam2_video.types import BoxPrompt, MaskPrompt, ModelSettings, PointPrompt
@@ -367,3 +368,110 @@ def test_the_label_file_is_a_zarr_array_anyone_can_read(prompted, tmp_path):
     labels = np.asarray(prompted.labels)
     prompted.close()
     assert np.array_equal(zarr.open_array(tmp_path / "run.sam2v" / "masks" / "labels.zarr", mode="r")[:], labels)
+
+
+@pytest.mark.parametrize("other", ["thesis.txt", "movie.tif"])
+def test_a_session_that_holds_other_files_is_not_replaced(session, tmp_path, recording, other):
+    session.add_object()
+    session.close()
+    folder = tmp_path / "run.sam2v"
+    (folder / other).write_text("years of work")
+    with pytest.raises(SessionError, match=f"holds other files, such as {other}"):
+        Session.create(folder, recording, overwrite=True)
+    assert (folder / other).read_text() == "years of work"
+    (folder / other).unlink()
+    (folder / ".DS_Store").touch()
+    Session.create(folder, recording, overwrite=True).close()
+
+
+def test_a_closed_session_says_so_and_changes_nothing_on_disk(prompted, tmp_path):
+    list(prompted.track())
+    prompted.close()
+
+    def state():
+        return {p: p.stat().st_mtime_ns for p in (tmp_path / "run.sam2v").rglob("*")}
+
+    before = state()
+    for change in (
+        prompted.add_object,
+        prompted.undo,
+        lambda: prompted.paint(0, (0, 0), np.full((2, 2), 1)),
+        lambda: prompted.clear_paint(0),
+        lambda: list(prompted.track()),
+        lambda: list(prompted.check()),
+    ):
+        with pytest.raises(SessionError, match=r"run\.sam2v is closed; open it again"):
+            change()
+    with pytest.raises(StoreError, match="is closed"):
+        prompted.masks.paint(0, (0, 0), np.full((2, 2), 1))
+    assert state() == before
+
+
+@pytest.fixture
+def with_a_damaged_mask(session, recording, tmp_path, monkeypatch, factory):
+    """A session with a mask prompt, on frame 2 of object 1, whose bytes are gone."""
+    monkeypatch.setattr("napari_sam2_video.masks.blobs.INLINE_BYTES", 0)
+    session.add_object()
+    session.set_prompts(1, 2, [MaskPrompt(1, 2, drawn(session.shape_yx)), PointPrompt(1, 2, 5, 5)])
+    session.close()
+    (pack,) = (tmp_path / "run.sam2v" / "masks" / "packs").iterdir()
+    pack.write_bytes(bytes(pack.stat().st_size))
+    with Session.open(tmp_path / "run.sam2v", recording=recording, tracker_factory=factory) as opened:
+        yield opened
+
+
+def drawn(shape_yx):
+    mask = np.zeros(shape_yx, bool)
+    mask[3:9, 4:8] = True
+    return mask
+
+
+def test_a_damaged_mask_prompt_is_named_and_can_be_drawn_again_or_removed(with_a_damaged_mask):
+    session = with_a_damaged_mask
+    for read in (session.prompts, lambda: list(session.track())):
+        with pytest.raises(PromptError, match="mask of object 1 on frame 2 cannot be read any more; draw it again"):
+            read()
+    again = MaskPrompt(1, 2, drawn(session.shape_yx))
+    session.add_prompt(again)
+    assert session.prompts() == (PointPrompt(1, 2, 5, 5), again)
+    assert len(list(session.track())) == session.n_frames
+    session.undo()
+    session.undo()
+    session.set_prompts(1, 2, [])
+    assert session.prompts() == ()
+
+
+def test_nobody_changes_prompts_while_one_is_added(session, monkeypatch):
+    session.add_object()
+    free = []
+    plain = type(session)._set_prompts
+
+    def asked(self, *args):
+        other = threading.Thread(target=lambda: free.append(self._ledger.writing().acquire(blocking=False)))
+        other.start()
+        other.join()
+        return plain(self, *args)
+
+    monkeypatch.setattr(type(session), "_set_prompts", asked)
+    session.add_prompt(PointPrompt(1, 0, 5, 5))
+    session.remove_prompt(PointPrompt(1, 0, 5, 5))
+    assert free == [False, False]
+
+
+def test_clearing_paint_leaves_a_locked_object_as_it_is(prompted):
+    list(prompted.track())
+    prompted.paint(2, (0, 0), np.full((6, 6), 1))
+    ys, xs = np.nonzero(prompted.masks.object_levels(2, 1).levels)
+    top, left = prompted.masks.object_levels(2, 1).origin_yx
+    y, x = int(ys[0]) + top, int(xs[0]) + left
+    prompted.paint(2, (y, x), np.full((1, 1), 2))
+    prompted.paint(2, (40, 60), np.full((3, 3), 2))
+    prompted.edit_object(1, locked=True)
+    locked = prompted.masks.object_mask(2, 1)
+    with pytest.raises(SessionError, match="Object 1 is locked"):
+        prompted.clear_paint(2, 1)
+    assert prompted.clear_paint(2)
+    assert np.array_equal(prompted.masks.object_mask(2, 1), locked)
+    assert not prompted.labels[2][40:43, 60:63].any()
+    assert 1 in prompted.masks.touched(2)
+    assert not prompted.clear_paint(2)

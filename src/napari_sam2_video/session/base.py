@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from napari_sam2_video.errors import PromptError, SessionError
+from napari_sam2_video.errors import PromptError, SessionError, StoreError
 from napari_sam2_video.masks.checks import FILE as CHECKS
 from napari_sam2_video.masks.checks import Checks
 from napari_sam2_video.masks.journal import Journal
@@ -141,12 +141,22 @@ class SessionReader:
             Only of this object, and only on this frame.
         masks : bool
             False leaves mask prompts out: each has to be unpacked to a whole frame.
+
+        Raises
+        ------
+        PromptError
+            If a mask is damaged; `set_prompts` and `add_prompt` replace it.
         """
-        return tuple(
-            prompt
-            for found in self.prompt_sets(object_id, frame)
-            for prompt in from_json(found, self.shape_yx, self._read_blob, masks=masks)
-        )
+        prompts: list[Prompt] = []
+        for found in self.prompt_sets(object_id, frame):
+            try:
+                prompts.extend(from_json(found, self.shape_yx, self._read_blob, masks=masks))
+            except StoreError as error:
+                raise PromptError(
+                    f"The mask of object {found.object_id} on frame {found.frame} cannot be read any more; draw it "
+                    f"again, or remove it: {error}"
+                ) from error
+        return tuple(prompts)
 
     def prompt_sets(self, object_id: int | None = None, frame: int | None = None) -> tuple[PromptSet, ...]:
         """What prompts there are, as `prompts`, without unpacking a mask; none of the sets is empty."""
@@ -199,7 +209,7 @@ class SessionReader:
     def _read_blob(self, name: str) -> bytes:
         ref: BlobRef | None = self._ledger.get("blobs", name)
         if ref is None:
-            raise PromptError("A mask prompt is gone from the journal; draw it again.")
+            raise StoreError("It is gone from the journal.")
         return self.masks.blobs.get(ref)
 
     def _next_id(self) -> int:
@@ -212,6 +222,8 @@ class SessionReader:
             raise SessionError(f"Object {object_id} is being tracked; stop the run first.")
 
     def _check_writable(self) -> None:
+        if self._closed:
+            raise SessionError(f"{self.folder} is closed; open it again to change it.")
         if self.read_only:
             raise SessionError(f"{self.folder} is open for reading only; open it for writing to change it.")
 

@@ -146,6 +146,11 @@ class SessionEditor(SessionReader):
         SessionError
             If there is no such object, or it is locked.
         """
+        if self._set_prompts(object_id, frame, prompts):
+            self._emit("prompts")
+
+    def _set_prompts(self, object_id: int, frame: int, prompts: Sequence[Prompt]) -> bool:
+        """Replace prompts without telling anybody; True if they changed."""
         for prompt in prompts:
             if (prompt.object_id, prompt.frame) != (object_id, frame):
                 raise PromptError(
@@ -157,21 +162,27 @@ class SessionEditor(SessionReader):
             raise PromptError(f"Object {object_id} has two masks on frame {frame}; give one.")
         with self._changing():
             info = self._changeable(object_id)
-            if tuple(given) == self.prompts(object_id, frame):
-                return
+            if self._are_prompts(object_id, frame, given):
+                return False
             number = self._ledger.next_number
             changes = self._prompt_changes(number, object_id, frame, given)
             self._ledger.commit(changes, name=f"prompts of {info.name} on frame {frame}", number=number)
-        self._emit("prompts")
+        return True
+
+    def _are_prompts(self, object_id: int, frame: int, prompts: Sequence[Prompt]) -> bool:
+        """Whether an object has just these prompts on a frame; what is damaged is none of them."""
+        try:
+            return tuple(prompts) == self.prompts(object_id, frame)
+        except PromptError:
+            return False
 
     def add_prompt(self, prompt: Prompt) -> None:
         """Add a prompt; a mask replaces the mask that is there."""
-        kept = [
-            p
-            for p in self.prompts(prompt.object_id, prompt.frame)
-            if not (isinstance(p, MaskPrompt) and isinstance(prompt, MaskPrompt))
-        ]
-        self.set_prompts(prompt.object_id, prompt.frame, [*kept, prompt])
+        with self._changing():
+            kept = self.prompts(prompt.object_id, prompt.frame, masks=not isinstance(prompt, MaskPrompt))
+            changed = self._set_prompts(prompt.object_id, prompt.frame, [*kept, prompt])
+        if changed:
+            self._emit("prompts")
 
     def remove_prompt(self, prompt: Prompt) -> None:
         """Remove a prompt.
@@ -181,11 +192,14 @@ class SessionEditor(SessionReader):
         PromptError
             If there is no such prompt.
         """
-        kept = list(self.prompts(prompt.object_id, prompt.frame))
-        if prompt not in kept:
-            raise PromptError(f"Object {prompt.object_id} has no such prompt on frame {prompt.frame}.")
-        kept.remove(prompt)
-        self.set_prompts(prompt.object_id, prompt.frame, kept)
+        with self._changing():
+            kept = list(self.prompts(prompt.object_id, prompt.frame))
+            if prompt not in kept:
+                raise PromptError(f"Object {prompt.object_id} has no such prompt on frame {prompt.frame}.")
+            kept.remove(prompt)
+            changed = self._set_prompts(prompt.object_id, prompt.frame, kept)
+        if changed:
+            self._emit("prompts")
 
     def add_seeds(self, labels_yx: npt.NDArray[Any], frame: int) -> list[int]:
         """Make an object with a mask prompt of every label of a label image; their ids.
@@ -265,9 +279,20 @@ class SessionEditor(SessionReader):
         return done is not None
 
     def clear_paint(self, frame: int, object_id: int | None = None) -> bool:
-        """Give painted pixels of a frame, or of one object on it, back to the model; True if there were any."""
-        self._check_writable()
-        done = self.masks.clear_paint(frame, object_id)
+        """Give painted pixels of a frame, or of one object on it, back to the model; True if there were any.
+
+        Locked objects neither lose nor gain a pixel.
+
+        Raises
+        ------
+        SessionError
+            If the object is locked.
+        """
+        with self._changing():
+            locked = frozenset(o.id for o in self.objects if o.locked)
+            if object_id in locked:
+                raise SessionError(f"Object {object_id} is locked; unlock it to change it.")
+            done = self.masks.clear_paint(frame, object_id, protected=locked)
         if done:
             self._emit("masks")
         return done

@@ -87,7 +87,7 @@ class Session(SessionRunner):
         model : ModelSettings
             The network.
         overwrite : bool
-            Replace a session that is there.
+            Replace a session that is there; refused where its folder holds other files, too.
         tracker_factory : callable, optional
             Makes the tracker of model settings, view and memory folder.
 
@@ -245,14 +245,22 @@ def _make_room(folder: Path, *, overwrite: bool) -> Path | None:
     if not folder.is_dir():
         raise SessionError(f"{folder} is a file; choose another name for the session.")
     names = {p.name for p in folder.iterdir()}
+    others = {name for name in names - _OWN_FILES - {f".{name}.part" for name in _OWN_FILES} if not _is_ours(name)}
     if NAME not in names:
-        if names - _OWN_FILES - {f".{name}.part" for name in _OWN_FILES}:
+        if others:
             raise SessionError(f"{folder} holds other files; choose an empty or a new folder.")
         return None
     if not overwrite:
         raise SessionError(f"{folder} is a session already; open it, or say that it may be overwritten.")
+    if others:
+        raise SessionError(f"{folder} holds other files, such as {min(others)}; move them before it is overwritten.")
     SessionLock(folder).release()
     old = folder.with_name(f".{folder.name}.replaced")
     shutil.rmtree(old, ignore_errors=True)
     os.replace(folder, old)
     return old
+
+
+def _is_ours(name: str) -> bool:
+    """Whether a file is the copy of an older manifest, or what a file manager leaves everywhere."""
+    return name.startswith("session.schema-") or name in {".DS_Store", "Thumbs.db", "desktop.ini"}

@@ -41,6 +41,9 @@ def tidy(
         settled = {object_id: inputs.accepted(object_id) | set(masks.painted())}
         walked = masks.walked(object_id)
         for item in clean(masks.object_mask, frames, settings, untouched=settled):
+            if inputs.is_accepted(object_id, item.frame) or ledger.get("paint", item.frame):
+                # Settled by the person meanwhile.
+                continue
             if step is None:
                 with ledger.writing():
                     number = ledger.next_number
