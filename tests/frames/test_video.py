@@ -187,3 +187,13 @@ def test_name_says_nothing_about_the_content(corpus: Callable[[str], Path], tmp_
     path.write_bytes(corpus("cfr").read_bytes())
     with open_recording(path) as recording:
         assert indices(recording, [7]) == [7]
+
+
+@pytest.mark.parametrize("rate", ["700", "1000"])
+def test_a_short_film_of_a_quick_camera_is_not_called_cut_short(rate: str, tmp_path: Path) -> None:
+    path = tmp_path / "quick.mp4"
+    source = ["-f", "rawvideo", "-pix_fmt", "gray", "-s", "64x48", "-r", rate, "-i", "-"]
+    videos.ffmpeg(*source, "-c:v", "libx264", "-pix_fmt", "yuv420p", path, data=videos.raw(count=25))
+    with open_recording(path) as recording:
+        assert (recording.shape[0], recording.notes) == (25, ())
+        assert recording.scale["T"] == pytest.approx(1 / float(rate))

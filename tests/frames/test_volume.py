@@ -312,3 +312,43 @@ def test_compressed_series(tmp_path: Path) -> None:
         dataset.save_as(file)
     with open_recording(tmp_path) as recording:
         np.testing.assert_array_equal(recording.read({}), CT[:4])
+
+
+@pytest.mark.parametrize("kind", [nibabel.Nifti1Image, nibabel.Nifti2Image])
+@pytest.mark.parametrize("name", ["scan.dat", "scan", "scan.nii.gz", "packed.nii"])
+def test_nifti_is_told_by_its_content_not_its_name(name: str, kind: Any, tmp_path: Path) -> None:
+    nibabel.save(kind(VOXELS, np.eye(4)), tmp_path / "a.nii")
+    content = (tmp_path / "a.nii").read_bytes()
+    path = tmp_path / name
+    path.write_bytes(gzip.compress(content) if name == "packed.nii" else content)
+    with open_recording(path) as recording:
+        np.testing.assert_array_equal(recording.read({}), VOXELS.T)
+
+
+def test_dicom_of_real_numbers_keeps_them(tmp_path: Path) -> None:
+    values = np.random.default_rng(0).normal(size=(3, 6, 8)).astype(np.float32)
+    save_series(tmp_path, [0.0, 1.0, 2.0])
+    for path in tmp_path.iterdir():
+        image = pydicom.dcmread(path)
+        image.FloatPixelData, image.BitsAllocated = values[image.InstanceNumber - 1].tobytes(), 32
+        for name in ("PixelData", "BitsStored", "HighBit", "PixelRepresentation"):
+            delattr(image, name)
+        image.save_as(path)
+    with open_recording(tmp_path) as recording:
+        assert recording.dtype == np.float32
+        np.testing.assert_array_equal(recording.read({}), values)
+
+
+@pytest.mark.parametrize("bits", [8, 16])
+def test_dicom_with_a_palette_has_its_colours(bits: int, tmp_path: Path) -> None:
+    stored = np.random.default_rng(0).integers(0, 256, (4, 6, 8)).astype(np.uint8)
+    palette = np.random.default_rng(1).integers(0, 2**bits, (3, 256)).astype(f"<u{bits // 8}")
+    tables = {}
+    for name, column in zip(("Red", "Green", "Blue"), palette, strict=True):
+        tables[f"{name}PaletteColorLookupTableDescriptor"] = [256, 0, bits]
+        tables[f"{name}PaletteColorLookupTableData"] = column.tobytes()
+    about = {"PhotometricInterpretation": "PALETTE COLOR", "NumberOfFrames": 4, "Modality": "US"}
+    save_dicom(tmp_path / "film.dcm", stored, **about, **tables)
+    with open_recording(tmp_path / "film.dcm") as recording:
+        assert (recording.axes, recording.dtype) == ("TYXS", np.uint8)
+        np.testing.assert_array_equal(recording.read({}), np.moveaxis(palette, 0, -1)[stored] >> (bits - 8))

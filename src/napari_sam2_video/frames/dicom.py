@@ -49,6 +49,11 @@ _TAGS = [
     "SharedFunctionalGroupsSequence",
     "PerFrameFunctionalGroupsSequence",
 ]
+_PALETTE = [
+    *(0x00281101 + n for n in range(3)),
+    *(0x00281201 + n for n in range(3)),
+    *(0x00281221 + n for n in range(3)),
+]
 _WHOLE_NUMBERS = {*_TAGS[:6], "NumberOfFrames"}
 
 
@@ -73,7 +78,8 @@ def open_series(path: Path) -> DicomRecording:
         return _recording(path, series[str(getattr(wanted, "SeriesInstanceUID", ""))])
     if not series:
         raise RecordingError(f"The DICOM files of {folder} hold no images; choose the folder of an image series.")
-    several = [files for files in series.values() if _frames(files) > 1] or list(series.values())
+    images = [files for files in series.values() if getattr(files[0][1], "Modality", "") != "SEG"] or [*series.values()]
+    several = [files for files in images if _frames(files) > 1] or images
     if len(several) > 1:
         found = "; ".join(_described(files) for files in several)
         raise RecordingError(f"{folder} holds {len(several)} series ({found}); open one file of the one you want.")
@@ -81,7 +87,10 @@ def open_series(path: Path) -> DicomRecording:
     others = [files for files in series.values() if files is not several[0]]
     if others:
         left_out = "; ".join(_described(files) for files in others)
-        recording.notes = (*recording.notes, f"Single images of other series are left out: {left_out}.")
+        recording.notes = (
+            *recording.notes,
+            f"Single images and segmentations of other series are left out: {left_out}.",
+        )
     return recording
 
 
@@ -156,17 +165,19 @@ class DicomRecording(PlanesRecording):
         order = arrange(path, slices, str(getattr(header, "Modality", "")))
         self._slices = order.slices
         kind = _Kind.of(header)
-        plane: tuple[int, ...] = (kind.rows, kind.columns, 3) if kind.samples == 3 else (kind.rows, kind.columns)
-        self.plane_ndim = len(plane)
         photometric = str(getattr(header, "PhotometricInterpretation", ""))
+        self._palette = photometric == "PALETTE COLOR"
+        colour = kind.samples == 3 or self._palette
+        plane: tuple[int, ...] = (kind.rows, kind.columns, 3) if colour else (kind.rows, kind.columns)
+        self.plane_ndim = len(plane)
         notes = list(order.notes)
         if photometric == "MONOCHROME1":
             notes.append("The values are stored inverted (MONOCHROME1): high ones are dark in a viewer of X-rays.")
         super().__init__(
             name=str(getattr(header, "SeriesDescription", "") or "").strip() or path.stem,
-            axes=order.axes + ("YXS" if kind.samples == 3 else "YX"),
+            axes=order.axes + ("YXS" if colour else "YX"),
             shape=(*order.shape, *plane),
-            dtype=_value_type(header, slices),
+            dtype=np.uint8 if self._palette else _value_type(header, slices),
             scale=order.scale,
             units=order.units,
             path=path,
@@ -181,13 +192,11 @@ class DicomRecording(PlanesRecording):
         self._lock = threading.Lock()
 
     def _plane(self, number: int, rows: slice) -> npt.NDArray[Any]:
-        from pydicom.pixels.utils import pixel_array
-
         part = self._slices[number]
         try:
             with self._lock, warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                values = pixel_array(part.file, index=part.frame)
+                values = _coloured(part) if self._palette else _pixels(part)
         except Exception as error:
             first = str(error).splitlines()[0] if str(error) else type(error).__name__
             raise FrameError(
@@ -197,7 +206,7 @@ class DicomRecording(PlanesRecording):
         if values.shape != self.shape[-self.plane_ndim :]:
             raise FrameError(f"The image {part.file} changed its size since it was opened; open the series again.")
         values = values[rows]
-        if (part.slope, part.intercept) == (1.0, 0.0):
+        if self._palette or (part.slope, part.intercept) == (1.0, 0.0):
             return np.asarray(values)
         if self.dtype.kind == "f":
             return values * np.float32(part.slope) + np.float32(part.intercept)
@@ -210,9 +219,28 @@ class DicomRecording(PlanesRecording):
         return files_fingerprint(folder, files) | {"path": str(self.path.absolute())}
 
 
+def _pixels(part: Slice, about: Any = None) -> npt.NDArray[Any]:
+    """Stored values of one image; `about` takes what its file says of them."""
+    from pydicom.pixels.utils import pixel_array
+
+    return pixel_array(part.file, index=part.frame, ds_out=about, specific_tags=_PALETTE)
+
+
+def _coloured(part: Slice) -> npt.NDArray[np.uint8]:
+    """Colours of an image whose values are places in a palette, 8 bits each."""
+    import pydicom
+    from pydicom.pixels.processing import apply_color_lut
+
+    about = pydicom.Dataset()
+    values = apply_color_lut(_pixels(part, about), about)
+    return np.asarray(values >> 8 if values.dtype == np.uint16 else values, np.uint8)
+
+
 def _value_type(header: Any, slices: list[Slice]) -> np.dtype[Any]:
     """Smallest type that holds every value after rescaling."""
-    bits = int(getattr(header, "BitsStored", 16) or 16)
+    bits = int(getattr(header, "BitsStored", 0) or 0)
+    if bits == 0:  # only images of real numbers do not say
+        return np.dtype(np.float64 if int(getattr(header, "BitsAllocated", 0) or 0) == 64 else np.float32)
     signed = bool(int(getattr(header, "PixelRepresentation", 0) or 0))
     rescalings = {(part.slope, part.intercept) for part in slices}
     if any(slope != int(slope) or intercept != int(intercept) for slope, intercept in rescalings):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+import importlib
 import math
 import tempfile
 import threading
@@ -36,9 +38,10 @@ class NiftiRecording(PlanesRecording):
     memory or, beyond 64 MB, to a temporary file.
     """
 
-    def __init__(self, path: Path, nibabel: Any) -> None:
+    def __init__(self, path: Path) -> None:
+        nibabel: Any = importlib.import_module("nibabel")
         try:
-            image = nibabel.load(path)
+            image = load_nifti(path)
             header, proxy = image.header, image.dataobj
             stored = header.get_data_dtype()
             shape_ijk = tuple(int(n) for n in header.get_data_shape())
@@ -46,7 +49,7 @@ class NiftiRecording(PlanesRecording):
             space_unit, time_unit = header.get_xyzt_units()
             affine = np.array(image.affine, np.float64)
             orientation = "".join(code or "?" for code in nibabel.aff2axcodes(affine))
-            data_path = type(path)(image.file_map["image"].filename)
+            data_path = type(path)(image.file_map["image"].filename or path)
         except Exception as error:
             raise RecordingError(f"{path} is a damaged NIfTI file ({error}); write or copy it again.") from error
         while len(shape_ijk) > 3 and shape_ijk[-1] == 1:
@@ -128,6 +131,22 @@ class NiftiRecording(PlanesRecording):
         with self._lock:
             if self._raw is not None:
                 self._raw.close()
+
+
+def load_nifti(path: Path) -> Any:
+    """Open a NIfTI file as nibabel does, by its content, whatever its name says; its voxels are read in another way."""
+    nibabel: Any = importlib.import_module("nibabel")
+    with path.open("rb") as file:
+        packed = file.read(2) == GZIP_MAGIC
+        file.seek(0)
+        stream: Any = gzip.GzipFile(fileobj=file) if packed else file
+        kind = {b"n+1\0": nibabel.Nifti1Image, b"n+2\0": nibabel.Nifti2Image}
+        head = stream.read(348)
+        found = kind.get(head[344:348]) or kind.get(head[4:8])
+        if found is None:
+            return nibabel.load(path)
+        stream.seek(0)
+        return found.from_file_map({"image": nibabel.FileHolder(fileobj=stream)})
 
 
 def _unpacked_pieces(source: BinaryIO, needed: int) -> Iterator[bytes]:

@@ -25,6 +25,7 @@ CACHE_BYTES = 256 << 20
 """Most memory that decoded frames of one video take."""
 
 _NEAR = 16
+_ROUNDED_SECONDS = 0.01
 
 
 def open_video(path: Path, *, cache_bytes: int = CACHE_BYTES, timeout: float | None = None) -> VideoRecording:
@@ -239,8 +240,10 @@ def _missing_at_end(probe: Probe, index: VideoIndex) -> int:
     if not usual or probe.seconds is None:
         return 0
     shown = (index.end - int(index.pts[0])) * index.time_base
-    missing = round((probe.seconds - float(shown)) / float(usual * index.time_base))
-    certain = index.damaged_end or (missing > 2 and (index.damaged or probe.streams == 1))
+    step = float(usual * index.time_base)
+    missing = round((probe.seconds - float(shown)) / step)
+    surplus = missing > 2 + _ROUNDED_SECONDS / step
+    certain = index.damaged_end or (surplus and (index.damaged or probe.streams == 1))
     return max(0, missing) if certain else 0
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import os
 import zlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from napari_sam2_video.errors import RecordingError
 
@@ -60,10 +60,10 @@ def open_nifti(path: Path) -> Recording:
     RecordingError
         If it is damaged, or nibabel is missing.
     """
-    nibabel = _package("nibabel", path)
+    _package("nibabel", path)
     from napari_sam2_video.frames.nifti import NiftiRecording
 
-    return NiftiRecording(path, nibabel)
+    return NiftiRecording(path)
 
 
 def open_dicom(path: Path) -> Recording:
@@ -80,9 +80,9 @@ def open_dicom(path: Path) -> Recording:
     return open_series(path)
 
 
-def _package(name: str, path: Path) -> Any:
+def _package(name: str, path: Path) -> None:
     try:
-        return importlib.import_module(name)
+        importlib.import_module(name)
     except ImportError as error:
         raise RecordingError(
             f"{path} needs the package {name}; install it with: pip install 'napari-sam2-video[medical]'"
