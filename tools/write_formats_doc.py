@@ -23,7 +23,9 @@ name can be left out; those suffixes are **bold**.
 
 - An export is written beside its target under a hidden name (`.NAME.part-…`) and renamed when it is complete: a target
   is always what it was or whole, also when the disk is full or the program is killed.
-- A target that exists is replaced only if you say so. A folder is replaced only if an export made it.
+- A target that exists is replaced only if you say so. A folder is replaced only if an export made it; between the two
+  renamings that this takes, the older folder has a hidden name (`.NAME.older-…`).
+- The recording is never replaced, and nothing is written into a folder of images that would count as one of them.
 - Frames are read and written one at a time, so memory does not grow with the length of the recording
   (exceptions: DICOM SEG holds the label volume; tables of tracks hold their rows).
 - Ids that a format cannot hold are refused, never changed.
@@ -68,6 +70,8 @@ def render() -> str:
         for entry in listed:
             for option in entry.options:
                 kind = " or ".join(f"`{choice}`" for choice in option.choices) or option.kind
+                if option.limits is not None:
+                    kind += " from {:g} to {:g}".format(*option.limits)
                 parts.append(f"| `{entry.name}` | `{option.name}` | {kind} | {default_of(option)} | {option.help} |")
     return "\n".join(parts) + "\n"
 

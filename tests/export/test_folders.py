@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from PIL import Image
 
+from napari_sam2_video.errors import ExportError
 from napari_sam2_video.export.registry import export
 from napari_sam2_video.export.source import ObjectEntry, TrackingResult
 from tests.export.made import PROVENANCE, all_labels, make_result
@@ -180,3 +181,10 @@ def test_ctc_takes_more_than_a_thousand_frames(tmp_path: Path) -> None:
     folder = export(result, tmp_path / "RES", format="ctc").path
     assert (folder / "mask0000.tif").is_file()
     assert (folder / "res_track.txt").read_text() == "1 0 1000 0\n"
+
+
+@pytest.mark.parametrize("name", ["", ".", "..", "a/b", "/etc", "a\\b", "a\0b", ".zattrs", "__x", "zarr.json"])
+def test_ome_zarr_refuses_names_that_are_no_group(name: str, result: TrackingResult, tmp_path: Path) -> None:
+    with pytest.raises(ExportError, match="The option name cannot be"):
+        export(result, tmp_path / "labels.zarr", name=name)
+    assert list(tmp_path.iterdir()) == []

@@ -17,7 +17,8 @@ from napari_sam2_video.export.plots import (
     readable_on_white,
     save_figure,
 )
-from napari_sam2_video.export.source import TrackingResult
+from napari_sam2_video.export.registry import export
+from napari_sam2_video.export.source import ObjectEntry, TrackingResult
 from napari_sam2_video.masks.measure import measure
 
 pytest.importorskip("matplotlib")
@@ -154,3 +155,24 @@ def test_plots_never_import_pyplot():
         "assert 'matplotlib' in sys.modules and 'matplotlib.pyplot' not in sys.modules\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize("suffix", [".png", ".pdf", ".svg"])
+def test_letters_that_the_font_lacks_are_said_and_warn_nobody(suffix, tmp_path):
+    named = ObjectEntry(1, "细胞", (255, 0, 0))
+    report = export(
+        TrackingResult.from_arrays(moving(n_objects=1), objects=[named]), tmp_path / f"a{suffix}", format="plot-areas"
+    )
+    assert bool(report.notes) == (suffix != ".svg")
+
+
+def test_long_names_are_shortened(tmp_path):
+    named = ObjectEntry(1, "x" * 300, (255, 0, 0))
+    report = export(
+        TrackingResult.from_arrays(moving(n_objects=1), objects=[named]), tmp_path / "a.svg", format="plot-areas"
+    )
+    assert "x" * 39 + "…" in " ".join(ET.parse(report.path).getroot().itertext())
+
+
+def test_a_name_of_nothing_to_show_is_the_id(table):
+    assert "object 1" in lines(plot_areas(table.with_columns(name=np.full(len(table), "_"))))

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
+import tifffile
 
 from napari_sam2_video.errors import ExportError, TargetExistsError
 from napari_sam2_video.export.job import ExportOption, parse_color, parse_ids
@@ -124,10 +127,96 @@ def test_options_are_read_from_text(kind: str, text: str, value: object) -> None
     assert ExportOption("x", kind, None, "help").convert(text) == value
 
 
-@pytest.mark.parametrize(("kind", "text"), [("bool", "perhaps"), ("color", "300,0,0"), ("color", "1,2"), ("ids", "a")])
+@pytest.mark.parametrize(
+    ("kind", "text"),
+    [
+        ("bool", "perhaps"),
+        ("color", "300,0,0"),
+        ("color", "1,2"),
+        ("ids", "a"),
+        ("ids", "5-1"),
+        ("ids", "1-"),
+        ("ids", "1-99999999999"),
+    ],
+)
 def test_options_that_cannot_be_read_are_named(kind: str, text: str) -> None:
     with pytest.raises(ExportError, match="The option x cannot be"):
         ExportOption("x", kind, None, "help").convert(text)
+
+
+LIMITED = [(entry.name, option) for entry in FORMATS.values() for option in entry.options if option.limits]
+
+
+@pytest.mark.parametrize(("name", "option"), LIMITED, ids=[f"{name}-{option.name}" for name, option in LIMITED])
+def test_options_outside_their_limits_are_refused(name: str, option: ExportOption, tmp_path: Path) -> None:
+    low, high = option.limits or (0, 0)
+    for value in (low - 1, high + 1, *(["nan"] if option.kind == "float" else [])):
+        with pytest.raises(ExportError, match=f"option {option.name} cannot be .* it goes from {low:g} to {high:g}"):
+            export(make_result(), target_of(name, tmp_path), format=name, **{option.name: value})
+    assert list(tmp_path.iterdir()) == []
+    assert option.convert(low) == low
+
+
+def test_every_number_of_an_option_has_limits_or_is_a_frame_rate() -> None:
+    numbers = {option.name for entry in FORMATS.values() for option in entry.options if option.kind in ("int", "float")}
+    assert numbers == {"fps", *(option.name for _, option in LIMITED)}
+
+
+@pytest.mark.parametrize("name", ["/", "a\0b", "x" * 300])
+@pytest.mark.parametrize("format_name", ["ome-tiff", "mp4", "davis"])
+def test_names_that_no_file_can_have_are_refused(name: str, format_name: str, tmp_path: Path) -> None:
+    target = name if name == "/" else str(tmp_path / name)
+    with pytest.raises(
+        ExportError, match=r"cannot be the name of an export|cannot be written \(File name too long\)|holds"
+    ):
+        export(make_result(), target, format=format_name)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", MAKEABLE)
+def test_any_name_of_an_object_and_any_path_of_the_recording_go_into_every_format(name: str, tmp_path: Path) -> None:
+    """Bytes of a path that are no letters are halves of letters in Python."""
+    objects = [ObjectEntry(i, f"{i} \x1b\ud800\n<&>é漢", default_color(i)) for i in (1, 2, 3)]
+    result = make_result(objects=objects, provenance={"source": {"path": "/data/caf\udce9\x7f.tif"}})
+    report = export(result, target_of(name, tmp_path), format=name)
+    assert report.path.exists()
+    if report.provenance_path is not None:
+        assert json.loads(report.provenance_path.read_text(encoding="utf-8"))["source"] == result.provenance["source"]
+    if name == "ome-tiff":
+        with tifffile.TiffFile(report.path) as file:
+            assert "1 \ufffd\ufffd <&>é漢" in " ".join(ElementTree.fromstring(file.ome_metadata).itertext())
+
+
+def test_the_recording_is_never_replaced(tmp_path: Path) -> None:
+    recording = tmp_path / "cells.tif"
+    recording.write_bytes(b"years of work")
+    (tmp_path / "link.tif").symlink_to(recording)
+    for target in (recording, tmp_path / "link.tif"):
+        with pytest.raises(TargetExistsError, match="is the recording itself"):
+            export(make_result(source_path=recording), target, overwrite=True)
+    assert recording.read_bytes() == b"years of work"
+
+
+@pytest.mark.parametrize("source", ["frames", "frames/deep/cells.tif"])
+def test_a_folder_that_is_or_holds_the_recording_is_never_replaced(source: str, tmp_path: Path) -> None:
+    folder = export(make_result(), tmp_path / "frames", format="davis").path
+    (folder / "deep").mkdir()
+    (folder / "deep" / "cells.tif").write_bytes(b"years of work")
+    with pytest.raises(TargetExistsError, match="is the recording itself"):
+        export(make_result(source_path=tmp_path / source), folder, format="davis", overwrite=True)
+    assert (folder / "deep" / "cells.tif").read_bytes() == b"years of work"
+
+
+def test_nothing_is_added_to_a_folder_of_images_that_would_count_as_one(tmp_path: Path) -> None:
+    frames = tmp_path / "frames"
+    frames.mkdir()
+    (frames / "a.json").write_text("mine")
+    result = make_result(source_path=frames)
+    for name in ("sheet.png", "labels.TIF", "a.json"):
+        with pytest.raises(TargetExistsError, match="lies in the folder of the recording"):
+            export(result, frames / name, overwrite=True)
+    assert export(result, frames / "overlay.mp4").path.is_file()
+    assert export(result, tmp_path / "sheet.png").path.is_file()
 
 
 def test_colours_and_ids_also_come_as_values() -> None:

@@ -6,6 +6,7 @@ import json
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
+import imageio_ffmpeg
 import numpy as np
 import pytest
 from PIL import Image
@@ -13,7 +14,7 @@ from PIL import Image
 from napari_sam2_video.errors import ExportError
 from napari_sam2_video.export.ffmpeg import frame_rate
 from napari_sam2_video.export.overlay import ColorTable, contour, picture_of, render
-from napari_sam2_video.export.registry import export
+from napari_sam2_video.export.registry import FORMATS, export
 from tests.export.made import PROVENANCE, all_labels, decode, make_result
 
 if TYPE_CHECKING:
@@ -219,3 +220,26 @@ def test_frame_rate_is_the_recordings_where_it_can_be_watched(
 def test_frame_rate_of_nothing_is_refused() -> None:
     with pytest.raises(ExportError, match="0 frames a second"):
         frame_rate(None, 0)
+
+
+@pytest.mark.parametrize("name", ["mp4", "mkv", "webm", "matte-prores", "matte-webm", "cutout-mp4"])
+def test_video_says_its_colours_and_the_shape_of_its_pixels(name: str, tmp_path: Path) -> None:
+    target = tmp_path / f"a{FORMATS[name].suffixes[0]}"
+    about = decode(export(make_result(), target, format=name).path, "rgb24", 3)[1]
+    assert "(tv, bt709, progressive)" in about
+    assert "SAR 2:1" in about
+
+
+def test_padding_of_a_transparent_video_is_called_transparent(tmp_path: Path) -> None:
+    report = export(make_result("odd"), tmp_path / "a.webm", format="matte-webm")
+    assert "with transparent pixels at the right" in report.notes[0]
+
+
+def test_a_missing_ffmpeg_is_said(result: TrackingResult, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing() -> str:
+        raise RuntimeError("No ffmpeg exe could be found.")
+
+    monkeypatch.setattr(imageio_ffmpeg, "get_ffmpeg_exe", missing)
+    with pytest.raises(ExportError, match="no ffmpeg to write videos with; install imageio-ffmpeg"):
+        export(result, tmp_path / "a.mp4")
+    assert list(tmp_path.iterdir()) == []

@@ -247,3 +247,59 @@ def test_dicom_seg_refuses_a_series_of_another_shape(tmp_path: Path) -> None:
         export(result, tmp_path / "labels.dcm", source=tmp_path / "scan")
     with warnings.catch_warnings(), pytest.raises(ExportError, match="walked along T"):
         export(make_result(), tmp_path / "labels.dcm", source=tmp_path / "scan")
+
+
+@pytest.mark.parametrize("name", ["细胞 é", "a\\b", " ", "x" * 70])
+def test_dicom_seg_keeps_the_letters_of_names(name: str, tmp_path: Path) -> None:
+    write_series(tmp_path / "scan", OBLIQUE)
+    result = replace(walked("Z"), objects=tuple(replace(entry, name=name) for entry in walked("Z").objects))
+    stored = pydicom.dcmread(export(result, tmp_path / "labels.dcm", source=tmp_path / "scan").path)
+    expected = name.strip().replace("\\", "/")[:64] or "object 1"
+    assert stored.SegmentSequence[0].SegmentLabel == expected
+
+
+def test_dicom_seg_of_a_series_without_the_headers_that_it_needs_says_so(tmp_path: Path) -> None:
+    write_series(tmp_path / "scan", OBLIQUE)
+    for path in (tmp_path / "scan").iterdir():
+        image = pydicom.dcmread(path)
+        del image.StudyInstanceUID
+        image.save_as(path)
+    with pytest.raises(ExportError, match=r"lack what a DICOM SEG needs .*StudyInstanceUID.*; choose nifti"):
+        export(walked("Z"), tmp_path / "labels.dcm", source=tmp_path / "scan")
+
+
+def test_dicom_seg_beside_its_slices_leaves_the_series_openable(tmp_path: Path) -> None:
+    write_series(tmp_path / "scan", OBLIQUE, pixels=np.where(volume_zyx() == 1, 100, -100))
+    with open_recording(tmp_path / "scan") as recording:
+        before = recording.fingerprint()
+        export(track(recording, tmp_path, "Z"), tmp_path / "scan" / "labels.dcm")
+    with open_recording(tmp_path / "scan") as recording:
+        assert recording.fingerprint()["sample"] == before["sample"]
+        assert "segmentations of other series are left out: napari-sam2-video segmentation" in recording.notes[0]
+
+
+@pytest.mark.parametrize(("unit", "millimetres"), [("micron", 1e-3), ("meter", 1e3), ("mm", 1)])
+def test_nifti_of_another_kind_of_nifti_is_as_large_as_its_source(
+    unit: str, millimetres: float, tmp_path: Path
+) -> None:
+    source = nibabel.Nifti2Image(np.zeros(SHAPE_ZYX[::-1], np.int16), OBLIQUE)
+    source.header.set_xyzt_units(unit)
+    nibabel.save(source, tmp_path / "scan.nii")
+    with open_recording(tmp_path / "scan.nii") as recording:
+        stored = nibabel.load(export(track(recording, tmp_path, "Z"), tmp_path / "labels.nii").path)
+    assert stored.header.get_xyzt_units()[0] == "mm"
+    assert np.allclose(stored.affine[:3] / millimetres, OBLIQUE[:3], rtol=1e-5)
+    assert np.allclose(stored.header.get_zooms(), np.multiply(SPACING_XYZ, millimetres), rtol=1e-5)
+    assert np.allclose(stored.header.get_qform()[:3] / millimetres, OBLIQUE[:3], atol=1e-4)
+
+
+def test_nifti_of_a_source_with_another_name_keeps_its_header(tmp_path: Path) -> None:
+    source = nibabel.Nifti1Image(np.zeros(SHAPE_ZYX[::-1], np.int16), OBLIQUE)
+    source.header["aux_file"] = b"kept"
+    nibabel.save(source, tmp_path / "scan.nii.gz")
+    nibabel.save(source, tmp_path / "copy.nii")
+    named = (tmp_path / "scan.nii.gz").rename(tmp_path / "scan.nii")
+    with open_recording(named) as recording:
+        stored = nibabel.load(export(track(recording, tmp_path, "Y"), tmp_path / "labels.nii").path)
+    assert stored.header["aux_file"].item() == b"kept"
+    assert (stored.affine == nibabel.Nifti1Image.from_filename(tmp_path / "copy.nii").affine).all()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import json
 import os
 import re
 import shutil
@@ -14,6 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari_sam2_video.errors import ExportError, TargetExistsError
+from napari_sam2_video.export.job import json_text
+from napari_sam2_video.frames.image import SUFFIXES
 from napari_sam2_video.masks.durable import sync_file, sync_folder
 
 if TYPE_CHECKING:
@@ -49,6 +50,48 @@ def unwritable(target: Path, error: OSError) -> ExportError:
         return disk_full(target)
     reason = error.strerror or str(error)
     return ExportError(f"{target} cannot be written ({reason}); choose another place.")
+
+
+def absolute_target(target: str | Path) -> Path:
+    """Absolute path of a target that can have a name.
+
+    Raises
+    ------
+    ExportError
+        If it cannot: it is a whole disk, or the file system knows no such names.
+    """
+    path = Path(target).absolute()
+    try:
+        path.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        pass
+    except OSError as error:
+        raise unwritable(path, error) from error
+    except ValueError:
+        path = Path()
+    if not path.name:
+        raise ExportError(f"{str(target)!r} cannot be the name of an export; choose another name.")
+    return path
+
+
+def spare_recording(target: Path, source: Path | None) -> None:
+    """Refuse a target that would take the place of the recording, or count as one of its images.
+
+    Raises
+    ------
+    TargetExistsError
+        If it would.
+    """
+    if source is None:
+        return
+    here, recording = Path(os.path.realpath(target)), Path(os.path.realpath(source))
+    if here == recording or here in recording.parents:
+        raise TargetExistsError(f"{target} is the recording itself and is never replaced; choose another name.")
+    within = recording in here.parents and recording.is_dir()
+    if within and (target.exists() or target.suffix.lower() in SUFFIXES):
+        raise TargetExistsError(
+            f"{target} lies in the folder of the recording and would become a part of it; choose another folder."
+        )
 
 
 def check_target(target: Path, *, folder: bool, overwrite: bool) -> None:
@@ -104,9 +147,9 @@ def written_aside(target: Path, *, folder: bool = False, overwrite: bool = False
     ExportError
         If the file system refuses; the target is untouched then.
     """
-    check_target(target, folder=folder, overwrite=overwrite)
     part = part_path(target, suffix)
     try:
+        check_target(target, folder=folder, overwrite=overwrite)
         remove(part)
         if folder:
             part.mkdir()
@@ -159,4 +202,4 @@ def flush_tree(path: Path) -> None:
 
 def write_json(path: Path, content: object) -> None:
     """Write JSON with plain numbers; what JSON cannot say becomes text."""
-    path.write_text(json.dumps(content, indent=2, ensure_ascii=False, default=str) + "\n", encoding="utf-8")
+    path.write_text(json_text(content, 2) + "\n", encoding="utf-8")

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_sam2_video.export.job import ExportFormat, ExportJob, need
+from napari_sam2_video.export.job import ExportFormat, ExportJob, json_text, need
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -56,14 +55,14 @@ def write(job: ExportJob) -> None:
     }
     number = 0
     with job.path.open("w", encoding="utf-8") as stream:
-        stream.write(json.dumps(head, ensure_ascii=False, default=str)[:-1] + ', "annotations": [')
+        stream.write(json_text(head)[:-1] + ', "annotations": [')
         for frame in job.frames():
             for object_id, counts in run_lengths(result.labels(frame)):
                 rle = mask_api.frPyObjects({"size": [height, width], "counts": counts}, height, width)
                 number += 1
                 row: dict[str, Any] = {"id": number, "image_id": frame + 1, "category_id": 1, "track_id": object_id}
                 row |= {"name": result.entry(object_id).name, **annotation(rle, mask_api)}
-                stream.write(("" if number == 1 else ",") + "\n" + json.dumps(row, ensure_ascii=False))
+                stream.write(("" if number == 1 else ",") + "\n" + json_text(row))
         stream.write("\n]}\n")
 
 

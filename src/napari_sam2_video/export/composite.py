@@ -17,7 +17,9 @@ from napari_sam2_video.export.video import CRF, FPS, mp4_arguments
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-GROW = ExportOption("grow", "int", 0, "pixels by which the objects are widened first, so that no rim is left")
+GROW = ExportOption(
+    "grow", "int", 0, "pixels by which the objects are widened first, so that no rim is left", limits=(0, 10_000)
+)
 
 
 def composites(job: ExportJob, keep: bool) -> Iterator[npt.NDArray[np.uint8]]:

@@ -38,24 +38,35 @@ def write(job: ExportJob) -> None:
         instances = instances[::-1]
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", module="highdicom|pydicom")
-        segmentation = highdicom.seg.Segmentation(
-            source_images=instances,
-            pixel_array=volume_zyx,
-            segmentation_type=highdicom.seg.SegmentationTypeValues.BINARY,
-            segment_descriptions=[describe(highdicom, n, entry) for n, entry in enumerate(present, start=1)],
-            series_instance_uid=highdicom.UID(),
-            series_number=int(getattr(instances[0], "SeriesNumber", None) or 0) + 1000,
-            sop_instance_uid=highdicom.UID(),
-            instance_number=1,
-            manufacturer="napari-sam2-video",
-            manufacturer_model_name="napari-sam2-video",
-            software_versions=__version__,
-            device_serial_number="0",
-            content_label="SEGMENTATION",
-            content_description="Objects tracked through the series",
-            series_description="napari-sam2-video segmentation",
-        )
+        try:
+            segmentation = make_segmentation(highdicom, instances, volume_zyx, present)
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise ExportError(
+                f"The headers of the source series lack what a DICOM SEG needs ({error}); choose nifti instead."
+            ) from error
+        segmentation.SpecificCharacterSet = "ISO_IR 192"
         segmentation.save_as(job.path)
+
+
+def make_segmentation(highdicom: Any, instances: list[Any], volume_zyx: Array, present: list[ObjectEntry]) -> Any:
+    """The SEG object, not yet written."""
+    return highdicom.seg.Segmentation(
+        source_images=instances,
+        pixel_array=volume_zyx,
+        segmentation_type=highdicom.seg.SegmentationTypeValues.BINARY,
+        segment_descriptions=[describe(highdicom, n, entry) for n, entry in enumerate(present, start=1)],
+        series_instance_uid=highdicom.UID(),
+        series_number=int(getattr(instances[0], "SeriesNumber", None) or 0) + 1000,
+        sop_instance_uid=highdicom.UID(),
+        instance_number=1,
+        manufacturer="napari-sam2-video",
+        manufacturer_model_name="napari-sam2-video",
+        software_versions=__version__,
+        device_serial_number="0",
+        content_label="SEGMENTATION",
+        content_description="Objects tracked through the series",
+        series_description="napari-sam2-video segmentation",
+    )
 
 
 def source_instances(pydicom: Any, job: ExportJob) -> list[Any]:
@@ -135,7 +146,7 @@ def describe(highdicom: Any, number: int, entry: ObjectEntry) -> Any:
     codes = highdicom.sr.CodedConcept
     return highdicom.seg.SegmentDescription(
         segment_number=number,
-        segment_label=(entry.name or f"object {entry.id}")[:64],
+        segment_label=(entry.name.strip() or f"object {entry.id}").replace("\\", "/")[:64],
         segmented_property_category=codes("85756007", "SCT", "Tissue"),
         segmented_property_type=codes("85756007", "SCT", "Tissue"),
         algorithm_type=highdicom.seg.SegmentAlgorithmTypeValues.SEMIAUTOMATIC,

@@ -10,8 +10,9 @@ import time
 from fractions import Fraction
 from typing import IO, TYPE_CHECKING
 
-from napari_sam2_video.errors import ExportError
+from napari_sam2_video.errors import ExportError, RecordingError
 from napari_sam2_video.export.aside import disk_full
+from napari_sam2_video.frames.ffmpeg import executable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -58,15 +59,13 @@ class FrameEncoder:
         frame_timeout: float = FRAME_TIMEOUT,
         finish_timeout: float = FINISH_TIMEOUT,
     ) -> None:
-        import imageio_ffmpeg
-
         self._target = target
         self._frame_timeout = frame_timeout
         self._finish_timeout = finish_timeout
-        self._errors: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115
         height, width = shape_yx
         source = ["-f", "rawvideo", "-pix_fmt", pixel_format, "-s", f"{width}x{height}", "-r", str(fps), "-i", "-"]
-        command = [imageio_ffmpeg.get_ffmpeg_exe(), "-nostdin", "-hide_banner", "-v", "error", "-y", *source, "-an"]
+        command = [program(), "-nostdin", "-hide_banner", "-v", "error", "-y", *source, "-an"]
+        self._errors: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115
         try:
             self._process = subprocess.Popen(
                 [*command, *arguments, f"file:{path}"],
@@ -151,6 +150,22 @@ class FrameEncoder:
             return disk_full(self._target)
         reason = lines[-1] if lines else f"it ended with code {code}"
         return ExportError(f"ffmpeg could not write {name} ({reason}); try another format or a smaller size.")
+
+
+def program() -> str:
+    """Path of the ffmpeg binary.
+
+    Raises
+    ------
+    ExportError
+        If there is none.
+    """
+    try:
+        return executable()
+    except RecordingError as error:
+        raise ExportError(
+            "There is no ffmpeg to write videos with; install imageio-ffmpeg again, or set IMAGEIO_FFMPEG_EXE to one."
+        ) from error
 
 
 def frame_rate(frame_seconds: float | None, asked: float | None) -> tuple[Fraction, str | None]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import json
 import os
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,17 +20,20 @@ if TYPE_CHECKING:
 
 Progress: TypeAlias = Callable[[int, int], None]
 OptionKind: TypeAlias = Literal["int", "float", "bool", "str", "color", "path", "ids"]
+MOST_IDS = 1_000_000
+NOT_IN_FILES = re.compile("[\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 
 
 @dataclass(frozen=True)
 class ExportOption:
-    """One setting of a format: its name, kind, default, help sentence and, if it is a choice, the choices."""
+    """One setting of a format: its name, kind, default, help sentence and, if it has any, the choices or the limits."""
 
     name: str
     kind: OptionKind
     default: Any
     help: str
     choices: tuple[str, ...] = ()
+    limits: tuple[float, float] | None = None
 
     def convert(self, value: Any) -> Any:
         """Turn a value (or its text, as the command line has it) into the option's kind.
@@ -43,10 +47,13 @@ class ExportOption:
             return None
         try:
             converted = CONVERTERS[self.kind](value)
-        except (ValueError, TypeError):
+        except (ValueError, TypeError, OverflowError):
             raise ExportError(f"The option {self.name} cannot be {value!r}; it is {self.kind}: {self.help}.") from None
         if self.choices and converted not in self.choices:
             raise ExportError(f"The option {self.name} cannot be {value!r}; choose {', '.join(self.choices)}.")
+        if self.limits is not None and not self.limits[0] <= converted <= self.limits[1]:
+            low, high = (f"{end:g}" for end in self.limits)
+            raise ExportError(f"The option {self.name} cannot be {value!r}; it goes from {low} to {high}: {self.help}.")
         return converted
 
 
@@ -91,7 +98,7 @@ class ExportJob:
 
     def provenance_text(self) -> str:
         """How the result was made, as one line of JSON."""
-        return json.dumps(self.result.provenance, ensure_ascii=False, default=str)
+        return json_text(self.result.provenance)
 
     def provenance(self) -> Any:
         """How the result was made, as JSON has it."""
@@ -154,6 +161,15 @@ class ExportReport(os.PathLike[str]):
         return str(self.path)
 
 
+def json_text(content: object, indent: int | None = None) -> str:
+    """JSON with letters as they are; what JSON cannot say becomes text, and what no file can hold as text is escaped.
+
+    Paths may hold bytes that are no letters, which Python keeps as halves of a letter.
+    """
+    text = json.dumps(content, indent=indent, ensure_ascii=False, default=str)
+    return NOT_IN_FILES.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+
+
 def parse_color(value: Any) -> tuple[int, int, int]:
     """Colour as ``(r, g, b)`` of 0 to 255, from such a triple, ``"#rrggbb"``, ``"r,g,b"`` or a CSS name."""
     if isinstance(value, str):
@@ -183,8 +199,11 @@ def parse_ids(value: Any) -> tuple[int, ...]:
         return tuple(int(part) for part in value)
     found: list[int] = []
     for part in value.split(","):
-        first, _, last = part.strip().partition("-")
-        found.extend(range(int(first), int(last or first) + 1))
+        first, dash, last = part.strip().partition("-")
+        ids = range(int(first), int(last if dash else first) + 1)
+        if not ids or len(found) + len(ids) > MOST_IDS:
+            raise ValueError(value)
+        found.extend(ids)
     return tuple(found)
 
 

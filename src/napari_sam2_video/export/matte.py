@@ -12,7 +12,7 @@ from napari_sam2_video.errors import ExportError
 from napari_sam2_video.export.ffmpeg import FrameEncoder, frame_rate
 from napari_sam2_video.export.job import ExportFormat, ExportJob, ExportOption
 from napari_sam2_video.export.selection import OBJECTS, Selection
-from napari_sam2_video.export.video import BT709, EVEN, FPS, TO_BT709, note_padding
+from napari_sam2_video.export.video import BT709, EVEN, FPS, colours_and_shape, filters, note_padding
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -69,15 +69,15 @@ def write_pictures(job: ExportJob) -> None:
 def prores_arguments(job: ExportJob) -> list[str]:
     """ProRes 4444, whose alpha is lossless."""
     codec = ["-c:v", "prores_ks", "-profile:v", "4444", "-pix_fmt", "yuva444p10le", "-alpha_bits", "16"]
-    return ["-vf", TO_BT709, *codec, "-vendor", "apl0", *BT709]
+    return ["-vf", colours_and_shape(job), *codec, "-vendor", "apl0", *BT709]
 
 
 def vp9_arguments(job: ExportJob) -> list[str]:
     """VP9 with an alpha channel, as browsers play it."""
-    note_padding(job)
+    note_padding(job, "transparent pixels")
     quality = ["-crf", str(job.options["crf"]), "-b:v", "0", "-auto-alt-ref", "0", "-row-mt", "1", "-cpu-used", "4"]
-    pad = f"{EVEN}:color=black@0"
-    return ["-vf", f"{pad},{TO_BT709}", "-c:v", "libvpx-vp9", *quality, "-pix_fmt", "yuva420p", *BT709]
+    codec = ["-c:v", "libvpx-vp9", *quality, "-pix_fmt", "yuva420p"]
+    return ["-vf", filters(job, f"{EVEN}:color=black@0"), *codec, *BT709]
 
 
 PRORES = ExportFormat(
@@ -99,7 +99,7 @@ VP9 = ExportFormat(
     about="VP9 with alpha for web pages; odd sides are padded by one transparent pixel.",
     options=(
         FPS,
-        ExportOption("crf", "int", 20, "quality, 0 (best) to 63 (worst)"),
+        ExportOption("crf", "int", 20, "quality, 0 (best) to 63 (worst)", limits=(0, 63)),
         OBJECTS,
         PREMULTIPLIED,
     ),

@@ -12,6 +12,8 @@ import numpy.typing as npt
 from napari_sam2_video.errors import ExportError
 from napari_sam2_video.export.job import ExportFormat, ExportJob, need
 from napari_sam2_video.export.units import length_unit, time_unit
+from napari_sam2_video.frames.nifti import load_nifti
+from napari_sam2_video.frames.volume import is_nifti
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,6 +26,7 @@ DISK_ORDER = "TZYX"
 MILLIMETRES = {"nm": 1e-6, "µm": 1e-3, "mm": 1.0, "cm": 10.0, "m": 1000.0, "Å": 1e-7}
 TIME_CODES = {"s": ("sec", 1.0), "ms": ("msec", 1.0), "µs": ("usec", 1.0), "min": ("sec", 60.0), "h": ("sec", 3600.0)}
 COPY_ROWS = 64
+HEAD_BYTES = 1024
 
 
 def write(job: ExportJob) -> None:
@@ -110,9 +113,12 @@ def make_header(nibabel: Any, job: ExportJob, shape: tuple[int, ...]) -> Any:
 
 def source_header(nibabel: Any, path: Path | None) -> Any:
     """Header of a single-file NIfTI-1 source, little-endian; None for any other source."""
-    if path is None or not path.name.lower().endswith((".nii", ".nii.gz")) or not path.is_file():
+    if path is None or not path.is_file():
         return None
-    header = nibabel.load(path).header
+    with path.open("rb") as stream:
+        if not is_nifti(stream.read(HEAD_BYTES)):
+            return None
+    header = load_nifti(path).header
     if type(header) is not nibabel.Nifti1Header:
         return None
     return header.as_byteswapped("<")
@@ -134,7 +140,7 @@ def set_place(header: Any, affine: npt.NDArray[np.float64], code: int) -> None:
     """Store an affine in both forms; one with shear does not fit the second, which is then unset."""
     header.set_sform(affine, code)
     header.set_qform(affine, code, strip_shears=True)
-    if not np.allclose(header.get_qform(), affine, atol=1e-3):
+    if not np.allclose(header.get_qform(), affine, atol=1e-3 * np.abs(affine[:3, :3]).max()):
         header["qform_code"] = 0
 
 
@@ -151,9 +157,12 @@ def set_sizes(header: Any, job: ExportJob, affine: npt.NDArray[np.float64] | Non
     if "T" in sizes:
         time_code, factor = TIME_CODES.get(time_unit(sizes["T"][1]) or "", ("unknown", 1.0))
         interval = sizes["T"][0] * factor
-    known = any(length_unit(sizes[letter][1]) in MILLIMETRES for letter in "XYZ" if letter in sizes)
+    units = [length_unit(sizes[letter][1]) or "" for letter in "XYZ" if letter in sizes]
+    lengths = [MILLIMETRES[unit] for unit in units if unit in MILLIMETRES]
+    if affine is not None and lengths:
+        affine = np.diag([lengths[0], lengths[0], lengths[0], 1.0]) @ affine
     header.set_zooms((*zooms, interval)[: len(shape)])
-    header.set_xyzt_units("mm" if known or affine is not None else "unknown", time_code)
+    header.set_xyzt_units("mm" if lengths or affine is not None else "unknown", time_code)
     set_place(header, np.diag([*zooms, 1.0]) if affine is None else affine, 1 if affine is not None else 2)
     if affine is not None and len(shape) == 4:
         header["pixdim"][4] = interval

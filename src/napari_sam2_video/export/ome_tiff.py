@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_sam2_video.export.job import ExportFormat, ExportJob, ExportOption
+from napari_sam2_video.export.source import printable
 from napari_sam2_video.export.units import length_unit, time_unit
 
 if TYPE_CHECKING:
@@ -79,7 +80,7 @@ def ome_metadata(job: ExportJob) -> dict[str, Any]:
     axis = stack_axis(result)
     metadata: dict[str, Any] = {
         "axes": f"{axis}YX",
-        "Name": job.target.name,
+        "Name": printable(job.target.name),
         "Description": f"Label images of {len(result.objects)} objects; a pixel's value is the object's id.",
         "MapAnnotation": [
             {"Namespace": f"{NAMESPACE}/provenance", "Value": {"json": job.provenance_text()}},
@@ -114,7 +115,7 @@ FORMAT = ExportFormat(
     ),
     options=(
         ExportOption("compressed", "bool", True, "compress the pages with zlib"),
-        ExportOption("level", "int", 5, "zlib level, 1 (fast) to 9 (small)"),
+        ExportOption("level", "int", 5, "zlib level, 1 (fast) to 9 (small)", limits=(1, 9)),
     ),
     embeds_provenance=True,
 )

@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_sam2_video.errors import ExportError
 from napari_sam2_video.export.job import ExportFormat, ExportJob, ExportOption
 from napari_sam2_video.export.ome_tiff import note_geometry
+from napari_sam2_video.export.source import printable
 from napari_sam2_video.export.units import ngff_unit
 
 if TYPE_CHECKING:
@@ -22,6 +24,7 @@ def write(job: ExportJob) -> None:
 
     result, options = job.result, job.options
     version = options["version"]
+    check_name(options["name"])
     note_geometry(job)
     root = zarr.open_group(job.path, mode="w", zarr_format=2 if version == "0.4" else 3)
     levels = level_count(result.shape_yx)
@@ -45,6 +48,18 @@ def write(job: ExportJob) -> None:
         if image is not None:
             raw = np.asarray(result.raw(frame))
             image[frame] = np.moveaxis(raw, -1, 0) if raw.ndim == 3 else raw
+
+
+def check_name(name: str) -> None:
+    """Refuse what is no name of one group inside a zarr.
+
+    Raises
+    ------
+    ExportError
+        If it is empty, has slashes or line breaks, or is a name that zarr keeps for itself.
+    """
+    if not name or name != printable(name) or set(name) & set("/\\") or name.startswith((".", "__", "zarr.json")):
+        raise ExportError(f"The option name cannot be {name!r}; give the labels a plain name such as objects.")
 
 
 def set_attributes(group: Any, content: dict[str, Any], version: str) -> None:

@@ -6,6 +6,7 @@ Figures are made without `pyplot`, so nothing is kept in a global state and a wi
 from __future__ import annotations
 
 import colorsys
+import warnings
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -30,7 +31,9 @@ Colors: TypeAlias = "Mapping[int, Color]"
 Figure: TypeAlias = Any
 
 LEGEND_ENTRIES = 14
+NAME_LENGTH = 40
 BRIGHTEST = 0.55
+MISSING_GLYPH = "Glyph .* missing"
 AXIS_NAMES = {"T": "Time", "Z": "Depth", "Y": "Position along Y", "X": "Position along X"}
 STYLE: Any = {"svg.fonttype": "none", "svg.hashsalt": "napari-sam2-video"}
 
@@ -134,8 +137,13 @@ def plot_msd(table: Table, colors: Colors | None = None) -> Figure:
     return _with_legend(figure, axes, table)
 
 
-def save_figure(figure: Figure, target: Path, *, format: str | None = None, dpi: int = 150) -> None:
+def save_figure(figure: Figure, target: Path, *, format: str | None = None, dpi: int = 150) -> bool:
     """Write a figure as PNG, SVG or PDF, by the suffix of `target`; the same figure gives the same file.
+
+    Returns
+    -------
+    bool
+        False where the font lacks letters of a name, which are boxes then.
 
     Raises
     ------
@@ -147,14 +155,18 @@ def save_figure(figure: Figure, target: Path, *, format: str | None = None, dpi:
     kind = format or target.suffix.lower().lstrip(".")
     if kind not in METADATA:
         raise ExportError(f"A plot is written as .png, .svg or .pdf, not as {target.name}; choose one of these.")
-    with matplotlib.rc_context(STYLE):
+    with matplotlib.rc_context(STYLE), warnings.catch_warnings(record=True) as said:
+        warnings.filterwarnings("always", MISSING_GLYPH)
         figure.savefig(target, format=kind, dpi=dpi, metadata=METADATA[kind])
+    return not any("Glyph" in str(warning.message) for warning in said)
 
 
 def draw(figure: Figure, *, width: int) -> npt.NDArray[np.uint8]:
     """Draw a figure into RGBA pixels of shape ``(Y, X, 4)``, `width` pixels wide, for a window to show."""
     figure.set_dpi(width / figure.get_size_inches()[0])
-    figure.canvas.draw()
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", MISSING_GLYPH)
+        figure.canvas.draw()
     return np.array(figure.canvas.buffer_rgba(), np.uint8)
 
 
@@ -218,7 +230,9 @@ def _with_legend(figure: Figure, axes: Any, table: Table) -> Figure:
 
 def _name_of(table: Table, rows: Any, object_id: int) -> str:
     name = str(table["name"][rows[0]]) if "name" in table else ""
-    return (name or f"object {object_id}").lstrip("_").replace("$", r"\$")
+    name = name.lstrip("_").strip() or f"object {object_id}"
+    shown = name if len(name) <= NAME_LENGTH else f"{name[: NAME_LENGTH - 1]}…"
+    return shown.replace("$", r"\$")
 
 
 def _walk_label(calibration: Calibration) -> str:
@@ -237,7 +251,9 @@ def _write(job: ExportJob, plot: Callable[[Table, Colors | None], Figure]) -> No
         figure = plot_trajectories(table, colors, shape_yx=job.result.shape_yx)
     else:
         figure = plot(table, colors)
-    save_figure(figure, job.path, format=job.target.suffix.lower().lstrip("."), dpi=job.options["dpi"])
+    kind = job.target.suffix.lower().lstrip(".")
+    if not save_figure(figure, job.path, format=kind, dpi=job.options["dpi"]) and kind != "svg":
+        job.note("The font of the plot lacks letters of the names and draws boxes for them; an SVG keeps them as text.")
 
 
 def _writer(plot: Callable[[Table, Colors | None], Figure]) -> Callable[[ExportJob], None]:
@@ -256,7 +272,7 @@ FORMATS = tuple(
         kind="file",
         write=_writer(plot),
         about=f"{title} of all objects, with the units of the recording.",
-        options=(ExportOption("dpi", "int", 150, "pixels per inch of a PNG"),),
+        options=(ExportOption("dpi", "int", 150, "pixels per inch of a PNG", limits=(30, 1200)),),
         guess=False,
         group="Tracks and tables",
     )

@@ -31,10 +31,10 @@ FORMAT = ExportFormat(
     write=write,
     about="Frames spread over the whole recording with the objects drawn over them, on one picture.",
     options=(
-        ExportOption("count", "int", 6, "number of frames at most"),
-        ExportOption("columns", "int", 3, "frames in a row"),
+        ExportOption("count", "int", 6, "number of frames at most", limits=(1, 400)),
+        ExportOption("columns", "int", 3, "frames in a row", limits=(1, 400)),
         ExportOption("style", "str", "both", "how objects are drawn", STYLES),
-        ExportOption("alpha", "float", 0.35, "opacity of the filled areas, 0 to 1"),
+        ExportOption("alpha", "float", 0.35, "opacity of the filled areas, 0 to 1", limits=(0, 1)),
     ),
     embeds_provenance=True,
     group="Pictures and video",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_sam2_video.errors import ExportError
@@ -27,11 +26,19 @@ from napari_sam2_video.export import (
     tiff_folder,
     video,
 )
-from napari_sam2_video.export.aside import PROVENANCE_NAME, leftovers, write_json, written_aside
+from napari_sam2_video.export.aside import (
+    PROVENANCE_NAME,
+    absolute_target,
+    leftovers,
+    spare_recording,
+    write_json,
+    written_aside,
+)
 from napari_sam2_video.export.job import ExportFormat, ExportJob, ExportReport, Progress
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from napari_sam2_video.export.source import TrackingResult
 
@@ -105,9 +112,10 @@ def export(
     TargetExistsError
         If the target exists and `overwrite` is False.
     """
-    target = Path(target).absolute()
+    target = absolute_target(target)
     chosen = find_format(target, format)
     target = with_suffix_of(chosen, target)
+    spare_recording(target, result.source_path)
     if chosen.max_id is not None and result.max_id > chosen.max_id:
         raise ExportError(
             f"The format {chosen.name} holds object ids up to {chosen.max_id}, but this result has id {result.max_id}; "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import colorsys
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 Array: TypeAlias = npt.NDArray[Any]
 FrameReader: TypeAlias = Callable[[int], Array]
+UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 SECONDS = {"s": 1.0, "sec": 1.0, "second": 1.0, "ms": 1e-3, "min": 60.0, "h": 3600.0, "us": 1e-6, "µs": 1e-6}
 
 
@@ -30,6 +32,15 @@ class ObjectEntry:
     color: tuple[int, int, int]
     parent: int | None = None
     parent_frame: int | None = None
+
+    def __post_init__(self) -> None:
+        """Make the name one that every format can hold."""
+        object.__setattr__(self, "name", printable(self.name))
+
+
+def printable(text: str) -> str:
+    """Text without line breaks, and with a mark for every character that XML or UTF-8 does not have."""
+    return UNPRINTABLE.sub("\ufffd", re.sub(r"[\t\n\r]", " ", text))
 
 
 def default_color(object_id: int) -> tuple[int, int, int]:

@@ -14,22 +14,29 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 FPS = ExportOption("fps", "float", None, "frames a second; the recording's own where it is known, else 10")
-CRF = ExportOption("crf", "int", 18, "quality, 0 (lossless) to 51 (worst)")
+CRF = ExportOption("crf", "int", 18, "quality, 0 (lossless) to 51 (worst)", limits=(0, 51))
 STYLE = (
     ExportOption("style", "str", "both", "how objects are drawn", ("contour", "fill", "both")),
-    ExportOption("alpha", "float", 0.35, "opacity of the filled areas, 0 to 1"),
-    ExportOption("width", "int", None, "width of outlines in pixels; a 300th of the smaller side if not given"),
+    ExportOption("alpha", "float", 0.35, "opacity of the filled areas, 0 to 1", limits=(0, 1)),
+    ExportOption(
+        "width", "int", None, "width of outlines in pixels; a 300th of the smaller side if not given", limits=(1, 1000)
+    ),
 )
 EVEN = "pad=ceil(iw/2)*2:ceil(ih/2)*2"
-TO_BT709 = "scale=in_range=pc:out_range=tv:out_color_matrix=bt709"
+TO_BT709 = "scale=in_range=pc:out_range=tv:out_color_matrix=bt709,setparams=color_primaries=bt709:color_trc=bt709"
 BT709 = ("-colorspace", "bt709", "-color_primaries", "bt709", "-color_trc", "bt709", "-color_range", "tv")
 
 
-def filters(job: ExportJob) -> str:
+def filters(job: ExportJob, pad: str = EVEN) -> str:
     """Even sides, BT.709, and the shape of the pixels where they are not square."""
+    return f"{pad},{colours_and_shape(job)}"
+
+
+def colours_and_shape(job: ExportJob) -> str:
+    """BT.709, and the shape of the pixels where they are not square."""
     height, width = displayed_shape(job.result)
     ratio = Fraction(width * job.result.shape_yx[0] / (height * job.result.shape_yx[1])).limit_denominator(1000)
-    return f"{EVEN},{TO_BT709},setsar={ratio.numerator}/{ratio.denominator}"
+    return f"{TO_BT709},setsar={ratio.numerator}/{ratio.denominator}"
 
 
 def h264_arguments(job: ExportJob) -> list[str]:
@@ -57,14 +64,14 @@ def gif_arguments(job: ExportJob) -> list[str]:
     return ["-vf", "split[a][b];[a]palettegen=stats_mode=single[p];[b][p]paletteuse=new=1", "-loop", "0"]
 
 
-def note_padding(job: ExportJob) -> None:
+def note_padding(job: ExportJob, edge: str = "black") -> None:
     """Say it where the video is one pixel larger than the recording."""
     height, width = job.result.shape_yx
     if height % 2 or width % 2:
         even = (width + width % 2, height + height % 2)
         job.note(
             f"The recording is {width} x {height} pixels and this video needs even sides, "
-            f"so it is {even[0]} x {even[1]} with black at the right or bottom edge."
+            f"so it is {even[0]} x {even[1]} with {edge} at the right or bottom edge."
         )
 
 
@@ -115,7 +122,7 @@ FORMATS = (
         ".webm",
         "VP9, yuv420p, BT.709; odd sides are padded by one pixel.",
         webm_arguments,
-        ExportOption("crf", "int", 24, "quality, 0 (best) to 63 (worst)"),
+        ExportOption("crf", "int", 24, "quality, 0 (best) to 63 (worst)", limits=(0, 63)),
     ),
     overlay_format(
         "gif", "Overlay animation (GIF)", ".gif", "256 colours a frame; for slides and web pages.", gif_arguments
