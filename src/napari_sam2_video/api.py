@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_sam2_video.engine.plan import plan_run
+from napari_sam2_video.engine.prompts import settle_prompts
 from napari_sam2_video.errors import PromptError, SessionError
 from napari_sam2_video.export.registry import export as export_result
 from napari_sam2_video.frames.open import open_recording
@@ -105,11 +106,15 @@ def create_session(
 
     def create(source: Recording) -> Session:
         window = window_from_text(contrast) if isinstance(contrast, str) else contrast
-        named = source.axes[int(axis)] if axis is not None and axis.isdigit() and int(axis) < len(source.axes) else axis
-        view = default_view(source, axis=named, fixed=fixed, channel=channel, window=window)
+        view = default_view(source, axis=axis_named(source, axis), fixed=fixed, channel=channel, window=window)
         return Session.create(out, source, view, model, overwrite=overwrite)
 
     return _with_recording(recording, create)
+
+
+def axis_named(recording: Recording, axis: str | None) -> str | None:
+    """Name of an axis that is given by its name, or by its index as text."""
+    return dict(zip(map(str, range(len(recording.axes))), recording.axes, strict=True)).get(axis or "", axis)
 
 
 def open_session(
@@ -190,8 +195,12 @@ def track(
     Raises
     ------
     Sam2VideoError
-        Whatever goes wrong, in one sentence. Finished frames are kept; `open_session` and `go_on` go on from there.
+        Whatever goes wrong, in one sentence. Finished frames are kept; `open_session` and `go_on` go on from there. A
+        session that was to be replaced is kept where the prompts, the range or the model do not fit.
     """
+    prompts, seeds = list(prompts), list(seeds)
+    if session_options.get("overwrite") and Path(out).exists():
+        rehearse(recording, prompts, seeds, settings=settings, **session_options)
     session = create_session(recording, out, **session_options)
     try:
         add_prompts(session, prompts, seeds)
@@ -200,6 +209,38 @@ def track(
         session.close()
         raise
     return session
+
+
+def rehearse(
+    recording: str | Path | Recording | npt.ArrayLike,
+    prompts: Iterable[Prompt],
+    seeds: Iterable[tuple[npt.NDArray[Any], int]] = (),
+    *,
+    settings: TrackSettings = TrackSettings(),  # noqa: B008
+    **session_options: Any,
+) -> None:
+    """Find out whether a session can be made and tracked, in one that is thrown away; no network is loaded.
+
+    See `track` for the parameters.
+
+    Raises
+    ------
+    Sam2VideoError
+        What making or tracking the session would raise at its beginning.
+    """
+    from tempfile import TemporaryDirectory
+
+    from napari_sam2_video.engine.load import choose
+    from napari_sam2_video.models.resolve import resolve_model
+
+    with (
+        TemporaryDirectory(prefix="napari-sam2-video-") as folder,
+        create_session(recording, Path(folder) / "rehearsal.sam2v", **session_options) as session,
+    ):
+        add_prompts(session, prompts, seeds)
+        _prompted(session)
+        _planned(session, settings)
+        choose(resolve_model(session.model_settings.model), session.model_settings)
 
 
 def add_prompts(
@@ -216,15 +257,33 @@ def add_prompts(
     for prompt in prompts:
         wanted.setdefault((prompt.object_id, prompt.frame), []).append(prompt)
     known = {one.id for one in session.objects}
-    for object_id in sorted({object_id for object_id, _ in wanted} - known):
-        session.add_object(object_id=object_id)
+    together: dict[tuple[int, int], list[Prompt]] = {}
     for (object_id, frame), given in wanted.items():
-        there = session.prompts(object_id, frame)
+        there = session.prompts(object_id, frame) if object_id in known else ()
         missing = [prompt for prompt in given if prompt not in there]
         if missing:
-            session.set_prompts(object_id, frame, [*there, *missing])
+            together[object_id, frame] = [*there, *missing]
+            settle_prompts(object_id, frame, together[object_id, frame], session.view)
+    for object_id in sorted({object_id for object_id, _ in together} - known):
+        session.add_object(object_id=object_id)
+    for (object_id, frame), prompts_there in together.items():
+        session.set_prompts(object_id, frame, prompts_there)
     for labels, frame in seeds:
-        session.add_seeds(labels, frame)
+        missing_labels = _missing_seeds(session, np.asarray(labels), frame)
+        if missing_labels is not None:
+            session.add_seeds(missing_labels, frame)
+
+
+def _missing_seeds(session: Session, labels_yx: npt.NDArray[Any], frame: int) -> npt.NDArray[Any] | None:
+    """Labels that no object of the session has as its mask on this frame; None where there are none left."""
+    there = [p.mask for one in session.objects for p in session.prompts(one.id, frame) if isinstance(p, MaskPrompt)]
+    left = labels_yx
+    for mask in there:
+        if mask.shape == labels_yx.shape and mask.any():
+            label = labels_yx[mask][0]
+            if label > 0 and np.array_equal(labels_yx == label, mask):
+                left = np.where(mask, np.zeros_like(left), left)
+    return None if left is not labels_yx and not (left > 0).any() else left
 
 
 def go_on(
@@ -257,17 +316,27 @@ def go_on(
     PromptError
         If no object has a prompt.
     """
-    if not any(session.state(one.id).prompted for one in session.objects):
-        raise PromptError("No object has a prompt: give at least one point, box, mask or label image.")
+    _prompted(session)
     count = 0
     if session.unfinished:
         count += _followed(session.resume(stop=stop), progress)
         if session.unfinished:
             return count
-    states = [session.state(one.id) for one in session.objects if not one.locked]
-    if not plan_run(states, settings, session.n_frames).passes:
+    if not _planned(session, settings):
         return count
     return count + _followed(session.track(settings, stop=stop), progress)
+
+
+def _prompted(session: Session) -> None:
+    """Raise `PromptError` where no object has a prompt."""
+    if not any(session.state(one.id).prompted for one in session.objects):
+        raise PromptError("No object has a prompt: give at least one point, box, mask or label image.")
+
+
+def _planned(session: Session, settings: TrackSettings) -> bool:
+    """Whether there is anything to track; raises `PromptError` where the settings do not fit."""
+    states = [session.state(one.id) for one in session.objects if not one.locked]
+    return bool(plan_run(states, settings, session.n_frames).passes)
 
 
 def _followed(run: Iterable[FrameDone], progress: Callable[[FrameDone], None] | None) -> int:

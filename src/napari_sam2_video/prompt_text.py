@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,7 +21,8 @@ if TYPE_CHECKING:
 
     from napari_sam2_video.types import Prompt
 
-_PLACE = re.compile(r"\s*(\d+)\s*@\s*(\d+)\s*:\s*(.+?)\s*", re.DOTALL)
+# Python converts no more than 4300 digits
+_PLACE = re.compile(r"\s*(\d{1,99})\s*@\s*(\d{1,99})\s*:\s*(.+?)\s*", re.DOTALL)
 _KEYS = {"point": {"y", "x", "positive"}, "box": {"y0", "x0", "y1", "x1"}, "mask": {"file"}}
 
 
@@ -85,7 +87,7 @@ def parse_seeds(text: str, *, folder: Path | None = None) -> tuple[npt.NDArray[A
         If it is written in another way, or the file is not one plane of whole numbers.
     """
     name, at, frame = text.rpartition("@")
-    if not at or not name.strip() or not frame.strip().isdecimal():
+    if not at or not name.strip() or not re.fullmatch(r"\s*\d{1,99}\s*", frame):
         raise PromptError(f'"{text}" is not a label image on a frame; write it as LABELS.tif@FRAME.')
     path = _inside(folder, name.strip())
     labels = _plane(path)
@@ -126,7 +128,7 @@ def read_prompts(path: Path) -> tuple[Prompt, ...]:
 
 def _row(path: Path, number: int, row: Any) -> Prompt:
     where = f"Prompt {number} of {path}"
-    if not isinstance(row, dict) or row.get("type") not in _KEYS:
+    if not isinstance(row, dict) or row.get("type") not in list(_KEYS):
         raise PromptError(f'{where} needs a "type" that is "point", "box" or "mask".')
     kind = row["type"]
     unknown = row.keys() - _KEYS[kind] - {"object", "frame", "type"}
@@ -140,7 +142,7 @@ def _row(path: Path, number: int, row: Any) -> Prompt:
         return PointPrompt(object_id, frame, _real(row, "y", where), _real(row, "x", where), positive)
     if kind == "box":
         return _box(object_id, frame, *(_real(row, key, where) for key in ("y0", "x0", "y1", "x1")))
-    if not isinstance(row.get("file"), str):
+    if not isinstance(row.get("file"), str) or not _is_path(row["file"]):
         raise PromptError(f'{where}: "file" must name an image.')
     return _mask(object_id, frame, _inside(path.parent, row["file"]))
 
@@ -154,9 +156,13 @@ def _whole(row: Mapping[str, Any], key: str, where: str) -> int:
 
 def _real(row: Mapping[str, Any], key: str, where: str) -> float:
     value = row.get(key)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    try:
+        number = math.nan if isinstance(value, bool) or not isinstance(value, int | float) else float(value)
+    except OverflowError:
+        number = math.inf
+    if not math.isfinite(number):
         raise PromptError(f'{where}: "{key}" must be a number.')
-    return float(value)
+    return number
 
 
 def _place(text: str, form: str) -> tuple[int, int, str]:
@@ -186,8 +192,16 @@ def _mask(object_id: int, frame: int, path: Path) -> MaskPrompt:
     return MaskPrompt(object_id, frame, np.asarray(drawn.any(axis=-1)) if drawn.ndim == 3 else drawn)
 
 
+def _is_path(name: str) -> bool:
+    try:
+        return bool(name) and b"\0" not in os.fsencode(name)
+    except UnicodeEncodeError:
+        return False
+
+
 def _inside(folder: Path | None, name: str) -> Path:
-    path = Path(name).expanduser()
+    # leaves a name such as ~mask.png alone where Path.expanduser finds no such user
+    path = Path(os.path.expanduser(name))
     return path if folder is None else folder / path
 
 

@@ -157,6 +157,7 @@ def test_check_names_neighbouring_frames_together():
     ("arguments", "sentence"),
     [
         (("--objects", "a"), "does not name objects"),
+        (("--objects", "9" * 5000), "does not name objects"),
         (("--objects", "7"), "There is no object 7"),
         (("--frames", "x"), "is not a range"),
         (("--frames", "2:99"), "does not fit the recording"),
@@ -207,6 +208,26 @@ def test_models_are_listed_with_their_licence(call):
     assert "Apache-2.0" in said
 
 
+def test_a_demo_with_a_negative_seed_is_refused(call, tmp_path):
+    code, _, said = call("demo", "--out", tmp_path / "demo", "--seed", "-1")
+    assert code == 1
+    assert "--seed" in said
+
+
+def test_a_name_that_the_terminal_cannot_show_is_no_error(recording):
+    import os
+
+    named = recording.rename(recording.with_name("細胞.tif"))
+    run = subprocess.run(
+        [sys.executable, "-c", "from napari_sam2_video.cli import main; main()", "info", named],
+        capture_output=True,
+        env=os.environ | {"PYTHONIOENCODING": "ascii"},
+        check=False,
+    )
+    assert run.returncode == 0
+    assert rb"\u7d30\u80de: 6 x 96 x 128" in run.stdout
+
+
 def test_formats_are_listed(call):
     code, said, _ = call("formats")
     assert code == 0
@@ -223,10 +244,16 @@ WRONG = {
     "precision": (["--point", "1@0:4,4", "--precision", "int4"], "no precision 'int4'"),
     "range form": (["--point", "1@0:4,4", "--range", "5"], "is not a range"),
     "range outside": (["--point", "1@0:4,4", "--range", "0:99"], "does not fit the recording"),
+    "range digits": (["--point", "1@0:4,4", "--range", "0:" + "9" * 5000], "is not a range"),
     "axis": (["--point", "1@0:4,4", "--axis", "Q"], "Q"),
+    "axis digit": (["--point", "1@0:4,4", "--axis", "²"], "no axis '²'"),
     "contrast": (["--point", "1@0:4,4", "--contrast", "a,b"], "contrast window"),
     "device": (["--point", "1@0:4,4", "--device", "abacus"], "no device 'abacus'"),
+    "device number": (["--point", "1@0:4,4", "--device", "cuda:x"], "no device 'cuda:x'"),
     "image size": (["--point", "1@0:4,4", "--image-size", "50"], "multiple of 32"),
+    "image size 0": (["--point", "1@0:4,4", "--image-size", "0"], "multiple of 32"),
+    "unknown home": (["--mask", "1@0:~nobody-here/mask.tif"], "no file or folder ~nobody-here/mask.tif"),
+    "unknown home of a model": (["--point", "1@0:4,4", "--model", "~nobody-here/x.pt"], "no checkpoint at ~nobody"),
     "unknown option": (["--colour", "red"], "--colour"),
 }
 
@@ -290,6 +317,83 @@ def test_a_session_that_is_there_is_not_replaced_unasked(track, tmp_path):
     assert "--resume" in said
     assert "--overwrite" in said
     assert track("--point", "1@0:40,50", "--overwrite")[0] == 0
+
+
+def _there(folder):
+    return {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (("--point", "1@0:400,4"), "outside"),
+        (("--point", "1@0:4,4", "--range", "0:99"), "does not fit"),
+        (("--point", "1@0:4,4", "--model", "tiny"), "models download tiny"),
+        (("--point", "1@0:4,4", "--device", "abacus"), "no device"),
+        (("--point", "1@0:4,4", "--image-size", "50"), "multiple of 32"),
+        (("--box", "1@0:4,4,9,9", "--box", "1@0:4,4,8,8"), "more than one box"),
+    ],
+)
+def test_a_session_is_not_replaced_by_one_that_cannot_be_tracked(track, tmp_path, options, sentence):
+    track("--point", "1@0:40,50")
+    before = _there(tmp_path / "run.sam2v")
+    code, _, said = track(*options, "--overwrite")
+    assert code == 1
+    assert sentence in said
+    assert _there(tmp_path / "run.sam2v") == before
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("--contrast", "0,100"),
+        ("--axis", "Y"),
+        ("--channel", "1"),
+        ("--model", "demo"),
+        ("--image-size", "128"),
+        ("--precision", "bf16"),
+    ],
+)
+def test_resume_refuses_what_would_make_another_session(track, option, value):
+    track("--point", "1@0:40,50", "--contrast", "300,3000")
+    code, _, said = track("--point", "2@0:40,50", "--resume", option, value)
+    assert code == 1
+    assert f"not with {option} {value}: leave the option out" in said
+
+
+def test_a_second_box_on_a_frame_is_refused_and_leaves_the_session_as_it_was(track, tmp_path):
+    track("--box", "1@0:30,40,50,60")
+    code, _, said = track("--box", "1@0:30,40,50,66", "--point", "2@0:9,9", "--resume")
+    assert code == 1
+    assert "Object 1 has more than one box or mask on frame 0: keep one" in said
+    code, said, _ = track("--resume")
+    assert code == 0
+    assert "Computed 0 frames" in said
+    assert "object 2" not in said
+
+
+def test_resume_takes_the_same_options_again_and_another_device(track, tmp_path):
+    from napari_sam2_video.session import Session
+
+    options = ("--contrast", "300,3000", "--axis", "0", "--precision", "fp32", "--point", "1@0:40,50")
+    track(*options)
+    code, said, _ = track(*options, "--resume", "--device", "cpu")
+    assert code == 0
+    assert "Computed 0 frames" in said
+    with Session.open(tmp_path / "run.sam2v", read_only=True) as session:
+        assert session.model_settings.device == "cpu"
+
+
+def test_resume_adds_seeds_that_are_new_and_no_others(track, tmp_path, clip):
+    tifffile.imwrite(tmp_path / "seeds.tif", clip.labels[0])
+    count = np.count_nonzero(np.unique(clip.labels[0]))
+    track("--point", "50@0:40,50")
+    seeds = ("--seeds", f"{tmp_path / 'seeds.tif'}@0")
+    assert track(*seeds, "--resume")[1].count("  object ") == count + 1
+    code, said, _ = track(*seeds, "--resume")
+    assert code == 0
+    assert "Computed 0 frames" in said
+    assert said.count("  object ") == count + 1
 
 
 def test_fault_48_an_export_target_that_is_there_wants_overwrite(track, call, tmp_path):

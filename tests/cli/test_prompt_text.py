@@ -33,6 +33,11 @@ def test_a_point_written_wrongly_shows_the_right_way(text):
         parse_point(text)
 
 
+def test_numbers_may_have_any_length():
+    with pytest.raises(PromptError, match="write it as ID@FRAME:Y,X"):
+        parse_point("9" * 5000 + "@0:3,4")
+
+
 @given(st.text(max_size=20))
 def test_no_text_gives_anything_but_a_point_or_a_sentence(text):
     try:
@@ -95,7 +100,7 @@ def test_seeds_of_a_colour_image_are_refused(tmp_path):
         parse_seeds(f"{tmp_path / 'photo.png'}@0")
 
 
-@pytest.mark.parametrize("text", ["labels.tif", "labels.tif@", "labels.tif@-1", "@3"])
+@pytest.mark.parametrize("text", ["labels.tif", "labels.tif@", "labels.tif@-1", "@3", "labels.tif@" + "9" * 5000])
 def test_seeds_written_wrongly_show_the_right_way(text):
     with pytest.raises(PromptError, match=r"write it as LABELS\.tif@FRAME"):
         parse_seeds(text)
@@ -136,14 +141,20 @@ def test_the_mask_of_a_file_of_prompts_lies_beside_it(tmp_path):
     ("row", "message"),
     [
         ({"type": "star"}, 'needs a "type"'),
+        ({"type": []}, 'needs a "type"'),
+        ({"type": {}}, 'needs a "type"'),
         (17, 'needs a "type"'),
         ({"object": 0, "frame": 0, "type": "point", "y": 1, "x": 1}, '"object" must be a whole number from 1'),
         ({"object": 1, "frame": 1.5, "type": "point", "y": 1, "x": 1}, '"frame" must be a whole number from 0'),
         ({"object": 1, "frame": 0, "type": "point", "y": "1", "x": 1}, '"y" must be a number'),
+        ({"object": 1, "frame": 0, "type": "point", "y": 10**400, "x": 1}, '"y" must be a number'),
         ({"object": 1, "frame": 0, "type": "point", "y": 1, "x": 1, "positive": 1}, "must be true or false"),
         ({"object": 1, "frame": 0, "type": "point", "y": 1, "x": 1, "z": 1}, 'unknown entry "z"'),
         ({"object": 1, "frame": 0, "type": "box", "y0": 1, "x0": 1, "y1": 1}, '"x1" must be a number'),
         ({"object": 1, "frame": 0, "type": "mask"}, '"file" must name an image'),
+        ({"object": 1, "frame": 0, "type": "mask", "file": ""}, '"file" must name an image'),
+        ({"object": 1, "frame": 0, "type": "mask", "file": "a\0b.png"}, '"file" must name an image'),
+        ({"object": 1, "frame": 0, "type": "mask", "file": "\ud800.png"}, '"file" must name an image'),
     ],
 )
 def test_a_wrong_prompt_is_named_by_its_number(tmp_path, row, message):

@@ -82,3 +82,21 @@ def test_damage_at_any_place_gives_a_sentence(save, tmp_path):
         path.write_bytes(whole[:cut])
         with pytest.raises(CheckpointError, match=r"\.$"):
             load_state(path, known=False)
+
+
+@pytest.mark.parametrize("content", [b"II*\0\x08\0\0\0", b"\x89PNG\r\n\x1a\n", b"some notes\n"])
+def test_a_file_of_another_kind_is_not_called_harmful(tmp_path, content):
+    path = tmp_path / "cells.tif"
+    path.write_bytes(content * 20)
+    with pytest.raises(CheckpointError, match="is not a PyTorch checkpoint"):
+        load_state(path, known=False)
+
+
+def test_too_little_memory_is_not_called_damage(save, monkeypatch):
+    def full(*_, **__):
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 99 bytes")
+
+    path = save({"model": {"a": torch.ones(2)}})
+    monkeypatch.setattr(torch, "load", full)
+    with pytest.raises(CheckpointError, match="too little memory to read"):
+        load_state(path, known=False)

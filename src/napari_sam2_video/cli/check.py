@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path  # noqa: TC003
 from typing import TYPE_CHECKING, Annotated
 
@@ -47,7 +48,7 @@ def _ids(text: str | None) -> tuple[int, ...] | None:
     if text is None:
         return None
     parts = [part.strip() for part in text.split(",")]
-    if not all(part.isdecimal() for part in parts):
+    if not all(re.fullmatch(r"\d{1,99}", part) for part in parts):
         raise SessionError(f"{text!r} does not name objects: write their ids with commas between, as in 1,4.")
     return tuple(int(part) for part in parts)
 

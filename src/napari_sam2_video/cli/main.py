@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -111,7 +112,7 @@ def demo(
     out: Annotated[Path, typer.Option(help="Folder for the results.")] = Path("napari-sam2-video-demo"),
     model: Annotated[str, typer.Option(help="Model name or checkpoint.")] = "demo",
     frames: Annotated[int, typer.Option(min=2, max=2000, help="Length of the recording.")] = 40,
-    seed: Annotated[int, typer.Option(help="Which synthetic recording.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Which synthetic recording.")] = 0,
 ) -> None:
     """Track cells in a synthetic recording, export the result, and compare it with the truth."""
     from napari_sam2_video.demo import run_demo
@@ -173,6 +174,9 @@ def main(arguments: list[str] | None = None) -> int:
         What stands behind the program's name; ``sys.argv`` if not given.
     """
     command = typer.main.get_command(app)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # as sys.stderr does: the name of a file may hold what the terminal cannot show
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         result = command.main(args=arguments, prog_name="napari-sam2-video", standalone_mode=False)
         code = result if isinstance(result, int) else 0

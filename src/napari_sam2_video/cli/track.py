@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass, replace
 from pathlib import Path  # noqa: TC003
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -20,8 +21,11 @@ def track(
     recording: Annotated[str, typer.Argument(help="File or folder: TIFF, images, OME-Zarr, video, NIfTI, DICOM.")],
     out: Annotated[Path, typer.Option(help="Session folder to make, by custom RUN.sam2v.")],
     model: Annotated[
-        str, typer.Option(help="demo, tiny, small, base_plus, large, another name of the catalogue, or a checkpoint.")
-    ] = "demo",
+        str | None,
+        typer.Option(
+            help="demo (if not given), tiny, small, base_plus, large, another name of the catalogue, or a checkpoint."
+        ),
+    ] = None,
     point: Annotated[list[str] | None, typer.Option(help="ID@FRAME:Y,X, a click on object ID; repeatable.")] = None,
     negative: Annotated[list[str] | None, typer.Option(help="ID@FRAME:Y,X, a click beside it; repeatable.")] = None,
     box: Annotated[list[str] | None, typer.Option(help="ID@FRAME:Y0,X0,Y1,X1; repeatable.")] = None,
@@ -38,8 +42,8 @@ def track(
     image_size: Annotated[int | None, typer.Option(help="Side of the network's square input in pixels.")] = None,
     direction: Annotated[str, typer.Option(help="both, forward or backward.")] = "both",
     range_: Annotated[str | None, typer.Option("--range", help="A:B, frames A to B-1.")] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, mps.")] = "auto",
-    precision: Annotated[str, typer.Option(help="auto, fp32, bf16, fp16.")] = "auto",
+    device: Annotated[str | None, typer.Option(help="auto (if not given), cpu, cuda, mps.")] = None,
+    precision: Annotated[str | None, typer.Option(help="auto (if not given), fp32, bf16, fp16.")] = None,
     compile_: Annotated[bool, typer.Option("--compile", help="Compile the network: slow start, then faster.")] = False,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the session that is there.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the session that is there.")] = False,
@@ -47,11 +51,10 @@ def track(
     """Track prompted objects through a recording into a session."""
     from napari_sam2_video import api
     from napari_sam2_video.prompt_text import parse_box, parse_mask, parse_point, parse_seeds
-    from napari_sam2_video.types import ModelSettings
 
     if direction not in ("both", "forward", "backward"):
         raise PromptError(f"There is no direction {direction!r}: choose both, forward or backward.")
-    if precision not in ("auto", "fp32", "bf16", "fp16"):
+    if precision not in (None, "auto", "fp32", "bf16", "fp16"):
         raise PromptError(f"There is no precision {precision!r}: choose auto, fp32, bf16 or fp16.")
     given: list[Prompt] = [
         *(parse_point(text) for text in point or []),
@@ -65,32 +68,89 @@ def track(
         raise PromptError("Nothing to track: give at least one --point, --box, --mask, --prompts or --seeds.")
     start, stop = frame_range(range_)
     settings = api.TrackSettings(direction, start, stop)  # type: ignore[arg-type]
+    wanted = _Wanted(axis, channel, contrast, model, image_size, precision, device, compile_)
     if resume and out.is_dir():
         session = api.open_session(out, recording=recording)
     elif out.exists() and not overwrite:
         raise SessionError(f"{out} is there already: go on with it by --resume, or replace it by --overwrite.")
     else:
-        chosen = ModelSettings(model, device, precision, image_size, compile_)  # type: ignore[arg-type]
-        session = api.create_session(
-            recording, out, axis=axis, channel=channel, contrast=contrast, model=chosen, overwrite=overwrite
-        )
+        options = wanted.session_options()
+        if out.exists():
+            api.rehearse(recording, given, planes, settings=settings, **options)
+        session = api.create_session(recording, out, overwrite=overwrite, **options)
+        resume = False
     with session:
+        if resume:
+            wanted.settle(session)
         for sentence in (*session.recording.notes, *session.notes):
             note(sentence)
         for sentence in session.tracker.notes:
             note(sentence)
-        api.add_prompts(session, given, [] if session.objects and resume else planes)
+        api.add_prompts(session, given, planes)
         kept = "Finished frames are kept; the same command with --resume goes on from there."
         with run_bar("Tracking", kept) as progress:
             count = api.go_on(session, settings, progress=progress)
         _report(session, count)
 
 
+@dataclass(frozen=True)
+class _Wanted:
+    """What the options say of the session; None where they say nothing."""
+
+    axis: str | None
+    channel: int | None
+    contrast: str | None
+    model: str | None
+    image_size: int | None
+    precision: str | None
+    device: str | None
+    compile: bool
+
+    def session_options(self) -> dict[str, Any]:
+        """Options of `api.create_session` for a new session."""
+        from napari_sam2_video.types import ModelSettings
+
+        precision: Any = self.precision or "auto"
+        model = ModelSettings(
+            "demo" if self.model is None else self.model,
+            "auto" if self.device is None else self.device,
+            precision,
+            self.image_size,
+            self.compile,
+        )
+        return {"axis": self.axis, "channel": self.channel, "contrast": self.contrast, "model": model}
+
+    def settle(self, session: Session) -> None:
+        """Take over the device for a session that is there, and refuse what would make its masks other ones."""
+        from napari_sam2_video.api import axis_named
+        from napari_sam2_video.frames.window import window_from_text
+
+        view, model = session.view.settings, session.model_settings
+        axis = axis_named(session.recording, self.axis)
+        window = None if self.contrast is None else window_from_text(self.contrast)
+        for option, said, kept in (
+            ("--axis", axis and axis.upper(), view.axis),
+            ("--channel", self.channel, view.channel),
+            ("--contrast", window and f"{window.low:g},{window.high:g}", f"{view.window.low:g},{view.window.high:g}"),
+            ("--model", self.model, model.model),
+            ("--image-size", self.image_size, model.image_size),
+            ("--precision", self.precision, model.precision),
+        ):
+            if said is not None and said != kept:
+                was = "without it" if kept is None else f"with {option} {kept}"
+                raise SessionError(
+                    f"{session.folder} was made {was}, not with {option} {said}: leave the option out to go on with "
+                    "it, or make another session."
+                )
+        device = model.device if self.device is None else self.device
+        session.set_model(replace(model, device=device, compile=model.compile or self.compile))
+
+
 def frame_range(text: str | None) -> tuple[int | None, int | None]:
     """First frame and the frame after the last of ``A:B``, either of which may be left out."""
     if text is None:
         return None, None
-    match = re.fullmatch(r"\s*(\d*)\s*:\s*(\d*)\s*", text)
+    match = re.fullmatch(r"\s*(\d{0,99})\s*:\s*(\d{0,99})\s*", text)
     if match is None:
         raise PromptError(f"{text!r} is not a range: write A:B, the frames A to B-1.")
     return (int(match[1]) if match[1] else None, int(match[2]) if match[2] else None)

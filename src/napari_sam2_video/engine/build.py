@@ -27,7 +27,7 @@ def network_config(preset: ModelPreset, image_size: int | None = None, *, target
     target : str
         Dotted name of the class to build; ``sam2.sam2_video_predictor.SAM2VideoPredictor`` for comparisons.
     """
-    size = image_size or preset.image_size
+    size = preset.image_size if image_size is None else image_size
     if size % 32 or size < 64:
         raise ValueError(f"image_size must be a multiple of 32 and at least 64, not {size}.")
     width, memory = preset.hidden_dim, preset.memory_dim

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
-from napari_sam2_video.engine.build import build_network
+from napari_sam2_video.engine.build import build_network, network_config
+from napari_sam2_video.engine.guard import engine_errors
 from napari_sam2_video.engine.sam2 import Sam2Model
 from napari_sam2_video.errors import CheckpointError, EngineError, ModelError
 
@@ -32,13 +34,16 @@ def choose_device(device: str = "auto") -> str:
         if torch.cuda.is_available():
             return "cuda"
         return "mps" if torch.backends.mps.is_available() else "cpu"
-    kind = device.split(":")[0]
-    if kind == "cuda":
-        there = torch.cuda.is_available() and (torch.device(device).index or 0) < torch.cuda.device_count()
-    elif kind in ("cpu", "mps"):
-        there = kind == "cpu" or torch.backends.mps.is_available()
-    else:
+    named = re.fullmatch(r"(cpu|cuda|mps)(?::(\d{1,3}))?", device, re.ASCII)
+    if named is None:
         raise EngineError(f"There is no device {device!r}: choose auto, cpu, cuda or mps.")
+    kind, number = named[1], int(named[2] or 0)
+    if kind == "cpu":
+        return kind
+    if kind == "cuda":
+        there = torch.cuda.is_available() and number < torch.cuda.device_count()
+    else:
+        there = torch.backends.mps.is_available() and number == 0
     if not there:
         raise EngineError(f"The device {device} is not available to the installed torch {torch.__version__}.")
     return device
@@ -53,6 +58,26 @@ def choose_precision(precision: str, device: str) -> str:
     import torch
 
     return "bf16" if device.startswith("cuda") and torch.cuda.is_bf16_supported() else "fp32"
+
+
+def choose(file: ModelFile, settings: ModelSettings) -> tuple[str, str, int]:
+    """Device, precision and image size that a run uses; nothing is loaded.
+
+    Raises
+    ------
+    ModelError
+        If the image size cannot be used.
+    EngineError
+        If the device is not there.
+    """
+    device = choose_device(settings.device)
+    precision = choose_precision(settings.precision, device)
+    size = file.image_size if settings.image_size is None else settings.image_size
+    try:
+        network_config(file.preset, size)
+    except ValueError as error:
+        raise ModelError(str(error)) from error
+    return device, precision, size
 
 
 def load_model(file: ModelFile, settings: ModelSettings) -> Sam2Model:
@@ -76,12 +101,9 @@ def load_model(file: ModelFile, settings: ModelSettings) -> Sam2Model:
     """
     from napari_sam2_video.models.checkpoint import load_state
 
-    device = choose_device(settings.device)
-    precision = choose_precision(settings.precision, device)
-    try:
-        network = build_network(file.preset, settings.image_size or file.image_size)
-    except ValueError as error:
-        raise ModelError(str(error)) from error
+    device, precision, size = choose(file, settings)
+    with engine_errors("cpu"):
+        network = build_network(file.preset, size)
     state = load_state(file.path, known=file.known)
     try:
         network.load_state_dict(state)

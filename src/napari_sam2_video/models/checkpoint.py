@@ -84,7 +84,11 @@ def torch_release() -> tuple[int, int]:
 
 def _why_not_loaded(path: Path, error: Exception) -> str:
     text = str(error)
-    forbidden = re.search(r"GLOBAL ([\w.]+)", text) or re.search(r"Unsupported (?:global|class|operand)[^\n]*", text)
+    if isinstance(error, MemoryError) or "allocate memory" in text:
+        return f"There is too little memory to read {path}; choose a smaller model, or close other programs."
+    forbidden = re.search(r"GLOBAL ([\w.]+)", text) or re.search(r"Unsupported (?:global|class)[^\n]*", text)
+    if forbidden is None and read_head(path).startswith((b"PK", b"\x80")):
+        forbidden = re.search(r"Unsupported operand[^\n]*", text)
     if forbidden:
         what = forbidden.group(1) if forbidden.re.groups else forbidden.group(0)
         return (

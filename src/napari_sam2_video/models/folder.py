@@ -20,7 +20,7 @@ def model_folder() -> Path:
     """
     chosen = os.environ.get(FOLDER_VARIABLE)
     if chosen:
-        return Path(chosen).expanduser()
+        return Path(os.path.expanduser(chosen))
     from platformdirs import user_data_path
 
     return user_data_path("napari-sam2-video", appauthor=False) / "models"

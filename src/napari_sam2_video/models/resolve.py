@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -147,7 +148,7 @@ def verify(name: str, *, folder: Path | None = None) -> ModelFile:
 
 
 def _own_file(model: str) -> ModelFile:
-    path = Path(model).expanduser()
+    path = Path(os.path.expanduser(model))
     if not path.exists() and path.suffix == "" and path.name == model:
         raise ModelError(
             f'There is no model called "{model}" and no file of that name; choose one of: {", ".join(CATALOGUE)}, '
