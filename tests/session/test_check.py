@@ -248,6 +248,29 @@ def test_painting_another_object_elsewhere_changes_nothing(tracked):
     assert np.array_equal(disagreements(tracked), old, equal_nan=True)
 
 
+@pytest.mark.parametrize("uncovered", ["stroke taken back", "paint cleared", "object removed"])
+def test_a_mask_that_lay_under_paint_is_unknown_once_it_is_uncovered(tracked, uncovered):
+    """Whoever painted there did so before the object was tracked, and so did not touch it."""
+    box = tracked.scores(1)
+    place = (int(box["y"][6]), int(box["x"][6]))
+    written = tracked.masks.object_levels(6, 1)
+    tracked.undo()
+    tracked.paint(6, place, np.full((2, 2), 7))
+    list(tracked.track())
+    tracked.masks.write(FrameMasks(6, tracked.shape_yx, (written,)))
+    list(tracked.check())
+    assert 6 in known(tracked)
+    before = tracked.masks.object_mask(6, 1)
+    if uncovered == "stroke taken back":
+        assert tracked.masks.revert_stroke(tracked.masks.touched(6)[7])
+    elif uncovered == "paint cleared":
+        assert tracked.clear_paint(6, 7)
+    else:
+        tracked.remove_object(7)
+    assert not np.array_equal(tracked.masks.object_mask(6, 1), before)
+    assert 6 not in known(tracked)
+
+
 def test_figures_survive_reopening_and_reach_table_and_review(tracked, recording, factory):
     list(tracked.check())
     old = disagreements(tracked)

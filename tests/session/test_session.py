@@ -475,3 +475,17 @@ def test_clearing_paint_leaves_a_locked_object_as_it_is(prompted):
     assert not prompted.labels[2][40:43, 60:63].any()
     assert 1 in prompted.masks.touched(2)
     assert not prompted.clear_paint(2)
+
+
+def test_a_removed_object_is_gone_from_the_label_file(prompted, tmp_path):
+    import zarr
+
+    list(prompted.track())
+    prompted.paint(3, (0, 0), np.full((2, 2), 1))
+    prompted.remove_object(1)
+    prompted.flush()
+    assert set(np.unique(zarr.open_array(tmp_path / "run.sam2v" / "masks" / "labels.zarr", mode="r")[:])) == {0, 2}
+    prompted.undo()
+    prompted.flush()
+    labels = zarr.open_array(tmp_path / "run.sam2v" / "masks" / "labels.zarr", mode="r")[:]
+    assert np.array_equal(labels, np.asarray(prompted.labels))

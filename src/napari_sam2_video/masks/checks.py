@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from napari_sam2_video.masks.reading import MaskReader
 
 Stamp: TypeAlias = tuple[int, int, int]
-"""Number and CRC-32 of the record that a mask was read from, and the newest stroke that touches it."""
+"""Number and CRC-32 of the record that a mask was read from, and the newest change of the paint on its frame."""
 
 FILE = "checks.dat"
 SCHEMA = 1

@@ -25,7 +25,7 @@ from napari_sam2_video.masks.records import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Mapping, Sequence
     from pathlib import Path
 
     import numpy.typing as npt
@@ -254,11 +254,19 @@ class MaskEditor(MaskReader):
         stroke = cut(Stroke(gone.origin_yx, kind, values[part]))
         if stroke is None:
             return False
-        rest = [self.ledger.get("strokes", n) for n in chain if n != number]
-        mentioned = {i for i, newest in info.newest.items() if newest == number}
-        still = {i for s in rest if s is not None and s.frame == info.frame for i in s.newest if s.newest[i] != number}
+        now, then = self._newest(chain[0]), self._newest(chain[index + 1] if index + 1 < len(chain) else 0)
+        mentioned = {i for i, newest in info.newest.items() if newest == number} & now.keys()
+        last = {i for i in mentioned if now[i] == number}
+        # Where nothing lies beneath, the objects that nobody touched later are as they were before.
+        restored = {} if (stroke.kind == PAINTED).any() else {i: then[i] for i in last & then.keys()}
+        dropped = last - then.keys()
         self._commit_stroke(
-            info.frame, stroke, dropped=sorted(mentioned - still), name=name or f"undo paint on frame {info.frame}"
+            info.frame,
+            stroke,
+            touched=sorted(mentioned - dropped - restored.keys()),
+            restored=restored,
+            dropped=sorted(dropped),
+            name=name or f"undo paint on frame {info.frame}",
         )
         return True
 
@@ -269,6 +277,7 @@ class MaskEditor(MaskReader):
             self.ledger.commit(
                 [("removed", object_id, number), *extra], name=name or f"remove object {object_id}", number=number
             )
+            self._stale.update(self._frames_in_use())
             return number
 
     def _commit_stroke(
@@ -277,6 +286,7 @@ class MaskEditor(MaskReader):
         stroke: Stroke,
         *,
         touched: Sequence[int] = (),
+        restored: Mapping[int, int] | None = None,
         dropped: Sequence[int] = (),
         step: int | None = None,
         name: str | None = None,
@@ -286,7 +296,7 @@ class MaskEditor(MaskReader):
         with self.ledger.writing():
             number = self.ledger.next_number
             below = self.ledger.get("paint", frame, 0)
-            newest = {**self._newest(below), **dict.fromkeys(touched, number)}
+            newest = {**self._newest(below), **(restored or {}), **dict.fromkeys(touched, number)}
             value = {
                 "ref": ref.to_json(),
                 "frame": frame,

@@ -63,6 +63,7 @@ class MaskReader:
         self._images: OrderedDict[int, tuple[Any, npt.NDArray[Any]]] = OrderedDict()
         self._image_bytes = 0
         self._layers: OrderedDict[int, tuple[Any, PaintLayer]] = OrderedDict()
+        self._boxes: dict[int, dict[int, tuple[int, int, int, int]]] = {}
         self._cache_lock = threading.Lock()
         self._highest = 0
 
@@ -118,16 +119,29 @@ class MaskReader:
             yield inside
 
     def stamp(self, frame: int, object_id: int) -> tuple[int, int, int]:
-        """What `object_mask` follows from: number and CRC-32 of the record, newest stroke; 0 for what is not there."""
+        """What `object_mask` follows from: number and CRC-32 of the record, newest change of the paint; 0 for none.
+
+        All paint of a frame counts where some of it touches the object or may lie over it, also that of objects removed
+        since.
+        """
         record = crc = 0
+        y0 = x0 = y1 = x1 = 0
         with self.ledger.lock:
             since = self.ledger.get("removed", object_id, 0)
             for number in self.ledger.get("masks", frame, ()):
                 info = self.ledger.get("records", number)
                 if info is not None and number > since and object_id in info.ids:
                     record, crc = number, info.ref.crc
+                    row = info.figures[info.ids.index(object_id)]
+                    y0, x0, y1, x1 = (int(row[edge]) for edge in ("y0", "x0", "y1", "x1"))
                     break
-        return record, crc, self.touched(frame).get(object_id, 0)
+            top = self.ledger.get("paint", frame, 0)
+            paint = max([top, *(self.ledger.get("removed", i, 0) for i in self._newest(top))])
+        if not top:
+            return record, crc, 0
+        tops, lefts, bottoms, rights = self._stroke_boxes(frame).T
+        over = ((tops < y1) & (bottoms > y0) & (lefts < x1) & (rights > x0)).any()
+        return record, crc, paint if over or object_id in self.touched(frame) else 0
 
     def paint_layer(self, frame: int) -> PaintLayer:
         """The person's pixels of a frame."""
@@ -302,6 +316,10 @@ class MaskReader:
                         break
         return sorted(found, key=lambda row: row[0])
 
+    def _frames_in_use(self) -> set[int]:
+        with self.ledger.lock:
+            return {f for t in ("masks", "paint") for f in self.ledger.table(t) if isinstance(f, int)}
+
     def _removed(self) -> dict[int, int]:
         with self.ledger.lock:
             return {int(i): int(n) for i, n in self.ledger.table("removed").items()}
@@ -320,6 +338,23 @@ class MaskReader:
             below = 0 if info is None else info.below
             number = below if below < number else 0
         return chain
+
+    def _stroke_boxes(self, frame: int) -> npt.NDArray[np.int64]:
+        """Boxes ``(y0, x0, y1, x1)`` of the strokes of a frame, shape ``(n, 4)``."""
+        chain = self._chain(frame)
+        with self._cache_lock:
+            known = self._boxes.get(frame, {})
+        boxes = {number: known.get(number) or self._stroke_box(number) for number in chain}
+        with self._cache_lock:
+            self._boxes[frame] = boxes
+        return np.array(list(boxes.values()), np.int64).reshape(-1, 4)
+
+    def _stroke_box(self, number: int) -> tuple[int, int, int, int]:
+        stroke = self._stroke(number)
+        if stroke is None:
+            return (0, 0, 0, 0)
+        (top, left), (height, width) = stroke.origin_yx, stroke.kind.shape
+        return (top, left, top + height, left + width)
 
     def _fold(self, newest_first: list[int], removed: dict[int, int]) -> PaintLayer:
         strokes = [(n, self._stroke(n)) for n in reversed(newest_first)]

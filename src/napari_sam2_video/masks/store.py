@@ -175,10 +175,6 @@ class MaskStore(MaskEditor):
         self._stale = {f for f in used if int(file.versions[f]) != self._version(f)}
         return file
 
-    def _frames_in_use(self) -> set[int]:
-        with self.ledger.lock:
-            return {f for t in ("masks", "paint") for f in self.ledger.table(t) if isinstance(f, int)}
-
     def _count_ids(self) -> None:
         with self.ledger.lock:
             records = [*self.ledger.table("records").values(), *self.ledger.values_in_history("records")]
