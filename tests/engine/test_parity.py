@@ -135,6 +135,87 @@ def test_correction_bit_for_bit(kind, scene, meta, make_run):
     assert_equal(ours.logits, expected)
 
 
+@pytest.mark.parametrize(("corrected", "on_disk"), [((9, 6), False), ((6, 9), True), ((10, 2), False)])
+def test_corrections_one_after_the_other_bit_for_bit(corrected, on_disk, scene, meta, make_run, tmp_path):
+    """A walk remembers of frames that were tracked several times what they were given last."""
+    folder = tmp_path if on_disk else None
+    theirs = meta("demo")
+    theirs.points(1, 4, [(36, 38)], [1])
+    theirs.propagate()
+    theirs.propagate(reverse=True)
+    ours = make_run(scene, "demo", folder=folder)
+    ours.tracker.condition(1, 4, [PointPrompt(1, 4, 36, 38)])
+    ours.go(both_ways(1, 4, scene.n_frames))
+
+    tracked = np.array([-1] * 4 + [1] * 8, np.int8)
+    prompted = frozenset({4})
+    for frame in corrected:
+        y, x = 36 + 1.5 * frame, 25 + 2 * frame
+        theirs.points(1, frame, [(y, x)], [1])
+        logits = ours.logits
+        ours = make_run(scene, "demo", folder=folder) if on_disk else ours
+        ours.logits = logits
+        ours.tracker.condition(1, frame, [PointPrompt(1, frame, y, x)], tracked=tracked)
+        prompted |= {frame}
+        plan = plan_run([ObjectState(1, prompted, frozenset({frame}), frozenset(), tracked)], TrackSettings(), 12)
+        ours.go(plan)
+        for one in plan.passes:
+            theirs.propagate(
+                start_frame_idx=frame,
+                max_frame_num_to_track=abs(one.stop - frame),
+                reverse=one.direction == "backward",
+            )
+            tracked[list(one.frames())] = one.step
+    assert_equal(ours.logits, theirs.logits())
+
+
+def test_corrections_of_two_frames_in_one_run_bit_for_bit(scene, meta, make_run):
+    clicks = {6: (40, 44), 9: (48, 50)}
+    theirs = meta("demo")
+    theirs.points(1, 1, [(31, 32)], [1])
+    theirs.propagate()
+    theirs.propagate(reverse=True)
+    for frame, click in clicks.items():
+        theirs.points(1, frame, [click], [1])
+        theirs.predictor.propagate_in_video_preflight(theirs.state)
+    theirs.propagate(start_frame_idx=6)
+    expected = theirs.propagate(start_frame_idx=6, reverse=True, max_frame_num_to_track=4)
+
+    ours = make_run(scene, "demo")
+    ours.tracker.condition(1, 1, [PointPrompt(1, 1, 31, 32)])
+    ours.go(both_ways(1, 1, scene.n_frames))
+    tracked = np.array([-1] + [1] * 11, np.int8)
+    for frame, click in clicks.items():
+        ours.tracker.condition(1, frame, [PointPrompt(1, frame, *click)], tracked=tracked)
+    state = ObjectState(1, frozenset({1, 6, 9}), frozenset({6, 9}), frozenset(), tracked)
+    ours.go(plan_run([state], TrackSettings(), 12))
+    assert_equal(ours.logits, expected)
+
+
+@pytest.mark.parametrize("kind", ["click", "mask"])
+def test_correction_of_a_frame_that_was_tracked_backward_bit_for_bit(kind, scene, meta, make_run):
+    theirs = meta("demo")
+    theirs.points(1, 8, [(42, 46)], [1])
+    theirs.propagate()
+    theirs.propagate(reverse=True)
+    if kind == "mask":
+        theirs.mask(1, 3, disc(scene, 3))
+    else:
+        theirs.points(1, 3, [(34, 36)], [1])
+    theirs.propagate(start_frame_idx=3, max_frame_num_to_track=4)
+    expected = theirs.propagate(start_frame_idx=3, reverse=True)
+
+    ours = make_run(scene, "demo")
+    ours.tracker.condition(1, 8, [PointPrompt(1, 8, 42, 46)])
+    ours.go(both_ways(1, 8, scene.n_frames))
+    tracked = np.array([-1] * 8 + [1] * 4, np.int8)
+    prompt = MaskPrompt(1, 3, disc(scene, 3)) if kind == "mask" else PointPrompt(1, 3, 34, 36)
+    ours.tracker.condition(1, 3, [prompt], tracked=tracked)
+    state = ObjectState(1, frozenset({3, 8}), frozenset({3}), frozenset(), tracked)
+    ours.go(plan_run([state], TrackSettings(), 12))
+    assert_equal(ours.logits, expected)
+
+
 def test_long_walk_bit_for_bit(monkeypatch, make_run):
     """Beyond 16 frames every ring has turned over, in both directions."""
     from tests.engine.conftest import Meta, Scene

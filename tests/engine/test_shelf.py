@@ -78,3 +78,26 @@ def test_the_same_model_keeps_its_memories(folder):
     before = seen(kept)
     kept.bind("model and view")
     assert seen(kept) == before
+
+
+def test_a_trail_knows_which_of_its_frames_were_tracked_anew(folder):
+    entry = MemoryEntry(4, None, torch.zeros(1, 16))
+    kept = MemoryFolder(folder)
+    kept.put_trail(Trail(1, "backward", 9, {10: entry}, (2,)))
+    kept.put_trail(Trail(2, "forward", 5, {4: entry}, (2,)))
+    kept.outdate(1, range(2, 4))
+    kept.outdate(1, [7, 8])
+    for again in (kept, MemoryFolder(folder)):
+        assert again.trail(1, "forward", 5).outdated == {2}
+        assert again.trail(1, "backward", 9).outdated == frozenset()
+        assert again.trail(2, "forward", 5).outdated == frozenset()
+    kept.outdate(1, [9, 10])
+    assert kept.trail(1, "backward", 9) is None
+
+
+def test_a_trail_that_names_no_frames_tracked_anew_is_read(folder):
+    path = folder / "000001" / "forward-00000005.npz"
+    with np.load(path) as file:
+        arrays = {name: file[name] for name in file if name != "outdated"}
+    np.savez(path, **arrays)
+    assert MemoryFolder(folder).trail(1, "forward", 5).outdated == frozenset()

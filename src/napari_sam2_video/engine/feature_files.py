@@ -65,15 +65,13 @@ class FeatureFiles:
             self._write(key, embedding)
 
     def _read(self, key: tuple[str, int], device: str) -> Embedding | None:
-        import zipfile
-
         name = self._name(key)
         if name not in self._sizes:
             return None
         try:
-            with np.load(self._folder / name, allow_pickle=False) as file:
+            with (self._folder / name).open("rb") as opened, np.load(opened, allow_pickle=False) as file:
                 planes = [_loaded(file, part, device) for part in _PARTS]
-        except (OSError, ValueError, KeyError, RuntimeError, zipfile.BadZipFile):
+        except Exception:
             self._total -= self._sizes.pop(name, 0)
             return None
         self._sizes.move_to_end(name)

@@ -87,6 +87,9 @@ class Trail:
         Entries by frame, conditioning frames left out.
     conditioning : tuple of int
         Conditioning frames that the walk attended to.
+    outdated : frozenset of int
+        Frames of `entries` that were tracked anew since: what followed was made from these entries, but a walk that
+        begins now wants newer ones.
     """
 
     object_id: int
@@ -94,6 +97,7 @@ class Trail:
     frame: int
     entries: Mapping[int, MemoryEntry]
     conditioning: tuple[int, ...]
+    outdated: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from napari_sam2_video.engine.memory import Trail, prune
 from napari_sam2_video.engine.plan import FORWARD, step_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     import torch
 
@@ -63,15 +63,23 @@ class Replay:
         steps = [(frame - back * (i + 1), d) for i, d in enumerate(past)]
         tracked = [(t, d) for t, d in steps if d and t not in self.conditioning]
         exact = self.memory.trail(self.object_id, direction, frame - back)
-        entries = {} if exact is None else {t: e for t, e in exact.entries.items() if t in dict(tracked)}
-        for way, group in groupby((s for s in tracked if s[0] not in entries), key=lambda item: item[1]):
+        wanted = {t for t, _ in tracked}
+        entries = {} if exact is None else _current(exact, wanted)
+        wanted -= entries.keys()
+        # A walk may have ended at any prompted frame, so the farthest come first and no stretch reaches across one.
+        for (way, there), group in groupby(reversed(steps), key=lambda step: (step[1], step[0] in wanted)):
+            if not there:
+                continue
             frames = [t for t, _ in group]
             walk: Walk = "forward" if way == FORWARD else "backward"
-            following = walk == direction and frames[0] == tracked[0][0]
-            found = self._stretch(frames, walk, inside=following)
-            if found is None:
-                return None
-            entries.update((t, found[t]) for t in frames if t in found)
+            for inside in (True, False) if walk == direction and tracked[0][0] in frames else (False,):
+                found = self._stretch(frames, walk, inside=inside)
+                if found is None:
+                    return None
+                entries.update((t, found[t]) for t in frames if t in found)
+                frames = [t for t in frames if t not in found]
+                if not frames:
+                    break
         prune(entries, frame - back, direction)
         return entries
 
@@ -115,17 +123,23 @@ class Replay:
         step = step_of(walk)
         attended = self._attended(start)
         trail = dict(start.entries)
-        met = dict(trail)
+        met = _current(start, trail.keys())
         for t in range(start.frame + step, tail + step, step):
             if self.stop():
                 return None
-            if t not in self.conditioning:
+            if t not in attended:
                 trail[t], _ = self.again(t, walk, trail, attended)
                 met[t] = trail[t]
             prune(trail, t, walk)
         if start.frame != tail and trail:
-            self.memory.put_trail(Trail(self.object_id, walk, tail, dict(trail), tuple(attended)))
+            outdated = start.outdated & trail.keys()
+            self.memory.put_trail(Trail(self.object_id, walk, tail, dict(trail), tuple(attended), outdated))
         return trail, met
 
     def _attended(self, start: Trail) -> dict[int, ConditioningEntry]:
         return {t: e for t, e in self.conditioning.items() if t in start.conditioning}
+
+
+def _current(trail: Trail, frames: Collection[int]) -> dict[int, MemoryEntry]:
+    """Entries of a trail that stand for what the frames hold now."""
+    return {t: e for t, e in trail.entries.items() if t in frames and t not in trail.outdated}

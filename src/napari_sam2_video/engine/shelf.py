@@ -6,12 +6,14 @@ computed again from the prompts, so a file that cannot be read counts as missing
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
 from napari_sam2_video.engine.aside import write_aside
-from napari_sam2_video.engine.memory import ConditioningEntry, MemoryEntry, Trail
+from napari_sam2_video.engine.memory import POINTERS, ConditioningEntry, MemoryEntry, Trail
+from napari_sam2_video.engine.plan import step_of
 from napari_sam2_video.engine.wake import Wake
 from napari_sam2_video.errors import StoreError
 from napari_sam2_video.types import ObjectMask
@@ -118,7 +120,11 @@ class MemoryFolder:
             self._trails[key] = trail
             return
         try:
-            arrays = {"conditioning": np.array(trail.conditioning, np.int64), **_pack(list(trail.entries.values()))}
+            arrays = {
+                "conditioning": np.array(trail.conditioning, np.int64),
+                "outdated": np.array(sorted(trail.outdated), np.int64),
+                **_pack(list(trail.entries.values())),
+            }
             self._sizes[key] = self._save(self._path(*key), arrays, durable=False)
         except OSError:
             return
@@ -143,17 +149,29 @@ class MemoryFolder:
             with self._path(*key).open("rb") as opened, np.load(opened, allow_pickle=False) as file:
                 entries = _unpack(file)
                 conditioning = tuple(file["conditioning"].tolist())
+                outdated = frozenset(file["outdated"].tolist()) if "outdated" in file else frozenset()
         except Exception:
             self._drop(key)
             return None
-        return Trail(object_id, direction, frame, {e.frame: e for e in entries}, conditioning)
+        return Trail(object_id, direction, frame, {e.frame: e for e in entries}, conditioning, outdated)
 
-    def forget_trails(self, object_id: int, frames: Iterable[int] | None = None) -> None:
-        """Drop trails of an object that stand on the given frames, or all of them, and then the wake too."""
-        if frames is None and self.wake is not None:
+    def outdate(self, object_id: int, frames: Iterable[int]) -> None:
+        """Note that frames are tracked anew: trails on them are dropped, and those that reach them are told."""
+        among = set(frames)
+        for key in [k for k in self._trails if k[0] == object_id]:
+            _, direction, frame = key
+            if frame in among:
+                self._drop(key)
+            elif not among.isdisjoint(frame - step_of(direction) * age for age in range(POINTERS + 1)):
+                trail = self.trail(*key)
+                if trail is not None and not among.isdisjoint(trail.entries.keys() - trail.outdated):
+                    self.put_trail(replace(trail, outdated=trail.outdated | (among & trail.entries.keys())))
+
+    def forget_trails(self, object_id: int) -> None:
+        """Drop all trails of an object, and the wake too."""
+        if self.wake is not None:
             self.wake.clear()
-        among = None if frames is None else set(frames)
-        for key in [k for k in self._trails if k[0] == object_id and (among is None or k[2] in among)]:
+        for key in [k for k in self._trails if k[0] == object_id]:
             self._drop(key)
 
     def forget_entry(self, object_id: int, frame: int) -> None:

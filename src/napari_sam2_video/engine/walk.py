@@ -111,7 +111,7 @@ class Walker:
         entries = replay.behind(plan.first, plan.direction, plan.behind_first())
         if entries is None:
             return None
-        self.memory.forget_trails(plan.object_id, plan.frames())
+        self.memory.outdate(plan.object_id, plan.frames())
         fresh = plan.direction == "forward" and plan.resume_after in (None, plan.start)
         stream = _Stream(plan, conditioning, dict(entries), {} if fresh else None)
         self._keep(stream, plan.start if plan.resume_after is None else plan.resume_after)
@@ -133,7 +133,7 @@ class Walker:
                 return None
             entries.update(begun.entries)
         whole = plan.direction == "forward" and len(walked) < POINTERS
-        self.memory.forget_trails(plan.object_id, plan.frames())
+        self.memory.outdate(plan.object_id, plan.frames())
         entries.update(wake)
         prune(entries, last, plan.direction)
         return _Stream(plan, dict(conditioning), entries, dict(wake) if whole else None)
