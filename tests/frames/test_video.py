@@ -44,7 +44,19 @@ def test_every_frame_is_itself_in_random_order_from_four_threads(corpus: Callabl
     assert read == orders
 
 
-@pytest.mark.parametrize("name", ["h264_open_gop", "hevc_open_gop", "vfr", "mpeg4_avi", "transport_stream"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "h264_open_gop",
+        "hevc_open_gop",
+        "vfr",
+        "mpeg4_avi",
+        "transport_stream",
+        "palette_avi",
+        "intra_refresh",
+        "h264_avi",
+    ],
+)
 def test_frames_are_the_same_without_a_cache_and_backward(corpus: Callable[[str], Path], name: str) -> None:
     with open_video(corpus(name), cache_bytes=1) as recording:
         backward = list(range(videos.COUNT - 1, -1, -7))
@@ -123,6 +135,25 @@ def test_packets_without_time_stamps_are_copied_and_the_copy_is_deleted(
         assert len(list(place.iterdir())) == 1
         assert indices(recording, [71, 0, 35]) == [71, 0, 35]
     assert list(place.iterdir()) == []
+
+
+def test_a_video_whose_time_stamps_cannot_be_made_is_counted_and_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = videos.h264_avi(tmp_path)
+    place = tmp_path / "temporary"
+    place.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(place))
+    with open_recording(source) as recording:
+        assert (recording.shape[0], recording.scale["T"]) == (videos.COUNT, pytest.approx(0.04))
+        assert recording.metadata["codec"] == "h264"
+        assert [note for note in recording.notes if "its frames were counted" in note] == list(recording.notes)
+        assert list(place.iterdir()) == []
+
+
+def test_a_palette_is_no_transparency(tmp_path: Path) -> None:
+    with open_recording(videos.palette_avi(tmp_path)) as recording:
+        assert recording.notes == ()
 
 
 def test_sequential_reading_uses_one_process(corpus: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch) -> None:

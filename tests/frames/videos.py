@@ -124,9 +124,35 @@ def long_gop(folder: Path) -> Path:
     return encode(folder / "long.mp4", *_X264, "-g", "1000", "-bf", "2", "-x264-params", "scenecut=0")
 
 
+def intra_refresh(folder: Path) -> Path:
+    """No frame is whole by itself: a column of each is."""
+    codec = ["-c:v", "libx264", "-preset", "veryfast", "-pix_fmt", "yuv420p", "-bf", "0"]
+    return encode(folder / "refresh.mp4", *codec, "-x264-params", "intra-refresh=1:keyint=12")
+
+
+def h264_avi(folder: Path) -> Path:
+    """Frames that are coded in another order than shown, in a file that does not say which."""
+    return encode(folder / "h264.avi", *_X264, "-g", "12", "-bf", "3")
+
+
+def raw_h264(folder: Path) -> Path:
+    return encode(folder / "raw.h264", *_X264, "-g", "12", "-bf", "3")
+
+
 def transport_stream(folder: Path) -> Path:
     target = folder / "stream.ts"
     ffmpeg("-i", cfr(folder), "-c", "copy", target)
+    return target
+
+
+def palette_avi(folder: Path) -> Path:
+    """Bytes with a palette, the way in which ImageJ and MATLAB write grey AVIs."""
+    return encode(folder / "palette.avi", "-c:v", "rawvideo", "-pix_fmt", "pal8")
+
+
+def palette_mov(folder: Path) -> Path:
+    target = folder / "palette.mov"
+    ffmpeg("-i", palette_avi(folder), "-c", "copy", target)
     return target
 
 
@@ -166,6 +192,11 @@ CORPUS = {
         ffv1_gray16,
         long_gop,
         transport_stream,
+        palette_avi,
+        intra_refresh,
+        h264_avi,
+        raw_h264,
+        palette_mov,
     )
 }
 

@@ -7,6 +7,7 @@ import threading
 import weakref
 from collections import OrderedDict
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,8 +16,15 @@ import numpy as np
 from napari_sam2_video.errors import FrameError, RecordingError
 from napari_sam2_video.frames.ffmpeg import FfmpegHungError, Running, input_of, run_ffmpeg
 from napari_sam2_video.frames.recording import PlanesRecording
+from napari_sam2_video.frames.video_count import counted_index, stamps_hold
 from napari_sam2_video.frames.video_decode import Decoder, Probe, SizeChangedError, extract_chunk, probe_video
-from napari_sam2_video.frames.video_index import UnstampedError, VideoIndex, read_index, with_gaps_filled
+from napari_sam2_video.frames.video_index import (
+    UnstampedError,
+    VideoIndex,
+    from_one_key,
+    read_index,
+    with_gaps_filled,
+)
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -52,12 +60,17 @@ def open_video(path: Path, *, cache_bytes: int = CACHE_BYTES, timeout: float | N
         return VideoRecording(path, path, probe, reading.result(), cache_bytes, timeout)
     except UnstampedError:
         copy = _restamped(path, timeout)
-    try:
-        index = read_index(copy, shared_stamps=True, timeout=timeout)
-        return VideoRecording(path, copy, probe_video(copy, timeout=timeout), index, cache_bytes, timeout)
-    except RecordingError:
+    if copy is not None:
+        try:
+            index, stamped = read_index(copy, shared_stamps=True, timeout=timeout), probe_video(copy, timeout=timeout)
+            if index.damaged or stamps_hold(copy, index, stamped.picture, timeout=timeout):
+                return VideoRecording(path, copy, stamped, index, cache_bytes, timeout)
+        except RecordingError:
+            copy.unlink()
+            raise
         copy.unlink()
-        raise
+    index = counted_index(path, timeout=timeout)
+    return VideoRecording(path, path, replace(probe, seconds=None), index, cache_bytes, timeout)
 
 
 class VideoRecording(PlanesRecording):
@@ -76,6 +89,9 @@ class VideoRecording(PlanesRecording):
         missing = _missing_at_end(probe, index)
         if missing or index.damaged:
             index = with_gaps_filled(index)
+        palette = picture.source == "pal8"
+        if palette:
+            index = from_one_key(index)
         self._stream, self._index, self._picture = stream, index, picture
         self._timeout = timeout
         self._lock = threading.RLock()
@@ -97,10 +113,16 @@ class VideoRecording(PlanesRecording):
                 raise RecordingError(
                     f"{path} has a transparent alpha channel; save it as RGB on the background you want."
                 )
-            notes.append("The alpha channel is opaque where the video begins and is left out.")
+            if not palette:
+                notes.append("The alpha channel is opaque where the video begins and is left out.")
         varies = len(gaps) > 0 and np.ptp(gaps) > max(0.1 * np.median(gaps), 1.5 * float(index.time_base))
         if varies:
             notes.append("The frame rate varies: frames are counted as they are shown, none is repeated or dropped.")
+        if index.counted:
+            notes.append(
+                f"{path.name} has no time stamps of its own: its frames were counted, and jumping back in it takes as "
+                "long as decoding it from its beginning; convert it to an MP4 file to have it quicker."
+            )
         if stream != path:
             notes.append(f"{path.name} has no time stamps of its own: it was copied to a file that has, for this time.")
         super().__init__(
@@ -177,6 +199,9 @@ class VideoRecording(PlanesRecording):
                 self._stop()
                 return None, began and not code
             at, frame_yx, suspect = step
+            if not (began or suspect or self._index.small[decoder.first : at].all()) and decoder.first > 0:
+                # Nothing is lost: the seek landed late, or the picture is renewed bit by bit and not yet whole.
+                return None, False
             began = began or at <= number
             suspect = suspect or self._check_all or not self._index.small[expected:at].all()
             if began and (suspect or self._index.chunk_of(at) in self._whole):
@@ -271,18 +296,21 @@ def _opaque(path: Path, height: int, width: int, timeout: float | None) -> bool:
     return piece is not None and piece.size == height * width * 4 and bool((piece[3::4] == 255).all())
 
 
-def _restamped(path: Path, timeout: float | None) -> Path:
+def _restamped(path: Path, timeout: float | None) -> Path | None:
+    """Copy whose packets have time stamps, None where they cannot be made."""
     with tempfile.NamedTemporaryFile(prefix="napari-sam2-video-", suffix=".mkv", delete=False) as file:
         copy = Path(file.name)
     arguments = ["-v", "error", "-y", "-fflags", "+genpts", *input_of(path), "-map", "0:V:0", "-c", "copy", str(copy)]
     code, lines = run_ffmpeg(arguments, timeout=timeout)
-    if code != 0:
-        copy.unlink()
-        last = lines[-1] if lines else f"ffmpeg ended with {code}"
+    if code == 0:
+        return copy
+    copy.unlink()
+    if any("No space left" in line for line in lines):
         raise RecordingError(
-            f"{path} has frames without time stamps, and they could not be made ({last}); convert it to an MKV file."
+            f"{path} has frames without time stamps and there is no room for a copy that has; free some space in "
+            f"{copy.parent}."
         )
-    return copy
+    return None
 
 
 def _release(running: list[Decoder], copy: Path | None) -> None:

@@ -25,8 +25,8 @@ _AHEAD_BYTES = 64 << 20
 _AHEAD_FRAMES = 32
 _SUSPECT_FRAMES = 64
 _AFTER_ZERO = 1000
-_SHOWN = re.compile(r"n: *\d+ pts: *(-?\d+) .* fmt:(\S+) .* s:(\d+)x(\d+) ")
-_BASE = re.compile(r"config in time_base: (\d+)/(\d+)")
+SHOWN = re.compile(r"n: *\d+ pts: *(-?\d+) .* fmt:(\S+) .* s:(\d+)x(\d+) ")
+BASE = re.compile(r"config in time_base: (\d+)/(\d+)")
 _TROUBLE = re.compile(r"\[(?:error|fatal|panic)\]|corrupt decoded frame|concealing")
 _HARMLESS = re.compile(
     r"^\[(?:vost#|out#|rawvideo @)|mmco: unref short failure|number of reference frames .* exceeds max"
@@ -189,13 +189,13 @@ class Decoder:
         return None if rest else self._index.frame_at(stamp - self._shift, self.at)
 
     def _said(self, line: str) -> None:
-        shown = _SHOWN.search(line)
+        shown = SHOWN.search(line)
         if shown is not None:
             stamp = (int(shown[1]), int(shown[4]), int(shown[3]), self._count <= self._suspect_until)
             self._stamps.put(stamp)
             self._count += 1
             return
-        base = _BASE.search(line)
+        base = BASE.search(line)
         if base is not None:
             self._per_unit = Fraction(int(base[1]), int(base[2])) / self._index.time_base
         elif _TROUBLE.search(line) and not _HARMLESS.search(line):
@@ -254,7 +254,7 @@ def probe_video(path: Path, *, timeout: float | None = None) -> Probe:
         running.finish()
     finally:
         running.kill()
-    shown = next((found for found in map(_SHOWN.search, said) if found), None)
+    shown = next((found for found in map(SHOWN.search, said) if found), None)
     text = "\n".join(said)
     if shown is None:
         raise RecordingError(_why_not(path, text))

@@ -60,6 +60,8 @@ class VideoIndex:
         True where any packet is not whole, or ffmpeg complained.
     lost : frozenset of int
         Frames of which the file holds nothing.
+    counted : bool
+        True where the frames were counted by decoding the file.
     """
 
     pts: npt.NDArray[np.int64]
@@ -74,6 +76,7 @@ class VideoIndex:
     damaged_end: bool
     damaged: bool = False
     lost: frozenset[int] = frozenset()
+    counted: bool = False
 
     def chunk_of(self, frame: int) -> int:
         """Number of the key from which `frame` is decoded."""
@@ -195,6 +198,11 @@ def _index_of(
         damaged_end=damaged_end,
         damaged=bool((bits & _CORRUPT).any()) or bool(complaints),
     )
+
+
+def from_one_key(index: VideoIndex) -> VideoIndex:
+    """Index of a video whose palette comes with its first packet: decoding begins there, or shows black."""
+    return replace(index, keys=index.keys[:1], packets=np.array([index.packets.sum()], np.int64))
 
 
 def with_gaps_filled(index: VideoIndex) -> VideoIndex:
