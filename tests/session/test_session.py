@@ -477,6 +477,30 @@ def test_clearing_paint_leaves_a_locked_object_as_it_is(prompted):
     assert not prompted.clear_paint(2)
 
 
+def test_there_is_an_id_left_behind_the_highest(session):
+    """Some label images mark what is to be left out by the highest number that there is."""
+    labels = np.zeros(session.shape_yx, np.uint32)
+    labels[:4, :4], labels[8:12, :4] = 0xFFFFFFFF, 2
+    assert session.add_seeds(labels, 0) == [2, 0xFFFFFFFF]
+    assert session.add_object() == 1
+    assert session.add_seeds(labels, 1) == [3, 4]
+
+
+def test_clearing_the_paint_of_one_object_frees_those_it_lay_over(prompted):
+    list(prompted.track())
+    mask = prompted.masks.object_levels(7, 1)
+    half = mask.levels[: mask.levels.shape[0] // 2]
+    prompted.paint(7, mask.origin_yx, np.full(half.shape, 2), where=half > 0)
+    prompted.paint(7, (40, 50), np.full((2, 2), 2))
+    assert set(prompted.masks.touched(7)) == {1, 2}
+    list(prompted.track())
+    assert prompted.dirty() == ()
+    prompted.clear_paint(7, 2)
+    assert prompted.masks.touched(7) == {}
+    assert prompted.dirty() == (1, 2)
+    assert 7 not in prompted.state(1).fences
+
+
 def test_a_removed_object_is_gone_from_the_label_file(prompted, tmp_path):
     import zarr
 

@@ -218,6 +218,8 @@ class MaskEditor(MaskReader):
         if protected:
             kept = np.isin(layer.values, list(protected)) | self._computed(frame, protected)[layer.region]
             back = back & ~kept
+        if object_id is not None:
+            dropped += self._freed(frame, layer, back, self.touched(frame).keys() - {object_id} - protected)
         stroke = cut(Stroke(layer.origin_yx, np.where(back, CLEARED, UNTOUCHED).astype(np.uint8), layer.values))
         if stroke is None:
             return False
@@ -328,6 +330,18 @@ class MaskEditor(MaskReader):
             if mask.object_id in object_ids:
                 inside[region_of(mask.origin_yx, mask.levels.shape)] |= mask.levels > 0
         return inside
+
+    def _freed(
+        self, frame: int, layer: PaintLayer, back: npt.NDArray[np.bool_], object_ids: Collection[int]
+    ) -> list[int]:
+        """Those of some objects that get pixels back, and have no paint left on or over them."""
+        rest, freed = layer.painted & ~back, []
+        for mask in self.object_masks(frame):
+            if mask.object_id in object_ids:
+                own = self._computed(frame, {mask.object_id})[layer.region]
+                if (back & own).any() and not (rest & (own | (layer.values == mask.object_id))).any():
+                    freed.append(mask.object_id)
+        return freed
 
     def _layer_on(self, frame: int, top: int) -> tuple[Any, PaintLayer] | None:
         """The cached layer of a frame, if it ends with the stroke `top`."""

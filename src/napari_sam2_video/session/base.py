@@ -12,6 +12,7 @@ from napari_sam2_video.masks.checks import FILE as CHECKS
 from napari_sam2_video.masks.checks import Checks
 from napari_sam2_video.masks.journal import Journal
 from napari_sam2_video.masks.ledger import Ledger
+from napari_sam2_video.masks.records import MAX_ID
 from napari_sam2_video.masks.store import MaskStore
 from napari_sam2_video.masks.store import decoders as mask_decoders
 from napari_sam2_video.session.inputs import Inputs, mark_from_json, model_tag
@@ -212,10 +213,13 @@ class SessionReader:
             raise StoreError("It is gone from the journal.")
         return self.masks.blobs.get(ref)
 
-    def _next_id(self) -> int:
+    def _next_id(self, taken: Iterable[int] = ()) -> int:
+        """The id behind all that were ever used or are `taken`; where there is none, the lowest that is free."""
         with self._ledger.lock:
-            used: Iterable[Any] = [*self._ledger.table("objects"), *self._ledger.table("removed")]
-            return max((int(i) for i in used), default=0) + 1
+            used = {int(i) for name in ("objects", "removed") for i in self._ledger.table(name)}
+        used.update(taken)
+        following = max(used, default=0) + 1
+        return following if following <= MAX_ID else next(i for i in range(1, MAX_ID + 1) if i not in used)
 
     def _check_idle(self, object_id: int) -> None:
         if self._running is not None and (object_id in self._running or not self._running):

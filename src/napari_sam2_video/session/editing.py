@@ -234,12 +234,11 @@ class SessionEditor(SessionReader):
             number = self._ledger.next_number
             changes: list[Change] = []
             ids: list[int] = []
-            following = self._next_id()
             for label in found:
                 free = self._ledger.get("objects", label) is None and self._ledger.get("removed", label) is None
                 object_id = label
                 if not free or label in ids or label > MAX_ID:
-                    object_id = max([following, *ids, *(n for n in found if n <= MAX_ID)]) + 1
+                    object_id = self._next_id([*ids, *(n for n in found if n <= MAX_ID)])
                 ids.append(object_id)
                 changes.append(("objects", object_id, self._new_object(object_id, None, None).to_json()))
                 key = key_of(object_id, frame)
