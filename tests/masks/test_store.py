@@ -382,6 +382,45 @@ def test_label_images_that_could_not_be_widened_are_written_again(tmp_path, monk
     assert np.array_equal(zarr.open_array(tmp_path / "masks" / "labels.zarr", mode="r")[:], expected)
 
 
+def test_no_lock_is_held_while_what_goes_to_the_label_file_is_read(store, monkeypatch):
+    """A damaged record is struck out of the journal while it is read; whoever paints holds the journal meanwhile."""
+    free = []
+    plain = store.read_labels
+
+    def read(frame):
+        def ask():
+            free.append(store._file_lock.acquire(blocking=False))
+            if free[-1]:
+                store._file_lock.release()
+
+        other = threading.Thread(target=ask)
+        other.start()
+        other.join()
+        return plain(frame)
+
+    monkeypatch.setattr(store, "read_labels", read)
+    store.write(FrameMasks(0, SHAPE, (patch(1, 0, 0, 9),)))
+    assert free == [True]
+
+
+def test_a_label_image_that_changed_while_it_was_written_is_written_again(store, monkeypatch):
+    import zarr
+
+    plain = store.read_labels
+
+    def read(frame):
+        image = plain(frame).copy()
+        monkeypatch.setattr(store, "read_labels", plain)
+        store.paint(0, (0, 0), np.full((2, 2), 3))
+        return image
+
+    monkeypatch.setattr(store, "read_labels", read)
+    store.write(FrameMasks(0, SHAPE, (patch(1, 0, 0, 9),)))
+    store.flush()
+    written = zarr.open_array(store.folder / "labels.zarr", mode="r")[0]
+    assert np.array_equal(written, store.read_labels(0))
+
+
 def test_a_damaged_stroke_is_noted_once(store, monkeypatch):
     store.paint(1, (0, 0), np.full((3, 3), 2))
     (info,) = store.ledger.table("strokes").values()

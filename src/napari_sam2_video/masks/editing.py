@@ -368,11 +368,17 @@ class MaskEditor(MaskReader):
         return int.from_bytes(hashlib.blake2b(text, digest_size=8).digest(), "little") | 1
 
     def _refresh_file(self, frame: int) -> None:
+        if self._file is None:
+            return
+        # Reading comes before the lock, for a damaged record is struck out of the journal while it is read.
+        version, labels_yx = self._version(frame), self.read_labels(frame)
         with self._file_lock:
-            if self._file is not None:
-                self._stale.discard(frame)
-                version = self._version(frame)
-                self._file.write(frame, self.read_labels(frame), version)
+            if self._file is None:
+                return
+            self._stale.discard(frame)
+            self._file.write(frame, labels_yx, version)
+            if version != self._version(frame):
+                self._stale.add(frame)
 
     def _check_region(self, origin_yx: tuple[int, int], shape: tuple[int, ...]) -> None:
         if (
