@@ -110,3 +110,24 @@ def test_a_session_that_walks_another_axis_says_why_it_has_no_tracks_layer(bench
     here.press(panel.tracks_button)
     assert "runs along the first axis" in panel.errand.outcome.text()
     assert TRACKS_NAME not in here.viewer.layers
+
+
+def test_a_plot_of_masks_that_changed_since_says_so(measured):
+    panel = measured.widget.measurements
+    measured.press(measured.widget.objects.tools["paint"])
+    measured.click(50, 50)
+    assert "measure again" in panel.errand.outcome.text()
+    measured.press(panel.measure_button)
+    measured.idle()
+    assert "1 object, 8 measurements" in panel.errand.outcome.text()
+
+
+def test_what_was_measured_of_a_session_that_is_closed_is_not_shown(measured):
+    panel = measured.widget.measurements
+    measured.press(panel.measure_button)
+    found, session = panel._measured, measured.session
+    measured.controller.close_session()
+    panel._done(session, found)
+    measured.idle()
+    assert not panel.tracks_button.isEnabled()
+    assert not panel.picture.isVisible()

@@ -47,6 +47,8 @@ def test_settings_of_the_run(at_work):
     chosen = panel.settings()
     assert (chosen.direction, chosen.start, chosen.stop, chosen.objects) == ("both", None, None, None)
     panel.range_box.setCurrentIndex(panel.range_box.findData("count"))
+    panel.count_spin.setValue(0)
+    assert panel.settings().stop - panel.settings().start == 1
     panel.count_spin.setValue(2)
     panel.direction_box.setCurrentIndex(panel.direction_box.findData("forward"))
     assert (panel.settings().start, panel.settings().stop) == (3, 5)
@@ -142,3 +144,17 @@ def test_what_is_said_of_a_run_holds_until_something_changes(at_work):
     at_work.controller.undo()
     at_work.idle()
     assert status.text() == ""
+
+
+def test_a_folder_for_new_sessions_that_cannot_be_made_is_told(bench, settings, tmp_path, monkeypatch):
+    from dataclasses import replace
+
+    (tmp_path / "file").write_text("")
+    chosen = replace(settings, folder=str(tmp_path / "file" / "sessions"))
+    monkeypatch.setattr("napari_sam2_video.plugin.controller.read_settings", lambda: chosen)
+    here = bench(make_frames())
+    here.press(here.widget.objects.new_button)
+    here.idle()
+    (sentence,) = here.errors()
+    assert sentence.startswith("The folder for new sessions, ")
+    assert "preferences" in sentence

@@ -70,6 +70,25 @@ def test_transposed_dims_walk_another_axis(bench):
     check_masks(here, 5, *spots(5)[0])
 
 
+def test_the_plane_of_the_session_is_shown(bench):
+    here = bench(np.moveaxis(make_frames(), 0, 1).copy())
+    panel = here.widget.recording
+    choose(panel.axis_box, ("Y", "TYX"))
+    here.start()
+    assert tuple(here.viewer.dims.displayed) == (0, 2)
+    here.controller.go_to(2)
+    here.spin()
+    here.click(*spots(2)[0])
+    check_point(here, 2, *spots(2)[0])
+    folder, image = here.session.folder, here.controller.image
+    here.controller.close_session()
+    here.viewer.dims.order = (0, 1, 2)
+    here.controller.open_session(folder, image)
+    here.idle()
+    assert tuple(here.viewer.dims.displayed) == (0, 2)
+    assert here.errors() == []
+
+
 def test_swapped_axes_of_the_plane(bench):
     here = bench(make_frames())
     here.viewer.dims.order = (0, 2, 1)
@@ -108,6 +127,30 @@ def test_time_and_depth_and_channels(bench):
     here.drag(world)
     assert len(here.session.prompts()) == 1
     assert any("Z = 2" in sentence for sentence in here.errors())
+
+
+def test_prompts_are_seen_on_every_channel(bench):
+    frames = make_frames()
+    here = bench(np.stack([255 - frames, frames], axis=1), image={"axis_labels": ("t", "c", "y", "x")})
+    here.viewer.dims.set_point((0, 1), (0, 1))
+    here.spin()
+    here.start()
+    here.click(*spots(0)[0])
+    here.press(here.widget.objects.tools["box"])
+    here.drag(*(here.world(0, *corner) for corner in ((12, 12), (20, 20), (28, 28))))
+    assert len(here.session.prompts()) == 2
+    for channel in (1, 0):
+        here.viewer.dims.set_point(1, channel)
+        here.spin()
+        assert [point[1] for point in here.controller.prompts.points.data] == [channel]
+        assert {corner[1] for corner in here.controller.prompts.shapes.data[0]} == {channel}
+    assert here.session.view.settings.channel == 1
+    here.track()
+    here.press(here.widget.measurements.measure_button)
+    here.idle()
+    here.press(here.widget.measurements.tracks_button)
+    assert set(here.viewer.layers["SAM 2 tracks"].data[:, 2]) == {1}
+    assert here.errors() == []
 
 
 def test_colour_and_multiscale(bench):
@@ -156,6 +199,13 @@ def test_the_window_shown_is_frozen(bench):
     window = here.session.view.settings.window
     assert (window.low, window.high, window.source) == (50, 1500, "layer")
     assert "50 to 1500" in here.widget.recording.about.text()
+    panel = here.widget.recording
+    assert panel.window_box.currentText() == "Frozen (50 to 1500)"
+    here.viewer.dims.roll()
+    here.spin()
+    assert panel.axis_box.currentText() == "T · time (8)"
+    here.controller.close_session()
+    assert panel.window_box.currentText() == "As shown (0 to 100)"
 
 
 def test_frames_of_unnamed_axes_are_time_or_depth_as_the_person_says(bench):

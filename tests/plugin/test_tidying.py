@@ -69,3 +69,13 @@ def test_choices_are_the_settings_that_are_recorded(speckled):
         7,
         True,
     )
+
+
+def test_what_is_said_of_it_holds_until_something_changes(speckled):
+    panel = speckled.widget.tidy
+    panel.part_box.setValue(4)
+    speckled.press(panel.tidy_button)
+    speckled.idle()
+    assert panel.errand.outcome.text() == "1 mask changed. Undo takes it back."
+    speckled.press(speckled.widget.session.undo_button)
+    assert panel.errand.outcome.text() == ""

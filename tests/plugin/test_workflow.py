@@ -184,6 +184,10 @@ def test_reopening_a_session_goes_on(bench, tmp_path):
     first.idle()
     assert first.session is not None, first.told
     assert np.array_equal(first.session.labels[3], masks)
+    first.controller.close_session()
+    first.viewer.open(folder, plugin="napari-sam2-video")
+    first.idle()
+    assert [layer.name for layer in first.viewer.layers][:2] == ["spots", "SAM 2 masks"]
     assert len(first.controller.prompts.points.data) == 1
     first.controller.go_to(5)
     first.spin()

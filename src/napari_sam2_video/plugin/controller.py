@@ -9,8 +9,8 @@ from qtpy.QtCore import QObject, QTimer
 from napari_sam2_video.plugin.arrivals import Arrivals
 from napari_sam2_video.plugin.figures import Figures
 from napari_sam2_video.plugin.history import travel
-from napari_sam2_video.plugin.layers import axes_of, show_frame, shown_frame, unwrap
-from napari_sam2_video.plugin.opening import Opener, add_recording
+from napari_sam2_video.plugin.layers import axes_of, show_frame, show_plane, shown_frame, shown_point, unwrap
+from napari_sam2_video.plugin.opening import Opener, add_recording, layer_of
 from napari_sam2_video.plugin.settings import read_settings
 from napari_sam2_video.plugin.signals import Signals
 from napari_sam2_video.plugin.source import Choices, LayerSource
@@ -87,7 +87,12 @@ class Controller(Signals):
         shown: list[Recording] = []
 
         def image_of(session: Session) -> Image:
-            return image if image is not None else add_recording(self.viewer, shown[0], session)
+            there = image if image is not None else layer_of(self.viewer, shown[0])
+            if there is None:
+                return add_recording(self.viewer, shown[0], session)
+            for recording in shown:
+                recording.close()
+            return there
 
         work = self._opener.opening(folder, source, self.session_options, shown)
         self._open("opening the session", work, image_of, then)
@@ -137,8 +142,10 @@ class Controller(Signals):
         self._connect(shown)
         self.model_settings = shown.session.model_settings
         shown.session.on_change.append(self._topics.add)
+        show_plane(self.viewer, shown.image, shown.geometry)
         self.frame = shown_frame(self.viewer, shown.image, shown.geometry)
         shown.keeper.gather()
+        self._on_dims()
         self.session_changed.emit()
         self.set_active(next((entry.id for entry in shown.session.objects), 0))
 
@@ -154,6 +161,9 @@ class Controller(Signals):
         self.keeper: FigureKeeper | None = None if shown is None else shown.keeper
 
     def _connect(self, shown: Shown) -> None:
+        shown.moved = self._on_dims
+        # napari is still in the middle of taking the new data then.
+        shown.replaced = lambda: QTimer.singleShot(0, lambda: self._on_replaced(shown))
         shown.keeper.changed.connect(self.figures_changed)
         shown.keeper.failed.connect(self.error)
         shown.masks.painted.connect(self._on_painted)
@@ -222,6 +232,8 @@ class Controller(Signals):
     def _on_dims(self) -> None:
         if self.image is None or self.geometry is None:
             return
+        if self.prompts is not None:
+            self.prompts.look_at(shown_point(self.viewer, self.image))
         frame = shown_frame(self.viewer, self.image, self.geometry)
         if frame != self.frame:
             self.frame = frame
@@ -280,6 +292,14 @@ class Controller(Signals):
         else:
             return
         QTimer.singleShot(0, self._tell_image_gone)
+
+    def _on_replaced(self, shown: Shown) -> None:
+        if self._shown is shown:
+            self.close_session()
+            self.told.emit(
+                "info",
+                "The image layer was given other data, so its session was closed; everything is safe in its folder.",
+            )
 
     def _tell_image_gone(self) -> None:
         if not self._closed:

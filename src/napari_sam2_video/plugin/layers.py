@@ -7,7 +7,7 @@ layer, so that one `Geometry` serves all of them.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -62,6 +62,21 @@ def _told(layer: Image) -> list[str]:
     return [AXIS_NAMES.get(str(label).strip().lower(), "") for label in layer.axis_labels]
 
 
+def take_off(viewer: Viewer, *layers: Layer | None) -> None:
+    """Remove those of these layers that are in the viewer.
+
+    napari frees at once what a layer was drawn with. Unless the canvas is current, that frees what lies elsewhere under
+    the same numbers, and the next drawing may crash.
+    """
+    from qtpy.QtOpenGLWidgets import QOpenGLWidget
+
+    for layer in layers:
+        if layer is not None and layer in viewer.layers:
+            for canvas in viewer.window._qt_window.findChildren(QOpenGLWidget):
+                canvas.makeCurrent()
+            viewer.layers.remove(layer)
+
+
 def level_zero(layer: Image | Labels) -> Any:
     """The layer's array in full resolution."""
     return layer.data[0] if layer.multiscale else layer.data
@@ -96,6 +111,8 @@ class Geometry:
         Data axes of the plane, ``(y, x)``.
     fixed : mapping of int to int
         Data axes that stand still, and where.
+    spread : mapping of int to int
+        Data axes along which everything is the same, as channels, and where prompts are put.
     """
 
     axes: str
@@ -103,17 +120,20 @@ class Geometry:
     walk: int
     plane: tuple[int, int]
     fixed: Mapping[int, int]
+    spread: Mapping[int, int] = field(default_factory=dict)
 
     @classmethod
     def of_view(cls, axes: str, shape: Sequence[int], plane_axes: tuple[str, str], settings: ViewSettings) -> Geometry:
         """Build from what a session's frame view says of itself; `axes` and `shape` may include the RGB samples."""
         letters = axes[:-1] if axes.endswith("S") else axes
+        channel = letters.find("C") if settings.channel is not None else -1
         return cls(
             axes=letters,
             shape=tuple(int(n) for n in shape[: len(letters)]),
             walk=letters.index(settings.axis),
             plane=(letters.index(plane_axes[0]), letters.index(plane_axes[1])),
             fixed={letters.index(name): int(at) for name, at in settings.fixed.items() if name in letters},
+            spread={} if channel < 0 else {channel: int(settings.channel or 0)},
         )
 
     @property
@@ -139,12 +159,17 @@ class Geometry:
     def to_data(self, frame: int, y: float, x: float) -> npt.NDArray[np.float64]:
         """Data coordinates of a pixel of a frame."""
         point = np.zeros(self.ndim)
-        for axis, at in self.fixed.items():
+        for axis, at in (*self.fixed.items(), *self.spread.items()):
             point[axis] = at
         point[self.walk] = frame
         point[self.plane[0]] = y
         point[self.plane[1]] = x
         return point
+
+    def spread_at(self, data: npt.ArrayLike) -> Geometry:
+        """The same geometry with prompts put where data coordinates lie along the axes of `spread`."""
+        point = np.round(np.asarray(data, float)).astype(int)
+        return replace(self, spread={axis: int(np.clip(point[axis], 0, self.shape[axis] - 1)) for axis in self.spread})
 
     def elsewhere(self, data: npt.ArrayLike) -> str | None:
         """What is wrong with data coordinates that do not lie on the tracked plane, None where they do."""
@@ -176,6 +201,15 @@ def show_frame(viewer: Viewer, layer: Layer, geometry: Geometry, frame: int) -> 
     first = viewer.dims.ndim - layer.ndim
     axes = [axis for axis in range(layer.ndim) if axis not in geometry.plane]
     viewer.dims.set_point([first + axis for axis in axes], [float(world[axis]) for axis in axes])
+
+
+def show_plane(viewer: Viewer, layer: Layer, geometry: Geometry) -> None:
+    """Show the session's plane where the viewer shows another one, so that a slider walks the frames."""
+    first = viewer.dims.ndim - layer.ndim
+    if first + geometry.walk in viewer.dims.displayed[-2:]:
+        plane = [first + axis for axis in geometry.plane]
+        viewer.dims.order = (*(axis for axis in range(viewer.dims.ndim) if axis not in plane), *plane)
+        viewer.reset_view()
 
 
 def show_position(viewer: Viewer, layer: Layer, axis: int, position: int) -> None:

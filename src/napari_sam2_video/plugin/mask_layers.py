@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
-from qtpy.QtCore import QObject, Signal  # type: ignore[attr-defined]
+from qtpy.QtCore import QObject, QTimer, Signal  # type: ignore[attr-defined]
 
-from napari_sam2_video.plugin.layers import Geometry, transform_of
+from napari_sam2_video.plugin.layers import Geometry, take_off, transform_of
 from napari_sam2_video.plugin.plane_stack import PlaneStack
 
 if TYPE_CHECKING:
@@ -62,6 +62,9 @@ class MaskLayers(QObject):
         self._preview_color: Color | None = None
         self.masks: Labels | None = None
         self.preview: Labels | None = None
+        self._later = QTimer(self)
+        self._later.setSingleShot(True)
+        self._later.timeout.connect(self._end_stroke)
         viewer.layers.events.removed.connect(self._on_removed)
 
     def restoring(self) -> Iterator[None]:
@@ -88,10 +91,10 @@ class MaskLayers(QObject):
 
     def close(self, *, keep_layers: bool = False) -> None:
         """Stop listening and, unless they shall stay, take the layers off the viewer."""
+        self._later.stop()
         self._viewer.layers.events.removed.disconnect(self._on_removed)
-        for layer in (self.masks, self.preview):
-            if layer is not None and not keep_layers and layer in self._viewer.layers:
-                self._viewer.layers.remove(layer)
+        if not keep_layers:
+            take_off(self._viewer, self.masks, self.preview)
         self._let_go()
         self.preview = None
 
@@ -129,6 +132,10 @@ class MaskLayers(QObject):
         layer.editable = False
         layer.editable = True
         layer.mode = mode
+        # napari tells of a polygon before it writes it.
+        self._later.start(0)
+
+    def _end_stroke(self) -> None:
         self._session.end_stroke()
         self.painted.emit()
 

@@ -11,7 +11,7 @@ from qtpy.QtWidgets import QComboBox, QSizePolicy, QWidget
 
 from napari_sam2_video.errors import SessionError
 from napari_sam2_video.plugin.errand import Errand
-from napari_sam2_video.plugin.layers import transform_of
+from napari_sam2_video.plugin.layers import take_off, transform_of
 from napari_sam2_video.plugin.ui import NO_SESSION, allow, button, fill, narrow, row, set_note, stack
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 TRACKS_NAME = "SAM 2 tracks"
 UNDER_WAY = "Measuring is under way."
+CHANGED = "The masks changed since they were measured: measure again."
 DOCK_NAME = "SAM 2 measurements"
 KINDS = [("Area", "plot-areas"), ("Trajectories", "plot-trajectories"), ("Mean squared displacement", "plot-msd")]
 FILLING = QSize(340, 230)
@@ -112,6 +113,7 @@ class MeasurePanel(QWidget):
         found = row(self.tracks_button, self.larger_button)
         stack(self, work, self.errand.bar, self.picture, found, self.errand.outcome)
         controller.session_changed.connect(self._on_session)
+        controller.changed.connect(self._on_changed)
         controller.run_changed.connect(self.update_state)
         self.errand.changed.connect(self.update_state)
         controller.at_close(self._close_dock)
@@ -125,7 +127,7 @@ class MeasurePanel(QWidget):
         self.errand.begin(
             "measuring",
             lambda told: measured(session, kind, told),
-            done=self._done,
+            done=lambda found: self._done(session, found),
             stopped="The measurement was cancelled.",
         )
 
@@ -142,7 +144,7 @@ class MeasurePanel(QWidget):
         from napari.layers import Tracks as TracksLayer
 
         if TRACKS_NAME in controller.viewer.layers:
-            controller.viewer.layers.remove(TRACKS_NAME)
+            take_off(controller.viewer, controller.viewer.layers[TRACKS_NAME])
         data = in_layer(found.tracks, geometry)
         if not len(data):
             set_note(self.errand.outcome, "No object has a pixel, so there is no track to show.")
@@ -170,13 +172,20 @@ class MeasurePanel(QWidget):
             except (LookupError, RuntimeError):
                 return
 
-    def _done(self, found: Measured) -> None:
+    def _done(self, session: Session, found: Measured) -> None:
+        if self._controller.session is not session:
+            return
+        self._controller.tell_changes()
         self._measured = found
         self.picture.show_pixels(found.small)
         count, unit = len(found.table.object_ids()), found.table.calibration.length_unit
         objects = "1 object" if count == 1 else f"{count} objects"
         told = f"{objects}, {len(found.table)} measurements, lengths in {unit}."
         set_note(self.errand.outcome, f"{told} Export them as Measurements. {found.problem}".strip())
+
+    def _on_changed(self, topic: str) -> None:
+        if self._measured is not None and topic == "masks":
+            set_note(self.errand.outcome, CHANGED)
 
     def _on_session(self) -> None:
         self._measured = None

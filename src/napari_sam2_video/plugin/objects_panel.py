@@ -62,6 +62,8 @@ class ObjectsPanel(QWidget):
         self.restore_button.hide()
         controller.listen(controller.viewer.layers.events.inserted, self.update_seeds)
         controller.listen(controller.viewer.layers.events.removed, self.update_seeds)
+        controller.listen(controller.viewer.layers.events.renamed, self.update_seeds)
+        controller.listen(controller.viewer.layers.selection.events.active, self._on_selected)
         controller.session_changed.connect(self._on_session)
         controller.changed.connect(self._on_changed)
         controller.figures_changed.connect(self.table.objects.update_figures)
@@ -130,7 +132,9 @@ class ObjectsPanel(QWidget):
             self._start(lambda: self.choose_tool(name))
             self._check_tools(None)
             return
-        if prompts.points not in controller.viewer.layers or prompts.shapes not in controller.viewer.layers:
+        painting = name in ("paint", "erase")
+        needed = [prompts.points, prompts.shapes, masks.preview, *([masks.masks] if painting else [])]
+        if any(layer is None or layer not in controller.viewer.layers for layer in needed):
             controller.restore_layers()
         if not controller.active:
             controller.new_object()
@@ -145,6 +149,9 @@ class ObjectsPanel(QWidget):
         if layer is not None:
             controller.viewer.layers.selection.active = layer
             layer.mode = mode
+            if layer.mode != mode:
+                controller.told.emit("info", "The viewer shows three dimensions; boxes and outlines are drawn in two.")
+                name = ""
         self._check_tools(name)
 
     def switch_sign(self) -> None:
@@ -152,6 +159,13 @@ class ObjectsPanel(QWidget):
         prompts = self._controller.prompts
         if prompts is not None:
             self.choose_tool("not" if prompts.positive else "point")
+
+    def _on_selected(self, event: Any) -> None:
+        """No tool is armed any more where another layer is selected."""
+        prompts, masks = self._controller.prompts, self._controller.masks
+        own = () if prompts is None or masks is None else (prompts.points, prompts.shapes, masks.masks)
+        if not any(event.value is layer for layer in own):
+            self._check_tools(None)
 
     def _check_tools(self, chosen: str | None) -> None:
         for name, tool in self.tools.items():

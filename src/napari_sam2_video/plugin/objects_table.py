@@ -93,7 +93,7 @@ class ObjectsModel(QAbstractTableModel):
         if role == Roles.CheckStateRole and column == LOCK:
             return Qt.CheckState.Checked if entry.locked else Qt.CheckState.Unchecked
         if role == Roles.ToolTipRole:
-            return TIPS[column]
+            return f"{entry.name}\n{TIPS[column]}" if column == NAME else TIPS[column]
         if role == Roles.TextAlignmentRole and column in (ID, PROMPTS, FRAMES, LOWEST):
             return Qt.AlignmentFlag.AlignCenter
         return None

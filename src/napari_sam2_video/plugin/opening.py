@@ -6,7 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from napari_sam2_video.plugin.settings import new_session_folder
-from napari_sam2_video.plugin.source import view_of
+from napari_sam2_video.plugin.source import known_recording, view_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -47,7 +47,7 @@ class Opener:
             recording = source.open()
             try:
                 folder = new_session_folder(recording, settings)
-                folder.parent.mkdir(parents=True, exist_ok=True)
+                _make(folder.parent)
                 session = Session.create(folder, recording, view_of(recording, choices), model, **options)
             except BaseException:
                 source.release(recording)
@@ -97,6 +97,33 @@ class Opener:
         """Close what is still open."""
         for session in tuple(self._alive):
             self.end(session)
+
+
+def _make(folder: Path) -> None:
+    from napari_sam2_video.errors import SessionError
+
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SessionError(
+            f"The folder for new sessions, {folder}, cannot be made ({error.strerror}); choose another one in the "
+            "preferences of SAM 2 video tracking."
+        ) from error
+
+
+def layer_of(viewer: Any, recording: Recording) -> Image | None:
+    """The layer in which one of the plugin's readers shows the same recording already, if there is one."""
+    from napari.layers import Image
+
+    for layer in viewer.layers:
+        known = known_recording(layer) if isinstance(layer, Image) else None
+        if known is not None and (known.path, known.axes, known.shape) == (
+            recording.path,
+            recording.axes,
+            recording.shape,
+        ):
+            return layer
+    return None
 
 
 def add_recording(viewer: Any, recording: Recording, session: Session, *, again: bool = False) -> Image:

@@ -8,13 +8,14 @@ import numpy as np
 from qtpy.QtCore import QObject, QTimer, Signal  # type: ignore[attr-defined]
 
 from napari_sam2_video.errors import PromptError, Sam2VideoError
-from napari_sam2_video.plugin.layers import Geometry, transform_of
+from napari_sam2_video.plugin.layers import Geometry, take_off, transform_of
 from napari_sam2_video.regions import ellipse_outline, polygon_mask, upright_box
 from napari_sam2_video.types import BoxPrompt, MaskPrompt, PointPrompt
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    import numpy.typing as npt
     from napari.layers import Image, Points, Shapes
     from napari.viewer import Viewer
 
@@ -82,8 +83,8 @@ class PromptLayers(QObject):
         self._later.stop()
         for layer in (self.points, self.shapes):
             layer.events.data.disconnect(self._on_data)
-            if not keep_layers and layer in self._viewer.layers:
-                self._viewer.layers.remove(layer)
+        if not keep_layers:
+            take_off(self._viewer, self.points, self.shapes)
 
     @property
     def positive(self) -> bool:
@@ -104,6 +105,16 @@ class PromptLayers(QObject):
         """New prompts belong to this object."""
         self._active = object_id
         self._set_defaults()
+
+    def look_at(self, data: npt.ArrayLike) -> None:
+        """Show the prompts on the channel at which the viewer's sliders stand, in data coordinates of the image."""
+        geometry = self._geometry.spread_at(data)
+        if geometry != self._geometry:
+            if self._later.isActive():
+                self._later.stop()
+                self.take_edits()
+            self._geometry = geometry
+            self.show()
 
     def _set_defaults(self) -> None:
         self.points.feature_defaults = {"object": self._active, "positive": self._positive}

@@ -34,11 +34,12 @@ def recording_layer(recording: Recording, *, window: ContrastWindow | None = Non
     window : ContrastWindow, optional
         Contrast limits of the layer; those of the recording's default view if not given.
     close : bool
-        Close the recording when the layer is gone.
+        Close the recording when nothing reads it any more.
     """
     data = recording.to_dask()
     if close:
-        weakref.finalize(data, recording.close)
+        # Not with `data` itself: an array cut or copied from it reads through the same source.
+        weakref.finalize(data.dask[f"original-{data.name}"], recording.close)
     axes = recording.axes.removesuffix("S")
     rgb = recording.axes.endswith("S")
     arguments: dict[str, Any] = {
@@ -47,7 +48,7 @@ def recording_layer(recording: Recording, *, window: ContrastWindow | None = Non
         "multiscale": False,
         "scale": [recording.scale[axis] if axis in "ZYX" else 1.0 for axis in axes],
         "axis_labels": [axis.lower() for axis in axes],
-        "metadata": {PLUGIN: {"recording": recording}},
+        "metadata": {PLUGIN: {"recording": recording, "array": data.name}},
     }
     if not rgb:
         if window is None:

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtWidgets import QComboBox, QWidget
 
 from napari_sam2_video.plugin.layers import axes_are_told, level_zero, show_position
-from napari_sam2_video.plugin.source import PERCENTILE, Choices, default_choices, shown_window
+from napari_sam2_video.plugin.source import AS_SHOWN, PERCENTILE, Choices, default_choices, shown_window
 from napari_sam2_video.plugin.ui import choose, fill, form, narrow, note, set_note, stack
 
 if TYPE_CHECKING:
     from napari.layers import Image
 
     from napari_sam2_video.plugin.controller import Controller
+    from napari_sam2_video.session import Session
 
 AS_SHOWN_TEXT = "As shown"
 AXIS_WORDS = {"T": "time", "Z": "depth", "C": "channel", "Y": "rows", "X": "columns"}
@@ -49,6 +50,7 @@ class RecordingPanel(QWidget):
         events, dims = controller.viewer.layers.events, controller.viewer.dims.events
         controller.listen(events.inserted, self.update_layers)
         controller.listen(events.removed, self.update_layers)
+        controller.listen(events.renamed, self.update_layers)
         controller.listen(dims.order, self._on_layer)
         controller.listen(dims.point, self._on_moved)
         controller.at_close(lambda: self._watch(None))
@@ -84,13 +86,16 @@ class RecordingPanel(QWidget):
             layer.events.contrast_limits.connect(self._on_contrast)
 
     def _on_contrast(self) -> None:
-        if self.window_box.count() and self._watched is not None:
+        if self.window_box.count() and self._watched is not None and self._controller.session is None:
             self.window_box.setItemText(0, _window_text(AS_SHOWN_TEXT, shown_window(self._watched)))
             self._describe()
 
     def _on_layer(self, *_: Any) -> None:
         layer = self.layer
         self._watch(layer)
+        if self._controller.session is not None:
+            self._show_frozen(self._controller.session)
+            return
         if layer is None:
             for box in (self.axis_box, self.channel_box, self.window_box):
                 fill(box, [])
@@ -106,13 +111,26 @@ class RecordingPanel(QWidget):
         count = lengths.get("C", 0)
         fill(self.channel_box, [(str(n), n) for n in range(count)], choices.channel)
         self._form.setRowVisible(self.channel_box, count > 1)
-        windows: list[tuple[str, Any]] = [(_window_text(AS_SHOWN_TEXT, shown_window(layer)), "layer")]
+        windows: list[tuple[str, Any]] = [(_window_text(AS_SHOWN_TEXT, shown_window(layer)), AS_SHOWN)]
         if not layer.rgb:
             from napari_sam2_video.frames.window import CT_WINDOWS
 
             windows.append(("Percentiles of the recording", PERCENTILE))
             windows.extend((_window_text(f"CT {name}", window), window) for name, window in CT_WINDOWS.items())
         fill(self.window_box, windows, self.window_box.currentData())
+        self._describe()
+
+    def _show_frozen(self, session: Session) -> None:
+        """Show what the session has settled, which nothing in the viewer changes any more."""
+        settings = session.view.settings
+        axes = session.recording.axes.removesuffix("S")
+        fill(self.axis_box, [(_axis_text(settings.axis, session.n_frames), (settings.axis, axes))])
+        channels = [] if settings.channel is None else [(str(settings.channel), settings.channel)]
+        fill(self.channel_box, channels)
+        self._form.setRowVisible(self.channel_box, bool(channels))
+        window = settings.window
+        chosen = window.source if window.source in (AS_SHOWN, PERCENTILE) else window
+        fill(self.window_box, [(_window_text("Frozen", window), chosen)])
         self._describe()
 
     def _on_moved(self, *_: Any) -> None:
@@ -145,7 +163,7 @@ class RecordingPanel(QWidget):
         basis = default_choices(self._controller.viewer, layer, axes, axis)
         window = self.window_box.currentData()
         channel = self.channel_box.currentData() if basis.channel is not None else None
-        shown = basis.window if window == "layer" else window
+        shown = basis.window if window == AS_SHOWN else window
         return Choices(basis.axes, basis.axis, channel, basis.fixed, shown)
 
     def _walk(self) -> tuple[str | None, str | None]:
@@ -191,7 +209,7 @@ class RecordingPanel(QWidget):
         image = self._controller.image
         if image is not None:
             self.select(image)
-        self._describe()
+        self._on_layer()
 
 
 def _axis_text(letter: str, length: int) -> str:

@@ -36,8 +36,8 @@ def read_settings() -> PluginSettings:
         return PluginSettings()
     return PluginSettings(
         folder=stored.sessions.folder,
-        model=stored.sessions.model,
-        device=stored.sessions.device,
+        model=stored.sessions.model.strip() or PluginSettings.model,
+        device=stored.sessions.device.strip() or PluginSettings.device,
         live_preview=stored.interface.live_preview,
         follow_run=stored.interface.follow_run,
         large_tiff_mb=stored.interface.large_tiff_mb,

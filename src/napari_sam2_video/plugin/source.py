@@ -6,6 +6,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from napari_sam2_video.plugin.layers import axes_of, level_zero, shown_point, walked_axis_shown
 from napari_sam2_video.plugin.settings import PLUGIN
 from napari_sam2_video.types import ContrastWindow
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 
 AS_SHOWN = "layer"
 PERCENTILE = "percentile"
+PLANES_COMPARED = 16
 
 
 @dataclass(frozen=True)
@@ -86,9 +89,11 @@ def _plane(letters: str, axis: str) -> tuple[str, str]:
 
 
 def known_recording(layer: Image) -> Recording | None:
-    """The recording behind a layer that one of the plugin's readers made."""
+    """The recording behind a layer that one of the plugin's readers made, unless it shows other data by now."""
     own = layer.metadata.get(PLUGIN)
-    recording = own.get("recording") if isinstance(own, dict) else None
+    if not isinstance(own, dict) or getattr(level_zero(layer), "name", None) != own.get("array"):
+        return None
+    recording: Recording | None = own.get("recording")
     return None if recording is None or recording.closed else recording
 
 
@@ -135,7 +140,7 @@ class LayerSource:
             except RecordingError:
                 recording = None
             if recording is not None:
-                if recording.shape == tuple(self.data.shape) and recording.dtype == self.data.dtype:
+                if _same_pixels(recording, self.data):
                     recording.rename_axes(self.axes)
                     recording.set_calibration(self.scale, self.units)
                     return recording
@@ -146,6 +151,19 @@ class LayerSource:
         """Close a recording that `open` gave, unless it belongs to the layer."""
         if recording is not self.recording:
             recording.close()
+
+
+def _same_pixels(recording: Recording, data: Any) -> bool:
+    """Whether a file holds what a layer shows, by planes spread over it: a layer may have been given other data."""
+    if recording.shape != tuple(data.shape) or recording.dtype != data.dtype:
+        return False
+    lengths = {letter: n for letter, n in zip(recording.axes, recording.shape, strict=True) if letter not in "YXS"}
+    for part in np.linspace(0, 1, PLANES_COMPARED if lengths else 1):
+        at = {letter: round(part * (n - 1)) for letter, n in lengths.items()}
+        shown = np.asarray(data[tuple(at.get(letter, slice(None)) for letter in recording.axes)])
+        if not np.array_equal(recording.read(at), shown, equal_nan=shown.dtype.kind in "fc"):
+            return False
+    return True
 
 
 def view_of(recording: Recording, choices: Choices) -> ViewSettings:

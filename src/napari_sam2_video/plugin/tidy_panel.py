@@ -41,6 +41,8 @@ class TidyPanel(QWidget):
         stack(self, *choices, buttons, self.errand.bar, self.errand.outcome)
         for signal in (controller.session_changed, controller.run_changed, self.errand.changed):
             signal.connect(self.update_state)
+        for signal in (controller.session_changed, controller.changed):
+            signal.connect(self._forget)
         self.smooth_box.currentIndexChanged.connect(self.update_state)
         self.part_box.valueChanged.connect(self.update_state)
         for box in (self.fill_box, self.largest_box):
@@ -73,8 +75,14 @@ class TidyPanel(QWidget):
         )
 
     def _done(self, changed: int) -> None:
+        self._controller.tell_changes()
         masks = {0: "No mask", 1: "1 mask"}.get(changed, f"{changed} masks")
         set_note(self.errand.outcome, f"{masks} changed." + (" Undo takes it back." if changed else ""))
+
+    def _forget(self, *_: Any) -> None:
+        """What is said of the last time holds until something changes."""
+        if not self.errand.working:
+            set_note(self.errand.outcome, "")
 
     def update_state(self, *_: Any) -> None:
         """Enable what can be done now."""

@@ -42,6 +42,7 @@ class TrackPanel(QWidget):
         self.direction_box.setToolTip("From each object's own first prompted frame, and from each correction.")
         self.objects_box.setToolTip("Objects whose prompts did not change need no new run.")
         self.count_spin = _spin("frames from the shown one")
+        self.count_spin.setMinimum(1)
         self.count_spin.setValue(10)
         self.first_spin = _spin("First frame of the range.")
         self.last_spin = _spin("Last frame of the range.")

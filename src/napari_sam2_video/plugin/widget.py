@@ -162,12 +162,13 @@ class TrackingWidget(QWidget):
 
     def _bind_layers(self) -> None:
         prompts, masks = self.controller.prompts, self.controller.masks
-        if prompts is not None and masks is not None and masks.masks is not None:
-            self.keys.bind_layers([prompts.points, prompts.shapes, masks.masks])
+        if prompts is not None and masks is not None:
+            own = (prompts.points, prompts.shapes, masks.masks, masks.preview)
+            self.keys.bind_layers([layer for layer in own if layer is not None])
 
     def _on_inserted(self, event: Any) -> None:
         masks = self.controller.masks
-        if masks is not None and event.value is masks.masks:
+        if masks is not None and (event.value is masks.masks or event.value is masks.preview):
             self._bind_layers()
 
     def _tell(self, kind: str, sentence: str) -> None:
