@@ -241,6 +241,11 @@ def test_listeners_hear_what_changed(prompted):
     assert heard == ["objects", "prompts", "masks", "accepted", "model"]
     prompted.undo()
     assert heard[-1] == "accepted"
+    prompted.redo()
+    for change in (lambda: prompted.remove_object(1), prompted.undo, prompted.redo):
+        heard.clear()
+        change()
+        assert set(heard) == {"objects", "prompts", "masks", "accepted"}
 
 
 def test_painting_an_unknown_id_makes_an_object_in_the_same_step(session):

@@ -368,8 +368,6 @@ class MaskEditor(MaskReader):
         return int.from_bytes(hashlib.blake2b(text, digest_size=8).digest(), "little") | 1
 
     def _refresh_file(self, frame: int) -> None:
-        if self._file is None:
-            return
         # Reading comes before the lock, for a damaged record is struck out of the journal while it is read.
         version, labels_yx = self._version(frame), self.read_labels(frame)
         with self._file_lock:

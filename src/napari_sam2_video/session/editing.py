@@ -134,7 +134,7 @@ class SessionEditor(SessionReader):
                 if o.parent == object_id
             ]
             self.masks.remove_object(object_id, extra=changes, name=f"remove {info.name}")
-        self._emit("objects", "prompts", "masks")
+        self._emit("objects", "prompts", "masks", "accepted")
 
     def set_prompts(self, object_id: int, frame: int, prompts: Sequence[Prompt]) -> None:
         """Replace the prompts of an object on a frame; an empty sequence removes them.

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 _EVENTS = {
     "objects": "objects",
-    "removed": "objects",
+    "removed": "masks",
     "prompts": "prompts",
     "accepted": "accepted",
     "masks": "masks",
