@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 from typing import TYPE_CHECKING
 
 import dask.array as da
@@ -92,6 +93,42 @@ def test_numpy_file(tmp_path: Path) -> None:
         np.testing.assert_array_equal(recording.read({}), STACK)
 
 
+@pytest.mark.parametrize("order", ["C", "F"])
+@pytest.mark.parametrize("dtype", ["u1", ">u2", "f4", "?"])
+@pytest.mark.parametrize("shape", [(5, 20, 30), (5, 20, 30, 3), (3, 2, 20, 30), (20, 30)])
+def test_numpy_file_of_any_shape(tmp_path: Path, shape: tuple[int, ...], dtype: str, order: str) -> None:
+    values = np.random.default_rng(0).integers(0, 1000, shape).astype(dtype)
+    np.save(tmp_path / "a.npy", np.asarray(values, order=order))
+    with open_recording(tmp_path / "a.npy") as recording:
+        assert recording.dtype == np.dtype(dtype).newbyteorder("=")
+        np.testing.assert_array_equal(recording.read({}), values)
+        np.testing.assert_array_equal(
+            recording.read({"Y": slice(3, 17, 4), "X": 7}), recording.read({})[*_part(values)]
+        )
+
+
+def _part(values: np.ndarray) -> tuple[slice | int, ...]:
+    whole = (slice(None),) * (values.ndim - 2 - (values.shape[-1] == 3))
+    return (*whole, slice(3, 17, 4), 7)
+
+
+def test_a_numpy_file_that_became_shorter_is_an_error_of_that_frame(tmp_path: Path) -> None:
+    np.save(tmp_path / "a.npy", STACK)
+    with open_recording(tmp_path / "a.npy") as recording:
+        with (tmp_path / "a.npy").open("r+b") as file:
+            file.truncate((tmp_path / "a.npy").stat().st_size - 100)
+        with pytest.raises(FrameError, match=r"Plane 5 of .* cannot be read"):
+            recording.read({"T": 5})
+        np.testing.assert_array_equal(recording.read({"T": 4}), STACK[4])
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no pipes with names")
+def test_what_is_no_file_is_refused_without_waiting_for_it(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(RecordingError, match="neither a file nor a folder"):
+        open_recording(tmp_path / "pipe")
+
+
 @pytest.mark.parametrize("zarr_format", [2, 3])
 def test_ome_zarr_of_both_versions(tmp_path: Path, zarr_format: int) -> None:
     data = STACK.reshape(3, 2, 1, 20, 30)
@@ -168,3 +205,16 @@ def test_array_fingerprint_sees_a_change() -> None:
 def test_addresses_are_refused() -> None:
     with pytest.raises(RecordingError, match="download it"):
         open_recording("https://example.org/a.mp4")
+
+
+def test_what_another_thread_closes_while_it_is_read_is_called_closed() -> None:
+    class Slow:
+        shape, dtype = (2, 4, 5), np.dtype("u1")
+
+        def __getitem__(self, index: object) -> np.ndarray:
+            recording.close()
+            raise OSError("the file is gone")
+
+    recording = open_recording(Slow())
+    with pytest.raises(RecordingError, match="is closed; open it again"):
+        recording.read({"T": 0})

@@ -228,3 +228,24 @@ def test_a_short_film_of_a_quick_camera_is_not_called_cut_short(rate: str, tmp_p
     with open_recording(path) as recording:
         assert (recording.shape[0], recording.notes) == (25, ())
         assert recording.scale["T"] == pytest.approx(1 / float(rate))
+
+
+class ClosesFirst:
+    """A lock that somebody else gets first, to close the recording."""
+
+    def __init__(self, recording: Recording) -> None:
+        self.recording = recording
+
+    def __enter__(self) -> None:
+        self.recording.close()
+
+    def __exit__(self, *error: object) -> None:
+        pass
+
+
+def test_a_video_that_another_thread_closes_first_starts_no_process(corpus: Callable[[str], Path]) -> None:
+    recording = open_video(corpus("cfr"))
+    recording._lock = ClosesFirst(recording)
+    with pytest.raises(RecordingError, match="is closed; open it again"):
+        recording.read({"T": 3})
+    assert recording._running == []

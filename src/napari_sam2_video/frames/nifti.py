@@ -111,6 +111,7 @@ class NiftiRecording(PlanesRecording):
 
     def _unpacked(self) -> RawFile:
         with self._lock:
+            self._check_open()
             if self._raw is None:
                 self._raw = RawFile(self._data_path, self._unpack())
             return self._raw

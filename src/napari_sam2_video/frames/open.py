@@ -88,6 +88,8 @@ def _open_path(path: Path, text: str) -> Recording:
         raise RecordingError(f"There is no file or folder {path}; check the name.")
     if path.is_dir():
         return _open_folder(path)
+    if not path.is_file():
+        raise RecordingError(f"{path} is neither a file nor a folder; copy what it gives into a file.")
     if path.name in ("zarr.json", ".zattrs", ".zgroup", ".zarray"):
         return _open_folder(path.parent)
     with path.open("rb") as file:
@@ -108,12 +110,12 @@ def _open_folder(path: Path) -> Recording:
 
 
 def _open_file(path: Path, head: bytes) -> Recording:
-    from napari_sam2_video.frames import image, tiff, video, volume
+    from napari_sam2_video.frames import image, numpyfile, tiff, video, volume
 
     if tiff.is_tiff(head):
         return tiff.open_tiff(path)
     if head.startswith(_NUMPY):
-        return _open_numpy(path)
+        return numpyfile.open_numpy(path)
     if volume.is_dicom(head):
         return volume.open_dicom(path)
     if volume.is_nifti(head):
@@ -126,14 +128,6 @@ def _open_file(path: Path, head: bytes) -> Recording:
     if head.lstrip(_BLANKS).startswith(_PLAYLISTS) or b"<MPD" in head:
         raise RecordingError(f"{path} only names other files; open the video that it names.")
     return video.open_video(path)
-
-
-def _open_numpy(path: Path) -> Recording:
-    try:
-        array = np.load(path, mmap_mode="r", allow_pickle=False)
-    except Exception as error:
-        raise RecordingError(f"{path} is no array file that can be read ({error}); save it again.") from error
-    return ArrayRecording(array, name=path.stem, path=path, metadata={"format": "npy"})
 
 
 def _open_array(source: Any, axes: str | None) -> Recording:

@@ -139,8 +139,7 @@ class Recording(ABC):
         RecordingError
             If an axis is unknown, or the recording is closed.
         """
-        if self.closed:
-            raise RecordingError(f"{self.name} is closed; open it again to read it.")
+        self._check_open()
         for letter in selection:
             if letter not in self.axes:
                 raise RecordingError(f"{self.name} has no axis {letter!r}; it has {', '.join(self.axes)}.")
@@ -154,6 +153,14 @@ class Recording(ABC):
             raise FrameError(
                 f"There is too little memory to read that much of {self.name}; read less at once, or crop it."
             ) from error
+        except Exception:
+            self._check_open()
+            raise
+
+    def _check_open(self) -> None:
+        """Refuse to read a recording that is closed, perhaps by another thread while it is read."""
+        if self.closed:
+            raise RecordingError(f"{self.name} is closed; open it again to read it.")
 
     def _checked(self, letter: str, chosen: AxisIndex, length: int) -> AxisIndex:
         if isinstance(chosen, slice):

@@ -140,6 +140,7 @@ class VideoRecording(PlanesRecording):
 
     def _plane(self, number: int, rows: slice) -> npt.NDArray[Any]:
         with self._lock:
+            self._check_open()
             try:
                 shown = self._frame(number)[rows]
             except FfmpegHungError as error:
