@@ -9,6 +9,8 @@ import pytest
 import torch
 
 from napari_sam2_video.engine.plan import ObjectState, Pass, Plan, plan_run
+from napari_sam2_video.models.presets import PRESETS
+from napari_sam2_video.models.recognise import sam2_0
 from napari_sam2_video.types import BoxPrompt, MaskPrompt, PointPrompt, TrackSettings
 
 
@@ -213,6 +215,46 @@ def test_correction_of_a_frame_that_was_tracked_backward_bit_for_bit(kind, scene
     ours.tracker.condition(1, 3, [prompt], tracked=tracked)
     state = ObjectState(1, frozenset({3, 8}), frozenset({3}), frozenset(), tracked)
     ours.go(plan_run([state], TrackSettings(), 12))
+    assert_equal(ours.logits, expected)
+
+
+def test_an_object_that_vanishes_and_comes_back_bit_for_bit(monkeypatch, make_run):
+    from tests.engine.conftest import Meta, Scene, make_model, make_predictor, random_weights
+
+    monkeypatch.setitem(PRESETS, "vanishing", PRESETS["demo"])
+    scene = Scene(24)
+
+    def walked(bias):
+        weights = dict(random_weights("vanishing"))
+        head = "sam_mask_decoder.pred_obj_score_head.layers.2."
+        weights |= {head + "weight": 60 * weights[head + "weight"], head + "bias": torch.tensor([bias])}
+        make_model("vanishing")._net.load_state_dict(weights)
+        make_predictor("vanishing").load_state_dict(weights)
+        ours = make_run(scene, "vanishing")
+        ours.tracker.condition(1, 12, [MaskPrompt(1, 12, disc(scene, 12))])
+        return ours, [frame.objects[0].object_score for frame in ours.go(both_ways(1, 12, scene.n_frames))]
+
+    scores = walked(1000.0)[1]
+    ours, scores = walked(1000.0 - float(np.median(scores)))
+    assert min(scores) < 0 < max(scores[1:])
+    theirs = Meta(scene, monkeypatch, "vanishing")
+    theirs.mask(1, 12, disc(scene, 12))
+    theirs.propagate()
+    assert_equal(ours.logits, theirs.propagate(reverse=True))
+
+
+def test_sam2_0_bit_for_bit(scene, monkeypatch, meta, make_run):
+    monkeypatch.setitem(PRESETS, "sam2.0-demo", sam2_0(PRESETS["demo"]))
+    theirs = meta("sam2.0-demo")
+    theirs.points(1, 4, [(36, 38)], [1])
+    theirs.mask(1, 9, disc(scene, 9))
+    theirs.propagate()
+    expected = theirs.propagate(reverse=True)
+
+    ours = make_run(scene, "sam2.0-demo")
+    ours.tracker.condition(1, 4, [PointPrompt(1, 4, 36, 38)])
+    ours.tracker.condition(1, 9, [MaskPrompt(1, 9, disc(scene, 9))])
+    ours.go(both_ways(1, 4, scene.n_frames))
     assert_equal(ours.logits, expected)
 
 
