@@ -6,7 +6,14 @@ import threading
 import numpy as np
 import pytest
 
-from napari_sam2_video.errors import PromptError, SessionError, SessionLockedError, SourceChangedError, StoreError
+from napari_sam2_video.errors import (
+    PromptError,
+    Sam2VideoError,
+    SessionError,
+    SessionLockedError,
+    SourceChangedError,
+    StoreError,
+)
 from napari_sam2_video.frames.open import open_recording
 from napari_sam2_video.session import Session
 from napari_sam2_video.types import BoxPrompt, MaskPrompt, ModelSettings, PointPrompt
@@ -518,3 +525,40 @@ def test_a_removed_object_is_gone_from_the_label_file(prompted, tmp_path):
     prompted.flush()
     labels = zarr.open_array(tmp_path / "run.sam2v" / "masks" / "labels.zarr", mode="r")[:]
     assert np.array_equal(labels, np.asarray(prompted.labels))
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda s: s.add_prompt(PointPrompt(1, 2.0, 5, 5)), r"on frame 2\.0 needs whole numbers"),
+        (lambda s: s.add_prompt(PointPrompt(1.5, 2, 5, 5)), r"object 1\.5 on frame 2 needs whole numbers"),
+        (lambda s: s.accept(1, 0.0, 3.0), r"frames 0\.0 to 3\.0 do not fit"),
+        (lambda s: s.paint(0, (0, 0), np.full((2, 2), 1.7)), "frame 0 must be whole numbers"),
+        (lambda s: s.paint(0, (0, 0), np.full((2, 2), np.nan)), "frame 0 must be whole numbers"),
+        (lambda s: s.paint(0, (0, 0), np.full((2, 2), 1), np.ones((3, 3), bool)), "differ in shape"),
+        (lambda s: s.add_object(color=(1, 2)), r"colour \(1, 2\) .* is not three numbers"),
+        (lambda s: s.edit_object(1, color=(1, 2)), r"colour \(1, 2\) of object 1 is not three numbers"),
+        (lambda s: s.edit_object(1, color=("a", 2, 3)), "is not three numbers"),
+    ],
+)
+def test_numbers_that_cannot_be_are_refused_in_one_sentence(session, change, said):
+    session.add_object()
+    before = seen(session)
+    with pytest.raises(Sam2VideoError, match=said):
+        change(session)
+    assert seen(session) == before
+
+
+def test_whole_numbers_of_any_kind_are_taken(session):
+    session.add_object(color=(np.uint8(1), 2, 3))
+    session.add_prompt(PointPrompt(np.uint8(1), np.int64(2), np.float32(5), 5))
+    session.accept(1, np.int64(0), np.int64(3))
+    assert session.paint(0, (0, 0), np.ones((2, 2)))
+    assert session.edit_object(1, color=np.array([4, 5, 6]).tolist()).color == (4, 5, 6)
+    assert [p.frame for p in session.prompts(1)] == [2]
+
+
+@pytest.mark.parametrize("name", ["a\0b.sam2v", "x" * 300])
+def test_a_name_that_no_folder_can_have_is_refused(tmp_path, recording, name):
+    with pytest.raises(Sam2VideoError, match="choose another name|cannot be written"):
+        Session.create(tmp_path / name, recording)

@@ -168,6 +168,8 @@ class MaskEditor(MaskReader):
         self._check_frame(frame)
         labels = np.asarray(labels)
         self._check_region(origin_yx, labels.shape)
+        if labels.dtype.kind not in "buif" or not (labels == np.floor(labels)).all():
+            raise StoreError(f"Labels on frame {frame} must be whole numbers; convert them.")
         if labels.size and (int(labels.min()) < 0 or int(labels.max()) > MAX_ID):
             raise StoreError(f"Labels on frame {frame} must lie between 0 and {MAX_ID}.")
         mask = np.ones(labels.shape, bool) if where is None else np.asarray(where, bool)

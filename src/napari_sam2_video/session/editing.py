@@ -100,7 +100,7 @@ class SessionEditor(SessionReader):
             new = replace(
                 old,
                 name=old.name if name is None else name,
-                color=old.color if color is None else (int(color[0]), int(color[1]), int(color[2])),
+                color=old.color if color is None else (*color,),
                 locked=old.locked if locked is None else locked,
                 parent=old.parent if isinstance(parent, type(...)) else parent,
                 parent_frame=old.parent_frame if isinstance(parent_frame, type(...)) else parent_frame,
@@ -324,6 +324,10 @@ class SessionEditor(SessionReader):
         *,
         step: int | None,
     ) -> int | None:
+        if where is not None and np.shape(where) != labels.shape:
+            raise SessionError(f"The painted pixels of frame {frame} and their mask differ in shape; give both alike.")
+        if not np.isfinite(labels).all():
+            raise SessionError(f"Labels on frame {frame} must be whole numbers; convert them.")
         with self._changing():
             chosen = labels if where is None else labels[np.asarray(where, bool)]
             ids = [int(i) for i in np.unique(chosen) if i > 0]
@@ -348,7 +352,8 @@ class SessionEditor(SessionReader):
         return number
 
     def _set_accepted(self, object_id: int, start: int, stop: int, *, accept: bool) -> None:
-        if not 0 <= start < stop <= self.n_frames:
+        whole = isinstance(start, int | np.integer) and isinstance(stop, int | np.integer)
+        if not whole or not 0 <= start < stop <= self.n_frames:
             raise SessionError(
                 f"The frames {start} to {stop} do not fit the recording, which has 0 to {self.n_frames - 1}."
             )

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import numpy as np
+
 from napari_sam2_video.errors import SessionError
 from napari_sam2_video.masks.records import MAX_ID
 
@@ -67,7 +69,7 @@ def check_object(info: ObjectInfo, others: dict[int, ObjectInfo], n_frames: int)
     """
     if not info.name.strip():
         raise SessionError(f"Object {info.id} needs a name.")
-    if any(not 0 <= c <= 255 for c in info.color):
+    if len(info.color) != 3 or not all(isinstance(c, int | np.integer) and 0 <= c <= 255 for c in info.color):
         raise SessionError(f"The colour {info.color} of object {info.id} is not three numbers from 0 to 255.")
     if info.parent is None:
         if info.parent_frame is not None:

@@ -110,6 +110,8 @@ def checked(prompt: Prompt, n_frames: int, shape_yx: tuple[int, int]) -> Prompt:
         If it lies outside the recording, is empty or does not fit.
     """
     what = f"of object {prompt.object_id} on frame {prompt.frame}"
+    if not isinstance(prompt.object_id, int | np.integer) or not isinstance(prompt.frame, int | np.integer):
+        raise PromptError(f"The prompt {what} needs whole numbers for both; convert them.")
     if prompt.object_id < 1:
         raise PromptError(f"An object cannot have the id {prompt.object_id}; ids begin with 1.")
     if not 0 <= prompt.frame < n_frames:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 from napari_sam2_video.errors import SessionError
 from napari_sam2_video.frames.view import FrameView, default_view
 from napari_sam2_video.masks.checks import FILE as CHECKS
-from napari_sam2_video.masks.durable import make_folder
+from napari_sam2_video.masks.durable import make_folder, writing
 from napari_sam2_video.session.lock import SessionLock
 from napari_sam2_video.session.manifest import (
     NAME,
@@ -240,8 +240,11 @@ class Session(SessionRunner):
 
 def _make_room(folder: Path, *, overwrite: bool) -> Path | None:
     """Check that a session can be made; where one is to be replaced, it is renamed, and the new name returned."""
-    if not folder.exists():
-        return None
+    if "\0" in str(folder):
+        raise SessionError(f"{str(folder)!r} has a character that no path holds; choose another name for the session.")
+    with writing(folder):
+        if not folder.exists():
+            return None
     if not folder.is_dir():
         raise SessionError(f"{folder} is a file; choose another name for the session.")
     names = {p.name for p in folder.iterdir()}
