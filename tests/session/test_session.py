@@ -560,5 +560,5 @@ def test_whole_numbers_of_any_kind_are_taken(session):
 
 @pytest.mark.parametrize("name", ["a\0b.sam2v", "x" * 300])
 def test_a_name_that_no_folder_can_have_is_refused(tmp_path, recording, name):
-    with pytest.raises(Sam2VideoError, match="choose another name|cannot be written"):
+    with pytest.raises(Sam2VideoError, match=r"choose another name|cannot be written"):
         Session.create(tmp_path / name, recording)
