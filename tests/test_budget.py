@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -34,6 +36,16 @@ def test_a_run_is_reckoned_from_a_measured_frame_and_nothing_is_kept(session):
     two = measure_budget(session)
     assert two.frames == 12
     assert two.steps > one.steps
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").is_file(), reason="getrusage is all that this system has")
+def test_the_memory_of_the_process_that_started_this_one_does_not_count(session, monkeypatch):
+    import resource
+    from types import SimpleNamespace
+
+    session.add_prompt(PointPrompt(session.add_object(), 0, 18, 30))
+    monkeypatch.setattr(resource, "getrusage", lambda who: SimpleNamespace(ru_maxrss=1 << 40))
+    assert measure_budget(session).memory_bytes < 1 << 40
 
 
 def test_without_a_prompt_there_is_nothing_to_measure(session):
