@@ -30,7 +30,8 @@ def open_numpy(path: Path) -> Recording:
     try:
         array = np.load(path, mmap_mode="r", allow_pickle=False)
     except Exception as error:
-        raise RecordingError(f"{path} is no array file that can be read ({error}); save it again.") from error
+        first = str(error).partition("\n")[0].rstrip(".") or type(error).__name__
+        raise RecordingError(f"{path} is no array file that can be read ({first}); save it again.") from error
     if array.ndim > 2 and array.flags.c_contiguous:
         return _NumpyRecording(path, array)
     return ArrayRecording(array, name=path.stem, path=path, metadata={"format": "npy"})
