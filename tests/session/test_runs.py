@@ -128,6 +128,26 @@ def test_accepted_frames_stay_as_they_are(prompted):
     assert prompted.accepted(1) == frozenset()
 
 
+def test_a_correction_of_an_accepted_frame_counts_once_acceptance_is_taken_back(prompted, movie):
+    list(prompted.track())
+    prompted.accept(1, 7, 9)
+    accepted = prompted.masks.object_mask(7, 1)
+    prompted.add_prompt(PointPrompt(1, 7, *movie[1][7, 1]))
+    list(prompted.track())
+    assert np.array_equal(prompted.masks.object_mask(7, 1), accepted)
+    assert prompted.dirty() == ()
+    prompted.unaccept(1, 8, 9)
+    assert prompted.dirty() == ()
+    prompted.unaccept(1, 7, 8)
+    assert prompted.dirty() == (1,)
+    prompted.undo()
+    assert prompted.dirty() == ()
+    prompted.redo()
+    list(prompted.track())
+    assert not np.array_equal(prompted.masks.object_mask(7, 1), accepted)
+    assert prompted.dirty() == ()
+
+
 def test_fault_39_painting_during_a_run_wins(prompted):
     painted = np.zeros(prompted.shape_yx, bool)
     painted[5:40, 5:20] = True

@@ -19,7 +19,7 @@ from napari_sam2_video.session.run import Runner, ranges
 from napari_sam2_video.types import MaskPrompt
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterator, Sequence
     from pathlib import Path
     from types import EllipsisType
 
@@ -366,8 +366,16 @@ class SessionEditor(SessionReader):
                 return
             word = "accept" if accept else "take back acceptance of"
             name = f"{word} {info.name} on frames {start} to {stop - 1}"
-            self._ledger.commit([("accepted", object_id, ranges(new) or None)], name=name)
+            changes: list[Change] = [("accepted", object_id, ranges(new) or None)]
+            changes += [("conditioned", key_of(object_id, f), None) for f in self._overruled(object_id, old - new)]
+            self._ledger.commit(changes, name=name)
         self._emit("accepted")
+
+    def _overruled(self, object_id: int, frames: Collection[int]) -> list[int]:
+        """Those of some frames whose mask is older than the prompts there, because acceptance kept it."""
+        given = {p.frame: p.revision for p in self.prompt_sets(object_id) if p.frame in frames}
+        older = [f for f, revision in given.items() if self.masks.stamp(f, object_id)[0] < revision]
+        return [f for f in older if object_id not in self.masks.touched(f)]
 
     def _conditioning_prompts(self, object_id: int, frame: int, mark: Mark) -> list[Prompt]:
         """Prompts that the tracker gets: what a person painted, and clicks made after it."""
