@@ -166,6 +166,24 @@ def test_colour_and_multiscale(bench):
     assert here.session.recording.axes == "TYXS"
 
 
+@pytest.mark.parametrize("kind", [np.uint16, np.float32])
+def test_colour_of_more_than_8_bits_is_seen_as_it_is_shown(bench, kind):
+    frames = make_frames().astype(kind) * 100
+    here = bench(np.stack([frames, frames // 2, frames // 4], axis=-1), image={"rgb": True})
+    here.start()
+    window, limits = here.session.view.settings.window, here.controller.image.contrast_limits
+    assert (window.low, window.high) == tuple(limits)
+    red, green, blue = here.session.view.read(0)[20, 20].astype(float)
+    assert red == 255
+    assert green / red == pytest.approx(0.5, abs=0.03)
+    assert blue / red == pytest.approx(0.25, abs=0.03)
+
+
+def test_one_frame_is_a_single_image(bench):
+    here = bench(make_frames()[:1], image={"name": "one"})
+    assert here.widget.recording.problem().startswith("one is a single image")
+
+
 def test_multiscale_tracks_level_zero(bench):
     frames = make_frames()
     here = bench([frames, frames[:, ::2, ::2]], image={"multiscale": True})

@@ -176,7 +176,9 @@ class RecordingPanel(QWidget):
         layer = self.layer
         if layer is None:
             return "Open an image first: a time series, a volume or a video."
-        if layer.ndim < 3 or not self.axis_box.count():
+        axes = default_choices(self._controller.viewer, layer).axes
+        lengths = dict(zip(axes, level_zero(layer).shape[: layer.ndim], strict=True))
+        if all(n == 1 for axis, n in lengths.items() if axis not in "YX"):
             return f"{layer.name} is a single image; a recording needs frames along one more axis."
         return ""
 

@@ -13,6 +13,9 @@ from napari_sam2_video.plugin.settings import PLUGIN
 from napari_sam2_video.types import ContrastWindow
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy.typing as npt
     from napari.layers import Image
     from napari.viewer import Viewer
 
@@ -55,11 +58,21 @@ def letters_with_samples(layer: Image, axes: str) -> str:
 
 
 def shown_window(layer: Image) -> ContrastWindow:
-    """The contrast window in which the layer is shown; colour is taken as it is."""
+    """The contrast window in which the layer is shown; colour of 8 bits, or from 0 to 1, is taken as it is."""
     if layer.rgb:
-        kind = level_zero(layer).dtype.kind
-        return ContrastWindow(0.0, 255.0 if kind in "ui" and level_zero(layer).dtype.itemsize == 1 else 1.0, "full")
+        return colour_window(level_zero(layer).dtype, layer.contrast_limits)
     low, high = (float(limit) for limit in layer.contrast_limits)
+    return ContrastWindow(low, high, AS_SHOWN)
+
+
+def colour_window(dtype: npt.DTypeLike, limits: Sequence[float]) -> ContrastWindow:
+    """The contrast window in which colour of a type and between limits is shown."""
+    kind, size = np.dtype(dtype).kind, np.dtype(dtype).itemsize
+    low, high = (float(limit) for limit in limits)
+    if kind in "ui" and size == 1:
+        return ContrastWindow(0.0, 255.0, "full")
+    if kind not in "ui" and low >= 0 and high <= 1:
+        return ContrastWindow(0.0, 1.0, "full")
     return ContrastWindow(low, high, AS_SHOWN)
 
 

@@ -78,10 +78,10 @@ class _Pictures:
         self._still = not planes
         low, high = meta.get("contrast_limits", (0, 255))
         from napari_sam2_video.frames.window import WindowMap
+        from napari_sam2_video.plugin.source import colour_window
         from napari_sam2_video.types import ContrastWindow
 
-        full = self._rgb and self._data.dtype == np.uint8
-        window = ContrastWindow(0, 255) if full else ContrastWindow(0, 1) if self._rgb else ContrastWindow(low, high)
+        window = colour_window(self._data.dtype, (low, high)) if self._rgb else ContrastWindow(low, high)
         self._map = WindowMap(window, self._data.dtype)
 
     def __getitem__(self, frame: int) -> npt.NDArray[np.uint8]:
