@@ -352,3 +352,17 @@ def test_dicom_with_a_palette_has_its_colours(bits: int, tmp_path: Path) -> None
     with open_recording(tmp_path / "film.dcm") as recording:
         assert (recording.axes, recording.dtype) == ("TYXS", np.uint8)
         np.testing.assert_array_equal(recording.read({}), np.moveaxis(palette, 0, -1)[stored] >> (bits - 8))
+
+
+@pytest.mark.parametrize("suffix", ["", ".gz"])
+def test_a_nifti_pair_is_one_recording_whichever_file_is_named(suffix: str, tmp_path: Path) -> None:
+    nibabel.save(nibabel.Nifti1Pair(VOXELS, np.eye(4)), tmp_path / f"a.img{suffix}")
+    prints = []
+    for name in (f"a.hdr{suffix}", f"a.img{suffix}"):
+        with open_recording(tmp_path / name) as recording:
+            np.testing.assert_array_equal(recording.read({}), VOXELS.T)
+            prints.append(recording.fingerprint())
+    assert prints[0] == prints[1]
+    nibabel.save(nibabel.Nifti1Pair(VOXELS + 1, np.eye(4)), tmp_path / f"a.img{suffix}")
+    with open_recording(tmp_path / f"a.hdr{suffix}") as recording:
+        assert recording.fingerprint()["sample"] != prints[0]["sample"]

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import numpy as np
 
 from napari_sam2_video.errors import FrameError, RecordingError
+from napari_sam2_video.frames.fingerprint import files_fingerprint
 from napari_sam2_video.frames.rawfile import RawFile
 from napari_sam2_video.frames.recording import PlanesRecording
 from napari_sam2_video.frames.tiff import cut_short
@@ -127,6 +128,12 @@ class NiftiRecording(PlanesRecording):
             target.close()
             raise
         return target
+
+    def _source(self) -> dict[str, Any]:
+        if self.path is None or self._data_path == self.path:
+            return super()._source()
+        files = files_fingerprint(self.path.parent, [self.path, self._data_path])
+        return files | {"path": str(self.path.absolute())}
 
     def _close(self) -> None:
         with self._lock:

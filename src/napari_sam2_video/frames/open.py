@@ -118,8 +118,9 @@ def _open_file(path: Path, head: bytes) -> Recording:
         return numpyfile.open_numpy(path)
     if volume.is_dicom(head):
         return volume.open_dicom(path)
-    if volume.is_nifti(head):
-        return volume.open_nifti(path)
+    header = volume.header_beside(path)
+    if header is not None or volume.is_nifti(head):
+        return volume.open_nifti(header or path)
     if image.is_image(head):
         kind = image.probe_image(path)
         return ArrayRecording(

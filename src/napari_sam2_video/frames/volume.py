@@ -52,6 +52,19 @@ def is_nifti(head: bytes) -> bool:
     return (540).to_bytes(4, "little") in sizes and head[4:7] in (b"n+2", b"ni2")
 
 
+def header_beside(path: Path) -> Path | None:
+    """Header of the NIfTI pair whose voxels are in `path`, None where there is none."""
+    name = path.name.removesuffix(".gz")
+    if not name.endswith(".img"):
+        return None
+    for suffix in (".hdr", ".hdr.gz"):
+        header = path.with_name(name.removesuffix(".img") + suffix)
+        if header.is_file():
+            with header.open("rb") as file:
+                return header if is_nifti(file.read(_HEAD)) else None
+    return None
+
+
 def open_nifti(path: Path) -> Recording:
     """Open a NIfTI volume or series: ``ZYX`` or ``TZYX`` in the order of the file, whatever its orientation.
 
