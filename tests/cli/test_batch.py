@@ -297,6 +297,13 @@ def test_a_report_is_replaced_when_the_batch_runs_again(tmp_path, worker, items,
         assert run_batch(items(""), tmp_path / name, worker_command=worker).ok
 
 
+def test_a_report_that_a_spreadsheet_saved_is_replaced_too(tmp_path, worker, items):
+    path = tmp_path / "report.csv"
+    run_batch(items(""), path, worker_command=worker)
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes().replace(b",", b";") + b"\xe4")
+    assert run_batch(items(""), path, worker_command=worker).ok
+
+
 def test_a_missing_table_gives_one_sentence(tmp_path):
     with pytest.raises(BatchError, match="cannot be read"):
         read_table(tmp_path / "nothing.csv")

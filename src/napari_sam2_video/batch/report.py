@@ -89,10 +89,12 @@ def check_report(path: Path) -> None:
 
 def _is_report(path: Path) -> bool:
     try:
-        text = path.read_text(encoding="utf-8")
         if path.suffix.lower() != ".json":
-            return not text or text.startswith(",".join(_COLUMNS))
-        rows = json.loads(text or "[]")
+            # A spreadsheet may have saved it in its own way.
+            with path.open(encoding="utf-8", errors="replace") as file:
+                head = file.readline(1000)
+            return not head or all(name in head for name in _COLUMNS)
+        rows = json.loads(path.read_text(encoding="utf-8") or "[]")
         return isinstance(rows, list) and all(isinstance(row, dict) and "status" in row for row in rows)
     except (OSError, ValueError, RecursionError):
         return False
