@@ -79,17 +79,17 @@ def spare_recording(target: Path, source: Path | None) -> None:
 
     Raises
     ------
-    TargetExistsError
+    ExportError
         If it would.
     """
     if source is None:
         return
     here, recording = Path(os.path.realpath(target)), Path(os.path.realpath(source))
     if here == recording or here in recording.parents:
-        raise TargetExistsError(f"{target} is the recording itself and is never replaced; choose another name.")
+        raise ExportError(f"{target} is the recording itself and is never replaced; choose another name.")
     within = recording in here.parents and recording.is_dir()
     if within and (target.exists() or target.suffix.lower() in SUFFIXES):
-        raise TargetExistsError(
+        raise ExportError(
             f"{target} lies in the folder of the recording and would become a part of it; choose another folder."
         )
 
@@ -102,9 +102,9 @@ def check_target(target: Path, *, folder: bool, overwrite: bool) -> None:
     Raises
     ------
     TargetExistsError
-        If the target exists and may not be replaced.
+        If the target exists and nobody said that it may be replaced.
     ExportError
-        If the folder it should lie in is missing.
+        If it is never replaced, or the folder it should lie in is missing.
     """
     if not target.parent.is_dir():
         raise ExportError(f"The folder {target.parent} does not exist; make it first or choose another place.")
@@ -115,12 +115,12 @@ def check_target(target: Path, *, folder: bool, overwrite: bool) -> None:
         if not names:
             return
         if PROVENANCE_NAME not in names:
-            raise TargetExistsError(
+            raise ExportError(
                 f"The folder {target} holds files that no export made, so it is not replaced; choose another name."
             )
     elif folder or target.is_dir():
         kind = "folder" if target.is_dir() else "file"
-        raise TargetExistsError(f"{target} is a {kind} and is not replaced; choose another name.")
+        raise ExportError(f"{target} is a {kind} and is not replaced; choose another name.")
     if not overwrite:
         raise TargetExistsError(f"{target} exists already; choose another name or allow it to be replaced.")
 
@@ -143,9 +143,9 @@ def written_aside(target: Path, *, folder: bool = False, overwrite: bool = False
     Raises
     ------
     TargetExistsError
-        If the target exists and may not be replaced.
+        If the target exists and nobody said that it may be replaced.
     ExportError
-        If the file system refuses; the target is untouched then.
+        If it is never replaced, or the file system refuses; the target is untouched then.
     """
     part = part_path(target, suffix)
     try:
