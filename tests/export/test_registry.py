@@ -262,6 +262,13 @@ def test_partial_of_a_killed_export_is_named(tmp_path: Path) -> None:
     )
 
 
+def test_a_folder_that_stood_aside_when_an_export_was_killed_is_named(tmp_path: Path) -> None:
+    export(make_result(), tmp_path / "out", format="davis").path.rename(tmp_path / ".out.older-99")
+    report = export(make_result(), tmp_path / "out", format="davis")
+    assert ".out.older-99 is what was there when an export was killed" in report.notes[0]
+    assert (tmp_path / ".out.older-99" / "00000.png").is_file()
+
+
 def test_missing_folder_is_named(tmp_path: Path) -> None:
     with pytest.raises(ExportError, match="nowhere does not exist"):
         export(make_result(), tmp_path / "nowhere" / "a.tif")

@@ -36,6 +36,11 @@ def leftovers(target: Path) -> list[Path]:
     return sorted(path for path in target.parent.iterdir() if path.name.startswith(f".{target.name}.part-"))
 
 
+def stood_aside(target: Path) -> list[Path]:
+    """Folders that stood at `target` when an export that was to replace them was killed between two renamings."""
+    return sorted(path for path in target.parent.iterdir() if path.name.startswith(f".{target.name}.older-"))
+
+
 def disk_full(target: Path) -> ExportError:
     """The sentence for a full disk."""
     return ExportError(

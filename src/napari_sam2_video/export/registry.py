@@ -31,6 +31,7 @@ from napari_sam2_video.export.aside import (
     absolute_target,
     leftovers,
     spare_recording,
+    stood_aside,
     write_json,
     written_aside,
 )
@@ -126,7 +127,7 @@ def export(
     folder = chosen.kind == "folder"
     suffix = "" if folder else matching_suffix(chosen, target)
     aside = None if folder or chosen.embeds_provenance else target.with_name(f"{target.name}.{PROVENANCE_NAME}")
-    abandoned = leftovers(target) if target.parent.is_dir() else []
+    abandoned, older = (leftovers(target), stood_aside(target)) if target.parent.is_dir() else ([], [])
     with ExitStack() as stack:
         statement_part = None if aside is None else stack.enter_context(written_aside(aside, overwrite=True))
         part = stack.enter_context(written_aside(target, folder=folder, overwrite=overwrite, suffix=suffix))
@@ -135,6 +136,8 @@ def export(
             job.progress = progress
         for path in abandoned:
             job.note(f"{path.name} is left of an export that was killed; delete it if no other export is running.")
+        for path in older:
+            job.note(f"{path.name} is what was there when an export was killed; keep it by another name, or delete it.")
         chosen.write(job)
         statement = {"format": chosen.name, "options": dict(job.options), "notes": job.notes, **result.provenance}
         if folder or statement_part is not None:
