@@ -241,3 +241,23 @@ def test_locked_objects_refuse_prompts(at_work):
     at_work.click(20, 20)
     assert at_work.session.prompts() == ()
     assert any("locked" in sentence for sentence in at_work.errors())
+
+
+@pytest.mark.parametrize("painting", [False, True])
+def test_a_stopped_run_names_the_button_that_is_there(at_work, painting):
+    begin(at_work)
+    bar = at_work.widget.run_bar
+    if painting:
+        at_work.press(at_work.widget.objects.tools["paint"])
+        at_work.click(50, 20)
+        assert at_work.widget.objects.here.text() == "Object 1 on frame 0: 1 point, paint."
+    at_work.press(bar.stop_button)
+    at_work.gate.release()
+    at_work.idle()
+    at_work.settle()
+    assert bar.resume_button.isVisible() != painting
+    assert bar.status.text().endswith(f"press {'Track' if painting else 'Go on'} to finish.")
+    at_work.press(bar.track_button if painting else bar.resume_button)
+    at_work.idle()
+    assert len(at_work.session.masks.frames_done(1)) == N_FRAMES
+    assert at_work.errors() == []

@@ -259,6 +259,7 @@ class Controller(Signals):
     def _on_painted(self) -> None:
         self.tell_changes()
         self.update_preview()
+        self.preview_changed.emit()
 
     def _on_layers_lost(self, sentence: str) -> None:
         if self.run is not None and self.run.running:

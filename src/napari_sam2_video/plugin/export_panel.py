@@ -47,6 +47,7 @@ class ExportPanel(QWidget):
         buttons = row(self.export_button, self.errand.stop_button, stretch=0)
         stack(self, self.format_box, self.about, self.options, buttons, self.errand.bar, self.errand.outcome)
         self._offered = False
+        controller.session_changed.connect(self._on_session)
         self.format_box.currentIndexChanged.connect(self._on_format)
         for signal in (controller.session_changed, controller.run_changed, self.errand.changed):
             signal.connect(self.update_state)
@@ -130,6 +131,10 @@ class ExportPanel(QWidget):
         answer = QMessageBox.question(self, "Replace it?", f"{target} exists. Replace it?")
         if answer == QMessageBox.StandardButton.Yes:
             self.export(target, overwrite=True)
+
+    def _on_session(self) -> None:
+        if not self.errand.working:
+            set_note(self.errand.outcome, "")
 
     def update_state(self) -> None:
         """Enable what can be done now."""

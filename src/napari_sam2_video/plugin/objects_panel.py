@@ -267,7 +267,8 @@ class ObjectsPanel(QWidget):
     def _on_changed(self, topic: str) -> None:
         if topic == "objects":
             self.table.reload()
-        if topic != "masks":
+        run = self._controller.run
+        if topic != "masks" or run is None or not run.running:
             self.describe()
 
     def _on_run(self) -> None:

@@ -80,6 +80,7 @@ class ReviewPanel(QWidget):
         run = self._controller.run
         if run is not None and run.running:
             self._visited.clear()
+            set_note(self.why, "")
             self._checking = run.doing == CHECKING
         self._allow_check()
 

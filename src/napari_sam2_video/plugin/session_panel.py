@@ -32,8 +32,9 @@ class SessionPanel(QWidget):
         self.last = note()
         history, doors = row(self.undo_button, self.redo_button), row(self.open_button, self.close_button)
         stack(self, self.about, history, self.last, doors)
-        controller.session_changed.connect(self.update_state)
-        controller.changed.connect(self.update_state)
+        for signal in (controller.session_changed, controller.changed):
+            signal.connect(lambda *_: set_note(self.last, ""))
+            signal.connect(self.update_state)
         controller.run_changed.connect(self.update_state)
         controller.told.connect(self._on_told)
         self.update_state()

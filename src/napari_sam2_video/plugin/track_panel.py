@@ -190,9 +190,12 @@ class RunBar(QWidget):
         run = self._controller.run
         done = run.progress.done if run is not None else 0
         checked = run is not None and run.doing == CHECKING
+        session = self._controller.session
+        # What changed in the run cannot be gone on with.
+        button = "Go on" if session is not None and session.unfinished else "Track"
         self.outcome = {
             "done": f"Done: {done} frames {'checked' if checked else 'tracked'}.",
-            "stopped": f"Stopped after {done} frames; {'they are kept.' if checked else 'press Go on to finish.'}",
+            "stopped": f"Stopped after {done} frames; {'they are kept.' if checked else f'press {button} to finish.'}",
             "failed": f"Stopped after {done} frames: {sentence}",
         }[how]
         self.update_state()
