@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -377,11 +378,14 @@ def test_resume_takes_the_same_options_again_and_another_device(track, tmp_path)
 
     options = ("--contrast", "300,3000", "--axis", "0", "--precision", "fp32", "--point", "1@0:40,50")
     track(*options)
+    with Session.open(tmp_path / "run.sam2v") as session:
+        session.set_model(replace(session.model_settings, compile=True))
     code, said, _ = track(*options, "--resume", "--device", "cpu")
     assert code == 0
     assert "Computed 0 frames" in said
     with Session.open(tmp_path / "run.sam2v", read_only=True) as session:
         assert session.model_settings.device == "cpu"
+        assert not session.model_settings.compile
 
 
 def test_resume_adds_seeds_that_are_new_and_no_others(track, tmp_path, clip):

@@ -285,6 +285,13 @@ def test_a_runtime_error_of_the_network_is_one_sentence(run, scene, monkeypatch)
         run.go(whole(scene.n_frames))
 
 
+def test_a_machine_without_a_compiler_is_told_not_to_compile(run, scene, monkeypatch):
+    missing = type("InvalidCxxCompiler", (RuntimeError,), {"__module__": "torch._inductor.exc"})
+    monkeypatch.setattr(run.tracker.model, "decode_tracked", _raise(missing("No working C++ compiler")))
+    with pytest.raises(EngineError, match=r"compiled for cpu \(No working C\+\+ compiler\): choose not to compile"):
+        run.go(whole(scene.n_frames))
+
+
 def test_fault_32_device_memory_halves_the_batch_and_then_says_so(scene, make_run, monkeypatch):
     ours = make_run(scene, "demo")
     passes = []

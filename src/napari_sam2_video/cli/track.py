@@ -121,7 +121,7 @@ class _Wanted:
         return {"axis": self.axis, "channel": self.channel, "contrast": self.contrast, "model": model}
 
     def settle(self, session: Session) -> None:
-        """Take over the device for a session that is there, and refuse what would make its masks other ones."""
+        """Take over how a session that is there is computed, and refuse what would make its masks other ones."""
         from napari_sam2_video.api import axis_named
         from napari_sam2_video.frames.window import window_from_text
 
@@ -143,7 +143,7 @@ class _Wanted:
                     "it, or make another session."
                 )
         device = model.device if self.device is None else self.device
-        session.set_model(replace(model, device=device, compile=model.compile or self.compile))
+        session.set_model(replace(model, device=device, compile=self.compile))
 
 
 def frame_range(text: str | None) -> tuple[int | None, int | None]:

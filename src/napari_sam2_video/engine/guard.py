@@ -40,6 +40,9 @@ def engine_errors(device: str) -> Iterator[None]:
                 f"The device {device} ran out of memory: choose a smaller model or image size; finished frames are "
                 "kept and the run can be resumed."
             ) from error
-        raise EngineError(
-            f"The network failed on {device}: {text.splitlines()[0] if text else 'no reason'}."
-        ) from error
+        first = text.splitlines()[0] if text else "no reason"
+        if type(error).__module__.startswith(("torch._dynamo", "torch._inductor")):
+            raise EngineError(
+                f"The network cannot be compiled for {device} ({first}): choose not to compile it."
+            ) from error
+        raise EngineError(f"The network failed on {device}: {first}.") from error
