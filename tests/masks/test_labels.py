@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import threading
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -198,3 +200,22 @@ def test_ids_widen_the_type_before_they_are_written(labels, store):
     assert labels[0, 0, 0] == 300
     assert labels[0, 3, 0] == 70_000
     assert labels[1, 3, 3] == 1
+
+
+def test_strokes_are_looked_through_while_nobody_adds_one(labels, monkeypatch):
+    free = []
+    plain = labels._undone
+
+    def asked(*args):
+        other = threading.Thread(target=lambda: free.append(labels._lock.acquire(blocking=False)))
+        other.start()
+        other.join()
+        return plain(*args)
+
+    monkeypatch.setattr(labels, "_undone", asked)
+    key = (1, slice(0, 4), slice(0, 4))
+    region = labels[key]
+    region[0] = 3
+    labels[key] = region
+    assert free == [False]
+    assert (labels[1, 0, :4] == 3).all()

@@ -430,3 +430,17 @@ def test_what_is_settled_while_masks_are_tidied_stays_as_it_is(prompted, monkeyp
     assert prompted.tidy(CleanSettings(fill_holes=True), [1]) == 2
     filled = [bool(prompted.masks.object_mask(frame, 1)[3, 3]) for frame in (2, 5, 7, 9)]
     assert filled == [True, False, False, True]
+
+
+def test_paint_that_is_cleared_while_it_is_looked_up_is_none(prompted, monkeypatch):
+    list(prompted.track())
+    prompted.paint(7, (0, 0), np.full((3, 3), 1))
+    plain = prompted.masks.painted
+
+    def painted(object_id=None):
+        frames = plain(object_id)
+        prompted.masks.clear_paint(7)
+        return frames
+
+    monkeypatch.setattr(prompted.masks, "painted", painted)
+    assert prompted.dirty() == ()

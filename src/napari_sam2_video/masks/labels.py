@@ -189,14 +189,18 @@ class LabelArray:
         if not where.any():
             return
         if undo:
-            undone = self._undone(frame, origin, labels, where)
+            with self._lock:
+                undone = self._undone(frame, origin, labels, where)
+                if undone is not None:
+                    self._strokes.remove(undone)
             if undone is not None:
-                self._strokes.remove(undone)
                 self._painter.unstroke(undone.number)
                 return
         number = self._painter.stroke(frame, origin, labels, where)
         if number is not None:
-            self._strokes.append(_Painted(number, frame, origin, where, seen.copy()))
+            painted = _Painted(number, frame, origin, where, seen.copy())
+            with self._lock:
+                self._strokes.append(painted)
 
     def _undone(
         self, frame: int, origin: tuple[int, int], labels: npt.NDArray[Any], where: npt.NDArray[np.bool_]

@@ -431,7 +431,8 @@ class _Painter:
 
     def unstroke(self, number: int) -> None:
         session = self._session
-        session._check_writable()
         session.end_stroke()
-        if session.masks.revert_stroke(number):
+        with session._changing():
+            done = session.masks.revert_stroke(number)
+        if done:
             session._emit("masks")

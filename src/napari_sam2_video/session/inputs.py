@@ -53,7 +53,9 @@ class Inputs:
     def marks(self, object_id: int, tag: str) -> dict[int, Mark]:
         """Frames on which an object has prompts or paint, with the mark of what it has there."""
         revisions = {p.frame: p.revision for p in self._ledger.group("prompts", object_id).values()}
-        strokes = {f: self._masks.touched(f)[object_id] for f in self._masks.painted(object_id)}
+        newest = {f: self._masks.touched(f).get(object_id) for f in self._masks.painted(object_id)}
+        # Paint may be cleared meanwhile.
+        strokes = {f: number for f, number in newest.items() if number is not None}
         frames = {f for f in strokes if self._is_filled(f, object_id)} | revisions.keys()
         return {f: (revisions.get(f, 0), strokes.get(f, 0), tag) for f in sorted(frames)}
 
