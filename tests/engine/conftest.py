@@ -56,7 +56,7 @@ class Scene:
         return (30 + 1.5 * frame, 30 + 2.0 * frame), (60 - 1.0 * frame, 90 - 1.5 * frame)
 
 
-@functools.cache
+@functools.lru_cache(maxsize=2)
 def random_weights(preset):
     """Seeded weights whose object score starts above 0, so that masks are not all gated away."""
     torch.manual_seed(7)
@@ -66,14 +66,14 @@ def random_weights(preset):
     return {k: v.clone() for k, v in state.items()}
 
 
-@functools.cache
+@functools.lru_cache(maxsize=4)
 def make_model(preset="tiny", precision="fp32", size=SIZE):
     network = build_network(PRESETS[preset], size)
     network.load_state_dict(random_weights(preset))
     return Sam2Model(network, PRESETS[preset], name=preset, sha256=f"random-{preset}", precision=precision)
 
 
-@functools.cache
+@functools.lru_cache(maxsize=2)
 def make_predictor(preset="tiny"):
     predictor = build_network(PRESETS[preset], SIZE, target=PREDICTOR)
     predictor.load_state_dict(random_weights(preset))

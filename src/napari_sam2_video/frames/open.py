@@ -73,8 +73,9 @@ def open_recording(
             {letter.upper(): size for letter, size in (scale or {}).items()},
             {letter.upper(): unit for letter, unit in (units or {}).items()},
         )
-    except RecordingError:
-        recording.close()
+    except BaseException:
+        if recording is not source:
+            recording.close()
         raise
     if name is not None:
         recording.name = name

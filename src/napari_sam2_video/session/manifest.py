@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import stat
+from contextlib import ExitStack
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -161,20 +162,19 @@ def find_source(folder: Path, manifest: dict[str, Any]) -> Recording:
         raise SourceChangedError(f"The recording {source['path']} of {folder} is gone; say where it is now.")
     refusal: RecordingError | None = None
     for path in found:
-        try:
-            recording = open_recording(
-                path, axes=source["axes"], name=source["name"], scale=source["scale"], units=source["units"]
-            )
-        except RecordingError as error:
-            refusal = error
-            continue
-        try:
-            check_source(folder, manifest, recording)
-        except SourceChangedError as error:
-            recording.close()
-            refusal = error
-            continue
-        return recording
+        with ExitStack() as opened:
+            try:
+                recording = opened.enter_context(
+                    open_recording(
+                        path, axes=source["axes"], name=source["name"], scale=source["scale"], units=source["units"]
+                    )
+                )
+                check_source(folder, manifest, recording)
+            except RecordingError as error:
+                refusal = error
+                continue
+            opened.pop_all()
+            return recording
     assert refusal is not None
     raise SourceChangedError(str(refusal)) from refusal
 
