@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_sam2_video.engine.plan import plan_run
-from napari_sam2_video.engine.prompts import settle_prompts
 from napari_sam2_video.errors import PromptError, SessionError
 from napari_sam2_video.export.registry import export as export_result
+from napari_sam2_video.frames.axes import axis_named
 from napari_sam2_video.frames.open import open_recording
 from napari_sam2_video.frames.view import default_view
 from napari_sam2_video.frames.window import window_from_text
@@ -23,6 +23,7 @@ from napari_sam2_video.masks.review import review_table
 from napari_sam2_video.masks.table import Table
 from napari_sam2_video.prompt_text import read_prompts
 from napari_sam2_video.session import Session
+from napari_sam2_video.session.adding import add_prompts
 from napari_sam2_video.types import (
     BoxPrompt,
     CheckSettings,
@@ -53,6 +54,7 @@ __all__ = [
     "PointPrompt",
     "Session",
     "TrackSettings",
+    "add_prompts",
     "check",
     "create_session",
     "export",
@@ -106,15 +108,10 @@ def create_session(
 
     def create(source: Recording) -> Session:
         window = window_from_text(contrast) if isinstance(contrast, str) else contrast
-        view = default_view(source, axis=axis_named(source, axis), fixed=fixed, channel=channel, window=window)
+        view = default_view(source, axis=axis_named(source.axes, axis), fixed=fixed, channel=channel, window=window)
         return Session.create(out, source, view, model, overwrite=overwrite)
 
     return _with_recording(recording, create)
-
-
-def axis_named(recording: Recording, axis: str | None) -> str | None:
-    """Name of an axis that is given by its name, or by its index as text."""
-    return dict(zip(map(str, range(len(recording.axes))), recording.axes, strict=True)).get(axis or "", axis)
 
 
 def open_session(
@@ -241,49 +238,6 @@ def rehearse(
         _prompted(session)
         _planned(session, settings)
         choose(resolve_model(session.model_settings.model), session.model_settings)
-
-
-def add_prompts(
-    session: Session, prompts: Iterable[Prompt], seeds: Iterable[tuple[npt.NDArray[Any], int]] = ()
-) -> None:
-    """Add prompts that a session does not have yet, and the objects they name.
-
-    Raises
-    ------
-    PromptError
-        If one does not fit the recording.
-    """
-    wanted: dict[tuple[int, int], list[Prompt]] = {}
-    for prompt in prompts:
-        wanted.setdefault((prompt.object_id, prompt.frame), []).append(prompt)
-    known = {one.id for one in session.objects}
-    together: dict[tuple[int, int], list[Prompt]] = {}
-    for (object_id, frame), given in wanted.items():
-        there = session.prompts(object_id, frame) if object_id in known else ()
-        missing = [prompt for prompt in given if prompt not in there]
-        if missing:
-            together[object_id, frame] = [*there, *missing]
-            settle_prompts(object_id, frame, together[object_id, frame], session.view)
-    for object_id in sorted({object_id for object_id, _ in together} - known):
-        session.add_object(object_id=object_id)
-    for (object_id, frame), prompts_there in together.items():
-        session.set_prompts(object_id, frame, prompts_there)
-    for labels, frame in seeds:
-        missing_labels = _missing_seeds(session, np.asarray(labels), frame)
-        if missing_labels is not None:
-            session.add_seeds(missing_labels, frame)
-
-
-def _missing_seeds(session: Session, labels_yx: npt.NDArray[Any], frame: int) -> npt.NDArray[Any] | None:
-    """Labels that no object of the session has as its mask on this frame; None where there are none left."""
-    there = [p.mask for one in session.objects for p in session.prompts(one.id, frame) if isinstance(p, MaskPrompt)]
-    left = labels_yx
-    for mask in there:
-        if mask.shape == labels_yx.shape and mask.any():
-            label = labels_yx[mask][0]
-            if label > 0 and np.array_equal(labels_yx == label, mask):
-                left = np.where(mask, np.zeros_like(left), left)
-    return None if left is not labels_yx and not (left > 0).any() else left
 
 
 def go_on(

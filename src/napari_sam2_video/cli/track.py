@@ -122,11 +122,11 @@ class _Wanted:
 
     def settle(self, session: Session) -> None:
         """Take over how a session that is there is computed, and refuse what would make its masks other ones."""
-        from napari_sam2_video.api import axis_named
+        from napari_sam2_video.frames.axes import axis_named
         from napari_sam2_video.frames.window import window_from_text
 
         view, model = session.view.settings, session.model_settings
-        axis = axis_named(session.recording, self.axis)
+        axis = axis_named(session.recording.axes, self.axis)
         window = None if self.contrast is None else window_from_text(self.contrast)
         for option, said, kept in (
             ("--axis", axis and axis.upper(), view.axis),

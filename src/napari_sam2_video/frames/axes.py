@@ -51,6 +51,11 @@ def name_unknown(axes: str) -> str:
     return "".join(named)
 
 
+def axis_named(axes: str, text: str | None) -> str | None:
+    """Letter of an axis that is given by its letter, or by its index as text."""
+    return dict(zip(map(str, range(len(axes))), axes, strict=True)).get(text or "", text)
+
+
 def guess_axes(shape: Sequence[int]) -> str:
     """Most likely names of the axes of an array that says nothing about itself.
 

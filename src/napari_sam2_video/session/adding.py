@@ -1,0 +1,61 @@
+"""Prompts and label images that are given to a session, which may have some of them already."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_sam2_video.engine.prompts import settle_prompts
+from napari_sam2_video.types import MaskPrompt
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    import numpy.typing as npt
+
+    from napari_sam2_video.session.session import Session
+    from napari_sam2_video.types import Prompt
+
+
+def add_prompts(
+    session: Session, prompts: Iterable[Prompt], seeds: Iterable[tuple[npt.NDArray[Any], int]] = ()
+) -> None:
+    """Add prompts that a session does not have yet, and the objects they name.
+
+    Raises
+    ------
+    PromptError
+        If one does not fit the recording.
+    """
+    wanted: dict[tuple[int, int], list[Prompt]] = {}
+    for prompt in prompts:
+        wanted.setdefault((prompt.object_id, prompt.frame), []).append(prompt)
+    known = {one.id for one in session.objects}
+    together: dict[tuple[int, int], list[Prompt]] = {}
+    for (object_id, frame), given in wanted.items():
+        there = session.prompts(object_id, frame) if object_id in known else ()
+        missing = [prompt for prompt in given if prompt not in there]
+        if missing:
+            together[object_id, frame] = [*there, *missing]
+            settle_prompts(object_id, frame, together[object_id, frame], session.view)
+    for object_id in sorted({object_id for object_id, _ in together} - known):
+        session.add_object(object_id=object_id)
+    for (object_id, frame), prompts_there in together.items():
+        session.set_prompts(object_id, frame, prompts_there)
+    for labels, frame in seeds:
+        missing_labels = _missing_seeds(session, np.asarray(labels), frame)
+        if missing_labels is not None:
+            session.add_seeds(missing_labels, frame)
+
+
+def _missing_seeds(session: Session, labels_yx: npt.NDArray[Any], frame: int) -> npt.NDArray[Any] | None:
+    """Labels that no object of the session has as its mask on this frame; None where there are none left."""
+    there = [p.mask for one in session.objects for p in session.prompts(one.id, frame) if isinstance(p, MaskPrompt)]
+    left = labels_yx
+    for mask in there:
+        if mask.shape == labels_yx.shape and mask.any():
+            label = labels_yx[mask][0]
+            if label > 0 and np.array_equal(labels_yx == label, mask):
+                left = np.where(mask, np.zeros_like(left), left)
+    return None if left is not labels_yx and not (left > 0).any() else left
