@@ -1,4 +1,4 @@
-"""Change a session: objects, prompts, seeds, paint and acceptance."""
+"""Change a session: objects, prompts and seeds."""
 
 from __future__ import annotations
 
@@ -10,49 +10,24 @@ import numpy as np
 
 from napari_sam2_video.errors import PromptError, SessionError
 from napari_sam2_video.export.source import default_color
-from napari_sam2_video.masks.labels import LabelArray
 from napari_sam2_video.masks.records import MAX_ID, encode_mask
 from napari_sam2_video.session.base import SessionReader
 from napari_sam2_video.session.objects import ObjectInfo, check_object
 from napari_sam2_video.session.prompts import checked, key_of, mask_item, to_json
-from napari_sam2_video.session.run import Runner, ranges
 from napari_sam2_video.types import MaskPrompt
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
-    from pathlib import Path
+    from collections.abc import Iterator, Sequence
     from types import EllipsisType
 
     import numpy.typing as npt
 
-    from napari_sam2_video.frames.recording import Recording
-    from napari_sam2_video.frames.view import FrameView
     from napari_sam2_video.masks.tables import Change
-    from napari_sam2_video.session.base import TrackerFactory
-    from napari_sam2_video.session.inputs import Mark
-    from napari_sam2_video.session.lock import SessionLock
     from napari_sam2_video.types import Prompt
 
 
 class SessionEditor(SessionReader):
     """A session that can be changed; every change is on disk when the call that makes it returns."""
-
-    def __init__(
-        self,
-        folder: Path,
-        recording: Recording,
-        view: FrameView,
-        *,
-        lock: SessionLock | None,
-        owns_recording: bool,
-        tracker_factory: TrackerFactory | None,
-    ) -> None:
-        super().__init__(
-            folder, recording, view, lock=lock, owns_recording=owns_recording, tracker_factory=tracker_factory
-        )
-        self._stroke_step: tuple[int, int] | None = None
-        self._runner = Runner(self._ledger, self.masks, self._inputs, self._conditioning_prompts)
-        self.labels = LabelArray(self.masks, None if self.read_only else _Painter(self))
 
     def add_object(
         self, name: str | None = None, color: tuple[int, int, int] | None = None, object_id: int | None = None
@@ -250,141 +225,12 @@ class SessionEditor(SessionReader):
         self._emit("objects", "prompts")
         return ids
 
-    def paint(
-        self,
-        frame: int,
-        origin_yx: tuple[int, int],
-        labels: npt.NDArray[Any],
-        where: npt.NDArray[np.bool_] | None = None,
-    ) -> bool:
-        """Set pixels by hand; True if any changed hands.
-
-        The model never changes them again. A frame painted for an object is a prompt of it, and a frame that runs leave
-        as it is. Pixels of locked objects stay.
-
-        Parameters
-        ----------
-        frame : int
-            The frame.
-        origin_yx : tuple of int
-            Where `labels` begins.
-        labels : ndarray of int, shape (h, w)
-            Object ids, 0 to erase; an id without an object makes one.
-        where : ndarray of bool, shape (h, w), optional
-            Which pixels are set; all if not given.
-        """
-        self.end_stroke()
-        done = self._paint(frame, origin_yx, np.asarray(labels), where, step=None)
-        return done is not None
-
-    def clear_paint(self, frame: int, object_id: int | None = None) -> bool:
-        """Give painted pixels of a frame, or of one object on it, back to the model; True if there were any.
-
-        Locked objects neither lose nor gain a pixel.
-
-        Raises
-        ------
-        SessionError
-            If the object is locked.
-        """
-        with self._changing():
-            locked = frozenset(o.id for o in self.objects if o.locked)
-            if object_id in locked:
-                raise SessionError(f"Object {object_id} is locked; unlock it to change it.")
-            done = self.masks.clear_paint(frame, object_id, protected=locked)
-        if done:
-            self._emit("masks")
-        return done
-
-    def end_stroke(self) -> None:
-        """Close the step that strokes through `labels` go to; a viewer calls it when the mouse button is released."""
-        self._stroke_step = None
-
-    def accept(self, object_id: int, start: int, stop: int) -> None:
-        """Accept an object on the frames from `start` up to, not including, `stop`: runs leave them as they are."""
-        self._set_accepted(object_id, start, stop, accept=True)
-
-    def unaccept(self, object_id: int, start: int, stop: int) -> None:
-        """Take acceptance back on the frames from `start` up to, not including, `stop`."""
-        self._set_accepted(object_id, start, stop, accept=False)
-
     @contextmanager
     def _changing(self) -> Iterator[None]:
         """Hold what keeps two changes apart."""
         self._check_writable()
         with self._ledger.writing():
             yield
-
-    def _paint(
-        self,
-        frame: int,
-        origin_yx: tuple[int, int],
-        labels: npt.NDArray[Any],
-        where: npt.NDArray[np.bool_] | None,
-        *,
-        step: int | None,
-    ) -> int | None:
-        if where is not None and np.shape(where) != labels.shape:
-            raise SessionError(f"The painted pixels of frame {frame} and their mask differ in shape; give both alike.")
-        if not np.isfinite(labels).all():
-            raise SessionError(f"Labels on frame {frame} must be whole numbers; convert them.")
-        with self._changing():
-            chosen = labels if where is None else labels[np.asarray(where, bool)]
-            ids = [int(i) for i in np.unique(chosen) if i > 0]
-            made = []
-            for object_id in ids:
-                info = self._ledger.get("objects", object_id)
-                if info is None:
-                    made.append(self._new_object(object_id, None, None))
-                elif info.locked:
-                    raise SessionError(f"Object {object_id} is locked; unlock it to paint it.")
-            number = self.masks.paint(
-                frame,
-                origin_yx,
-                labels,
-                where,
-                step=step,
-                extra=[("objects", o.id, o.to_json()) for o in made],
-                protected=frozenset(o.id for o in self.objects if o.locked),
-            )
-        if number is not None:
-            self._emit(*(["objects"] if made else []), "masks")
-        return number
-
-    def _set_accepted(self, object_id: int, start: int, stop: int, *, accept: bool) -> None:
-        whole = isinstance(start, int | np.integer) and isinstance(stop, int | np.integer)
-        if not whole or not 0 <= start < stop <= self.n_frames:
-            raise SessionError(
-                f"The frames {start} to {stop} do not fit the recording, which has 0 to {self.n_frames - 1}."
-            )
-        with self._changing():
-            info = self.object(object_id)
-            old = self.accepted(object_id)
-            span = frozenset(range(start, stop))
-            new = old | span if accept else old - span
-            if new == old:
-                return
-            word = "accept" if accept else "take back acceptance of"
-            name = f"{word} {info.name} on frames {start} to {stop - 1}"
-            changes: list[Change] = [("accepted", object_id, ranges(new) or None)]
-            changes += [("conditioned", key_of(object_id, f), None) for f in self._overruled(object_id, old - new)]
-            self._ledger.commit(changes, name=name)
-        self._emit("accepted")
-
-    def _overruled(self, object_id: int, frames: Collection[int]) -> list[int]:
-        """Those of some frames whose mask is older than the prompts there, because acceptance kept it."""
-        given = {p.frame: p.revision for p in self.prompt_sets(object_id) if p.frame in frames}
-        older = [f for f, revision in given.items() if self.masks.stamp(f, object_id)[0] < revision]
-        return [f for f in older if object_id not in self.masks.touched(f)]
-
-    def _conditioning_prompts(self, object_id: int, frame: int, mark: Mark) -> list[Prompt]:
-        """Prompts that the tracker gets: what a person painted, and clicks made after it."""
-        revision, stroke, _ = mark
-        prompts: list[Prompt] = list(self.prompts(object_id, frame)) if revision > stroke or not stroke else []
-        if not stroke:
-            return prompts
-        painted = MaskPrompt(object_id, frame, self.masks.object_mask(frame, object_id))
-        return [painted, *(p for p in prompts if not isinstance(p, MaskPrompt))]
 
     def _prompt_changes(self, number: int, object_id: int, frame: int, prompts: Sequence[Prompt]) -> list[Change]:
         key = key_of(object_id, frame)
@@ -409,30 +255,3 @@ class SessionEditor(SessionReader):
         if info.locked:
             raise SessionError(f"Object {object_id} is locked; unlock it to change it.")
         return info
-
-
-class _Painter:
-    """Strokes that come through the label array."""
-
-    def __init__(self, session: SessionEditor) -> None:
-        self._session = session
-
-    def stroke(
-        self, frame: int, origin_yx: tuple[int, int], labels: npt.NDArray[Any], where: npt.NDArray[np.bool_]
-    ) -> int | None:
-        session = self._session
-        open_step = session._stroke_step
-        last = session._ledger.last_step
-        step = open_step[0] if open_step is not None and open_step == (last, frame) else None
-        number = session._paint(frame, origin_yx, labels, where, step=step)
-        if number is not None and step is None:
-            session._stroke_step = (number, frame)
-        return number
-
-    def unstroke(self, number: int) -> None:
-        session = self._session
-        session.end_stroke()
-        with session._changing():
-            done = session.masks.revert_stroke(number)
-        if done:
-            session._emit("masks")

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from napari_sam2_video.errors import PromptError, SessionError
 from napari_sam2_video.session.check import Checker
-from napari_sam2_video.session.editing import SessionEditor
 from napari_sam2_video.session.inputs import model_tag
+from napari_sam2_video.session.painting import SessionPainter
 from napari_sam2_video.session.prompts import checked
 from napari_sam2_video.session.tidy import tidy
 from napari_sam2_video.types import CheckSettings, ModelSettings, TrackSettings
@@ -33,7 +33,7 @@ _EVENTS = {
 }
 
 
-class SessionRunner(SessionEditor):
+class SessionRunner(SessionPainter):
     """A session that can be tracked; one run at a time."""
 
     def set_model(self, settings: ModelSettings) -> None:
