@@ -28,6 +28,9 @@ name can be left out; those suffixes are **bold**.
 - The recording is never replaced, and nothing is written into a folder of images that would count as one of them.
 - Frames are read and written one at a time, so memory does not grow with the length of the recording
   (exceptions: DICOM SEG holds the label volume; tables of tracks hold their rows).
+- A frame of the recording that cannot be read keeps its place: black below the masks, without intensities in the table.
+  A note says which frames these are, and so does the provenance (`unreadable_frames`). Where the recording is gone, or
+  not one frame of it can be read, nothing is written.
 - Ids that a format cannot hold are refused, never changed.
 - How the result was made (source, model and its SHA-256, settings, versions) goes with every export: inside the file
   where the format has a place for it, as `provenance.json` in folders, as `NAME.provenance.json` beside other files.

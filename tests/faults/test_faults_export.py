@@ -2,26 +2,39 @@
 
 from __future__ import annotations
 
+import csv
 import errno
+import json
 import os
 import signal
 import subprocess
 import sys
 import time
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import imageio_ffmpeg
 import numpy as np
 import pytest
+import zarr
+from PIL import Image
 
-from napari_sam2_video.errors import ExportError, TargetExistsError
+from napari_sam2_video.errors import ExportError, FrameError, RecordingError, TargetExistsError
 from napari_sam2_video.export import aside, ffmpeg, registry
 from napari_sam2_video.export.registry import FORMATS, export
 from napari_sam2_video.export.source import ObjectEntry, TrackingResult
+from napari_sam2_video.frames.open import open_recording
+from napari_sam2_video.session import Session
+from napari_sam2_video.types import PointPrompt
+from tests.export.made import decode
+from tests.fakes import fake_factory
+from tests.frames import videos
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
+
+    from napari_sam2_video.export.job import ExportReport
 
 TARGETS = {
     "ome-tiff": "a.ome.tif",
@@ -256,3 +269,176 @@ def test_killed_export_leaves_the_target_and_a_partial_that_says_its_name(name: 
     others = {path.name for path in tmp_path.iterdir()} - {target.name}
     assert all(other.startswith(f".{target.name}.part-{process.pid}") for other in others)
     assert others
+
+
+def lost_on(result: TrackingResult, *lost: int, said: str = "Frame 2 is damaged; leave it out.") -> TrackingResult:
+    """The result, its recording unreadable on these frames."""
+
+    def reader(read: Callable[[int], np.ndarray | None] | None) -> Callable[[int], np.ndarray | None]:
+        def values(frame: int) -> np.ndarray | None:
+            if frame in lost:
+                raise FrameError(said)
+            assert read is not None
+            return read(frame)
+
+        return values
+
+    return replace(result, read_frame=reader(result.read_frame), read_raw=reader(result.read_raw))
+
+
+def stated_in(report: ExportReport) -> dict[str, Any]:
+    """Provenance of an export, wherever the format has it."""
+    if report.path.suffix == ".png":
+        with Image.open(report.path) as image:
+            return json.loads(image.text["provenance"])
+    path = report.path / aside.PROVENANCE_NAME if report.path.is_dir() else report.provenance_path
+    assert path is not None
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def test_fault_16_a_damaged_video_has_an_overlay_in_which_the_other_frames_keep_their_numbers(tmp_path: Path) -> None:
+    with (
+        open_recording(videos.corrupt(tmp_path)) as recording,
+        Session.create(tmp_path / "run.sam2v", recording, tracker_factory=fake_factory()) as session,
+    ):
+        session.add_prompt(PointPrompt(session.add_object(), 2, 20.0, 20.0))
+        with pytest.raises(FrameError):
+            list(session.track())
+        report = export(session.result(), tmp_path / "a.mp4", style="contour", width=1, crf=1)
+        lost = stated_in(report)["unreadable_frames"]
+        labels = [session.result().labels(frame) for frame in range(videos.COUNT)]
+    film = decode(report.path, "rgb24", 3)[0]
+    tracked = [frame for frame in range(videos.COUNT) if labels[frame].any()]
+    assert len(film) == videos.COUNT
+    assert tracked == list(range(2, lost[0]))
+    for frame in range(lost[0], videos.COUNT):
+        if frame in lost:
+            assert film[frame].max() <= 2
+        else:
+            assert videos.index_of(film[frame]) == frame
+    assert videos.COUNT - 1 not in lost
+    assert report.notes == (
+        f"{len(lost)} of the recording's 72 frames cannot be read ({lost[0]}, {lost[1]}, {lost[2]} and "
+        f"{len(lost) - 3} more); each keeps its place in a.mp4, black or without intensities.",
+    )
+
+
+DRAWN = ["mp4", "gif", "matte-png", "cutout-png", "removed-png", "preview", "ome-zarr", "measurements-csv"]
+
+
+@pytest.mark.parametrize("name", DRAWN)
+def test_fault_16_a_damaged_frame_is_named_in_the_note_and_the_provenance(
+    name: str, result: TrackingResult, tmp_path: Path
+) -> None:
+    options = {"preview": {"count": 8}, "ome-zarr": {"image": True}}.get(name, {})
+    target = tmp_path / ("a" + (FORMATS[name].suffixes or ("",))[0])
+    report = export(lost_on(result, 0, 2), target, format=name, **options)
+    said = f"2 of the recording's 8 frames cannot be read (0, 2); each keeps its place in {target.name}"
+    assert any(note.startswith(said) for note in report.notes)
+    assert stated_in(report)["unreadable_frames"] == [0, 2]
+    assert "unreadable_frames" not in stated_in(export(result, target, format=name, overwrite=True, **options))
+
+
+def test_fault_16_a_damaged_frame_is_black_below_the_masks(result: TrackingResult, tmp_path: Path) -> None:
+    lost = lost_on(result, 2)
+    inside = result.labels(2) > 0
+    for name, colour in (("cutout-png", (9, 8, 7)), ("removed-png", (9, 8, 7)), ("matte-png", None)):
+        options = {} if colour is None else {"color": colour}
+        report = export(lost, tmp_path / name, format=name, **options)
+        with Image.open(report.path / "00002.png") as image:
+            drawn = np.asarray(image)
+        if colour is None:
+            assert (drawn[..., :3] == 0).all()
+            assert ((drawn[..., 3] == 255) == inside).all()
+        else:
+            plain = ~inside if name == "cutout-png" else inside
+            assert (drawn[plain] == colour).all()
+            assert (drawn[~plain] == 0).all()
+        whole = export(result, tmp_path / f"{name}-whole", format=name, **options)
+        for other in (1, 3):
+            kept, same = ((path / f"{other:05d}.png").read_bytes() for path in (report.path, whole.path))
+            assert kept == same
+
+
+@pytest.mark.parametrize("colour", [True, False])
+def test_fault_16_a_damaged_frame_has_no_intensities_and_all_else(
+    colour: bool, result: TrackingResult, tmp_path: Path
+) -> None:
+    if not colour:
+        result = TrackingResult.from_arrays(np.stack([result.labels(frame) for frame in range(8)]), result_of_greys())
+
+    def table(of: TrackingResult, name: str) -> list[dict[str, str]]:
+        with export(of, tmp_path / name).path.open(newline="", encoding="utf-8") as stream:
+            return list(csv.DictReader(stream))
+
+    whole, damaged = table(result, "whole.csv"), table(lost_on(result, 0, 5), "damaged.csv")
+    assert list(whole[0]) == list(damaged[0])
+    for frame, (expected, found) in enumerate(zip(whole, damaged, strict=True)):
+        for column in expected:
+            empty = frame in (0, 5) and column.startswith("intensity_")
+            assert found[column] == ("" if empty else expected[column])
+
+
+@pytest.mark.parametrize("version", ["0.4", "0.5"])
+def test_fault_16_a_damaged_frame_is_an_empty_one_of_the_zarr_image(
+    version: str, result: TrackingResult, tmp_path: Path
+) -> None:
+    report = export(lost_on(result, 0, 5), tmp_path / "a.zarr", image=True, version=version)
+    root = zarr.open_group(report.path, mode="r")
+    expected = np.stack([result.raw(frame) for frame in range(8)])
+    expected[[0, 5]] = 0
+    assert (root["0"][:] == np.moveaxis(expected, -1, 1)).all()
+    assert root["labels/objects"].attrs["provenance"]["unreadable_frames"] == [0, 5]
+
+
+@pytest.mark.parametrize("name", DRAWN)
+def test_a_recording_of_which_no_frame_can_be_read_makes_no_black_film(
+    name: str, result: TrackingResult, tmp_path: Path
+) -> None:
+    target = tmp_path / ("a" + (FORMATS[name].suffixes or ("",))[0])
+    options = {"ome-zarr": {"image": True}}.get(name, {})
+    with pytest.raises(ExportError, match=r"was not written, because not one frame that it needs can be read: Frame 2"):
+        export(lost_on(result, *range(8)), target, format=name, **options)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("folder", [False, True])
+@pytest.mark.parametrize("name", ["mp4", "measurements-csv", "cutout-png"])
+def test_a_drive_that_vanishes_during_an_export_ends_it(
+    name: str, folder: bool, result: TrackingResult, tmp_path: Path
+) -> None:
+    drive = tmp_path / "drive"
+    source = drive / "frames" if folder else drive / "film.avi"
+    (source if folder else drive).mkdir(parents=True)
+    (source / "0.png" if folder else source).write_bytes(b"pictures")
+    asked: list[int] = []
+
+    def vanishing(frame: int) -> np.ndarray:
+        asked.append(frame)
+        if frame == 3 and drive.exists():
+            drive.rename(tmp_path / "unplugged")
+        if frame >= 3:
+            raise FrameError("Frame 3 cannot be read: check the disk.")
+        return np.zeros((40, 60, 3), np.uint8)
+
+    gone = replace(result, source_path=source, read_frame=vanishing, read_raw=vanishing)
+    target = tmp_path / ("a" + (FORMATS[name].suffixes or ("",))[0])
+    with pytest.raises(ExportError, match=r"The recording .* is gone or cannot be read; put it back"):
+        export(gone, target, format=name)
+    assert asked == [0, 1, 2, 3]
+    assert {path.name for path in tmp_path.iterdir()} == {"unplugged"}
+
+
+def test_what_is_not_the_fault_of_a_frame_still_ends_an_export(result: TrackingResult, tmp_path: Path) -> None:
+    def closed(frame: int) -> np.ndarray:
+        if frame == 3:
+            raise RecordingError("film is closed; open it again to read it.")
+        return np.zeros((40, 60, 3), np.uint8)
+
+    with pytest.raises(RecordingError, match="film is closed"):
+        export(replace(result, read_frame=closed), tmp_path / "a.mp4")
+    assert list(tmp_path.iterdir()) == []
+
+
+def result_of_greys() -> np.ndarray:
+    return np.random.default_rng(1).integers(0, 60000, (8, 40, 60), np.uint16)

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from napari_sam2_video.export.ffmpeg import FrameEncoder, frame_rate
 from napari_sam2_video.export.job import ExportFormat, ExportJob, ExportOption
 from napari_sam2_video.export.matte import need_pictures
+from napari_sam2_video.export.overlay import picture_of
 from napari_sam2_video.export.selection import OBJECTS, Selection
 from napari_sam2_video.export.video import CRF, FPS, mp4_arguments
 
@@ -27,10 +28,8 @@ def composites(job: ExportJob, keep: bool) -> Iterator[npt.NDArray[np.uint8]]:
     need_pictures(job)
     chosen = Selection(job)
     for frame in job.frames():
-        picture = job.result.frame(frame)
-        assert picture is not None
         inside = grown(chosen.mask(job.result.labels(frame)), job.options.get("grow", 0))
-        drawn = np.array(picture, np.uint8)
+        drawn = np.array(picture_of(job.result, frame), np.uint8)
         drawn[~inside if keep else inside] = job.options["color"]
         yield drawn
 

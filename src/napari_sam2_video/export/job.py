@@ -6,7 +6,7 @@ import importlib
 import json
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
@@ -75,6 +75,8 @@ class ExportJob:
         Called with the steps done and their number.
     notes : list of str
         Sentences that a person should see.
+    unreadable : collection of int
+        Frames of the recording that could not be read so far.
     """
 
     result: TrackingResult
@@ -83,6 +85,7 @@ class ExportJob:
     options: Mapping[str, Any] = field(default_factory=dict)
     progress: Progress = lambda done, total: None
     notes: list[str] = field(default_factory=list)
+    unreadable: Collection[int] = ()
 
     def frames(self) -> Iterator[int]:
         """Frame indices in order; progress is told after each."""
@@ -96,9 +99,14 @@ class ExportJob:
         if sentence not in self.notes:
             self.notes.append(sentence)
 
+    def stated(self) -> dict[str, Any]:
+        """How the result was made, and which frames could not be read."""
+        lost = {"unreadable_frames": sorted(self.unreadable)} if self.unreadable else {}
+        return {**self.result.provenance, **lost}
+
     def provenance_text(self) -> str:
         """How the result was made, as one line of JSON."""
-        return json_text(self.result.provenance)
+        return json_text(self.stated())
 
     def provenance(self) -> Any:
         """How the result was made, as JSON has it."""

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from napari_sam2_video.errors import ExportError
 from napari_sam2_video.export.ffmpeg import FrameEncoder, frame_rate
 from napari_sam2_video.export.job import ExportFormat, ExportJob, ExportOption
+from napari_sam2_video.export.overlay import picture_of
 from napari_sam2_video.export.selection import OBJECTS, Selection
 from napari_sam2_video.export.video import BT709, EVEN, FPS, colours_and_shape, filters, note_padding
 
@@ -37,11 +38,9 @@ def rgba_frames(job: ExportJob) -> Iterator[npt.NDArray[np.uint8]]:
     need_pictures(job)
     chosen = Selection(job)
     for frame in job.frames():
-        picture = job.result.frame(frame)
-        assert picture is not None
         inside = chosen.mask(job.result.labels(frame))
         rgba = np.empty((*job.result.shape_yx, 4), np.uint8)
-        rgba[..., :3] = picture
+        rgba[..., :3] = picture_of(job.result, frame)
         rgba[..., 3] = np.where(inside, 255, 0)
         if job.options["premultiplied"]:
             rgba[~inside] = 0

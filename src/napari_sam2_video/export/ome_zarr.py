@@ -13,7 +13,7 @@ from napari_sam2_video.export.source import printable
 from napari_sam2_video.export.units import ngff_unit
 
 if TYPE_CHECKING:
-    from napari_sam2_video.export.source import TrackingResult
+    from napari_sam2_video.export.source import Array, TrackingResult
 
 TILE = 1024
 
@@ -34,11 +34,10 @@ def write(job: ExportJob) -> None:
     group = labels.create_group(name)
     described = {"multiscales": [multiscale(result, name, levels, version)], "image-label": label_metadata(job)}
     set_attributes(group, described, version)
-    group.attrs["provenance"] = job.provenance()
     arrays = [make_level(group, result, level, result.dtype) for level in range(levels)]
     image = None
     if options["image"] and result.read_raw is not None:
-        sample = np.asarray(result.raw(0))
+        sample = first_values(result)
         set_attributes(root, {"multiscales": [multiscale(result, "image", 1, version, sample.ndim == 3)]}, version)
         image = make_level(root, result, 0, sample.dtype, sample.shape[2] if sample.ndim == 3 else 0)
     for frame in job.frames():
@@ -46,8 +45,16 @@ def write(job: ExportJob) -> None:
         for level, array in enumerate(arrays):
             array[frame] = labels_yx[:: 2**level, :: 2**level]
         if image is not None:
-            raw = np.asarray(result.raw(frame))
-            image[frame] = np.moveaxis(raw, -1, 0) if raw.ndim == 3 else raw
+            raw = result.raw(frame)
+            if raw is not None:
+                image[frame] = np.moveaxis(raw, -1, 0) if raw.ndim == 3 else raw
+    group.attrs["provenance"] = job.provenance()
+
+
+def first_values(result: TrackingResult) -> Array:
+    """Values of the first frame that can be read; zeros where none can."""
+    found = (raw for raw in map(result.raw, range(result.n_frames)) if raw is not None)
+    return np.asarray(next(found, np.zeros(result.shape_yx, np.uint8)))
 
 
 def check_name(name: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from napari_sam2_video.errors import ExportError
@@ -36,6 +37,7 @@ from napari_sam2_video.export.aside import (
     written_aside,
 )
 from napari_sam2_video.export.job import ExportFormat, ExportJob, ExportReport, Progress
+from napari_sam2_video.export.unreadable import Unreadable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -84,7 +86,8 @@ def export(
     """Write a result in one of the formats of `FORMATS`.
 
     The export is written beside the target under a hidden name and renamed when it is complete, so a target
-    is always what it was or whole. Memory is bounded by a few frames in every format.
+    is always what it was or whole. Memory is bounded by a few frames in every format. A frame that cannot be read keeps
+    its place, black or without intensities, and is named in a note and in the provenance.
 
     Parameters
     ----------
@@ -109,7 +112,8 @@ def export(
     Raises
     ------
     ExportError
-        If the result does not fit the format or cannot be written; the target is as it was then.
+        If the result does not fit the format or cannot be written, or not one frame that it needs can be read; the
+        target is as it was then.
     TargetExistsError
         If the target exists and `overwrite` is False.
     """
@@ -128,10 +132,12 @@ def export(
     suffix = "" if folder else matching_suffix(chosen, target)
     aside = None if folder or chosen.embeds_provenance else target.with_name(f"{target.name}.{PROVENANCE_NAME}")
     abandoned, older = (leftovers(target), stood_aside(target)) if target.parent.is_dir() else ([], [])
+    lost = Unreadable(result.source_path)
+    result = replace(result, read_frame=lost.around(result.read_frame), read_raw=lost.around(result.read_raw))
     with ExitStack() as stack:
         statement_part = None if aside is None else stack.enter_context(written_aside(aside, overwrite=True))
         part = stack.enter_context(written_aside(target, folder=folder, overwrite=overwrite, suffix=suffix))
-        job = ExportJob(result, part, target, settle_options(chosen, options))
+        job = ExportJob(result, part, target, settle_options(chosen, options), unreadable=lost.frames)
         if progress is not None:
             job.progress = progress
         for path in abandoned:
@@ -139,7 +145,8 @@ def export(
         for path in older:
             job.note(f"{path.name} is what was there when an export was killed; keep it by another name, or delete it.")
         chosen.write(job)
-        statement = {"format": chosen.name, "options": dict(job.options), "notes": job.notes, **result.provenance}
+        lost.settle(job)
+        statement = {"format": chosen.name, "options": dict(job.options), "notes": job.notes, **job.stated()}
         if folder or statement_part is not None:
             write_json(statement_part or part / PROVENANCE_NAME, statement)
     return ExportReport(target, tuple(job.notes), aside)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 Array: TypeAlias = npt.NDArray[Any]
 FrameReader: TypeAlias = Callable[[int], Array]
+PictureReader: TypeAlias = Callable[[int], Array | None]
 UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 SECONDS = {"s": 1.0, "sec": 1.0, "second": 1.0, "ms": 1e-3, "min": 60.0, "h": 3600.0, "us": 1e-6, "µs": 1e-6}
 
@@ -89,7 +90,7 @@ class TrackingResult:
     source_path : Path, optional
         The recording.
     read_frame, read_raw : callable, optional
-        Frame to uint8 ``(Y, X, 3)`` as the model saw it, and to the untouched values.
+        Frame to uint8 ``(Y, X, 3)`` as the model saw it, and to the untouched values; None for a frame that is missing.
     read_scores : callable, optional
         Object id to a mapping of per-frame arrays.
     """
@@ -108,8 +109,8 @@ class TrackingResult:
     metadata: Mapping[str, Any] = field(default_factory=dict)
     provenance: Mapping[str, Any] = field(default_factory=dict)
     source_path: Path | None = None
-    read_frame: FrameReader | None = None
-    read_raw: FrameReader | None = None
+    read_frame: PictureReader | None = None
+    read_raw: PictureReader | None = None
     read_scores: Callable[[int], Mapping[str, Array]] | None = None
 
     @property
@@ -163,7 +164,7 @@ class TrackingResult:
         return labels_yx.astype(self.dtype, copy=False)
 
     def frame(self, frame: int) -> npt.NDArray[np.uint8] | None:
-        """Picture of a frame, uint8 ``(Y, X, 3)``, or None where the result has no pictures."""
+        """Picture of a frame, uint8 ``(Y, X, 3)``, or None where the result has none."""
         return None if self.read_frame is None else self.read_frame(frame)
 
     def raw(self, frame: int) -> Array | None:

@@ -137,7 +137,8 @@ class Recording(ABC):
         FrameError
             If the selection lies outside the recording, or that part cannot be read.
         RecordingError
-            If an axis is unknown, or the recording is closed.
+            If an axis is unknown, the recording is closed, or something else than that part is to blame: too little
+            memory, a program that was killed or hung.
         """
         self._check_open()
         for letter in selection:
@@ -150,7 +151,7 @@ class Recording(ABC):
         try:
             return np.ascontiguousarray(self._read(index), dtype=self.dtype)
         except MemoryError as error:
-            raise FrameError(
+            raise RecordingError(
                 f"There is too little memory to read that much of {self.name}; read less at once, or crop it."
             ) from error
         except Exception:

@@ -100,7 +100,7 @@ class VideoRecording(PlanesRecording):
         self._whole: dict[int, frozenset[int]] = {}
         self._unreadable = set(index.lost)
         self._check_all = index.damaged and len(index.keys) < len(index.pts)
-        self._failure = ""
+        self._failure, self._killed = "", False
         self._other_size: tuple[int, int, int] | None = None
         self._running: list[Decoder] = []
         self._released = weakref.finalize(self, _release, self._running, stream if stream != path else None)
@@ -145,7 +145,7 @@ class VideoRecording(PlanesRecording):
                 shown = self._frame(number)[rows]
             except FfmpegHungError as error:
                 self._stop()
-                raise FrameError(f"Frame {number} of {self.path} could not be read in time: {error}") from error
+                raise RecordingError(f"Frame {number} of {self.path} could not be read in time: {error}") from error
         shown.flags.writeable = False
         return shown
 
@@ -180,7 +180,8 @@ class VideoRecording(PlanesRecording):
             if found is not None or settled:
                 return found
         if self._failure:
-            raise FrameError(f"Frame {number} of {self.path} was not decoded: {self._failure}; try again.")
+            kind = RecordingError if self._killed else FrameError
+            raise kind(f"Frame {number} of {self.path} was not decoded: {self._failure}; try again.")
         return None
 
     def _advance(self, decoder: Decoder, number: int) -> tuple[npt.NDArray[Any] | None, bool]:
@@ -196,7 +197,7 @@ class VideoRecording(PlanesRecording):
                 raise self._size_error() from error
             if step is None:
                 code, line = decoder.outcome()
-                self._failure = f"ffmpeg ended with code {code} ({line})" if code else ""
+                self._failure, self._killed = f"ffmpeg ended with code {code} ({line})" if code else "", code < 0
                 self._stop()
                 return None, began and not code
             at, frame_yx, suspect = step

@@ -66,7 +66,8 @@ def measure(
         ``touches_border``
             True where a pixel lies in the first or last row or column of the frame.
         ``intensity_mean``, ``intensity_min``, ``intensity_max``, ``intensity_sum``
-            Of the raw values; with ``_red``, ``_green``, ``_blue`` for colour; absent without raw values.
+            Of the raw values; with ``_red``, ``_green``, ``_blue`` for colour; absent without raw values, and NaN on a
+            frame that has none.
         ``object_score``, ``predicted_iou``
             The network's scores; NaN where nothing is known.
         ``disagreement``, ``checked_from``
@@ -198,7 +199,11 @@ def _intensities(
 
 def _join(parts: list[Columns]) -> Columns:
     filled = [part for part in parts if len(part["object_id"])] or parts[:1]
-    return {name: np.concatenate([part[name] for part in filled]) for name in filled[0]}
+    names = max(filled, key=len)  # frames without raw values have no intensities
+    return {
+        name: np.concatenate([part.get(name, np.full(len(part["object_id"]), np.nan)) for part in filled])
+        for name in names
+    }
 
 
 def _with_absent_frames(columns: Columns, scores: Mapping[int, Mapping[str, npt.NDArray[Any]]]) -> Columns:
