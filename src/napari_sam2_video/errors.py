@@ -50,6 +50,10 @@ class StoreError(Sam2VideoError):
     """Masks cannot be written or read."""
 
 
+class UnreachableError(Sam2VideoError):
+    """A file of a session cannot be reached now, which says nothing about what it holds."""
+
+
 class SessionError(Sam2VideoError):
     """A session folder cannot be created, opened or changed."""
 

@@ -21,6 +21,7 @@ from napari_sam2_video.errors import (
     SessionVersionError,
     SourceChangedError,
     StoreError,
+    UnreachableError,
 )
 from napari_sam2_video.frames.open import open_recording
 from napari_sam2_video.masks.journal import decode_line, encode_line
@@ -439,6 +440,34 @@ def test_a_drive_that_vanishes_is_said_and_not_made_up_anew(folder, recording):
         session.undo()
         session.undo()
         assert np.array_equal(labels(session), expected)
+
+
+@pytest.mark.parametrize("why", ["the drive is away", "input/output error"])
+def test_masks_that_cannot_be_reached_for_a_while_are_not_given_up(folder, recording, tracked, monkeypatch, why):
+    away, plain = folder.with_name("away"), Path.open
+
+    def failing(path, *args, **kwargs):
+        if path.suffix == ".pack":
+            raise OSError(errno.EIO, "Input/output error")
+        return plain(path, *args, **kwargs)
+
+    with reopen(folder, recording) as session:
+        with monkeypatch.context() as patch:
+            if why == "the drive is away":
+                folder.rename(away)
+            else:
+                patch.setattr(Path, "open", failing)
+            for read in (lambda: session.masks.read_labels(5), lambda: session.masks.object_mask(6, 1)):
+                with pytest.raises(UnreachableError) as error:
+                    read()
+                assert "connect its drive again" in one_sentence(error)
+        if away.exists():
+            away.rename(folder)
+        assert np.array_equal(labels(session), tracked)
+        assert not session.notes
+    with reopen(folder, recording) as session:
+        assert np.array_equal(labels(session), tracked)
+    assert not (folder / "quarantine").exists()
 
 
 def test_two_processes_cannot_change_one_session_and_a_killed_one_leaves_no_lock(folder, recording, tracked):

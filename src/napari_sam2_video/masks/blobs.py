@@ -15,7 +15,7 @@ import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from napari_sam2_video.errors import StoreError
+from napari_sam2_video.errors import StoreError, UnreachableError
 from napari_sam2_video.masks.durable import explain, make_folder, set_aside, sync_folder, writing
 
 if TYPE_CHECKING:
@@ -130,8 +130,10 @@ class BlobStore:
 
         Raises
         ------
+        UnreachableError
+            If the pack cannot be read at all.
         StoreError
-            If they are gone or damaged.
+            If they are damaged.
         """
         if ref.inline is not None:
             return ref.inline
@@ -143,8 +145,9 @@ class BlobStore:
                 file.seek(ref.offset)
                 data = file.read(ref.length)
         except OSError as error:
-            raise StoreError(
-                f"{path} cannot be read ({error.strerror}); restore it from a copy or track again."
+            raise UnreachableError(
+                f"{path} cannot be read ({error.strerror}); connect its drive again, or close the session and open it "
+                "again."
             ) from error
         if zlib.crc32(data) != ref.crc:
             raise StoreError(f"{path} is damaged at byte {ref.offset}; restore it from a copy or track again.")
