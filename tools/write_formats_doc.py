@@ -23,8 +23,9 @@ name can be left out; those suffixes are **bold**.
 
 - An export is written beside its target under a hidden name (`.NAME.part-…`) and renamed when it is complete: a target
   is always what it was or whole, also when the disk is full or the program is killed.
-- A target that exists is replaced only if you say so. A folder is replaced only if an export made it; between the two
-  renamings that this takes, the older folder has a hidden name (`.NAME.older-…`).
+- A target that exists is replaced only if you say so. A folder is replaced only if an export made every file in it, as
+  `files` in its `provenance.json` says: what was put there since is never deleted, the export names it and stops.
+  Between the two renamings that replacing takes, the older folder has a hidden name (`.NAME.older-…`).
 - The recording is never replaced, and nothing is written into a folder of images that would count as one of them.
 - Frames are read and written one at a time, so memory does not grow with the length of the recording
   (exceptions: DICOM SEG holds the label volume; tables of tracks hold their rows).

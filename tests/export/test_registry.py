@@ -245,6 +245,61 @@ def test_foreign_folder_is_never_replaced(tmp_path: Path) -> None:
         export(make_result(), folder.rename(tmp_path / "mine.tif"), overwrite=True)
 
 
+@pytest.mark.parametrize("name", ["davis", "ctc", "ome-zarr", "cutout-png", "geff", "tiff-folder"])
+@pytest.mark.parametrize("mine", ["mine.txt", "00099.png", "labels/mine/0.0", "deep/provenance.json", "link"])
+def test_fault_48_a_file_that_was_put_into_an_export_since_is_never_deleted(name: str, mine: str, tmp_path: Path) -> None:
+    folder = export(make_result(), target_of(name, tmp_path), format=name).path
+    (folder / mine).parent.mkdir(parents=True, exist_ok=True)
+    if mine == "link":
+        (tmp_path / "elsewhere").mkdir()
+        (folder / mine).symlink_to(tmp_path / "elsewhere", target_is_directory=True)
+    else:
+        (folder / mine).write_text("an afternoon of work")
+    told: list[int] = []
+    for overwrite in (True, False):
+        with never_replaced(f"holds {mine}, which no export made, so it is not replaced; move that file"):
+            export(
+                make_result(), folder, format=name, overwrite=overwrite, progress=lambda done, total: told.append(done)
+            )
+    assert told == [], "it is refused before any work"
+    assert (folder / mine).is_symlink() or (folder / mine).read_text() == "an afternoon of work"
+    (folder / mine).unlink()
+    export(make_result(), folder, format=name, overwrite=True)
+
+
+@pytest.mark.parametrize("name", [".DS_Store", "Thumbs.db", "desktop.ini", "._00000.png"])
+def test_what_an_operating_system_leaves_in_a_folder_is_nobodys_work(name: str, tmp_path: Path) -> None:
+    folder = export(make_result(), tmp_path / "out", format="davis").path
+    (folder / name).write_bytes(b"windows and icons")
+    export(make_result("one_frame"), folder, format="davis", overwrite=True)
+    assert sorted(path.name for path in folder.iterdir()) == ["00000.png", "provenance.json"]
+
+
+@pytest.mark.parametrize(
+    "said", [b"older", b"[]", b'{"format": "davis"}', b'{"files": 3}', b"\xff\xfe", b"[" * 100_000]
+)
+def test_a_folder_that_does_not_say_what_an_export_made_is_never_replaced(said: bytes, tmp_path: Path) -> None:
+    folder = export(make_result(), tmp_path / "out", format="davis").path
+    (folder / "provenance.json").write_bytes(said)
+    with never_replaced("does not say which of its files an export made"):
+        export(make_result(), folder, format="davis", overwrite=True)
+    assert (folder / "provenance.json").read_bytes() == said
+
+
+def test_a_file_that_appears_in_the_folder_meanwhile_is_kept(tmp_path: Path) -> None:
+    folder = export(make_result(), tmp_path / "out", format="davis").path
+    with never_replaced("holds mine.txt, which no export made"):
+        export(
+            make_result(),
+            folder,
+            format="davis",
+            overwrite=True,
+            progress=lambda done, total: (folder / "mine.txt").write_text("mine"),
+        )
+    assert (folder / "mine.txt").read_text() == "mine"
+    assert list(tmp_path.iterdir()) == [folder]
+
+
 def test_empty_folder_and_earlier_export_are_replaced(tmp_path: Path) -> None:
     folder = tmp_path / "out"
     folder.mkdir()

@@ -130,7 +130,7 @@ def test_fault_47_disk_full_leaves_the_target_untouched(tmp_path: Path) -> None:
     for name, target in TARGETS.items():
         if FORMATS[name].kind == "folder":
             (tmp_path / target).mkdir()
-            (tmp_path / target / aside.PROVENANCE_NAME).write_bytes(b"older")
+            (tmp_path / target / aside.PROVENANCE_NAME).write_bytes(b'{"files": []}')
         else:
             (tmp_path / target).write_bytes(b"older")
     before = contents(tmp_path)
@@ -251,7 +251,7 @@ def test_killed_export_leaves_the_target_and_a_partial_that_says_its_name(name: 
     target = tmp_path / TARGETS[name]
     if FORMATS[name].kind == "folder":
         target.mkdir()
-        (target / aside.PROVENANCE_NAME).write_bytes(b"older")
+        (target / aside.PROVENANCE_NAME).write_bytes(b'{"files": []}')
     else:
         target.write_bytes(b"older")
     before = contents(tmp_path)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import json
 import os
 import re
 import shutil
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 PROVENANCE_NAME = "provenance.json"
+LEFT_BY_SYSTEMS = frozenset({".DS_Store", "Thumbs.db", "desktop.ini"})
 PART_NUMBERS = count(1)
 DISK_FULL = frozenset({errno.ENOSPC, errno.EFBIG, errno.EDQUOT})
 SHORT_WRITE = re.compile(r"\d+ requested and \d+ written")
@@ -99,10 +101,42 @@ def spare_recording(target: Path, source: Path | None) -> None:
         )
 
 
+def files_below(folder: Path) -> list[str]:
+    """Files below a folder, and links to folders, by their path from there."""
+    found = []
+    for here, folders, names in os.walk(folder):
+        links = (name for name in folders if os.path.islink(os.path.join(here, name)))
+        found += [Path(here, name).relative_to(folder).as_posix() for name in (*names, *links)]
+    return sorted(found)
+
+
+def foreign_file(folder: Path) -> str | None:
+    """First file below an exported folder that the export did not make, None where there is none.
+
+    Raises
+    ------
+    ExportError
+        If the folder does not say what the export made.
+    """
+    try:
+        made = json.loads((folder / PROVENANCE_NAME).read_text(encoding="utf-8"))["files"]
+        own = {PROVENANCE_NAME, *made}
+    except (ValueError, TypeError, KeyError, RecursionError):
+        raise ExportError(
+            f"The folder {folder} does not say which of its files an export made, so it is not replaced; choose "
+            "another name."
+        ) from None
+    for path in files_below(folder):
+        name = path.rpartition("/")[2]
+        if path not in own and name not in LEFT_BY_SYSTEMS and not name.startswith("._"):
+            return path
+    return None
+
+
 def check_target(target: Path, *, folder: bool, overwrite: bool) -> None:
     """Refuse a target that may not be replaced.
 
-    A folder is replaced only if an export made it (it holds our provenance file) or it is empty.
+    A folder is replaced only if an export made all that it holds, as our provenance file in it says, or it is empty.
 
     Raises
     ------
@@ -122,6 +156,12 @@ def check_target(target: Path, *, folder: bool, overwrite: bool) -> None:
         if PROVENANCE_NAME not in names:
             raise ExportError(
                 f"The folder {target} holds files that no export made, so it is not replaced; choose another name."
+            )
+        foreign = foreign_file(target)
+        if foreign is not None:
+            raise ExportError(
+                f"The folder {target} holds {foreign}, which no export made, so it is not replaced; move that file "
+                "elsewhere or choose another name."
             )
     elif folder or target.is_dir():
         kind = "folder" if target.is_dir() else "file"

@@ -30,6 +30,7 @@ from napari_sam2_video.export import (
 from napari_sam2_video.export.aside import (
     PROVENANCE_NAME,
     absolute_target,
+    files_below,
     leftovers,
     spare_recording,
     stood_aside,
@@ -98,7 +99,7 @@ def export(
     format : str, optional
         A name of `FORMATS`; chosen from the suffix of `target` if not given.
     overwrite : bool
-        Whether an existing target may be replaced.
+        Whether an existing target may be replaced; a folder only where an export made every file in it.
     progress : callable, optional
         Called with the steps done and their number; what it raises ends the export and leaves nothing behind.
     **options
@@ -147,6 +148,8 @@ def export(
         chosen.write(job)
         lost.settle(job)
         statement = {"format": chosen.name, "options": dict(job.options), "notes": job.notes, **job.stated()}
+        if folder:
+            statement["files"] = files_below(part)
         if folder or statement_part is not None:
             write_json(statement_part or part / PROVENANCE_NAME, statement)
     return ExportReport(target, tuple(job.notes), aside)
