@@ -561,6 +561,26 @@ def test_a_lost_pack_and_unknown_files_are_told_and_nothing_is_deleted(folder, r
     assert (folder / "quarantine" / "notes.txt").read_text() == "mine"
 
 
+@pytest.mark.parametrize("keep", [0, 0.5, None])
+def test_masks_are_there_again_when_their_pack_is_put_back(folder, recording, tracked, keep):
+    pack = next((folder / "masks" / "packs").iterdir())
+    whole = pack.read_bytes()
+    if keep is None:
+        pack.unlink()
+    else:
+        pack.write_bytes(whole[: int(keep * len(whole))])
+    for read_only in (True, False):
+        with reopen(folder, recording, read_only=read_only) as session:
+            assert any("put" in note and pack.name in note for note in session.notes)
+            assert session.masks.frames_done(1).size < 8
+            labels(session)
+    assert pack.exists() == (keep is not None)
+    pack.write_bytes(whole)
+    with reopen(folder, recording) as session:
+        assert not session.notes
+        assert np.array_equal(labels(session), tracked)
+
+
 def test_a_session_of_an_older_version_is_migrated_and_a_copy_kept(folder, recording, tracked):
     path = folder / "session.json"
     manifest = json.loads(path.read_text())

@@ -16,7 +16,7 @@ from napari_sam2_video.masks.compact import compacted
 from napari_sam2_video.masks.tables import HISTORY_STEPS, MISREAD, Tables
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from napari_sam2_video.masks.journal import Entry, Journal
     from napari_sam2_video.masks.tables import Change, Decoder, Key, Step
@@ -65,6 +65,12 @@ class Ledger:
         """Value of a key."""
         with self.lock:
             return self._tables.rows.get(name, {}).get(key, default)
+
+    def leave_out(self, name: str, keys: Iterable[Key]) -> None:
+        """Go on without some rows of a table, which stay in the journal."""
+        with self.lock:
+            for key in keys:
+                self.table(name).pop(key, None)
 
     def group(self, name: str, owner: int) -> dict[str, Any]:
         """Copy of the rows of a table whose keys begin with ``owner:``, by what follows it."""

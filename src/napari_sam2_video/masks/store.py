@@ -143,6 +143,7 @@ class MaskStore(MaskEditor):
             packs.update(info.ref.pack for info in self.ledger.values_in_history("strokes"))
             packs.update(ref.pack for ref in self.ledger.table("blobs").values())
             packs.update(ref.pack for ref in self.ledger.values_in_history("blobs"))
+            packs |= self._lost_packs
         unneeded = [n for n in records if n not in needed]
         if unneeded:
             self.ledger.commit([("records", n, None) for n in unneeded])
@@ -198,12 +199,13 @@ class MaskStore(MaskEditor):
         if lost:
             frames = sorted({records[n].frame for n in lost})
             self.notes.append(
-                f"The masks of {len(frames)} frame(s), the first {frames[0]}, are gone; track them again."
+                f"The masks of {len(frames)} frame(s), the first {frames[0]}, are gone; track them again, or put "
+                f"{self.blobs.path(records[lost[0]].ref.pack)} back and open the session again."
             )
+        self.ledger.leave_out("records", lost)
+        self._lost_packs = {records[n].ref.pack for n in lost}
         if self.read_only:
             return
-        if lost:
-            self.ledger.commit([("records", n, None) for n in lost])
         moved = self.blobs.sweep(packs, self._quarantine)
         if moved:
             self.notes.append(f"{len(moved)} file(s) that the journal does not know were moved to {self._quarantine}.")
