@@ -247,7 +247,7 @@ def test_foreign_folder_is_never_replaced(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["davis", "ctc", "ome-zarr", "cutout-png", "geff", "tiff-folder"])
 @pytest.mark.parametrize("mine", ["mine.txt", "00099.png", "labels/mine/0.0", "deep/provenance.json", "link"])
-def test_fault_48_a_file_that_was_put_into_an_export_since_is_never_deleted(name: str, mine: str, tmp_path: Path) -> None:
+def test_fault_48_what_was_put_into_an_export_since_is_never_deleted(name: str, mine: str, tmp_path: Path) -> None:
     folder = export(make_result(), target_of(name, tmp_path), format=name).path
     (folder / mine).parent.mkdir(parents=True, exist_ok=True)
     if mine == "link":

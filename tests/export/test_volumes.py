@@ -215,6 +215,15 @@ def test_nifti_that_was_opened_and_tracked_lies_on_its_source(axis: str, tmp_pat
     assert ((np.asanyarray(labels.dataobj) == 2) == (np.asanyarray(source.dataobj) > 0)).all()
 
 
+def test_dicom_seg_of_files_without_the_mark_of_dicom(tmp_path: Path) -> None:
+    write_series(tmp_path / "scan", OBLIQUE, pixels=np.where(volume_zyx() == 1, 100, -100))
+    for path in (tmp_path / "scan").iterdir():
+        path.write_bytes(path.read_bytes()[132:])
+    with open_recording(tmp_path / "scan") as recording:
+        report = export(track(recording, tmp_path, "Z"), tmp_path / "labels.dcm")
+    assert highdicom.seg.segread(report.path).number_of_segments == 1
+
+
 @pytest.mark.parametrize("axis", ["Z", "Y"])
 def test_dicom_series_that_was_opened_and_tracked_gets_segments_on_its_slices(axis: str, tmp_path: Path) -> None:
     write_series(tmp_path / "scan", OBLIQUE, pixels=np.where(volume_zyx() == 1, 100, -100))

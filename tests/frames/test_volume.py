@@ -1,15 +1,20 @@
 from __future__ import annotations
 
 import gzip
+import os
 import random
+import sys
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from napari_sam2_video.errors import FrameError, RecordingError
+from napari_sam2_video.frames import volume
 from napari_sam2_video.frames.open import open_recording
 from napari_sam2_video.frames.view import FrameView, default_view
+from napari_sam2_video.frames.volume import is_dicom
 from napari_sam2_video.frames.window import CT_WINDOWS
 
 nibabel = pytest.importorskip("nibabel")
@@ -138,6 +143,16 @@ def save_dicom(path: Path, pixels: np.ndarray, **values: Any) -> None:
     dataset.save_as(path, enforce_file_format=True)
 
 
+def remove_mark(path: Path, kind: str) -> None:
+    """Make a file one of a data set alone, as old scanners and some archives write them."""
+    if kind == "header without preamble":
+        path.write_bytes(path.read_bytes()[132:])
+        return
+    dataset = pydicom.Dataset(pydicom.dcmread(path))
+    implicit = kind == "implicit"
+    pydicom.dcmwrite(path, dataset, implicit_vr=implicit, little_endian=True, enforce_file_format=False)
+
+
 CT = np.random.default_rng(0).integers(0, 4096, (10, 6, 8)).astype(np.uint16)
 
 
@@ -163,6 +178,88 @@ def test_series_is_sorted_by_position_in_hounsfield_units(tmp_path: Path) -> Non
         view = FrameView(recording, default_view(recording, window=CT_WINDOWS["lung"]))
         assert view.read(0).shape == (6, 8, 3)
         assert recording.metadata["SeriesInstanceUID"] == "1.2.3"
+
+
+@pytest.mark.parametrize("kind", ["header without preamble", "implicit", "explicit"])
+def test_files_without_the_mark_are_a_series(kind: str, tmp_path: Path) -> None:
+    save_series(tmp_path, [2.5 * n for n in range(10)], RescaleSlope=1, RescaleIntercept=-1024, BitsStored=12)
+    for path in tmp_path.iterdir():
+        remove_mark(path, kind)
+        assert path.read_bytes()[128:132] != b"DICM"
+    for source in (tmp_path, next(tmp_path.iterdir())):
+        with open_recording(source) as recording:
+            assert (recording.axes, recording.name, recording.scale["Z"]) == ("ZYX", "chest", 2.5)
+            np.testing.assert_array_equal(recording.read({}), CT.astype(int) - 1024)
+
+
+def test_a_coloured_film_without_the_mark(tmp_path: Path) -> None:
+    film = np.random.default_rng(0).integers(0, 256, (4, 6, 8)).astype(np.uint8)
+    tables: dict[str, Any] = {}
+    for name in ("Red", "Green", "Blue"):
+        tables[f"{name}PaletteColorLookupTableDescriptor"] = [256, 0, 8]
+        tables[f"{name}PaletteColorLookupTableData"] = bytes(reversed(range(256)))
+    about = {"PhotometricInterpretation": "PALETTE COLOR", "NumberOfFrames": 4, "Modality": "US"}
+    save_dicom(tmp_path / "film", film, **about, **tables)
+    remove_mark(tmp_path / "film", "implicit")
+    with open_recording(tmp_path / "film") as recording:
+        np.testing.assert_array_equal(recording.read({}), np.repeat(255 - film[..., None], 3, axis=3))
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        bytes(600),
+        b"\x08\0" * 300,
+        np.arange(300, dtype="<u2").tobytes(),
+        np.array([8, 22, 0, 0, 9, 1, 0, 0] * 40, "<u2").tobytes(),
+        b"\x08\0\x16\0UI\x1a\0" + b"1.2.840.10008.5.1.4.1.1.2\0" + b"and so on" * 60,
+        b"\x08\0\x16\0\xff\xff\xff\xff" + bytes(600),
+        b"\x08\0\x16\0",
+        b"",
+    ],
+)
+def test_other_files_are_not_taken_for_dicom(content: bytes) -> None:
+    assert not is_dicom(content)
+
+
+@pytest.mark.parametrize("others", ["txt", "png"])
+def test_a_series_behind_many_other_files_is_found(others: str, tmp_path: Path) -> None:
+    save_series(tmp_path, [2.5 * n for n in range(10)])
+    for number in range(300):
+        target = tmp_path / f"A{number:03d}.{others}"
+        if others == "txt":
+            target.write_text("a line of a report")
+        else:
+            Image.fromarray(np.zeros((6, 8), np.uint8)).save(target)
+    with open_recording(tmp_path) as recording:
+        assert (recording.axes, recording.shape) == ("ZYX", (10, 6, 8))
+
+
+def test_one_dicom_file_behind_many_images_is_not_meant(tmp_path: Path) -> None:
+    for number in range(40):
+        Image.fromarray(np.full((6, 8), number, np.uint8)).save(tmp_path / f"a{number:02d}.png")
+    save_dicom(tmp_path / "scout", CT[0])
+    with open_recording(tmp_path) as recording:
+        assert (recording.axes, recording.shape) == ("TYX", (40, 6, 8))
+
+
+def test_few_files_of_a_large_folder_are_looked_into(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in range(1000):
+        (tmp_path / f"a{number:04d}.txt").touch()
+    asked: list[Path] = []
+    monkeypatch.setattr(volume, "_holds_dicom", lambda path: bool(asked.append(path)))
+    assert not volume.is_dicom_folder(tmp_path)
+    assert len(asked) == len(set(asked)) <= 160
+    assert asked[-1].name > "a0980.txt"
+
+
+@pytest.mark.skipif(sys.platform == "win32" or os.geteuid() == 0, reason="permissions do not bind this user")
+def test_a_file_that_may_not_be_read_does_not_spoil_a_folder_of_images(tmp_path: Path) -> None:
+    for number in range(3):
+        Image.fromarray(np.full((6, 8), number, np.uint8)).save(tmp_path / f"b{number:02d}.png")
+    (tmp_path / "a.txt").touch(mode=0)
+    with open_recording(tmp_path) as recording:
+        assert recording.shape == (3, 6, 8)
 
 
 def test_gap_in_a_series_is_said(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from napari_sam2_video import __version__
 from napari_sam2_video.errors import ExportError
 from napari_sam2_video.export.job import ExportFormat, ExportJob, ExportOption, need
+from napari_sam2_video.frames.volume import DICOM_HEAD, is_dicom
 
 if TYPE_CHECKING:
     from napari_sam2_video.export.source import Array, ObjectEntry, TrackingResult
@@ -83,10 +84,10 @@ def source_instances(pydicom: Any, job: ExportJob) -> list[Any]:
     for path in sorted(folder.iterdir()):
         if not path.is_file():
             continue
-        try:
-            instance = pydicom.dcmread(path, stop_before_pixels=True)
-        except pydicom.errors.InvalidDicomError:
-            continue
+        with path.open("rb") as stream:
+            if not is_dicom(stream.read(DICOM_HEAD)):
+                continue
+        instance = pydicom.dcmread(path, stop_before_pixels=True, force=True)
         if int(getattr(instance, "NumberOfFrames", None) or 1) > 1:
             multi_frame.append(path.name)
         elif "ImagePositionPatient" in instance and "Rows" in instance:

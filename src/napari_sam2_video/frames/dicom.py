@@ -15,7 +15,7 @@ from napari_sam2_video.frames.dicom_order import Slice, arrange, slices_of
 from napari_sam2_video.frames.fingerprint import files_fingerprint
 from napari_sam2_video.frames.folder import natural_key
 from napari_sam2_video.frames.recording import PlanesRecording
-from napari_sam2_video.frames.volume import is_dicom
+from napari_sam2_video.frames.volume import DICOM_HEAD, is_dicom
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -98,12 +98,12 @@ def _header(file: Path) -> Any:
     import pydicom
 
     with file.open("rb") as stream:
-        if not is_dicom(stream.read(132)):
+        if not is_dicom(stream.read(DICOM_HEAD)):
             return None
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            header = pydicom.dcmread(file, stop_before_pixels=True, specific_tags=_TAGS)
+            header = pydicom.dcmread(file, stop_before_pixels=True, specific_tags=_TAGS, force=True)
             for name in _TAGS:
                 value = getattr(header, name, None)
                 if name in _WHOLE_NUMBERS:
@@ -223,7 +223,8 @@ def _pixels(part: Slice, about: Any = None) -> npt.NDArray[Any]:
     """Stored values of one image; `about` takes what its file says of them."""
     from pydicom.pixels.utils import pixel_array
 
-    return pixel_array(part.file, index=part.frame, ds_out=about, specific_tags=_PALETTE)
+    unsaid: dict[str, Any] = {} if part.syntax is None else {"transfer_syntax_uid": part.syntax}
+    return pixel_array(part.file, index=part.frame, ds_out=about, specific_tags=_PALETTE, **unsaid)
 
 
 def _coloured(part: Slice) -> npt.NDArray[np.uint8]:

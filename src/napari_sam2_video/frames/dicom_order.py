@@ -22,7 +22,10 @@ _UNEVEN = 0.02
 
 @dataclass(frozen=True)
 class Slice:
-    """One image of a series: its place in mm (left, posterior, superior), its rescaling, and when it was taken."""
+    """One image of a series: its place in mm (left, posterior, superior), its rescaling, and when it was taken.
+
+    `syntax` is how its values are stored where its file does not say it.
+    """
 
     file: Path
     frame: int
@@ -33,6 +36,7 @@ class Slice:
     position: tuple[float, ...] | None = None
     orientation: tuple[float, ...] | None = None
     frame_seconds: float | None = None
+    syntax: str | None = None
 
 
 @dataclass(frozen=True)
@@ -60,6 +64,7 @@ def slices_of(file: Path, header: Any) -> list[Slice]:
                 return part[group].value[0][name].value
         return getattr(header, name, None)
 
+    syntax = _unsaid_syntax(header)
     found = []
     for frame in range(count):
         spacing = of(frame, "PixelMeasuresSequence", "PixelSpacing") or getattr(header, "ImagerPixelSpacing", None)
@@ -77,9 +82,19 @@ def slices_of(file: Path, header: Any) -> list[Slice]:
                 position=_vector(of(frame, "PlanePositionSequence", "ImagePositionPatient"), 3),
                 orientation=_vector(of(frame, "PlaneOrientationSequence", "ImageOrientationPatient"), 6),
                 frame_seconds=float(seconds) / 1000 if seconds else None,
+                syntax=syntax,
             )
         )
     return found
+
+
+def _unsaid_syntax(header: Any) -> str | None:
+    """How the values of a file without a header are stored: as its elements are; None where there is a header."""
+    if "TransferSyntaxUID" in header.file_meta:
+        return None
+    from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
+
+    return ImplicitVRLittleEndian if header.original_encoding[0] else ExplicitVRLittleEndian
 
 
 def arrange(path: Path, slices: list[Slice], modality: str) -> Arrangement:
