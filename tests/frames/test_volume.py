@@ -344,6 +344,30 @@ def test_colour_film_in_one_file(tmp_path: Path) -> None:
         np.testing.assert_array_equal(recording.read({"T": 3}), film[3])
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "sentence"),
+    [
+        ("Rows", "", "is 0 × 8"),
+        ("BitsStored", 60000, "damaged header"),
+        ("RescaleSlope", "1e400", "damaged header"),
+        ("RescaleIntercept", "nan", "damaged header"),
+    ],
+)
+def test_a_header_of_wild_values_is_one_sentence(name: str, value: Any, sentence: str, tmp_path: Path) -> None:
+    save_series(tmp_path, [0.0, 1.0, 2.0], RescaleSlope=1, RescaleIntercept=0)
+    for path in sorted(tmp_path.iterdir())[: 1 if name == "Rows" else 3]:
+        image = pydicom.dcmread(path)
+        with pydicom.config.disable_value_validation():
+            element = image[name]
+            if name.startswith("Rescale"):
+                image[name] = pydicom.DataElement(element.tag, "UN", value.encode().ljust(8))
+            else:
+                element.value = value
+            pydicom.dcmwrite(path, image, enforce_file_format=True)
+    with pytest.raises(RecordingError, match=sentence):
+        open_recording(tmp_path)
+
+
 def test_damaged_image_is_an_error_of_that_slice_only(tmp_path: Path) -> None:
     save_series(tmp_path, [1.0 * n for n in range(10)])
     with open_recording(tmp_path) as recording:

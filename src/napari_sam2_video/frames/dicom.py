@@ -134,9 +134,9 @@ def _recording(path: Path, files: list[tuple[Path, Any]]) -> DicomRecording:
             )
     try:
         slices = [part for file, other in files for part in slices_of(file, other)]
-    except (ValueError, TypeError, AttributeError, IndexError) as error:
+        return DicomRecording(path, header, slices)
+    except (ValueError, TypeError, AttributeError, IndexError, OverflowError) as error:
         raise RecordingError(f"The DICOM series {path} has a damaged header ({error}); export it again.") from error
-    return DicomRecording(path, header, slices)
 
 
 @dataclass(frozen=True)
@@ -149,7 +149,8 @@ class _Kind:
 
     @classmethod
     def of(cls, header: Any) -> _Kind:
-        return cls(int(header.Rows), int(header.Columns), int(getattr(header, "SamplesPerPixel", 1) or 1))
+        rows, columns = int(header.Rows or 0), int(header.Columns or 0)
+        return cls(rows, columns, int(getattr(header, "SamplesPerPixel", 1) or 1))
 
     def __str__(self) -> str:
         return f"{self.rows} × {self.columns}{' RGB' if self.samples == 3 else ''}"
