@@ -16,6 +16,7 @@ import zarr
 from PIL import Image
 
 from napari_sam2_video.errors import FrameError, RecordingError
+from napari_sam2_video.frames import video_decode
 from napari_sam2_video.frames.fingerprint import same_source
 from napari_sam2_video.frames.open import open_recording
 from napari_sam2_video.frames.video import open_video
@@ -372,6 +373,21 @@ def test_fault_46_killed_ffmpeg_is_started_again(tmp_path: Path) -> None:
     with open_video(videos.long_gop(tmp_path), cache_bytes=1) as recording:
         assert videos.index_of(recording.read({"T": 3})) == 3
         recording._running[0]._running._process.kill()
+        assert videos.index_of(recording.read({"T": 60})) == 60
+
+
+def test_fault_16_a_full_temporary_folder_is_not_taken_for_damage(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    full = "av_interleaved_write_frame(): No space left on device"
+    with open_recording(videos.corrupt(tmp_path)) as recording:
+        with monkeypatch.context() as patched:
+            patched.setattr(video_decode, "run_ffmpeg", lambda *_, **__: (1, [full]))
+            with pytest.raises(RecordingError, match=r"no room in .*; free some space") as found:
+                recording.read({"T": 30})
+            assert not isinstance(found.value, FrameError)
+        with pytest.raises(FrameError, match="is damaged and cannot be decoded"):
+            recording.read({"T": 30})
         assert videos.index_of(recording.read({"T": 60})) == 60
 
 

@@ -213,14 +213,24 @@ def _shift(index: VideoIndex) -> int:
     return math.ceil(_AFTER_ZERO / index.time_base)
 
 
-def extract_chunk(path: Path, index: VideoIndex, chunk: int, target: Path, *, timeout: float | None = None) -> bool:
-    """Copy the packets that the frames of one chunk need, and no others, to a NUT file; False where that fails."""
+def extract_chunk(path: Path, index: VideoIndex, chunk: int, target: Path, *, timeout: float | None = None) -> None:
+    """Copy the packets that the frames of one chunk need, and no others, to a NUT file, as far as they can be read.
+
+    Raises
+    ------
+    RecordingError
+        If there is no room for the file.
+    """
     limits = seek_to(index, chunk) if chunk else []
     arguments = ["-v", "error", "-y", "-copyts", *limits, *input_of(path), "-map", "0:V:0", "-c", "copy"]
     shift = float(_shift(index) * index.time_base)
     arguments += ["-copypriorss", "0", "-output_ts_offset", f"{shift:.6f}"]
     arguments += ["-frames:v", str(index.packets[chunk])]
-    return run_ffmpeg([*arguments, "-f", "nut", str(target)], timeout=timeout)[0] == 0
+    _, lines = run_ffmpeg([*arguments, "-f", "nut", str(target)], timeout=timeout)
+    if any("No space left" in line for line in lines):
+        raise RecordingError(
+            f"There is no room in {target.parent.parent} to tell the damaged frames of {path}; free some space there."
+        )
 
 
 @dataclass(frozen=True)
