@@ -138,13 +138,16 @@ def test_a_nifti_volume_opens_with_its_voxel_size(tmp_path):
     assert arguments["scale"] == [2.0, 0.75, 0.5]
 
 
-def test_a_dicom_series_opens_from_its_folder(tmp_path):
+@pytest.mark.parametrize("marked", [True, False])
+def test_a_dicom_series_opens_from_its_folder(tmp_path, marked):
     from napari_sam2_video.plugin.reader import folder_reader
-    from tests.frames.test_volume import save_series
+    from tests.frames.test_volume import remove_mark, save_series
 
     folder = tmp_path / "series"
     folder.mkdir()
     save_series(folder, [0.0, 2.5, 5.0, 7.5])
+    for path in () if marked else folder.iterdir():
+        remove_mark(path, "implicit")
     ((data, arguments, _),) = folder_reader(str(folder))(str(folder))
     assert data.ndim == 3
     assert arguments["axis_labels"] == ["z", "y", "x"]

@@ -66,17 +66,18 @@ def is_dicom_folder(folder: Path) -> bool:
     """
     with os.scandir(folder) as entries:
         names = sorted(entry.name for entry in entries if entry.is_file())
-    if any(_holds_dicom(folder / name) for name in names[:_LOOKED_AT]):
+    if any(holds_dicom(folder / name) for name in names[:_LOOKED_AT]):
         return True
     rest = names[_LOOKED_AT:]
     spread = rest[:: -(-len(rest) // _SPREAD) or 1]
     wanted = 2 if any(os.path.splitext(name)[1].lower() in SUFFIXES for name in names) else 1
-    return len(list(islice((name for name in spread if _holds_dicom(folder / name)), wanted))) == wanted
+    return len(list(islice((name for name in spread if holds_dicom(folder / name)), wanted))) == wanted
 
 
-def _holds_dicom(path: Path) -> bool:
+def holds_dicom(path: str | Path) -> bool:
+    """Whether a file can be read and is a DICOM file."""
     try:
-        with path.open("rb") as file:
+        with open(path, "rb") as file:
             return is_dicom(file.read(DICOM_HEAD))
     except OSError:
         return False

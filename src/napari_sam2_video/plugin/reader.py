@@ -21,7 +21,6 @@ Reader: TypeAlias = "Callable[[Any], list[LayerData]]"
 IMAGES = {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp"}
 FEWEST_IMAGES = 2
 LOOKED_AT = 64
-_DICOM_MARK = (128, b"DICM")
 
 
 def recording_layer(recording: Recording, *, window: ContrastWindow | None = None, close: bool = True) -> LayerData:
@@ -110,6 +109,7 @@ def large_tiff_reader(path: Any) -> Reader | None:
 def folder_reader(path: Any) -> Reader | None:
     """Reader of a sequence of images, a DICOM series or an OME-Zarr image; others know the rest better."""
     from napari_sam2_video.frames.omezarr import is_ome_image
+    from napari_sam2_video.frames.volume import holds_dicom
 
     folder = _single(path)
     if folder is None or not folder.is_dir() or folder.suffix.lower() == SESSION_SUFFIX:
@@ -123,17 +123,8 @@ def folder_reader(path: Any) -> Reader | None:
         for _, entry in zip(range(LOOKED_AT), entries, strict=False):
             if entry.name in {".zattrs", ".zgroup", "zarr.json"}:
                 return None
-            count += Path(entry.name).suffix.lower() in IMAGES or (entry.is_file() and _is_dicom(entry.path))
+            count += Path(entry.name).suffix.lower() in IMAGES or (entry.is_file() and holds_dicom(entry.path))
     return _open if count >= FEWEST_IMAGES else None
-
-
-def _is_dicom(path: str) -> bool:
-    try:
-        with open(path, "rb") as file:
-            file.seek(_DICOM_MARK[0])
-            return file.read(len(_DICOM_MARK[1])) == _DICOM_MARK[1]
-    except OSError:
-        return False
 
 
 def session_reader(path: Any) -> Reader | None:
