@@ -183,6 +183,52 @@ def test_dicom_seg_has_every_voxel_at_its_place(axis: str, reverse: bool, tmp_pa
     assert np.abs(np.subtract(rgb, walked("Z").objects[0].color)).max() <= 3
 
 
+TURNS = {
+    "as dcm2niix flips rows": ((0, 1, 2), (1,)),
+    "turned to RAS": ((0, 1, 2), (0, 1)),
+    "axes in another order": ((2, 0, 1), ()),
+    "all of it": ((1, 2, 0), (0, 2)),
+}
+
+
+def turned(order_xyz: tuple[int, ...], flipped: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
+    """The volume ``(X, Y, Z)`` with its axes in another order and direction, and the affine that keeps its place."""
+    volume = np.flip(volume_zyx().T.transpose(order_xyz), flipped)
+    moved = np.eye(4)[[*order_xyz, 3]].T
+    for axis in flipped:
+        moved = moved @ from_matvec(
+            np.diag([-1 if n == axis else 1 for n in range(3)]),
+            [volume.shape[axis] - 1 if n == axis else 0 for n in range(3)],
+        )
+    return volume, OBLIQUE @ moved
+
+
+@pytest.mark.parametrize("turn", TURNS.values(), ids=TURNS)
+def test_dicom_seg_of_a_converted_volume_lies_where_the_series_does(turn: Any, tmp_path: Path) -> None:
+    write_series(tmp_path / "scan", OBLIQUE, pixels=volume_zyx())
+    volume, affine = turned(*turn)
+    nibabel.save(nibabel.Nifti1Image(volume, affine), tmp_path / "scan.nii")
+    with open_recording(tmp_path / "scan.nii") as recording:
+        result = track(recording, tmp_path, "Z")
+        path = export(result, tmp_path / "labels.dcm", source=tmp_path / "scan").path
+    images = {}
+    for file in (tmp_path / "scan").iterdir():
+        image = pydicom.dcmread(file)
+        images[image.SOPInstanceUID] = image.pixel_array > 0
+    segmentation = highdicom.seg.segread(path)
+    stored = segmentation.get_pixels_by_source_instance(
+        list(images), ignore_spatial_locations=True, assert_missing_frames_are_empty=True
+    )[..., 0]
+    assert (stored.astype(bool) == np.stack(list(images.values()))).all()
+
+
+@pytest.mark.parametrize("moved", [from_matvec(np.eye(3), (0, 2, 0)), from_matvec(np.diag([1, 1.2, 1]), (0, 0, 0))])
+def test_dicom_seg_refuses_labels_that_lie_elsewhere_than_the_series(moved: np.ndarray, tmp_path: Path) -> None:
+    write_series(tmp_path / "scan", OBLIQUE)
+    with pytest.raises(ExportError, match="do not lie on the slices of the series"):
+        export(walked("Z", affine=OBLIQUE @ moved), tmp_path / "labels.dcm", source=tmp_path / "scan")
+
+
 def test_dicom_seg_finds_its_series_among_two(tmp_path: Path) -> None:
     wanted = write_series(tmp_path / "scan", OBLIQUE, seed=0)
     write_series(tmp_path / "scan", OBLIQUE, seed=1)
@@ -267,13 +313,14 @@ def test_dicom_seg_keeps_the_letters_of_names(name: str, tmp_path: Path) -> None
     assert stored.SegmentSequence[0].SegmentLabel == expected
 
 
-def test_dicom_seg_of_a_series_without_the_headers_that_it_needs_says_so(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["StudyInstanceUID", "PixelSpacing", "ImageOrientationPatient"])
+def test_dicom_seg_of_a_series_without_the_headers_that_it_needs_says_so(name: str, tmp_path: Path) -> None:
     write_series(tmp_path / "scan", OBLIQUE)
     for path in (tmp_path / "scan").iterdir():
         image = pydicom.dcmread(path)
-        del image.StudyInstanceUID
+        delattr(image, name)
         image.save_as(path)
-    with pytest.raises(ExportError, match=r"lack what a DICOM SEG needs .*StudyInstanceUID.*; choose nifti"):
+    with pytest.raises(ExportError, match=rf"lack what a DICOM SEG needs .*{name}.*; choose nifti"):
         export(walked("Z"), tmp_path / "labels.dcm", source=tmp_path / "scan")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,16 +16,23 @@ from napari_sam2_video.export.job import ExportFormat, ExportJob, ExportOption, 
 from napari_sam2_video.frames.volume import DICOM_HEAD, is_dicom
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from napari_sam2_video.export.source import Array, ObjectEntry, TrackingResult
 
-LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0])
+LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
+HALF_A_VOXEL = 0.5
 
 
 def write(job: ExportJob) -> None:
     """Write one binary segment an object; the label volume is held in memory."""
     highdicom, pydicom = need("highdicom", "dicom-seg"), need("pydicom", "dicom-seg")
-    instances = source_instances(pydicom, job)
+    with complete_headers():
+        instances = source_instances(pydicom, job)
+        series = series_affine(instances)
     volume_zyx, present = numbered_volume(job)
+    if job.result.affine is not None:
+        volume_zyx = onto_series(volume_zyx, job.result.affine, series)
     rows_columns = (int(instances[0].Rows), int(instances[0].Columns))
     if volume_zyx.shape != (len(instances), *rows_columns):
         raise ExportError(
@@ -35,18 +43,22 @@ def write(job: ExportJob) -> None:
         raise ExportError("No object has a pixel, and a DICOM SEG needs at least one segment; choose nifti instead.")
     if len(present) < len(job.result.objects):
         job.note(f"{len(job.result.objects) - len(present)} objects without a pixel are not in the file.")
-    if uses_last_first(instances, job.result):
-        instances = instances[::-1]
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), complete_headers():
         warnings.filterwarnings("ignore", module="highdicom|pydicom")
-        try:
-            segmentation = make_segmentation(highdicom, instances, volume_zyx, present)
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
-            raise ExportError(
-                f"The headers of the source series lack what a DICOM SEG needs ({error}); choose nifti instead."
-            ) from error
+        segmentation = make_segmentation(highdicom, instances, volume_zyx, present)
         segmentation.SpecificCharacterSet = "ISO_IR 192"
         segmentation.save_as(job.path)
+
+
+@contextmanager
+def complete_headers() -> Iterator[None]:
+    """Say in one sentence what the headers of the source lack."""
+    try:
+        yield
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise ExportError(
+            f"The headers of the source series lack what a DICOM SEG needs ({error}); choose nifti instead."
+        ) from error
 
 
 def make_segmentation(highdicom: Any, instances: list[Any], volume_zyx: Array, present: list[ObjectEntry]) -> Any:
@@ -117,13 +129,44 @@ def by_position(instances: list[Any]) -> list[Any]:
     return sorted(instances, key=lambda instance: float(normal @ np.array(instance.ImagePositionPatient, float)))
 
 
-def uses_last_first(instances: list[Any], result: TrackingResult) -> bool:
-    """True where the labels' first slice is the series' last one, as the affine's origin tells."""
-    if result.affine is None:
-        return False
-    origin = np.asarray(result.affine, float)[:3, 3]
-    places = [LPS_TO_RAS @ np.array(instance.ImagePositionPatient, float) for instance in (instances[0], instances[-1])]
-    return bool(np.linalg.norm(places[1] - origin) < np.linalg.norm(places[0] - origin))
+def series_affine(instances: list[Any]) -> npt.NDArray[np.float64]:
+    """Affine from (column, row, slice) of a series to the world in mm (RAS+)."""
+    first, last = (np.array(instance.ImagePositionPatient, float) for instance in (instances[0], instances[-1]))
+    across, down = np.array(instances[0].ImageOrientationPatient, float).reshape(2, 3)
+    row_spacing, column_spacing = (float(size) for size in instances[0].PixelSpacing)
+    affine = np.eye(4)
+    affine[:3, 0], affine[:3, 1] = across * column_spacing, down * row_spacing
+    affine[:3, 2] = (last - first) / (len(instances) - 1) if len(instances) > 1 else slice_normal(instances[0])
+    affine[:3, 3] = first
+    return LPS_TO_RAS @ affine
+
+
+def onto_series(volume_zyx: Array, affine: npt.NDArray[np.float64], series: npt.NDArray[np.float64]) -> Array:
+    """Labels in the voxel order of a series: their axes turned to where both affines, of ``(x, y, z)``, say they lie.
+
+    Raises
+    ------
+    ExportError
+        If the voxels of the two do not lie on one another.
+    """
+    between = np.linalg.solve(series, np.asarray(affine, float))
+    sources = np.abs(between[:3, :3]).argmax(axis=1)
+    volume_xyz = volume_zyx.T
+    backward = [axis for axis in range(3) if between[axis, sources[axis]] < 0]
+    expected = np.zeros((3, 4))
+    expected[range(3), sources] = 1
+    for axis in backward:
+        expected[axis] = -expected[axis]
+        expected[axis, 3] = volume_xyz.shape[sources[axis]] - 1
+    ends = np.indices((2, 2, 2)).reshape(3, -1) * (np.array(volume_xyz.shape)[:, None] - 1)
+    corners = np.vstack([ends, np.ones((1, 8))])
+    if len(set(sources.tolist())) < 3 or np.abs((between[:3] - expected) @ corners).max() >= HALF_A_VOXEL:
+        raise ExportError(
+            "The labels do not lie on the slices of the series: their voxels have other sizes, or another place in the "
+            "body; choose the series that the recording was made of, or nifti."
+        )
+    turned: Array = np.flip(volume_xyz.transpose(sources), backward).T
+    return np.ascontiguousarray(turned)
 
 
 def numbered_volume(job: ExportJob) -> tuple[Array, list[ObjectEntry]]:
@@ -170,7 +213,7 @@ FORMAT = ExportFormat(
     write=write,
     about=(
         "One binary segment an object with its name and colour, referring to the source series (given, or the one that "
-        "was tracked). The label volume is held in memory."
+        "was tracked) and turned into its order by where both lie. The label volume is held in memory."
     ),
     options=(ExportOption("source", "path", None, "folder of the source series; the recording's own if not given"),),
 )
