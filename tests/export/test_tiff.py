@@ -130,6 +130,32 @@ def test_imagej_volume_has_slices_and_spacing(tmp_path: Path) -> None:
         assert (stack.imagej_metadata["slices"], stack.imagej_metadata["spacing"]) == (5, 2.5)
 
 
+def test_imagej_has_one_unit_for_all_axes(tmp_path: Path) -> None:
+    result = make_result(walk_axis="Z", step=500.0, pixel_size=(0.002, 0.5), units=("nm", "mm", "µm"))
+    with tifffile.TiffFile(export(result, tmp_path / "labels.tif", format="imagej").path) as stack:
+        fields, page = stack.imagej_metadata, stack.pages[0]
+        across, down = (bottom / top for top, bottom in (page.tags[name].value for name in (282, 283)))
+    size = {"mm": 1.0, "micron": 1e-3}[fields["unit"]]
+    assert (fields["spacing"] * size, down * size, across * size) == pytest.approx((0.0005, 0.002, 0.0005))
+
+
+def test_imagej_invents_no_distance_of_slices(tmp_path: Path) -> None:
+    result = make_result(walk_axis="Z", step=1.0, units=(None, "µm", "µm"))
+    with tifffile.TiffFile(export(result, tmp_path / "labels.tif", format="imagej").path) as stack:
+        assert "spacing" not in stack.imagej_metadata
+
+
+def test_one_tiff_a_frame_has_one_unit_for_both_sides(tmp_path: Path) -> None:
+    result = make_result(pixel_size=(0.002, 0.5), units=("s", "mm", "µm"))
+    folder = export(result, tmp_path / "labels", format="tiff-folder").path
+    with tifffile.TiffFile(folder / "labels_00000.tif") as stack:
+        about = json.loads(stack.pages[0].description)
+        across, down = (bottom / top for top, bottom in (stack.pages[0].tags[name].value for name in (282, 283)))
+    size = {"mm": 1.0, "µm": 1e-3}[about["unit"]]
+    assert [side * size for side in about["pixel_size_yx"]] == pytest.approx([0.002, 0.0005])
+    assert (down * size, across * size) == pytest.approx((0.002, 0.0005))
+
+
 def test_one_tiff_a_frame(any_result: TrackingResult, tmp_path: Path) -> None:
     folder = export(any_result, tmp_path / "labels", format="tiff-folder").path
     files = sorted(folder.glob("labels_*.tif"))

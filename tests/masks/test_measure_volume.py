@@ -66,6 +66,16 @@ def test_slice_by_slice_equals_the_whole_volume(labels, spacing):
         assert row["surface"] == pytest.approx(whole_surface(mask, spacing, smooth=True), rel=1e-4, nan_ok=True)
 
 
+@pytest.mark.parametrize("units", [("s", "µm", "µm"), (None, "µm", "µm"), ("µm", None, None), ("µm", "µm", "furlong")])
+def test_volumes_without_all_three_sizes_are_counted_in_voxels(units):
+    labels = np.zeros((5, 6, 7), np.uint8)
+    labels[1:4, 1:5, 2:5] = 1
+    size = 1.0 if units[1] is None else 0.25
+    row = next(measure_volumes(volume(labels, (7.0 if units[0] else 1.0, size, size), units)).rows())
+    assert (row["length_unit"], row["volume"]) == ("px", row["voxels"])
+    assert (row["centroid_z"], row["centroid_y"], row["centroid_x"]) == (2, 2.5, 3)
+
+
 def test_object_at_the_border_is_closed_there():
     filled = np.ones((4, 4, 4), np.uint8)
     inside = np.pad(filled, 3)

@@ -104,6 +104,9 @@ def test_rows_are_plain_values(table):
         ({"walk_axis": "Z"}, "px", "px", (1.0, 1.0), 1.0),
         ({"walk_axis": "Z", "units": ("s", "µm", "µm"), "step": 7.0}, "µm", "slice", (1.0, 1.0), 1.0),
         ({"pixel_size": (0.5, 0.5), "step": 2.0}, "unit", "unit", (0.5, 0.5), 2.0),
+        ({"walk_axis": "Z", "units": (None, "µm", "µm"), "step": 2.0}, "µm", "µm", (1.0, 1.0), 2.0),
+        ({"walk_axis": "Z", "units": (None, "µm", "µm")}, "µm", "slice", (1.0, 1.0), 1.0),
+        ({"walk_axis": "Z", "units": ("µm", None, None), "step": 0.5}, "px", "slice", (1.0, 1.0), 1.0),
     ],
 )
 def test_calibration_settles_one_unit_for_lengths(known, length, walk, pixel_size, step):

@@ -18,7 +18,7 @@ from napari_sam2_video.frames.volume import DICOM_HEAD, is_dicom
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from napari_sam2_video.export.source import Array, ObjectEntry, TrackingResult
+    from napari_sam2_video.export.source import Array, ObjectEntry
 
 LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 HALF_A_VOXEL = 0.5
@@ -165,7 +165,7 @@ def onto_series(volume_zyx: Array, affine: npt.NDArray[np.float64], series: npt.
             "The labels do not lie on the slices of the series: their voxels have other sizes, or another place in the "
             "body; choose the series that the recording was made of, or nifti."
         )
-    turned: Array = np.flip(volume_xyz.transpose(sources), backward).T
+    turned: Array = np.flip(volume_xyz.transpose(sources), tuple(backward)).T
     return np.ascontiguousarray(turned)
 
 

@@ -8,6 +8,7 @@ from napari_sam2_video.errors import ExportError
 from napari_sam2_video.export.job import ExportFormat, ExportJob
 from napari_sam2_video.export.ome_tiff import label_pages, note_geometry, stack_axis
 from napari_sam2_video.export.units import length_unit, time_unit
+from napari_sam2_video.masks.source import calibration_of
 
 LIMIT_BYTES = 2**32 - 2**20
 
@@ -42,14 +43,15 @@ def write(job: ExportJob) -> None:
 
 def resolution_xy(job: ExportJob) -> tuple[float, float]:
     """Pixels per unit along x and y."""
-    dy, dx = job.result.pixel_size
+    dy, dx = calibration_of(job.result).pixel_size
     return (1 / dx if dx > 0 else 1.0, 1 / dy if dy > 0 else 1.0)
 
 
 def imagej_metadata(job: ExportJob, axis: str) -> dict[str, Any]:
     """Axes, units and provenance as ImageJ has them."""
     result = job.result
-    unit = length_unit(result.units[2]) or "pixel"
+    calibration = calibration_of(result)
+    unit = length_unit(calibration.length_unit) or "pixel"
     metadata: dict[str, Any] = {
         "axes": "TZCYX",
         "unit": {"µm": "micron", "Å": "angstrom"}.get(unit, unit),
@@ -58,7 +60,8 @@ def imagej_metadata(job: ExportJob, axis: str) -> dict[str, Any]:
         "max": float(max(result.max_id, 1)),
     }
     if axis == "Z":
-        metadata["spacing"] = result.step
+        if calibration.walk_unit == calibration.length_unit:
+            metadata["spacing"] = calibration.step
     elif (seconds := result.frame_seconds) is not None:
         metadata["finterval"] = seconds
         metadata["tunit"] = "sec"

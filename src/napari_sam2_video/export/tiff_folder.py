@@ -5,6 +5,7 @@ from __future__ import annotations
 from napari_sam2_video.export.job import ExportFormat, ExportJob
 from napari_sam2_video.export.ome_tiff import note_geometry
 from napari_sam2_video.export.units import length_unit
+from napari_sam2_video.masks.source import calibration_of
 
 
 def write(job: ExportJob) -> None:
@@ -13,8 +14,9 @@ def write(job: ExportJob) -> None:
 
     result = job.result
     note_geometry(job)
-    dy, dx = result.pixel_size
-    unit = length_unit(result.units[2])
+    calibration = calibration_of(result)
+    dy, dx = calibration.pixel_size
+    unit = length_unit(calibration.length_unit)
     for frame in job.frames():
         tifffile.imwrite(
             job.path / f"labels_{frame:05d}.tif",

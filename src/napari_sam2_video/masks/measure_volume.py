@@ -92,7 +92,8 @@ def measure_volumes(source: MaskSource, *, progress: Callable[[int, int], None] 
         ``bbox_z0`` to ``bbox_x1``
             First voxel and the one after the last.
         ``length_unit``
-            Unit of the columns above.
+            Unit of the columns above; ``"px"`` where the distance of the slices is not known in the plane's unit, and
+            voxels are counted as 1 x 1 x 1.
 
     Raises
     ------
@@ -104,7 +105,9 @@ def measure_volumes(source: MaskSource, *, progress: Callable[[int, int], None] 
         raise ExportError(
             f"Volumes need a recording that was walked along Z, Y or X, not {source.walk_axis}; use the areas instead."
         )
-    spacing = (calibration.step, *calibration.pixel_size)
+    spacing, unit = (calibration.step, *calibration.pixel_size), calibration.length_unit
+    if calibration.walk_unit != unit:
+        spacing, unit = (1.0, 1.0, 1.0), "px"
     solids: dict[int, _Solid] = {}
     empty = _Slice(np.zeros(source.shape_yx, np.uint8), {})
     held = deque([empty, empty, empty], maxlen=4)
@@ -113,7 +116,7 @@ def measure_volumes(source: MaskSource, *, progress: Callable[[int, int], None] 
         _add_layer(solids, list(held), spacing)
         if progress is not None and z < source.n_frames:
             progress(z + 1, source.n_frames)
-    return _table(source, solids, spacing, calibration.length_unit)
+    return _table(source, solids, spacing, unit)
 
 
 def _read_slice(source: MaskSource, z: int, solids: dict[int, _Solid]) -> _Slice:

@@ -164,7 +164,7 @@ def calibration_of(source: MaskSource) -> Calibration:
     """Settle what the pixels and frames of `source` stand for.
 
     Both axes of the plane get one unit. Axes whose units cannot be converted into each other are measured in
-    pixels, and slices of a volume whose unit does not fit the plane's in slices.
+    pixels, and slices of a volume whose unit does not fit the plane's, or whose distance nothing tells, in slices.
     """
     walk, unit_y, unit_x = (plain_unit(unit) for unit in source.units)
     dy, dx = source.pixel_size
@@ -182,6 +182,6 @@ def calibration_of(source: MaskSource) -> Calibration:
     if walk is None and unit_y is None and unit_x is None:
         return Calibration(source.walk_axis, pixel_size, source.step, length, length)
     step = convert_length(source.step, walk, length)
-    if step is None:
+    if step is None or (walk is None and source.step == 1.0):
         return Calibration(source.walk_axis, pixel_size, 1.0, length, "slice")
     return Calibration(source.walk_axis, pixel_size, step, length, length)
