@@ -82,6 +82,22 @@ def test_run_lengths_are_those_of_pycocotools(labels: np.ndarray) -> None:
         assert ours == coco_mask.encode(np.asfortranarray(labels == object_id, np.uint8))
 
 
+def test_trackmate_positions_have_one_unit(tmp_path: Path) -> None:
+    known = {"walk_axis": "Z", "step": 500.0, "pixel_size": (0.002, 0.5), "units": ("nm", "mm", "µm")}
+    mixed, plain = (
+        make_result(**known),
+        make_result(**{**known, "step": 0.0005, "pixel_size": (0.002, 0.0005), "units": ("mm",) * 3}),
+    )
+    rows = []
+    for name, result in (("mixed", mixed), ("plain", plain)):
+        path = export(result, tmp_path / f"{name}.csv", format="trackmate-csv").path
+        with path.open(encoding="utf-8", newline="") as stream:
+            columns = ("POSITION_X", "POSITION_Y", "POSITION_Z", "AREA")
+            rows.append([[float(row[column]) for column in columns] for row in csv.DictReader(stream)])
+    assert len(rows[0]) > 5
+    np.testing.assert_allclose(rows[0], rows[1])
+
+
 def test_roi_zip_gives_every_pixel_back(any_result: TrackingResult, tmp_path: Path) -> None:
     path = export(any_result, tmp_path / "rois.zip").path
     back = np.zeros((any_result.n_frames, *any_result.shape_yx), np.int64)

@@ -93,6 +93,13 @@ def test_imagej_hyperstack_keeps_axes_and_calibration(tmp_path: Path) -> None:
     assert units == {"T": "s", "Z": "µm", "C": None, "Y": "µm", "X": "µm"}
 
 
+def test_imagej_units_of_each_axis(tmp_path: Path) -> None:
+    about = {"axes": "ZYX", "unit": "micron", "yunit": "mm", "zunit": "nm", "spacing": 300}
+    tifffile.imwrite(tmp_path / "a.tif", STACK, imagej=True, resolution=(4, 2), metadata=about)
+    scale, units = same(tmp_path / "a.tif", "ZYX", STACK)
+    assert (scale, units) == ({"Z": 300.0, "Y": 0.5, "X": 0.25}, {"Z": "nm", "Y": "mm", "X": "µm"})
+
+
 @pytest.mark.parametrize("options", [{}, {"compression": "zlib"}, {"bigtiff": True}])
 def test_ome_tiff_keeps_axes_and_calibration(tmp_path: Path, options: dict[str, Any]) -> None:
     about = {

@@ -7,6 +7,7 @@ import csv
 from napari_sam2_video.export.job import ExportFormat, ExportJob, ExportOption, need
 from napari_sam2_video.export.spots import axis_positions, find_spots
 from napari_sam2_video.masks.measure import measure
+from napari_sam2_video.masks.source import calibration_of
 
 TRACKMATE_COLUMNS = (
     "ID",
@@ -24,7 +25,7 @@ TRACKMATE_COLUMNS = (
 def write_trackmate(job: ExportJob) -> None:
     """Write one row a spot, ordered by frame."""
     result = job.result
-    dy, dx = result.pixel_size
+    dy, dx = calibration_of(result).pixel_size
     number = 0
     if result.walk_axis != "T":
         job.note(f"FRAME counts along the axis {result.walk_axis}; TrackMate will take it for time.")

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from napari_sam2_video.masks.source import calibration_of
+
 if TYPE_CHECKING:
     from napari_sam2_video.export.source import Array, TrackingResult
 
@@ -34,11 +36,12 @@ def find_spots(labels_yx: Array, frame: int) -> Spots:
 
 
 def axis_positions(result: TrackingResult, spots: Spots) -> dict[str, npt.NDArray[np.float64]]:
-    """Positions by axis letter in the recording's units, for the walked axis and the two of the plane."""
+    """Positions by axis letter in the units of the measurements, for the walked axis and the two of the plane."""
+    calibration = calibration_of(result)
     return {
-        result.walk_axis: np.full(len(spots.ids), spots.frame * result.step),
-        result.plane_axes[0]: spots.y * result.pixel_size[0],
-        result.plane_axes[1]: spots.x * result.pixel_size[1],
+        result.walk_axis: np.full(len(spots.ids), spots.frame * calibration.step),
+        result.plane_axes[0]: spots.y * calibration.pixel_size[0],
+        result.plane_axes[1]: spots.x * calibration.pixel_size[1],
     }
 
 

@@ -52,13 +52,13 @@ def about_tiff(file: Any, axes: str) -> dict[str, Any]:
 def _from_imagej(about: dict[str, Any], page: Any, scale: dict[str, float], units: dict[str, str | None]) -> None:
     unit = plain_unit(about.get("unit"))
     if unit is not None:
-        for letter, tag in (("X", 282), ("Y", 283)):
+        unit_y = plain_unit(about.get("yunit")) or unit
+        for letter, tag, unit_here in (("X", 282, unit), ("Y", 283, unit_y)):
             value = page.tags.valueof(tag)
             if value and value[0]:
-                scale[letter], units[letter] = value[1] / value[0], unit
-                if letter == "X" and plain_unit(about.get("yunit")) is None:
-                    scale.setdefault("Y", scale["X"])
-                    units.setdefault("Y", unit)
+                scale[letter], units[letter] = value[1] / value[0], unit_here
+                if letter == "X" and unit_y == unit:
+                    scale["Y"], units["Y"] = scale["X"], unit
     if about.get("spacing"):
         scale["Z"] = abs(float(about["spacing"]))
         units["Z"] = plain_unit(about.get("zunit")) or unit
