@@ -148,6 +148,8 @@ def test_ome_zarr_metadata_follows_the_specification(result: TrackingResult, tmp
             array = root[f"{place}/{dataset['path']}".strip("/")]
             (scale,) = dataset["coordinateTransformations"]
             assert array.ndim == len(scale["scale"]) == len(axes)
+            if version == "0.5":
+                assert array.metadata.dimension_names == tuple(axes)
             assert (scale["scale"][0], *scale["scale"][-2:]) == (0.05, 0.25, 0.5)
     label = described("labels/objects")["image-label"]
     assert [row["label-value"] for row in label["colors"]] == [1, 2, 3]

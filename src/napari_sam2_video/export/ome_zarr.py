@@ -90,12 +90,14 @@ def make_level(group: Any, result: TrackingResult, level: int, dtype: Any, chann
     shape = tuple(-(-side // 2**level) for side in result.shape_yx)
     tile = tuple(min(side, TILE) for side in shape)
     middle = (channels,) if channels else ()
+    zarr_2 = group.metadata.zarr_format == 2
     return group.create_array(
         str(level),
         shape=(result.n_frames, *middle, *shape),
         chunks=(1, *middle, *tile),
         dtype=dtype,
-        chunk_key_encoding={"name": "v2" if group.metadata.zarr_format == 2 else "default", "separator": "/"},
+        chunk_key_encoding={"name": "v2" if zarr_2 else "default", "separator": "/"},
+        dimension_names=None if zarr_2 else [axis["name"] for axis in axes(result, channels > 0)],
     )
 
 
