@@ -336,3 +336,43 @@ def test_a_scheduler_that_does_not_answer_gives_one_sentence(tmp_path, worker, i
     monkeypatch.setattr("napari_sam2_video.batch.run._CONNECT_SECONDS", 0.5)
     with pytest.raises(BatchError, match=r"No dask scheduler answers at tcp://127\.0\.0\.1:9"):
         run_batch(items(""), tmp_path / "report.csv", scheduler="tcp://127.0.0.1:9", worker_command=worker)
+
+
+@pytest.mark.parametrize("until", [3, 9])
+def test_a_report_that_a_spreadsheet_locks_meanwhile_costs_no_item(tmp_path, items, monkeypatch, until):
+    replace, calls, ended = Path.replace, [], []
+
+    def locked(path, target):
+        calls.append(target)
+        if 1 < len(calls) <= until:
+            raise PermissionError(13, "Permission denied")
+        return replace(path, target)
+
+    monkeypatch.setattr("napari_sam2_video.batch.run.check_folder", lambda folder: None)
+    monkeypatch.setattr("napari_sam2_video.batch.attempt.Attempts.run", lambda how, item, stop: {"status": "done"})
+    monkeypatch.setattr(Path, "replace", locked)
+    path = tmp_path / "report.csv"
+    if until == 3:
+        assert run_batch(items("", "", ""), path, on_result=lambda *told: ended.append(told)).ok
+        assert [row["status"] for row in rows(path)] == ["done"] * 3
+    else:
+        with pytest.raises(BatchError, match="report"):
+            run_batch(items("", "", ""), path, on_result=lambda *told: ended.append(told))
+    assert len(ended) == 3
+    assert [p.name for p in tmp_path.iterdir()] == ["report.csv"]
+
+
+@pytest.mark.parametrize("system", ["win32", "darwin"])
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [("recording,out\na,Run\nb,run\n", "both write to"), ("recording,out\na,run\nb,A\n", "would write over")],
+)
+def test_names_that_differ_by_capitals_alone_are_one_place_on_windows_and_macos(
+    tmp_path, monkeypatch, system, text, message
+):
+    path = tmp_path / "t.csv"
+    path.write_text(text)
+    assert len(read_table(path)) == 2
+    monkeypatch.setattr(sys, "platform", system)
+    with pytest.raises(BatchError, match=message):
+        read_table(path)

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import tifffile
+from filelock import FileLock
 from tests.fakes import blob_movie, fake_factory
 
 from napari_sam2_video.batch import BatchItem, run_batch
+from napari_sam2_video.batch.attempt import ALIVE, Attempts, Stop
 from napari_sam2_video.batch.worker import main, work
 from napari_sam2_video.session import Session
 
@@ -163,3 +167,43 @@ def test_fault_53_an_item_whose_worker_died_goes_on_where_it_stopped(item, facto
     whole = replace(item, out=str(tmp_path / "whole.sam2v"), export="")
     work(whole)
     assert np.array_equal(labels_of(item), labels_of(whole))
+
+
+@pytest.mark.parametrize("lives", [True, False])
+def test_a_worker_ends_with_what_started_it_also_where_its_parent_keeps_its_number(
+    item, factory, tmp_path, monkeypatch, lives
+):
+    monkeypatch.setattr("os.getppid", lambda: 1)
+    order, result = tmp_path / "item.json", tmp_path / "result.json"
+    order.write_text(json.dumps(item.to_json()))
+    held = FileLock(tmp_path / ALIVE)
+    with held if lives else nullcontext((tmp_path / ALIVE).touch()):
+        assert main([str(order), str(result)]) == 0
+    assert json.loads(result.read_text())["status"] == ("done" if lives else "stopped")
+
+
+def test_a_worker_that_runs_knows_that_its_batch_lives(item):
+    script = (
+        "import json, pathlib, sys\n"
+        "from napari_sam2_video.batch.attempt import ALIVE\n"
+        "from napari_sam2_video.batch.worker import abandoned\n"
+        "order, result = map(pathlib.Path, sys.argv[1:])\n"
+        "alive = order.with_name(ALIVE)\n"
+        "result.write_text(json.dumps({'status': 'done', 'sentence': f'{alive.exists()} {abandoned(alive)}'}))\n"
+    )
+    outcome = Attempts([sys.executable, "-c", script]).run(item, Stop())
+    assert outcome["sentence"] == "True False"
+
+
+def test_a_file_that_windows_does_not_let_go_of_costs_no_item(item, monkeypatch):
+    unlink = os.unlink
+
+    def refused(path, *arguments, **options):
+        if str(path).endswith("log.txt"):
+            raise PermissionError(13, "The process cannot access the file", str(path))
+        unlink(path, *arguments, **options)
+
+    monkeypatch.setattr("os.unlink", refused)
+    script = 'import sys, pathlib; pathlib.Path(sys.argv[2]).write_text(\'{"status": "done"}\')'
+    outcome = Attempts([sys.executable, "-c", script]).run(item, Stop())
+    assert outcome["status"] == "done"

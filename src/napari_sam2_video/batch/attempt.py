@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from napari_sam2_video.batch.table import BatchItem
+
+ALIVE = "alive.lock"
+"""Beside the item's file: locked for as long as the process that started the worker lives."""
 
 _MODULE = "napari_sam2_video.batch.worker"
 _POLL = 0.05
@@ -66,7 +70,15 @@ class Attempts:
         return outcome
 
     def _once(self, item: BatchItem, stop: Stop) -> tuple[dict[str, Any], bool]:
-        with tempfile.TemporaryDirectory(prefix="sam2-batch-") as name:
+        from filelock import FileLock
+
+        # Windows may hold on to the files of a process that was just ended.
+        with (
+            tempfile.TemporaryDirectory(prefix="sam2-batch-", ignore_cleanup_errors=True) as name,
+            contextlib.ExitStack() as stack,
+        ):
+            with contextlib.suppress(OSError, NotImplementedError):
+                stack.enter_context(FileLock(Path(name) / ALIVE))
             order, result, log = (Path(name) / file_name for file_name in ("item.json", "result.json", "log.txt"))
             order.write_text(json.dumps(item.to_json()), encoding="utf-8")
             with log.open("wb") as output:

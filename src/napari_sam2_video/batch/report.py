@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import json
@@ -123,6 +124,8 @@ def write_report(path: Path, results: Sequence[ItemResult]) -> None:
         part.write_text(text, encoding="utf-8", errors="backslashreplace", newline="")
         part.replace(path)
     except OSError as error:
+        with contextlib.suppress(OSError):
+            part.unlink(missing_ok=True)
         raise BatchError(
             f"The report {path} cannot be written ({error.strerror}); name another with --report."
         ) from error

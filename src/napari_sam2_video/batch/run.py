@@ -60,7 +60,7 @@ def run_batch(
     ------
     BatchError
         Before anything runs, if a folder of results cannot take them, the report cannot be written, or the cluster
-        cannot be reached.
+        cannot be reached; after all items, if the report cannot be written then.
     """
     check_report(report)
     for folder in sorted({target.parent for item in items for target in (Path(item.out), *item.exports)}):
@@ -70,11 +70,19 @@ def run_batch(
     threads = max(1, (os.cpu_count() or 1) // workers) if workers > 1 and scheduler is None else None
     how = Attempts(worker_command, attempts, timeout, threads)
     outcomes = _here(items, how, workers) if scheduler is None else _on_cluster(items, how, scheduler)
+    refusal: BatchError | None = None
     for count, (index, outcome) in enumerate(outcomes, start=1):
         results[index] = replace(results[index], **outcome)
-        write_report(report, results)
+        try:
+            write_report(report, results)
+            refusal = None
+        except BatchError as error:
+            # Somebody may be looking at it with a program that locks it; the next item writes it again.
+            refusal = error
         if on_result is not None:
             on_result(results[index], count, len(items))
+    if refusal is not None:
+        raise refusal
     return BatchReport(tuple(results))
 
 

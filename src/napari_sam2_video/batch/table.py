@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import os
+import sys
 from contextlib import suppress
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
@@ -180,16 +181,22 @@ def _is_writable(value: str) -> bool:
         return False
 
 
+def _place(path: str | Path) -> Path:
+    """A path to compare with others: two that differ by their capitals alone are one on Windows and macOS."""
+    place = Path(path).resolve()
+    return Path(str(place).casefold()) if sys.platform in ("win32", "darwin") else place
+
+
 def _check_targets(path: Path, items: Sequence[BatchItem]) -> None:
     taken: dict[str, int] = {}
-    read = {path.resolve()}
+    read = {_place(path)}
     for item in items:
         labels = item.seeds.rpartition("@")[0]
-        read.update(Path(source).resolve() for source in (item.recording, item.prompts, labels) if source)
+        read.update(_place(source) for source in (item.recording, item.prompts, labels) if source)
     kept = read | {folder for source in read for folder in source.parents}
     for number, item in enumerate(items, start=1):
         for target in (item.out, *map(str, item.exports)):
-            place = Path(target).resolve()
+            place = _place(target)
             if place in (read if target == item.out else kept):
                 raise BatchError(
                     f"Row {number} of {path} would write over {target}, which the batch reads; name another file."

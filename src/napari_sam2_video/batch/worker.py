@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
+from napari_sam2_video.batch.attempt import ALIVE
 from napari_sam2_video.batch.table import BatchError, BatchItem
 from napari_sam2_video.errors import Sam2VideoError, SessionLockedError
 from napari_sam2_video.types import Direction, ModelSettings, Precision, TrackSettings
@@ -128,13 +129,26 @@ def _yes(text: str) -> bool:
     return text.lower() in ("yes", "true", "1")
 
 
+def abandoned(alive: Path) -> bool:
+    """Whether the process that started this one is gone; Windows tells so by no other sign than its lock."""
+    from filelock import FileLock, Timeout
+
+    if not alive.exists():
+        return False
+    try:
+        with FileLock(alive, timeout=0):
+            return True
+    except (Timeout, OSError, NotImplementedError):
+        return False
+
+
 def main(arguments: list[str]) -> int:
     """Read the item of the first path, run it, and write what became of it to the second."""
     order, result = map(Path, arguments)
-    parent = os.getppid()
+    parent, alive = os.getppid(), order.with_name(ALIVE)
     outcome = work(
         BatchItem(**json.loads(order.read_text(encoding="utf-8"))),
-        stop=lambda: os.getppid() != parent,
+        stop=lambda: os.getppid() != parent or abandoned(alive),
     )
     part = result.with_suffix(".part")
     part.write_text(json.dumps(outcome), encoding="utf-8")
