@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from napari_sam2_video.errors import FrameError, RecordingError
+from napari_sam2_video.frames.ffmpeg import FfmpegHungError
 from napari_sam2_video.frames.open import open_recording
 from napari_sam2_video.frames.video import open_video
 from napari_sam2_video.frames.view import FrameView, default_view
@@ -249,3 +250,37 @@ def test_a_video_that_another_thread_closes_first_starts_no_process(corpus: Call
     with pytest.raises(RecordingError, match="is closed; open it again"):
         recording.read({"T": 3})
     assert recording._running == []
+
+
+def test_a_copy_that_windows_does_not_let_go_of_is_left_to_the_system(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from pathlib import Path
+
+    def refused(path: Path, missing_ok: bool = False) -> None:
+        raise PermissionError(13, "The process cannot access the file", str(path))
+
+    source = videos.mpeg4_avi(tmp_path)
+    place = tmp_path / "temporary"
+    place.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(place))
+    monkeypatch.setattr(Path, "unlink", refused)
+    with open_recording(source) as recording:
+        assert indices(recording, [3]) == [3]
+    assert len(list(place.iterdir())) == 1
+
+
+def test_no_copy_is_left_where_ffmpeg_hangs_while_making_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from napari_sam2_video.frames import video
+
+    def hung(*arguments: object, **options: object) -> None:
+        raise FfmpegHungError("ffmpeg gave nothing for 60 seconds and was ended.")
+
+    source = videos.mpeg4_avi(tmp_path)
+    place = tmp_path / "temporary"
+    place.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(place))
+    monkeypatch.setattr(video, "run_ffmpeg", hung)
+    with pytest.raises(RecordingError, match="was ended"):
+        open_recording(source)
+    assert list(place.iterdir()) == []

@@ -7,6 +7,7 @@ import threading
 import weakref
 from collections import OrderedDict
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -66,9 +67,9 @@ def open_video(path: Path, *, cache_bytes: int = CACHE_BYTES, timeout: float | N
             if index.damaged or stamps_hold(copy, index, stamped.picture, timeout=timeout):
                 return VideoRecording(path, copy, stamped, index, cache_bytes, timeout)
         except RecordingError:
-            copy.unlink()
+            _remove(copy)
             raise
-        copy.unlink()
+        _remove(copy)
     index = counted_index(path, timeout=timeout)
     return VideoRecording(path, path, replace(probe, seconds=None), index, cache_bytes, timeout)
 
@@ -303,10 +304,14 @@ def _restamped(path: Path, timeout: float | None) -> Path | None:
     with tempfile.NamedTemporaryFile(prefix="napari-sam2-video-", suffix=".mkv", delete=False) as file:
         copy = Path(file.name)
     arguments = ["-v", "error", "-y", "-fflags", "+genpts", *input_of(path), "-map", "0:V:0", "-c", "copy", str(copy)]
-    code, lines = run_ffmpeg(arguments, timeout=timeout)
+    try:
+        code, lines = run_ffmpeg(arguments, timeout=timeout)
+    except RecordingError:
+        _remove(copy)
+        raise
     if code == 0:
         return copy
-    copy.unlink()
+    _remove(copy)
     if any("No space left" in line for line in lines):
         raise RecordingError(
             f"{path} has frames without time stamps and there is no room for a copy that has; free some space in "
@@ -319,4 +324,10 @@ def _release(running: list[Decoder], copy: Path | None) -> None:
     while running:
         running.pop().kill()
     if copy is not None:
+        _remove(copy)
+
+
+def _remove(copy: Path) -> None:
+    """Remove a temporary copy; Windows may not let go of it yet, which is no reason to fail."""
+    with suppress(OSError):
         copy.unlink(missing_ok=True)
