@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import subprocess
+
 import pytest
 
-from napari_sam2_video.devices import cuda_version_of, gpu_advice, probe_devices
+from napari_sam2_video.devices import cuda_version_of, gpu_advice, nvidia_driver, probe_devices
 
 TABLE = "| NVIDIA-SMI 560.94   Driver Version: 560.94   CUDA Version: 12.6 |"
 
@@ -36,3 +38,17 @@ def test_the_processor_is_always_there():
     report = probe_devices()
     assert report.devices[-1] == "cpu"
     assert len(report.devices) == len(report.titles)
+
+
+def test_no_console_opens_on_windows_while_the_driver_is_asked(monkeypatch):
+    asked = {}
+
+    def run(command, **options):
+        asked.update(options)
+        return subprocess.CompletedProcess(command, 0, stdout=TABLE, stderr="")
+
+    monkeypatch.setattr(subprocess, "CREATE_NO_WINDOW", 0x08000000, raising=False)
+    monkeypatch.setattr("shutil.which", lambda name: f"C:/Windows/System32/{name}.exe")
+    monkeypatch.setattr(subprocess, "run", run)
+    assert nvidia_driver() == (12, 6)
+    assert asked["creationflags"] == 0x08000000

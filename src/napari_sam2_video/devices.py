@@ -65,7 +65,15 @@ def nvidia_driver() -> tuple[int, int] | None:
     if tool is not None:
         try:
             told = subprocess.run(
-                [tool], capture_output=True, text=True, timeout=_TIMEOUT_SECONDS, check=False, stdin=subprocess.DEVNULL
+                [tool],
+                capture_output=True,
+                text=True,
+                errors="replace",
+                timeout=_TIMEOUT_SECONDS,
+                check=False,
+                stdin=subprocess.DEVNULL,
+                # Else a console opens for a moment beside a window of Windows.
+                creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
             )
         except (OSError, subprocess.TimeoutExpired):
             return (0, 0)
