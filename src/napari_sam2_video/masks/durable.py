@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import sys
+import time
 from typing import TYPE_CHECKING
 
 from napari_sam2_video.errors import StoreError
@@ -23,6 +25,8 @@ _REASONS = {
     errno.EIO: "its disk answers with errors; copy the session to another disk",
     errno.ESTALE: "its network drive went away; connect it again and reopen the session",
 }
+
+_PAUSES = (0.01, 0.05, 0.2, 0.5, 1.0) if os.name == "nt" else ()
 
 
 def is_known(error: OSError) -> bool:
@@ -45,13 +49,36 @@ def writing(path: Path) -> Iterator[None]:
         raise explain(error, path) from error
 
 
+def flush(handle: int) -> None:
+    """Bring an open file to the disk; macOS leaves it in the drive's own memory unless asked for more."""
+    if sys.platform == "darwin":
+        import fcntl
+
+        with contextlib.suppress(OSError):
+            fcntl.fcntl(handle, fcntl.F_FULLFSYNC)
+            return
+    os.fsync(handle)
+
+
+def move(path: Path, target: Path) -> None:
+    """Rename a file onto another, again and again where Windows refuses because a virus scanner just reads it."""
+    for pause in _PAUSES:
+        try:
+            os.replace(path, target)
+        except PermissionError:
+            time.sleep(pause)
+        else:
+            return
+    os.replace(path, target)
+
+
 def sync_folder(folder: Path) -> None:
     """Make the names in a folder durable; where folders cannot be opened, the system does so itself."""
     if os.name == "nt":
         return
     handle = os.open(folder, os.O_RDONLY)
     try:
-        os.fsync(handle)
+        flush(handle)
     finally:
         os.close(handle)
 
@@ -60,7 +87,7 @@ def sync_file(path: Path) -> None:
     """Make the content of a file durable."""
     handle = os.open(path, os.O_RDWR)
     try:
-        os.fsync(handle)
+        flush(handle)
     finally:
         os.close(handle)
 
@@ -79,8 +106,8 @@ def replace_file(path: Path, data: bytes) -> None:
             with beside.open("wb") as file:
                 file.write(data)
                 file.flush()
-                os.fsync(file.fileno())
-            os.replace(beside, path)
+                flush(file.fileno())
+            move(beside, path)
         except OSError:
             with contextlib.suppress(OSError):
                 beside.unlink()
@@ -106,7 +133,7 @@ def set_aside(path: Path, quarantine: Path) -> Path:
         target = quarantine / f"{path.name}.{number}"
         number += 1
     with writing(path):
-        os.replace(path, target)
+        move(path, target)
         sync_folder(quarantine)
         sync_folder(path.parent)
     return target
