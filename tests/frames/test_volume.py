@@ -299,6 +299,23 @@ def test_repeated_volumes_become_time(tmp_path: Path) -> None:
         np.testing.assert_array_equal(recording.read({}), CT.reshape(2, 5, 6, 8))
 
 
+@pytest.mark.parametrize("size", [0.002, 0.01, 0.05])
+def test_slices_of_micro_tomography_are_slices(size: float, tmp_path: Path) -> None:
+    save_series(tmp_path, [round(size * n, 6) for n in range(10)], PixelSpacing=[size, size])
+    with open_recording(tmp_path) as recording:
+        assert (recording.axes, recording.shape) == ("ZYX", CT.shape)
+        np.testing.assert_array_equal(recording.read({}), CT)
+        assert recording.scale["Z"] == pytest.approx(size)
+
+
+def test_repeated_volumes_whose_places_differ_a_little_keep_their_order_in_time(tmp_path: Path) -> None:
+    places = [1.005, 2.005, 3.005, 4.005, 5.005]
+    save_series(tmp_path, [place + 1e-4 for place in places] + [place - 1e-4 for place in places])
+    with open_recording(tmp_path) as recording:
+        assert (recording.axes, recording.shape[:2]) == ("TZYX", (2, 5))
+        np.testing.assert_array_equal(recording.read({}), CT.reshape(2, 5, 6, 8))
+
+
 def test_overlapping_passes_are_refused(tmp_path: Path) -> None:
     save_series(tmp_path, [0, 1, 2, 3, 4, 5, 6, 7, 3, 4])
     with pytest.raises(RecordingError, match=r"lies where other images of .* lie"):
@@ -351,6 +368,7 @@ def test_colour_film_in_one_file(tmp_path: Path) -> None:
         ("BitsStored", 60000, "damaged header"),
         ("RescaleSlope", "1e400", "damaged header"),
         ("RescaleIntercept", "nan", "damaged header"),
+        ("ImagePositionPatient", ["-10", "-20", "nan"], "damaged header"),
     ],
 )
 def test_a_header_of_wild_values_is_one_sentence(name: str, value: Any, sentence: str, tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 _SAME_PLACE = 1e-2
+_SAME_OF_PIXEL = 0.1
 _GAP = 1.5
 _UNEVEN = 0.02
 
@@ -124,9 +125,15 @@ def arrange(path: Path, slices: list[Slice], modality: str) -> Arrangement:
     along_row, along_column = directions[0, :3], directions[0, 3:]
     normal = np.cross(along_row, along_column)
     heights = np.array([part.position for part in slices], np.float64) @ normal
-    order = sorted(range(len(slices)), key=lambda n: (int(np.rint(heights[n] / _SAME_PLACE)), slices[n].taken))
+    if not np.isfinite(heights).all():
+        raise ValueError("the place of an image is not a number")
+    same_place = min(_SAME_PLACE, _SAME_OF_PIXEL * min(slices[0].spacing))
+    upward = np.argsort(heights, kind="stable")
+    place = np.zeros(len(slices), np.intp)
+    place[upward[1:]] = np.cumsum(np.diff(heights[upward]) > same_place)
+    order = sorted(range(len(slices)), key=lambda n: (place[n], slices[n].taken))
     heights, slices = heights[order], [slices[n] for n in order]
-    starts = np.flatnonzero(np.diff(heights, prepend=-np.inf) > _SAME_PLACE)
+    starts = np.flatnonzero(np.diff(place[order], prepend=-1))
     repeats = np.diff([*starts, len(slices)])
     if len(set(repeats)) > 1:
         odd = slices[int(starts[np.argmax(repeats != np.bincount(repeats).argmax())])]
