@@ -68,6 +68,16 @@ def test_nifti_series_of_volumes(tmp_path: Path) -> None:
         assert (view.walk_axis, view.settings.fixed) == ("T", {"Z": 2})
 
 
+def test_an_interval_of_zero_has_no_unit(tmp_path: Path) -> None:
+    image = nibabel.Nifti1Image(np.zeros((5, 6, 4, 3), np.int16), np.diag([0.5, 0.5, 2, 1]))
+    image.header.set_zooms((0.5, 0.5, 2, 0))
+    image.header.set_xyzt_units("mm", "sec")
+    nibabel.save(image, tmp_path / "a.nii")
+    with open_recording(tmp_path / "a.nii") as recording:
+        assert (recording.scale["T"], recording.units["T"]) == (1.0, None)
+        assert (recording.scale["Z"], recording.units["Z"]) == (2.0, "mm")
+
+
 def test_scaled_nifti_gives_the_values_it_means(tmp_path: Path) -> None:
     path = save_nifti(tmp_path / "a.nii", VOXELS, np.eye(4))
     data = bytearray(path.read_bytes())

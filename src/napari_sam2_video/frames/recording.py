@@ -93,13 +93,17 @@ class Recording(ABC):
         self.closed = False
 
     def set_calibration(self, scale: Mapping[str, float], units: Mapping[str, str | None]) -> None:
-        """Replace the pixel sizes and units of the axes named; sizes that are not positive numbers are unknown."""
+        """Replace the pixel sizes and units of the axes named.
+
+        Sizes that are not positive numbers are unknown: 1.0 without a unit.
+        """
+        unknown = {letter for letter, size in scale.items() if not (math.isfinite(size) and size > 0)}
         for letter, size in scale.items():
             if letter in self.scale:
-                self.scale[letter] = float(size) if math.isfinite(size) and size > 0 else 1.0
-        for letter, unit in units.items():
+                self.scale[letter] = 1.0 if letter in unknown else float(size)
+        for letter in units.keys() | unknown:
             if letter in self.units:
-                self.units[letter] = unit
+                self.units[letter] = None if letter in unknown else units[letter]
 
     def rename_axes(self, axes: str) -> None:
         """Give the axes other names, in place; pixel sizes stay with their positions.
