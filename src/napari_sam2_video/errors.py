@@ -50,6 +50,10 @@ class StoreError(Sam2VideoError):
     """Masks cannot be written or read."""
 
 
+class MissingError(StoreError):
+    """Masks are not where the journal says, though their folder can be reached; they may be put back."""
+
+
 class UnreachableError(Sam2VideoError):
     """A file of a session cannot be reached now, which says nothing about what it holds."""
 

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 from napari_sam2_video.errors import (
+    PromptError,
     Sam2VideoError,
     SessionError,
     SessionLockedError,
@@ -24,9 +25,9 @@ from napari_sam2_video.errors import (
     UnreachableError,
 )
 from napari_sam2_video.frames.open import open_recording
-from napari_sam2_video.masks.journal import decode_line, encode_line
+from napari_sam2_video.masks.journal import Journal, decode_line, encode_line
 from napari_sam2_video.session import Session
-from napari_sam2_video.types import PointPrompt
+from napari_sam2_video.types import CheckSettings, MaskPrompt, PointPrompt, TrackSettings
 from tests.fakes import blob_movie, fake_factory
 
 ROOT = Path(__file__).parents[2]
@@ -804,3 +805,280 @@ def test_fault_44_what_a_failing_listener_was_told_of_is_kept(folder, recording)
         one_sentence(error)
     with reopen(folder, recording, read_only=True) as session:
         assert [info.name for info in session.objects] == ["nucleus"]
+
+
+def stored_labels(folder):
+    import zarr
+
+    return np.asarray(zarr.open_array(folder / "masks" / "labels.zarr", mode="r")[:])
+
+
+@pytest.fixture
+def no_inline(monkeypatch):
+    """Every stroke and mask prompt goes to a pack, as large ones do."""
+    monkeypatch.setattr("napari_sam2_video.masks.blobs.INLINE_BYTES", 0)
+
+
+def test_findings_of_a_check_survive_a_file_that_cannot_be_read_for_a_while(folder, recording, tracked, monkeypatch):
+    with reopen(folder, recording) as session:
+        list(session.check())
+        expected = [session.scores(i)["disagreement"] for i in (1, 2)]
+    plain = Path.read_bytes
+
+    def failing(path):
+        if path.name == "checks.dat":
+            raise OSError(errno.EIO, "Input/output error")
+        return plain(path)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "read_bytes", failing)
+        session = reopen(folder, recording)
+        assert "connect its drive again" in session.notes[0]
+        before = plain(folder / "checks.dat")
+        with pytest.raises(UnreachableError):
+            list(session.check(CheckSettings(objects=(1,))))
+        assert plain(folder / "checks.dat") == before
+    list(session.check(CheckSettings(objects=(1,))))
+    session.close()
+    with reopen(folder, recording) as session:
+        found = [session.scores(i)["disagreement"] for i in (1, 2)]
+        assert all(np.array_equal(a, b, equal_nan=True) for a, b in zip(found, expected, strict=True))
+        assert not np.isnan(found[1]).all()
+
+
+@pytest.mark.parametrize("read_only", [True, False])
+def test_a_session_without_its_journal_is_refused_and_nothing_is_moved(folder, recording, tracked, read_only):
+    journal = folder / "journal.jsonl"
+    journal.rename(folder.with_name("aside"))
+    with pytest.raises(SessionError) as error:
+        reopen(folder, recording, read_only=read_only)
+    assert "lost its journal.jsonl" in one_sentence(error)
+    assert not journal.exists()
+    folder.with_name("aside").rename(journal)
+    with reopen(folder, recording) as session:
+        assert np.array_equal(labels(session), tracked)
+        assert not session.notes
+
+
+def test_a_journal_that_seemed_to_be_gone_is_not_cut(folder, recording, tracked, monkeypatch):
+    path = folder / "journal.jsonl"
+    before, plain = path.read_bytes(), Path.exists
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "exists", lambda one, **options: one != path and plain(one, **options))
+        with pytest.raises(StoreError) as error:
+            Journal(path, read_only=False, quarantine=folder / "quarantine")
+    one_sentence(error)
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize("keep", [0, None])
+def test_strokes_and_mask_prompts_whose_pack_is_gone_are_left_out_until_it_is_back(folder, recording, no_inline, keep):
+    mask = np.zeros((32, 40), bool)
+    mask[20:28, 5:15] = True
+    with prepare(folder, recording) as session:
+        session.set_prompts(1, 3, [MaskPrompt(1, 3, mask)])
+        list(session.track())
+        session.paint(2, (0, 0), np.full((3, 3), 2))
+        session.paint(5, (0, 0), np.full((3, 3), 2))
+        expected = labels(session)
+    packs = {path: path.read_bytes() for path in (folder / "masks" / "packs").iterdir()}
+    for path in packs:
+        path.unlink() if keep is None else path.write_bytes(b"")
+    with reopen(folder, recording) as session:
+        assert not labels(session)[2, :3, :3].any()
+        assert any("Frame 2" in note and "put" in note for note in session.notes)
+        with pytest.raises(PromptError, match="draw it again"):
+            session.prompts()
+        session.set_prompts(1, 3, [MaskPrompt(1, 3, mask)])
+        session.undo()
+    assert np.array_equal(stored_labels(folder)[2], np.zeros((32, 40)))
+    for path, data in packs.items():
+        path.write_bytes(data)
+    with reopen(folder, recording) as session:
+        assert np.array_equal(labels(session), expected)
+        assert len(session.prompts()) == 2
+    assert np.array_equal(stored_labels(folder), expected)
+
+
+def test_masks_that_redo_brings_back_are_not_given_up_where_their_pack_is_cut_short(folder, recording, tracked):
+    pack = next((folder / "masks" / "packs").iterdir())
+    whole = pack.read_bytes()
+    pack.write_bytes(whole[: len(whole) // 2])
+    with reopen(folder, recording) as session:
+        for travel in (session.undo, session.undo, session.redo, session.redo):
+            assert travel()
+        labels(session)
+    pack.write_bytes(whole)
+    with reopen(folder, recording) as session:
+        assert not session.notes
+        assert np.array_equal(labels(session), tracked)
+    assert np.array_equal(stored_labels(folder), tracked)
+
+
+@pytest.mark.parametrize("name", ["session.json", "journal.jsonl", "packs", "000001.pack"])
+@pytest.mark.parametrize("read_only", [True, False])
+def test_whatever_of_a_session_cannot_be_looked_at_is_one_sentence(
+    folder, recording, tracked, monkeypatch, name, read_only
+):
+    plain = os.stat
+
+    def failing(path, *args, **kwargs):
+        if not isinstance(path, int) and Path(os.fspath(path)).name == name:
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return plain(path, *args, **kwargs)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "stat", failing)
+        with pytest.raises(Sam2VideoError) as error:
+            reopen(folder, recording, read_only=read_only)
+    assert "Permission denied" in one_sentence(error) or "permissions" in str(error.value)
+    with reopen(folder, recording, read_only=read_only) as session:
+        assert np.array_equal(labels(session), tracked)
+        assert not session.notes
+    assert not (folder / "quarantine").exists()
+
+
+def test_closing_files_that_complain_about_it_loses_nothing(folder, recording, monkeypatch):
+    plain = os.close
+
+    def complaining(handle):
+        plain(handle)
+        raise OSError(errno.EIO, "Input/output error")
+
+    session = prepare(folder, recording)
+    list(session.track())
+    expected = labels(session)
+    session.flush()
+    with monkeypatch.context() as patch:
+        patch.setattr("napari_sam2_video.masks.durable.os.close", complaining)
+        session.masks.blobs.close()
+        session._ledger.close()
+    session.masks.blobs.close()
+    session._lock.release()
+    with reopen(folder, recording) as session:
+        assert np.array_equal(labels(session), expected)
+
+
+def test_label_images_that_could_not_be_written_are_written_by_the_next_flush(folder, recording, monkeypatch):
+    plain = os.replace
+
+    def failing(source, target):
+        if Path(target).name.startswith("c."):
+            raise OSError(errno.ENOSPC, "No space left on device")
+        plain(source, target)
+
+    with prepare(folder, recording) as session:
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "replace", failing)
+            with pytest.raises(StoreError):
+                list(session.track())
+        assert labels(session)[3].any()
+        session.flush()
+        assert np.array_equal(stored_labels(folder), labels(session))
+
+
+@pytest.mark.parametrize("before", [False, True])
+def test_label_images_follow_where_a_stopped_run_is_undone_and_the_process_killed(tmp_path, folder, recording, before):
+    killed = tmp_path / "killed.sam2v"
+    with prepare(folder, recording) as session:
+        if before:
+            list(session.track())
+            session.set_prompts(1, 3, [PointPrompt(1, 3, 5, 5)])
+        expected = labels(session)
+        done = []
+        done.extend(iter(session.track(stop=lambda: len(done) > 3)))
+        assert not np.array_equal(labels(session), expected)
+        assert session.undo().startswith("track")
+        assert np.array_equal(labels(session), expected)
+        shutil.copytree(folder, killed)
+    with reopen(killed, recording):
+        pass
+    assert np.array_equal(stored_labels(killed), expected)
+
+
+def test_what_the_tracker_remembers_of_new_prompts_is_never_taken_for_that_of_the_old(folder, recording, monkeypatch):
+    with prepare(folder, recording) as session:
+        list(session.track())
+        expected = labels(session)
+        session.set_prompts(1, 3, [PointPrompt(1, 3, 5, 5)])
+        plain = Journal.append
+
+        def full(journal, entry):
+            if any(table == "memory" and value is not None for table, _, value in entry.get("set", ())):
+                raise StoreError("The disk is full.")
+            plain(journal, entry)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(Journal, "append", full)
+            with pytest.raises(StoreError):
+                list(session.track())
+        assert session.undo().startswith("track")
+        assert session.undo().startswith("prompts")
+        list(session.track(TrackSettings(objects=(1,))))
+        assert np.array_equal(labels(session), expected)
+
+
+def test_a_change_that_failed_and_could_not_be_cut_off_is_gone_once_closed(folder, recording, monkeypatch):
+    def failing(*args):
+        raise OSError(errno.EIO, "Input/output error")
+
+    with prepare(folder, recording) as session:
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "fsync", failing)
+            patch.setattr(os, "ftruncate", failing)
+            with pytest.raises(StoreError):
+                session.add_object("never")
+        assert len(session.objects) == 2
+    with reopen(folder, recording) as session:
+        assert [info.name for info in session.objects] == ["object 1", "object 2"]
+        assert not session.notes
+
+
+def test_a_viewers_undo_that_failed_is_still_one_the_next_time(folder, recording, monkeypatch):
+    with prepare(folder, recording) as session:
+        key = (slice(5, 6), slice(0, 4), slice(0, 4))
+        region = session.labels[key]
+        old = region.copy()
+        session.labels[key] = np.full_like(region, 2)
+        session.end_stroke()
+        session.labels[key]
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "write", lambda *args: (_ for _ in ()).throw(OSError(errno.ENOSPC, "full")))
+            with pytest.raises(StoreError):
+                session.labels[key] = old
+        session.labels[key] = old
+        assert not session.masks.touched(5)
+
+
+def test_no_pack_is_written_to_whose_name_may_be_lost(folder, recording, monkeypatch):
+    import napari_sam2_video.masks.blobs as blobs
+
+    plain, synced = blobs.sync_folder, []
+
+    def first_fails(path):
+        synced.append(path)
+        if len(synced) == 1:
+            raise OSError(errno.EIO, "Input/output error")
+        plain(path)
+
+    with prepare(folder, recording) as session:
+        monkeypatch.setattr(blobs, "sync_folder", first_fails)
+        with pytest.raises(StoreError):
+            list(session.track())
+        list(session.resume())
+        assert len(synced) == 2
+
+
+def test_label_images_of_unknown_versions_are_made_again_also_where_nothing_is_left(
+    tmp_path, folder, recording, tracked
+):
+    killed = tmp_path / "killed.sam2v"
+    with reopen(folder, recording) as session:
+        session.undo()
+        session.undo()
+        shutil.copytree(folder, killed)
+    (killed / "masks" / "labels.versions").unlink()
+    assert stored_labels(killed).any()
+    with reopen(killed, recording) as session:
+        assert not labels(session).any()
+    assert not stored_labels(killed).any()

@@ -15,8 +15,16 @@ import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from napari_sam2_video.errors import StoreError, UnreachableError
-from napari_sam2_video.masks.durable import explain, make_folder, set_aside, sync_folder, writing
+from napari_sam2_video.errors import MissingError, StoreError
+from napari_sam2_video.masks.durable import (
+    explain,
+    let_go,
+    make_folder,
+    reading,
+    set_aside,
+    sync_folder,
+    writing,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -81,13 +89,20 @@ class BlobStore:
         self._pack = max(self.packs(), default=0)
 
     def packs(self) -> dict[int, Path]:
-        """Packs that are there, by number."""
+        """Packs that are there, by number.
+
+        Raises
+        ------
+        UnreachableError
+            If the folder cannot be read.
+        """
         found = {}
-        if self.folder.is_dir():
-            for path in self.folder.iterdir():
-                match = _NAME.fullmatch(path.name)
-                if match is not None and path.is_file() and not path.is_symlink():
-                    found[int(match[1])] = path
+        with reading(self.folder):
+            if self.folder.is_dir():
+                for path in self.folder.iterdir():
+                    match = _NAME.fullmatch(path.name)
+                    if match is not None and path.is_file() and not path.is_symlink():
+                        found[int(match[1])] = path
         return found
 
     def path(self, pack: int) -> Path:
@@ -132,23 +147,28 @@ class BlobStore:
         ------
         UnreachableError
             If the pack cannot be read at all.
+        MissingError
+            If the pack is gone, or shorter than it was.
         StoreError
             If they are damaged.
         """
         if ref.inline is not None:
             return ref.inline
         path = self.path(ref.pack)
-        try:
-            with path.open("rb") as file:
-                if os.fstat(file.fileno()).st_size < ref.offset + ref.length:
-                    raise StoreError(f"{path} is shorter than the journal says; restore it from a copy or track again.")
-                file.seek(ref.offset)
-                data = file.read(ref.length)
-        except OSError as error:
-            raise UnreachableError(
-                f"{path} cannot be read ({error.strerror}); connect its drive again, or close the session and open it "
-                "again."
-            ) from error
+        with reading(path):
+            try:
+                with path.open("rb") as file:
+                    if os.fstat(file.fileno()).st_size < ref.offset + ref.length:
+                        raise MissingError(
+                            f"{path} is shorter than the journal says; put the whole file back and open the session "
+                            "again."
+                        )
+                    file.seek(ref.offset)
+                    data = file.read(ref.length)
+            except FileNotFoundError as error:
+                if not self.folder.is_dir():
+                    raise
+                raise MissingError(f"{path} is gone; put it back and open the session again.") from error
         if zlib.crc32(data) != ref.crc:
             raise StoreError(f"{path} is damaged at byte {ref.offset}; restore it from a copy or track again.")
         return data
@@ -159,7 +179,9 @@ class BlobStore:
 
     def sizes(self) -> dict[int, int]:
         """Sizes of the packs in bytes."""
-        return {number: path.stat().st_size for number, path in self.packs().items()}
+        packs = self.packs()
+        with reading(self.folder):
+            return {number: path.stat().st_size for number, path in packs.items()}
 
     def remove(self, pack: int) -> None:
         """Delete a pack that nothing refers to any more."""
@@ -172,12 +194,13 @@ class BlobStore:
 
     def sweep(self, known: Collection[int], quarantine: Path) -> list[Path]:
         """Move every file that is not a pack of `known` into the quarantine folder; where they went."""
-        moved = []
-        for path in sorted(self.folder.iterdir()):
-            match = _NAME.fullmatch(path.name)
-            if match is None or int(match[1]) not in known or not path.is_file():
-                moved.append(set_aside(path, quarantine))
-        return moved
+        unknown = []
+        with reading(self.folder):
+            for path in sorted(self.folder.iterdir()):
+                match = _NAME.fullmatch(path.name)
+                if match is None or int(match[1]) not in known or not path.is_file():
+                    unknown.append(path)
+        return [set_aside(path, quarantine) for path in unknown]
 
     def close(self) -> None:
         """Close the pack that is being written; no other is begun."""
@@ -193,9 +216,14 @@ class BlobStore:
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | getattr(os, "O_BINARY", 0)
             self._handle = os.open(path, flags, 0o644)
             self._size = 0
-            sync_folder(self.folder)
+            try:
+                sync_folder(self.folder)
+            except OSError:
+                # A pack whose name may be lost in a power cut is not written to.
+                self._end()
+                raise
 
     def _end(self) -> None:
-        if self._handle is not None:
-            os.close(self._handle)
-            self._handle = None
+        handle, self._handle = self._handle, None
+        if handle is not None:
+            let_go(handle)

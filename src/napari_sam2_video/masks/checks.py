@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from napari_sam2_video.errors import StoreError
-from napari_sam2_video.masks.durable import replace_file, set_aside
+from napari_sam2_video.errors import StoreError, UnreachableError
+from napari_sam2_video.masks.durable import reading, replace_file, set_aside
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,6 +31,7 @@ Stamp: TypeAlias = tuple[int, int, int]
 
 FILE = "checks.dat"
 SCHEMA = 1
+_DAMAGED = (ValueError, KeyError, TypeError, RecursionError)
 ROW = np.dtype(
     [
         ("object_id", "<u4"),
@@ -95,12 +96,16 @@ class Checks:
         self._masks = masks
         self._lock = threading.Lock()
         self._fresh: dict[int, list[tuple[Any, ...]]] = {}
+        self._rows = np.zeros(0, ROW)
+        self._unread = False
         try:
-            self._rows = _decode(path.read_bytes()) if path.exists() else np.zeros(0, ROW)
-        except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+            self._rows = self._read()
+        except UnreachableError as error:
+            self.notes.append(str(error))
+            self._unread = True
+        except _DAMAGED as error:
             self.notes.append(f"{path.name} cannot be read ({error}); check the tracked frames again.")
-            self._rows = np.zeros(0, ROW)
-            if not read_only and not isinstance(error, OSError):
+            if not read_only:
                 # What cannot be moved is replaced by the next check.
                 with suppress(StoreError):
                     set_aside(path, quarantine)
@@ -139,14 +144,28 @@ class Checks:
 
         Raises
         ------
+        UnreachableError
+            If the file could not be read at first and still cannot; it is then as it was.
         StoreError
             If they cannot be written; the file is then as it was.
         """
         with self._lock:
+            if self._unread:
+                with suppress(*_DAMAGED):
+                    self._rows = self._read()
+                self._unread = False
             self._rows = _newest(self._rows, [row for rows in self._fresh.values() for row in rows])
             self._fresh.clear()
             rows = self._rows
         replace_file(self._path, _encode(rows))
+
+    def _read(self) -> npt.NDArray[Any]:
+        with reading(self._path):
+            try:
+                data = self._path.read_bytes()
+            except FileNotFoundError:
+                return np.zeros(0, ROW)
+        return _decode(data)
 
 
 def _newest(kept: npt.NDArray[Any], fresh: Sequence[tuple[Any, ...]]) -> npt.NDArray[Any]:

@@ -9,7 +9,7 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
-from napari_sam2_video.errors import StoreError
+from napari_sam2_video.errors import StoreError, UnreachableError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -72,6 +72,24 @@ def move(path: Path, target: Path) -> None:
     os.replace(path, target)
 
 
+@contextlib.contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """Raise every failure of the system inside the block as `UnreachableError`."""
+    try:
+        yield
+    except OSError as error:
+        raise UnreachableError(
+            f"{path} cannot be read ({error.strerror or error}); connect its drive again, or close the session and "
+            "open it again."
+        ) from error
+
+
+def let_go(handle: int) -> None:
+    """Close a file all of whose content was made durable: what its system says then changes nothing."""
+    with contextlib.suppress(OSError):
+        os.close(handle)
+
+
 def sync_folder(folder: Path) -> None:
     """Make the names in a folder durable; where folders cannot be opened, the system does so itself."""
     if os.name == "nt":
@@ -127,12 +145,8 @@ def make_folder(path: Path, *, parents: bool = False) -> None:
 def set_aside(path: Path, quarantine: Path) -> Path:
     """Move a broken or unknown file into the quarantine folder, under a name that is still free."""
     make_folder(quarantine)
-    target = quarantine / path.name
-    number = 1
-    while target.exists():
-        target = quarantine / f"{path.name}.{number}"
-        number += 1
     with writing(path):
+        target = _free(quarantine, path.name)
         move(path, target)
         sync_folder(quarantine)
         sync_folder(path.parent)
@@ -142,10 +156,16 @@ def set_aside(path: Path, quarantine: Path) -> Path:
 def keep_copy(data: bytes, name: str, quarantine: Path) -> Path:
     """Keep bytes that are about to be cut off in the quarantine folder, under a name that is still free."""
     make_folder(quarantine)
-    target = quarantine / name
-    number = 1
-    while target.exists():
-        target = quarantine / f"{name}.{number}"
-        number += 1
+    with writing(quarantine):
+        target = _free(quarantine, name)
     replace_file(target, data)
+    return target
+
+
+def _free(folder: Path, name: str) -> Path:
+    """Path in a folder that nothing has yet."""
+    target, number = folder / name, 1
+    while target.exists():
+        target = folder / f"{name}.{number}"
+        number += 1
     return target

@@ -366,17 +366,24 @@ class MaskEditor(MaskReader):
         _, masks, paint, removed, _ = self.image_key(frame)
         if not masks and not paint:
             return 0
-        text = repr((masks, paint, removed)).encode()
+        lost = [n for n in masks if self.ledger.get("records", n) is None]
+        lost += [n for n in self._chain(frame) if n in self._lost_strokes]
+        text = repr((masks, paint, removed, *([lost] if lost else []))).encode()
         return int.from_bytes(hashlib.blake2b(text, digest_size=8).digest(), "little") | 1
 
     def _refresh_file(self, frame: int) -> None:
+        self._stale.add(frame)
         # Reading comes before the lock, for a damaged record is struck out of the journal while it is read.
         version, labels_yx = self._version(frame), self.read_labels(frame)
         with self._file_lock:
             if self._file is None:
                 return
             self._stale.discard(frame)
-            self._file.write(frame, labels_yx, version)
+            try:
+                self._file.write(frame, labels_yx, version)
+            except BaseException:
+                self._stale.add(frame)
+                raise
             if version != self._version(frame):
                 self._stale.add(frame)
 

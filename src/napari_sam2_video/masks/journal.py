@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import threading
@@ -10,7 +11,7 @@ from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
 from napari_sam2_video.errors import StoreError
-from napari_sam2_video.masks.durable import explain, keep_copy, replace_file, sync_folder, writing
+from napari_sam2_video.masks.durable import explain, keep_copy, let_go, reading, replace_file, sync_folder, writing
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -67,13 +68,14 @@ class Journal:
         self._lock = threading.Lock()
         self._handle: int | None = None
         self._size = 0
-        existed = path.exists()
+        with reading(path):
+            existed = path.exists()
         if existed:
             self._read(quarantine)
         if not read_only:
             with writing(path):
                 path.with_name(f".{path.name}.part").unlink(missing_ok=True)
-                self._handle = self._open(0 if existed else os.O_CREAT)
+                self._handle = self._open(0 if existed else os.O_CREAT | os.O_EXCL)
                 self._repair()
                 if not existed:
                     os.fsync(self._handle)
@@ -153,8 +155,8 @@ class Journal:
             raise StoreError(f"{self.path} holds what we would never write ({error}); it is left as it is.") from error
         with self._lock:
             # An open file cannot be replaced on Windows.
-            os.close(self._writable())
-            self._handle = None
+            handle, self._handle = self._writable(), None
+            let_go(handle)
             try:
                 replace_file(self.path, data)
             finally:
@@ -172,6 +174,9 @@ class Journal:
     def close(self) -> None:
         """Close the file."""
         with self._lock:
-            if self._handle is not None:
-                os.close(self._handle)
-                self._handle = None
+            # What a failure left behind was never said to be kept.
+            with contextlib.suppress(OSError):
+                self._repair()
+            handle, self._handle = self._handle, None
+            if handle is not None:
+                let_go(handle)

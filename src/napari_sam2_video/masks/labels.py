@@ -194,7 +194,12 @@ class LabelArray:
                 if undone is not None:
                     self._strokes.remove(undone)
             if undone is not None:
-                self._painter.unstroke(undone.number)
+                try:
+                    self._painter.unstroke(undone.number)
+                except BaseException:
+                    with self._lock:
+                        self._strokes.append(undone)
+                    raise
                 return
         number = self._painter.stroke(frame, origin, labels, where)
         if number is not None:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
 TILE = 2048
+UNSURE = 2
+"""Version of a frame whose chunk may be of any; no frame has it."""
 _SYNC_EVERY = 256
 
 
@@ -49,6 +51,8 @@ class LabelsFile:
         )
         self._n_frames = n_frames
         self._written: set[Path] = set()
+        self._ahead: set[int] = set()
+        self._doubted: set[int] = set()
         self._versions_path = folder.with_name("labels.versions")
         meta = self._metadata()
         self.versions = np.zeros(n_frames, np.uint64)
@@ -73,6 +77,7 @@ class LabelsFile:
         """
         height, width = self.tile_yx
         little = self.dtype.newbyteorder("<")
+        self._ahead.add(frame)
         with writing(self.folder):
             for row, top in enumerate(range(0, self.shape_yx[0], height)):
                 for column, left in enumerate(range(0, self.shape_yx[1], width)):
@@ -102,6 +107,22 @@ class LabelsFile:
             sync_folder(self.folder)
         self._written.clear()
         replace_file(self._versions_path, self.versions.astype("<u8").tobytes())
+        self._ahead.clear()
+        self._doubted.clear()
+
+    def doubt(self) -> None:
+        """Say on disk of which frames the chunks may be ahead of the versions there.
+
+        Raises
+        ------
+        StoreError
+            If it cannot be written.
+        """
+        if not self._ahead <= self._doubted:
+            said = self.versions.astype("<u8")
+            said[sorted(self._ahead)] = UNSURE
+            replace_file(self._versions_path, said.tobytes())
+            self._doubted = set(self._ahead)
 
     def _metadata(self) -> dict[str, Any]:
         return {
@@ -127,9 +148,14 @@ class LabelsFile:
             return None
 
     def _load_versions(self) -> None:
-        expected = self._n_frames * 8
         try:
-            if self._versions_path.stat().st_size == expected:
-                self.versions = np.frombuffer(self._versions_path.read_bytes(), "<u8").astype(np.uint64)
+            data = self._versions_path.read_bytes()
         except OSError:
+            data = b""
+        if len(data) == self._n_frames * 8:
+            self.versions = np.frombuffer(data, "<u8").astype(np.uint64)
             return
+        with writing(self.folder):
+            there = {path.name.split(".")[1] for path in self.folder.glob("c.*")}
+        frames = [int(number) for number in there if number.isdecimal()]
+        self.versions[[frame for frame in frames if frame < self._n_frames]] = UNSURE

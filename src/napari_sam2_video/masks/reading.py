@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_sam2_video.errors import StoreError
-from napari_sam2_video.masks.durable import keep_copy
+from napari_sam2_video.errors import MissingError, StoreError
+from napari_sam2_video.masks.durable import keep_copy, reading
 from napari_sam2_video.masks.paint import EMPTY, PaintLayer, apply, fold, region_of
 from napari_sam2_video.masks.records import FIGURES, decode_masks, decode_stroke, measure
 
@@ -34,7 +34,7 @@ class MaskReader:
 
     The label image of a frame follows from what the model computed last for each object (the higher level wins a
     pixel, a tie goes to the lower id) and from the person's pixels, which lie over all. A record that turns out to be
-    damaged is left out, with a note, as if its frame had not been done.
+    damaged is left out, with a note, as if its frame had not been done. One whose pack is gone stays in the journal.
 
     Parameters
     ----------
@@ -66,6 +66,8 @@ class MaskReader:
         self._boxes: dict[int, dict[int, tuple[int, int, int, int]]] = {}
         self._cache_lock = threading.Lock()
         self._highest = 0
+        self._lost_packs: set[int] = set()
+        self._lost_strokes: set[int] = set()
 
     @property
     def dtype(self) -> np.dtype[Any]:
@@ -274,8 +276,13 @@ class MaskReader:
             if masks.frame != info.frame or tuple(m.object_id for m in masks.objects) != info.ids:
                 raise StoreError("It holds other objects than the journal says; track that frame again.")
             return masks
+        except MissingError as error:
+            self._note_loss(info, str(error))
+            self.ledger.leave_out("records", [number])
+            self._lost_packs.add(info.ref.pack)
+            return None
         except StoreError as error:
-            self._give_up("records", number, info, str(error))
+            self._give_up(number, info, str(error))
             return None
 
     def _stroke(self, number: int) -> Stroke | None:
@@ -285,22 +292,26 @@ class MaskReader:
         try:
             return decode_stroke(self.blobs.get(info.ref), self.shape_yx)
         except StoreError as error:
-            self._give_up("strokes", number, info, str(error))
+            self._note_loss(info, str(error))
+            self._lost_strokes.add(number)
             return None
 
-    def _give_up(self, table: str, number: int, info: RecordInfo | StrokeInfo, reason: str) -> None:
-        """Leave a damaged record out, keeping its bytes in the quarantine folder."""
+    def _note_loss(self, info: RecordInfo | StrokeInfo, reason: str) -> None:
         note = f"Frame {info.frame} lost what was kept of it: {reason}"
         if note not in self.notes:
             self.notes.append(note)
-        if self.read_only or table != "records":
+
+    def _give_up(self, number: int, info: RecordInfo, reason: str) -> None:
+        """Leave a damaged record out, keeping its bytes in the quarantine folder."""
+        self._note_loss(info, reason)
+        if self.read_only:
             return
         path = self.blobs.path(info.ref.pack)
-        if path.exists():
-            with path.open("rb") as file:
-                file.seek(info.ref.offset)
-                keep_copy(file.read(info.ref.length), f"frame-{info.frame}-record-{number}", self._quarantine)
-        self.ledger.commit([(table, number, None)])
+        with reading(path), path.open("rb") as file:
+            file.seek(info.ref.offset)
+            data = file.read(info.ref.length)
+        keep_copy(data, f"frame-{info.frame}-record-{number}", self._quarantine)
+        self.ledger.commit([("records", number, None)])
 
     def _rows(self, object_id: int) -> list[tuple[int, RecordInfo, int]]:
         """(frame, record, row) of the newest record of an object on each frame, by ascending frame."""

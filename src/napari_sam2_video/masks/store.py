@@ -124,6 +124,12 @@ class MaskStore(MaskEditor):
             if self._file is not None:
                 self._file.sync()
 
+    def doubt(self) -> None:
+        """Prepare ``labels.zarr`` for an undo or redo, after which frames may be as its versions said once before."""
+        with self._file_lock:
+            if self._file is not None:
+                self._file.doubt()
+
     def changed(self, table: str, key: Any) -> None:
         """Tell the store that undo or redo changed a key of one of its tables."""
         if table in {"masks", "paint"} and isinstance(key, int):
@@ -203,7 +209,7 @@ class MaskStore(MaskEditor):
                 f"{self.blobs.path(records[lost[0]].ref.pack)} back and open the session again."
             )
         self.ledger.leave_out("records", lost)
-        self._lost_packs = {records[n].ref.pack for n in lost}
+        self._lost_packs.update(records[n].ref.pack for n in lost)
         if self.read_only:
             return
         moved = self.blobs.sweep(packs, self._quarantine)

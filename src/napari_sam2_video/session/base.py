@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from napari_sam2_video.session.run import TrackerLike
     from napari_sam2_video.types import FrameSource, Prompt
 
+JOURNAL = "journal.jsonl"
 TrackerFactory: TypeAlias = "Callable[[ModelSettings, FrameSource, Path | None], TrackerLike]"
 
 
@@ -67,7 +68,7 @@ class SessionReader:
         self._running: frozenset[int] | None = None
         self._closed = False
         quarantine = folder / "quarantine"
-        journal = Journal(folder / "journal.jsonl", read_only=self.read_only, quarantine=quarantine)
+        journal = Journal(folder / JOURNAL, read_only=self.read_only, quarantine=quarantine)
         try:
             self._ledger = Ledger(journal, {**mask_decoders(view.n_frames), **_decoders(view.n_frames)})
             self.masks = MaskStore(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_sam2_video.errors import PromptError, SessionError
+from napari_sam2_video.errors import PromptError, SessionError, UnreachableError
 from napari_sam2_video.export.source import default_color
 from napari_sam2_video.masks.records import MAX_ID, encode_mask
 from napari_sam2_video.session.base import SessionReader
@@ -145,10 +145,10 @@ class SessionEditor(SessionReader):
         return True
 
     def _are_prompts(self, object_id: int, frame: int, prompts: Sequence[Prompt]) -> bool:
-        """Whether an object has just these prompts on a frame; what is damaged is none of them."""
+        """Whether an object has just these prompts on a frame; what cannot be read is none of them."""
         try:
             return tuple(prompts) == self.prompts(object_id, frame)
-        except PromptError:
+        except (PromptError, UnreachableError):
             return False
 
     def add_prompt(self, prompt: Prompt) -> None:

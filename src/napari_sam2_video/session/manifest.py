@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from napari_sam2_video import __version__
 from napari_sam2_video.errors import RecordingError, SessionError, SessionVersionError, SourceChangedError
 from napari_sam2_video.frames.fingerprint import same_source
-from napari_sam2_video.masks.durable import replace_file
+from napari_sam2_video.masks.durable import reading, replace_file
 from napari_sam2_video.types import ContrastWindow, ViewSettings
 
 if TYPE_CHECKING:
@@ -83,9 +83,9 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         If it is missing or damaged.
     """
     path = folder / NAME
-    if not path.is_file():
-        raise SessionError(f"{folder} is not a session: it has no {NAME}; choose a folder that ends with .sam2v.")
     try:
+        if not path.is_file():
+            raise SessionError(f"{folder} is not a session: it has no {NAME}; choose a folder that ends with .sam2v.")
         manifest = json.loads(path.read_bytes())
         json.dumps(manifest, allow_nan=False)
         if manifest["format"] != FORMAT:
@@ -110,7 +110,9 @@ def migrate(folder: Path, manifest: dict[str, Any]) -> dict[str, Any]:
     old = int(manifest["schema"])
     if old == SCHEMA:
         return manifest
-    replace_file(folder / f"session.schema-{old}.json", (folder / NAME).read_bytes())
+    with reading(folder / NAME):
+        data = (folder / NAME).read_bytes()
+    replace_file(folder / f"session.schema-{old}.json", data)
     for step in range(old, SCHEMA):
         manifest = _MIGRATIONS[step](dict(manifest))
     manifest["schema"] = SCHEMA

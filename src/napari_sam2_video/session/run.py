@@ -311,6 +311,9 @@ class Runner:
                 if halted():
                     return False
                 prompts = self._prompts_for(object_id, frame, marks[frame])
+                if frame in known:
+                    # Else the new memory would pass for that of the prompts before, where they come back.
+                    self._ledger.commit([("memory", key_of(object_id, frame), None)])
                 tracker.condition(object_id, frame, prompts, tracked=walked)
                 self._ledger.commit([("memory", key_of(object_id, frame), list(marks[frame]))])
         return True

@@ -247,6 +247,7 @@ class SessionRunner(SessionPainter):
             if self._running is not None:
                 raise SessionError("A run is under way; stop it before you undo or redo.")
             self.end_stroke()
+            self.masks.doubt()
             moved = move()
         if moved is None:
             return None

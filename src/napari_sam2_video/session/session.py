@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, Self
 from napari_sam2_video.errors import SessionError
 from napari_sam2_video.frames.view import FrameView, default_view
 from napari_sam2_video.masks.checks import FILE as CHECKS
-from napari_sam2_video.masks.durable import make_folder, writing
+from napari_sam2_video.masks.durable import make_folder, reading, writing
+from napari_sam2_video.session.base import JOURNAL
 from napari_sam2_video.session.lock import SessionLock
 from napari_sam2_video.session.manifest import (
     NAME,
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     from napari_sam2_video.session.base import TrackerFactory
     from napari_sam2_video.types import ViewSettings
 
-_OWN_FILES = {"journal.jsonl", CHECKS, "masks", "memory", "lock", "lock.json", "quarantine", NAME}
+_OWN_FILES = {JOURNAL, CHECKS, "masks", "memory", "lock", "lock.json", "quarantine", NAME}
 
 
 class Session(SessionRunner):
@@ -157,6 +158,9 @@ class Session(SessionRunner):
         """
         folder = Path(folder)
         manifest = read_manifest(folder)
+        with reading(folder / JOURNAL):
+            if not (folder / JOURNAL).exists():
+                raise SessionError(f"{folder} has lost its {JOURNAL}; restore it from a copy.")
         lock = None if read_only else SessionLock(folder)
         owned: Recording | None = None
         try:
@@ -247,7 +251,8 @@ def _make_room(folder: Path, *, overwrite: bool) -> Path | None:
             return None
     if not folder.is_dir():
         raise SessionError(f"{folder} is a file; choose another name for the session.")
-    names = {p.name for p in folder.iterdir()}
+    with writing(folder):
+        names = {p.name for p in folder.iterdir()}
     others = {name for name in names - _OWN_FILES - {f".{name}.part" for name in _OWN_FILES} if not _is_ours(name)}
     if NAME not in names:
         if others:
@@ -260,7 +265,8 @@ def _make_room(folder: Path, *, overwrite: bool) -> Path | None:
     SessionLock(folder).release()
     old = folder.with_name(f".{folder.name}.replaced")
     shutil.rmtree(old, ignore_errors=True)
-    os.replace(folder, old)
+    with writing(folder):
+        os.replace(folder, old)
     return old
 
 
