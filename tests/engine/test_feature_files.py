@@ -74,3 +74,15 @@ def test_a_file_of_another_content_counts_as_missing(file, kind):
         np.savez(stream, **arrays | {"coarse_shape": np.array("x" if kind == "text" else 5)})
     file.write_bytes(stream.getvalue())
     assert read_again(file) is None
+
+
+def test_a_file_that_windows_does_not_let_go_of_ends_no_run(embedding, file, monkeypatch):
+    def refused(path, missing_ok=False):
+        raise PermissionError(13, "The process cannot access the file", str(path))
+
+    monkeypatch.setattr("pathlib.Path.unlink", refused)
+    (file.parent / ".left.npz.1.part").write_bytes(b"")
+    files = FeatureFiles(file.parent, embedding.nbytes)
+    files.put(("model and view", 4), embedding)
+    files.put(("model and view", 5), embedding)
+    assert_same(files.get(("model and view", 5), "cpu"), embedding)

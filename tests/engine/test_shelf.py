@@ -1,6 +1,7 @@
 """What objects remember between runs, on disk: it comes back whole, or counts as missing."""
 
 import random
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -101,3 +102,52 @@ def test_a_trail_that_names_no_frames_tracked_anew_is_read(folder):
         arrays = {name: file[name] for name in file if name != "outdated"}
     np.savez(path, **arrays)
     assert MemoryFolder(folder).trail(1, "forward", 5).outdated == frozenset()
+
+
+def test_files_that_windows_does_not_let_go_of_end_no_run_and_are_told_of_changes(folder, monkeypatch):
+    def refused(path, missing_ok=False):
+        raise PermissionError(13, "The process cannot access the file", str(path))
+
+    kept = MemoryFolder(folder, trail_bytes=1)
+    trail = kept.trail(1, "forward", 5)
+    kept.wake.put("forward", 0, {1: trail.entries[2]})
+    with monkeypatch.context() as patched:
+        patched.setattr("pathlib.Path.unlink", refused)
+        for frame in range(6, 40):
+            kept.put_trail(replace(trail, frame=frame))
+            kept.wake.put("forward", frame, {1: trail.entries[2]})
+    assert kept.trail_frames(1, "forward") == list(range(5, 40))
+    kept.outdate(1, [39])
+    assert MemoryFolder(folder).trail(1, "forward", 39) is None
+
+
+def test_a_trail_that_cannot_be_read_for_now_is_not_taken_for_one_that_knows_of_changes(folder, monkeypatch):
+    kept = MemoryFolder(folder)
+
+    def refused(*arguments, **options):
+        raise PermissionError(13, "The process cannot access the file")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("pathlib.Path.open", refused)
+        patched.setattr("pathlib.Path.unlink", refused)
+        with pytest.raises(PermissionError):
+            kept.outdate(1, [2])
+    kept.outdate(1, [2])
+    assert kept.trail(1, "forward", 5).outdated == {2}
+
+
+def test_a_trail_that_cannot_be_told_of_changes_for_lack_of_room_is_dropped(folder, monkeypatch):
+    kept = MemoryFolder(folder)
+    entries = {1: kept.trail(1, "forward", 5).entries[2]}
+    kept.wake.put("forward", 3, entries)
+
+    def full(*arguments, **options):
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("numpy.savez", full)
+        kept.outdate(1, [2])
+        kept.wake.put("forward", 3, entries)
+    for reopened in (kept, MemoryFolder(folder)):
+        assert reopened.trail(1, "forward", 5) is None
+        assert reopened.wake.entries("forward", 1, [3]) is None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from typing import TYPE_CHECKING, Any
 
@@ -27,5 +28,13 @@ def write_aside(path: Path, fill: Callable[[Any], object], *, durable: bool = Tr
                 os.fsync(file.fileno())
         os.replace(part, path)
     except BaseException:
-        part.unlink(missing_ok=True)
+        drop(part)
         raise
+
+
+def drop(path: Path) -> bool:
+    """Remove a file that nothing needs any more; False where the system does not let go of it, as Windows may."""
+    with contextlib.suppress(OSError):
+        path.unlink(missing_ok=True)
+        return True
+    return False

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_sam2_video.engine.aside import write_aside
+from napari_sam2_video.engine.aside import drop, write_aside
 from napari_sam2_video.engine.blocks import dense, flat, unflat
 from napari_sam2_video.engine.values import Embedding
 
@@ -40,7 +40,7 @@ class FeatureFiles:
         self._lock = threading.Lock()
         if folder.is_dir():
             for left in folder.glob(".*.part"):
-                left.unlink(missing_ok=True)
+                drop(left)
             files = sorted(folder.glob("*.npz"), key=lambda f: f.stat().st_mtime)
             self._sizes.update((f.name, f.stat().st_size) for f in files)
         self._total = sum(self._sizes.values())
@@ -100,7 +100,7 @@ class FeatureFiles:
         while self._total > self._limit:
             oldest, size = self._sizes.popitem(last=False)
             self._total -= size
-            (self._folder / oldest).unlink(missing_ok=True)
+            drop(self._folder / oldest)
 
 
 def _loaded(file: Mapping[str, npt.NDArray[Any]], part: str, device: str) -> torch.Tensor:

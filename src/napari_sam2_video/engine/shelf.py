@@ -6,6 +6,7 @@ computed again from the prompts, so a file that cannot be read counts as missing
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -127,11 +128,15 @@ class MemoryFolder:
             }
             self._sizes[key] = self._save(self._path(*key), arrays, durable=False)
         except OSError:
+            # An older one does not know what this one knows.
+            with suppress(OSError):
+                self._drop(key)
             return
         self._trails[key] = None
-        while sum(self._sizes.values()) > self._limit and len(self._sizes) > 2:
-            for other in sorted(self._sizes)[1::2]:
-                self._drop(other)
+        with suppress(OSError):
+            while sum(self._sizes.values()) > self._limit and len(self._sizes) > 2:
+                for other in sorted(self._sizes)[1::2]:
+                    self._drop(other)
 
     def trail_frames(self, object_id: int, direction: Walk) -> list[int]:
         """Frames behind which a walk can be taken up, in ascending order."""
@@ -151,7 +156,8 @@ class MemoryFolder:
                 conditioning = tuple(file["conditioning"].tolist())
                 outdated = frozenset(file["outdated"].tolist()) if "outdated" in file else frozenset()
         except Exception:
-            self._drop(key)
+            with suppress(OSError):
+                self._drop(key)
             return None
         return Trail(object_id, direction, frame, {e.frame: e for e in entries}, conditioning, outdated)
 
@@ -164,7 +170,9 @@ class MemoryFolder:
                 self._drop(key)
             elif not among.isdisjoint(frame - step_of(direction) * age for age in range(POINTERS + 1)):
                 trail = self.trail(*key)
-                if trail is not None and not among.isdisjoint(trail.entries.keys() - trail.outdated):
+                if trail is None:
+                    self._drop(key)
+                elif not among.isdisjoint(trail.entries.keys() - trail.outdated):
                     self.put_trail(replace(trail, outdated=trail.outdated | (among & trail.entries.keys())))
 
     def forget_trails(self, object_id: int) -> None:
@@ -187,10 +195,11 @@ class MemoryFolder:
         self.forget_trails(object_id)
 
     def _drop(self, key: _Key) -> None:
-        self._trails.pop(key, None)
-        self._sizes.pop(key, None)
+        # A file that stays, because Windows does not let go of it, has to stay known, or nobody told it of changes.
         if self._folder is not None:
             self._path(*key).unlink(missing_ok=True)
+        self._trails.pop(key, None)
+        self._sizes.pop(key, None)
 
     def _path(self, object_id: int, kind: str, frame: int) -> Path:
         assert self._folder is not None

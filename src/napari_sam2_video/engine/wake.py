@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_sam2_video.engine.aside import write_aside
+from napari_sam2_video.engine.aside import drop, write_aside
 from napari_sam2_video.engine.memory import POINTERS, MemoryEntry
 from napari_sam2_video.engine.plan import step_of
 
@@ -50,7 +50,8 @@ class Wake:
         self._read.clear()
         step = step_of(direction)
         for key in [k for k in self._there if k[0] == direction and not 0 <= (frame - k[1]) * step <= POINTERS]:
-            self._there.pop(key).unlink(missing_ok=True)
+            if drop(self._there[key]):
+                del self._there[key]
         held = {i: e for i, e in entries.items() if e.spatial is not None}
         if not held:
             return
@@ -65,6 +66,9 @@ class Wake:
             self._folder.mkdir(exist_ok=True)
             write_aside(path, lambda file: np.savez(file, **arrays), durable=False)
         except OSError:
+            # An older one is of another walk.
+            if drop(path):
+                self._there.pop((direction, frame), None)
             return
         self._there[direction, frame] = path
 
