@@ -26,6 +26,9 @@ def preload_torch() -> None:
     """
     if "torch" in sys.modules or sys.platform not in _LIBRARIES:
         return
+    if sys.platform == "darwin":
+        # As `napari_sam2_video.engine` does, which may not be imported yet.
+        os.environ.setdefault("PYTORCH_ENABLE_MPS_FALLBACK", "1")
     found = importlib.util.find_spec("torch")
     if found is None or not found.submodule_search_locations:
         return

@@ -1,12 +1,17 @@
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 
 from napari_sam2_video.engine.build import build_network
 from napari_sam2_video.engine.encode import ImageEncoder
+from napari_sam2_video.engine.sam2 import Sam2Model
 from napari_sam2_video.engine.trunk import Trunk
+from napari_sam2_video.engine.values import Embedding
 from napari_sam2_video.models.presets import PRESETS
+
+SIZE = 128
 
 
 @pytest.fixture(params=[1, 2])
@@ -79,3 +84,27 @@ def test_the_quick_way_is_taken_once_it_is_proved():
     if not encoder.gains(1):
         pytest.skip("This processor rounds a matrix product by its number of rows.")
     assert len(walked) == 3
+
+
+def test_a_mask_is_resized_before_it_goes_to_a_device_that_cannot_resize_it(monkeypatch):
+    import torch.nn.functional as F
+
+    network = build_network(PRESETS["tiny"], SIZE)
+    model = Sam2Model(network, PRESETS["tiny"], name="tiny", sha256="", device="meta")
+    resize, devices = F.interpolate, []
+
+    def watched(image, *arguments, **options):
+        if options.get("antialias"):
+            devices.append(image.device.type)
+        return resize(image, *arguments, **options)
+
+    monkeypatch.setattr(F, "interpolate", watched)
+    side = SIZE // 16
+    embedding = Embedding(
+        torch.empty(1, 32, 4 * side, 4 * side, device="meta"),
+        torch.empty(1, 64, 2 * side, 2 * side, device="meta"),
+        torch.empty(1, 256, side, side, device="meta"),
+    )
+    monkeypatch.setattr(network, "_use_mask_as_output", lambda *given: (None, None, *[torch.ones(1, 1)] * 5))
+    model.decode_mask(embedding, np.ones((40, 50), bool))
+    assert devices == ["cpu"]

@@ -217,11 +217,13 @@ class Sam2Model:
         import torch.nn.functional as F
 
         with self._context():
-            mask = torch.from_numpy(np.ascontiguousarray(mask_yx))[None, None].float().to(self.device)
+            mask = torch.from_numpy(np.ascontiguousarray(mask_yx))[None, None].float()
             size = (self.image_size, self.image_size)
             if mask.shape[-2:] != size:
                 mask = F.interpolate(mask, size=size, align_corners=False, mode="bilinear", antialias=True)
                 mask = (mask >= 0.5).float()
+            # Only now to the device: older versions of torch cannot resize so on Apple's GPU.
+            mask = mask.to(self.device)
             high_res = [embedding.fine, embedding.middle]
             _, _, ious, logits, _, pointer, score = self._net._use_mask_as_output(
                 sequence(embedding.coarse).permute(1, 2, 0).view(embedding.coarse.shape), high_res, mask
