@@ -119,6 +119,14 @@ def test_davis_index_is_the_id_and_the_palette_its_colour(case: str, tmp_path: P
         assert tuple(palette[entry.id]) == entry.color
 
 
+def test_ctc_refuses_an_object_that_is_not_in_the_table(tmp_path: Path) -> None:
+    labels = np.zeros((2, 8, 8), np.uint8)
+    labels[:, 2:5, 2:5] = 2
+    result = TrackingResult.from_arrays(labels, objects=[ObjectEntry(3, "other", (1, 2, 3))])
+    with pytest.raises(ExportError, match="hold the id 2, which is not in the table"):
+        export(result, tmp_path / "ctc", format="ctc")
+
+
 @pytest.mark.parametrize("version", ["0.4", "0.5"])
 def test_ome_zarr_gives_every_pixel_back(any_result: TrackingResult, tmp_path: Path, version: str) -> None:
     path = export(any_result, tmp_path / "labels.ome.zarr", version=version).path

@@ -89,7 +89,8 @@ def write(job: ExportJob) -> None:
         labels_yx = result.labels(frame)
         ids = np.unique(labels_yx)
         ids = ids[ids > 0]
-        relabelled = relabel(labels_yx, ids, table.labels_of(ids.tolist(), frame))
+        present = [result.entry(object_id).id for object_id in ids.tolist()]
+        relabelled = relabel(labels_yx, ids, table.labels_of(present, frame))
         tifffile.imwrite(
             job.path / f"mask{frame:0{digits}d}.tif", relabelled, photometric="minisblack", compression="zlib"
         )
