@@ -1,5 +1,6 @@
 """What objects remember between runs, on disk: it comes back whole, or counts as missing."""
 
+import os
 import random
 from dataclasses import replace
 
@@ -9,6 +10,7 @@ import torch
 
 from napari_sam2_video.engine.memory import ConditioningEntry, MemoryEntry, Trail
 from napari_sam2_video.engine.shelf import MemoryFolder
+from napari_sam2_video.errors import StoreError
 from napari_sam2_video.types import ObjectMask
 
 FILES = ("000001/prompt-00000002.npz", "000001/forward-00000005.npz", "key")
@@ -151,3 +153,18 @@ def test_a_trail_that_cannot_be_told_of_changes_for_lack_of_room_is_dropped(fold
     for reopened in (kept, MemoryFolder(folder)):
         assert reopened.trail(1, "forward", 5) is None
         assert reopened.wake.entries("forward", 1, [3]) is None
+
+
+def test_a_folder_that_cannot_be_looked_at_is_one_sentence(folder, monkeypatch):
+    plain, before = os.stat, seen(MemoryFolder(folder))
+
+    def failing(path, *args, **kwargs):
+        if not isinstance(path, int) and os.fspath(path).endswith("forward-00000005.npz"):
+            raise OSError(5, "Input/output error")
+        return plain(path, *args, **kwargs)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "stat", failing)
+        with pytest.raises(StoreError, match="connect its drive again"):
+            MemoryFolder(folder)
+    assert seen(MemoryFolder(folder)) == before

@@ -1082,3 +1082,14 @@ def test_label_images_of_unknown_versions_are_made_again_also_where_nothing_is_l
     with reopen(killed, recording) as session:
         assert not labels(session).any()
     assert not stored_labels(killed).any()
+
+
+@pytest.mark.parametrize("source", [None, [], 3])
+def test_an_older_session_whose_manifest_is_nonsense_is_one_sentence(folder, recording, tracked, source):
+    path = folder / "session.json"
+    manifest = json.loads(path.read_text()) | {"schema": 0, "source": source}
+    path.write_text(json.dumps(manifest))
+    with pytest.raises(SessionError) as error:
+        reopen(folder, recording)
+    assert "damaged" in one_sentence(error)
+    assert json.loads(path.read_text()) == manifest

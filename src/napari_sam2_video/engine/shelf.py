@@ -52,9 +52,15 @@ class MemoryFolder:
         self._trails: dict[_Key, Trail | None] = {}
         self._sizes: dict[_Key, int] = {}
         self.wake = None if folder is None else Wake(folder / "wake")
-        if folder is not None and folder.is_dir():
-            for file in sorted(folder.glob("*/*.npz")):
+        if folder is None:
+            return
+        try:
+            for file in sorted(folder.glob("*/*.npz")) if folder.is_dir() else ():
                 self._index(file)
+        except OSError as error:
+            raise StoreError(
+                f"The folder {folder} cannot be read ({error.strerror or error}); connect its drive again and go on."
+            ) from error
 
     @property
     def cache_folder(self) -> Path | None:

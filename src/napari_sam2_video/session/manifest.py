@@ -113,8 +113,11 @@ def migrate(folder: Path, manifest: dict[str, Any]) -> dict[str, Any]:
     with reading(folder / NAME):
         data = (folder / NAME).read_bytes()
     replace_file(folder / f"session.schema-{old}.json", data)
-    for step in range(old, SCHEMA):
-        manifest = _MIGRATIONS[step](dict(manifest))
+    try:
+        for step in range(old, SCHEMA):
+            manifest = _MIGRATIONS[step](dict(manifest))
+    except (AttributeError, KeyError, TypeError) as error:
+        raise SessionError(f"{folder / NAME} is damaged; restore it from a copy.") from error
     manifest["schema"] = SCHEMA
     manifest["software"] = __version__
     write_manifest(folder, manifest)
