@@ -148,6 +148,8 @@ class Controller(Signals):
         self._on_dims()
         self.session_changed.emit()
         self.set_active(next((entry.id for entry in shown.session.objects), 0))
+        if shown.masks.masks is None:
+            self._on_layers_lost("The masks layer was removed while the session was opened.")
 
     def _hold(self, shown: Shown | None) -> None:
         self._shown = shown

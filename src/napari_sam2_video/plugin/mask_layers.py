@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 Color: TypeAlias = tuple[int, int, int]
 MASKS_NAME = "SAM 2 masks"
 PREVIEW_NAME = "SAM 2 preview"
+LARGEST_IN_TABLE = 2**16
 
 
 class MaskLayers(QObject):
@@ -195,7 +197,39 @@ def _colormap(colors: dict[int, Color]) -> DirectLabelColormap:
     shown: dict[int | None, Any] = {None: (0.0, 0.0, 0.0, 0.0)}
     for number, color in colors.items():
         shown[number] = (*(part / 255 for part in color), 1.0)
-    return DirectLabelColormap(color_dict=shown)
+    kind = _sparse_colormap() if max(colors, default=0) > LARGEST_IN_TABLE else DirectLabelColormap
+    return kind(color_dict=shown)
+
+
+@cache
+def _sparse_colormap() -> type[DirectLabelColormap]:
+    from napari.utils.colormaps import DirectLabelColormap
+    from napari.utils.colormaps._accelerated_cmap import minimum_dtype_for_labels
+
+    class SparseColormap(DirectLabelColormap):  # type: ignore[misc]
+        """Colours of any ids: without numba, napari keeps a table from 0 to the largest id and refuses large ones."""
+
+        @cached_property
+        def _array_map(self) -> _SparseTable:
+            dtype = minimum_dtype_for_labels(self._num_unique_colors + 2)
+            return _SparseTable(self._values_mapping_to_minimum_values_set()[0], dtype)
+
+    return SparseColormap
+
+
+class _SparseTable:
+    """What napari draws in place of each id: used as an array indexed by ids, and as long as there are ids."""
+
+    def __init__(self, mapping: dict[int | None, int], dtype: npt.DTypeLike) -> None:
+        drawn = sorted((number, value) for number, value in mapping.items() if number is not None)
+        numbers, values = zip(*drawn, strict=True)
+        self._numbers = np.array(numbers, np.int64)
+        self._values = np.array(values, dtype)
+        self.shape = (numbers[-1] + 2,)
+
+    def __getitem__(self, ids: Any) -> npt.NDArray[Any]:
+        places = np.minimum(np.searchsorted(self._numbers, ids), len(self._numbers) - 1)
+        return np.where(self._numbers[places] == ids, self._values[places], 0).astype(self._values.dtype)
 
 
 class _Candidate:

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from napari_sam2_video.plugin.controller import Controller
 
 FILE = "file"
+BUDGET = "budget"
 SIZES = (256, 512, 768, 1024)
 PRECISIONS = (("Automatic", "auto"), ("fp32", "fp32"), ("bf16", "bf16"), ("fp16", "fp16"))
 PROGRESS_STEPS = 1000
@@ -269,7 +270,7 @@ class ModelPanel(QWidget):
             Job(
                 "measuring a frame", work,
                 done=lambda text: set_note(self.budget, text), failed=self._on_estimate_failed,
-                finished=self._describe, key="budget",
+                finished=self._describe, key=BUDGET,
             )
         )  # fmt: skip
 
@@ -281,6 +282,7 @@ class ModelPanel(QWidget):
 
     def _on_session(self) -> None:
         session = self._controller.session
+        self._controller.runner.forget(BUDGET)
         if session is not None:
             settings = session.model_settings
             self.update_models()

@@ -29,6 +29,7 @@ class ObjectsPanel(QWidget):
         self._controller = controller
         self._start = start
         self._seeding = False
+        self._watched: Any = None
         self.table = ObjectsTable(controller)
         self.new_button = button("New object", self.new_object, "Add an object and click it in the image (N).")
         self.delete_button = button("Delete", self.delete_object, "Delete the selected object and its masks.")
@@ -64,6 +65,7 @@ class ObjectsPanel(QWidget):
         controller.listen(controller.viewer.layers.events.removed, self.update_seeds)
         controller.listen(controller.viewer.layers.events.renamed, self.update_seeds)
         controller.listen(controller.viewer.layers.selection.events.active, self._on_selected)
+        controller.at_close(lambda: self._watch(None))
         controller.session_changed.connect(self._on_session)
         controller.changed.connect(self._on_changed)
         controller.figures_changed.connect(self.table.objects.update_figures)
@@ -147,12 +149,13 @@ class ObjectsPanel(QWidget):
         else:
             layer, mode = masks.masks, name
         if layer is not None:
+            # napari gives no tool to a layer that is hidden.
+            layer.visible = True
             controller.viewer.layers.selection.active = layer
             layer.mode = mode
             if layer.mode != mode:
                 controller.told.emit("info", "The viewer shows three dimensions; boxes and outlines are drawn in two.")
-                name = ""
-        self._check_tools(name)
+        self._check_armed()
 
     def switch_sign(self) -> None:
         """Change between points on the object and points beside it."""
@@ -161,11 +164,31 @@ class ObjectsPanel(QWidget):
             self.choose_tool("not" if prompts.positive else "point")
 
     def _on_selected(self, event: Any) -> None:
-        """No tool is armed any more where another layer is selected."""
+        """The armed tool is the mode of the selected layer, whoever chose it."""
+        self._watch(event.value)
+        self._check_armed()
+
+    def _watch(self, layer: Any) -> None:
+        if self._watched is not None:
+            self._watched.events.mode.disconnect(self._check_armed)
+        self._watched = layer
+        if layer is not None:
+            layer.events.mode.connect(self._check_armed)
+
+    def _check_armed(self) -> None:
         prompts, masks = self._controller.prompts, self._controller.masks
-        own = () if prompts is None or masks is None else (prompts.points, prompts.shapes, masks.masks)
-        if not any(event.value is layer for layer in own):
+        if prompts is None or masks is None:
             self._check_tools(None)
+            return
+        armed = {
+            (prompts.points, "add"): "point" if prompts.positive else "not",
+            (prompts.shapes, "add_rectangle"): "box",
+            (prompts.shapes, "add_polygon_lasso"): "outline",
+            (masks.masks, "paint"): "paint",
+            (masks.masks, "erase"): "erase",
+        }
+        layer = self._watched
+        self._check_tools(None if layer is None else armed.get((layer, str(layer.mode))))
 
     def _check_tools(self, chosen: str | None) -> None:
         for name, tool in self.tools.items():

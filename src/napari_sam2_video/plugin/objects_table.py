@@ -46,10 +46,17 @@ class ObjectsModel(QAbstractTableModel):
         return self._controller.session
 
     def reload(self) -> None:
-        """Read the objects again."""
-        self.beginResetModel()
+        """Read the objects again; rows and editors stay where the objects are the same."""
         session = self._session
-        self.rows = list(session.objects) if session is not None else []
+        rows = list(session.objects) if session is not None else []
+        if [entry.id for entry in rows] == [entry.id for entry in self.rows]:
+            before, self.rows = self.rows, rows
+            for row in range(len(rows)):
+                if rows[row] != before[row]:
+                    self.dataChanged.emit(self.index(row, 0), self.index(row, len(COLUMNS) - 1))
+            return
+        self.beginResetModel()
+        self.rows = rows
         self.endResetModel()
 
     def update_figures(self) -> None:
@@ -174,7 +181,11 @@ class ObjectsTable(QTableView):
         numbers = [entry.id for entry in self.objects.rows]
         self._showing = True
         if object_id in numbers:
-            self.selectRow(numbers.index(object_id))
+            row = numbers.index(object_id)
+            selection: Any = self.selectionModel()
+            # Selecting it again would close an editor.
+            if not selection.isRowSelected(row, QModelIndex()):
+                self.selectRow(row)
         else:
             self.clearSelection()
         self._showing = False

@@ -53,7 +53,7 @@ class RecordingPanel(QWidget):
         controller.listen(events.renamed, self.update_layers)
         controller.listen(dims.order, self._on_layer)
         controller.listen(dims.point, self._on_moved)
-        controller.at_close(lambda: self._watch(None))
+        controller.at_close(self._let_go)
         controller.session_changed.connect(self._on_session)
         self._watched: Image | None = None
         self.update_layers()
@@ -77,6 +77,10 @@ class RecordingPanel(QWidget):
     def select(self, layer: Image) -> None:
         """Choose a layer."""
         choose(self.layer_box, layer)
+
+    def _let_go(self) -> None:
+        self._controller.session_changed.disconnect(self._on_session)
+        self._watch(None)
 
     def _watch(self, layer: Image | None) -> None:
         if self._watched is not None:

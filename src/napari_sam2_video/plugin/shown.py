@@ -14,7 +14,7 @@ from napari_sam2_video.plugin.tracking import TrackRun
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from napari.layers import Image
+    from napari.layers import Image, Layer
 
     from napari_sam2_video.plugin.worker import Runner
     from napari_sam2_video.session import Session
@@ -56,10 +56,13 @@ class Shown:
     def _follow(self, event: Any) -> None:
         """Put the layers where the image was put."""
         value = transform_of(self.image)[event.type]
-        for layer in (self.masks.masks, self.masks.preview, self.prompts.points, self.prompts.shapes):
-            if layer is not None:
-                setattr(layer, event.type, value)
+        for layer in self._own():
+            setattr(layer, event.type, value)
         self.moved()
+
+    def _own(self) -> list[Layer]:
+        found = (self.masks.masks, self.masks.preview, self.prompts.points, self.prompts.shapes)
+        return [layer for layer in found if layer is not None]
 
     def _on_data(self) -> None:
         if level_zero(self.image) is not self._data:
@@ -68,7 +71,8 @@ class Shown:
     def _stack(self) -> None:
         """Bring the layers in order, masks below prompts; one that was added again lies on top."""
         layers = self._viewer.layers
-        own = (self.masks.masks, self.masks.preview, self.prompts.points, self.prompts.shapes)
+        # One may have been taken off again while the others were added.
+        own = [layer for layer in self._own() if layer in layers]
         places = [layers.index(layer) for layer in own]
         if places != sorted(places):
             for layer in own:

@@ -134,9 +134,14 @@ class RunBar(QWidget):
         controller.changed.connect(self._on_changed)
         controller.active_changed.connect(self.update_state)
         panel.objects_box.currentIndexChanged.connect(self.update_state)
+        controller.session_changed.connect(self._forget_start)
         self.outcome = ""
         self._starting = False
         self.update_state()
+
+    def _forget_start(self) -> None:
+        """A run that was asked for in one session never starts in the next."""
+        self._starting = False
 
     def _on_changed(self, _: str) -> None:
         """What is said of the last run holds until something changes."""
