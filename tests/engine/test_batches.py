@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import weakref
+from types import SimpleNamespace
+
 import pytest
 import torch
 
 from napari_sam2_video.engine.features import DISK_VARIABLE, MEMORY_VARIABLE, default_cache
+from napari_sam2_video.engine.guard import engine_errors
 from napari_sam2_video.engine.memory import Recall
+from napari_sam2_video.engine.step import Stepper
 from napari_sam2_video.engine.values import Decoded
 from napari_sam2_video.errors import EngineError
 from tests.engine.conftest import make_model
@@ -70,3 +75,28 @@ def test_the_environment_sets_the_budgets_of_embeddings(tmp_path, monkeypatch, s
     monkeypatch.setenv(MEMORY_VARIABLE, "much")
     with pytest.raises(EngineError, match="whole number of megabytes, not 'much'"):
         default_cache()
+
+
+def test_what_a_batch_that_was_too_large_has_computed_is_given_up_before_its_halves():
+    given_up = []
+
+    class Small:
+        device = "cpu"
+
+        def decode_tracked(self, embedding, recalls, n_frames):
+            if given_up:
+                assert all(kept() is None for kept in given_up)
+            zeros = torch.zeros(len(recalls), 1)
+            return Decoded(zeros, zeros[:, 0], zeros, zeros)
+
+        def remember(self, embedding, decoded, *, prompted):
+            if len(decoded.ious) > 1:
+                activations = torch.zeros(8)
+                given_up.extend(weakref.ref(one) for one in (activations, decoded))
+                with engine_errors("cuda"):
+                    raise torch.OutOfMemoryError("CUDA out of memory.")
+            return torch.zeros(1, 1)
+
+    stepper = Stepper(Small(), SimpleNamespace(n_frames=5), 4)
+    assert len(list(stepper.steps(0, None, [None] * 4))) == 4
+    assert given_up

@@ -122,17 +122,24 @@ class Stepper:
 
     def _batch(self, frame: int, embedding: Embedding, recalls: Sequence[Recall]) -> list[tuple[Decoded, MemoryEntry]]:
         """One batch; in halves when the device is too small."""
-        try:
-            decoded = self.model.decode_tracked(embedding, recalls, self.view.n_frames)
-            spatial = self.model.remember(embedding, decoded, prompted=False)
-        except DeviceMemoryError:
-            if len(recalls) == 1:
-                raise
+        computed = self._at_once(embedding, recalls)
+        if computed is None:
             self.batch_size = max(1, len(recalls) // 2)
             halves = _chunks(recalls, self.batch_size)
             return [one for half in halves for one in self._batch(frame, embedding, half)]
+        decoded, spatial = computed
         single = [_one(decoded, i) for i in range(len(recalls))]
         return [(one, MemoryEntry(frame, spatial[i : i + 1], one.pointers)) for i, one in enumerate(single)]
+
+    def _at_once(self, embedding: Embedding, recalls: Sequence[Recall]) -> tuple[Decoded, torch.Tensor] | None:
+        """One batch, None where the device is too small; what was computed till then is given up when this returns."""
+        try:
+            decoded = self.model.decode_tracked(embedding, recalls, self.view.n_frames)
+            return decoded, self.model.remember(embedding, decoded, prompted=False)
+        except DeviceMemoryError:
+            if len(recalls) == 1:
+                raise
+            return None
 
 
 def _batch_size(model: Sam2Model) -> int:
