@@ -86,7 +86,7 @@ def test_nifti_keeps_the_sources_header_and_affine_to_the_last_digit(tmp_path: P
     source = nibabel.Nifti1Image(np.zeros(SHAPE_ZYX[::-1], np.int16), OBLIQUE, header)
     source.set_sform(OBLIQUE, 2)
     source.set_qform(OBLIQUE, 1)
-    source.header["intent_code"] = 0
+    source.header.set_intent("z score")
     source.header.set_slope_inter(2, 1)
     source.header.set_xyzt_units("mm", "sec")
     path = tmp_path / "scan.nii.gz"

@@ -105,6 +105,7 @@ def make_header(nibabel: Any, job: ExportJob, shape: tuple[int, ...]) -> Any:
     header.set_data_dtype(result.dtype)
     header.set_slope_inter(1, 0)
     header["cal_min"], header["cal_max"] = 0, result.max_id
+    header.set_intent("label")
     header["descrip"] = b"napari-sam2-video labels"
     header["vox_offset"] = 0
     header.extensions.append(nibabel.nifti1.Nifti1Extension("comment", job.provenance_text().encode("utf-8")))
