@@ -97,6 +97,7 @@ def test_nifti_keeps_the_sources_header_and_affine_to_the_last_digit(tmp_path: P
     assert stored.affine.tobytes() == opened.affine.tobytes()
     for name in ("srow_x", "srow_y", "srow_z", "quatern_b", "qoffset_x", "sform_code", "qform_code", "pixdim"):
         assert (stored.header[name] == opened.header[name]).all(), name
+    assert stored.header.get_intent()[0] == "label"
     assert (stored.dataobj.slope, stored.dataobj.inter) == (1, 0)
     assert (np.asanyarray(stored.dataobj) == volume_zyx().T).all()
 
