@@ -10,6 +10,7 @@ from qtpy.QtCore import Qt
 from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QLineEdit
 
+from napari_sam2_video.plugin.figures import gather_figures
 from napari_sam2_video.plugin.objects_table import NAME
 from tests.plugin.conftest import make_frames
 from tests.plugin.test_arrivals import OWN
@@ -146,3 +147,9 @@ def test_a_name_being_edited_survives_another_change_of_the_objects(at_work):
     QTest.keyClick(editor, Qt.Key.Key_Return)
     at_work.spin()
     assert {entry.id: entry.name for entry in at_work.session.objects}[1] == "first"
+
+
+def test_paint_alone_has_no_lowest_predicted_iou(at_work):
+    object_id = at_work.session.add_object()
+    at_work.session.paint(0, (5, 5), np.full((4, 4), object_id))
+    assert np.isnan(gather_figures(at_work.session).objects[object_id].lowest)

@@ -562,3 +562,19 @@ def test_whole_numbers_of_any_kind_are_taken(session):
 def test_a_name_that_no_folder_can_have_is_refused(tmp_path, recording, name):
     with pytest.raises(Sam2VideoError, match=r"choose another name|cannot be written"):
         Session.create(tmp_path / name, recording)
+
+
+def test_a_session_that_windows_does_not_let_go_of_is_not_replaced_and_told_in_one_sentence(
+    recording, tmp_path, monkeypatch
+):
+    folder = tmp_path / "run.sam2v"
+    Session.create(folder, recording).close()
+
+    def refused(source, target):
+        raise PermissionError(13, "The process cannot access the file")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("os.replace", refused)
+        with pytest.raises(StoreError, match="cannot be written"):
+            Session.create(folder, recording, overwrite=True)
+    Session.open(folder, recording=recording).close()

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from napari_sam2_video.errors import ExportError, TargetExistsError
 from napari_sam2_video.export.job import json_text
 from napari_sam2_video.frames.image import SUFFIXES
-from napari_sam2_video.masks.durable import sync_file, sync_folder
+from napari_sam2_video.masks.durable import move, sync_file, sync_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -212,15 +212,15 @@ def written_aside(target: Path, *, folder: bool = False, overwrite: bool = False
 def put_in_place(part: Path, target: Path, *, folder: bool) -> None:
     """Rename the finished `part`; an older folder stands aside until the new one is there."""
     if not (folder and target.exists()):
-        os.replace(part, target)
+        move(part, target)
     else:
         older = target.with_name(f".{target.name}.older-{os.getpid()}")
         remove(older)
-        os.replace(target, older)
+        move(target, older)
         try:
-            os.replace(part, target)
+            move(part, target)
         except OSError:
-            os.replace(older, target)
+            move(older, target)
             raise
         remove(older)
     sync_folder(target.parent)

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from napari_sam2_video.errors import MissingError, StoreError
 from napari_sam2_video.masks.durable import (
     explain,
+    flush,
     let_go,
     make_folder,
     reading,
@@ -132,7 +133,7 @@ class BlobStore:
                 view = memoryview(data)
                 while view:
                     view = view[os.write(self._handle, view) :]
-                os.fsync(self._handle)
+                flush(self._handle)
             except OSError as error:
                 self._end()
                 raise explain(error, path) from error

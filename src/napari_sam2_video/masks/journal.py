@@ -11,7 +11,16 @@ from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
 from napari_sam2_video.errors import StoreError
-from napari_sam2_video.masks.durable import explain, keep_copy, let_go, reading, replace_file, sync_folder, writing
+from napari_sam2_video.masks.durable import (
+    explain,
+    flush,
+    keep_copy,
+    let_go,
+    reading,
+    replace_file,
+    sync_folder,
+    writing,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -78,7 +87,7 @@ class Journal:
                 self._handle = self._open(0 if existed else os.O_CREAT | os.O_EXCL)
                 self._repair()
                 if not existed:
-                    os.fsync(self._handle)
+                    flush(self._handle)
                     sync_folder(path.parent)
 
     @property
@@ -115,7 +124,7 @@ class Journal:
     def _repair(self) -> None:
         if self._handle is not None and os.fstat(self._handle).st_size > self._size:
             os.ftruncate(self._handle, self._size)
-            os.fsync(self._handle)
+            flush(self._handle)
 
     def append(self, entry: Entry) -> None:
         """Add an entry; it is on disk when this returns.
@@ -134,7 +143,7 @@ class Journal:
                 view = memoryview(line)
                 while view:
                     view = view[os.write(handle, view) :]
-                os.fsync(handle)
+                flush(handle)
             except OSError as error:
                 with writing(self.path):
                     os.ftruncate(handle, self._size)

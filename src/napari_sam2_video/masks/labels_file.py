@@ -7,13 +7,12 @@ one the store has is written again. Versions are only said to be on disk after t
 from __future__ import annotations
 
 import json
-import os
 import zlib
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_sam2_video.masks.durable import make_folder, replace_file, sync_file, sync_folder, writing
+from napari_sam2_video.masks.durable import make_folder, move, replace_file, sync_file, sync_folder, writing
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -92,7 +91,7 @@ class LabelsFile:
                     data = engine.compress(np.ascontiguousarray(tile, little).tobytes()) + engine.flush()
                     beside = self.folder / f".{path.name}.part"
                     beside.write_bytes(data)
-                    os.replace(beside, path)
+                    move(beside, path)
                     self._written.add(path)
         self.versions[frame] = version
         if len(self._written) >= _SYNC_EVERY:

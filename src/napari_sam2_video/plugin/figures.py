@@ -139,8 +139,8 @@ def gather_figures(session: Session) -> Figures:
         painted[entry.id] = list(session.masks.painted(entry.id))
         if prompts or painted[entry.id]:
             ready.add(entry.id)
-        ious = np.asarray(scores["predicted_iou"], float)[np.asarray(scores["area"]) > 0]
-        ious = ious[~np.isnan(ious)]
+        predicted = (scores["area"] > 0) & (scores["walk"] != 0) & ~np.isnan(scores["predicted_iou"])
+        ious = scores["predicted_iou"][predicted]
         lowest = float(ious.min()) if ious.size else float("nan")
         count = sum(len(found.items) for found in prompts)
         objects[entry.id] = ObjectFigures(count, len(session.masks.frames_done(entry.id)), lowest)

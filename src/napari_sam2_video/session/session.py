@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from dataclasses import asdict
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 from napari_sam2_video.errors import SessionError
 from napari_sam2_video.frames.view import FrameView, default_view
 from napari_sam2_video.masks.checks import FILE as CHECKS
-from napari_sam2_video.masks.durable import make_folder, reading, writing
+from napari_sam2_video.masks.durable import make_folder, move, reading, writing
 from napari_sam2_video.session.base import JOURNAL
 from napari_sam2_video.session.lock import SessionLock
 from napari_sam2_video.session.manifest import (
@@ -117,7 +116,8 @@ class Session(SessionRunner):
         except BaseException:
             if old is not None:
                 shutil.rmtree(folder, ignore_errors=True)
-                os.replace(old, folder)
+                with writing(folder):
+                    move(old, folder)
             raise
         if old is not None:
             shutil.rmtree(old, ignore_errors=True)
@@ -266,7 +266,7 @@ def _make_room(folder: Path, *, overwrite: bool) -> Path | None:
     old = folder.with_name(f".{folder.name}.replaced")
     shutil.rmtree(old, ignore_errors=True)
     with writing(folder):
-        os.replace(folder, old)
+        move(folder, old)
     return old
 
 
