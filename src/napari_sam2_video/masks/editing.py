@@ -25,7 +25,7 @@ from napari_sam2_video.masks.records import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
     from pathlib import Path
 
     import numpy.typing as npt
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from napari_sam2_video.masks.ledger import Ledger
     from napari_sam2_video.masks.paint import PaintLayer
     from napari_sam2_video.masks.tables import Change
-    from napari_sam2_video.types import FrameMasks
+    from napari_sam2_video.types import FrameMasks, ObjectMask
 
 
 class MaskEditor(MaskReader):
@@ -327,10 +327,13 @@ class MaskEditor(MaskReader):
 
     def _computed(self, frame: int, object_ids: Collection[int]) -> npt.NDArray[np.bool_]:
         """Where the model sees any of some objects."""
+        return self._covered(m for m in self.object_masks(frame) if m.object_id in object_ids)
+
+    def _covered(self, masks: Iterable[ObjectMask]) -> npt.NDArray[np.bool_]:
+        """Pixels of any of some masks."""
         inside = np.zeros(self.shape_yx, bool)
-        for mask in self.object_masks(frame):
-            if mask.object_id in object_ids:
-                inside[region_of(mask.origin_yx, mask.levels.shape)] |= mask.levels > 0
+        for mask in masks:
+            inside[region_of(mask.origin_yx, mask.levels.shape)] |= mask.levels > 0
         return inside
 
     def _freed(
@@ -340,7 +343,7 @@ class MaskEditor(MaskReader):
         rest, freed = layer.painted & ~back, []
         for mask in self.object_masks(frame):
             if mask.object_id in object_ids:
-                own = self._computed(frame, {mask.object_id})[layer.region]
+                own = self._covered([mask])[layer.region]
                 if (back & own).any() and not (rest & (own | (layer.values == mask.object_id))).any():
                     freed.append(mask.object_id)
         return freed
