@@ -47,7 +47,7 @@ def frames_and_labels(size: int, objects: int) -> tuple[list[np.ndarray], list[n
 
 def result_of(size: int, objects: int, count: int) -> Any:
     """The same as a result that is read a frame at a time."""
-    from napari_sam2_video.export.source import ObjectEntry, TrackingResult, default_color
+    from napari_sam2_video.results import ObjectEntry, TrackingResult, default_color
 
     pictures, labels = frames_and_labels(size, objects)
     return TrackingResult(

@@ -12,7 +12,7 @@ import torch
 from benchmarks.race import block_median
 from benchmarks.sides import Scene
 from napari_sam2_video.engine.features import FeatureCache
-from napari_sam2_video.engine.load import load_model
+from napari_sam2_video.engine.networks.load import load_model
 from napari_sam2_video.engine.plan import Pass, Plan
 from napari_sam2_video.engine.tracker import Tracker
 from napari_sam2_video.models.resolve import resolve_model

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from napari_sam2_video.engine.build import build_network
 from napari_sam2_video.engine.features import FeatureCache
+from napari_sam2_video.engine.networks.sam2.build import build_network
+from napari_sam2_video.engine.networks.sam2.model import Sam2Model
 from napari_sam2_video.engine.plan import ObjectState, Pass, Plan, plan_run
-from napari_sam2_video.engine.sam2 import Sam2Model
 from napari_sam2_video.engine.tracker import Tracker
 from napari_sam2_video.models.presets import PRESETS
 from napari_sam2_video.types import PointPrompt, TrackSettings

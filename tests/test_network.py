@@ -102,7 +102,7 @@ def test_importing_opening_and_loading_make_no_socket(tmp_path):
                 importlib.import_module(name)
 
         from napari_sam2_video.frames.open import open_recording
-        from napari_sam2_video.engine.load import load_model
+        from napari_sam2_video.engine.networks.load import load_model
         from napari_sam2_video.models.catalogue import CATALOGUE, is_downloaded
         from napari_sam2_video.models.resolve import resolve_model
         from napari_sam2_video.synthetic import sample_time_series

@@ -15,9 +15,9 @@ import numpy as np
 from scipy.ndimage import gaussian_filter
 
 from napari_sam2_video import api
+from napari_sam2_video.analysis.review import doubt, review_queue, review_table
 from napari_sam2_video.demo import boxes_of
 from napari_sam2_video.masks.agreement import iou_of_objects
-from napari_sam2_video.masks.review import doubt, review_queue, review_table
 from napari_sam2_video.synthetic import sample_time_series
 
 SIZE = 160

@@ -39,8 +39,8 @@ def random_model(size):
     """A network with random weights that finds something on every frame."""
     import torch
 
-    from napari_sam2_video.engine.build import build_network
-    from napari_sam2_video.engine.sam2 import Sam2Model
+    from napari_sam2_video.engine.networks.sam2.build import build_network
+    from napari_sam2_video.engine.networks.sam2.model import Sam2Model
     from napari_sam2_video.models.presets import DEMO
 
     torch.manual_seed(0)
@@ -57,13 +57,13 @@ def factory_of(kind, size, delay, batch_size=None):
     import torch
 
     torch.set_num_threads(1)
-    from napari_sam2_video.engine.shelf import MemoryFolder
+    from napari_sam2_video.engine.memory_store import MemoryFolder
     from napari_sam2_video.engine.tracker import Tracker
 
     if kind == "random":
         model = random_model(size)
     else:
-        from napari_sam2_video.engine.load import load_model
+        from napari_sam2_video.engine.networks.load import load_model
         from napari_sam2_video.models.resolve import resolve_model
 
         model = load_model(resolve_model(kind), ModelSettings(kind, device="cpu", image_size=size))

@@ -26,7 +26,7 @@ from demo_model.plot import plot_log
 from demo_model.schedule import SINGLE_MODES, STAGES, Stage
 from demo_model.start import prepare_start
 from demo_model.unroll import Unroller, lean_attention
-from napari_sam2_video.engine.build import build_network
+from napari_sam2_video.engine.networks.sam2.build import build_network
 from napari_sam2_video.models.presets import DEMO
 
 _ROOT = Path(__file__).resolve().parents[1]

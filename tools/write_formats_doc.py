@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from napari_sam2_video.export.registry import FORMATS
 
 if TYPE_CHECKING:
-    from napari_sam2_video.export.job import ExportFormat, ExportOption
+    from napari_sam2_video.export.format import ExportFormat, ExportOption
 
 TARGET = Path(__file__).parents[1] / "docs" / "formats.md"
 INTRODUCTION = """\

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_sam2_video.analysis.review import review_table
+from napari_sam2_video.analysis.table import Table
 from napari_sam2_video.engine.plan import plan_run
 from napari_sam2_video.errors import PromptError, SessionError
 from napari_sam2_video.export.registry import export as export_result
@@ -19,11 +21,9 @@ from napari_sam2_video.frames.axes import axis_named
 from napari_sam2_video.frames.open import open_recording
 from napari_sam2_video.frames.view import default_view
 from napari_sam2_video.frames.window import window_from_text
-from napari_sam2_video.masks.review import review_table
-from napari_sam2_video.masks.table import Table
 from napari_sam2_video.prompt_text import read_prompts
 from napari_sam2_video.session import Session
-from napari_sam2_video.session.adding import add_prompts
+from napari_sam2_video.session.import_prompts import add_prompts
 from napari_sam2_video.types import (
     BoxPrompt,
     CheckSettings,
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from napari_sam2_video.export.job import ExportReport
+    from napari_sam2_video.export.format import ExportReport
     from napari_sam2_video.frames.recording import Recording
     from napari_sam2_video.types import Prompt
 
@@ -227,7 +227,7 @@ def rehearse(
     """
     from tempfile import TemporaryDirectory
 
-    from napari_sam2_video.engine.load import choose
+    from napari_sam2_video.engine.networks.load import choose
     from napari_sam2_video.models.resolve import resolve_model
 
     with (

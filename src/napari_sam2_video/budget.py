@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from napari_sam2_video.engine.memory import ConditioningEntry
-    from napari_sam2_video.engine.values import Embedding
+    from napari_sam2_video.engine.networks.outputs import Embedding
     from napari_sam2_video.session import Session
     from napari_sam2_video.types import FrameSource, ObjectMask
 
@@ -186,7 +186,7 @@ def _on_disk(session: Session, shown: ObjectMask) -> tuple[int, int]:
     """Bytes of one object in the record of a frame, and in its label image."""
     import zlib
 
-    from napari_sam2_video.masks.records import encode_masks
+    from napari_sam2_video.masks.codec import encode_masks
     from napari_sam2_video.types import FrameMasks
 
     record = encode_masks(FrameMasks(0, session.shape_yx, (shown,), "forward"))
@@ -195,7 +195,7 @@ def _on_disk(session: Session, shown: ObjectMask) -> tuple[int, int]:
 
 def _remembered_on_disk(model: Any, frames: int) -> int:
     """Bytes that an object's memories take: its prompt, its start, a ring every `TRAIL_EVERY` frames, and the last."""
-    from napari_sam2_video.engine.walk import TRAIL_EVERY
+    from napari_sam2_video.engine.propagate import TRAIL_EVERY
 
     spatial, pointer = bytes_per_entry(model.preset, model.image_size)
     rings = 2 + frames // TRAIL_EVERY

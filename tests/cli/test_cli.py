@@ -19,7 +19,7 @@ from napari_sam2_video.synthetic import sample_time_series
 def weights(tmp_path_factory):
     import torch
 
-    from napari_sam2_video.engine.build import build_network
+    from napari_sam2_video.engine.networks.sam2.build import build_network
     from napari_sam2_video.models.presets import DEMO
 
     torch.manual_seed(3)
@@ -145,8 +145,8 @@ def test_check_tells_how_many_frames_disagree_and_where(track, call, tmp_path):
 
 
 def test_check_names_neighbouring_frames_together():
+    from napari_sam2_video.analysis.table import Table
     from napari_sam2_video.cli.check import _stretches
-    from napari_sam2_video.masks.table import Table
 
     figures = np.array([0.9, 0.6, 0.2, 0.8, 0.7, 0.95])
     rows = {"object_id": np.array([1, 1, 1, 1, 2, 2]), "frame": np.array([3, 4, 5, 6, 7, 9]), "disagreement": figures}

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 import torch
 
-from napari_sam2_video.engine.build import build_network
 from napari_sam2_video.engine.features import FeatureCache
-from napari_sam2_video.engine.sam2 import Sam2Model
-from napari_sam2_video.engine.shelf import MemoryFolder
+from napari_sam2_video.engine.memory_store import MemoryFolder
+from napari_sam2_video.engine.networks.sam2.build import build_network
+from napari_sam2_video.engine.networks.sam2.model import Sam2Model
 from napari_sam2_video.engine.tracker import Tracker
 from napari_sam2_video.models.presets import PRESETS
 

@@ -8,11 +8,11 @@ from types import SimpleNamespace
 import pytest
 import torch
 
+from napari_sam2_video.engine.batching import Stepper
 from napari_sam2_video.engine.features import DISK_VARIABLE, MEMORY_VARIABLE, default_cache
-from napari_sam2_video.engine.guard import engine_errors
 from napari_sam2_video.engine.memory import Recall
-from napari_sam2_video.engine.step import Stepper
-from napari_sam2_video.engine.values import Decoded
+from napari_sam2_video.engine.networks.outputs import Decoded
+from napari_sam2_video.engine.torch_errors import engine_errors
 from napari_sam2_video.errors import EngineError
 from tests.engine.conftest import make_model
 

@@ -12,7 +12,7 @@ from napari_sam2_video.engine import blocks
 from napari_sam2_video.engine.blocks import Block
 from napari_sam2_video.engine.feature_files import FeatureFiles
 from napari_sam2_video.engine.features import FeatureCache
-from napari_sam2_video.engine.values import Embedding
+from napari_sam2_video.engine.networks.outputs import Embedding
 
 
 def tensors() -> list[torch.Tensor]:

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 import torch
 
-from napari_sam2_video.engine.build import build_network
-from napari_sam2_video.engine.encode import ImageEncoder
-from napari_sam2_video.engine.sam2 import Sam2Model
-from napari_sam2_video.engine.trunk import Trunk
-from napari_sam2_video.engine.values import Embedding
+from napari_sam2_video.engine.networks.outputs import Embedding
+from napari_sam2_video.engine.networks.sam2.build import build_network
+from napari_sam2_video.engine.networks.sam2.image_encoder import ImageEncoder
+from napari_sam2_video.engine.networks.sam2.model import Sam2Model
+from napari_sam2_video.engine.networks.sam2.trunk import Trunk
 from napari_sam2_video.models.presets import PRESETS
 
 SIZE = 128

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from napari_sam2_video.engine.feature_files import FeatureFiles
-from napari_sam2_video.engine.values import Embedding
+from napari_sam2_video.engine.networks.outputs import Embedding
 
 KEY = ("model and view", 3)
 PARTS = ("fine", "middle", "coarse")

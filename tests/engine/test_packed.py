@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from napari_sam2_video.engine.packed import PackedLayers, plain_linear
+from napari_sam2_video.engine.networks.sam2.packed import PackedLayers, plain_linear
 
 
 @pytest.mark.parametrize("relu", [False, True])

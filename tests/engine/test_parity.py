@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from napari_sam2_video.engine.plan import ObjectState, Pass, Plan, plan_run
+from napari_sam2_video.models.detect_architecture import sam2_0
 from napari_sam2_video.models.presets import PRESETS
-from napari_sam2_video.models.recognise import sam2_0
 from napari_sam2_video.types import BoxPrompt, MaskPrompt, PointPrompt, TrackSettings
 
 

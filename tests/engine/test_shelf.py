@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from napari_sam2_video.engine.memory import ConditioningEntry, MemoryEntry, Trail
-from napari_sam2_video.engine.shelf import MemoryFolder
+from napari_sam2_video.engine.memory_store import MemoryFolder
 from napari_sam2_video.errors import StoreError
 from napari_sam2_video.types import ObjectMask
 

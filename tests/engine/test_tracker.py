@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 import torch
 
-from napari_sam2_video.engine import walk
+from napari_sam2_video.engine import propagate as walk
 from napari_sam2_video.engine.features import FeatureCache
 from napari_sam2_video.engine.memory import POINTERS, SPATIAL, bytes_per_object
+from napari_sam2_video.engine.memory_store import MemoryFolder
 from napari_sam2_video.engine.plan import ObjectState, Pass, Plan, plan_run
-from napari_sam2_video.engine.shelf import MemoryFolder
 from napari_sam2_video.engine.tracker import Tracker
 from napari_sam2_video.errors import DeviceMemoryError, EngineError, FrameError, PromptError
 from napari_sam2_video.types import BoxPrompt, MaskPrompt, PointPrompt, TrackSettings

@@ -7,7 +7,7 @@ import pytest
 from tests.export.made import CASES, make_result
 
 if TYPE_CHECKING:
-    from napari_sam2_video.export.source import TrackingResult
+    from napari_sam2_video.results import TrackingResult
 
 
 @pytest.fixture

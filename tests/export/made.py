@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import imageio_ffmpeg
 import numpy as np
 
-from napari_sam2_video.export.source import ObjectEntry, TrackingResult, default_color
+from napari_sam2_video.results import ObjectEntry, TrackingResult, default_color
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from napari_sam2_video.analysis.measure import measure
 from napari_sam2_video.errors import ExportError
 from napari_sam2_video.export.plots import (
     draw,
@@ -18,8 +19,7 @@ from napari_sam2_video.export.plots import (
     save_figure,
 )
 from napari_sam2_video.export.registry import export
-from napari_sam2_video.export.source import ObjectEntry, TrackingResult
-from napari_sam2_video.masks.measure import measure
+from napari_sam2_video.results import ObjectEntry, TrackingResult
 
 pytest.importorskip("matplotlib")
 
@@ -148,8 +148,8 @@ def test_plots_never_import_pyplot():
     code = (
         "import sys, numpy as np\n"
         "from napari_sam2_video.export.plots import plot_areas\n"
-        "from napari_sam2_video.export.source import TrackingResult\n"
-        "from napari_sam2_video.masks.measure import measure\n"
+        "from napari_sam2_video.results import TrackingResult\n"
+        "from napari_sam2_video.analysis.measure import measure\n"
         "assert 'matplotlib' not in sys.modules\n"
         "plot_areas(measure(TrackingResult.from_arrays(np.ones((2, 3, 3), np.uint8))))\n"
         "assert 'matplotlib' in sys.modules and 'matplotlib.pyplot' not in sys.modules\n"

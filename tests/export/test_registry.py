@@ -16,9 +16,9 @@ import pytest
 import tifffile
 
 from napari_sam2_video.errors import ExportError, TargetExistsError
-from napari_sam2_video.export.job import ExportOption, parse_color, parse_ids
+from napari_sam2_video.export.format import ExportOption, parse_color, parse_ids
 from napari_sam2_video.export.registry import FORMATS, export, find_format
-from napari_sam2_video.export.source import ObjectEntry, TrackingResult, default_color
+from napari_sam2_video.results import ObjectEntry, TrackingResult, default_color
 from tests.export.made import make_result
 
 if TYPE_CHECKING:

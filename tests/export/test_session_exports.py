@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from napari_sam2_video.export.source import TrackingResult
+    from napari_sam2_video.results import TrackingResult
 
 NEEDS_A_SERIES = {"dicom-seg"}
 

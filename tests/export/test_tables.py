@@ -25,7 +25,7 @@ from skimage.measure import points_in_poly
 from napari_sam2_video.export.coco import run_lengths
 from napari_sam2_video.export.outline import outlines
 from napari_sam2_video.export.registry import export
-from napari_sam2_video.export.source import ObjectEntry, TrackingResult
+from napari_sam2_video.results import ObjectEntry, TrackingResult
 from tests.export.made import PROVENANCE, all_labels, make_result
 
 if TYPE_CHECKING:

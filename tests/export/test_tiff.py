@@ -16,7 +16,7 @@ from PIL import Image, ImageSequence
 
 from napari_sam2_video.errors import ExportError
 from napari_sam2_video.export.registry import export
-from napari_sam2_video.export.source import TrackingResult
+from napari_sam2_video.results import TrackingResult
 from tests.export.made import PROVENANCE, all_labels, make_result
 
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ from tests.export.made import PROVENANCE, all_labels, decode, make_result
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from napari_sam2_video.export.source import TrackingResult
+    from napari_sam2_video.results import TrackingResult
 
 
 def drawn_frames(result: TrackingResult) -> np.ndarray:

@@ -18,9 +18,9 @@ from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
 
 from napari_sam2_video.errors import ExportError
 from napari_sam2_video.export.registry import export
-from napari_sam2_video.export.source import TrackingResult
 from napari_sam2_video.frames.open import open_recording
 from napari_sam2_video.frames.view import FrameView, default_view
+from napari_sam2_video.results import TrackingResult
 from napari_sam2_video.session import Session
 from tests.export.made import PROVENANCE, discs, make_result
 from tests.fakes import fake_factory

@@ -16,10 +16,10 @@ from napari_sam2_video.errors import CheckpointError, DownloadError, ModelError,
 from napari_sam2_video.models import download as download_module
 from napari_sam2_video.models.catalogue import CATALOGUE, ModelEntry
 from napari_sam2_video.models.checkpoint import load_state
+from napari_sam2_video.models.detect_architecture import recognise, sam2_0
 from napari_sam2_video.models.download import DownloadCancelledError, download
 from napari_sam2_video.models.partial import Partial
 from napari_sam2_video.models.presets import DEMO, TINY
-from napari_sam2_video.models.recognise import recognise, sam2_0
 from napari_sam2_video.models.resolve import resolve_model
 from napari_sam2_video.models.shapes import expected_shapes
 

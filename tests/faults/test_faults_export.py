@@ -20,10 +20,11 @@ import zarr
 from PIL import Image
 
 from napari_sam2_video.errors import ExportError, FrameError, RecordingError, TargetExistsError
-from napari_sam2_video.export import aside, ffmpeg, registry
+from napari_sam2_video.export import ffmpeg, registry
+from napari_sam2_video.export import output as aside
 from napari_sam2_video.export.registry import FORMATS, export
-from napari_sam2_video.export.source import ObjectEntry, TrackingResult
 from napari_sam2_video.frames.open import open_recording
+from napari_sam2_video.results import ObjectEntry, TrackingResult
 from napari_sam2_video.session import Session
 from napari_sam2_video.types import PointPrompt
 from tests.export.made import decode
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from napari_sam2_video.export.job import ExportReport
+    from napari_sam2_video.export.format import ExportReport
 
 TARGETS = {
     "ome-tiff": "a.ome.tif",
@@ -110,7 +111,7 @@ from pathlib import Path
 import numpy as np
 from napari_sam2_video.errors import ExportError
 from napari_sam2_video.export.registry import export
-from napari_sam2_video.export.source import TrackingResult
+from napari_sam2_video.results import TrackingResult
 rng = np.random.default_rng(0)
 labels = rng.integers(0, 200, (6, 200, 200), np.uint8)
 result = TrackingResult.from_arrays(labels, rng.integers(0, 255, (6, 200, 200, 3), np.uint8))
@@ -235,7 +236,7 @@ import sys, time
 from pathlib import Path
 import numpy as np
 from napari_sam2_video.export.registry import export
-from napari_sam2_video.export.source import TrackingResult
+from napari_sam2_video.results import TrackingResult
 labels = np.random.default_rng(0).integers(0, 200, (500, 64, 64), np.uint8)
 result = TrackingResult.from_arrays(labels, labels)
 def slowly(done, total):

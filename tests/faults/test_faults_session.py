@@ -25,8 +25,8 @@ from napari_sam2_video.errors import (
     UnreachableError,
 )
 from napari_sam2_video.frames.open import open_recording
-from napari_sam2_video.masks.journal import Journal, decode_line, encode_line
 from napari_sam2_video.session import Session
+from napari_sam2_video.storage.journal import Journal, decode_line, encode_line
 from napari_sam2_video.types import CheckSettings, MaskPrompt, PointPrompt, TrackSettings
 from tests.fakes import blob_movie, fake_factory
 
@@ -282,7 +282,7 @@ def content_of(session):
 @pytest.fixture
 def long_journal(folder, recording, monkeypatch):
     """What is in a session most of whose journal nothing needs any more; its next opening shortens it."""
-    monkeypatch.setattr("napari_sam2_video.masks.tables.HISTORY_STEPS", 4)
+    monkeypatch.setattr("napari_sam2_video.storage.tables.HISTORY_STEPS", 4)
     with prepare(folder, recording) as session:
         session.paint(2, (0, 0), np.full((3, 3), 2))
         for number in range(12):
@@ -291,7 +291,7 @@ def long_journal(folder, recording, monkeypatch):
             list(session.track())
         session.undo()
         content = content_of(session)
-    monkeypatch.setattr("napari_sam2_video.masks.ledger.COMPACT_BYTES", 0)
+    monkeypatch.setattr("napari_sam2_video.storage.state.COMPACT_BYTES", 0)
     return content
 
 
@@ -816,7 +816,7 @@ def stored_labels(folder):
 @pytest.fixture
 def no_inline(monkeypatch):
     """Every stroke and mask prompt goes to a pack, as large ones do."""
-    monkeypatch.setattr("napari_sam2_video.masks.blobs.INLINE_BYTES", 0)
+    monkeypatch.setattr("napari_sam2_video.storage.packs.INLINE_BYTES", 0)
 
 
 def test_findings_of_a_check_survive_a_file_that_cannot_be_read_for_a_while(folder, recording, tracked, monkeypatch):
@@ -950,7 +950,7 @@ def test_closing_files_that_complain_about_it_loses_nothing(folder, recording, m
     expected = labels(session)
     session.flush()
     with monkeypatch.context() as patch:
-        patch.setattr("napari_sam2_video.masks.durable.os.close", complaining)
+        patch.setattr("napari_sam2_video.storage.atomic.os.close", complaining)
         session.masks.blobs.close()
         session._ledger.close()
     session.masks.blobs.close()
@@ -1051,7 +1051,7 @@ def test_a_viewers_undo_that_failed_is_still_one_the_next_time(folder, recording
 
 
 def test_no_pack_is_written_to_whose_name_may_be_lost(folder, recording, monkeypatch):
-    import napari_sam2_video.masks.blobs as blobs
+    import napari_sam2_video.storage.packs as blobs
 
     plain, synced = blobs.sync_folder, []
 

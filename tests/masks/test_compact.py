@@ -7,12 +7,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from napari_sam2_video.masks import ledger as ledger_module
-from napari_sam2_video.masks import tables as tables_module
-from napari_sam2_video.masks.compact import compacted
-from napari_sam2_video.masks.journal import Journal
-from napari_sam2_video.masks.ledger import Ledger
-from napari_sam2_video.masks.tables import Tables
+from napari_sam2_video.storage import state as ledger_module
+from napari_sam2_video.storage import tables as tables_module
+from napari_sam2_video.storage.compaction import compacted
+from napari_sam2_video.storage.journal import Journal
+from napari_sam2_video.storage.state import Ledger
+from napari_sam2_video.storage.tables import Tables
 
 CHANGE = st.tuples(st.sampled_from(["a", "b"]), st.sampled_from([1, 2, "1:x"]), st.none() | st.integers(0, 9))
 CHANGES = st.lists(CHANGE, min_size=1, max_size=3)

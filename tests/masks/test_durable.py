@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from napari_sam2_video.errors import StoreError
-from napari_sam2_video.masks import durable
+from napari_sam2_video.storage import atomic as durable
 
 
 @pytest.mark.parametrize(("refusals", "there"), [(0, b"new"), (2, b"new"), (9, b"old")])

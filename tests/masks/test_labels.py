@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from napari_sam2_video.errors import StoreError
-from napari_sam2_video.masks.labels import LabelArray
+from napari_sam2_video.masks.label_array import LabelArray
 from napari_sam2_video.masks.store import MaskStore
 from napari_sam2_video.types import FrameMasks, ObjectMask
 

@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
+from napari_sam2_video.analysis.lineage import check_lineage, descendants, first_frames, lineage_graph, parent_ids
+from napari_sam2_video.analysis.measure import measure
+from napari_sam2_video.analysis.tracks import tracks
 from napari_sam2_video.errors import SessionError
-from napari_sam2_video.export.source import ObjectEntry, TrackingResult
-from napari_sam2_video.masks.lineage import check_lineage, descendants, first_frames, lineage_graph, parent_ids
-from napari_sam2_video.masks.measure import measure
-from napari_sam2_video.masks.tracks import tracks
+from napari_sam2_video.results import ObjectEntry, TrackingResult
 
 
 def family(*parents):

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from skimage.measure import regionprops_table
 
-from napari_sam2_video.export.source import ObjectEntry, TrackingResult
-from napari_sam2_video.masks.measure import measure, measure_frame
+from napari_sam2_video.analysis.measure import measure, measure_frame
+from napari_sam2_video.results import ObjectEntry, TrackingResult
 
 EXACT = {
     "object_id": "label",

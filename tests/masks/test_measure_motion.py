@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from napari_sam2_video.export.source import TrackingResult
-from napari_sam2_video.masks.measure import measure
-from napari_sam2_video.masks.measure_motion import mean_squared_displacement, motion
-from napari_sam2_video.masks.source import Calibration
-from napari_sam2_video.masks.table import Table
+from napari_sam2_video.analysis.calibration import Calibration
+from napari_sam2_video.analysis.measure import measure
+from napari_sam2_video.analysis.motion import mean_squared_displacement, motion
+from napari_sam2_video.analysis.table import Table
+from napari_sam2_video.results import TrackingResult
 
 
 def track(places_yx, frames=None, step=1.0, areas=None):

@@ -8,9 +8,9 @@ from hypothesis.extra.numpy import arrays
 from scipy.ndimage import convolve1d
 from skimage.measure import marching_cubes, mesh_surface_area, regionprops_table
 
+from napari_sam2_video.analysis.volume import measure_volumes
 from napari_sam2_video.errors import ExportError
-from napari_sam2_video.export.source import TrackingResult
-from napari_sam2_video.masks.measure_volume import measure_volumes
+from napari_sam2_video.results import TrackingResult
 
 
 def volume(labels, spacing, units=("mm", "mm", "mm"), axis="Z"):

@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from napari_sam2_video.export.source import TrackingResult
-from napari_sam2_video.masks.measure import measure
-from napari_sam2_video.masks.measure_volume import measure_volumes
-from napari_sam2_video.masks.review import COMPONENTS
+from napari_sam2_video.analysis.measure import measure
+from napari_sam2_video.analysis.review import COMPONENTS
+from napari_sam2_video.analysis.volume import measure_volumes
+from napari_sam2_video.results import TrackingResult
 
 DOCS = Path(__file__).parents[2] / "docs"
 

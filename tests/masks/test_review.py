@@ -7,9 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from napari_sam2_video.export.source import ObjectEntry, TrackingResult
-from napari_sam2_video.masks.measure import measure
-from napari_sam2_video.masks.review import (
+from napari_sam2_video.analysis.measure import measure
+from napari_sam2_video.analysis.review import (
     CARRIED,
     COMPONENTS,
     disagreement,
@@ -20,7 +19,8 @@ from napari_sam2_video.masks.review import (
     review_queue,
     review_table,
 )
-from napari_sam2_video.masks.table import Table
+from napari_sam2_video.analysis.table import Table
+from napari_sam2_video.results import ObjectEntry, TrackingResult
 
 N_FRAMES = 40
 EDGES = ("y0", "x0", "y1", "x1")

@@ -12,10 +12,7 @@ from hypothesis import strategies as st
 
 from napari_sam2_video.errors import StoreError
 from napari_sam2_video.masks import labels_file, reading
-from napari_sam2_video.masks.blobs import INLINE_BYTES, BlobStore
-from napari_sam2_video.masks.journal import Journal, decode_line, encode_line
-from napari_sam2_video.masks.ledger import Ledger
-from napari_sam2_video.masks.records import (
+from napari_sam2_video.masks.codec import (
     Stroke,
     decode_mask,
     decode_masks,
@@ -25,7 +22,10 @@ from napari_sam2_video.masks.records import (
     encode_stroke,
 )
 from napari_sam2_video.masks.store import MaskStore
-from napari_sam2_video.masks.tables import HISTORY_STEPS
+from napari_sam2_video.storage.journal import Journal, decode_line, encode_line
+from napari_sam2_video.storage.packs import INLINE_BYTES, BlobStore
+from napari_sam2_video.storage.state import Ledger
+from napari_sam2_video.storage.tables import HISTORY_STEPS
 from napari_sam2_video.types import FrameMasks, ObjectMask
 
 SHAPE = (20, 24)

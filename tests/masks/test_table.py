@@ -7,11 +7,11 @@ import sys
 import numpy as np
 import pytest
 
+from napari_sam2_video.analysis.calibration import calibration_of
+from napari_sam2_video.analysis.measure import measure
+from napari_sam2_video.analysis.table import Table
 from napari_sam2_video.errors import ExportError
-from napari_sam2_video.export.source import TrackingResult
-from napari_sam2_video.masks.measure import measure
-from napari_sam2_video.masks.source import calibration_of
-from napari_sam2_video.masks.table import Table
+from napari_sam2_video.results import TrackingResult
 
 NAMES = ("plain", 'comma, "quote"', "Zelle µ\nzwei lines")
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from napari_sam2_video.engine.build import build_network
+from napari_sam2_video.engine.networks.sam2.build import build_network
 from napari_sam2_video.models.demo import DEMO_BYTES, DEMO_FILE, DEMO_SHA256
 from napari_sam2_video.models.presets import DEMO
 from napari_sam2_video.synthetic import SyntheticClip, sample_time_series

@@ -5,9 +5,9 @@ from tools import kill_download
 
 from napari_sam2_video.errors import DownloadError
 from napari_sam2_video.models.catalogue import CATALOGUE, ModelEntry
+from napari_sam2_video.models.checksum_record import recorded_sha256
 from napari_sam2_video.models.download import DownloadCancelledError, download
 from napari_sam2_video.models.folder import file_sha256
-from napari_sam2_video.models.record import recorded_sha256
 
 CONTENT = b"PK\x03\x04" + bytes(range(256)) * 4096
 

@@ -2,10 +2,10 @@ from __future__ import annotations
 
 import pytest
 
-from napari_sam2_video.engine.build import build_network
+from napari_sam2_video.engine.networks.sam2.build import build_network
 from napari_sam2_video.errors import CheckpointError
+from napari_sam2_video.models.detect_architecture import preset_named, recognise, sam2_0
 from napari_sam2_video.models.presets import DEMO, PRESETS
-from napari_sam2_video.models.recognise import preset_named, recognise, sam2_0
 from napari_sam2_video.models.shapes import expected_shapes
 
 EVERY = [preset for base in PRESETS.values() for preset in (base, sam2_0(base))]

@@ -9,9 +9,9 @@ import torch
 from napari_sam2_video.errors import CheckpointError, ModelError
 from napari_sam2_video.models import catalogue
 from napari_sam2_video.models.catalogue import CATALOGUE, checkpoint_path, is_downloaded
+from napari_sam2_video.models.checksum_record import record_sha256
 from napari_sam2_video.models.folder import file_sha256, model_folder
 from napari_sam2_video.models.presets import DEMO, TINY
-from napari_sam2_video.models.record import record_sha256
 from napari_sam2_video.models.resolve import resolve_model, verify
 from napari_sam2_video.models.shapes import expected_shapes
 

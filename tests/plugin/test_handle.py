@@ -7,7 +7,7 @@ import pytest
 
 from napari_sam2_video.errors import EngineError, SessionError
 from napari_sam2_video.frames.open import open_recording
-from napari_sam2_video.plugin.handle import add_to_viewer
+from napari_sam2_video.plugin.scripting import add_to_viewer
 from napari_sam2_video.session import Session
 from napari_sam2_video.types import PointPrompt, TrackSettings
 from tests.fakes import FakeTracker

@@ -6,7 +6,7 @@ import threading
 
 from napari_sam2_video import devices
 from napari_sam2_video.export import registry
-from napari_sam2_video.plugin import figures
+from napari_sam2_video.plugin import session_summary as figures
 from napari_sam2_video.session import Session
 from tests.fakes import FakeTracker
 from tests.plugin.conftest import make_frames, spots

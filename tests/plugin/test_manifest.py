@@ -109,8 +109,8 @@ def test_folders_of_images_and_nothing_else(tmp_path):
 @pytest.mark.parametrize("version", ["0.4", "0.5"])
 def test_an_ome_zarr_image_opens_with_its_pixel_size_and_its_labels_are_left_alone(tmp_path, version):
     from napari_sam2_video.export.registry import export
-    from napari_sam2_video.export.source import TrackingResult
     from napari_sam2_video.plugin.reader import folder_reader
+    from napari_sam2_video.results import TrackingResult
 
     labels = np.arange(3 * 4 * 5, dtype=np.uint8).reshape(3, 4, 5)
     result = TrackingResult.from_arrays(labels, labels, pixel_size=(0.5, 0.25), units=("s", "µm", "µm"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from napari_sam2_video.plugin.ui import choose
+from napari_sam2_video.plugin.widgets import choose
 from tests.plugin.conftest import make_frames, spots
 
 TURN = np.deg2rad(20)

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from napari_sam2_video.plugin.ui import choose
+from napari_sam2_video.plugin.widgets import choose
 from napari_sam2_video.types import BoxPrompt, MaskPrompt, PointPrompt
 from tests.plugin.conftest import N_FRAMES, make_frames, spots
 

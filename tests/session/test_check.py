@@ -13,11 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from napari_sam2_video import api
+from napari_sam2_video.analysis.measure import measure
+from napari_sam2_video.analysis.review import doubt_components, review_queue, review_table
 from napari_sam2_video.errors import EngineError, PromptError, Sam2VideoError, SessionError
 from napari_sam2_video.frames.open import open_recording
-from napari_sam2_video.masks.checks import FILE, Checks, Finding
-from napari_sam2_video.masks.measure import measure
-from napari_sam2_video.masks.review import doubt_components, review_queue, review_table
+from napari_sam2_video.masks.check_results import FILE, Checks, Finding
 from napari_sam2_video.session import Session
 from napari_sam2_video.session.check_plan import plan_spans
 from napari_sam2_video.types import CheckSettings, FrameMasks, MaskPrompt, ObjectMask, PointPrompt

@@ -10,8 +10,8 @@ import pytest
 
 from napari_sam2_video.errors import Sam2VideoError, SessionError
 from napari_sam2_video.frames.open import open_recording
-from napari_sam2_video.masks.journal import decode_line, encode_line
 from napari_sam2_video.session import Session
+from napari_sam2_video.storage.journal import decode_line, encode_line
 from napari_sam2_video.types import PointPrompt
 from tests.fakes import blob_movie, fake_factory
 

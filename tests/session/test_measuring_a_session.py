@@ -2,10 +2,10 @@
 
 import numpy as np
 
+from napari_sam2_video.analysis.measure import measure
+from napari_sam2_video.analysis.review import doubt, review_queue, review_table
+from napari_sam2_video.analysis.tracks import tracks
 from napari_sam2_video.masks.clean import CleanSettings, clean
-from napari_sam2_video.masks.measure import measure
-from napari_sam2_video.masks.review import doubt, review_queue, review_table
-from napari_sam2_video.masks.tracks import tracks
 
 
 def test_measured_areas_and_marks_are_those_of_the_session(prompted):

@@ -422,7 +422,7 @@ def test_a_closed_session_says_so_and_changes_nothing_on_disk(prompted, tmp_path
 @pytest.fixture
 def with_a_damaged_mask(session, recording, tmp_path, monkeypatch, factory):
     """A session with a mask prompt, on frame 2 of object 1, whose bytes are gone."""
-    monkeypatch.setattr("napari_sam2_video.masks.blobs.INLINE_BYTES", 0)
+    monkeypatch.setattr("napari_sam2_video.storage.packs.INLINE_BYTES", 0)
     session.add_object()
     session.set_prompts(1, 2, [MaskPrompt(1, 2, drawn(session.shape_yx)), PointPrompt(1, 2, 5, 5)])
     session.close()

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from napari_sam2_video.engine.build import build_network
+from napari_sam2_video.engine.networks.sam2.build import build_network
 from napari_sam2_video.models.presets import DEMO
 
 if TYPE_CHECKING:

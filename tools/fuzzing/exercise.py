@@ -59,7 +59,7 @@ def use_checkpoint(path: Path) -> None:
 
 def use_memory(path: Path) -> None:
     """Read what objects remember; what cannot be read counts as missing."""
-    from napari_sam2_video.engine.shelf import MemoryFolder
+    from napari_sam2_video.engine.memory_store import MemoryFolder
 
     kept = MemoryFolder(path)
     for object_id in (1, 2):

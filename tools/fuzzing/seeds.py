@@ -195,7 +195,7 @@ def memory(path: Path) -> None:
     import torch
 
     from napari_sam2_video.engine.memory import ConditioningEntry, MemoryEntry, Trail
-    from napari_sam2_video.engine.shelf import MemoryFolder
+    from napari_sam2_video.engine.memory_store import MemoryFolder
     from napari_sam2_video.types import ObjectMask
 
     entry = MemoryEntry(2, torch.zeros(1, 4, 8, 8, dtype=torch.bfloat16), torch.ones(1, 16))

@@ -16,7 +16,7 @@ from napari_sam2_video.errors import SessionError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from napari_sam2_video.masks.table import Table
+    from napari_sam2_video.analysis.table import Table
     from napari_sam2_video.session import Session
 
 DISAGREES = 0.5

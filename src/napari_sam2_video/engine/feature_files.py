@@ -10,7 +10,7 @@ import numpy as np
 
 from napari_sam2_video.engine.aside import drop, write_aside
 from napari_sam2_video.engine.blocks import dense, flat, unflat
-from napari_sam2_video.engine.values import Embedding
+from napari_sam2_video.engine.networks.outputs import Embedding
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

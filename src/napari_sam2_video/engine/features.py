@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from napari_sam2_video.engine.blocks import Block
 from napari_sam2_video.engine.feature_files import FeatureFiles
-from napari_sam2_video.engine.values import Embedding
+from napari_sam2_video.engine.networks.outputs import Embedding
 from napari_sam2_video.errors import EngineError, Sam2VideoError
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from napari_sam2_video.engine.sam2 import Sam2Model
+    from napari_sam2_video.engine.networks.sam2.model import Sam2Model
     from napari_sam2_video.types import FrameSource
 
 DEFAULT_MEMORY_BYTES = 1 << 30

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     import torch
 
     from napari_sam2_video.engine.memory import ConditioningEntry, MemoryEntry
+    from napari_sam2_video.engine.memory_store import MemoryFolder
     from napari_sam2_video.engine.plan import Walk
-    from napari_sam2_video.engine.shelf import MemoryFolder
 
     Again = Callable[
         [int, Walk, Mapping[int, MemoryEntry], Mapping[int, ConditioningEntry]], tuple[MemoryEntry, torch.Tensor]

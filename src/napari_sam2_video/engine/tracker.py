@@ -5,13 +5,13 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from napari_sam2_video.engine.answer import Answerer
+from napari_sam2_video.engine.batching import Stepper
 from napari_sam2_video.engine.features import Embedder, FeatureCache, default_cache
 from napari_sam2_video.engine.memory import ConditioningEntry, MemoryEntry
+from napari_sam2_video.engine.memory_store import MemoryFolder
+from napari_sam2_video.engine.prompting import Answerer
 from napari_sam2_video.engine.prompts import settle_prompts
-from napari_sam2_video.engine.shelf import MemoryFolder
-from napari_sam2_video.engine.step import Stepper
-from napari_sam2_video.engine.walk import Walker
+from napari_sam2_video.engine.propagate import Walker
 from napari_sam2_video.types import Preview
 
 if TYPE_CHECKING:
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
     import torch
 
-    from napari_sam2_video.engine.answer import Tracked
+    from napari_sam2_video.engine.networks.sam2.model import Sam2Model
     from napari_sam2_video.engine.plan import Plan
-    from napari_sam2_video.engine.sam2 import Sam2Model
+    from napari_sam2_video.engine.prompting import Tracked
     from napari_sam2_video.types import FrameMasks, FrameSource, ObjectMask, Prompt
 
 

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_sam2_video.export.job import ExportFormat, ExportJob, json_text, need
+from napari_sam2_video.export.format import ExportFormat, ExportJob, json_text, need
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from napari_sam2_video.export.source import Array
+    from napari_sam2_video.results import Array
 
 
 def run_lengths(labels_yx: Array) -> Iterator[tuple[int, list[int]]]:

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_sam2_video.export.ffmpeg import FrameEncoder, frame_rate
-from napari_sam2_video.export.job import ExportFormat, ExportJob, ExportOption
+from napari_sam2_video.export.format import ExportFormat, ExportJob, ExportOption
 from napari_sam2_video.export.matte import need_pictures
 from napari_sam2_video.export.overlay import picture_of
 from napari_sam2_video.export.selection import OBJECTS, Selection

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import csv
 
-from napari_sam2_video.export.job import ExportFormat, ExportJob, ExportOption, need
+from napari_sam2_video.analysis.calibration import calibration_of
+from napari_sam2_video.analysis.measure import measure
+from napari_sam2_video.export.format import ExportFormat, ExportJob, ExportOption, need
 from napari_sam2_video.export.spots import axis_positions, find_spots
-from napari_sam2_video.masks.measure import measure
-from napari_sam2_video.masks.source import calibration_of
 
 TRACKMATE_COLUMNS = (
     "ID",

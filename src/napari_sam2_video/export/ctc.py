@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_sam2_video.errors import ExportError
-from napari_sam2_video.export.job import ExportFormat, ExportJob
+from napari_sam2_video.export.format import ExportFormat, ExportJob
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from napari_sam2_video.export.source import Array, ObjectEntry
+    from napari_sam2_video.results import Array, ObjectEntry
 
 LIMIT = 0xFFFF
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from napari_sam2_video.export.job import ExportFormat, ExportJob
+from napari_sam2_video.export.format import ExportFormat, ExportJob
 
 
 def write(job: ExportJob) -> None:

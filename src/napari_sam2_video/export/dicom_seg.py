@@ -12,13 +12,13 @@ import numpy.typing as npt
 
 from napari_sam2_video import __version__
 from napari_sam2_video.errors import ExportError
-from napari_sam2_video.export.job import ExportFormat, ExportJob, ExportOption, need
+from napari_sam2_video.export.format import ExportFormat, ExportJob, ExportOption, need
 from napari_sam2_video.frames.volume import DICOM_HEAD, is_dicom
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from napari_sam2_video.export.source import Array, ObjectEntry
+    from napari_sam2_video.results import Array, ObjectEntry
 
 LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 HALF_A_VOXEL = 0.5

@@ -11,7 +11,7 @@ from fractions import Fraction
 from typing import IO, TYPE_CHECKING
 
 from napari_sam2_video.errors import ExportError, RecordingError
-from napari_sam2_video.export.aside import disk_full
+from napari_sam2_video.export.output import disk_full
 from napari_sam2_video.frames.ffmpeg import executable
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
 
-    from napari_sam2_video.export.source import Array
+    from napari_sam2_video.results import Array
 
 FRAME_TIMEOUT = 120.0
 FINISH_TIMEOUT = 1800.0

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from napari_sam2_video.export.job import ExportFormat, ExportJob, need
+from napari_sam2_video.export.format import ExportFormat, ExportJob, need
 from napari_sam2_video.export.spots import Spots, find_spots
-from napari_sam2_video.export.units import ngff_unit
+from napari_sam2_video.units import ngff_unit
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from napari_sam2_video.export.source import ObjectEntry, TrackingResult
+    from napari_sam2_video.results import ObjectEntry, TrackingResult
 
 
 def write(job: ExportJob) -> None:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from napari_sam2_video.analysis.calibration import calibration_of
 from napari_sam2_video.errors import ExportError
-from napari_sam2_video.export.job import ExportFormat, ExportJob
+from napari_sam2_video.export.format import ExportFormat, ExportJob
 from napari_sam2_video.export.ome_tiff import label_pages, note_geometry, stack_axis
-from napari_sam2_video.export.units import length_unit, time_unit
-from napari_sam2_video.masks.source import calibration_of
+from napari_sam2_video.units import length_unit, time_unit
 
 LIMIT_BYTES = 2**32 - 2**20
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from napari_sam2_video.export.ffmpeg import FrameEncoder, frame_rate
-from napari_sam2_video.export.job import ExportFormat, ExportJob
+from napari_sam2_video.export.format import ExportFormat, ExportJob
 from napari_sam2_video.export.video import FPS
 
 

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from napari_sam2_video.errors import ExportError
 from napari_sam2_video.export.ffmpeg import FrameEncoder, frame_rate
-from napari_sam2_video.export.job import ExportFormat, ExportJob, ExportOption
+from napari_sam2_video.export.format import ExportFormat, ExportJob, ExportOption
 from napari_sam2_video.export.overlay import picture_of
 from napari_sam2_video.export.selection import OBJECTS, Selection
 from napari_sam2_video.export.video import BT709, EVEN, FPS, colours_and_shape, filters, note_padding

@@ -10,16 +10,16 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_sam2_video.errors import ExportError
-from napari_sam2_video.export.job import ExportFormat, ExportJob, need
-from napari_sam2_video.export.units import length_unit, time_unit
+from napari_sam2_video.export.format import ExportFormat, ExportJob, need
 from napari_sam2_video.frames.nifti import load_nifti
 from napari_sam2_video.frames.volume import is_nifti
+from napari_sam2_video.units import length_unit, time_unit
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from napari_sam2_video.export.source import Array, TrackingResult
+    from napari_sam2_video.results import Array, TrackingResult
 
 LIMIT_SIDE = 32767
 DISK_ORDER = "TZYX"

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_sam2_video.export.job import ExportFormat, ExportJob, ExportOption
-from napari_sam2_video.export.source import printable
-from napari_sam2_video.export.units import length_unit, time_unit
+from napari_sam2_video.export.format import ExportFormat, ExportJob, ExportOption
+from napari_sam2_video.results import printable
+from napari_sam2_video.units import length_unit, time_unit
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from napari_sam2_video.export.source import Array, TrackingResult
+    from napari_sam2_video.results import Array, TrackingResult
 
 NAMESPACE = "napari-sam2-video"
 BUFFER_BYTES = 16 * 2**20

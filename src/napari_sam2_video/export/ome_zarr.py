@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_sam2_video.errors import ExportError
-from napari_sam2_video.export.job import ExportFormat, ExportJob, ExportOption
+from napari_sam2_video.export.format import ExportFormat, ExportJob, ExportOption
 from napari_sam2_video.export.ome_tiff import note_geometry
-from napari_sam2_video.export.source import printable
-from napari_sam2_video.export.units import ngff_unit
+from napari_sam2_video.results import printable
+from napari_sam2_video.units import ngff_unit
 
 if TYPE_CHECKING:
-    from napari_sam2_video.export.source import Array, TrackingResult
+    from napari_sam2_video.results import Array, TrackingResult
 
 TILE = 1024
 

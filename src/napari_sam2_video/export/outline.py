@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 if TYPE_CHECKING:
-    from napari_sam2_video.export.source import Array
+    from napari_sam2_video.results import Array
 
 Corner: TypeAlias = tuple[int, int]
 EAST, SOUTH, WEST, NORTH = range(4)

@@ -10,7 +10,7 @@ import numpy.typing as npt
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from napari_sam2_video.export.source import Array, ObjectEntry, TrackingResult
+    from napari_sam2_video.results import Array, ObjectEntry, TrackingResult
 
 Style: TypeAlias = Literal["contour", "fill", "both"]
 Picture: TypeAlias = npt.NDArray[np.uint8]

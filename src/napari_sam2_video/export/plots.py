@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
+from napari_sam2_video.analysis.measure import measure
+from napari_sam2_video.analysis.motion import mean_squared_displacement
 from napari_sam2_video.errors import ExportError
-from napari_sam2_video.export.job import ExportFormat, ExportJob, ExportOption, need
-from napari_sam2_video.export.source import default_color
-from napari_sam2_video.masks.measure import measure
-from napari_sam2_video.masks.measure_motion import mean_squared_displacement
+from napari_sam2_video.export.format import ExportFormat, ExportJob, ExportOption, need
+from napari_sam2_video.results import default_color
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from napari_sam2_video.masks.source import Calibration
-    from napari_sam2_video.masks.table import Table
+    from napari_sam2_video.analysis.calibration import Calibration
+    from napari_sam2_video.analysis.table import Table
 
 Color: TypeAlias = tuple[int, int, int]
 Colors: TypeAlias = "Mapping[int, Color]"
@@ -44,7 +44,7 @@ def plot_areas(table: Table, colors: Colors | None = None) -> Figure:
     Parameters
     ----------
     table : Table
-        A table of `napari_sam2_video.masks.measure.measure`.
+        A table of `napari_sam2_video.analysis.measure.measure`.
     colors : mapping of int to (red, green, blue), optional
         Colours of the objects, 0 to 255.
 
@@ -71,7 +71,7 @@ def plot_trajectories(table: Table, colors: Colors | None = None, *, shape_yx: t
     Parameters
     ----------
     table : Table
-        A table of `napari_sam2_video.masks.measure.measure`.
+        A table of `napari_sam2_video.analysis.measure.measure`.
     colors : mapping of int to (red, green, blue), optional
         Colours of the objects, 0 to 255.
     shape_yx : tuple of int, optional
@@ -108,7 +108,7 @@ def plot_msd(table: Table, colors: Colors | None = None) -> Figure:
     Parameters
     ----------
     table : Table
-        A table of `napari_sam2_video.masks.measure.measure`.
+        A table of `napari_sam2_video.analysis.measure.measure`.
     colors : mapping of int to (red, green, blue), optional
         Colours of the objects, 0 to 255.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from napari_sam2_video.export.job import ExportFormat, ExportJob, ExportOption
+from napari_sam2_video.export.format import ExportFormat, ExportJob, ExportOption
 from napari_sam2_video.export.overlay import contact_sheet
 
 STYLES = ("contour", "fill", "both")

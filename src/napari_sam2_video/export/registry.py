@@ -27,7 +27,8 @@ from napari_sam2_video.export import (
     tiff_folder,
     video,
 )
-from napari_sam2_video.export.aside import (
+from napari_sam2_video.export.format import ExportFormat, ExportJob, ExportReport, Progress
+from napari_sam2_video.export.output import (
     PROVENANCE_NAME,
     absolute_target,
     files_below,
@@ -37,14 +38,13 @@ from napari_sam2_video.export.aside import (
     write_json,
     written_aside,
 )
-from napari_sam2_video.export.job import ExportFormat, ExportJob, ExportReport, Progress
 from napari_sam2_video.export.unreadable import Unreadable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from napari_sam2_video.export.source import TrackingResult
+    from napari_sam2_video.results import TrackingResult
 
 FORMATS: Mapping[str, ExportFormat] = {
     chosen.name: chosen

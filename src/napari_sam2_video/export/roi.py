@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_sam2_video.errors import ExportError
-from napari_sam2_video.export.job import ExportFormat, ExportJob, need
+from napari_sam2_video.export.format import ExportFormat, ExportJob, need
 from napari_sam2_video.export.outline import outlines
 from napari_sam2_video.export.spots import object_bounds
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from napari_sam2_video.export.source import ObjectEntry
+    from napari_sam2_video.results import ObjectEntry
 
 LIMIT_SIDE = 32767
 MOVE_TO, LINE_TO, CLOSE = 0.0, 1.0, 4.0

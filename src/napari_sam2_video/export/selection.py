@@ -8,11 +8,11 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_sam2_video.errors import ExportError
-from napari_sam2_video.export.job import ExportOption
+from napari_sam2_video.export.format import ExportOption
 
 if TYPE_CHECKING:
-    from napari_sam2_video.export.job import ExportJob
-    from napari_sam2_video.export.source import Array
+    from napari_sam2_video.export.format import ExportJob
+    from napari_sam2_video.results import Array
 
 OBJECTS = ExportOption("objects", "ids", None, "ids to take, as 1,3-5; all if not given")
 

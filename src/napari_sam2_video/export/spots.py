@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from napari_sam2_video.masks.source import calibration_of
+from napari_sam2_video.analysis.calibration import calibration_of
 
 if TYPE_CHECKING:
-    from napari_sam2_video.export.source import Array, TrackingResult
+    from napari_sam2_video.results import Array, TrackingResult
 
 
 @dataclass(frozen=True)

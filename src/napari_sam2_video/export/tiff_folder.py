@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from napari_sam2_video.export.job import ExportFormat, ExportJob
+from napari_sam2_video.analysis.calibration import calibration_of
+from napari_sam2_video.export.format import ExportFormat, ExportJob
 from napari_sam2_video.export.ome_tiff import note_geometry
-from napari_sam2_video.export.units import length_unit
-from napari_sam2_video.masks.source import calibration_of
+from napari_sam2_video.units import length_unit
 
 
 def write(job: ExportJob) -> None:

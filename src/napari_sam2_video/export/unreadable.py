@@ -11,8 +11,8 @@ from napari_sam2_video.errors import ExportError, FrameError
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from napari_sam2_video.export.job import ExportJob
-    from napari_sam2_video.export.source import Array, PictureReader
+    from napari_sam2_video.export.format import ExportJob
+    from napari_sam2_video.results import Array, PictureReader
 
 NAMED = 3
 

@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from napari_sam2_video.export.ffmpeg import FrameEncoder, frame_rate
-from napari_sam2_video.export.job import ExportFormat, ExportJob, ExportOption
+from napari_sam2_video.export.format import ExportFormat, ExportJob, ExportOption
 from napari_sam2_video.export.overlay import ColorTable, displayed_shape, picture_of, render
 
 if TYPE_CHECKING:

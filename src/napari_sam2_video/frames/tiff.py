@@ -16,7 +16,7 @@ from napari_sam2_video.frames.array import ArrayRecording
 from napari_sam2_video.frames.axes import name_unknown
 from napari_sam2_video.frames.rawfile import RawFile
 from napari_sam2_video.frames.recording import PlanesRecording, Recording
-from napari_sam2_video.frames.tiff_about import about_tiff
+from napari_sam2_video.frames.tiff_metadata import about_tiff
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -10,9 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_sam2_video.errors import StoreError
-from napari_sam2_video.masks.paint import cut, over, region_of
-from napari_sam2_video.masks.reading import MaskReader
-from napari_sam2_video.masks.records import (
+from napari_sam2_video.masks.codec import (
     CLEARED,
     MAX_ID,
     PAINTED,
@@ -23,6 +21,8 @@ from napari_sam2_video.masks.records import (
     figures_of,
     record_to_json,
 )
+from napari_sam2_video.masks.paint import cut, over, region_of
+from napari_sam2_video.masks.reading import MaskReader
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -30,11 +30,11 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from napari_sam2_video.masks.blobs import BlobStore
     from napari_sam2_video.masks.labels_file import LabelsFile
-    from napari_sam2_video.masks.ledger import Ledger
     from napari_sam2_video.masks.paint import PaintLayer
-    from napari_sam2_video.masks.tables import Change
+    from napari_sam2_video.storage.packs import BlobStore
+    from napari_sam2_video.storage.state import Ledger
+    from napari_sam2_video.storage.tables import Change
     from napari_sam2_video.types import FrameMasks, ObjectMask
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_sam2_video.masks.durable import make_folder, move, replace_file, sync_file, sync_folder, writing
+from napari_sam2_video.storage.atomic import make_folder, move, replace_file, sync_file, sync_folder, writing
 
 if TYPE_CHECKING:
     from pathlib import Path

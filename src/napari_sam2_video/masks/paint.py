@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_sam2_video.masks.records import CLEARED, PAINTED, UNTOUCHED, Stroke
+from napari_sam2_video.masks.codec import CLEARED, PAINTED, UNTOUCHED, Stroke
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

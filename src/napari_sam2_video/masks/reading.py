@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_sam2_video.errors import MissingError, StoreError
-from napari_sam2_video.masks.durable import keep_copy, reading
+from napari_sam2_video.masks.codec import FIGURES, decode_masks, decode_stroke, measure
 from napari_sam2_video.masks.paint import EMPTY, PaintLayer, apply, fold, region_of
-from napari_sam2_video.masks.records import FIGURES, decode_masks, decode_stroke, measure
+from napari_sam2_video.storage.atomic import keep_copy, reading
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from napari_sam2_video.masks.blobs import BlobStore
-    from napari_sam2_video.masks.ledger import Ledger
-    from napari_sam2_video.masks.records import RecordInfo, Stroke, StrokeInfo
+    from napari_sam2_video.masks.codec import RecordInfo, Stroke, StrokeInfo
+    from napari_sam2_video.storage.packs import BlobStore
+    from napari_sam2_video.storage.state import Ledger
     from napari_sam2_video.types import FrameMasks, ObjectMask
 
 CACHE_BYTES = 32 << 20

@@ -7,20 +7,20 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from napari_sam2_video.errors import StoreError
-from napari_sam2_video.masks.blobs import BlobStore, ref_from_json
-from napari_sam2_video.masks.durable import make_folder
+from napari_sam2_video.masks.codec import RecordInfo, StrokeInfo, record_from_json
 from napari_sam2_video.masks.editing import MaskEditor
-from napari_sam2_video.masks.journal import Journal
 from napari_sam2_video.masks.labels_file import LabelsFile
-from napari_sam2_video.masks.ledger import Ledger
-from napari_sam2_video.masks.records import RecordInfo, StrokeInfo, record_from_json
+from napari_sam2_video.storage.atomic import make_folder
+from napari_sam2_video.storage.journal import Journal
+from napari_sam2_video.storage.packs import BlobStore, ref_from_json
+from napari_sam2_video.storage.state import Ledger
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
     from types import TracebackType
 
-    from napari_sam2_video.masks.tables import Decoder
+    from napari_sam2_video.storage.tables import Decoder
 
 
 class MaskStore(MaskEditor):

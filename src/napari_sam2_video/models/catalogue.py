@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from napari_sam2_video.errors import ModelError
 from napari_sam2_video.models.demo import DEMO_BYTES, DEMO_FILE, DEMO_SHA256
+from napari_sam2_video.models.detect_architecture import preset_named
 from napari_sam2_video.models.folder import model_folder
-from napari_sam2_video.models.recognise import preset_named
 
 if TYPE_CHECKING:
     from napari_sam2_video.models.presets import ModelPreset

@@ -7,7 +7,7 @@ import warnings
 from typing import TYPE_CHECKING, Any
 
 from napari_sam2_video.errors import CheckpointError
-from napari_sam2_video.models.sniff import not_a_checkpoint, read_head
+from napari_sam2_video.models.file_type import not_a_checkpoint, read_head
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 from napari_sam2_video.errors import DownloadError
 from napari_sam2_video.models.catalogue import how_to_get
+from napari_sam2_video.models.checksum_record import record_sha256, recorded_sha256
+from napari_sam2_video.models.file_type import not_a_checkpoint
 from napari_sam2_video.models.folder import FOLDER_VARIABLE, file_sha256
 from napari_sam2_video.models.partial import Partial
-from napari_sam2_video.models.record import record_sha256, recorded_sha256
-from napari_sam2_video.models.sniff import not_a_checkpoint
 from napari_sam2_video.models.transfer import Cancelled, Interrupted, Refused, fetch_into
 
 if TYPE_CHECKING:

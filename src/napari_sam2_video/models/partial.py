@@ -7,7 +7,7 @@ import json
 import os
 from typing import TYPE_CHECKING, BinaryIO
 
-from napari_sam2_video.models.sniff import HEAD_BYTES
+from napari_sam2_video.models.file_type import HEAD_BYTES
 
 if TYPE_CHECKING:
     from pathlib import Path

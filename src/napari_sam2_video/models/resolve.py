@@ -17,9 +17,9 @@ from napari_sam2_video.models.catalogue import (
     is_downloaded,
 )
 from napari_sam2_video.models.checkpoint import load_state, refuse_impostor
+from napari_sam2_video.models.checksum_record import recorded_sha256
+from napari_sam2_video.models.detect_architecture import recognise
 from napari_sam2_video.models.folder import file_sha256
-from napari_sam2_video.models.recognise import recognise
-from napari_sam2_video.models.record import recorded_sha256
 
 if TYPE_CHECKING:
     from collections.abc import Callable

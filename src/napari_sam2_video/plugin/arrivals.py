@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from napari_sam2_video.plugin.shown import Shown
-from napari_sam2_video.plugin.turns import Turns
+from napari_sam2_video.plugin.main_thread_steps import Turns
+from napari_sam2_video.plugin.session_view import Shown
 from napari_sam2_video.plugin.worker import Job, as_sentence
 
 if TYPE_CHECKING:

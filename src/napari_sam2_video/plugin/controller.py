@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtCore import QObject, QTimer
 
 from napari_sam2_video.plugin.arrivals import Arrivals
-from napari_sam2_video.plugin.figures import Figures
 from napari_sam2_video.plugin.history import travel
+from napari_sam2_video.plugin.layer_source import Choices, LayerSource
 from napari_sam2_video.plugin.layers import axes_of, show_frame, show_plane, shown_frame, shown_point, unwrap
 from napari_sam2_video.plugin.opening import Opener, add_recording, layer_of
+from napari_sam2_video.plugin.session_summary import Figures
 from napari_sam2_video.plugin.settings import read_settings
 from napari_sam2_video.plugin.signals import Signals
-from napari_sam2_video.plugin.source import Choices, LayerSource
 from napari_sam2_video.plugin.topics import Topics
 from napari_sam2_video.plugin.worker import Runner
 from napari_sam2_video.types import ModelSettings
@@ -27,12 +27,12 @@ if TYPE_CHECKING:
 
     from napari_sam2_video.errors import Sam2VideoError
     from napari_sam2_video.frames.recording import Recording
-    from napari_sam2_video.plugin.figures import FigureKeeper
     from napari_sam2_video.plugin.layers import Geometry
     from napari_sam2_video.plugin.mask_layers import MaskLayers
-    from napari_sam2_video.plugin.previewing import LivePreview
+    from napari_sam2_video.plugin.preview import LivePreview
     from napari_sam2_video.plugin.prompt_layers import PromptLayers
-    from napari_sam2_video.plugin.shown import Shown
+    from napari_sam2_video.plugin.session_summary import FigureKeeper
+    from napari_sam2_video.plugin.session_view import Shown
     from napari_sam2_video.plugin.tracking import TrackRun
     from napari_sam2_video.plugin.worker import Job
     from napari_sam2_video.session import Session

@@ -14,17 +14,17 @@ from qtpy.QtWidgets import (
 )
 
 from napari_sam2_video.errors import TargetExistsError
-from napari_sam2_video.plugin.errand import Errand
+from napari_sam2_video.plugin.background_task import Errand
 from napari_sam2_video.plugin.option_fields import option_field, option_name
-from napari_sam2_video.plugin.ui import NO_SESSION, allow, button, fill, narrow, note, row, set_note, stack
+from napari_sam2_video.plugin.widgets import NO_SESSION, allow, button, fill, narrow, note, row, set_note, stack
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from napari_sam2_video.errors import Sam2VideoError
-    from napari_sam2_video.export.job import ExportFormat, ExportReport
+    from napari_sam2_video.export.format import ExportFormat, ExportReport
+    from napari_sam2_video.plugin.background_task import Told
     from napari_sam2_video.plugin.controller import Controller
-    from napari_sam2_video.plugin.errand import Told
 
 
 UNDER_WAY = "An export is under way."

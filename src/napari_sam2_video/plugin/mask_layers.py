@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from napari.utils.colormaps import DirectLabelColormap
     from napari.viewer import Viewer
 
-    from napari_sam2_video.plugin.previewing import Outline
+    from napari_sam2_video.plugin.preview import Outline
     from napari_sam2_video.session import Session
 
 Color: TypeAlias = tuple[int, int, int]

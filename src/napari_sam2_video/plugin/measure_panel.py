@@ -10,15 +10,15 @@ from qtpy.QtGui import QImage, QPainter, QPixmap
 from qtpy.QtWidgets import QComboBox, QSizePolicy, QWidget
 
 from napari_sam2_video.errors import SessionError
-from napari_sam2_video.plugin.errand import Errand
+from napari_sam2_video.plugin.background_task import Errand
 from napari_sam2_video.plugin.layers import take_off, transform_of
-from napari_sam2_video.plugin.ui import NO_SESSION, allow, button, fill, narrow, row, set_note, stack
+from napari_sam2_video.plugin.widgets import NO_SESSION, allow, button, fill, narrow, row, set_note, stack
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from napari_sam2_video.masks.table import Table
-    from napari_sam2_video.masks.tracks import Tracks
+    from napari_sam2_video.analysis.table import Table
+    from napari_sam2_video.analysis.tracks import Tracks
     from napari_sam2_video.plugin.controller import Controller
     from napari_sam2_video.plugin.layers import Geometry
     from napari_sam2_video.session import Session
@@ -205,9 +205,9 @@ class MeasurePanel(QWidget):
 
 def measured(session: Session, kind: str, told: Any) -> Measured:
     """Measure a session and draw one plot; runs in the background."""
+    from napari_sam2_video.analysis.measure import measure
+    from napari_sam2_video.analysis.tracks import tracks
     from napari_sam2_video.export.plots import PLOTS, draw, plot_trajectories
-    from napari_sam2_video.masks.measure import measure
-    from napari_sam2_video.masks.tracks import tracks
 
     table = measure(session.result(), intensity=False, progress=told)
     colors = {entry.id: entry.color for entry in session.objects}
@@ -223,7 +223,7 @@ def measured(session: Session, kind: str, told: Any) -> Measured:
 
 def _odd_lineage(session: Session, table: Table) -> str:
     """What cannot be in the lineage, given where the objects were found; empty where nothing is odd."""
-    from napari_sam2_video.masks.lineage import check_lineage, first_frames
+    from napari_sam2_video.analysis.lineage import check_lineage, first_frames
 
     try:
         check_lineage(session.objects, first_frames(table))

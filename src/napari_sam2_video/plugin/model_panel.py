@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtWidgets import QComboBox, QFileDialog, QProgressBar, QWidget
 
 from napari_sam2_video.plugin.settings import read_settings
-from napari_sam2_video.plugin.ui import (
+from napari_sam2_video.plugin.widgets import (
     IN_A_RUN,
     NO_SESSION,
     allow,

@@ -9,7 +9,7 @@ from qtpy.QtWidgets import QComboBox, QGridLayout, QInputDialog, QWidget
 
 from napari_sam2_video.plugin.layers import labels_on_frame, level_zero
 from napari_sam2_video.plugin.objects_table import ObjectsTable
-from napari_sam2_video.plugin.ui import IN_A_RUN, allow, button, fill, narrow, note, row, set_note, stack
+from napari_sam2_video.plugin.widgets import IN_A_RUN, allow, button, fill, narrow, note, row, set_note, stack
 from napari_sam2_video.plugin.worker import Job
 
 if TYPE_CHECKING:

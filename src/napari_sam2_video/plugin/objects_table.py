@@ -9,7 +9,7 @@ from qtpy.QtCore import QAbstractTableModel, QModelIndex, Qt
 from qtpy.QtGui import QColor, QIcon, QPixmap
 from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTableView
 
-from napari_sam2_video.plugin.figures import ObjectFigures
+from napari_sam2_video.plugin.session_summary import ObjectFigures
 
 if TYPE_CHECKING:
     from napari_sam2_video.plugin.controller import Controller

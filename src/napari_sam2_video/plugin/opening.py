@@ -5,8 +5,8 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from napari_sam2_video.plugin.layer_source import known_recording, view_of
 from napari_sam2_video.plugin.settings import new_session_folder
-from napari_sam2_video.plugin.source import known_recording, view_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from napari.layers import Image
 
     from napari_sam2_video.frames.recording import Recording
+    from napari_sam2_video.plugin.layer_source import Choices, LayerSource
     from napari_sam2_video.plugin.settings import PluginSettings
-    from napari_sam2_video.plugin.source import Choices, LayerSource
     from napari_sam2_video.plugin.worker import Job
     from napari_sam2_video.session import Session
     from napari_sam2_video.types import ModelSettings

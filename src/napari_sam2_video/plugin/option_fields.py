@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 from qtpy.QtWidgets import QCheckBox, QComboBox, QLineEdit
 
-from napari_sam2_video.plugin.ui import fill, narrow
+from napari_sam2_video.plugin.widgets import fill, narrow
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from qtpy.QtWidgets import QWidget
 
-    from napari_sam2_video.export.job import ExportOption
+    from napari_sam2_video.export.format import ExportOption
 
 
 def option_name(option: ExportOption) -> str:

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from qtpy.QtWidgets import QComboBox, QWidget
 
+from napari_sam2_video.plugin.layer_source import AS_SHOWN, PERCENTILE, Choices, default_choices, shown_window
 from napari_sam2_video.plugin.layers import axes_are_told, level_zero, show_position
-from napari_sam2_video.plugin.source import AS_SHOWN, PERCENTILE, Choices, default_choices, shown_window
-from napari_sam2_video.plugin.ui import choose, fill, form, narrow, note, set_note, stack
+from napari_sam2_video.plugin.widgets import choose, fill, form, narrow, note, set_note, stack
 
 if TYPE_CHECKING:
     from napari.layers import Image

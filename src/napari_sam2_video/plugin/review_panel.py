@@ -9,7 +9,7 @@ from qtpy.QtWidgets import QScrollArea, QWidget
 
 from napari_sam2_video.plugin.timeline import Timeline
 from napari_sam2_video.plugin.tracking import CHECKING
-from napari_sam2_video.plugin.ui import IN_A_RUN, allow, button, note, row, set_note, stack
+from napari_sam2_video.plugin.widgets import IN_A_RUN, allow, button, note, row, set_note, stack
 from napari_sam2_video.types import CheckSettings
 
 if TYPE_CHECKING:

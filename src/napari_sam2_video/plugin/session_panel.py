@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from qtpy.QtWidgets import QFileDialog, QWidget
 
-from napari_sam2_video.plugin.ui import NO_SESSION, allow, button, note, row, set_note, stack
+from napari_sam2_video.plugin.widgets import NO_SESSION, allow, button, note, row, set_note, stack
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -6,8 +6,19 @@ from typing import TYPE_CHECKING, Any
 
 from qtpy.QtWidgets import QCheckBox, QComboBox, QSpinBox, QWidget
 
-from napari_sam2_video.plugin.errand import Errand
-from napari_sam2_video.plugin.ui import IN_A_RUN, NO_SESSION, allow, button, fill, form, narrow, row, set_note, stack
+from napari_sam2_video.plugin.background_task import Errand
+from napari_sam2_video.plugin.widgets import (
+    IN_A_RUN,
+    NO_SESSION,
+    allow,
+    button,
+    fill,
+    form,
+    narrow,
+    row,
+    set_note,
+    stack,
+)
 
 if TYPE_CHECKING:
     from napari_sam2_video.masks.clean import CleanSettings

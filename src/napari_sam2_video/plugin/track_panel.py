@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtWidgets import QComboBox, QProgressBar, QSpinBox, QVBoxLayout, QWidget
 
 from napari_sam2_video.plugin.tracking import CHECKING
-from napari_sam2_video.plugin.ui import DANGER, PRIMARY, button, fill, form, narrow, note, row, set_note, stack
+from napari_sam2_video.plugin.widgets import DANGER, PRIMARY, button, fill, form, narrow, note, row, set_note, stack
 from napari_sam2_video.types import TrackSettings
 
 if TYPE_CHECKING:

@@ -10,18 +10,18 @@ from qtpy.QtWidgets import QLabel, QMessageBox, QToolButton, QVBoxLayout, QWidge
 
 from napari_sam2_video.plugin.controller import Controller
 from napari_sam2_video.plugin.export_panel import ExportPanel
-from napari_sam2_video.plugin.handle import SessionHandle
 from napari_sam2_video.plugin.keys import Key, Keys
 from napari_sam2_video.plugin.measure_panel import MeasurePanel
 from napari_sam2_video.plugin.model_panel import ModelPanel
 from napari_sam2_video.plugin.objects_panel import ObjectsPanel
 from napari_sam2_video.plugin.recording_panel import RecordingPanel
 from napari_sam2_video.plugin.review_panel import ReviewPanel
+from napari_sam2_video.plugin.scripting import SessionHandle
 from napari_sam2_video.plugin.session_panel import SessionPanel
 from napari_sam2_video.plugin.settings import PLUGIN
 from napari_sam2_video.plugin.tidy_panel import TidyPanel
 from napari_sam2_video.plugin.track_panel import RunBar, TrackPanel
-from napari_sam2_video.plugin.ui import Panels, Section, row
+from napari_sam2_video.plugin.widgets import Panels, Section, row
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -11,7 +11,7 @@ from napari_sam2_video.errors import ExportError
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from napari_sam2_video.export.source import TrackingResult
+    from napari_sam2_video.results import TrackingResult
 
 
 def write_labels(path: str, data: Any, meta: dict[str, Any]) -> list[str]:
@@ -30,7 +30,7 @@ def write_overlay(path: str, layers: list[tuple[Any, dict[str, Any], str]]) -> l
 
 
 def _result(data: Any, meta: dict[str, Any], image: tuple[Any, dict[str, Any], str] | None = None) -> TrackingResult:
-    from napari_sam2_video.export.source import TrackingResult
+    from napari_sam2_video.results import TrackingResult
 
     labels = data
     if labels.ndim == 2:
@@ -78,7 +78,7 @@ class _Pictures:
         self._still = not planes
         low, high = meta.get("contrast_limits", (0, 255))
         from napari_sam2_video.frames.window import WindowMap
-        from napari_sam2_video.plugin.source import colour_window
+        from napari_sam2_video.plugin.layer_source import colour_window
         from napari_sam2_video.types import ContrastWindow
 
         window = colour_window(self._data.dtype, (low, high)) if self._rgb else ContrastWindow(low, high)

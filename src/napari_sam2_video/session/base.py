@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from napari_sam2_video.errors import PromptError, SessionError, StoreError
-from napari_sam2_video.masks.checks import FILE as CHECKS
-from napari_sam2_video.masks.checks import Checks
-from napari_sam2_video.masks.journal import Journal
-from napari_sam2_video.masks.ledger import Ledger
-from napari_sam2_video.masks.records import MAX_ID
+from napari_sam2_video.masks.check_results import FILE as CHECKS
+from napari_sam2_video.masks.check_results import Checks
+from napari_sam2_video.masks.codec import MAX_ID
 from napari_sam2_video.masks.store import MaskStore
 from napari_sam2_video.masks.store import decoders as mask_decoders
-from napari_sam2_video.session.inputs import Inputs, mark_from_json, model_tag
+from napari_sam2_video.session.conditioning import Inputs, mark_from_json, model_tag
 from napari_sam2_video.session.objects import ObjectInfo, object_from_json
 from napari_sam2_video.session.prompts import PromptSet, from_json, prompts_from_json, split_key
 from napari_sam2_video.session.run import RunRecord, run_from_json
+from napari_sam2_video.storage.journal import Journal
+from napari_sam2_video.storage.state import Ledger
 from napari_sam2_video.types import ModelSettings
 
 if TYPE_CHECKING:
@@ -30,11 +30,11 @@ if TYPE_CHECKING:
     from napari_sam2_video.engine.plan import ObjectState
     from napari_sam2_video.frames.recording import Recording
     from napari_sam2_video.frames.view import FrameView
-    from napari_sam2_video.masks.blobs import BlobRef
-    from napari_sam2_video.masks.tables import Decoder
-    from napari_sam2_video.session.inputs import Mark
-    from napari_sam2_video.session.lock import SessionLock
+    from napari_sam2_video.session.conditioning import Mark
     from napari_sam2_video.session.run import TrackerLike
+    from napari_sam2_video.storage.lock import SessionLock
+    from napari_sam2_video.storage.packs import BlobRef
+    from napari_sam2_video.storage.tables import Decoder
     from napari_sam2_video.types import FrameSource, Prompt
 
 JOURNAL = "journal.jsonl"
@@ -250,8 +250,8 @@ class SessionReader:
 
 def default_tracker(settings: ModelSettings, view: FrameSource, memory: Path | None) -> TrackerLike:
     """Tracker with the network that the settings name."""
-    from napari_sam2_video.engine.load import load_model
-    from napari_sam2_video.engine.shelf import MemoryFolder
+    from napari_sam2_video.engine.memory_store import MemoryFolder
+    from napari_sam2_video.engine.networks.load import load_model
     from napari_sam2_video.engine.tracker import Tracker
     from napari_sam2_video.models.resolve import resolve_model
 

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_sam2_video.analysis.review import disagreement
 from napari_sam2_video.engine.plan import Plan, fitting_range
 from napari_sam2_video.errors import SessionError
-from napari_sam2_video.masks.checks import Finding
+from napari_sam2_video.masks.check_results import Finding
 from napari_sam2_video.masks.paint import region_of
-from napari_sam2_video.masks.review import disagreement
 from napari_sam2_video.session.check_plan import plan_spans
-from napari_sam2_video.session.failures import run_failures
 from napari_sam2_video.session.run import as_generator
+from napari_sam2_video.session.run_errors import run_failures
 from napari_sam2_video.types import FrameDone, MaskPrompt
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from napari_sam2_video.masks.checks import Checks, Stamp
+    from napari_sam2_video.masks.check_results import Checks, Stamp
     from napari_sam2_video.masks.store import MaskStore
     from napari_sam2_video.session.check_plan import Span
     from napari_sam2_video.session.run import TrackerLike

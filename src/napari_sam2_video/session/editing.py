@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_sam2_video.errors import PromptError, SessionError, UnreachableError
-from napari_sam2_video.export.source import default_color
-from napari_sam2_video.masks.records import MAX_ID, encode_mask
+from napari_sam2_video.masks.codec import MAX_ID, encode_mask
+from napari_sam2_video.results import default_color
 from napari_sam2_video.session.base import SessionReader
 from napari_sam2_video.session.objects import ObjectInfo, check_object
 from napari_sam2_video.session.prompts import checked, key_of, mask_item, to_json
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from napari_sam2_video.masks.tables import Change
+    from napari_sam2_video.storage.tables import Change
     from napari_sam2_video.types import Prompt
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from napari_sam2_video import __version__
 from napari_sam2_video.errors import RecordingError, SessionError, SessionVersionError, SourceChangedError
 from napari_sam2_video.frames.fingerprint import same_source
-from napari_sam2_video.masks.durable import reading, replace_file
+from napari_sam2_video.storage.atomic import reading, replace_file
 from napari_sam2_video.types import ContrastWindow, ViewSettings
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from napari_sam2_video.errors import SessionError
-from napari_sam2_video.masks.records import MAX_ID
+from napari_sam2_video.masks.codec import MAX_ID
 
 
 @dataclass(frozen=True)

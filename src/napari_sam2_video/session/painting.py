@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_sam2_video.errors import SessionError
-from napari_sam2_video.masks.labels import LabelArray
+from napari_sam2_video.masks.label_array import LabelArray
 from napari_sam2_video.session.editing import SessionEditor
 from napari_sam2_video.session.prompts import key_of
 from napari_sam2_video.session.run import Runner, ranges
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 
     from napari_sam2_video.frames.recording import Recording
     from napari_sam2_video.frames.view import FrameView
-    from napari_sam2_video.masks.tables import Change
     from napari_sam2_video.session.base import TrackerFactory
-    from napari_sam2_video.session.inputs import Mark
-    from napari_sam2_video.session.lock import SessionLock
+    from napari_sam2_video.session.conditioning import Mark
+    from napari_sam2_video.storage.lock import SessionLock
+    from napari_sam2_video.storage.tables import Change
     from napari_sam2_video.types import Prompt
 
 

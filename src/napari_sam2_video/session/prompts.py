@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_sam2_video.errors import PromptError
-from napari_sam2_video.masks.records import decode_mask, encode_mask
+from napari_sam2_video.masks.codec import decode_mask, encode_mask
 from napari_sam2_video.types import BoxPrompt, MaskPrompt, PointPrompt
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
 from napari_sam2_video import __version__
-from napari_sam2_video.export.source import ObjectEntry, TrackingResult
+from napari_sam2_video.results import ObjectEntry, TrackingResult
 from napari_sam2_video.session.manifest import describe_source, plain
 from napari_sam2_video.session.prompts import split_key
 from napari_sam2_video.session.run import ranges
@@ -17,8 +17,8 @@ from napari_sam2_video.session.run import ranges
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from napari_sam2_video.masks.ledger import Ledger
     from napari_sam2_video.session.session import Session
+    from napari_sam2_video.storage.state import Ledger
 
 _PACKAGES = ("torch", "sam2", "numpy", "zarr", "tifffile", "imageio-ffmpeg", "dask", "scikit-image", "napari")
 

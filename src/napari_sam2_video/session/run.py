@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from napari_sam2_video.engine.plan import Pass, Plan, plan_run
 from napari_sam2_video.errors import PromptError, SessionError
-from napari_sam2_video.session.failures import run_failures
 from napari_sam2_video.session.prompts import key_of, split_key
+from napari_sam2_video.session.run_errors import run_failures
 from napari_sam2_video.types import FrameDone, FrameMasks, TrackSettings
 
 if TYPE_CHECKING:
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from napari_sam2_video.engine.plan import Walk
-    from napari_sam2_video.masks.ledger import Ledger
     from napari_sam2_video.masks.store import MaskStore
-    from napari_sam2_video.masks.tables import Change
-    from napari_sam2_video.session.inputs import Inputs, Mark
+    from napari_sam2_video.session.conditioning import Inputs, Mark
+    from napari_sam2_video.storage.state import Ledger
+    from napari_sam2_video.storage.tables import Change
     from napari_sam2_video.types import ObjectMask, Preview, Prompt
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from napari_sam2_video.errors import PromptError, SessionError
 from napari_sam2_video.session.check import Checker
-from napari_sam2_video.session.inputs import model_tag
+from napari_sam2_video.session.conditioning import model_tag
 from napari_sam2_video.session.painting import SessionPainter
 from napari_sam2_video.session.prompts import checked
 from napari_sam2_video.session.tidy import tidy
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Sequence
 
     from napari_sam2_video.masks.clean import CleanSettings
-    from napari_sam2_video.masks.tables import Key
     from napari_sam2_video.session.run import TrackerLike
+    from napari_sam2_video.storage.tables import Key
     from napari_sam2_video.types import FrameDone, Preview, Prompt
 
 _EVENTS = {

@@ -9,10 +9,8 @@ from typing import TYPE_CHECKING, Any, Self
 
 from napari_sam2_video.errors import SessionError
 from napari_sam2_video.frames.view import FrameView, default_view
-from napari_sam2_video.masks.checks import FILE as CHECKS
-from napari_sam2_video.masks.durable import make_folder, move, reading, writing
+from napari_sam2_video.masks.check_results import FILE as CHECKS
 from napari_sam2_video.session.base import JOURNAL
-from napari_sam2_video.session.lock import SessionLock
 from napari_sam2_video.session.manifest import (
     NAME,
     check_source,
@@ -25,14 +23,16 @@ from napari_sam2_video.session.manifest import (
     write_manifest,
 )
 from napari_sam2_video.session.running import SessionRunner
+from napari_sam2_video.storage.atomic import make_folder, move, reading, writing
+from napari_sam2_video.storage.lock import SessionLock
 from napari_sam2_video.types import ModelSettings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import TracebackType
 
-    from napari_sam2_video.export.source import TrackingResult
     from napari_sam2_video.frames.recording import Recording
+    from napari_sam2_video.results import TrackingResult
     from napari_sam2_video.session.base import TrackerFactory
     from napari_sam2_video.types import ViewSettings
 

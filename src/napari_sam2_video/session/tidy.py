@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from napari_sam2_video.masks.clean import CleanedMask, CleanSettings
-    from napari_sam2_video.masks.ledger import Ledger
     from napari_sam2_video.masks.store import MaskStore
-    from napari_sam2_video.session.inputs import Inputs
+    from napari_sam2_video.session.conditioning import Inputs
+    from napari_sam2_video.storage.state import Ledger
     from napari_sam2_video.types import Direction
 
 

@@ -1,0 +1,147 @@
+"""A tidy table: named columns of one length, one row an observation."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TextIO
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_sam2_video.analysis.calibration import Calibration
+from napari_sam2_video.errors import ExportError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+
+@dataclass(frozen=True, eq=False)
+class Table:
+    """Columns of one length with what their pixels stand for.
+
+    Parameters
+    ----------
+    columns : mapping of str to ndarray
+        One-dimensional arrays of one length, in the order in which they are written.
+    calibration : Calibration
+        Pixel size, step and units of the measured recording.
+    """
+
+    columns: Mapping[str, npt.NDArray[Any]]
+    calibration: Calibration = field(default_factory=Calibration)
+
+    def __len__(self) -> int:
+        return len(next(iter(self.columns.values()), ()))
+
+    def __getitem__(self, name: str) -> npt.NDArray[Any]:
+        return self.columns[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.columns
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the columns, in order."""
+        return tuple(self.columns)
+
+    def with_columns(self, **columns: npt.NDArray[Any]) -> Table:
+        """Give a table that has `columns` as well; those of the same name are replaced."""
+        return Table({**self.columns, **columns}, self.calibration)
+
+    def where(self, keep: npt.NDArray[np.bool_]) -> Table:
+        """Give the rows at which `keep`, a boolean for each row, is True."""
+        return Table({name: column[keep] for name, column in self.columns.items()}, self.calibration)
+
+    def rows_of(self, object_id: int) -> npt.NDArray[np.intp]:
+        """Give the row numbers of an object, in the table's order."""
+        return np.flatnonzero(self.columns["object_id"] == object_id)
+
+    def object_ids(self) -> tuple[int, ...]:
+        """Give the ids of the objects in the table, ascending."""
+        return tuple(int(object_id) for object_id in np.unique(self.columns["object_id"]))
+
+    def rows(self) -> Iterator[dict[str, Any]]:
+        """Give each row as a dictionary of plain Python values."""
+        names = self.names
+        for values in zip(*(column.tolist() for column in self.columns.values()), strict=True):
+            yield dict(zip(names, values, strict=True))
+
+    def to_csv(self, target: str | Path | TextIO) -> None:
+        """Write the table as comma-separated text: UTF-8, a header line, an empty field for a missing number.
+
+        Parameters
+        ----------
+        target : str, Path or text stream
+            File to write, which is replaced if it exists.
+
+        Raises
+        ------
+        ExportError
+            If the file cannot be written.
+        """
+        if not isinstance(target, str | Path):
+            self._write_csv(target)
+            return
+        try:
+            with Path(target).open("w", encoding="utf-8", newline="") as stream:
+                self._write_csv(stream)
+        except OSError as error:
+            raise _cannot_write(target, error) from error
+
+    def _write_csv(self, stream: TextIO) -> None:
+        writer = csv.writer(stream, lineterminator="\n")
+        writer.writerow(self.names)
+        for values in zip(*(column.tolist() for column in self.columns.values()), strict=True):
+            writer.writerow(["" if isinstance(value, float) and math.isnan(value) else value for value in values])
+
+    def csv_text(self) -> str:
+        """Give what `to_csv` writes, as text."""
+        stream = io.StringIO()
+        self._write_csv(stream)
+        return stream.getvalue()
+
+    def to_pandas(self) -> Any:
+        """Give the table as a `pandas.DataFrame`.
+
+        Raises
+        ------
+        ExportError
+            If pandas is not installed.
+        """
+        try:
+            import pandas
+        except ImportError as error:
+            raise ExportError('This needs pandas; install it with: pip install "napari-sam2-video[export]"') from error
+        return pandas.DataFrame(dict(self.columns))
+
+    def to_parquet(self, target: str | Path) -> None:
+        """Write the table as a Parquet file.
+
+        Parameters
+        ----------
+        target : str or Path
+            File to write, which is replaced if it exists.
+
+        Raises
+        ------
+        ExportError
+            If pandas or pyarrow is not installed, or the file cannot be written.
+        """
+        frame = self.to_pandas()
+        try:
+            frame.to_parquet(target, engine="pyarrow", index=False)
+        except ImportError as error:
+            raise ExportError(
+                'Parquet needs pyarrow; install it with: pip install "napari-sam2-video[export]", or write CSV.'
+            ) from error
+        except OSError as error:
+            raise _cannot_write(target, error) from error
+
+
+def _cannot_write(target: str | Path, error: OSError) -> ExportError:
+    reason = error.strerror or error
+    return ExportError(f"The table cannot be written to {target} ({reason}); choose a writable folder with free space.")

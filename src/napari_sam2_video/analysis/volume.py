@@ -1,0 +1,214 @@
+"""Volume and surface of objects that were walked slice by slice."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_sam2_video.analysis.calibration import MaskSource, calibration_of
+from napari_sam2_video.analysis.measure import measure_frame
+from napari_sam2_video.analysis.table import Table
+from napari_sam2_video.errors import ExportError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+Bool2D = npt.NDArray[np.bool_]
+Float2D = npt.NDArray[np.floating[Any]]
+Window = tuple[slice, slice]
+MARGIN = 2
+LEVEL = 0.5
+
+
+@dataclass
+class _Solid:
+    """What is summed of one object while its slices pass by."""
+
+    voxels: int = 0
+    sums_zyx: npt.NDArray[np.float64] = field(default_factory=lambda: np.zeros(3))
+    low_zyx: npt.NDArray[np.int64] = field(default_factory=lambda: np.full(3, np.iinfo(np.int64).max))
+    high_zyx: npt.NDArray[np.int64] = field(default_factory=lambda: np.zeros(3, np.int64))
+    slices: int = 0
+    surface: float = 0.0
+    surface_voxels: float = 0.0
+
+    def add(self, z: int, window: Window, voxels: int, centroid_yx: tuple[float, float]) -> None:
+        """Count the object's `voxels` on slice `z`, which fill `window`."""
+        self.voxels += voxels
+        self.slices += 1
+        self.sums_zyx += voxels * np.array((z, *centroid_yx))
+        self.low_zyx = np.minimum(self.low_zyx, (z, window[0].start, window[1].start))
+        self.high_zyx = np.maximum(self.high_zyx, (z + 1, window[0].stop, window[1].stop))
+
+
+@dataclass(frozen=True)
+class _Slice:
+    """One slice and the windows that its objects fill."""
+
+    labels_yx: npt.NDArray[Any]
+    windows: dict[int, Window]
+
+
+def measure_volumes(source: MaskSource, *, progress: Callable[[int, int], None] | None = None) -> Table:
+    """Measure volume and surface of every object of a recording that was walked through space.
+
+    Slices are read in order and only four are held, so memory does not depend on their number: the cells of
+    marching cubes between two slices depend on these two slices alone, and the areas of all layers add up to the
+    surface of the whole.
+
+    Parameters
+    ----------
+    source : MaskSource
+        A tracked recording with a spatial `walk_axis`.
+    progress : callable, optional
+        Called with the number of slices done and of all slices.
+
+    Returns
+    -------
+    Table
+        One row an object, ids ascending.
+
+        ``object_id``, ``name``, ``voxels``, ``slices``
+            Number of voxels and of slices that hold any.
+        ``volume``
+            In ``length_unit`` cubed.
+        ``surface``
+            In ``length_unit`` squared: marching cubes at 0.5 of the mask smoothed by ``[1, 2, 1] / 4`` along each
+            axis, because the steps of a binary mask make a sphere's surface 7 to 15 % too large (with the smoothing
+            it is within 2 % from a radius of ten voxels on). NaN where the object is so thin that nothing is left.
+        ``surface_voxels``
+            In ``length_unit`` squared: marching cubes at 0.5 of the mask itself, equal to
+            `skimage.measure.mesh_surface_area` of the padded mask.
+        ``sphericity``
+            Surface of the ball of the same volume over ``surface``.
+        ``equivalent_diameter``
+            Diameter of the ball of the same volume.
+        ``centroid_z``, ``centroid_y``, ``centroid_x``
+            In ``length_unit``; z is the walked axis, y and x those of the plane.
+        ``bbox_z0`` to ``bbox_x1``
+            First voxel and the one after the last.
+        ``length_unit``
+            Unit of the columns above; ``"px"`` where the distance of the slices is not known in the plane's unit, and
+            voxels are counted as 1 x 1 x 1.
+
+    Raises
+    ------
+    ExportError
+        If the walked axis is not one of space.
+    """
+    calibration = calibration_of(source)
+    if not calibration.walks_through_space:
+        raise ExportError(
+            f"Volumes need a recording that was walked along Z, Y or X, not {source.walk_axis}; use the areas instead."
+        )
+    spacing, unit = (calibration.step, *calibration.pixel_size), calibration.length_unit
+    if calibration.walk_unit != unit:
+        spacing, unit = (1.0, 1.0, 1.0), "px"
+    solids: dict[int, _Solid] = {}
+    empty = _Slice(np.zeros(source.shape_yx, np.uint8), {})
+    held = deque([empty, empty, empty], maxlen=4)
+    for z in range(source.n_frames + 2):
+        held.append(_read_slice(source, z, solids) if z < source.n_frames else empty)
+        _add_layer(solids, list(held), spacing)
+        if progress is not None and z < source.n_frames:
+            progress(z + 1, source.n_frames)
+    return _table(source, solids, spacing, unit)
+
+
+def _read_slice(source: MaskSource, z: int, solids: dict[int, _Solid]) -> _Slice:
+    labels_yx = np.asarray(source.labels(z))
+    columns = measure_frame(labels_yx, None)
+    windows: dict[int, Window] = {}
+    for row, object_id in enumerate(columns["object_id"].tolist()):
+        y0, x0, y1, x1 = (int(columns[f"bbox_{edge}"][row]) for edge in ("y0", "x0", "y1", "x1"))
+        windows[object_id] = (slice(y0, y1), slice(x0, x1))
+        centroid_yx = (float(columns["centroid_y_px"][row]), float(columns["centroid_x_px"][row]))
+        solids.setdefault(object_id, _Solid()).add(z, windows[object_id], int(columns["area_px"][row]), centroid_yx)
+    return _Slice(labels_yx, windows)
+
+
+def _add_layer(solids: dict[int, _Solid], slices: list[_Slice], spacing: tuple[float, ...]) -> None:
+    """Add the surface between the middle two of four neighbouring `slices`."""
+    present = {object_id for part in slices for object_id in part.windows}
+    for object_id in present:
+        window = _around([part.windows[object_id] for part in slices if object_id in part.windows])
+        masks = [_crop(part.labels_yx, window) == object_id for part in slices]
+        soft = [_soften(mask) for mask in masks]
+        lower = (soft[0] + 2 * soft[1] + soft[2]) / 4
+        upper = (soft[1] + 2 * soft[2] + soft[3]) / 4
+        solids[object_id].surface += _layer_area(lower, upper, spacing)
+        sharp = masks[1].astype(np.float32), masks[2].astype(np.float32)
+        solids[object_id].surface_voxels += _layer_area(*sharp, spacing)
+
+
+def _around(windows: list[Window]) -> Window:
+    """Give a window with an empty margin around all of `windows`; it may reach over the edges of the slice."""
+    y, x = (
+        slice(min(w[axis].start for w in windows) - MARGIN, max(w[axis].stop for w in windows) + MARGIN)
+        for axis in (0, 1)
+    )
+    return y, x
+
+
+def _crop(slice_yx: npt.NDArray[Any], window: Window) -> npt.NDArray[Any]:
+    """Cut a window that may reach over the edges; what lies outside is 0."""
+    out = np.zeros([side.stop - side.start for side in window], slice_yx.dtype)
+    inside = [
+        slice(max(side.start, 0), min(side.stop, size)) for side, size in zip(window, slice_yx.shape, strict=True)
+    ]
+    target = [slice(part.start - side.start, part.stop - side.start) for part, side in zip(inside, window, strict=True)]
+    out[tuple(target)] = slice_yx[tuple(inside)]
+    return out
+
+
+def _soften(mask: Bool2D) -> Float2D:
+    values: Float2D = mask.astype(np.float32)
+    for axis in (0, 1):
+        values = (np.roll(values, 1, axis) + 2 * values + np.roll(values, -1, axis)) / 4
+    return values
+
+
+def _layer_area(lower: Float2D, upper: Float2D, spacing: tuple[float, ...]) -> float:
+    from skimage.measure import marching_cubes, mesh_surface_area
+
+    layer = np.stack([lower, upper])
+    if not layer.max() > LEVEL or not layer.min() < LEVEL:
+        return 0.0
+    vertices, faces, _, _ = marching_cubes(  # type: ignore[no-untyped-call]
+        layer, LEVEL, spacing=spacing, allow_degenerate=True
+    )
+    return float(mesh_surface_area(vertices, faces))  # type: ignore[no-untyped-call]
+
+
+def _table(source: MaskSource, solids: dict[int, _Solid], spacing: tuple[float, ...], unit: str) -> Table:
+    ids = sorted(solids)
+    names = {entry.id: entry.name for entry in source.objects}
+    chosen = [solids[object_id] for object_id in ids]
+    voxels = np.array([solid.voxels for solid in chosen], np.int64)
+    volume = voxels * float(np.prod(spacing))
+    surface = np.array([solid.surface for solid in chosen], np.float64)
+    surface[surface == 0] = np.nan
+    columns: dict[str, npt.NDArray[Any]] = {
+        "object_id": np.array(ids, np.int64),
+        "name": np.array([names.get(object_id, "") for object_id in ids], np.str_),
+        "voxels": voxels,
+        "slices": np.array([solid.slices for solid in chosen], np.int64),
+        "volume": volume,
+        "surface": surface,
+        "surface_voxels": np.array([solid.surface_voxels for solid in chosen], np.float64),
+        "sphericity": np.pi ** (1 / 3) * (6 * volume) ** (2 / 3) / surface,
+        "equivalent_diameter": (6 * volume / np.pi) ** (1 / 3),
+    }
+    sums = np.array([solid.sums_zyx for solid in chosen], np.float64).reshape(-1, 3)
+    low = np.array([solid.low_zyx for solid in chosen], np.int64).reshape(-1, 3)
+    high = np.array([solid.high_zyx for solid in chosen], np.int64).reshape(-1, 3)
+    for axis, letter in enumerate("zyx"):
+        columns[f"centroid_{letter}"] = sums[:, axis] / voxels * spacing[axis]
+    for edge, corner in (("0", low), ("1", high)):
+        columns.update({f"bbox_{letter}{edge}": corner[:, axis] for axis, letter in enumerate("zyx")})
+    columns["length_unit"] = np.full(len(ids), unit)
+    return Table(columns, calibration_of(source))

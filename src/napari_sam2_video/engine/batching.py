@@ -1,0 +1,158 @@
+"""One frame further: tracked objects through the network, those with memories of equal shape as one batch."""
+
+from __future__ import annotations
+
+import threading
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from napari_sam2_video.engine.memory import MemoryEntry, recall
+from napari_sam2_video.engine.networks.outputs import Decoded
+from napari_sam2_video.engine.torch_errors import engine_errors
+from napari_sam2_video.errors import DeviceMemoryError
+from napari_sam2_video.types import ObjectMask
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    import torch
+
+    from napari_sam2_video.engine.features import Embedder
+    from napari_sam2_video.engine.memory import ConditioningEntry, Recall
+    from napari_sam2_video.engine.networks.outputs import Embedding
+    from napari_sam2_video.engine.networks.sam2.model import Sam2Model
+    from napari_sam2_video.engine.plan import Walk
+    from napari_sam2_video.engine.replay import Again
+    from napari_sam2_video.types import FrameSource
+
+_KEY_BYTES = 16 << 20
+
+
+class Stepper:
+    """The network, as it is used for objects that are tracked through one view.
+
+    Parameters
+    ----------
+    model : Sam2Model
+        The network.
+    view : FrameSource
+        The recording as it is looked at.
+    batch_size : int, optional
+        Most objects that go through the network at once; 8 to 64 by the size of the network and its input if not given.
+
+    Attributes
+    ----------
+    batch_size : int
+        As given; less once the device was too small for it.
+    lock : threading.RLock
+        What `turn` holds.
+    """
+
+    def __init__(self, model: Sam2Model, view: FrameSource, batch_size: int | None = None) -> None:
+        self.model = model
+        self.view = view
+        self.batch_size = batch_size or _batch_size(model)
+        self.lock = threading.RLock()
+
+    @contextmanager
+    def turn(self) -> Iterator[None]:
+        """Have the network for this thread alone.
+
+        Raises
+        ------
+        DeviceMemoryError, EngineError
+            For what torch raises meanwhile.
+        """
+        with self.lock, engine_errors(self.model.device):
+            yield
+
+    def steps(
+        self, frame: int, embedding: Embedding, recalls: Sequence[Recall]
+    ) -> Iterator[tuple[Decoded, MemoryEntry]]:
+        """Compute a frame for objects whose recalls have the same signature; one batch is computed as it is asked for.
+
+        Parameters
+        ----------
+        frame : int
+            The frame.
+        embedding : Embedding
+            What the frame looks like.
+        recalls : sequence of Recall
+            What each object remembers.
+
+        Yields
+        ------
+        Decoded
+            One object, a batch of 1.
+        MemoryEntry
+            What the frame leaves behind for it.
+
+        Raises
+        ------
+        DeviceMemoryError
+            If the device is too small for a single object.
+        """
+        for part in _chunks(recalls, self.batch_size):
+            yield from self._batch(frame, embedding, part)
+
+    def again(self, embedder: Embedder) -> Again:
+        """How a `Replay` computes one frame for one object."""
+
+        def again(
+            frame: int,
+            direction: Walk,
+            trail: Mapping[int, MemoryEntry],
+            attended: Mapping[int, ConditioningEntry],
+        ) -> tuple[MemoryEntry, torch.Tensor]:
+            embedding = embedder.embed(frame)
+            remembered = recall(attended, trail, frame, direction, self.view.n_frames)
+            ((decoded, entry),) = self.steps(frame, embedding, [remembered])
+            return entry, decoded.logits
+
+        return again
+
+    def shown(self, object_ids: Sequence[int], decoded: Decoded, *, prompted: bool) -> list[ObjectMask]:
+        """What was decoded, at the resolution of the frame; an id for each mask of the batch."""
+        levels = self.model.levels(decoded, self.view.shape_yx)
+        scores, ious = decoded.scores[:, 0].tolist(), decoded.ious.tolist()
+        return [
+            ObjectMask(object_id, origin, plane, score, iou, prompted)
+            for object_id, (origin, plane), score, iou in zip(object_ids, levels, scores, ious, strict=True)
+        ]
+
+    def _batch(self, frame: int, embedding: Embedding, recalls: Sequence[Recall]) -> list[tuple[Decoded, MemoryEntry]]:
+        """One batch; in halves when the device is too small."""
+        computed = self._at_once(embedding, recalls)
+        if computed is None:
+            self.batch_size = max(1, len(recalls) // 2)
+            halves = _chunks(recalls, self.batch_size)
+            return [one for half in halves for one in self._batch(frame, embedding, half)]
+        decoded, spatial = computed
+        single = [_one(decoded, i) for i in range(len(recalls))]
+        return [(one, MemoryEntry(frame, spatial[i : i + 1], one.pointers)) for i, one in enumerate(single)]
+
+    def _at_once(self, embedding: Embedding, recalls: Sequence[Recall]) -> tuple[Decoded, torch.Tensor] | None:
+        """One batch, None where the device is too small; what was computed till then is given up when this returns."""
+        try:
+            decoded = self.model.decode_tracked(embedding, recalls, self.view.n_frames)
+            return decoded, self.model.remember(embedding, decoded, prompted=False)
+        except DeviceMemoryError:
+            if len(recalls) == 1:
+                raise
+            return None
+
+
+def _batch_size(model: Sam2Model) -> int:
+    """Objects whose rotated keys of eight memories take `_KEY_BYTES` together."""
+    keys = 8 * (model.image_size // 16) ** 2 * model.preset.hidden_dim * 4
+    return max(8, min(64, _KEY_BYTES // keys))
+
+
+def _one(decoded: Decoded, i: int) -> Decoded:
+    rows = slice(i, i + 1)
+    return Decoded(decoded.logits[rows], decoded.ious[rows], decoded.pointers[rows], decoded.scores[rows])
+
+
+def _chunks(recalls: Sequence[Recall], size: int) -> Iterator[Sequence[Recall]]:
+    for begin in range(0, len(recalls), size):
+        yield recalls[begin : begin + size]

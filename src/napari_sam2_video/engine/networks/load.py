@@ -1,0 +1,117 @@
+"""Model file + settings -> a network on a device."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from napari_sam2_video.engine.networks.sam2.build import build_network, network_config
+from napari_sam2_video.engine.networks.sam2.model import Sam2Model
+from napari_sam2_video.engine.torch_errors import engine_errors
+from napari_sam2_video.errors import CheckpointError, EngineError, ModelError
+
+if TYPE_CHECKING:
+    from napari_sam2_video.models.resolve import ModelFile
+    from napari_sam2_video.types import ModelSettings
+
+
+def choose_device(device: str = "auto") -> str:
+    """Device that a run uses.
+
+    Parameters
+    ----------
+    device : str
+        ``"auto"`` takes a CUDA device, else Apple's GPU, else the CPU; anything else is checked and returned.
+
+    Raises
+    ------
+    EngineError
+        If the device is not there.
+    """
+    import torch
+
+    if device == "auto":
+        if torch.cuda.is_available():
+            return "cuda"
+        return "mps" if torch.backends.mps.is_available() else "cpu"
+    named = re.fullmatch(r"(cpu|cuda|mps)(?::(\d{1,3}))?", device, re.ASCII)
+    if named is None:
+        raise EngineError(f"There is no device {device!r}: choose auto, cpu, cuda or mps.")
+    kind, number = named[1], int(named[2] or 0)
+    if kind == "cpu":
+        return kind
+    if kind == "cuda":
+        there = torch.cuda.is_available() and number < torch.cuda.device_count()
+    else:
+        there = torch.backends.mps.is_available() and number == 0
+    if not there:
+        raise EngineError(f"The device {device} is not available to the installed torch {torch.__version__}.")
+    return device
+
+
+def choose_precision(precision: str, device: str) -> str:
+    """Precision that a run uses: ``"auto"`` is bf16 on a CUDA device that has it, and fp32 elsewhere."""
+    if precision not in ("auto", "fp32", "bf16", "fp16"):
+        raise EngineError(f"There is no precision {precision!r}: choose auto, fp32, bf16 or fp16.")
+    if precision != "auto":
+        return precision
+    import torch
+
+    return "bf16" if device.startswith("cuda") and torch.cuda.is_bf16_supported() else "fp32"
+
+
+def choose(file: ModelFile, settings: ModelSettings) -> tuple[str, str, int]:
+    """Device, precision and image size that a run uses; nothing is loaded.
+
+    Raises
+    ------
+    ModelError
+        If the image size cannot be used.
+    EngineError
+        If the device is not there.
+    """
+    device = choose_device(settings.device)
+    precision = choose_precision(settings.precision, device)
+    size = file.image_size if settings.image_size is None else settings.image_size
+    try:
+        network_config(file.preset, size)
+    except ValueError as error:
+        raise ModelError(str(error)) from error
+    return device, precision, size
+
+
+def load_model(file: ModelFile, settings: ModelSettings) -> Sam2Model:
+    """Build the network of a checkpoint and put it on its device.
+
+    Parameters
+    ----------
+    file : ModelFile
+        The checkpoint and what is known of it.
+    settings : ModelSettings
+        Device, precision and image size.
+
+    Raises
+    ------
+    CheckpointError
+        If the weights do not fit the network.
+    ModelError
+        If the image size cannot be used.
+    EngineError
+        If the device is missing or too small.
+    """
+    from napari_sam2_video.models.checkpoint import load_state
+
+    device, precision, size = choose(file, settings)
+    with engine_errors("cpu"):
+        network = build_network(file.preset, size)
+    state = load_state(file.path, known=file.known)
+    try:
+        network.load_state_dict(state)
+    except RuntimeError as error:
+        raise CheckpointError(f"{file.path} does not fit the network {file.preset.name}: {error}") from error
+    model = Sam2Model(network, file.preset, name=file.name, sha256=file.sha256, device=device, precision=precision)
+    if settings.image_size is None and file.note is not None:
+        model.notes = (file.note,)
+    if settings.compile:
+        model.compile()
+    return model

@@ -1,0 +1,250 @@
+"""Write aside, then rename: a target either stays as it was or is complete."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import json
+import os
+import re
+import shutil
+from contextlib import contextmanager
+from itertools import count
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from napari_sam2_video.errors import ExportError, TargetExistsError
+from napari_sam2_video.export.format import json_text
+from napari_sam2_video.frames.image import SUFFIXES
+from napari_sam2_video.storage.atomic import move, sync_file, sync_folder
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+PROVENANCE_NAME = "provenance.json"
+LEFT_BY_SYSTEMS = frozenset({".DS_Store", "Thumbs.db", "desktop.ini"})
+PART_NUMBERS = count(1)
+DISK_FULL = frozenset({errno.ENOSPC, errno.EFBIG, errno.EDQUOT})
+SHORT_WRITE = re.compile(r"\d+ requested and \d+ written")
+
+
+def part_path(target: Path, suffix: str = "") -> Path:
+    """Where `target` is written first: beside it, hidden, named after it, with the same suffix; new at each call."""
+    return target.with_name(f".{target.name}.part-{os.getpid()}-{next(PART_NUMBERS)}{suffix}")
+
+
+def leftovers(target: Path) -> list[Path]:
+    """What exports to `target` that never came to an end (or are under way) have left beside it."""
+    return sorted(path for path in target.parent.iterdir() if path.name.startswith(f".{target.name}.part-"))
+
+
+def stood_aside(target: Path) -> list[Path]:
+    """Folders that stood at `target` when an export that was to replace them was killed between two renamings."""
+    return sorted(path for path in target.parent.iterdir() if path.name.startswith(f".{target.name}.older-"))
+
+
+def disk_full(target: Path) -> ExportError:
+    """The sentence for a full disk."""
+    return ExportError(
+        f"The disk is full, so {target.name} was not written and nothing in {target.parent} was changed; "
+        "free some space or choose another place."
+    )
+
+
+def unwritable(target: Path, error: OSError) -> ExportError:
+    """Sentence for an error of the file system; numpy says a short write without an error number."""
+    if error.errno in DISK_FULL or SHORT_WRITE.fullmatch(str(error)):
+        return disk_full(target)
+    reason = error.strerror or str(error)
+    return ExportError(f"{target} cannot be written ({reason}); choose another place.")
+
+
+def absolute_target(target: str | Path) -> Path:
+    """Absolute path of a target that can have a name.
+
+    Raises
+    ------
+    ExportError
+        If it cannot: it is a whole disk, or the file system knows no such names.
+    """
+    path = Path(target).absolute()
+    try:
+        path.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        pass
+    except OSError as error:
+        raise unwritable(path, error) from error
+    except ValueError:
+        path = Path()
+    if not path.name:
+        raise ExportError(f"{str(target)!r} cannot be the name of an export; choose another name.")
+    return path
+
+
+def spare_recording(target: Path, source: Path | None) -> None:
+    """Refuse a target that would take the place of the recording, or count as one of its images.
+
+    Raises
+    ------
+    ExportError
+        If it would.
+    """
+    if source is None:
+        return
+    here, recording = Path(os.path.realpath(target)), Path(os.path.realpath(source))
+    if here == recording or here in recording.parents:
+        raise ExportError(f"{target} is the recording itself and is never replaced; choose another name.")
+    within = recording in here.parents and recording.is_dir()
+    if within and (target.exists() or target.suffix.lower() in SUFFIXES):
+        raise ExportError(
+            f"{target} lies in the folder of the recording and would become a part of it; choose another folder."
+        )
+
+
+def files_below(folder: Path) -> list[str]:
+    """Files below a folder, and links to folders, by their path from there."""
+    found = []
+    for here, folders, names in os.walk(folder):
+        links = (name for name in folders if os.path.islink(os.path.join(here, name)))
+        found += [Path(here, name).relative_to(folder).as_posix() for name in (*names, *links)]
+    return sorted(found)
+
+
+def foreign_file(folder: Path) -> str | None:
+    """First file below an exported folder that the export did not make, None where there is none.
+
+    Raises
+    ------
+    ExportError
+        If the folder does not say what the export made.
+    """
+    try:
+        made = json.loads((folder / PROVENANCE_NAME).read_text(encoding="utf-8"))["files"]
+        own = {PROVENANCE_NAME, *made}
+    except (ValueError, TypeError, KeyError, RecursionError):
+        raise ExportError(
+            f"The folder {folder} does not say which of its files an export made, so it is not replaced; choose "
+            "another name."
+        ) from None
+    for path in files_below(folder):
+        name = path.rpartition("/")[2]
+        if path not in own and name not in LEFT_BY_SYSTEMS and not name.startswith("._"):
+            return path
+    return None
+
+
+def check_target(target: Path, *, folder: bool, overwrite: bool) -> None:
+    """Refuse a target that may not be replaced.
+
+    A folder is replaced only if an export made all that it holds, as our provenance file in it says, or it is empty.
+
+    Raises
+    ------
+    TargetExistsError
+        If the target exists and nobody said that it may be replaced.
+    ExportError
+        If it is never replaced, or the folder it should lie in is missing.
+    """
+    if not target.parent.is_dir():
+        raise ExportError(f"The folder {target.parent} does not exist; make it first or choose another place.")
+    if not (target.exists() or target.is_symlink()):
+        return
+    if folder and target.is_dir():
+        names = {entry.name for entry in target.iterdir()}
+        if not names:
+            return
+        if PROVENANCE_NAME not in names:
+            raise ExportError(
+                f"The folder {target} holds files that no export made, so it is not replaced; choose another name."
+            )
+        foreign = foreign_file(target)
+        if foreign is not None:
+            raise ExportError(
+                f"The folder {target} holds {foreign}, which no export made, so it is not replaced; move that file "
+                "elsewhere or choose another name."
+            )
+    elif folder or target.is_dir():
+        kind = "folder" if target.is_dir() else "file"
+        raise ExportError(f"{target} is a {kind} and is not replaced; choose another name.")
+    if not overwrite:
+        raise TargetExistsError(f"{target} exists already; choose another name or allow it to be replaced.")
+
+
+@contextmanager
+def written_aside(target: Path, *, folder: bool = False, overwrite: bool = False, suffix: str = "") -> Iterator[Path]:
+    """Give the path to write to; put it in the target's place when the block ends well.
+
+    Parameters
+    ----------
+    target : Path
+        The file or folder to make.
+    folder : bool
+        Whether it is a folder; the folder to fill is made.
+    overwrite : bool
+        Whether an existing target may be replaced, which happens after the new one is complete.
+    suffix : str
+        Suffix that the path to write to must have.
+
+    Raises
+    ------
+    TargetExistsError
+        If the target exists and nobody said that it may be replaced.
+    ExportError
+        If it is never replaced, or the file system refuses; the target is untouched then.
+    """
+    part = part_path(target, suffix)
+    try:
+        check_target(target, folder=folder, overwrite=overwrite)
+        remove(part)
+        if folder:
+            part.mkdir()
+        yield part
+        flush_tree(part)
+        check_target(target, folder=folder, overwrite=overwrite)
+        put_in_place(part, target, folder=folder)
+    except OSError as error:
+        raise unwritable(target, error) from error
+    finally:
+        with contextlib.suppress(OSError):
+            remove(part)
+
+
+def put_in_place(part: Path, target: Path, *, folder: bool) -> None:
+    """Rename the finished `part`; an older folder stands aside until the new one is there."""
+    if not (folder and target.exists()):
+        move(part, target)
+    else:
+        older = target.with_name(f".{target.name}.older-{os.getpid()}")
+        remove(older)
+        move(target, older)
+        try:
+            move(part, target)
+        except OSError:
+            move(older, target)
+            raise
+        remove(older)
+    sync_folder(target.parent)
+
+
+def remove(path: Path) -> None:
+    """Remove a file or a folder of ours, if it is there."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def flush_tree(path: Path) -> None:
+    """Flush a file, or every file and folder below a folder."""
+    if not path.is_dir():
+        sync_file(path)
+        return
+    for folder, _, names in os.walk(path, topdown=False):
+        for name in names:
+            sync_file(Path(folder, name))
+        sync_folder(Path(folder))
+
+
+def write_json(path: Path, content: object) -> None:
+    """Write JSON with plain numbers; what JSON cannot say becomes text."""
+    path.write_text(json_text(content, 2) + "\n", encoding="utf-8")

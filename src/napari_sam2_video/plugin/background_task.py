@@ -1,0 +1,127 @@
+"""Work that a panel has done on the files of a session, one piece at a time."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from qtpy.QtCore import QObject, Signal  # type: ignore[attr-defined]
+from qtpy.QtWidgets import QProgressBar
+
+from napari_sam2_video.errors import Sam2VideoError
+from napari_sam2_video.plugin.widgets import button, note, set_note
+from napari_sam2_video.plugin.worker import Job
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from napari_sam2_video.plugin.controller import Controller
+
+    Told: TypeAlias = Callable[[int, int], None]
+
+LANE = "files"
+
+
+class _Stopped(Sam2VideoError):
+    """The person stopped the work."""
+
+
+class Errand(QObject):
+    """Runs in the background; a bar shows how far it is, a button stops it, and a line says how it ended.
+
+    The panel lays out `stop_button`, `bar` and `outcome`, of which the first two are seen while there is work.
+
+    Parameters
+    ----------
+    controller : Controller
+        Runs the work and passes errors on.
+    stop_text, tip : str
+        What the button that stops the work says.
+
+    Signals
+    -------
+    changed
+        Work began or ended.
+    """
+
+    changed = Signal()
+
+    def __init__(self, controller: Controller, stop_text: str, tip: str) -> None:
+        super().__init__()
+        self._controller = controller
+        self._job: Job | None = None
+        self.stop_button = button(stop_text, self.stop, tip)
+        self.bar = QProgressBar()
+        self.outcome = note()
+        self._show()
+
+    @property
+    def working(self) -> bool:
+        """Whether there is work under way."""
+        return self._job is not None
+
+    def begin(
+        self,
+        doing: str,
+        work: Callable[[Told], Any],
+        *,
+        done: Callable[[Any], Any],
+        failed: Callable[[Sam2VideoError], Any] | None = None,
+        said: str = "",
+        stopped: str,
+    ) -> None:
+        """Do something unless there is work under way.
+
+        Parameters
+        ----------
+        doing : str
+            What is done, as it reads after "while".
+        work : callable
+            ``work(told)`` runs on another thread and calls ``told(done, total)`` often, which also stops it.
+        done, failed : callable
+            Called with the result, or with an error; without `failed` the error is told as any other.
+        said, stopped : str
+            What the line says meanwhile, and when the person stopped it.
+        """
+        if self.working:
+            return
+
+        def on_thread(job: Job) -> Any:
+            def told(count: int, total: int) -> None:
+                if job.stopping():
+                    raise _Stopped(stopped)
+                job.report((count, total))
+
+            return work(told)
+
+        def on_done(result: Any) -> None:
+            self._job = None
+            done(result)
+            self._show()
+
+        def on_failed(error: Sam2VideoError) -> None:
+            self._job = None
+            self._show()
+            set_note(self.outcome, str(error))
+            if not isinstance(error, _Stopped):
+                (failed or self._controller.error)(error)
+
+        self._job = Job(doing, on_thread, done=on_done, failed=on_failed, reported=self._progressed)
+        self.bar.setRange(0, 0)
+        set_note(self.outcome, said)
+        self._controller.runner.submit(self._job, LANE)
+        self._show()
+
+    def stop(self) -> None:
+        """Stop the work at the next step."""
+        if self._job is not None:
+            self._job.stop()
+
+    def _progressed(self, value: tuple[int, int]) -> None:
+        count, total = value
+        self.bar.setRange(0, total)
+        self.bar.setValue(count)
+
+    def _show(self) -> None:
+        self.stop_button.setVisible(self.working)
+        self.bar.setVisible(self.working)
+        self.changed.emit()

@@ -1,0 +1,47 @@
+"""What goes wrong in a run, as one sentence that says what is kept and how to go on."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from napari_sam2_video.errors import DeviceMemoryError, EngineError, Sam2VideoError
+from napari_sam2_video.storage.atomic import explain, is_known
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+
+@contextmanager
+def run_failures(doing: str, kept: str, again: str, folder: Path, last: Callable[[], int]) -> Iterator[None]:
+    """Raise whatever leaves the block as a `Sam2VideoError`.
+
+    Parameters
+    ----------
+    doing, kept, again : str
+        ``"Tracking"``, what is safe, and what to do then: a clause each.
+    folder : Path
+        What an error of the disk is about.
+    last : callable
+        The last frame that was done, -1 for none.
+    """
+    try:
+        yield
+    except Sam2VideoError:
+        raise
+    except MemoryError as error:
+        raise DeviceMemoryError(
+            f"This computer ran out of memory{_behind(last())}; {kept}: close other programs or choose a smaller "
+            f"model, then {again}."
+        ) from error
+    except Exception as error:
+        if isinstance(error, OSError) and is_known(error):
+            raise explain(error, folder) from error
+        raise EngineError(
+            f"{doing} failed{_behind(last())} ({type(error).__name__}: {error}); {kept}, {again} to go on."
+        ) from error
+
+
+def _behind(frame: int) -> str:
+    return "" if frame < 0 else f" behind frame {frame}"

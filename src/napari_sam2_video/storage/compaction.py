@@ -1,0 +1,102 @@
+"""Say in fewer journal entries what many amount to, leaving out what nothing needs any more.
+
+What undo and redo still reach stays as it was written. All before that is replaced by what the tables then held.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from napari_sam2_video.storage.tables import MISREAD, Tables
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from napari_sam2_video.storage.journal import Entry
+    from napari_sam2_video.storage.tables import Key, Step
+
+Place: TypeAlias = "tuple[str, Key]"
+
+CHANGES_A_LINE = 500
+
+
+def compacted(entries: Sequence[Entry], history: Sequence[int]) -> list[Entry] | None:
+    """Fewer entries that amount to the same, history included; None where less than half of them can go.
+
+    Parameters
+    ----------
+    entries : sequence of dict
+        Entries of a journal, each of which makes sense.
+    history : sequence of int
+        Ids of the steps that can be undone or redone behind the last entry.
+    """
+    cut = _first_needed(entries, history)
+    if cut is None or 2 * cut <= len(entries):
+        return None
+    tables = Tables({})
+    written: dict[Place, int] = {}
+    try:
+        for index, entry in enumerate(entries[:cut]):
+            tables.apply(entry)
+            for table, key, _ in entry.get("set", ()):
+                written[table, key] = index
+        before = {(table, key): value for table, rows in tables.rows.items() for key, value in rows.items()}
+        number = tables.number
+        for entry in entries[cut:]:
+            tables.apply(entry)
+    except MISREAD:
+        return None
+    kept = before.keys() & _observed(tables)
+    if 2 * (cut - len({written.get(place, -1) for place in kept})) <= len(entries):
+        return None
+    head = [entry for entry in entries[:1] if "head" in entry]
+    changes = [[*place, value] for place, value in before.items() if place in kept]
+    base = [
+        {"n": number, "set": changes[start : start + CHANGES_A_LINE]}
+        for start in range(0, len(changes), CHANGES_A_LINE)
+    ]
+    fewer = [*head, *(base or [{"n": number, "set": []}]), *entries[cut:]]
+    return fewer if len(fewer) < len(entries) and _amounts_to(fewer, tables) else None
+
+
+def _first_needed(entries: Sequence[Entry], history: Sequence[int]) -> int | None:
+    """Index of the first entry of the oldest step that something behind it needs; None if such a step is missing."""
+    begins = {entry["n"]: index for index, entry in enumerate(entries) if "name" in entry}
+    travels = [
+        (index, entry.get("undo", entry.get("redo")))
+        for index, entry in enumerate(entries)
+        if "undo" in entry or "redo" in entry
+    ]
+    if not begins.keys() >= {*history, *(step for _, step in travels)}:
+        return None
+    cut = min((begins[step] for step in history), default=len(entries))
+    for index, step in reversed(travels):
+        if index >= cut:
+            cut = min(cut, begins[step])
+    return cut
+
+
+def _observed(tables: Tables) -> set[Place]:
+    """What the tables hold, and what undo or redo could bring back."""
+    places = {(table, key) for table, rows in tables.rows.items() for key in rows}
+    for step in (*tables.done, *tables.undone):
+        places.update(step.after)
+    return places
+
+
+def _amounts_to(entries: Sequence[Entry], wanted: Tables) -> bool:
+    found = Tables({})
+    try:
+        for entry in entries:
+            found.apply(entry)
+    except MISREAD:
+        return False
+    return (found.number, _filled(found.rows), _steps(found)) == (wanted.number, _filled(wanted.rows), _steps(wanted))
+
+
+def _filled(rows: Mapping[str, Mapping[Key, Any]]) -> dict[str, Mapping[Key, Any]]:
+    return {table: kept for table, kept in rows.items() if kept}
+
+
+def _steps(tables: Tables) -> tuple[list[Step], list[Step]]:
+    return tables.done, tables.undone

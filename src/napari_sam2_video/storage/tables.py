@@ -1,0 +1,130 @@
+"""Tables that follow from journal entries, and the steps that can be undone and redone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+if TYPE_CHECKING:
+    from napari_sam2_video.storage.journal import Entry
+
+Key: TypeAlias = int | str
+Change: TypeAlias = tuple[str, Key, Any]
+Decoder: TypeAlias = Callable[[Key, Any], Any]
+
+HISTORY_STEPS = 50
+MISREAD = (KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowError)
+
+
+@dataclass
+class Step:
+    """Something that can be undone: for each key of a table that it touched, the value before it and behind it."""
+
+    id: int
+    name: str
+    before: dict[tuple[str, Key], Any] = field(default_factory=dict)
+    after: dict[tuple[str, Key], Any] = field(default_factory=dict)
+
+
+class Tables:
+    """What a sequence of journal entries amounts to.
+
+    Parameters
+    ----------
+    decoders : mapping of str to callable
+        Turns a value of a table, as it stands in the journal, into what is kept; raises one of `MISREAD` for what
+        cannot be right. Tables without one keep the value as it is.
+
+    Attributes
+    ----------
+    rows : dict of str to dict
+        Value of each key of each table.
+    groups : dict of (str, str) to dict
+        By table and what stands before the colon of its keys: the values by what follows the colon.
+    done, undone : list of Step
+        What can be undone and redone, the next one last.
+    number : int
+        The highest number of an entry.
+    """
+
+    def __init__(self, decoders: Mapping[str, Decoder]) -> None:
+        self.rows: dict[str, dict[Key, Any]] = {}
+        self.groups: dict[tuple[str, str], dict[str, Any]] = {}
+        self.done: list[Step] = []
+        self.undone: list[Step] = []
+        self.number = 0
+        self._decoders = decoders
+
+    def read(self, entry: Entry) -> list[Change]:
+        """Changes of an entry, their values decoded; raises one of `MISREAD` for what cannot be right."""
+        return [(str(t), _key(k), self._decoded(t, k, v)) for t, k, v in entry["set"]]
+
+    def apply(self, entry: Entry, changes: Sequence[Change] | None = None) -> None:
+        """Take an entry up; raises one of `MISREAD`, with nothing changed but `number`, if it makes no sense.
+
+        Parameters
+        ----------
+        entry : dict
+            The entry.
+        changes : sequence of (table, key, value), optional
+            What `read` gave for it, if it was asked already.
+        """
+        number = entry["n"]
+        if not isinstance(number, int) or number < 0:
+            raise ValueError("an entry without a number")
+        self.number = max(self.number, number)
+        if "undo" in entry:
+            self._move(self.done, self.undone, entry["undo"], forward=False)
+        elif "redo" in entry:
+            self._move(self.undone, self.done, entry["redo"], forward=True)
+        elif "set" in entry:
+            changes = self.read(entry) if changes is None else changes
+            step = self._step_of(entry, number)
+            for table, key, value in changes:
+                if step is not None:
+                    step.before.setdefault((table, key), self.rows.get(table, {}).get(key))
+                    step.after[table, key] = value
+                self._put(table, key, value)
+
+    def _decoded(self, table: str, key: Key, value: Any) -> Any:
+        decoder = self._decoders.get(table)
+        return value if decoder is None or value is None else decoder(key, value)
+
+    def _step_of(self, entry: Entry, number: int) -> Step | None:
+        if "name" in entry:
+            step = Step(number, str(entry["name"]))
+            self.undone.clear()
+            self.done.append(step)
+            del self.done[:-HISTORY_STEPS]
+            return step
+        wanted = entry.get("step")
+        return next((s for s in reversed(self.done) if s.id == wanted), None) if wanted is not None else None
+
+    def _move(self, source: list[Step], target: list[Step], step_id: int, *, forward: bool) -> None:
+        if not source or source[-1].id != step_id:
+            raise ValueError("a step that is not the last one")
+        step = source.pop()
+        for (table, key), value in (step.after if forward else step.before).items():
+            self._put(table, key, value)
+        target.append(step)
+
+    def _put(self, table: str, key: Key, value: Any) -> None:
+        _set(self.rows.setdefault(table, {}), key, value)
+        if isinstance(key, str):
+            owner, colon, rest = key.partition(":")
+            if colon:
+                _set(self.groups.setdefault((table, owner), {}), rest, value)
+
+
+def _key(key: Any) -> Key:
+    if isinstance(key, bool) or not isinstance(key, int | str):
+        raise TypeError("a key is a number or a text")
+    return key
+
+
+def _set(rows: dict[Any, Any], key: Key, value: Any) -> None:
+    if value is None:
+        rows.pop(key, None)
+    else:
+        rows[key] = value
