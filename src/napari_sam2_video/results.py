@@ -77,6 +77,8 @@ class TrackingResult:
         Size of a pixel along `plane_axes`.
     step : float
         Distance of two frames along `walk_axis`.
+    times : ndarray of float64, shape (n_frames,), optional
+        Seconds from the first frame to each, where they are known and the interval varies.
     units : tuple of (str or None)
         Units of the walked axis and of the two plane axes; None where unknown.
     affine : ndarray of shape (4, 4), optional
@@ -103,6 +105,7 @@ class TrackingResult:
     plane_axes: tuple[str, str] = ("Y", "X")
     pixel_size: tuple[float, float] = (1.0, 1.0)
     step: float = 1.0
+    times: npt.NDArray[np.float64] | None = None
     units: tuple[str | None, str | None, str | None] = (None, None, None)
     affine: npt.NDArray[np.float64] | None = None
     fixed: Mapping[str, int] = field(default_factory=dict)

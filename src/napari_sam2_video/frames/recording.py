@@ -13,6 +13,7 @@ import numpy as np
 
 from napari_sam2_video.errors import FrameError, RecordingError
 from napari_sam2_video.frames.fingerprint import array_fingerprint, file_fingerprint
+from napari_sam2_video.frames.times import checked_times
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -42,6 +43,8 @@ class Recording(ABC):
         Pixel size or time step of each axis; 1.0 where nothing is known.
     units : mapping of str to str, optional
         Unit of `scale` of each axis; None where nothing is known.
+    times : array-like of float, shape (T,), optional
+        Seconds from the first frame along ``T`` to each, where they are known and the interval varies.
     path : Path, optional
         Where it was opened from.
     notes : tuple of str
@@ -53,6 +56,9 @@ class Recording(ABC):
 
     Attributes
     ----------
+    times : ndarray of float64, shape (T,), or None
+        Seconds from the first frame along ``T`` to each, strictly increasing; None where the interval is constant or
+        unknown.
     nominal_range : tuple of float, optional
         Values that are black and white by the rules of the format, where it has any: of deep video, not of counts.
 
@@ -71,6 +77,7 @@ class Recording(ABC):
         dtype: npt.DTypeLike,
         scale: Mapping[str, float] | None = None,
         units: Mapping[str, str | None] | None = None,
+        times: npt.ArrayLike | None = None,
         path: Path | None = None,
         notes: tuple[str, ...] = (),
         affine: npt.NDArray[np.float64] | None = None,
@@ -88,15 +95,20 @@ class Recording(ABC):
             raise RecordingError(f"{name} holds values of type {self.dtype}; convert them to whole or real numbers.")
         self.scale: dict[str, float] = dict.fromkeys(self.axes, 1.0)
         self.units: dict[str, str | None] = dict.fromkeys(self.axes)
+        self.times: npt.NDArray[np.float64] | None = None
         self.set_calibration(scale or {}, units or {})
+        self.set_times(times)
         self.nominal_range: tuple[float, float] | None = None
         self.closed = False
 
     def set_calibration(self, scale: Mapping[str, float], units: Mapping[str, str | None]) -> None:
         """Replace the pixel sizes and units of the axes named.
 
-        Sizes that are not positive numbers are unknown: 1.0 without a unit.
+        Sizes that are not positive numbers are unknown: 1.0 without a unit. An interval along ``T`` replaces the
+        times of the frames.
         """
+        if "T" in scale:
+            self.times = None
         unknown = {letter for letter, size in scale.items() if not (math.isfinite(size) and size > 0)}
         for letter, size in scale.items():
             if letter in self.scale:
@@ -105,8 +117,18 @@ class Recording(ABC):
             if letter in self.units:
                 self.units[letter] = None if letter in unknown else units[letter]
 
+    def set_times(self, times: npt.ArrayLike | None) -> None:
+        """Replace the times of the frames along ``T``, in seconds from any origin; None where the interval is constant.
+
+        Raises
+        ------
+        RecordingError
+            If there is not one for each frame, or they do not increase.
+        """
+        self.times = checked_times(times, self.length("T"), self.name)
+
     def rename_axes(self, axes: str) -> None:
-        """Give the axes other names, in place; pixel sizes stay with their positions.
+        """Give the axes other names, in place; pixel sizes stay with their positions, and times with the axis ``T``.
 
         Raises
         ------
@@ -115,6 +137,8 @@ class Recording(ABC):
         """
         old = self.axes
         self.axes = check_axes(axes, self.shape, self.name)
+        if old.find("T") != self.axes.find("T"):
+            self.times = None
         self.scale = {new: self.scale[letter] for new, letter in zip(self.axes, old, strict=True)}
         self.units = {new: self.units[letter] for new, letter in zip(self.axes, old, strict=True)}
 

@@ -17,6 +17,7 @@ import numpy as np
 from napari_sam2_video.errors import FrameError, RecordingError
 from napari_sam2_video.frames.ffmpeg import FfmpegHungError, Running, input_of, run_ffmpeg
 from napari_sam2_video.frames.recording import PlanesRecording
+from napari_sam2_video.frames.times import frame_times
 from napari_sam2_video.frames.video_count import counted_index, stamps_hold
 from napari_sam2_video.frames.video_decode import Decoder, Probe, SizeChangedError, extract_chunk, probe_video
 from napari_sam2_video.frames.video_index import (
@@ -75,13 +76,7 @@ def open_video(path: Path, *, cache_bytes: int = CACHE_BYTES, timeout: float | N
 
 
 class VideoRecording(PlanesRecording):
-    """A video: ``TYXS`` of bytes, or of 16 bits where it is deeper; ``TYX`` where it is grey.
-
-    Attributes
-    ----------
-    times : ndarray of float, shape (T,)
-        Seconds from the first frame to each.
-    """
+    """A video: ``TYXS`` of bytes, or of 16 bits where it is deeper; ``TYX`` where it is grey."""
 
     def __init__(
         self, path: Path, stream: Path, probe: Probe, index: VideoIndex, cache_bytes: int, timeout: float | None
@@ -106,8 +101,7 @@ class VideoRecording(PlanesRecording):
         self._running: list[Decoder] = []
         self._released = weakref.finalize(self, _release, self._running, stream if stream != path else None)
         self.plane_ndim = len(picture.shape)
-        self.times = index.times()
-        gaps = np.diff(self.times)
+        timing = frame_times(index.times(), tick=float(index.time_base))
         notes = _damage_notes(path, index, missing)
         if picture.alpha:
             if not _opaque(stream, picture.height, picture.width, timeout):
@@ -116,9 +110,8 @@ class VideoRecording(PlanesRecording):
                 )
             if not palette:
                 notes.append("The alpha channel is opaque where the video begins and is left out.")
-        varies = len(gaps) > 0 and np.ptp(gaps) > max(0.1 * np.median(gaps), 1.5 * float(index.time_base))
-        if varies:
-            notes.append("The frame rate varies: frames are counted as they are shown, none is repeated or dropped.")
+        if timing.times is not None:
+            notes.append("The frame rate varies: every frame has its own time, and none is repeated or dropped.")
         if index.counted:
             notes.append(
                 f"{path.name} has no time stamps of its own: its frames were counted, and jumping back in it takes as "
@@ -131,8 +124,9 @@ class VideoRecording(PlanesRecording):
             axes="TYXS" if self.plane_ndim == 3 else "TYX",
             shape=(len(index.pts), *picture.shape),
             dtype=picture.dtype,
-            scale={"T": float(np.median(gaps) if varies else gaps.mean()) if len(gaps) else 1.0},
-            units={"T": "s"},
+            scale={} if timing.interval is None else {"T": timing.interval},
+            units={"T": None if timing.interval is None else "s"},
+            times=timing.times,
             path=path,
             notes=tuple(notes),
             metadata={"format": "video", "codec": index.codec, "pixel_format": picture.source},

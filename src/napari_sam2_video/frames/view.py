@@ -49,7 +49,9 @@ class FrameView:
     pixel_size : tuple of float
         Size of a pixel along the two axes of the plane; `units` holds their units.
     step : float
-        Distance of two frames in `walk_unit`.
+        Distance of two frames in `walk_unit`; the median one where `times` is given.
+    times : ndarray of float64, shape (n_frames,), or None
+        Seconds from the first frame to each, where time is walked and the interval varies.
 
     Raises
     ------
@@ -83,6 +85,7 @@ class FrameView:
         self.units = (recording.units[self.plane_axes[0]], recording.units[self.plane_axes[1]])
         self.step = recording.scale[self.walk_axis]
         self.walk_unit = recording.units[self.walk_axis]
+        self.times = recording.times if self.walk_axis == "T" else None
         letters = [letter for letter in recording.axes if letter in (*self.plane_axes, "S")]
         self._swapped = letters.index(self.plane_axes[0]) > letters.index(self.plane_axes[1])
         self._map = WindowMap(self.settings.window, recording.dtype)

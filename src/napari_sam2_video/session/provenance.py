@@ -97,6 +97,7 @@ def result_of(session: Session) -> TrackingResult:
         plane_axes=view.plane_axes,
         pixel_size=view.pixel_size,
         step=view.step,
+        times=view.times,
         units=(view.walk_unit, *view.units),
         affine=recording.affine,
         fixed=dict(view.settings.fixed),

@@ -1,0 +1,78 @@
+"""When the frames of a recording were taken: real times where they vary, and the interval where it is constant."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from napari_sam2_video.errors import RecordingError
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+_ROUNDED_SECONDS = 0.0015
+_JITTER = 0.1
+
+
+class FrameTimes(NamedTuple):
+    """Times of the frames in seconds.
+
+    Parameters
+    ----------
+    times : ndarray of float64, shape (T,), or None
+        Seconds from the first frame to each, strictly increasing; None where the interval is constant or unknown.
+    interval : float or None
+        The constant interval, or the median one where it varies; None where it is unknown.
+    """
+
+    times: npt.NDArray[np.float64] | None
+    interval: float | None
+
+
+UNKNOWN = FrameTimes(None, None)
+
+
+def frame_times(seconds: npt.ArrayLike, *, tick: float = 0.0) -> FrameTimes:
+    """Tell a constant interval from times that vary.
+
+    Parameters
+    ----------
+    seconds : array-like of float, shape (T,)
+        Time of each frame, from any origin.
+    tick : float
+        Step in which the file counts time, so that times of a constant rate are off by up to one.
+
+    Returns
+    -------
+    FrameTimes
+        Both unknown where the times of two or more frames do not increase strictly.
+    """
+    found = np.asarray(seconds, np.float64)
+    if found.size < 2 or not np.isfinite(found).all() or not (np.diff(found) > 0).all():
+        return UNKNOWN
+    times = found - found[0]
+    interval = float(times[-1] / (times.size - 1))
+    usual = float(np.median(np.diff(times)))
+    rounded = max(1.5 * tick, min(_ROUNDED_SECONDS, _JITTER * usual)) + 1e-9 * float(np.abs(found).max())
+    if np.abs(times - interval * np.arange(times.size)).max() <= rounded:
+        return FrameTimes(None, interval)
+    return FrameTimes(times, usual)
+
+
+def checked_times(times: npt.ArrayLike | None, count: int, name: str) -> npt.NDArray[np.float64] | None:
+    """Times from the first frame on, as a read-only array.
+
+    Raises
+    ------
+    RecordingError
+        If there is not one for each of `count` frames, or they do not increase.
+    """
+    if times is None:
+        return None
+    found = np.array(times, np.float64)
+    if found.shape != (count,) or not np.isfinite(found).all() or not (np.diff(found) > 0).all():
+        raise RecordingError(f"The times of {name} must be {count} increasing numbers, one for each frame along T.")
+    found -= found[0]
+    found.flags.writeable = False
+    return found
