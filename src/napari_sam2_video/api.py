@@ -72,7 +72,7 @@ def create_session(
     out: str | Path,
     *,
     axis: str | None = None,
-    fixed: Mapping[str, int] | None = None,
+    at: Mapping[str, int] | None = None,
     channel: int | None = None,
     contrast: str | tuple[float, float] | ContrastWindow | None = None,
     model: ModelSettings = ModelSettings(),  # noqa: B008
@@ -88,7 +88,7 @@ def create_session(
         The session's folder, by custom ``*.sam2v``.
     axis : str, optional
         Name of the axis to walk, or its index as text; ``T``, else ``Z``, if not given.
-    fixed : mapping of str to int, optional
+    at : mapping of str to int, optional
         Where the other axes stand.
     channel : int, optional
         Index along ``C``.
@@ -108,7 +108,7 @@ def create_session(
 
     def create(source: Recording) -> Session:
         window = window_from_text(contrast) if isinstance(contrast, str) else contrast
-        view = default_view(source, axis=axis_named(source.axes, axis), fixed=fixed, channel=channel, window=window)
+        view = default_view(source, axis=axis_named(source.axes, axis), at=at, channel=channel, window=window)
         return Session.create(out, source, view, model, overwrite=overwrite)
 
     return _with_recording(recording, create)
@@ -422,7 +422,7 @@ def info(recording: str | Path | Recording | npt.ArrayLike) -> dict[str, Any]:
                 "n_frames": view.n_frames,
                 "shape_yx": view.shape_yx,
                 "channel": settings.channel,
-                "fixed": dict(settings.fixed),
+                "at": dict(settings.at),
                 "window": (settings.window.low, settings.window.high, settings.window.source),
             },
         }

@@ -83,7 +83,7 @@ class TrackingResult:
         Units of the walked axis and of the two plane axes; None where unknown.
     affine : ndarray of shape (4, 4), optional
         Voxel index ``(x, y, z)`` to world in mm (RAS+), for medical volumes.
-    fixed : mapping of str to int
+    at : mapping of str to int
         Where the recording's other axes stand, by letter.
     metadata : mapping
         The recording's own metadata.
@@ -108,7 +108,7 @@ class TrackingResult:
     times: npt.NDArray[np.float64] | None = None
     units: tuple[str | None, str | None, str | None] = (None, None, None)
     affine: npt.NDArray[np.float64] | None = None
-    fixed: Mapping[str, int] = field(default_factory=dict)
+    at: Mapping[str, int] = field(default_factory=dict)
     metadata: Mapping[str, Any] = field(default_factory=dict)
     provenance: Mapping[str, Any] = field(default_factory=dict)
     source_path: Path | None = None

@@ -93,7 +93,7 @@ class ViewSettings:
     ----------
     axis : str
         Name of the axis that is walked, one letter of the recording's ``axes``.
-    fixed : mapping of str to int
+    at : mapping of str to int
         Where the other axes that are not shown stand, by axis name.
     channel : int, optional
         Index along ``C``; None where there is no ``C`` axis, or to show RGB samples as they are.
@@ -103,7 +103,7 @@ class ViewSettings:
 
     axis: str
     window: ContrastWindow
-    fixed: Mapping[str, int] = field(default_factory=dict)
+    at: Mapping[str, int] = field(default_factory=dict)
     channel: int | None = None
 
 

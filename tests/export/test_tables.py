@@ -167,7 +167,7 @@ def test_napari_tracks_are_the_centroids(any_result: TrackingResult, tmp_path: P
 
 
 def test_napari_tracks_of_one_slice_of_many_say_the_slice(tmp_path: Path) -> None:
-    rows = rows_of(export(make_result(fixed={"Z": 7}), tmp_path / "tracks.csv", format="tracks-csv").path)
+    rows = rows_of(export(make_result(at={"Z": 7}), tmp_path / "tracks.csv", format="tracks-csv").path)
     assert list(rows[0]) == ["ID", "T", "Z", "Y", "X"]
     assert {row["Z"] for row in rows} == {"7"}
 

@@ -103,7 +103,7 @@ def test_nifti_keeps_the_sources_header_and_affine_to_the_last_digit(tmp_path: P
 
 
 def test_nifti_of_a_slice_of_a_volume_stands_at_that_slice(tmp_path: Path) -> None:
-    result = TrackingResult.from_arrays(discs((4, 9, 11), [1]), affine=OBLIQUE, fixed={"Z": 3}, units=("s", "mm", "mm"))
+    result = TrackingResult.from_arrays(discs((4, 9, 11), [1]), affine=OBLIQUE, at={"Z": 3}, units=("s", "mm", "mm"))
     image = nibabel.load(export(result, tmp_path / "labels.nii").path)
     assert image.shape == (11, 9, 1, 4)
     assert np.allclose(image.affine @ [2, 5, 0, 1], OBLIQUE @ [2, 5, 3, 1], atol=1e-4)

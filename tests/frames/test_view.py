@@ -83,9 +83,9 @@ def test_bytes_are_shown_as_they_are() -> None:
     ],
 )
 def test_any_axis_can_be_walked(axis: str, planes: tuple[str, str], expected: object) -> None:
-    fixed = {letter: place for letter, place in (("T", 3), ("Z", 4)) if letter != axis and letter not in planes}
+    at = {letter: place for letter, place in (("T", 3), ("Z", 4)) if letter != axis and letter not in planes}
     with open_recording(VOLUME, axes="TZCYX", scale={"Z": 3, "Y": 2, "X": 0.5}) as recording:
-        view = FrameView(recording, default_view(recording, axis=axis, fixed=fixed, channel=1, window=(0, 4095)))
+        view = FrameView(recording, default_view(recording, axis=axis, at=at, channel=1, window=(0, 4095)))
         assert (view.walk_axis, view.plane_axes, view.n_frames) == (axis, planes, recording.length(axis))
         assert view.pixel_size == (recording.scale[planes[0]], recording.scale[planes[1]])
         for frame in (0, view.n_frames - 1):
@@ -97,7 +97,7 @@ def test_any_axis_can_be_walked(axis: str, planes: tuple[str, str], expected: ob
 
 def test_axes_in_another_order_are_shown_upright() -> None:
     with open_recording(np.moveaxis(VOLUME[:, :, 0], (2, 3), (1, 0)), axes="XYTZ") as recording:
-        view = FrameView(recording, default_view(recording, fixed={"Z": 2}))
+        view = FrameView(recording, default_view(recording, at={"Z": 2}))
         np.testing.assert_array_equal(view.raw(4), VOLUME[4, 2, 0])
 
 
@@ -141,7 +141,7 @@ def test_percentiles_look_at_few_frames(monkeypatch: pytest.MonkeyPatch) -> None
         (ViewSettings("T", ContrastWindow(0, 1), {}, 0), "6 positions along Z"),
         (ViewSettings("T", ContrastWindow(0, 1), {"Z": 6}, 0), "no position 6 along Z"),
         (ViewSettings("T", ContrastWindow(0, 1), {"Z": 0}, 2), "no position 2 along C"),
-        (ViewSettings("T", ContrastWindow(0, 1), {"Z": 0, "Y": 3}, 0), "Axis Y .* cannot be fixed"),
+        (ViewSettings("T", ContrastWindow(0, 1), {"Z": 0, "Y": 3}, 0), "Axis Y .* cannot be set"),
         (ViewSettings("T", ContrastWindow(5, 5), {"Z": 0}, 0), "contrast window 5 to 5 is empty"),
         (ViewSettings("T", ContrastWindow(0, float("nan")), {"Z": 0}, 0), "is empty"),
     ],

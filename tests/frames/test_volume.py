@@ -65,7 +65,7 @@ def test_nifti_series_of_volumes(tmp_path: Path) -> None:
         assert (recording.axes, recording.scale["T"], recording.units["T"]) == ("TZYX", 500, "ms")
         np.testing.assert_array_equal(recording.read({"T": 2, "Z": 1}), voxels[:, :, 1, 2].T)
         view = FrameView(recording, default_view(recording))
-        assert (view.walk_axis, view.settings.fixed) == ("T", {"Z": 2})
+        assert (view.walk_axis, view.settings.at) == ("T", {"Z": 2})
 
 
 def test_an_interval_of_zero_has_no_unit(tmp_path: Path) -> None:

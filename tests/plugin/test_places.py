@@ -112,7 +112,7 @@ def test_time_and_depth_and_channels(bench):
     here.spin()
     here.start()
     view = here.session.view.settings
-    assert (view.axis, view.channel, dict(view.fixed)) == ("T", 1, {"Z": 2})
+    assert (view.axis, view.channel, dict(view.at)) == ("T", 1, {"Z": 2})
     here.click(*spots(0)[0])
     check_point(here, 0, *spots(0)[0])
     here.track()

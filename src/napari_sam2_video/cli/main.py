@@ -99,9 +99,9 @@ def info(recording: Annotated[str, typer.Argument(help="File or folder.")]) -> N
         say(f"Pixel size: {', '.join(pixels)}")
     height, width = view["shape_yx"]
     say(f"Walked along {view['axis']}: {view['n_frames']} frames of {height} x {width} pixels")
-    fixed = {**view["fixed"], **({"C": view["channel"]} if view["channel"] is not None else {})}
-    if fixed:
-        say(f"Other axes stand at: {', '.join(f'{axis} {place}' for axis, place in fixed.items())}")
+    at = {**view["at"], **({"C": view["channel"]} if view["channel"] is not None else {})}
+    if at:
+        say(f"Other axes: {', '.join(f'{axis}={place}' for axis, place in at.items())}")
     say(f"Contrast window: {low:g} to {high:g} ({source})")
     for sentence in about["notes"]:
         say(sentence)

@@ -45,7 +45,7 @@ def write_trackmate(job: ExportJob) -> None:
 def write_napari(job: ExportJob) -> None:
     """Write one row a vertex in pixels, ordered by track and frame as a Tracks layer wants it."""
     result = job.result
-    plane = result.fixed.get("Z")
+    plane = result.at.get("Z")
     rows: list[tuple[int, int, float, float]] = []
     for frame in job.frames():
         spots = find_spots(result.labels(frame), frame)

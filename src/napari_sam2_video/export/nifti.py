@@ -132,8 +132,8 @@ def moved_to_fixed(result: TrackingResult) -> npt.NDArray[np.float64] | None:
     affine = np.array(result.affine, np.float64)
     shown = {walk_letter(result), *result.plane_axes}
     for column, letter in enumerate("XYZ"):
-        if letter not in shown and result.fixed.get(letter):
-            affine[:3, 3] += affine[:3, column] * result.fixed[letter]
+        if letter not in shown and result.at.get(letter):
+            affine[:3, 3] += affine[:3, column] * result.at[letter]
     return affine
 
 

@@ -92,17 +92,17 @@ class FrameView:
 
     def _placed(self) -> dict[str, int]:
         places: dict[str, int] = {}
-        for letter in self.settings.fixed:
+        for letter in self.settings.at:
             if letter not in self.recording.axes or letter in (*self.plane_axes, self.walk_axis, "S", "C"):
                 raise RecordingError(
-                    f"Axis {letter} of {self.recording.name} ({self.recording.axes}) cannot be fixed while "
-                    f"{self.walk_axis} is walked; leave it out."
+                    f"Axis {letter} of {self.recording.name} ({self.recording.axes}) cannot be set while "
+                    f"{self.walk_axis} is walked; omit it."
                 )
         for letter in self.recording.axes:
             if letter in (*self.plane_axes, self.walk_axis, "S"):
                 continue
             count = self.recording.length(letter)
-            place = self.settings.channel if letter == "C" else self.settings.fixed.get(letter)
+            place = self.settings.channel if letter == "C" else self.settings.at.get(letter)
             if place is None and count > 1:
                 raise RecordingError(
                     f"{self.recording.name} has {count} positions along {letter}; choose one of 0 to {count - 1}."
@@ -188,7 +188,7 @@ def default_view(
     recording: Recording,
     *,
     axis: str | None = None,
-    fixed: Mapping[str, int] | None = None,
+    at: Mapping[str, int] | None = None,
     channel: int | None = None,
     window: ContrastWindow | tuple[float, float] | None = None,
 ) -> ViewSettings:
@@ -200,7 +200,7 @@ def default_view(
         What is looked at.
     axis : str, optional
         Axis to walk: ``T`` if it has more than one frame, else ``Z``, else the first that is none of ``CYXS``.
-    fixed : mapping of str to int, optional
+    at : mapping of str to int, optional
         Where other axes stand, those of the plane being ignored; 0 along ``T`` and the middle along the rest if not
         given.
     channel : int, optional
@@ -215,7 +215,7 @@ def default_view(
     """
     axis = axis.upper() if axis else _default_axis(recording)
     shown = plane_axes(recording, axis)
-    places = {letter.upper(): int(place) for letter, place in (fixed or {}).items()}
+    places = {letter.upper(): int(place) for letter, place in (at or {}).items()}
     places = {letter: place for letter, place in places.items() if letter not in (*shown, axis, "S")}
     if "C" in places:
         channel = places.pop("C") if channel is None else channel
@@ -232,7 +232,7 @@ def default_view(
     FrameView(recording, settings)
     counts = (recording.dtype.kind, recording.dtype.itemsize) not in (("u", 1), ("b", 1))
     if chosen is None and recording.nominal_range is None and counts:
-        settings = replace(settings, window=percentile_window(recording, axis=axis, fixed=places, channel=channel))
+        settings = replace(settings, window=percentile_window(recording, axis=axis, at=places, channel=channel))
     return settings
 
 

@@ -71,7 +71,7 @@ def checked_window(window: ContrastWindow) -> ContrastWindow:
 
 
 def percentile_window(
-    recording: Recording, *, axis: str | None = None, fixed: Mapping[str, int] | None = None, channel: int | None = None
+    recording: Recording, *, axis: str | None = None, at: Mapping[str, int] | None = None, channel: int | None = None
 ) -> ContrastWindow:
     """Window between the 0.1st and the 99.9th percentile of a sample of the whole recording.
 
@@ -81,7 +81,7 @@ def percentile_window(
         At most 16 of its frames and a million of its pixels are looked at; NaN and infinite values are left out.
     axis : str, optional
         The walked axis, along which the frames are spread. The first one that is no axis of the image if not given.
-    fixed : mapping of str to int, optional
+    at : mapping of str to int, optional
         Where the other axes stand; their middle if not given.
     channel : int, optional
         Index along ``C``.
@@ -94,7 +94,7 @@ def percentile_window(
     leading = [letter for letter in recording.axes if letter not in "YXS"]
     walked = axis if axis in leading else next((letter for letter in leading if letter != "C"), None)
     places: dict[str, AxisIndex] = {letter: recording.length(letter) // 2 for letter in leading}
-    places |= {letter: place for letter, place in (fixed or {}).items() if letter in leading}
+    places |= {letter: place for letter, place in (at or {}).items() if letter in leading}
     if "C" in leading and channel is not None:
         places["C"] = channel
     count = recording.length(walked) if walked else 1

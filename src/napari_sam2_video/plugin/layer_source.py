@@ -39,7 +39,7 @@ class Choices:
         Letter of the axis to walk.
     channel : int, optional
         Index along ``C``; None where there is no such axis.
-    fixed : dict of str to int
+    at : dict of str to int
         Where the other axes stand.
     window : str or ContrastWindow
         A window, or `PERCENTILE` to take one from a sample of the recording.
@@ -48,7 +48,7 @@ class Choices:
     axes: str
     axis: str
     channel: int | None
-    fixed: dict[str, int]
+    at: dict[str, int]
     window: str | ContrastWindow
 
 
@@ -84,14 +84,14 @@ def default_choices(viewer: Viewer, layer: Image, axes: str | None = None, axis:
     if axis is None or axis not in letters:
         axis = walked_axis_shown(viewer, layer, letters, shape)
     point = shown_point(viewer, layer)
-    at = {
+    places = {
         letter: min(max(round(float(position)), 0), length - 1)
         for letter, position, length in zip(letters, point, shape, strict=True)
     }
     plane = _plane(letters, axis)
-    fixed = {letter: place for letter, place in at.items() if letter not in (*plane, axis, "C")}
-    channel = at["C"] if "C" in letters and axis != "C" else None
-    return Choices(letters, axis, channel, fixed, shown_window(layer))
+    at = {letter: place for letter, place in places.items() if letter not in (*plane, axis, "C")}
+    channel = places["C"] if "C" in letters and axis != "C" else None
+    return Choices(letters, axis, channel, at, shown_window(layer))
 
 
 def _plane(letters: str, axis: str) -> tuple[str, str]:
@@ -184,5 +184,5 @@ def view_of(recording: Recording, choices: Choices) -> ViewSettings:
     from napari_sam2_video.frames.view import default_view
 
     window = choices.window if isinstance(choices.window, ContrastWindow) else None
-    settings = default_view(recording, axis=choices.axis, fixed=choices.fixed, channel=choices.channel, window=window)
-    return replace(settings, fixed=dict(settings.fixed))
+    settings = default_view(recording, axis=choices.axis, at=choices.at, channel=choices.channel, window=window)
+    return replace(settings, at=dict(settings.at))

@@ -132,7 +132,7 @@ class Geometry:
             shape=tuple(int(n) for n in shape[: len(letters)]),
             walk=letters.index(settings.axis),
             plane=(letters.index(plane_axes[0]), letters.index(plane_axes[1])),
-            fixed={letters.index(name): int(at) for name, at in settings.fixed.items() if name in letters},
+            fixed={letters.index(name): int(place) for name, place in settings.at.items() if name in letters},
             spread={} if channel < 0 else {channel: int(settings.channel or 0)},
         )
 

@@ -168,7 +168,7 @@ class RecordingPanel(QWidget):
         window = self.window_box.currentData()
         channel = self.channel_box.currentData() if basis.channel is not None else None
         shown = basis.window if window == AS_SHOWN else window
-        return Choices(basis.axes, basis.axis, channel, basis.fixed, shown)
+        return Choices(basis.axes, basis.axis, channel, basis.at, shown)
 
     def _walk(self) -> tuple[str | None, str | None]:
         """The chosen axis, and the letters of all axes that go with it."""
@@ -195,7 +195,7 @@ class RecordingPanel(QWidget):
             settings = session.view.settings
             height, width = session.shape_yx
             parts = [f"{session.n_frames} frames of {height} × {width} along {settings.axis}"]
-            parts.extend(f"{letter} = {at}" for letter, at in settings.fixed.items())
+            parts.extend(f"{letter} = {place}" for letter, place in settings.at.items())
             if settings.channel is not None:
                 parts.append(f"channel {settings.channel}")
             text = f"Frozen for this session: {', '.join(parts)}; contrast {_limits(settings.window)}."
@@ -207,7 +207,7 @@ class RecordingPanel(QWidget):
         if choices is None or self.warning.text():
             set_note(self.about, "")
             return
-        others = ", ".join(f"{letter} = {at}" for letter, at in choices.fixed.items())
+        others = ", ".join(f"{letter} = {place}" for letter, place in choices.at.items())
         several = "Full resolution (level 0) is tracked. " if self.layer is not None and self.layer.multiscale else ""
         set_note(self.about, f"{several}{f'Tracked plane: {others}.' if others else ''}".strip())
 

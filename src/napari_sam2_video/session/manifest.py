@@ -34,7 +34,7 @@ def new_manifest(folder: Path, view: FrameView) -> dict[str, Any]:
         "software": __version__,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "source": describe_source(folder, view.recording),
-        "view": asdict(view.settings) | {"fixed": dict(view.settings.fixed)},
+        "view": asdict(view.settings) | {"at": dict(view.settings.at)},
         "n_frames": view.n_frames,
         "shape_yx": list(view.shape_yx),
     }
@@ -140,7 +140,7 @@ def view_of(manifest: dict[str, Any]) -> ViewSettings:
     return ViewSettings(
         axis=str(view["axis"]),
         window=ContrastWindow(float(window["low"]), float(window["high"]), str(window["source"])),
-        fixed={str(k): int(v) for k, v in view["fixed"].items()},
+        at={str(k): int(v) for k, v in view["at"].items()},
         channel=None if view["channel"] is None else int(view["channel"]),
     )
 
