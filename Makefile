@@ -69,7 +69,6 @@ test-plugin: $(READY) system-packages
 	$(SCREEN) $(PYTEST) tests/plugin
 
 docs: $(READY)
-	$(BIN)/python -m pip install --quiet -c constraints.txt mkdocs
 	$(BIN)/mkdocs build --strict
 
 bench: $(READY)

@@ -24,7 +24,7 @@ fi
 pip="$venv/bin/python -m pip"
 install="$pip install --quiet --quiet -c $constraints"
 echo "Setting up $venv; the first time takes some minutes."
-$install --upgrade pip setuptools wheel
+$install --upgrade pip
 
 # A CUDA build of torch is several gigabytes and comes with nvidia-* packages: never fetched unless asked for.
 if [ "${TORCH:-cpu}" != "cuda" ]; then
@@ -35,11 +35,5 @@ if [ "${TORCH:-cpu}" != "cuda" ]; then
         exit 1
     fi
 fi
-echo "Installing torch ..."
-$install torch torchvision
-
-# The build of sam2 imports torch, so it takes the one just installed and not one of its own.
-echo "Installing sam2 ..."
-SAM2_BUILD_CUDA=0 $install --no-build-isolation sam2
 echo "Installing napari-sam2-video and what its tests need ..."
 $install -e "$here/..[dev]"

@@ -16,8 +16,6 @@ from pathlib import Path
 from packaging.requirements import Requirement
 
 ROOT = Path(__file__).parents[1]
-# What `make` installs besides: to build sam2 and this package, and for the documentation.
-TOOLS = ("hatchling", "mkdocs", "setuptools", "wheel")
 HEAD = "# Versions the project is developed and tested with: pip install -c constraints.txt ..."
 FILE = ROOT / "constraints.txt"
 
@@ -45,7 +43,7 @@ def pins():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     extras = project["optional-dependencies"].values()
     found = {}
-    for text in (*project["dependencies"], *(line for lines in extras for line in lines), *TOOLS):
+    for text in (*project["dependencies"], *(line for lines in extras for line in lines)):
         one = Requirement(text)
         if one.name != project["name"]:
             needed(one, found)
@@ -57,20 +55,11 @@ def pinned():
     return {normal(name): version for name, _, version in (line.partition("==") for line in lines) if version}
 
 
-def missing():
-    found = {}
-    for name in TOOLS:
-        needed(Requirement(name), found)
-    return sorted(set(TOOLS) - found.keys())
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--check", action="store_true", help="compare with constraints.txt")
     here = pins()
     if not parser.parse_args().check:
-        if missing():
-            sys.exit(f"{', '.join(missing())} is not installed here, so it would lose its pin; run `make docs` first.")
         print(HEAD, *(f"{name}=={version}" for name, version in here.items()), sep="\n")
         return
     there = pinned()

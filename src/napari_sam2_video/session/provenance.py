@@ -9,6 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
 from napari_sam2_video import __version__
+from napari_sam2_video.engine.networks.sam2.installed import installed_sam2
 from napari_sam2_video.results import ObjectEntry, TrackingResult
 from napari_sam2_video.session.manifest import describe_source, plain
 from napari_sam2_video.session.prompts import split_key
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from napari_sam2_video.session.session import Session
     from napari_sam2_video.storage.state import Ledger
 
-_PACKAGES = ("torch", "sam2", "numpy", "zarr", "tifffile", "imageio-ffmpeg", "dask", "scikit-image", "napari")
+_PACKAGES = ("torch", "numpy", "zarr", "tifffile", "imageio-ffmpeg", "dask", "scikit-image", "napari")
 
 
 def provenance_of(session: Session, ledger: Ledger) -> dict[str, Any]:
@@ -37,6 +38,7 @@ def provenance_of(session: Session, ledger: Ledger) -> dict[str, Any]:
             "python": platform.python_version(),
             "platform": sys.platform,
             "packages": installed_packages(),
+            "sam2": installed_sam2(),
         },
         "source": describe_source(session.folder, session.recording),
         "view": asdict(session.view.settings) | {"at": dict(session.view.settings.at)},

@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from napari_sam2_video.engine.networks.sam2.build import build_network, network_config
+from napari_sam2_video.engine.networks.sam2.installed import installed_sam2
 from napari_sam2_video.engine.networks.sam2.model import Sam2Model
 from napari_sam2_video.engine.torch_errors import engine_errors
 from napari_sam2_video.errors import CheckpointError, EngineError, ModelError
@@ -112,6 +113,11 @@ def load_model(file: ModelFile, settings: ModelSettings) -> Sam2Model:
     model = Sam2Model(network, file.preset, name=file.name, sha256=file.sha256, device=device, precision=precision)
     if settings.image_size is None and file.note is not None:
         model.notes = (file.note,)
+    differs = installed_sam2()["differs"]
+    if differs:
+        model.notes += (
+            f"The installed sam2 is not Meta's: {', '.join(differs)} differ, and so may the masks; reinstall rf-sam-2.",
+        )
     if settings.compile:
         model.compile()
     return model
