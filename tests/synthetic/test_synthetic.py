@@ -29,9 +29,9 @@ def test_same_seed_same_recording_and_another_seed_another(kind: str) -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_shapes_and_dtypes_are_as_declared(kind: str) -> None:
     clip = make_clip(kind, 1, frames=3, size=SIZE)
-    dtype = {"ct": np.int16, "video": np.uint8, "phase": np.uint8}.get(kind, np.uint16)
+    dtype = {"ct": np.int16, "video": np.uint8, "phase": np.uint8, "hidden": np.uint8}.get(kind, np.uint16)
     assert clip.frames.dtype == dtype
-    assert clip.frames.shape == (3, *SIZE, 3) if kind == "video" else (3, *SIZE)
+    assert clip.frames.shape == (3, *SIZE, 3) if kind in ("video", "hidden") else (3, *SIZE)
     assert clip.labels.dtype == np.uint16
     assert clip.labels.shape == (3, *SIZE)
     assert clip.kind == kind
@@ -98,6 +98,72 @@ def test_a_dividing_cell_keeps_its_id_and_yields_a_new_one() -> None:
             if gaps and min(gaps) < 30:
                 return
     pytest.fail("No cell divided in sixty recordings.")
+
+
+def test_cells_of_a_field_are_8_to_25_pixels_in_radius_whatever_its_size() -> None:
+    for size in ((256, 256), (512, 512)):
+        clip = make_clip("field", 1, frames=1, size=size)
+        radii = np.sqrt(np.bincount(clip.labels[0].ravel())[1:] / np.pi)
+        assert 6 < np.median(radii) < 26
+        assert radii.max() < 30
+
+
+def test_runners_move_about_half_their_size_a_frame_and_the_others_stand_still() -> None:
+    clip = make_clip("fast", 2, frames=6, size=(512, 512))
+    for object_id in clip.object_ids:
+        whole = clip.mask(object_id)
+        if (whole.sum((1, 2)) < 400).any():
+            continue
+        centres = np.array([np.argwhere(frame).mean(0) for frame in whole])
+        steps = np.hypot(*np.diff(centres, axis=0).T) / np.sqrt(whole[0].sum() / np.pi)
+        assert 0.6 < np.median(steps) < 1.2 if object_id <= 3 else np.median(steps) < 0.2
+
+
+def test_two_cells_cross_and_touch() -> None:
+    clip = make_clip("cross", 4, frames=24)
+    centres = np.array([[np.argwhere(clip.labels[t] == i).mean(0) for i in (1, 2)] for t in (0, -1)])
+    gaps = [np.hypot(*np.subtract(*pair)) for pair in centres]
+    assert min(gaps) > 60
+    areas = np.array([[(frame == i).sum() for i in (1, 2)] for frame in clip.labels])
+    assert areas[:, 0].min() < 0.9 * areas[0, 0], "the cell in front hides part of the other"
+    assert areas[:, 1].min() == pytest.approx(areas[0, 1], rel=0.05)
+
+
+def test_cells_of_a_dish_divide_enter_and_leave() -> None:
+    births, entries, exits = 0, 0, 0
+    for seed in range(4):
+        clip = make_clip("dish", seed, frames=30)
+        for object_id in clip.object_ids:
+            seen = np.flatnonzero(clip.mask(object_id).any((1, 2)))
+            if object_id in clip.mothers:
+                births += 1
+                near = np.argwhere(clip.mask(object_id)[seen[0]]).mean(0)
+                mother = np.argwhere(clip.mask(clip.mothers[object_id])[seen[0]]).mean(0)
+                assert np.hypot(*(near - mother)) < 50
+            elif seen[0] > 0:
+                entries += 1
+            exits += seen[-1] < 29
+    assert births >= 4
+    assert entries >= 4
+    assert exits >= 4
+
+
+def test_packed_nuclei_begin_and_end_and_lie_beneath_each_other() -> None:
+    clip = make_clip("packed", 3, frames=24)
+    present = np.array([clip.mask(i).any((1, 2)) for i in clip.object_ids])
+    whole = ~present[:, 0] & ~present[:, -1]
+    assert whole.mean() > 0.5
+    assert max(len(np.unique(column)) for column in clip.labels.reshape(24, -1).T[::7]) > 3
+
+
+def test_shapes_are_wholly_hidden_for_a_while_and_come_back() -> None:
+    for seed in range(3):
+        clip = make_clip("hidden", seed, frames=40)
+        for object_id in (1, 2):
+            seen = clip.mask(object_id).any((1, 2))
+            assert seen[0]
+            assert seen[-1]
+            assert 0 < (~seen).sum() < 20
 
 
 def test_ct_is_in_hounsfield_units() -> None:

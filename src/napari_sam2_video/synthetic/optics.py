@@ -8,10 +8,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
+from napari_sam2_video.synthetic.scene import paint
 from napari_sam2_video.synthetic.texture import smooth_field
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
+
+    from napari_sam2_video.synthetic.scene import Actor
 
 
 @dataclass(frozen=True)
@@ -58,6 +63,37 @@ class Optics:
             image = gaussian_filter(image, (self.blur, self.blur, 0)[: image.ndim])
         image = image * (1 - self.bleaching * progress)
         return image + self.noise * rng.standard_normal(image.shape, np.float32)
+
+
+def film(
+    rng: np.random.Generator,
+    actors: Sequence[Actor],
+    optics: Optics,
+    ground: NDArray[np.float64],
+    frames: int,
+    *,
+    fades: bool = True,
+) -> tuple[NDArray[np.float64], NDArray[np.uint16]]:
+    """Record all frames of a scene; `fades` is False for a z-stack, which does not bleach from slice to slice.
+
+    Parameters
+    ----------
+    ground : (Y, X) or (Y, X, 3) array
+        The background.
+
+    Returns
+    -------
+    images : (T, Y, X) or (T, Y, X, 3) array
+        Brightness, about 0 to 1.
+    labels : (T, Y, X) uint16 array
+        The id of the topmost object at each pixel.
+    """
+    images = np.empty((frames, *ground.shape))
+    labels = np.empty((frames, *ground.shape[:2]), np.uint16)
+    for t in range(frames):
+        scene, labels[t] = paint(actors, t, ground)
+        images[t] = optics.record(rng, scene, t / max(frames - 1, 1) if fades else 0.0)
+    return images, labels
 
 
 def to_counts(

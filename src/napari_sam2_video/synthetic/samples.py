@@ -7,8 +7,8 @@ import numpy as np
 from napari_sam2_video.synthetic.abdomen import abdomen
 from napari_sam2_video.synthetic.clip import SyntheticClip
 from napari_sam2_video.synthetic.motion import keep_apart, scatter, wander, wobble
-from napari_sam2_video.synthetic.optics import Optics, to_counts
-from napari_sam2_video.synthetic.scene import Actor, paint
+from napari_sam2_video.synthetic.optics import Optics, film, to_counts
+from napari_sam2_video.synthetic.scene import Actor
 from napari_sam2_video.synthetic.texture import smooth_field, smooth_walk
 from napari_sam2_video.synthetic.video import moving_shape, patterned_ground
 
@@ -39,11 +39,7 @@ def sample_time_series(frames: int = 40, size: tuple[int, int] = (256, 256), see
         )
         for n in range(len(starts))
     ]
-    images = np.empty((frames, *size))
-    labels = np.empty((frames, *size), np.uint16)
-    for t in range(frames):
-        scene, labels[t] = paint(actors, t, ground)
-        images[t] = optics.record(rng, scene, t / max(frames - 1, 1))
+    images, labels = film(rng, actors, optics, ground, frames)
     return SyntheticClip(to_counts(images, np.uint16, 200, 4000), labels, "cells", seed)
 
 
@@ -67,9 +63,5 @@ def sample_video(frames: int = 40, size: tuple[int, int] = (256, 256), seed: int
         for n, radius in enumerate((0.11, 0.1, 0.12, 0.09))
     ]
     optics = Optics(blur=0.6, noise=0.012)
-    images = np.empty((frames, *size, 3))
-    labels = np.empty((frames, *size), np.uint16)
-    for t in range(frames):
-        scene, labels[t] = paint(actors, t, ground)
-        images[t] = optics.record(rng, scene, 0.0)
+    images, labels = film(rng, actors, optics, ground, frames, fades=False)
     return SyntheticClip(to_counts(images, np.uint8, 0, 255), labels, "video", seed)

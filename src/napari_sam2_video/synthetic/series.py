@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_sam2_video.synthetic.motion import keep_apart, random_radius, scatter, wander, wobble
-from napari_sam2_video.synthetic.optics import Optics
-from napari_sam2_video.synthetic.scene import Actor, paint
+from napari_sam2_video.synthetic.optics import Optics, film
+from napari_sam2_video.synthetic.scene import Actor
 from napari_sam2_video.synthetic.texture import smooth_field, smooth_walk
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-_DIVISION = 4
+DIVISION = 4
 
 
 def fluorescent_cells(
@@ -33,7 +33,7 @@ def fluorescent_cells(
         own = contrast * (1.0 if alike else rng.uniform(0.6, 1.3))
         actor.level = float(np.clip(background - own if dark else background + own, 0.02, 1.2))
         actor.ring, actor.core = rim, core
-    return _film(rng, actors, optics, background, frames, size)
+    return film(rng, actors, optics, optics.background(rng, background, size), frames)
 
 
 def phase_contrast_cells(
@@ -49,7 +49,7 @@ def phase_contrast_cells(
     actors = _population(rng, frames, size)
     for actor in actors:
         actor.level, actor.halo, actor.ring, actor.core = background + body, halo, ring, core
-    return _film(rng, actors, optics, background, frames, size)
+    return film(rng, actors, optics, optics.background(rng, background, size), frames)
 
 
 def _population(rng: np.random.Generator, frames: int, size: tuple[int, int]) -> list[Actor]:
@@ -85,17 +85,17 @@ def _population(rng: np.random.Generator, frames: int, size: tuple[int, int]) ->
         )
         for n in range(count)
     ]
-    if rng.random() < 0.25 and frames >= 2 * _DIVISION:
-        _divide(rng, actors, int(rng.integers(count)), int(rng.integers(_DIVISION, frames - 2)))
+    if rng.random() < 0.25 and frames >= 2 * DIVISION:
+        divide(rng, actors, int(rng.integers(count)), int(rng.integers(DIVISION, frames - 2)))
     return actors
 
 
-def _divide(rng: np.random.Generator, actors: list[Actor], index: int, moment: int) -> None:
-    """From frame `moment` on the cell is two: the larger daughter keeps the id, the smaller gets a new one."""
+def divide(rng: np.random.Generator, actors: list[Actor], index: int, moment: int) -> None:
+    """Let a cell be two from frame `moment` on: the larger daughter keeps the id, the smaller gets a new one."""
     mother = actors[index]
     frames = mother.radii.size
-    early = slice(moment - _DIVISION, moment)
-    mother.aspects[early] = np.linspace(mother.aspects[moment - _DIVISION], 1.8, _DIVISION)
+    early = slice(moment - DIVISION, moment)
+    mother.aspects[early] = np.linspace(mother.aspects[moment - DIVISION], 1.8, DIVISION)
     turn = mother.turns[moment - 1]
     mother.turns[early] = turn
     axis = np.array([np.sin(turn), np.cos(turn)])
@@ -124,20 +124,3 @@ def _divide(rng: np.random.Generator, actors: list[Actor], index: int, moment: i
             texture=mother.texture,
         )
     )
-
-
-def _film(
-    rng: np.random.Generator,
-    actors: list[Actor],
-    optics: Optics,
-    background: float,
-    frames: int,
-    size: tuple[int, int],
-) -> tuple[NDArray[np.float64], NDArray[np.uint16]]:
-    ground = optics.background(rng, background, size)
-    images = np.empty((frames, *size))
-    labels = np.empty((frames, *size), np.uint16)
-    for t in range(frames):
-        scene, labels[t] = paint(actors, t, ground)
-        images[t] = optics.record(rng, scene, t / max(frames - 1, 1))
-    return images, labels

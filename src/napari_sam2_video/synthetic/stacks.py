@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_sam2_video.synthetic.motion import random_radius, scatter, wobble
-from napari_sam2_video.synthetic.optics import Optics
-from napari_sam2_video.synthetic.scene import Actor, paint
+from napari_sam2_video.synthetic.optics import Optics, film
+from napari_sam2_video.synthetic.scene import Actor
 from napari_sam2_video.synthetic.texture import smooth_field, smooth_walk
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def nuclei(
                 texture=(smooth_field(rng, size, grain) if shared is None else shared) * rng.uniform(0.03, 0.18),
             )
         )
-    return _stack(rng, actors, optics, optics.background(rng, background, size), frames)
+    return film(rng, actors, optics, optics.background(rng, background, size), frames, fades=False)
 
 
 def organs(
@@ -99,7 +99,7 @@ def organs(
                 ring=membrane,
             )
         )
-    return _stack(rng, actors, optics, optics.background(rng, background, size), frames)
+    return film(rng, actors, optics, optics.background(rng, background, size), frames, fades=False)
 
 
 def section(frames: int, middle: float, half: float) -> NDArray[np.float64]:
@@ -113,18 +113,3 @@ def _leaning(rng: np.random.Generator, frames: int, start: NDArray[np.float64], 
     lean = rng.normal(0, slope, 2) * (np.arange(frames) - frames / 2)[:, None]
     sway = slope * np.stack([smooth_walk(rng, frames, 6) for _ in range(2)], 1)
     return start + lean + sway
-
-
-def _stack(
-    rng: np.random.Generator,
-    actors: list[Actor],
-    optics: Optics,
-    background: NDArray[np.float64],
-    frames: int,
-) -> tuple[NDArray[np.float64], NDArray[np.uint16]]:
-    images = np.empty((frames, *background.shape))
-    labels = np.empty((frames, *background.shape), np.uint16)
-    for t in range(frames):
-        scene, labels[t] = paint(actors, t, background)
-        images[t] = optics.record(rng, scene, 0.0)
-    return images, labels

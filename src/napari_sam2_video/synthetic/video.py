@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_sam2_video.synthetic.motion import random_radius, scatter, wander, wobble
-from napari_sam2_video.synthetic.optics import Optics
-from napari_sam2_video.synthetic.scene import Actor, paint
+from napari_sam2_video.synthetic.optics import Optics, film
+from napari_sam2_video.synthetic.scene import Actor
 from napari_sam2_video.synthetic.texture import smooth_field, smooth_walk
 
 if TYPE_CHECKING:
@@ -31,12 +31,36 @@ def shapes(
         moving_shape(rng, n + 1, wander(rng, frames, start, speed, 0.93), radius, size, _unlike(rng, mean))
         for n, (start, radius) in enumerate(zip(starts, radii[kept], strict=True))
     ]
-    images = np.empty((frames, *size, 3))
-    labels = np.empty((frames, *size), np.uint16)
-    for t in range(frames):
-        scene, labels[t] = paint(actors, t, ground)
-        images[t] = optics.record(rng, scene, 0.0)
-    return images, labels
+    return film(rng, actors, optics, ground, frames, fades=False)
+
+
+def hidden_shapes(
+    rng: np.random.Generator, frames: int, size: tuple[int, int]
+) -> tuple[NDArray[np.float64], NDArray[np.uint16]]:
+    """Two shapes that a third hides wholly, one after the other, and gives free again.
+
+    Brightness 0 … 1 (T, Y, X, 3) and truth (T, Y, X); the shape in front has the id 3.
+    """
+    side = min(size)
+    optics = Optics.random(rng, 0.25)
+    ground = patterned_ground(rng, size)
+    mean = ground.mean((0, 1))
+    small = side * rng.uniform(0.07, 0.1, 2)
+    middle = np.array(size) / 2
+    axis = rng.uniform(0, 2 * np.pi)
+    along = np.array([np.sin(axis), np.cos(axis)])
+    starts = [middle - 0.2 * side * along, middle + 0.2 * side * along]
+    paths = [wander(rng, frames, start, 0.003 * side, 0.93) for start in starts]
+    large = 2.2 * float(small.max())
+    moments = np.array([-0.15, 0.35, 0.7, 1.15]) * (frames - 1)
+    first, second = (path[int(moment)] for path, moment in zip(paths, moments[1:3], strict=True))
+    places = np.stack([first - 1.1 * side * along, first, second, second + 1.1 * side * along])
+    front = np.stack([np.interp(np.arange(frames), moments, places[:, i]) for i in range(2)], 1)
+    actors = [
+        moving_shape(rng, n + 1, path, radius, size, _unlike(rng, mean))
+        for n, (path, radius) in enumerate(zip([*paths, front], [*small, large], strict=True))
+    ]
+    return film(rng, actors, optics, ground, frames, fades=False)
 
 
 def moving_shape(
