@@ -47,7 +47,7 @@ def frames_and_labels(size: int, objects: int) -> tuple[list[np.ndarray], list[n
 
 def result_of(size: int, objects: int, count: int) -> Any:
     """The same as a result that is read a frame at a time."""
-    from napari_sam2_video.results import ObjectEntry, TrackingResult, default_color
+    from napari_sam2_video.results import TrackedObject, TrackingResult, default_color
 
     pictures, labels = frames_and_labels(size, objects)
     return TrackingResult(
@@ -55,7 +55,7 @@ def result_of(size: int, objects: int, count: int) -> Any:
         shape_yx=(size, size),
         read_labels=lambda frame: labels[frame % DISTINCT],
         read_frame=lambda frame: pictures[frame % DISTINCT],
-        objects=tuple(ObjectEntry(i, f"object {i}", default_color(i)) for i in range(1, objects + 1)),
+        objects=tuple(TrackedObject(i, f"object {i}", default_color(i)) for i in range(1, objects + 1)),
     )
 
 

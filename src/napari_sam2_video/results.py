@@ -1,11 +1,11 @@
-"""What an export reads: the finished label images and everything known about them, as one plain value."""
+"""What measures and exports read: the tracked objects, their label images and what is known about them."""
 
 from __future__ import annotations
 
 import colorsys
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_sam2_video.errors import ExportError
+from napari_sam2_video.units import SECONDS, convert_length, plain_unit
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,22 +22,72 @@ Array: TypeAlias = npt.NDArray[Any]
 FrameReader: TypeAlias = Callable[[int], Array]
 PictureReader: TypeAlias = Callable[[int], Array | None]
 UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
-SECONDS = {"s": 1.0, "sec": 1.0, "second": 1.0, "ms": 1e-3, "min": 60.0, "h": 3600.0, "us": 1e-6, "µs": 1e-6}
+SPATIAL_AXES = frozenset("ZYX")
 
 
 @dataclass(frozen=True)
-class ObjectEntry:
-    """One object of the result: its id, name, colour (0 to 255) and, for a daughter, its parent."""
+class TrackedObject:
+    """One object.
+
+    Parameters
+    ----------
+    id : int
+        From 1; never changes.
+    name : str
+        What a person calls it; characters that a format cannot hold are replaced.
+    color : tuple of int
+        Red, green and blue from 0 to 255.
+    parent : int, optional
+        Object that it came from.
+    parent_frame : int, optional
+        First frame on which it is separate from its parent.
+    locked : bool
+        True where neither runs nor strokes may change it.
+    """
 
     id: int
     name: str
     color: tuple[int, int, int]
     parent: int | None = None
     parent_frame: int | None = None
+    locked: bool = False
 
     def __post_init__(self) -> None:
         """Make the name one that every format can hold."""
         object.__setattr__(self, "name", printable(self.name))
+
+    def to_json(self) -> dict[str, Any]:
+        """Form in the journal, without the id."""
+        return {key: value for key, value in asdict(self).items() if key != "id"}
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """What a pixel and a frame stand for, in units that fit each other.
+
+    Parameters
+    ----------
+    walk_axis : str
+        Letter of the walked axis.
+    pixel_size : tuple of float
+        Pixel size ``(dy, dx)`` in `length_unit`.
+    step : float
+        Distance of two frames in `walk_unit`.
+    length_unit, walk_unit : str
+        Symbols of the units; ``"px"``, ``"frame"`` and ``"slice"`` where the size is not known, ``"unit"`` where it is
+        known without a unit.
+    """
+
+    walk_axis: str = "T"
+    pixel_size: tuple[float, float] = (1.0, 1.0)
+    step: float = 1.0
+    length_unit: str = "px"
+    walk_unit: str = "frame"
+
+    @property
+    def walks_through_space(self) -> bool:
+        """True where the frames are slices of a volume."""
+        return self.walk_axis in SPATIAL_AXES
 
 
 def printable(text: str) -> str:
@@ -67,16 +118,16 @@ class TrackingResult:
         Shape of a frame in pixels.
     read_labels : callable
         Frame to the label image, an unsigned integer array of shape ``(Y, X)``.
-    objects : tuple of ObjectEntry
+    objects : tuple of TrackedObject
         All objects, also those that are on no frame.
     walk_axis : str
         Letter of the walked axis, e.g. ``"T"`` or ``"Z"``.
     plane_axes : tuple of str
         Letters of a frame's two axes, e.g. ``("Y", "X")``.
-    pixel_size : tuple of float
-        Size of a pixel along `plane_axes`.
-    step : float
-        Distance of two frames along `walk_axis`.
+    pixel_size : tuple of (float or None)
+        Size of a pixel along `plane_axes`; None where unknown.
+    step : float, optional
+        Distance of two frames along `walk_axis`; None where unknown.
     times : ndarray of float64, shape (n_frames,), optional
         Seconds from the first frame to each, where they are known and the interval varies.
     units : tuple of (str or None)
@@ -100,11 +151,11 @@ class TrackingResult:
     n_frames: int
     shape_yx: tuple[int, int]
     read_labels: FrameReader
-    objects: tuple[ObjectEntry, ...]
+    objects: tuple[TrackedObject, ...]
     walk_axis: str = "T"
     plane_axes: tuple[str, str] = ("Y", "X")
-    pixel_size: tuple[float, float] = (1.0, 1.0)
-    step: float = 1.0
+    pixel_size: tuple[float | None, float | None] = (None, None)
+    step: float | None = None
     times: npt.NDArray[np.float64] | None = None
     units: tuple[str | None, str | None, str | None] = (None, None, None)
     affine: npt.NDArray[np.float64] | None = None
@@ -121,7 +172,7 @@ class TrackingResult:
         """Highest object id, 0 where there is no object."""
         return max((entry.id for entry in self.objects), default=0)
 
-    def entry(self, object_id: int) -> ObjectEntry:
+    def entry(self, object_id: int) -> TrackedObject:
         """Entry of an object in the table of objects.
 
         Raises
@@ -134,7 +185,7 @@ class TrackingResult:
         return self._entries[object_id]
 
     @cached_property
-    def _entries(self) -> Mapping[int, ObjectEntry]:
+    def _entries(self) -> Mapping[int, TrackedObject]:
         return {entry.id: entry for entry in self.objects}
 
     @property
@@ -145,10 +196,30 @@ class TrackingResult:
     @property
     def frame_seconds(self) -> float | None:
         """Time between two frames in seconds, None where the walked axis is not time in a known unit."""
-        factor = SECONDS.get((self.units[0] or "").lower())
-        if self.walk_axis != "T" or factor is None or not self.step > 0:
+        factor = SECONDS.get(plain_unit(self.units[0]) or "")
+        if self.walk_axis != "T" or factor is None or self.step is None or not self.step > 0:
             return None
         return self.step * factor
+
+    @cached_property
+    def calibration(self) -> Calibration:
+        """Pixel size and step in units that fit each other.
+
+        Both axes of the plane get one unit. Where their units cannot be converted into each other they are measured in
+        pixels; slices whose distance is unknown, or has a unit that does not fit the plane's, are counted.
+        """
+        walk, unit_y, unit_x = (plain_unit(unit) for unit in self.units)
+        length, pixel_size = _plane(self.pixel_size, unit_y, unit_x)
+        if self.walk_axis not in SPATIAL_AXES:
+            if self.step is None:
+                return Calibration(self.walk_axis, pixel_size, 1.0, length, "frame")
+            return Calibration(self.walk_axis, pixel_size, self.step, length, walk or "unit")
+        if self.step is None and length == "px":
+            return Calibration(self.walk_axis, pixel_size, 1.0, "px", "px")
+        step = None if self.step is None or length == "px" else convert_length(self.step, walk, length)
+        if step is None:
+            return Calibration(self.walk_axis, pixel_size, 1.0, length, "slice")
+        return Calibration(self.walk_axis, pixel_size, step, length, length)
 
     def labels(self, frame: int) -> Array:
         """Label image of a frame in `dtype`, shape ``(Y, X)``.
@@ -185,7 +256,7 @@ class TrackingResult:
         frames: Array | None = None,
         *,
         raw: Array | None = None,
-        objects: Sequence[ObjectEntry] | None = None,
+        objects: Sequence[TrackedObject] | None = None,
         **known: Any,
     ) -> TrackingResult:
         """Make a result of arrays in memory (or lazy ones: they are indexed a frame at a time).
@@ -198,7 +269,7 @@ class TrackingResult:
             Pictures.
         raw : array of shape (T, Y, X) or (T, Y, X, 3), optional
             Untouched values; `frames` if not given.
-        objects : sequence of ObjectEntry, optional
+        objects : sequence of TrackedObject, optional
             Objects; one for every id in `labels` if not given.
         **known
             Any other field of the class.
@@ -208,7 +279,7 @@ class TrackingResult:
             for frame in range(labels.shape[0]):
                 found.update(np.unique(np.asarray(labels[frame])).tolist())
             ids = sorted(found - {0})
-            objects = [ObjectEntry(i, f"object {i}", default_color(i)) for i in ids]
+            objects = [TrackedObject(i, f"object {i}", default_color(i)) for i in ids]
         values = frames if raw is None else raw
 
         def picture(frame: int) -> npt.NDArray[np.uint8]:
@@ -224,3 +295,15 @@ class TrackingResult:
             read_raw=None if values is None else lambda frame: np.asarray(values[frame]),
             **known,
         )
+
+
+def _plane(
+    pixel_size: tuple[float | None, float | None], unit_y: str | None, unit_x: str | None
+) -> tuple[str, tuple[float, float]]:
+    """Unit and pixel size ``(dy, dx)`` of a plane, in pixels where they are not known."""
+    dy, dx = pixel_size
+    length = unit_y or unit_x
+    converted = None if dx is None else convert_length(dx, unit_x, length)
+    if dy is None or converted is None:
+        return "px", (1.0, 1.0)
+    return length or "unit", (dy, converted)

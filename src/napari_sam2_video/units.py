@@ -1,51 +1,96 @@
-"""Names of units as the file formats spell them."""
+"""Units of length and time: one spelling for each, how they convert, and their names in file formats."""
 
 from __future__ import annotations
 
-MICRO = ("um", "µm", "μm", "micron", "microns", "micrometer", "micrometre", "micrometers")
-LENGTHS = {
-    **dict.fromkeys(MICRO, "µm"),
-    **dict.fromkeys(("nm", "nanometer", "nanometre"), "nm"),
-    **dict.fromkeys(("mm", "millimeter", "millimetre"), "mm"),
-    **dict.fromkeys(("cm", "centimeter", "centimetre"), "cm"),
-    **dict.fromkeys(("m", "meter", "metre"), "m"),
-    **dict.fromkeys(("a", "å", "angstrom"), "Å"),
-    **dict.fromkeys(("px", "pixel", "pixels"), "pixel"),
-}
-TIMES = {
-    **dict.fromkeys(("s", "sec", "second", "seconds"), "s"),
-    **dict.fromkeys(("ms", "millisecond", "milliseconds"), "ms"),
-    **dict.fromkeys(("us", "µs", "μs", "microsecond"), "µs"),
-    **dict.fromkeys(("min", "minute", "minutes"), "min"),
-    **dict.fromkeys(("h", "hr", "hour", "hours"), "h"),
-    **dict.fromkeys(("d", "day", "days"), "d"),
-}
-NGFF = {
-    "µm": "micrometer",
+METRES = {"Å": 1e-10, "nm": 1e-9, "µm": 1e-6, "mm": 1e-3, "cm": 1e-2, "m": 1.0}
+SECONDS = {"µs": 1e-6, "ms": 1e-3, "s": 1.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
+NGFF_NAMES = {
+    "Å": "angstrom",
     "nm": "nanometer",
+    "µm": "micrometer",
     "mm": "millimeter",
     "cm": "centimeter",
     "m": "meter",
-    "Å": "angstrom",
-    "s": "second",
-    "ms": "millisecond",
     "µs": "microsecond",
+    "ms": "millisecond",
+    "s": "second",
     "min": "minute",
     "h": "hour",
     "d": "day",
 }
+_NO_UNIT = frozenset({"", "px", "pixel", "pixels", "none", "null", "arbitrary", "dimensionless", "reference frame"})
+_OTHER_SPELLINGS = {
+    "Å": ("a", "å", "angstroms"),
+    "nm": ("nanometre", "nanometres"),
+    "µm": ("um", "μm", "\\u00b5m", "micron", "microns", "micrometre", "micrometres"),
+    "mm": ("millimetre", "millimetres"),
+    "cm": ("centimetre", "centimetres"),
+    "m": ("metre", "metres"),
+    "µs": ("us", "μs", "usec"),
+    "ms": ("msec",),
+    "s": ("sec",),
+    "min": (),
+    "h": ("hr",),
+    "d": (),
+}
+_SYMBOLS = {
+    spelling.lower(): symbol
+    for symbol, others in _OTHER_SPELLINGS.items()
+    for spelling in (symbol, NGFF_NAMES[symbol], f"{NGFF_NAMES[symbol]}s", *others)
+}
+
+
+def plain_unit(unit: object) -> str | None:
+    """Give a unit its one spelling here.
+
+    Parameters
+    ----------
+    unit : object
+        What a file or a person says, such as ``"micron"``.
+
+    Returns
+    -------
+    str or None
+        The symbol of a known length or time, e.g. ``"µm"``; another unit as it is; None for pixels and for nothing.
+    """
+    text = str(unit or "").strip("\x00 ")
+    return None if text.lower() in _NO_UNIT else _SYMBOLS.get(text.lower(), text)
 
 
 def length_unit(unit: str | None) -> str | None:
     """Symbol of a length as OME has it, e.g. ``"µm"``; None where it is not a known length."""
-    return LENGTHS.get((unit or "").strip().lower())
+    symbol = plain_unit(unit)
+    return symbol if symbol in METRES else None
 
 
 def time_unit(unit: str | None) -> str | None:
     """Symbol of a time as OME has it, e.g. ``"s"``; None where it is not a known time."""
-    return TIMES.get((unit or "").strip().lower())
+    symbol = plain_unit(unit)
+    return symbol if symbol in SECONDS else None
 
 
 def ngff_unit(unit: str | None) -> str | None:
     """Full name of a length or time as OME-Zarr has it, e.g. ``"micrometer"``; None where unknown."""
-    return NGFF.get(length_unit(unit) or time_unit(unit) or "")
+    return NGFF_NAMES.get(plain_unit(unit) or "")
+
+
+def convert_length(value: float, unit: str | None, to: str | None) -> float | None:
+    """Express a length in another unit.
+
+    Parameters
+    ----------
+    value : float
+        The length.
+    unit, to : str or None
+        Symbols of its unit and of the one wanted; a missing one is taken to be the other.
+
+    Returns
+    -------
+    float or None
+        The length in `to`, or None where the units differ and one of them is not a known length.
+    """
+    if unit is None or to is None or unit == to:
+        return value
+    if unit in METRES and to in METRES:
+        return value * (METRES[unit] / METRES[to])
+    return None

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import imageio_ffmpeg
 import numpy as np
 
-from napari_sam2_video.results import ObjectEntry, TrackingResult, default_color
+from napari_sam2_video.results import TrackedObject, TrackingResult, default_color
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -71,7 +71,7 @@ def make_result(case: str = "plain", pictures: bool = True, **known: Any) -> Tra
         "provenance": PROVENANCE,
         **known,
     }
-    objects = [ObjectEntry(i, f"cell é {i}", default_color(i)) for i in ids]
+    objects = [TrackedObject(i, f"cell é {i}", default_color(i)) for i in ids]
     known.setdefault("objects", objects)
     return TrackingResult.from_arrays(labels, frames, **known)
 

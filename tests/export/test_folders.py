@@ -17,7 +17,7 @@ from PIL import Image
 
 from napari_sam2_video.errors import ExportError
 from napari_sam2_video.export.registry import export
-from napari_sam2_video.results import ObjectEntry, TrackingResult
+from napari_sam2_video.results import TrackedObject, TrackingResult
 from tests.export.made import PROVENANCE, all_labels, make_result
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ def test_ctc_parent_that_goes_on_is_split_at_the_division(tmp_path: Path) -> Non
     labels = np.zeros((4, 6, 9), np.uint8)
     labels[:, :2] = 1
     labels[2:, 4:] = 2
-    objects = (ObjectEntry(1, "mother", (1, 2, 3)), ObjectEntry(2, "daughter", (1, 2, 3), parent=1, parent_frame=2))
+    objects = (TrackedObject(1, "mother", (1, 2, 3)), TrackedObject(2, "daughter", (1, 2, 3), parent=1, parent_frame=2))
     report = export(TrackingResult.from_arrays(labels, objects=objects), tmp_path / "RES", format="ctc")
     assert ctc_folder(report.path)[1] == [(1, 0, 1, 0), (2, 2, 3, 1), (3, 2, 3, 1)]
 
@@ -83,7 +83,7 @@ def test_ctc_daughter_after_the_end_of_its_parent_names_it(tmp_path: Path) -> No
     labels[:2, :2] = 1
     labels[2:, :2] = 2
     labels[2:, 4:] = 3
-    objects = [ObjectEntry(i, "", (0, 0, 0), parent=None if i == 1 else 1) for i in (1, 2, 3)]
+    objects = [TrackedObject(i, "", (0, 0, 0), parent=None if i == 1 else 1) for i in (1, 2, 3)]
     report = export(TrackingResult.from_arrays(labels, objects=objects), tmp_path / "RES", format="ctc")
     assert ctc_folder(report.path)[1] == [(1, 0, 1, 0), (2, 2, 3, 1), (3, 2, 3, 1)]
     assert report.notes == ()
@@ -96,7 +96,7 @@ def test_ctc_daughter_after_the_end_of_its_parent_names_it(tmp_path: Path) -> No
 )
 def test_ctc_rules_hold_for_any_labels_and_lineage(tmp_path: Path, labels: np.ndarray, parents: list[int]) -> None:
     objects = [
-        ObjectEntry(i, "", (0, 0, 0), parent=parents[i - 1] if 0 < parents[i - 1] < i else None) for i in range(1, 5)
+        TrackedObject(i, "", (0, 0, 0), parent=parents[i - 1] if 0 < parents[i - 1] < i else None) for i in range(1, 5)
     ]
     result = TrackingResult.from_arrays(labels, objects=objects)
     masks, _ = ctc_folder(export(result, tmp_path / "RES", format="ctc", overwrite=True).path)
@@ -122,7 +122,7 @@ def test_davis_index_is_the_id_and_the_palette_its_colour(case: str, tmp_path: P
 def test_ctc_refuses_an_object_that_is_not_in_the_table(tmp_path: Path) -> None:
     labels = np.zeros((2, 8, 8), np.uint8)
     labels[:, 2:5, 2:5] = 2
-    result = TrackingResult.from_arrays(labels, objects=[ObjectEntry(3, "other", (1, 2, 3))])
+    result = TrackingResult.from_arrays(labels, objects=[TrackedObject(3, "other", (1, 2, 3))])
     with pytest.raises(ExportError, match="hold the id 2, which is not in the table"):
         export(result, tmp_path / "ctc", format="ctc")
 

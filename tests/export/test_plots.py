@@ -19,7 +19,7 @@ from napari_sam2_video.export.plots import (
     save_figure,
 )
 from napari_sam2_video.export.registry import export
-from napari_sam2_video.results import ObjectEntry, TrackingResult
+from napari_sam2_video.results import TrackedObject, TrackingResult
 
 pytest.importorskip("matplotlib")
 
@@ -159,7 +159,7 @@ def test_plots_never_import_pyplot():
 
 @pytest.mark.parametrize("suffix", [".png", ".pdf", ".svg"])
 def test_letters_that_the_font_lacks_are_said_and_warn_nobody(suffix, tmp_path):
-    named = ObjectEntry(1, "细胞", (255, 0, 0))
+    named = TrackedObject(1, "细胞", (255, 0, 0))
     report = export(
         TrackingResult.from_arrays(moving(n_objects=1), objects=[named]), tmp_path / f"a{suffix}", format="plot-areas"
     )
@@ -167,7 +167,7 @@ def test_letters_that_the_font_lacks_are_said_and_warn_nobody(suffix, tmp_path):
 
 
 def test_long_names_are_shortened(tmp_path):
-    named = ObjectEntry(1, "x" * 300, (255, 0, 0))
+    named = TrackedObject(1, "x" * 300, (255, 0, 0))
     report = export(
         TrackingResult.from_arrays(moving(n_objects=1), objects=[named]), tmp_path / "a.svg", format="plot-areas"
     )

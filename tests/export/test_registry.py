@@ -18,7 +18,7 @@ import tifffile
 from napari_sam2_video.errors import ExportError, TargetExistsError
 from napari_sam2_video.export.format import ExportOption, parse_color, parse_ids
 from napari_sam2_video.export.registry import FORMATS, export, find_format
-from napari_sam2_video.results import ObjectEntry, TrackingResult, default_color
+from napari_sam2_video.results import TrackedObject, TrackingResult, default_color
 from tests.export.made import make_result
 
 if TYPE_CHECKING:
@@ -178,7 +178,7 @@ def test_names_that_no_file_can_have_are_refused(name: str, format_name: str, tm
 @pytest.mark.parametrize("name", MAKEABLE)
 def test_any_name_of_an_object_and_any_path_of_the_recording_go_into_every_format(name: str, tmp_path: Path) -> None:
     """Bytes of a path that are no letters are halves of letters in Python."""
-    objects = [ObjectEntry(i, f"{i} \x1b\ud800\n<&>é漢", default_color(i)) for i in (1, 2, 3)]
+    objects = [TrackedObject(i, f"{i} \x1b\ud800\n<&>é漢", default_color(i)) for i in (1, 2, 3)]
     result = make_result(objects=objects, provenance={"source": {"path": "/data/caf\udce9\x7f.tif"}})
     report = export(result, target_of(name, tmp_path), format=name)
     assert report.path.exists()
@@ -350,7 +350,7 @@ def test_names_with_spaces_percent_and_umlauts_work(tmp_path: Path) -> None:
 
 
 def test_reading_a_result_checks_its_frames() -> None:
-    result = TrackingResult(2, (4, 5), lambda frame: np.ones((4, 4), np.uint8), (ObjectEntry(1, "", (0, 0, 0)),))
+    result = TrackingResult(2, (4, 5), lambda frame: np.ones((4, 4), np.uint8), (TrackedObject(1, "", (0, 0, 0)),))
     with pytest.raises(ExportError, match=r"Frame 1 has the shape \(4, 4\)"):
         result.labels(1)
 
@@ -358,7 +358,7 @@ def test_reading_a_result_checks_its_frames() -> None:
 @pytest.mark.parametrize("name", ["coco", "roi-zip", "trackmate-csv"])
 def test_an_id_that_is_not_in_the_table_is_named(name: str, tmp_path: Path) -> None:
     labels = np.full((1, 3, 4), 2, np.uint8)
-    objects = [ObjectEntry(i, "", (0, 0, 0)) for i in (1, 5)]
+    objects = [TrackedObject(i, "", (0, 0, 0)) for i in (1, 5)]
     with pytest.raises(ExportError, match="hold the id 2, which is not in the table"):
         export(TrackingResult.from_arrays(labels, objects=objects), target_of(name, tmp_path), format=name)
 

@@ -25,7 +25,7 @@ from skimage.measure import points_in_poly
 from napari_sam2_video.export.coco import run_lengths
 from napari_sam2_video.export.outline import outlines
 from napari_sam2_video.export.registry import export
-from napari_sam2_video.results import ObjectEntry, TrackingResult
+from napari_sam2_video.results import TrackedObject, TrackingResult
 from tests.export.made import PROVENANCE, all_labels, make_result
 
 if TYPE_CHECKING:
@@ -223,7 +223,7 @@ def test_geff_links_a_daughter_to_its_parent(tmp_path: Path) -> None:
     labels[:2, :2] = 1
     labels[2:, :2] = 2
     labels[2:, 4:] = 3
-    objects = [ObjectEntry(i, "", (0, 0, 0), parent=None if i == 1 else 1) for i in (1, 2, 3)]
+    objects = [TrackedObject(i, "", (0, 0, 0), parent=None if i == 1 else 1) for i in (1, 2, 3)]
     graph = read_graph(export(TrackingResult.from_arrays(labels, objects=objects), tmp_path / "t.geff").path)
     (division,) = [node for node in graph if graph.out_degree(node) == 2]
     assert (graph.nodes[division]["t"], graph.nodes[division]["track_id"]) == (1, 1)

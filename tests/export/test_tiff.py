@@ -140,7 +140,7 @@ def test_imagej_has_one_unit_for_all_axes(tmp_path: Path) -> None:
 
 
 def test_imagej_invents_no_distance_of_slices(tmp_path: Path) -> None:
-    result = make_result(walk_axis="Z", step=1.0, units=(None, "µm", "µm"))
+    result = make_result(walk_axis="Z", step=None, units=(None, "µm", "µm"))
     with tifffile.TiffFile(export(result, tmp_path / "labels.tif", format="imagej").path) as stack:
         assert "spacing" not in stack.imagej_metadata
 

@@ -24,7 +24,7 @@ from napari_sam2_video.export import ffmpeg, registry
 from napari_sam2_video.export import output as aside
 from napari_sam2_video.export.registry import FORMATS, export
 from napari_sam2_video.frames.open import open_recording
-from napari_sam2_video.results import ObjectEntry, TrackingResult
+from napari_sam2_video.results import TrackedObject, TrackingResult
 from napari_sam2_video.session import Session
 from napari_sam2_video.types import PointPrompt
 from tests.export.made import decode
@@ -204,7 +204,7 @@ def test_fault_49_splitting_needs_more_labels_than_there_are(tmp_path: Path) -> 
 
 
 def test_fault_50_imagej_over_4_gb(tmp_path: Path) -> None:
-    entry = ObjectEntry(1, "", (1, 2, 3))
+    entry = TrackedObject(1, "", (1, 2, 3))
     result = TrackingResult(5000, (1024, 1024), lambda frame: np.zeros((1024, 1024), np.uint8), (entry,))
     with pytest.raises(ExportError, match=r"at most 4 GB and this one needs 5\.2 GB; choose ome-tiff"):
         export(result, tmp_path / "a.tif", format="imagej")

@@ -11,8 +11,8 @@ from napari_sam2_video.errors import SessionError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from napari_sam2_video.analysis.calibration import TrackedObject
     from napari_sam2_video.analysis.table import Table
+    from napari_sam2_video.results import TrackedObject
 
 
 def check_lineage(objects: Sequence[TrackedObject], first_frames: Mapping[int, int] | None = None) -> None:
@@ -98,22 +98,3 @@ def lineage_graph(objects: Iterable[TrackedObject], present: Iterable[int] | Non
         for entry in objects
         if entry.parent is not None and (kept is None or {entry.id, entry.parent} <= kept)
     }
-
-
-def parent_ids(objects: Iterable[TrackedObject]) -> dict[int, int]:
-    """Give each object's parent, 0 for none, as the Cell Tracking Challenge writes it."""
-    return {entry.id: entry.parent or 0 for entry in objects}
-
-
-def descendants(objects: Iterable[TrackedObject], object_id: int) -> tuple[int, ...]:
-    """Give the daughters of an object, their daughters and so on, nearest first."""
-    daughters: dict[int, list[int]] = {}
-    for entry in objects:
-        if entry.parent is not None:
-            daughters.setdefault(entry.parent, []).append(entry.id)
-    found: list[int] = []
-    waiting = sorted(daughters.get(object_id, ()))
-    while waiting:
-        found.extend(waiting)
-        waiting = sorted(child for one in waiting for child in daughters.get(one, ()) if child not in found)
-    return tuple(found)

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from napari_sam2_video.analysis.calibration import Calibration, MaskSource, calibration_of
 from napari_sam2_video.analysis.motion import motion
 from napari_sam2_video.analysis.table import Table
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+
+    from napari_sam2_video.results import Calibration, TrackingResult
 
 Columns = dict[str, npt.NDArray[Any]]
 
@@ -23,7 +24,7 @@ CHANNEL_SUFFIXES = ("_red", "_green", "_blue")
 
 
 def measure(
-    source: MaskSource,
+    result: TrackingResult,
     *,
     intensity: bool = True,
     progress: Callable[[int, int], None] | None = None,
@@ -36,7 +37,7 @@ def measure(
 
     Parameters
     ----------
-    source : MaskSource
+    result : TrackingResult
         The tracked recording.
     intensity : bool
         Also read the recording and measure its raw values.
@@ -82,20 +83,20 @@ def measure(
         ``length_unit``, ``walk_unit``
             Units of the columns above.
     """
-    calibration = calibration_of(source)
+    calibration = result.calibration
     parts: list[Columns] = []
-    for frame in range(source.n_frames):
-        labels_yx = np.asarray(source.labels(frame))
-        raw = source.raw(frame) if intensity and labels_yx.any() else None
+    for frame in range(result.n_frames):
+        labels_yx = np.asarray(result.labels(frame))
+        raw = result.raw(frame) if intensity and labels_yx.any() else None
         parts.append(measure_frame(labels_yx, raw, calibration.pixel_size, frame))
         if progress is not None:
-            progress(frame + 1, source.n_frames)
+            progress(frame + 1, result.n_frames)
     if intensity and not any(len(part["object_id"]) for part in parts):
-        parts = [measure_frame(np.zeros(source.shape_yx, np.uint8), source.raw(0), calibration.pixel_size)]
+        parts = [measure_frame(np.zeros(result.shape_yx, np.uint8), result.raw(0), calibration.pixel_size)]
     columns = _join(parts)
-    names = {entry.id: entry.name for entry in source.objects}
+    names = {entry.id: entry.name for entry in result.objects}
     known = sorted(set(names) | set(np.unique(columns["object_id"]).tolist()))
-    scores = {object_id: source.scores(object_id) for object_id in known}
+    scores = {object_id: result.scores(object_id) for object_id in known}
     columns = _with_scores(_with_absent_frames(columns, scores), scores)
     return _finish(columns, names, calibration)
 

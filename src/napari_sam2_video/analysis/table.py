@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import io
 import math
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,8 +11,8 @@ from typing import TYPE_CHECKING, Any, TextIO
 import numpy as np
 import numpy.typing as npt
 
-from napari_sam2_video.analysis.calibration import Calibration
 from napari_sam2_video.errors import ExportError
+from napari_sam2_video.results import Calibration
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -97,12 +96,6 @@ class Table:
         writer.writerow(self.names)
         for values in zip(*(column.tolist() for column in self.columns.values()), strict=True):
             writer.writerow(["" if isinstance(value, float) and math.isnan(value) else value for value in values])
-
-    def csv_text(self) -> str:
-        """Give what `to_csv` writes, as text."""
-        stream = io.StringIO()
-        self._write_csv(stream)
-        return stream.getvalue()
 
     def to_pandas(self) -> Any:
         """Give the table as a `pandas.DataFrame`.

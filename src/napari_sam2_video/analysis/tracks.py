@@ -12,8 +12,8 @@ from napari_sam2_video.analysis.lineage import lineage_graph
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from napari_sam2_video.analysis.calibration import TrackedObject
     from napari_sam2_video.analysis.table import Table
+    from napari_sam2_video.results import TrackedObject
 
 PLACE_COLUMNS = frozenset({"object_id", "frame", "centroid_y_px", "centroid_x_px"})
 

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from napari_sam2_video.analysis.calibration import MaskSource, calibration_of
 from napari_sam2_video.analysis.measure import measure_frame
 from napari_sam2_video.analysis.table import Table
 from napari_sam2_video.errors import ExportError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from napari_sam2_video.results import TrackingResult
 
 Bool2D = npt.NDArray[np.bool_]
 Float2D = npt.NDArray[np.floating[Any]]
@@ -53,7 +54,7 @@ class _Slice:
     windows: dict[int, Window]
 
 
-def measure_volumes(source: MaskSource, *, progress: Callable[[int, int], None] | None = None) -> Table:
+def measure_volumes(result: TrackingResult, *, progress: Callable[[int, int], None] | None = None) -> Table:
     """Measure volume and surface of every object of a recording that was walked through space.
 
     Slices are read in order and only four are held, so memory does not depend on their number: the cells of
@@ -62,7 +63,7 @@ def measure_volumes(source: MaskSource, *, progress: Callable[[int, int], None] 
 
     Parameters
     ----------
-    source : MaskSource
+    result : TrackingResult
         A tracked recording with a spatial `walk_axis`.
     progress : callable, optional
         Called with the number of slices done and of all slices.
@@ -100,27 +101,27 @@ def measure_volumes(source: MaskSource, *, progress: Callable[[int, int], None] 
     ExportError
         If the walked axis is not one of space.
     """
-    calibration = calibration_of(source)
+    calibration = result.calibration
     if not calibration.walks_through_space:
         raise ExportError(
-            f"Volumes need a recording that was walked along Z, Y or X, not {source.walk_axis}; use the areas instead."
+            f"Volumes need a recording that was walked along Z, Y or X, not {result.walk_axis}; use the areas instead."
         )
     spacing, unit = (calibration.step, *calibration.pixel_size), calibration.length_unit
     if calibration.walk_unit != unit:
         spacing, unit = (1.0, 1.0, 1.0), "px"
     solids: dict[int, _Solid] = {}
-    empty = _Slice(np.zeros(source.shape_yx, np.uint8), {})
+    empty = _Slice(np.zeros(result.shape_yx, np.uint8), {})
     held = deque([empty, empty, empty], maxlen=4)
-    for z in range(source.n_frames + 2):
-        held.append(_read_slice(source, z, solids) if z < source.n_frames else empty)
+    for z in range(result.n_frames + 2):
+        held.append(_read_slice(result, z, solids) if z < result.n_frames else empty)
         _add_layer(solids, list(held), spacing)
-        if progress is not None and z < source.n_frames:
-            progress(z + 1, source.n_frames)
-    return _table(source, solids, spacing, unit)
+        if progress is not None and z < result.n_frames:
+            progress(z + 1, result.n_frames)
+    return _table(result, solids, spacing, unit)
 
 
-def _read_slice(source: MaskSource, z: int, solids: dict[int, _Solid]) -> _Slice:
-    labels_yx = np.asarray(source.labels(z))
+def _read_slice(result: TrackingResult, z: int, solids: dict[int, _Solid]) -> _Slice:
+    labels_yx = np.asarray(result.labels(z))
     columns = measure_frame(labels_yx, None)
     windows: dict[int, Window] = {}
     for row, object_id in enumerate(columns["object_id"].tolist()):
@@ -184,9 +185,9 @@ def _layer_area(lower: Float2D, upper: Float2D, spacing: tuple[float, ...]) -> f
     return float(mesh_surface_area(vertices, faces))  # type: ignore[no-untyped-call]
 
 
-def _table(source: MaskSource, solids: dict[int, _Solid], spacing: tuple[float, ...], unit: str) -> Table:
+def _table(result: TrackingResult, solids: dict[int, _Solid], spacing: tuple[float, ...], unit: str) -> Table:
     ids = sorted(solids)
-    names = {entry.id: entry.name for entry in source.objects}
+    names = {entry.id: entry.name for entry in result.objects}
     chosen = [solids[object_id] for object_id in ids]
     voxels = np.array([solid.voxels for solid in chosen], np.int64)
     volume = voxels * float(np.prod(spacing))
@@ -211,4 +212,4 @@ def _table(source: MaskSource, solids: dict[int, _Solid], spacing: tuple[float, 
     for edge, corner in (("0", low), ("1", high)):
         columns.update({f"bbox_{letter}{edge}": corner[:, axis] for axis, letter in enumerate("zyx")})
     columns["length_unit"] = np.full(len(ids), unit)
-    return Table(columns, calibration_of(source))
+    return Table(columns, result.calibration)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 
-from napari_sam2_video.analysis.calibration import calibration_of
 from napari_sam2_video.analysis.measure import measure
 from napari_sam2_video.export.format import ExportFormat, ExportJob, ExportOption, need
 from napari_sam2_video.export.spots import axis_positions, find_spots
@@ -25,7 +24,7 @@ TRACKMATE_COLUMNS = (
 def write_trackmate(job: ExportJob) -> None:
     """Write one row a spot, ordered by frame."""
     result = job.result
-    dy, dx = calibration_of(result).pixel_size
+    dy, dx = result.calibration.pixel_size
     number = 0
     if result.walk_axis != "T":
         job.note(f"FRAME counts along the axis {result.walk_axis}; TrackMate will take it for time.")

@@ -13,7 +13,7 @@ from napari_sam2_video.export.format import ExportFormat, ExportJob
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from napari_sam2_video.results import Array, ObjectEntry
+    from napari_sam2_video.results import Array, TrackedObject
 
 LIMIT = 0xFFFF
 
@@ -35,7 +35,7 @@ class TrackTable:
     parent that is still there when its daughter appears.
     """
 
-    def __init__(self, objects: Sequence[ObjectEntry]) -> None:
+    def __init__(self, objects: Sequence[TrackedObject]) -> None:
         self._parents = {entry.id: entry.parent for entry in objects}
         self._current: dict[int, Track] = {}
         self._next_label = max(self._parents, default=0) + 1

@@ -18,7 +18,7 @@ from napari_sam2_video.frames.volume import DICOM_HEAD, is_dicom
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from napari_sam2_video.results import Array, ObjectEntry
+    from napari_sam2_video.results import Array, TrackedObject
 
 LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 HALF_A_VOXEL = 0.5
@@ -61,7 +61,7 @@ def complete_headers() -> Iterator[None]:
         ) from error
 
 
-def make_segmentation(highdicom: Any, instances: list[Any], volume_zyx: Array, present: list[ObjectEntry]) -> Any:
+def make_segmentation(highdicom: Any, instances: list[Any], volume_zyx: Array, present: list[TrackedObject]) -> Any:
     """The SEG object, not yet written."""
     return highdicom.seg.Segmentation(
         source_images=instances,
@@ -169,7 +169,7 @@ def onto_series(volume_zyx: Array, affine: npt.NDArray[np.float64], series: npt.
     return np.ascontiguousarray(turned)
 
 
-def numbered_volume(job: ExportJob) -> tuple[Array, list[ObjectEntry]]:
+def numbered_volume(job: ExportJob) -> tuple[Array, list[TrackedObject]]:
     """Volume ``(Z, Y, X)`` with segment numbers from 1 for the objects that have pixels, and these objects."""
     result = job.result
     letters = (result.walk_axis, *result.plane_axes)
@@ -184,7 +184,7 @@ def numbered_volume(job: ExportJob) -> tuple[Array, list[ObjectEntry]]:
     return np.ascontiguousarray(numbers, dtype), [result.entry(i) for i in ids.tolist()]
 
 
-def describe(highdicom: Any, number: int, entry: ObjectEntry) -> Any:
+def describe(highdicom: Any, number: int, entry: TrackedObject) -> Any:
     """Description of one segment: its label, colour and that a model made it."""
     red, green, blue = entry.color
     codes = highdicom.sr.CodedConcept

@@ -15,7 +15,7 @@ from napari_sam2_video.units import ngff_unit
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from napari_sam2_video.results import ObjectEntry, TrackingResult
+    from napari_sam2_video.results import TrackedObject, TrackingResult
 
 
 def write(job: ExportJob) -> None:
@@ -60,7 +60,7 @@ def joined(spots: Sequence[Spots], name: str) -> npt.NDArray[Any]:
 
 
 def edges(
-    ids: npt.NDArray[np.int64], frames: npt.NDArray[np.int64], objects: Sequence[ObjectEntry]
+    ids: npt.NDArray[np.int64], frames: npt.NDArray[np.int64], objects: Sequence[TrackedObject]
 ) -> npt.NDArray[np.int64]:
     """Pairs of nodes: each object's consecutive spots, and a parent's last spot before its daughter's first."""
     order = np.lexsort((frames, ids))
@@ -81,10 +81,10 @@ def axes(result: TrackingResult) -> list[dict[str, Any]]:
     described = []
     letters = [letter.lower() for letter in (result.walk_axis, *result.plane_axes)]
     for letter, size, unit in zip(letters, (result.step, *result.pixel_size), result.units, strict=True):
-        name = ngff_unit(unit)
+        name = None if size is None else ngff_unit(unit)
         kind = "space" if letter in "zyx" else "time"
         axis: dict[str, Any] = {"name": letter, "type": kind, "unit": "pixel" if kind == "space" else "frame"}
-        described.append({**axis, "scale": size, **({"scaled_unit": name} if name else {})})
+        described.append({**axis, "scale": 1.0 if size is None else size, **({"scaled_unit": name} if name else {})})
     return described
 
 

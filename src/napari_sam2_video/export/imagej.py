@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from napari_sam2_video.analysis.calibration import calibration_of
 from napari_sam2_video.errors import ExportError
 from napari_sam2_video.export.format import ExportFormat, ExportJob
 from napari_sam2_video.export.ome_tiff import label_pages, note_geometry, stack_axis
-from napari_sam2_video.units import length_unit, time_unit
+from napari_sam2_video.units import length_unit
 
 LIMIT_BYTES = 2**32 - 2**20
 
@@ -43,14 +42,14 @@ def write(job: ExportJob) -> None:
 
 def resolution_xy(job: ExportJob) -> tuple[float, float]:
     """Pixels per unit along x and y."""
-    dy, dx = calibration_of(job.result).pixel_size
+    dy, dx = job.result.calibration.pixel_size
     return (1 / dx if dx > 0 else 1.0, 1 / dy if dy > 0 else 1.0)
 
 
 def imagej_metadata(job: ExportJob, axis: str) -> dict[str, Any]:
     """Axes, units and provenance as ImageJ has them."""
     result = job.result
-    calibration = calibration_of(result)
+    calibration = result.calibration
     unit = length_unit(calibration.length_unit) or "pixel"
     metadata: dict[str, Any] = {
         "axes": "TZCYX",
@@ -65,9 +64,6 @@ def imagej_metadata(job: ExportJob, axis: str) -> dict[str, Any]:
     elif (seconds := result.frame_seconds) is not None:
         metadata["finterval"] = seconds
         metadata["tunit"] = "sec"
-    elif (symbol := time_unit(result.units[0])) is not None:
-        metadata["finterval"] = result.step
-        metadata["tunit"] = symbol
     return metadata
 
 

@@ -13,7 +13,7 @@ from napari_sam2_video.errors import ExportError
 from napari_sam2_video.export.format import ExportFormat, ExportJob, need
 from napari_sam2_video.frames.nifti import load_nifti
 from napari_sam2_video.frames.volume import is_nifti
-from napari_sam2_video.units import length_unit, time_unit
+from napari_sam2_video.units import METRES, SECONDS, length_unit, time_unit
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,8 +23,7 @@ if TYPE_CHECKING:
 
 LIMIT_SIDE = 32767
 DISK_ORDER = "TZYX"
-MILLIMETRES = {"nm": 1e-6, "µm": 1e-3, "mm": 1.0, "cm": 10.0, "m": 1000.0, "Å": 1e-7}
-TIME_CODES = {"s": ("sec", 1.0), "ms": ("msec", 1.0), "µs": ("usec", 1.0), "min": ("sec", 60.0), "h": ("sec", 3600.0)}
+TIME_CODES = {"ms": ("msec", 1e-3), "µs": ("usec", 1e-6)}
 COPY_ROWS = 64
 HEAD_BYTES = 1024
 
@@ -152,14 +151,18 @@ def set_sizes(header: Any, job: ExportJob, affine: npt.NDArray[np.float64] | Non
     sizes = dict(zip(letters, zip((result.step, *result.pixel_size), result.units, strict=True), strict=True))
     zooms = []
     for letter in "XYZ":
-        size, unit = sizes.get(letter, (1.0, None))
-        zooms.append(size * MILLIMETRES.get(length_unit(unit) or "", 1.0))
+        size, unit = sizes.get(letter, (None, None))
+        zooms.append((1.0 if size is None else size) * millimetres(unit))
     interval, time_code = 1.0, "unknown"
     if "T" in sizes:
-        time_code, factor = TIME_CODES.get(time_unit(sizes["T"][1]) or "", ("unknown", 1.0))
-        interval = sizes["T"][0] * factor
-    units = [length_unit(sizes[letter][1]) or "" for letter in "XYZ" if letter in sizes]
-    lengths = [MILLIMETRES[unit] for unit in units if unit in MILLIMETRES]
+        size, unit = sizes["T"]
+        symbol = time_unit(unit)
+        if size is not None:
+            interval = size
+        if size is not None and symbol is not None:
+            time_code, factor = TIME_CODES.get(symbol, ("sec", 1.0))
+            interval = size * SECONDS[symbol] / factor
+    lengths = [millimetres(sizes[letter][1]) for letter in "XYZ" if letter in sizes and length_unit(sizes[letter][1])]
     if affine is not None and lengths:
         affine = np.diag([lengths[0], lengths[0], lengths[0], 1.0]) @ affine
     header.set_zooms((*zooms, interval)[: len(shape)])
@@ -167,6 +170,12 @@ def set_sizes(header: Any, job: ExportJob, affine: npt.NDArray[np.float64] | Non
     set_place(header, np.diag([*zooms, 1.0]) if affine is None else affine, 1 if affine is not None else 2)
     if affine is not None and len(shape) == 4:
         header["pixdim"][4] = interval
+
+
+def millimetres(unit: str | None) -> float:
+    """Millimetres in a unit, 1 where it is not a known length."""
+    symbol = length_unit(unit)
+    return 1.0 if symbol is None else METRES[symbol] * 1e3
 
 
 FORMAT = ExportFormat(

@@ -94,10 +94,10 @@ def ome_metadata(job: ExportJob) -> dict[str, Any]:
         sizes.append(("Z", result.step, result.units[0]))
     for letter, size, unit in sizes:
         symbol = length_unit(unit)
-        if size > 0 and (symbol is not None or size != 1.0):
+        if size is not None and size > 0 and (symbol is not None or size != 1.0):
             metadata[f"PhysicalSize{letter}"] = size
             metadata[f"PhysicalSize{letter}Unit"] = symbol or "reference frame"
-    if axis == "T" and result.step > 0 and (unit := time_unit(result.units[0])) is not None:
+    if axis == "T" and result.step is not None and result.step > 0 and (unit := time_unit(result.units[0])) is not None:
         metadata["TimeIncrement"] = result.step
         metadata["TimeIncrementUnit"] = unit
     return metadata

@@ -116,14 +116,12 @@ def axes(result: TrackingResult, channels: bool = False) -> list[dict[str, str]]
 
 def multiscale(result: TrackingResult, name: str, levels: int, version: str, channels: bool = False) -> dict[str, Any]:
     """Datasets with the size of their pixels; level n is every 2**n-th pixel, so the origin stays."""
-    dy, dx = result.pixel_size
+    step, dy, dx = (1.0 if size is None else size for size in (result.step, *result.pixel_size))
     middle = [1.0] if channels else []
     datasets = [
         {
             "path": str(level),
-            "coordinateTransformations": [
-                {"type": "scale", "scale": [result.step, *middle, dy * 2**level, dx * 2**level]}
-            ],
+            "coordinateTransformations": [{"type": "scale", "scale": [step, *middle, dy * 2**level, dx * 2**level]}],
         }
         for level in range(levels)
     ]

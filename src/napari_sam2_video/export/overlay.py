@@ -10,7 +10,7 @@ import numpy.typing as npt
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from napari_sam2_video.results import Array, ObjectEntry, TrackingResult
+    from napari_sam2_video.results import Array, TrackedObject, TrackingResult
 
 Style: TypeAlias = Literal["contour", "fill", "both"]
 Picture: TypeAlias = npt.NDArray[np.uint8]
@@ -19,7 +19,7 @@ Picture: TypeAlias = npt.NDArray[np.uint8]
 class ColorTable:
     """Colours by object id, also where the ids are sparse and large."""
 
-    def __init__(self, objects: Sequence[ObjectEntry]) -> None:
+    def __init__(self, objects: Sequence[TrackedObject]) -> None:
         ordered = sorted(objects, key=lambda entry: entry.id)
         self._ids = np.array([entry.id for entry in ordered], np.int64)
         self._colors = np.array([entry.color for entry in ordered], np.uint8).reshape(-1, 3)
@@ -101,9 +101,9 @@ def render(
 def displayed_shape(result: TrackingResult) -> tuple[float, float]:
     """Height and width at which a frame looks as it is, in its smaller pixel side, where its pixels are not square."""
     dy, dx = result.pixel_size
-    side = min(dy, dx)
-    if side <= 0 or result.units[1] != result.units[2]:
+    if dy is None or dx is None or min(dy, dx) <= 0 or result.units[1] != result.units[2]:
         return float(result.shape_yx[0]), float(result.shape_yx[1])
+    side = min(dy, dx)
     return result.shape_yx[0] * dy / side, result.shape_yx[1] * dx / side
 
 

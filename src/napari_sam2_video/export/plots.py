@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from napari_sam2_video.analysis.calibration import Calibration
     from napari_sam2_video.analysis.table import Table
+    from napari_sam2_video.results import Calibration
 
 Color: TypeAlias = tuple[int, int, int]
 Colors: TypeAlias = "Mapping[int, Color]"

@@ -15,7 +15,7 @@ from napari_sam2_video.export.spots import object_bounds
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from napari_sam2_video.results import ObjectEntry
+    from napari_sam2_video.results import TrackedObject
 
 LIMIT_SIDE = 32767
 MOVE_TO, LINE_TO, CLOSE = 0.0, 1.0, 4.0
@@ -40,7 +40,7 @@ def write(job: ExportJob) -> None:
                 archive.writestr(f"{name}.roi", region(roifile, loops, name, frame, result.entry(object_id)).tobytes())
 
 
-def region(roifile: Any, loops: list[npt.NDArray[np.int64]], name: str, frame: int, entry: ObjectEntry) -> Any:
+def region(roifile: Any, loops: list[npt.NDArray[np.int64]], name: str, frame: int, entry: TrackedObject) -> Any:
     """Region of one object on one frame: a traced polygon, or a composite where it has parts or holes."""
     if len(loops) == 1:
         roi = roifile.ImagejRoi.frompoints(loops[0].astype(np.int32), name=name, position=frame)

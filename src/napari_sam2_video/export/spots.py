@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from napari_sam2_video.analysis.calibration import calibration_of
-
 if TYPE_CHECKING:
     from napari_sam2_video.results import Array, TrackingResult
 
@@ -37,7 +35,7 @@ def find_spots(labels_yx: Array, frame: int) -> Spots:
 
 def axis_positions(result: TrackingResult, spots: Spots) -> dict[str, npt.NDArray[np.float64]]:
     """Positions by axis letter in the units of the measurements, for the walked axis and the two of the plane."""
-    calibration = calibration_of(result)
+    calibration = result.calibration
     return {
         result.walk_axis: np.full(len(spots.ids), spots.frame * calibration.step),
         result.plane_axes[0]: spots.y * calibration.pixel_size[0],

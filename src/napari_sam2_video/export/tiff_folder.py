@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from napari_sam2_video.analysis.calibration import calibration_of
 from napari_sam2_video.export.format import ExportFormat, ExportJob
 from napari_sam2_video.export.ome_tiff import note_geometry
 from napari_sam2_video.units import length_unit
@@ -14,7 +13,7 @@ def write(job: ExportJob) -> None:
 
     result = job.result
     note_geometry(job)
-    calibration = calibration_of(result)
+    calibration = result.calibration
     dy, dx = calibration.pixel_size
     unit = length_unit(calibration.length_unit)
     for frame in job.frames():

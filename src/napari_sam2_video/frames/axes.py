@@ -1,43 +1,13 @@
-"""Names for axes that have none, and pixel sizes in common words."""
+"""Names for axes that have none."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
 _SPARE = "TZQIRAPHEFGBDKLMNOUVWJ"
-_UNITS: Mapping[str, str] = {
-    "micron": "µm",
-    "microns": "µm",
-    "micrometer": "µm",
-    "micrometre": "µm",
-    "um": "µm",
-    "μm": "µm",
-    "\\u00b5m": "µm",
-    "nanometer": "nm",
-    "nanometre": "nm",
-    "millimeter": "mm",
-    "millimetre": "mm",
-    "centimeter": "cm",
-    "meter": "m",
-    "angstrom": "Å",
-    "second": "s",
-    "seconds": "s",
-    "sec": "s",
-    "millisecond": "ms",
-    "minute": "min",
-    "hour": "h",
-}
-
-
-def plain_unit(unit: object) -> str | None:
-    """Short name of a unit as files write it; None for pixels and for nothing."""
-    text = str(unit or "").strip("\x00 ")
-    if not text or text.lower() in ("pixel", "pixels", "none", "null", "arbitrary", "reference frame"):
-        return None
-    return _UNITS.get(text.lower(), text)
 
 
 def name_unknown(axes: str) -> str:

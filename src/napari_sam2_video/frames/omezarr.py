@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from napari_sam2_video.errors import FrameError, RecordingError
 from napari_sam2_video.frames.array import ArrayRecording
-from napari_sam2_video.frames.axes import name_unknown, plain_unit
+from napari_sam2_video.frames.axes import name_unknown
 from napari_sam2_video.frames.fingerprint import array_fingerprint
 from napari_sam2_video.frames.zarr_chunks import refuse_bombs
+from napari_sam2_video.units import plain_unit
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

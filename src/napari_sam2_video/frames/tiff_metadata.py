@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 from xml.etree import ElementTree
 
-from napari_sam2_video.frames.axes import name_unknown, plain_unit
+from napari_sam2_video.frames.axes import name_unknown
+from napari_sam2_video.units import plain_unit
 
 _CENTIMETRE = 3
 

@@ -13,7 +13,7 @@ from napari_sam2_video.plugin.session_summary import ObjectFigures
 
 if TYPE_CHECKING:
     from napari_sam2_video.plugin.controller import Controller
-    from napari_sam2_video.session import ObjectInfo, Session
+    from napari_sam2_video.session import Session, TrackedObject
 
 COLUMNS = ("", "#", "Name", "Prompts", "Frames", "Low", "Lock")
 COLOR, ID, NAME, PROMPTS, FRAMES, LOWEST, LOCK = range(len(COLUMNS))
@@ -39,7 +39,7 @@ class ObjectsModel(QAbstractTableModel):
     def __init__(self, controller: Controller) -> None:
         super().__init__()
         self._controller = controller
-        self.rows: list[ObjectInfo] = []
+        self.rows: list[TrackedObject] = []
 
     @property
     def _session(self) -> Session | None:
@@ -105,7 +105,7 @@ class ObjectsModel(QAbstractTableModel):
             return Qt.AlignmentFlag.AlignCenter
         return None
 
-    def _text(self, entry: ObjectInfo, column: int) -> str | None:
+    def _text(self, entry: TrackedObject, column: int) -> str | None:
         figures = self._controller.figures.objects.get(entry.id, ObjectFigures())
         texts = {
             ID: str(entry.id),

@@ -1,6 +1,6 @@
 """A run on disk: recording, view, model, objects, prompts, masks and where they came from."""
 
-from napari_sam2_video.session.objects import ObjectInfo
+from napari_sam2_video.results import TrackedObject
 from napari_sam2_video.session.session import Session
 
-__all__ = ["ObjectInfo", "Session"]
+__all__ = ["Session", "TrackedObject"]

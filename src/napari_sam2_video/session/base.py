@@ -14,7 +14,7 @@ from napari_sam2_video.masks.codec import MAX_ID
 from napari_sam2_video.masks.store import MaskStore
 from napari_sam2_video.masks.store import decoders as mask_decoders
 from napari_sam2_video.session.conditioning import Inputs, mark_from_json, model_tag
-from napari_sam2_video.session.objects import ObjectInfo, object_from_json
+from napari_sam2_video.session.objects import object_from_json
 from napari_sam2_video.session.prompts import PromptSet, from_json, prompts_from_json, split_key
 from napari_sam2_video.session.run import RunRecord, run_from_json
 from napari_sam2_video.storage.journal import Journal
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from napari_sam2_video.engine.plan import ObjectState
     from napari_sam2_video.frames.recording import Recording
     from napari_sam2_video.frames.view import FrameView
+    from napari_sam2_video.results import TrackedObject
     from napari_sam2_video.session.conditioning import Mark
     from napari_sam2_video.session.run import TrackerLike
     from napari_sam2_video.storage.lock import SessionLock
@@ -113,13 +114,13 @@ class SessionReader:
         return settings
 
     @property
-    def objects(self) -> tuple[ObjectInfo, ...]:
+    def objects(self) -> tuple[TrackedObject, ...]:
         """All objects, by ascending id."""
         with self._ledger.lock:
             table = self._ledger.table("objects")
             return tuple(table[i] for i in sorted(table, key=int))
 
-    def object(self, object_id: int) -> ObjectInfo:
+    def object(self, object_id: int) -> TrackedObject:
         """One object.
 
         Raises
@@ -127,7 +128,7 @@ class SessionReader:
         SessionError
             If there is none of that id.
         """
-        info: ObjectInfo | None = self._ledger.get("objects", object_id)
+        info: TrackedObject | None = self._ledger.get("objects", object_id)
         if info is None:
             raise SessionError(f"There is no object {object_id}.")
         return info

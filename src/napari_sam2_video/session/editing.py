@@ -10,9 +10,9 @@ import numpy as np
 
 from napari_sam2_video.errors import PromptError, SessionError, UnreachableError
 from napari_sam2_video.masks.codec import MAX_ID, encode_mask
-from napari_sam2_video.results import default_color
+from napari_sam2_video.results import TrackedObject, default_color
 from napari_sam2_video.session.base import SessionReader
-from napari_sam2_video.session.objects import ObjectInfo, check_object
+from napari_sam2_video.session.objects import check_object
 from napari_sam2_video.session.prompts import checked, key_of, mask_item, to_json
 from napari_sam2_video.types import MaskPrompt
 
@@ -62,7 +62,7 @@ class SessionEditor(SessionReader):
         locked: bool | None = None,
         parent: int | EllipsisType | None = ...,
         parent_frame: int | EllipsisType | None = ...,
-    ) -> ObjectInfo:
+    ) -> TrackedObject:
         """Change what is known of an object; what is not given stays.
 
         Raises
@@ -245,12 +245,12 @@ class SessionEditor(SessionReader):
 
         return [("prompts", key, {"revision": number, "items": to_json(prompts, keep)}), *blobs]
 
-    def _new_object(self, object_id: int, name: str | None, color: tuple[int, int, int] | None) -> ObjectInfo:
-        info = ObjectInfo(object_id, name or f"object {object_id}", color or default_color(object_id))
+    def _new_object(self, object_id: int, name: str | None, color: tuple[int, int, int] | None) -> TrackedObject:
+        info = TrackedObject(object_id, name or f"object {object_id}", color or default_color(object_id))
         check_object(info, {}, self.n_frames)
         return info
 
-    def _changeable(self, object_id: int) -> ObjectInfo:
+    def _changeable(self, object_id: int) -> TrackedObject:
         info = self.object(object_id)
         if info.locked:
             raise SessionError(f"Object {object_id} is locked; unlock it to change it.")

@@ -2,64 +2,33 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
+from napari_sam2_video.analysis.lineage import check_lineage
 from napari_sam2_video.errors import SessionError
 from napari_sam2_video.masks.codec import MAX_ID
+from napari_sam2_video.results import TrackedObject
 
 
-@dataclass(frozen=True)
-class ObjectInfo:
-    """One object.
-
-    Parameters
-    ----------
-    id : int
-        From 1; never changes.
-    name : str
-        What a person calls it.
-    color : tuple of int
-        Red, green and blue from 0 to 255.
-    locked : bool
-        True where neither runs nor strokes may change it.
-    parent : int, optional
-        Object that it came from.
-    parent_frame : int, optional
-        First frame on which it stands apart from its parent.
-    """
-
-    id: int
-    name: str
-    color: tuple[int, int, int]
-    locked: bool = False
-    parent: int | None = None
-    parent_frame: int | None = None
-
-    def to_json(self) -> dict[str, Any]:
-        """Form in the journal, without the id."""
-        return {k: v for k, v in asdict(self).items() if k != "id"}
-
-
-def object_from_json(key: Any, value: Any) -> ObjectInfo:
+def object_from_json(key: Any, value: Any) -> TrackedObject:
     """Object of its journal form; raises ValueError, TypeError or KeyError for anything else."""
     if isinstance(key, bool) or not isinstance(key, int) or not 1 <= key <= MAX_ID:
         raise ValueError("object ids are whole numbers from 1")
     red, green, blue = (int(c) for c in value["color"])
     parent, frame = value["parent"], value["parent_frame"]
-    return ObjectInfo(
+    return TrackedObject(
         key,
         str(value["name"]),
         (red, green, blue),
-        bool(value["locked"]),
         None if parent is None else int(parent),
         None if frame is None else int(frame),
+        bool(value["locked"]),
     )
 
 
-def check_object(info: ObjectInfo, others: dict[int, ObjectInfo], n_frames: int) -> None:
+def check_object(info: TrackedObject, others: dict[int, TrackedObject], n_frames: int) -> None:
     """Refuse what cannot be.
 
     Raises
@@ -77,14 +46,4 @@ def check_object(info: ObjectInfo, others: dict[int, ObjectInfo], n_frames: int)
         return
     if info.parent_frame is not None and not 0 <= info.parent_frame < n_frames:
         raise SessionError(f"Object {info.id} cannot begin on frame {info.parent_frame}; there are {n_frames}.")
-    ancestor: int | None = info.parent
-    seen = {info.id}
-    while ancestor is not None:
-        if ancestor in seen:
-            raise SessionError(
-                f"Object {info.id} cannot descend from object {info.parent}: it would be its own ancestor."
-            )
-        if ancestor not in others:
-            raise SessionError(f"There is no object {ancestor} to be a parent.")
-        seen.add(ancestor)
-        ancestor = others[ancestor].parent
+    check_lineage([info, *(other for other in others.values() if other.id != info.id)])

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from napari_sam2_video import __version__
 from napari_sam2_video.engine.networks.sam2.installed import installed_sam2
-from napari_sam2_video.results import ObjectEntry, TrackingResult
+from napari_sam2_video.results import TrackingResult
 from napari_sam2_video.session.manifest import describe_source, plain
 from napari_sam2_video.session.prompts import split_key
 from napari_sam2_video.session.run import ranges
@@ -94,11 +94,11 @@ def result_of(session: Session) -> TrackingResult:
         n_frames=session.n_frames,
         shape_yx=session.shape_yx,
         read_labels=session.masks.read_labels,
-        objects=tuple(ObjectEntry(o.id, o.name, o.color, o.parent, o.parent_frame) for o in session.objects),
+        objects=session.objects,
         walk_axis=view.walk_axis,
         plane_axes=view.plane_axes,
-        pixel_size=view.pixel_size,
-        step=view.step,
+        pixel_size=(_known(view.pixel_size[0], view.units[0]), _known(view.pixel_size[1], view.units[1])),
+        step=_known(view.step, view.walk_unit),
         times=view.times,
         units=(view.walk_unit, *view.units),
         affine=recording.affine,
@@ -110,6 +110,11 @@ def result_of(session: Session) -> TrackingResult:
         read_raw=view.raw,
         read_scores=session.scores,
     )
+
+
+def _known(size: float | None, unit: str | None) -> float | None:
+    """Size of a pixel or step, None where the recording does not know it."""
+    return None if size == 1.0 and unit is None else size
 
 
 def _corrected(ledger: Ledger) -> Mapping[Any, Any]:

@@ -3,11 +3,10 @@
 import numpy as np
 import pytest
 
-from napari_sam2_video.analysis.calibration import Calibration
 from napari_sam2_video.analysis.measure import measure
 from napari_sam2_video.analysis.motion import mean_squared_displacement, motion
 from napari_sam2_video.analysis.table import Table
-from napari_sam2_video.results import TrackingResult
+from napari_sam2_video.results import Calibration, TrackingResult
 
 
 def track(places_yx, frames=None, step=1.0, areas=None):

@@ -20,7 +20,7 @@ from napari_sam2_video.analysis.review import (
     review_table,
 )
 from napari_sam2_video.analysis.table import Table
-from napari_sam2_video.results import ObjectEntry, TrackingResult
+from napari_sam2_video.results import TrackedObject, TrackingResult
 
 N_FRAMES = 40
 EDGES = ("y0", "x0", "y1", "x1")
@@ -79,7 +79,7 @@ def reviewed(labels, scores=None, **known):
             "prompted": frames == 12,
         }
 
-    objects = tuple(ObjectEntry(number, f"object {number}", (1, 2, 3)) for number in range(1, 5))
+    objects = tuple(TrackedObject(number, f"object {number}", (1, 2, 3)) for number in range(1, 5))
     result = TrackingResult(N_FRAMES, labels.shape[1:], lambda t: labels[t], objects, read_scores=scores or read_scores)
     return review_queue(measure(result), **known)
 

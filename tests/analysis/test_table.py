@@ -7,7 +7,6 @@ import sys
 import numpy as np
 import pytest
 
-from napari_sam2_video.analysis.calibration import calibration_of
 from napari_sam2_video.analysis.measure import measure
 from napari_sam2_video.analysis.table import Table
 from napari_sam2_video.errors import ExportError
@@ -27,7 +26,7 @@ def table():
     return Table(columns)
 
 
-def source(units=(None, None, None), walk_axis="T", pixel_size=(1.0, 1.0), step=1.0):
+def source(units=(None, None, None), walk_axis="T", pixel_size=(None, None), step=None):
     labels = np.ones((1, 2, 2), np.uint8)
     return TrackingResult.from_arrays(labels, units=units, walk_axis=walk_axis, pixel_size=pixel_size, step=step)
 
@@ -46,7 +45,6 @@ def test_csv_of_a_stream_and_of_a_file_are_the_same_bytes(table, tmp_path):
     table.to_csv(stream)
     table.to_csv(tmp_path / "t.csv")
     assert (tmp_path / "t.csv").read_bytes() == stream.getvalue().encode()
-    assert table.csv_text() == stream.getvalue()
 
 
 def test_pandas_reads_the_csv_of_measurements(tmp_path):
@@ -93,24 +91,48 @@ def test_rows_are_plain_values(table):
     assert [type(value) for value in first.values()] == [int, str, float, bool]
 
 
+Z = {"walk_axis": "Z", "pixel_size": (1.0, 1.0)}
+
+
 @pytest.mark.parametrize(
     ("known", "length", "walk", "pixel_size", "step"),
     [
         ({}, "px", "frame", (1.0, 1.0), 1.0),
         ({"units": ("s", "micron", "um"), "pixel_size": (0.5, 0.5), "step": 3.0}, "µm", "s", (0.5, 0.5), 3.0),
-        ({"units": ("second", "mm", "µm"), "pixel_size": (1.0, 500.0)}, "mm", "s", (1.0, 0.5), 1.0),
-        ({"units": ("s", "µm", "furlong"), "pixel_size": (0.5, 2.0)}, "px", "s", (1.0, 1.0), 1.0),
-        ({"walk_axis": "Z", "units": ("nm", "µm", "µm"), "step": 500.0}, "µm", "µm", (1.0, 1.0), 0.5),
+        ({"units": ("second", "mm", "µm"), "pixel_size": (1.0, 500.0), "step": 1.0}, "mm", "s", (1.0, 0.5), 1.0),
+        ({"units": ("s", "µm", "furlong"), "pixel_size": (0.5, 2.0), "step": 1.0}, "px", "s", (1.0, 1.0), 1.0),
+        (
+            {**Z, "units": ("nm", "µm", "µm"), "step": 500.0},
+            "µm",
+            "µm",
+            (1.0, 1.0),
+            0.5,
+        ),
         ({"walk_axis": "Z"}, "px", "px", (1.0, 1.0), 1.0),
-        ({"walk_axis": "Z", "units": ("s", "µm", "µm"), "step": 7.0}, "µm", "slice", (1.0, 1.0), 1.0),
+        (
+            {**Z, "units": ("s", "µm", "µm"), "step": 7.0},
+            "µm",
+            "slice",
+            (1.0, 1.0),
+            1.0,
+        ),
         ({"pixel_size": (0.5, 0.5), "step": 2.0}, "unit", "unit", (0.5, 0.5), 2.0),
-        ({"walk_axis": "Z", "units": (None, "µm", "µm"), "step": 2.0}, "µm", "µm", (1.0, 1.0), 2.0),
-        ({"walk_axis": "Z", "units": (None, "µm", "µm")}, "µm", "slice", (1.0, 1.0), 1.0),
+        (
+            {**Z, "units": (None, "µm", "µm"), "step": 2.0},
+            "µm",
+            "µm",
+            (1.0, 1.0),
+            2.0,
+        ),
+        ({**Z, "units": (None, "µm", "µm")}, "µm", "slice", (1.0, 1.0), 1.0),
+        ({"units": ("s", "µm", "µm")}, "px", "frame", (1.0, 1.0), 1.0),
+        ({"units": ("s", "µm", "µm"), "pixel_size": (1.0, 1.0), "step": 1.0}, "µm", "s", (1.0, 1.0), 1.0),
+        ({"pixel_size": (1.0, 1.0), "step": 1.0}, "unit", "unit", (1.0, 1.0), 1.0),
         ({"walk_axis": "Z", "units": ("µm", None, None), "step": 0.5}, "px", "slice", (1.0, 1.0), 1.0),
     ],
 )
 def test_calibration_settles_one_unit_for_lengths(known, length, walk, pixel_size, step):
-    calibration = calibration_of(source(**known))
+    calibration = source(**known).calibration
     assert (calibration.length_unit, calibration.walk_unit) == (length, walk)
     assert calibration.pixel_size == pytest.approx(pixel_size)
     assert calibration.step == pytest.approx(step)

@@ -3,17 +3,17 @@
 import numpy as np
 import pytest
 
-from napari_sam2_video.analysis.lineage import check_lineage, descendants, first_frames, lineage_graph, parent_ids
+from napari_sam2_video.analysis.lineage import check_lineage, first_frames, lineage_graph
 from napari_sam2_video.analysis.measure import measure
 from napari_sam2_video.analysis.tracks import tracks
 from napari_sam2_video.errors import SessionError
-from napari_sam2_video.results import ObjectEntry, TrackingResult
+from napari_sam2_video.results import TrackedObject, TrackingResult
 
 
 def family(*parents):
     """Objects 1, 2, 3 ... with the given ``(parent, parent_frame)`` or None."""
     return [
-        ObjectEntry(number, f"object {number}", (1, 2, 3), *(given or (None, None)))
+        TrackedObject(number, f"object {number}", (1, 2, 3), *(given or (None, None)))
         for number, given in enumerate(parents, start=1)
     ]
 
@@ -22,9 +22,6 @@ def test_family_of_three_generations_is_accepted():
     objects = family(None, (1, 4), (1, 4), (2, 9))
     check_lineage(objects, {1: 0, 2: 4, 3: 4, 4: 9})
     assert lineage_graph(objects) == {2: [1], 3: [1], 4: [2]}
-    assert parent_ids(objects) == {1: 0, 2: 1, 3: 1, 4: 2}
-    assert descendants(objects, 1) == (2, 3, 4)
-    assert descendants(objects, 4) == ()
 
 
 @pytest.mark.parametrize(
@@ -60,19 +57,15 @@ def test_parent_without_pixels_is_not_judged_by_its_frames():
     check_lineage(family(None, (1, 5)), {2: 5})
 
 
-def test_cycle_among_descendants_ends():
-    assert set(descendants(family((2, 1), (1, 1)), 1)) == {1, 2}
-
-
 def test_tracks_hold_pixels_of_every_frame_with_the_object():
     labels = np.zeros((4, 10, 10), np.uint8)
     labels[0, 2:5, 2:5] = 1
     labels[2, 2:5, 6:9] = 1
     labels[1:, 7:9, 0:2] = 3
     objects = [
-        ObjectEntry(1, "mother", (1, 2, 3)),
-        ObjectEntry(2, "never seen", (1, 2, 3), 1, 1),
-        ObjectEntry(3, "daughter", (1, 2, 3), 1, 1),
+        TrackedObject(1, "mother", (1, 2, 3)),
+        TrackedObject(2, "never seen", (1, 2, 3), 1, 1),
+        TrackedObject(3, "daughter", (1, 2, 3), 1, 1),
     ]
     result = TrackingResult.from_arrays(labels, objects=objects, pixel_size=(0.5, 0.5), units=(None, "µm", "µm"))
     data, graph, properties = tracks(measure(result), objects)

@@ -70,8 +70,8 @@ def test_slice_by_slice_equals_the_whole_volume(labels, spacing):
 def test_volumes_without_all_three_sizes_are_counted_in_voxels(units):
     labels = np.zeros((5, 6, 7), np.uint8)
     labels[1:4, 1:5, 2:5] = 1
-    size = 1.0 if units[1] is None else 0.25
-    row = next(measure_volumes(volume(labels, (7.0 if units[0] else 1.0, size, size), units)).rows())
+    size = None if units[1] is None else 0.25
+    row = next(measure_volumes(volume(labels, (7.0 if units[0] else None, size, size), units)).rows())
     assert (row["length_unit"], row["volume"]) == ("px", row["voxels"])
     assert (row["centroid_z"], row["centroid_y"], row["centroid_x"]) == (2, 2.5, 3)
 

@@ -8,7 +8,7 @@ from hypothesis.extra.numpy import arrays
 from skimage.measure import regionprops_table
 
 from napari_sam2_video.analysis.measure import measure, measure_frame
-from napari_sam2_video.results import ObjectEntry, TrackingResult
+from napari_sam2_video.results import TrackedObject, TrackingResult
 
 EXACT = {
     "object_id": "label",
@@ -81,7 +81,7 @@ def test_disc_has_its_area_diameter_and_axes():
 def test_circle_stays_round_where_pixels_are_not_square():
     pixel_size = (2.0, 0.5)
     labels = disc((80, 300), (40, 150), 60, pixel_size).astype(np.uint8)
-    result = TrackingResult.from_arrays(labels[None], pixel_size=pixel_size, units=("s", "µm", "µm"))
+    result = TrackingResult.from_arrays(labels[None], pixel_size=pixel_size, step=1.0, units=("s", "µm", "µm"))
     row = next(measure(result).rows())
     assert row["eccentricity"] < 0.1
     assert row["area"] == pytest.approx(np.pi * 60**2, rel=5e-3)
@@ -159,7 +159,7 @@ def test_tracked_but_lost_object_has_a_row_with_no_area():
         "prompted": np.array([True, False]),
     }
     result = TrackingResult(
-        3, (4, 4), lambda t: labels[t], (ObjectEntry(2, "cell", (1, 2, 3)),), read_scores=lambda i: scores
+        3, (4, 4), lambda t: labels[t], (TrackedObject(2, "cell", (1, 2, 3)),), read_scores=lambda i: scores
     )
     first, lost = measure(result).rows()
     assert (first["frame"], first["object_score"], first["prompted"]) == (0, 5.0, True)
@@ -173,7 +173,7 @@ def test_scores_reach_their_own_frames_whatever_their_order():
     labels[:, 1, 1] = 1
     scores = {"frame": np.array([2, 0]), "object_score": np.array([2.5, 0.5])}
     result = TrackingResult(
-        3, (4, 4), lambda t: labels[t], (ObjectEntry(1, "", (1, 2, 3)),), read_scores=lambda i: scores
+        3, (4, 4), lambda t: labels[t], (TrackedObject(1, "", (1, 2, 3)),), read_scores=lambda i: scores
     )
     np.testing.assert_array_equal(measure(result)["object_score"], [0.5, np.nan, 2.5])
 
