@@ -57,7 +57,7 @@ def factory_of(kind, size, delay, batch_size=None):
     import torch
 
     torch.set_num_threads(1)
-    from napari_sam2_video.engine.memory_store import MemoryFolder
+    from napari_sam2_video.engine.memory_store import MemoryStore
     from napari_sam2_video.engine.tracker import Tracker
 
     if kind == "random":
@@ -67,7 +67,7 @@ def factory_of(kind, size, delay, batch_size=None):
         from napari_sam2_video.models.resolve import resolve_model
 
         model = load_model(resolve_model(kind), ModelSettings(kind, device="cpu", image_size=size))
-    return lambda settings, view, memory: Tracker(model, view, MemoryFolder(memory), batch_size=batch_size)
+    return lambda settings, view, memory: Tracker(model, view, MemoryStore(memory), batch_size=batch_size)
 
 
 def open_or_create(folder, recording, factory):

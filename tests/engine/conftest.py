@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from napari_sam2_video.engine.features import FeatureCache
-from napari_sam2_video.engine.memory_store import MemoryFolder
+from napari_sam2_video.engine.memory_store import MemoryStore
 from napari_sam2_video.engine.networks.sam2.build import build_network
 from napari_sam2_video.engine.networks.sam2.model import Sam2Model
 from napari_sam2_video.engine.tracker import Tracker
@@ -148,7 +148,7 @@ def scene():
 def make_run():
     def make(scene, preset="tiny", folder=None, **kwargs):
         kwargs.setdefault("features", FeatureCache())
-        return Run(Tracker(make_model(preset), scene, MemoryFolder(folder), **kwargs))
+        return Run(Tracker(make_model(preset), scene, MemoryStore(folder), **kwargs))
 
     return make
 

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from napari_sam2_video.engine.batching import Stepper
+from napari_sam2_video.engine.batching import Batcher
 from napari_sam2_video.engine.features import DISK_VARIABLE, MEMORY_VARIABLE, default_cache
 from napari_sam2_video.engine.memory import Recall
 from napari_sam2_video.engine.networks.outputs import Decoded
@@ -97,6 +97,6 @@ def test_what_a_batch_that_was_too_large_has_computed_is_given_up_before_its_hal
                     raise torch.OutOfMemoryError("CUDA out of memory.")
             return torch.zeros(1, 1)
 
-    stepper = Stepper(Small(), SimpleNamespace(n_frames=5), 4)
-    assert len(list(stepper.steps(0, None, [None] * 4))) == 4
+    batcher = Batcher(Small(), SimpleNamespace(n_frames=5), 4)
+    assert len(list(batcher.steps(0, None, [None] * 4))) == 4
     assert given_up

@@ -16,7 +16,7 @@ from napari_sam2_video.types import BoxPrompt, MaskPrompt, PointPrompt, TrackSet
 
 def both_ways(object_id, start, n_frames):
     forward = Pass(object_id, "forward", start, n_frames - 1)
-    backward = Pass(object_id, "backward", start, 0, behind=(1,) * (n_frames - 1 - start), resume_after=start)
+    backward = Pass(object_id, "backward", start, 0, preceding=(1,) * (n_frames - 1 - start), resume_after=start)
     return Plan((forward, backward), n_frames)
 
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from napari_sam2_video.engine.plan import ObjectState, Pass, behind, plan_run
+from napari_sam2_video.engine.plan import ObjectState, Pass, plan_run, preceding
 from napari_sam2_video.errors import PromptError
 from napari_sam2_video.types import TrackSettings
 
@@ -50,8 +50,8 @@ def test_only_the_changed_object_is_walked_up_to_its_fences():
     corrected = state([0, 12], dirty=[12], fences=[16], tracked=done)
     plan = plan_run([corrected, state([3], dirty=[], tracked=done, object_id=2)], TrackSettings(), N)
     assert spans(plan) == [(1, "forward", 12, 15), (1, "backward", 11, 1)]
-    assert plan.passes[0].behind == (1,) * 12
-    assert plan.passes[1].behind == (1, 1, 1, 1, 1, 1, 1)
+    assert plan.passes[0].preceding == (1,) * 12
+    assert plan.passes[1].preceding == (1, 1, 1, 1, 1, 1, 1)
 
 
 def test_two_corrections_with_a_fence_between_are_two_stretches():
@@ -68,8 +68,8 @@ def test_an_object_that_did_not_change_goes_on_where_it_was_left():
     left = state([5], dirty=[], tracked=[(5, 11, 1), (3, 4, -1)])
     plan = plan_run([left], TrackSettings(), N)
     assert spans(plan) == [(1, "forward", 12, 19), (1, "backward", 2, 0)]
-    assert plan.passes[0].behind_first() == (1, 1, 1, 1, 1, 1, 0)
-    assert plan.passes[1].behind_first() == (-1, -1, 0, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 0, 0)
+    assert plan.passes[0].preceding_first() == (1, 1, 1, 1, 1, 1, 0)
+    assert plan.passes[1].preceding_first() == (-1, -1, 0, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 0, 0)
 
 
 def test_a_changed_object_that_was_left_on_the_way_is_also_walked_to_the_end():
@@ -88,17 +88,17 @@ def test_naming_an_object_tracks_it_anew():
     assert spans(plan) == [(1, "forward", 5, 19), (1, "backward", 4, 0)]
 
 
-def test_a_pass_resumes_behind_its_last_frame():
-    one = Pass(1, "backward", 9, 2, behind=(1, 1), resume_after=6)
+def test_a_pass_resumes_after_its_last_frame():
+    one = Pass(1, "backward", 9, 2, preceding=(1, 1), resume_after=6)
     assert list(one.frames()) == [5, 4, 3, 2]
-    assert one.behind_first() == (-1, -1, -1, 0, 1, 1)
+    assert one.preceding_first() == (-1, -1, -1, 0, 1, 1)
 
 
-def test_behind_is_nearest_first_and_ends_at_the_recording():
+def test_preceding_is_nearest_first_and_ends_at_the_recording():
     tracked = np.array([-1, -1, 1, 1, 0], np.int8)
-    assert behind(tracked, 3, "forward") == (1, -1, -1)
-    assert behind(tracked, 3, "backward") == (0,)
-    assert behind(tracked, 4, "backward") == ()
+    assert preceding(tracked, 3, "forward") == (1, -1, -1)
+    assert preceding(tracked, 3, "backward") == (0,)
+    assert preceding(tracked, 4, "backward") == ()
 
 
 @pytest.mark.parametrize(
@@ -142,7 +142,7 @@ def test_fences_are_never_walked_over_and_no_frame_twice_in_one_direction(
     assert plan.total == len(plan.frames("forward")) + len(plan.frames("backward"))
 
 
-def test_a_gap_behind_a_changed_frame_is_filled_up_to_that_frame_only():
+def test_a_gap_before_a_changed_frame_is_filled_up_to_that_frame_only():
     left = state([0, 7], dirty=[7], tracked=[(0, 5, -1), (7, 19, -1)])
     plan = plan_run([left], TrackSettings("forward", 0, 8), N)
     assert spans(plan) == [(1, "forward", 6, 6), (1, "forward", 7, 7)]

@@ -10,7 +10,7 @@ import torch
 from napari_sam2_video.engine import propagate as walk
 from napari_sam2_video.engine.features import FeatureCache
 from napari_sam2_video.engine.memory import POINTERS, SPATIAL, bytes_per_object
-from napari_sam2_video.engine.memory_store import MemoryFolder
+from napari_sam2_video.engine.memory_store import MemoryStore
 from napari_sam2_video.engine.plan import ObjectState, Pass, Plan, plan_run
 from napari_sam2_video.engine.tracker import Tracker
 from napari_sam2_video.errors import DeviceMemoryError, EngineError, FrameError, PromptError
@@ -325,10 +325,10 @@ def test_torch_out_of_memory_is_named(run, scene, monkeypatch):
 
 
 def test_another_model_forgets_what_the_first_remembered(scene, tmp_path):
-    first = Tracker(make_model("demo"), scene, MemoryFolder(tmp_path))
+    first = Tracker(make_model("demo"), scene, MemoryStore(tmp_path))
     first.condition(1, 4, [CLICK])
-    assert Tracker(make_model("demo"), scene, MemoryFolder(tmp_path)).missing(1, [4]) == []
-    assert Tracker(make_model("tiny"), scene, MemoryFolder(tmp_path)).missing(1, [4]) == [4]
+    assert Tracker(make_model("demo"), scene, MemoryStore(tmp_path)).missing(1, [4]) == []
+    assert Tracker(make_model("tiny"), scene, MemoryStore(tmp_path)).missing(1, [4]) == [4]
 
 
 @pytest.mark.parametrize("objects", [1, 3])

@@ -59,9 +59,9 @@ def use_checkpoint(path: Path) -> None:
 
 def use_memory(path: Path) -> None:
     """Read what objects remember; what cannot be read counts as missing."""
-    from napari_sam2_video.engine.memory_store import MemoryFolder
+    from napari_sam2_video.engine.memory_store import MemoryStore
 
-    kept = MemoryFolder(path)
+    kept = MemoryStore(path)
     for object_id in (1, 2):
         kept.entries(object_id)
         for frame in kept.trail_frames(object_id, "forward"):

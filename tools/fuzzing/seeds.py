@@ -195,11 +195,11 @@ def memory(path: Path) -> None:
     import torch
 
     from napari_sam2_video.engine.memory import ConditioningEntry, MemoryEntry, Trail
-    from napari_sam2_video.engine.memory_store import MemoryFolder
+    from napari_sam2_video.engine.memory_store import MemoryStore
     from napari_sam2_video.types import ObjectMask
 
     entry = MemoryEntry(2, torch.zeros(1, 4, 8, 8, dtype=torch.bfloat16), torch.ones(1, 16))
-    kept = MemoryFolder(path)
+    kept = MemoryStore(path)
     kept.bind("fuzz")
     shown = ObjectMask(1, (3, 4), np.full((5, 6), 9, np.uint8), 1.5, 0.9, True)
     kept.put_entry(1, ConditioningEntry(0, entry, torch.zeros(1, 1, 32, 32), shown))

@@ -1,4 +1,4 @@
-"""One frame further: tracked objects through the network, those with memories of equal shape as one batch."""
+"""Run tracked objects through the network on one frame, those with memories of equal shape as one batch."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ if TYPE_CHECKING:
     from napari_sam2_video.engine.features import Embedder
     from napari_sam2_video.engine.memory import ConditioningEntry, Recall
     from napari_sam2_video.engine.networks.outputs import Embedding
-    from napari_sam2_video.engine.networks.sam2.model import Sam2Model
-    from napari_sam2_video.engine.plan import Walk
-    from napari_sam2_video.engine.replay import Again
+    from napari_sam2_video.engine.networks.protocol import Network
+    from napari_sam2_video.engine.plan import PassDirection
+    from napari_sam2_video.engine.replay import Recompute
     from napari_sam2_video.types import FrameSource
 
 _KEY_BYTES = 16 << 20
 
 
-class Stepper:
-    """The network, as it is used for objects that are tracked through one view.
+class Batcher:
+    """Exclusive, batched use of the network for the objects tracked through one view.
 
     Parameters
     ----------
-    model : Sam2Model
+    model : Network
         The network.
     view : FrameSource
         The recording as it is looked at.
@@ -48,7 +48,7 @@ class Stepper:
         What `turn` holds.
     """
 
-    def __init__(self, model: Sam2Model, view: FrameSource, batch_size: int | None = None) -> None:
+    def __init__(self, model: Network, view: FrameSource, batch_size: int | None = None) -> None:
         self.model = model
         self.view = view
         self.batch_size = batch_size or _batch_size(model)
@@ -56,7 +56,7 @@ class Stepper:
 
     @contextmanager
     def turn(self) -> Iterator[None]:
-        """Have the network for this thread alone.
+        """Hold exclusive access to the network.
 
         Raises
         ------
@@ -85,7 +85,7 @@ class Stepper:
         Decoded
             One object, a batch of 1.
         MemoryEntry
-            What the frame leaves behind for it.
+            What it remembers of the frame.
 
         Raises
         ------
@@ -95,12 +95,12 @@ class Stepper:
         for part in _chunks(recalls, self.batch_size):
             yield from self._batch(frame, embedding, part)
 
-    def again(self, embedder: Embedder) -> Again:
+    def recompute(self, embedder: Embedder) -> Recompute:
         """How a `Replay` computes one frame for one object."""
 
-        def again(
+        def one_frame(
             frame: int,
-            direction: Walk,
+            direction: PassDirection,
             trail: Mapping[int, MemoryEntry],
             attended: Mapping[int, ConditioningEntry],
         ) -> tuple[MemoryEntry, torch.Tensor]:
@@ -109,7 +109,7 @@ class Stepper:
             ((decoded, entry),) = self.steps(frame, embedding, [remembered])
             return entry, decoded.logits
 
-        return again
+        return one_frame
 
     def shown(self, object_ids: Sequence[int], decoded: Decoded, *, prompted: bool) -> list[ObjectMask]:
         """What was decoded, at the resolution of the frame; an id for each mask of the batch."""
@@ -132,7 +132,7 @@ class Stepper:
         return [(one, MemoryEntry(frame, spatial[i : i + 1], one.pointers)) for i, one in enumerate(single)]
 
     def _at_once(self, embedding: Embedding, recalls: Sequence[Recall]) -> tuple[Decoded, torch.Tensor] | None:
-        """One batch, None where the device is too small; what was computed till then is given up when this returns."""
+        """One batch, None where the device is too small; what was computed until then is freed when this returns."""
         try:
             decoded = self.model.decode_tracked(embedding, recalls, self.view.n_frames)
             return decoded, self.model.remember(embedding, decoded, prompted=False)
@@ -142,7 +142,7 @@ class Stepper:
             return None
 
 
-def _batch_size(model: Sam2Model) -> int:
+def _batch_size(model: Network) -> int:
     """Objects whose rotated keys of eight memories take `_KEY_BYTES` together."""
     keys = 8 * (model.image_size // 16) ** 2 * model.preset.hidden_dim * 4
     return max(8, min(64, _KEY_BYTES // keys))

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from napari_sam2_video.engine.networks.sam2.model import Sam2Model
+    from napari_sam2_video.engine.networks.protocol import Network
     from napari_sam2_video.types import FrameSource
 
 DEFAULT_MEMORY_BYTES = 1 << 30
@@ -146,7 +146,7 @@ class Embedder:
 
     Parameters
     ----------
-    model : Sam2Model
+    model : Network
         The network.
     view : FrameSource
         The recording as it is looked at.
@@ -154,7 +154,7 @@ class Embedder:
         Where embeddings are looked up and kept.
     """
 
-    def __init__(self, model: Sam2Model, view: FrameSource, cache: FeatureCache) -> None:
+    def __init__(self, model: Network, view: FrameSource, cache: FeatureCache) -> None:
         self._model = model
         self._view = view
         self._cache = cache

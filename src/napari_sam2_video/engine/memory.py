@@ -1,7 +1,7 @@
-"""What an object remembers: conditioning entries of its prompted frames, and the frames just walked over.
+"""What an object remembers: conditioning entries of its prompted frames, and the frames just tracked.
 
-A spatial memory and a pointer of every prompted frame are kept for ever; of the other frames only the last
-`POINTERS` behind the walk are, and of those only the last `SPATIAL` with their spatial memory. That is all
+A spatial memory and a pointer of every prompted frame are kept permanently; of the other frames only the last
+`POINTERS` of the pass are, and of those only the last `SPATIAL` with their spatial memory. That is all
 ``SAM2Base._prepare_memory_conditioned_features`` ever looks at, so memory does not grow with the recording.
 """
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     import torch
 
-    from napari_sam2_video.engine.plan import Walk
+    from napari_sam2_video.engine.plan import PassDirection
     from napari_sam2_video.models.presets import ModelPreset
     from napari_sam2_video.types import ObjectMask
 
@@ -27,7 +27,7 @@ POINTERS = 15
 
 @dataclass(frozen=True)
 class MemoryEntry:
-    """What one frame leaves behind.
+    """What is remembered of one frame.
 
     Parameters
     ----------
@@ -46,7 +46,7 @@ class MemoryEntry:
 
 @dataclass(frozen=True)
 class ConditioningEntry:
-    """A prompted frame: what the tracker attends to for ever, and what it shows there.
+    """A prompted frame: what the tracker always attends to, and what it shows there.
 
     Parameters
     ----------
@@ -73,27 +73,27 @@ class ConditioningEntry:
 
 @dataclass(frozen=True)
 class Trail:
-    """The frames behind a walk, ready to go on.
+    """The last frames of a pass, from which it can continue.
 
     Parameters
     ----------
     object_id : int
         The object.
     direction : {"forward", "backward"}
-        Direction of the walk that goes on from here.
+        Direction of the pass that continues from here.
     frame : int
         The last frame done.
     entries : mapping of int to MemoryEntry
         Entries by frame, conditioning frames left out.
     conditioning : tuple of int
-        Conditioning frames that the walk attended to.
+        Conditioning frames that the pass attended to.
     outdated : frozenset of int
-        Frames of `entries` that were tracked anew since: what followed was made from these entries, but a walk that
+        Frames of `entries` that were tracked again since: what followed was made from these entries, but a pass that
         begins now wants newer ones.
     """
 
     object_id: int
-    direction: Walk
+    direction: PassDirection
     frame: int
     entries: Mapping[int, MemoryEntry]
     conditioning: tuple[int, ...]
@@ -125,7 +125,7 @@ def recall(
     conditioning: Mapping[int, ConditioningEntry],
     trail: Mapping[int, MemoryEntry],
     frame: int,
-    direction: Walk,
+    direction: PassDirection,
     n_frames: int,
 ) -> Recall:
     """Collect what an object remembers when `frame` is computed.
@@ -141,7 +141,7 @@ def recall(
     frame : int
         Frame to be computed.
     direction : {"forward", "backward"}
-        Direction of the walk.
+        Direction of the pass.
     n_frames : int
         Number of frames of the recording.
     """
@@ -161,8 +161,8 @@ def recall(
     return Recall(tuple(spatial), tuple(pointers))
 
 
-def prune(trail: dict[int, MemoryEntry], frame: int, direction: Walk) -> None:
-    """Forget, in place, what no frame behind `frame` in walking order will look at."""
+def prune(trail: dict[int, MemoryEntry], frame: int, direction: PassDirection) -> None:
+    """Forget, in place, what no frame after `frame` in tracking order will look at."""
     back = step_of(direction)
     for t in list(trail):
         age = (frame - t) * back

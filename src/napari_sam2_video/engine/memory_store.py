@@ -1,4 +1,4 @@
-"""Where memories are kept between runs: conditioning entries, and trails to take a walk up again.
+"""Where memories are kept between runs: conditioning entries, and trails to resume a pass from.
 
 With a folder they survive the process; without one they live in memory. Trails only save time: what is missing is
 computed again from the prompts, so a file that cannot be read counts as missing.
@@ -15,7 +15,7 @@ import numpy as np
 from napari_sam2_video.engine.aside import write_aside
 from napari_sam2_video.engine.memory import POINTERS, ConditioningEntry, MemoryEntry, Trail
 from napari_sam2_video.engine.plan import step_of
-from napari_sam2_video.engine.resume_cache import Wake
+from napari_sam2_video.engine.resume_cache import ResumeCache
 from napari_sam2_video.errors import StoreError
 from napari_sam2_video.types import ObjectMask
 
@@ -23,13 +23,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-    from napari_sam2_video.engine.plan import Walk
+    from napari_sam2_video.engine.plan import PassDirection
 
 DEFAULT_TRAIL_BYTES = 2 << 30
-_Key: TypeAlias = "tuple[int, Walk, int]"
+_Key: TypeAlias = "tuple[int, PassDirection, int]"
 
 
-class MemoryFolder:
+class MemoryStore:
     """Conditioning entries and trails of every object of a session.
 
     Parameters
@@ -41,8 +41,8 @@ class MemoryFolder:
 
     Attributes
     ----------
-    wake : Wake, optional
-        What the last sweeps left, for a run to be resumed; none without a folder.
+    resume_cache : ResumeCache, optional
+        What the last sweeps left, to resume a run from; none without a folder.
     """
 
     def __init__(self, folder: Path | None = None, *, trail_bytes: int = DEFAULT_TRAIL_BYTES) -> None:
@@ -51,7 +51,7 @@ class MemoryFolder:
         self._entries: dict[int, dict[int, ConditioningEntry]] = {}
         self._trails: dict[_Key, Trail | None] = {}
         self._sizes: dict[_Key, int] = {}
-        self.wake = None if folder is None else Wake(folder / "wake")
+        self.resume_cache = None if folder is None else ResumeCache(folder / "resume")
         if folder is None:
             return
         try:
@@ -59,7 +59,7 @@ class MemoryFolder:
                 self._index(file)
         except OSError as error:
             raise StoreError(
-                f"The folder {folder} cannot be read ({error.strerror or error}); connect its drive again and go on."
+                f"The folder {folder} cannot be read ({error.strerror or error}); reconnect its drive and try again."
             ) from error
 
     @property
@@ -134,7 +134,7 @@ class MemoryFolder:
             }
             self._sizes[key] = self._save(self._path(*key), arrays, durable=False)
         except OSError:
-            # An older one does not know what this one knows.
+            # An older one lacks what this one holds.
             with suppress(OSError):
                 self._drop(key)
             return
@@ -144,11 +144,11 @@ class MemoryFolder:
                 for other in sorted(self._sizes)[1::2]:
                     self._drop(other)
 
-    def trail_frames(self, object_id: int, direction: Walk) -> list[int]:
-        """Frames behind which a walk can be taken up, in ascending order."""
+    def trail_frames(self, object_id: int, direction: PassDirection) -> list[int]:
+        """Frames after which a pass can be resumed, in ascending order."""
         return sorted(frame for o, d, frame in self._trails if o == object_id and d == direction)
 
-    def trail(self, object_id: int, direction: Walk, frame: int) -> Trail | None:
+    def trail(self, object_id: int, direction: PassDirection, frame: int) -> Trail | None:
         """Trail whose last frame is `frame`."""
         key = (object_id, direction, frame)
         if key not in self._trails:
@@ -168,7 +168,7 @@ class MemoryFolder:
         return Trail(object_id, direction, frame, {e.frame: e for e in entries}, conditioning, outdated)
 
     def outdate(self, object_id: int, frames: Iterable[int]) -> None:
-        """Note that frames are tracked anew: trails on them are dropped, and those that reach them are told."""
+        """Note that frames are tracked again: trails on them are dropped, and those that reach them are marked."""
         among = set(frames)
         for key in [k for k in self._trails if k[0] == object_id]:
             _, direction, frame = key
@@ -182,9 +182,9 @@ class MemoryFolder:
                     self.put_trail(replace(trail, outdated=trail.outdated | (among & trail.entries.keys())))
 
     def forget_trails(self, object_id: int) -> None:
-        """Drop all trails of an object, and the wake too."""
-        if self.wake is not None:
-            self.wake.clear()
+        """Drop all trails of an object, and the resume cache."""
+        if self.resume_cache is not None:
+            self.resume_cache.clear()
         for key in [k for k in self._trails if k[0] == object_id]:
             self._drop(key)
 
@@ -201,7 +201,7 @@ class MemoryFolder:
         self.forget_trails(object_id)
 
     def _drop(self, key: _Key) -> None:
-        # A file that stays, because Windows does not let go of it, has to stay known, or nobody told it of changes.
+        # A file that Windows does not release has to stay known, or changes would not reach it.
         if self._folder is not None:
             self._path(*key).unlink(missing_ok=True)
         self._trails.pop(key, None)

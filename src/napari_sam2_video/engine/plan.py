@@ -16,13 +16,13 @@ if TYPE_CHECKING:
 
     from napari_sam2_video.types import CheckSettings, TrackSettings
 
-Walk: TypeAlias = Literal["forward", "backward"]
+PassDirection: TypeAlias = Literal["forward", "backward"]
 FORWARD, BACKWARD, UNTRACKED = 1, -1, 0
 REACH = 15
 
 
-def step_of(direction: Walk) -> int:
-    """From a frame to the next one of a walk: 1 or -1."""
+def step_of(direction: PassDirection) -> int:
+    """From a frame to the next one of a pass: 1 or -1."""
     return 1 if direction == "forward" else -1
 
 
@@ -53,28 +53,28 @@ class ObjectState:
 
 @dataclass(frozen=True)
 class Pass:
-    """One object walked in one direction.
+    """One object tracked in one direction.
 
     Parameters
     ----------
     object_id : int
         The object.
     direction : {"forward", "backward"}
-        Direction of the walk.
+        Direction of the pass.
     start, stop : int
         First and last frame, both included; `start` is a prompted frame, or the frame after `resume_after`.
-    behind : tuple of int
-        Directions (1, -1, 0) in which the frames behind `start` were tracked before, the nearest first, `REACH` at
+    preceding : tuple of int
+        Directions (1, -1, 0) in which the frames before `start` were tracked earlier, the nearest first, `REACH` at
         most; their memories are used again.
     resume_after : int, optional
-        Last frame of this walk that is already done; the walk goes on behind it.
+        Last frame of this pass that is already done; the pass continues after it.
     """
 
     object_id: int
-    direction: Walk
+    direction: PassDirection
     start: int
     stop: int
-    behind: tuple[int, ...] = ()
+    preceding: tuple[int, ...] = ()
     resume_after: int | None = None
 
     @property
@@ -87,30 +87,30 @@ class Pass:
         """The first frame that is still to be done."""
         return self.start if self.resume_after is None else self.resume_after + self.step
 
-    def behind_first(self) -> tuple[int, ...]:
-        """Directions in which the frames behind `first` were tracked, as `behind`."""
-        walked = 0 if self.resume_after is None else (self.resume_after - self.start) * self.step
+    def preceding_first(self) -> tuple[int, ...]:
+        """Directions in which the frames before `first` were tracked, as `preceding`."""
+        done = 0 if self.resume_after is None else (self.resume_after - self.start) * self.step
         start = (UNTRACKED,) if self.resume_after is not None else ()
-        return ((self.step,) * min(walked, REACH) + start + self.behind)[:REACH]
+        return ((self.step,) * min(done, REACH) + start + self.preceding)[:REACH]
 
     def frames(self) -> range:
-        """Frames still to be done, in walking order."""
+        """Frames still to be done, in tracking order."""
         return range(self.first, self.stop + self.step, self.step)
 
 
 @dataclass(frozen=True)
 class Plan:
-    """All passes of a run: those forward are walked first, then those backward."""
+    """All passes of a run: first those forward, then those backward."""
 
     passes: tuple[Pass, ...]
     n_frames: int
 
-    def sweep(self, direction: Walk) -> tuple[Pass, ...]:
+    def sweep(self, direction: PassDirection) -> tuple[Pass, ...]:
         """Passes in one direction."""
         return tuple(p for p in self.passes if p.direction == direction)
 
-    def frames(self, direction: Walk) -> list[int]:
-        """Frames that a sweep visits, in walking order."""
+    def frames(self, direction: PassDirection) -> list[int]:
+        """Frames that a sweep visits, in tracking order."""
         visited = {t for p in self.sweep(direction) for t in p.frames()}
         return sorted(visited, reverse=direction == "backward")
 
@@ -128,10 +128,10 @@ class Plan:
 def plan_run(states: Sequence[ObjectState], settings: TrackSettings, n_frames: int) -> Plan:
     """Decide what a run has to do.
 
-    An object that was never tracked, or that is named in `settings.objects`, is walked from its first prompted frame
-    of each stretch between fences. One whose prompts changed is walked from the changed frame up to the nearest
+    An object that was never tracked, or that is named in `settings.objects`, is tracked from its first prompted frame
+    of each stretch between fences. One whose prompts changed is tracked from the changed frame up to the nearest
     fences: accepted frames, painted frames, and prompted frames that did not change. Frames of the
-    range that were not reached yet are then walked from where the object was left.
+    range that were not reached yet are then tracked from where the object was left.
 
     Parameters
     ----------
@@ -200,15 +200,15 @@ def _passes(state: ObjectState, settings: TrackSettings, first: int, last: int, 
     for origin, low, high in _stretches(changed, fences, first, last):
         planned.update(range(low if settings.direction != "forward" else origin, high + 1))
         if settings.direction != "backward":
-            yield Pass(state.object_id, "forward", origin, high, behind=behind(tracked, origin, "forward"))
+            yield Pass(state.object_id, "forward", origin, high, preceding=preceding(tracked, origin, "forward"))
             tracked = tracked.copy()
             tracked[origin : high + 1] = FORWARD
             if settings.direction == "both" and low < origin:
-                past = behind(tracked, origin, "backward")
-                yield Pass(state.object_id, "backward", origin, low, behind=past, resume_after=origin)
+                past = preceding(tracked, origin, "backward")
+                yield Pass(state.object_id, "backward", origin, low, preceding=past, resume_after=origin)
                 tracked[low:origin] = BACKWARD
         else:
-            yield Pass(state.object_id, "backward", origin, low, behind=behind(tracked, origin, "backward"))
+            yield Pass(state.object_id, "backward", origin, low, preceding=preceding(tracked, origin, "backward"))
             tracked = tracked.copy()
             tracked[low : origin + 1] = BACKWARD
     if not never and not named:
@@ -216,8 +216,8 @@ def _passes(state: ObjectState, settings: TrackSettings, first: int, last: int, 
         yield from _continuations(around, tracked, settings, first, last)
 
 
-def behind(tracked: npt.NDArray[np.int8], frame: int, direction: Walk) -> tuple[int, ...]:
-    """Directions in which the frames behind `frame` were tracked, the nearest first.
+def preceding(tracked: npt.NDArray[np.int8], frame: int, direction: PassDirection) -> tuple[int, ...]:
+    """Directions in which the frames before `frame` were tracked, the nearest first.
 
     Parameters
     ----------
@@ -226,7 +226,7 @@ def behind(tracked: npt.NDArray[np.int8], frame: int, direction: Walk) -> tuple[
     frame : int
         The frame.
     direction : {"forward", "backward"}
-        Direction of the walk that gets there.
+        Direction of the pass that gets there.
     """
     if direction == "forward":
         return tuple(tracked[max(frame - REACH, 0) : frame][::-1].tolist())
@@ -263,5 +263,5 @@ def _continuations(
         gap = next((t for t in range(origin, low - 1, -1) if not tracked[t]), low - 1)
         fence = max((f for f in state.fences if f <= gap), default=first - 1)
         if gap < origin and gap >= max(first, fence + 1):
-            past = behind(tracked, origin, "backward")
-            yield Pass(state.object_id, "backward", origin, max(first, fence + 1), behind=past, resume_after=gap + 1)
+            past = preceding(tracked, origin, "backward")
+            yield Pass(state.object_id, "backward", origin, max(first, fence + 1), preceding=past, resume_after=gap + 1)

@@ -1,4 +1,4 @@
-"""Bring back what lay behind a frame, from kept trails, by walking the last stretch again."""
+"""Restore the memories of the frames before a frame: from kept trails, by tracking the last stretch again."""
 
 from __future__ import annotations
 
@@ -15,49 +15,50 @@ if TYPE_CHECKING:
     import torch
 
     from napari_sam2_video.engine.memory import ConditioningEntry, MemoryEntry
-    from napari_sam2_video.engine.memory_store import MemoryFolder
-    from napari_sam2_video.engine.plan import Walk
+    from napari_sam2_video.engine.memory_store import MemoryStore
+    from napari_sam2_video.engine.plan import PassDirection
 
-    Again = Callable[
-        [int, Walk, Mapping[int, MemoryEntry], Mapping[int, ConditioningEntry]], tuple[MemoryEntry, torch.Tensor]
+    Recompute = Callable[
+        [int, PassDirection, Mapping[int, MemoryEntry], Mapping[int, ConditioningEntry]],
+        tuple[MemoryEntry, torch.Tensor],
     ]
 
 
 @dataclass
 class Replay:
-    """Walks one object again over frames it was tracked through before.
+    """Tracks one object again over frames it was tracked through before.
 
     Parameters
     ----------
     object_id : int
         The object.
-    memory : MemoryFolder
+    memory : MemoryStore
         Trails to start from; pure trails that come up on the way are kept there.
     conditioning : mapping of int to ConditioningEntry
         Conditioning entries that count.
-    again : callable
-        Computes one frame: ``again(frame, direction, trail, conditioning)`` gives its entry and its logits.
+    recompute : callable
+        Computes one frame: ``recompute(frame, direction, trail, conditioning)`` gives its entry and its logits.
     stop : callable
         Asked before each frame.
     """
 
     object_id: int
-    memory: MemoryFolder
+    memory: MemoryStore
     conditioning: Mapping[int, ConditioningEntry]
-    again: Again
+    recompute: Recompute
     stop: Callable[[], bool]
 
-    def behind(self, frame: int, direction: Walk, past: Sequence[int]) -> dict[int, MemoryEntry] | None:
-        """Entries of the frames behind `frame` for a walk in `direction`; None when told to stop.
+    def preceding(self, frame: int, direction: PassDirection, past: Sequence[int]) -> dict[int, MemoryEntry] | None:
+        """Entries of the frames that precede `frame` in `direction`; None when asked to stop.
 
         Parameters
         ----------
         frame : int
-            Frame that the walk is about to compute.
+            Frame that the pass is about to compute.
         direction : {"forward", "backward"}
-            Direction of the walk.
+            Direction of the pass.
         past : sequence of int
-            Directions in which the frames behind were tracked, as `napari_sam2_video.engine.plan.behind` gives them.
+            Directions in which the preceding frames were tracked, as `engine.plan.preceding` gives them.
         """
         back = step_of(direction)
         steps = [(frame - back * (i + 1), d) for i, d in enumerate(past)]
@@ -66,14 +67,14 @@ class Replay:
         wanted = {t for t, _ in tracked}
         entries = {} if exact is None else _current(exact, wanted)
         wanted -= entries.keys()
-        # A walk may have ended at any prompted frame, so the farthest come first and no stretch reaches across one.
+        # A pass may have ended at any prompted frame, so the farthest come first and no stretch reaches across one.
         for (way, there), group in groupby(reversed(steps), key=lambda step: (step[1], step[0] in wanted)):
             if not there:
                 continue
             frames = [t for t, _ in group]
-            walk: Walk = "forward" if way == FORWARD else "backward"
-            for inside in (True, False) if walk == direction and tracked[0][0] in frames else (False,):
-                found = self._stretch(frames, walk, inside=inside)
+            came: PassDirection = "forward" if way == FORWARD else "backward"
+            for inside in (True, False) if came == direction and tracked[0][0] in frames else (False,):
+                found = self._stretch(frames, came, inside=inside)
                 if found is None:
                     return None
                 entries.update((t, found[t]) for t in frames if t in found)
@@ -83,44 +84,48 @@ class Replay:
         prune(entries, frame - back, direction)
         return entries
 
-    def logits(self, frame: int, direction: Walk) -> torch.Tensor | None:
-        """Logits that a tracked frame was given, or None where its walk cannot be found again."""
+    def logits(self, frame: int, direction: PassDirection) -> torch.Tensor | None:
+        """Logits that a tracked frame was given, or None where its pass cannot be found again."""
         step = step_of(direction)
         start = self._start(frame - step, frame, direction)
         if start is None:
             return None
-        walked = self._walk(start, frame - step)
-        if walked is None:
+        restored = self._track(start, frame - step)
+        if restored is None:
             return None
-        return self.again(frame, direction, walked[0], self._attended(start))[1]
+        return self.recompute(frame, direction, restored[0], self._attended(start))[1]
 
-    def _stretch(self, frames: Sequence[int], walk: Walk, *, inside: bool) -> dict[int, MemoryEntry] | None:
-        """Entries of neighbouring frames that one walk left; `inside` takes trails that end among them too."""
-        step = step_of(walk)
+    def _stretch(
+        self, frames: Sequence[int], direction: PassDirection, *, inside: bool
+    ) -> dict[int, MemoryEntry] | None:
+        """Entries of neighbouring frames that one pass left; `inside` takes trails that end among them too."""
+        step = step_of(direction)
         head, tail = (min(frames), max(frames)) if step == 1 else (max(frames), min(frames))
-        start = self._start(tail if inside else head - step, head, walk)
+        start = self._start(tail if inside else head - step, head, direction)
         if start is None:
             return {}
-        walked = self._walk(start, tail)
-        return None if walked is None else walked[1]
+        restored = self._track(start, tail)
+        return None if restored is None else restored[1]
 
-    def _start(self, limit: int, head: int, walk: Walk) -> Trail | None:
-        """Nearest trail that does not reach beyond `limit`, or the prompted frame that the walk came from."""
-        step = step_of(walk)
-        kept = [t for t in self.memory.trail_frames(self.object_id, walk) if (limit - t) * step >= 0]
+    def _start(self, limit: int, head: int, direction: PassDirection) -> Trail | None:
+        """Nearest trail that does not reach beyond `limit`, or the prompted frame that the pass came from."""
+        step = step_of(direction)
+        kept = [t for t in self.memory.trail_frames(self.object_id, direction) if (limit - t) * step >= 0]
         for t in sorted(kept, reverse=step == 1):
-            trail = self.memory.trail(self.object_id, walk, t)
+            trail = self.memory.trail(self.object_id, direction, t)
             if trail is not None:
                 return trail
         origins = [t for t in self.conditioning if (head - t) * step > 0]
         if not origins:
             return None
-        return Trail(self.object_id, walk, min(origins) if step == 1 else max(origins), {}, tuple(self.conditioning))
+        return Trail(
+            self.object_id, direction, min(origins) if step == 1 else max(origins), {}, tuple(self.conditioning)
+        )
 
-    def _walk(self, start: Trail, tail: int) -> tuple[dict[int, MemoryEntry], dict[int, MemoryEntry]] | None:
-        """Walk from a trail to `tail`: the trail there, and every entry met on the way."""
-        walk = start.direction
-        step = step_of(walk)
+    def _track(self, start: Trail, tail: int) -> tuple[dict[int, MemoryEntry], dict[int, MemoryEntry]] | None:
+        """Track from a trail to `tail`: the trail there, and every entry met on the way."""
+        direction = start.direction
+        step = step_of(direction)
         attended = self._attended(start)
         trail = dict(start.entries)
         met = _current(start, trail.keys())
@@ -128,12 +133,12 @@ class Replay:
             if self.stop():
                 return None
             if t not in attended:
-                trail[t], _ = self.again(t, walk, trail, attended)
+                trail[t], _ = self.recompute(t, direction, trail, attended)
                 met[t] = trail[t]
-            prune(trail, t, walk)
+            prune(trail, t, direction)
         if start.frame != tail and trail:
             outdated = start.outdated & trail.keys()
-            self.memory.put_trail(Trail(self.object_id, walk, tail, dict(trail), tuple(attended), outdated))
+            self.memory.put_trail(Trail(self.object_id, direction, tail, dict(trail), tuple(attended), outdated))
         return trail, met
 
     def _attended(self, start: Trail) -> dict[int, ConditioningEntry]:

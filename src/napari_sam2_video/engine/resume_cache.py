@@ -1,7 +1,7 @@
-"""The last frames of a sweep, on disk as they are made, so that a run that was cut off goes on to the bit.
+"""The last frames of a sweep, written as they are made, so that an interrupted run resumes bit for bit.
 
-A trail walked again object by object agrees with a batch only up to rounding; the wake holds what the batch itself
-left. One file a frame and direction, for all objects; only the frames that a walk can still look at are kept.
+A trail tracked again object by object agrees with a batch only up to rounding; the resume cache holds what the batch
+itself made. One file a frame and direction, for all objects; only the frames that a pass can still look at are kept.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
 
-    from napari_sam2_video.engine.plan import Walk
+    from napari_sam2_video.engine.plan import PassDirection
 
 
-class Wake:
-    """What the last sweep in each direction left behind.
+class ResumeCache:
+    """What the last sweep in each direction left.
 
     Parameters
     ----------
@@ -40,10 +40,10 @@ class Wake:
                 if number.isdigit():
                     self._there[direction, int(number)] = file
 
-    def put(self, direction: Walk, frame: int, entries: Mapping[int, MemoryEntry]) -> None:
-        """Keep the entries of one frame by object; what no walk can look at any more is dropped.
+    def put(self, direction: PassDirection, frame: int, entries: Mapping[int, MemoryEntry]) -> None:
+        """Keep the entries of one frame by object; what no pass can look at any more is dropped.
 
-        A wake that cannot be written is left out: the run is then resumed by walking again.
+        A file that cannot be written is left out: the run is then resumed by tracking again.
         """
         import torch
 
@@ -66,13 +66,13 @@ class Wake:
             self._folder.mkdir(exist_ok=True)
             write_aside(path, lambda file: np.savez(file, **arrays), durable=False)
         except OSError:
-            # An older one is of another walk.
+            # An older one belongs to another pass.
             if drop(path):
                 self._there.pop((direction, frame), None)
             return
         self._there[direction, frame] = path
 
-    def entries(self, direction: Walk, object_id: int, frames: Iterable[int]) -> dict[int, MemoryEntry] | None:
+    def entries(self, direction: PassDirection, object_id: int, frames: Iterable[int]) -> dict[int, MemoryEntry] | None:
         """Entries of one object on `frames`; None unless all of them are there."""
         found = {}
         for frame in frames:
@@ -89,7 +89,7 @@ class Wake:
             path.unlink(missing_ok=True)
         self._there.clear()
 
-    def _frame(self, direction: Walk, frame: int) -> dict[int, MemoryEntry]:
+    def _frame(self, direction: PassDirection, frame: int) -> dict[int, MemoryEntry]:
         key = (direction, frame)
         if key not in self._read:
             self._read[key] = _load(self._there[key], frame) if key in self._there else {}

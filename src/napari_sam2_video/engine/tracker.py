@@ -5,13 +5,13 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from napari_sam2_video.engine.batching import Stepper
+from napari_sam2_video.engine.batching import Batcher
 from napari_sam2_video.engine.features import Embedder, FeatureCache, default_cache
 from napari_sam2_video.engine.memory import ConditioningEntry, MemoryEntry
-from napari_sam2_video.engine.memory_store import MemoryFolder
-from napari_sam2_video.engine.prompting import Answerer
+from napari_sam2_video.engine.memory_store import MemoryStore
+from napari_sam2_video.engine.prompting import Prompter
 from napari_sam2_video.engine.prompts import settle_prompts
-from napari_sam2_video.engine.propagate import Walker
+from napari_sam2_video.engine.propagate import Propagator
 from napari_sam2_video.types import Preview
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     import torch
 
-    from napari_sam2_video.engine.networks.sam2.model import Sam2Model
+    from napari_sam2_video.engine.networks.protocol import Network
     from napari_sam2_video.engine.plan import Plan
     from napari_sam2_video.engine.prompting import Tracked
     from napari_sam2_video.types import FrameMasks, FrameSource, ObjectMask, Prompt
@@ -30,11 +30,11 @@ class Tracker:
 
     Parameters
     ----------
-    model : Sam2Model
+    model : Network
         The network.
     view : FrameSource
         The recording as it is looked at.
-    memory : MemoryFolder, optional
+    memory : MemoryStore, optional
         Where memories are kept between runs; in memory if not given.
     features : FeatureCache, optional
         Where image embeddings are kept; as `default_cache` says, beside the memories, if not given.
@@ -44,31 +44,31 @@ class Tracker:
 
     def __init__(
         self,
-        model: Sam2Model,
+        model: Network,
         view: FrameSource,
-        memory: MemoryFolder | None = None,
+        memory: MemoryStore | None = None,
         *,
         features: FeatureCache | None = None,
         batch_size: int | None = None,
     ) -> None:
         self.model = model
         self.view = view
-        self.memory = memory if memory is not None else MemoryFolder()
+        self.memory = memory if memory is not None else MemoryStore()
         self.features = features if features is not None else default_cache(self.memory.cache_folder)
-        self._stepper = Stepper(model, view, batch_size)
-        self._answerer = Answerer(self._stepper, self.memory)
+        self._batcher = Batcher(model, view, batch_size)
+        self._prompter = Prompter(self._batcher, self.memory)
         self.memory.bind(f"{model.key}/{view.key}")
 
     def scratch(self) -> Tracker:
         """A tracker with the same network and embeddings that remembers nothing, and keeps nothing on disk."""
         made = Tracker(self.model, self.view, features=self.features, batch_size=self.batch_size)
-        made._stepper.lock = self._stepper.lock
+        made._batcher.lock = self._batcher.lock
         return made
 
     @property
     def batch_size(self) -> int:
         """Most objects that go through the network at once; halved when the device was too small."""
-        return self._stepper.batch_size
+        return self._batcher.batch_size
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -105,15 +105,15 @@ class Tracker:
         given = settle_prompts(object_id, frame, prompts, self.view)
         with self._working() as embedder:
             embedding = embedder.embed(frame)
-            _, candidates = self._answerer.answer(object_id, frame, given, embedding, embedder, tracked)
-            masks = self._answerer.shown(object_id, given, candidates)
+            _, candidates = self._prompter.answer(object_id, frame, given, embedding, embedder, tracked)
+            masks = self._prompter.shown(object_id, given, candidates)
         best = int(candidates.ious.argmax()) if given.labels.size == 1 else 0
         return Preview(object_id, frame, self.view.shape_yx, tuple(masks), best)
 
     def condition(
         self, object_id: int, frame: int, prompts: Sequence[Prompt], *, tracked: Tracked | None = None
     ) -> ObjectMask:
-        """Make the prompts of one object on one frame part of what it remembers for ever.
+        """Make the prompts of one object on one frame a permanent part of what it remembers.
 
         See `preview` for the parameters. A mask without points is taken as it is.
 
@@ -125,20 +125,20 @@ class Tracker:
         given = settle_prompts(object_id, frame, prompts, self.view)
         with self._working() as embedder:
             embedding = embedder.embed(frame)
-            chosen, _ = self._answerer.answer(object_id, frame, given, embedding, embedder, tracked)
+            chosen, _ = self._prompter.answer(object_id, frame, given, embedding, embedder, tracked)
             spatial = self.model.remember(embedding, chosen, prompted=True)
             held = self.memory.entries(object_id)
             order = held[frame].order if frame in held else 1 + max((e.order for e in held.values()), default=-1)
-            (shown,) = self._answerer.shown(object_id, given, chosen)
+            (shown,) = self._prompter.shown(object_id, given, chosen)
             memory = MemoryEntry(frame, spatial, chosen.pointers)
-            self._answerer.forget()
+            self._prompter.forget()
             self.memory.put_entry(object_id, ConditioningEntry(order, memory, chosen.logits, shown))
             return shown
 
     @contextmanager
     def _working(self) -> Iterator[Embedder]:
         embedder = Embedder(self.model, self.view, self.features)
-        with self._stepper.turn(), embedder:
+        with self._batcher.turn(), embedder:
             yield embedder
 
     def missing(self, object_id: int, frames: Iterable[int]) -> list[int]:
@@ -160,7 +160,7 @@ class Tracker:
         plan : Plan
             What to do; every prompted frame in it went through `condition`.
         stop : callable, optional
-            Asked before each frame; the run ends when it says True.
+            Asked before each frame; the run ends when it returns True.
         on_logits : callable, optional
             Called with object, frame and mask logits of shape ``(S / 4, S / 4)`` of each mask as it is made.
 
@@ -172,11 +172,11 @@ class Tracker:
         Raises
         ------
         DeviceMemoryError, EngineError, FrameError
-            As the case may be; what was yielded stands.
+            If the device, the network or a frame fails; what was yielded stands.
         """
         halted = stop if stop is not None else lambda: False
-        self._answerer.forget()
+        self._prompter.forget()
         with Embedder(self.model, self.view, self.features) as embedder:
-            walker = Walker(self._stepper, self.memory, embedder, halted, on_logits)
-            yield from walker.sweep(plan, "forward")
-            yield from walker.sweep(plan, "backward")
+            propagator = Propagator(self._batcher, self.memory, embedder, halted, on_logits)
+            yield from propagator.sweep(plan, "forward")
+            yield from propagator.sweep(plan, "backward")

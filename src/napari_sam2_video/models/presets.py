@@ -27,6 +27,8 @@ class ModelPreset:
         Side in pixels of the square image the weights were trained for.
     sam2_1 : bool
         True for SAM 2.1, False for SAM 2.0 (no ``no_obj_embed_spatial``, no ``obj_ptr_tpos_proj``).
+    family : str
+        Which package of ``engine.networks`` builds and runs it.
     """
 
     name: str
@@ -42,6 +44,7 @@ class ModelPreset:
     memory_feedforward: int = 2048
     image_size: int = 1024
     sam2_1: bool = True
+    family: str = "sam2"
 
 
 TINY = ModelPreset("tiny", 96, 1, (1, 2, 7, 2), (5, 7, 9))

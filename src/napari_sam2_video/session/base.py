@@ -251,13 +251,13 @@ class SessionReader:
 
 def default_tracker(settings: ModelSettings, view: FrameSource, memory: Path | None) -> TrackerLike:
     """Tracker with the network that the settings name."""
-    from napari_sam2_video.engine.memory_store import MemoryFolder
+    from napari_sam2_video.engine.memory_store import MemoryStore
     from napari_sam2_video.engine.networks.load import load_model
     from napari_sam2_video.engine.tracker import Tracker
     from napari_sam2_video.models.resolve import resolve_model
 
     model = load_model(resolve_model(settings.model), settings)
-    return Tracker(model, view, MemoryFolder(memory))
+    return Tracker(model, view, MemoryStore(memory))
 
 
 def _decoders(n_frames: int) -> dict[str, Decoder]:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from napari_sam2_video.engine.plan import Walk
+    from napari_sam2_video.engine.plan import PassDirection
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Span:
 
     object_id: int
     origin: int
-    direction: Walk
+    direction: PassDirection
     frames: range
 
     def walk(self, object_id: int) -> Pass:

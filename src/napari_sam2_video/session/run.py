@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from napari_sam2_video.engine.plan import Walk
+    from napari_sam2_video.engine.plan import PassDirection
     from napari_sam2_video.masks.store import MaskStore
     from napari_sam2_video.session.conditioning import Inputs, Mark
     from napari_sam2_video.storage.state import Ledger
@@ -144,7 +144,7 @@ def _pass_from_json(value: Any) -> Pass:
         value["direction"],
         int(value["start"]),
         int(value["stop"]),
-        tuple(int(d) for d in value["behind"]),
+        tuple(int(d) for d in value["preceding"]),
         None if resume is None else int(resume),
     )
 
@@ -318,9 +318,9 @@ class Runner:
                 self._ledger.commit([("memory", key_of(object_id, frame), list(marks[frame]))])
         return True
 
-    def _keep(self, run: RunRecord, masks: FrameMasks, done: int, left: set[tuple[int, Walk, int]]) -> None:
+    def _keep(self, run: RunRecord, masks: FrameMasks, done: int, left: set[tuple[int, PassDirection, int]]) -> None:
         """Make a frame durable, but for objects whose frame a person settled; passes that end on it leave `left`."""
-        walk: Walk = "backward" if masks.direction == "backward" else "forward"
+        walk: PassDirection = "backward" if masks.direction == "backward" else "forward"
         left.difference_update((m.object_id, walk, masks.frame) for m in masks.objects)
         changes: list[Change] = [("progress", f"{run.id}:done", done), ("progress", f"{run.id}:{walk}", masks.frame)]
         free = tuple(

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import re
+from importlib import import_module
 from typing import TYPE_CHECKING
 
-from napari_sam2_video.engine.networks.sam2.build import build_network, network_config
-from napari_sam2_video.engine.networks.sam2.installed import installed_sam2
-from napari_sam2_video.engine.networks.sam2.model import Sam2Model
-from napari_sam2_video.engine.torch_errors import engine_errors
-from napari_sam2_video.errors import CheckpointError, EngineError, ModelError
+from napari_sam2_video.errors import EngineError, ModelError
 
 if TYPE_CHECKING:
+    from types import ModuleType
+
+    from napari_sam2_video.engine.networks.protocol import Network
     from napari_sam2_video.models.resolve import ModelFile
     from napari_sam2_video.types import ModelSettings
+
+_FAMILIES = {"sam2": "napari_sam2_video.engine.networks.sam2"}
+"""Package of each family of networks; it has the functions `check_size` and `load` of `networks.sam2`."""
 
 
 def choose_device(device: str = "auto") -> str:
@@ -75,13 +78,13 @@ def choose(file: ModelFile, settings: ModelSettings) -> tuple[str, str, int]:
     precision = choose_precision(settings.precision, device)
     size = file.image_size if settings.image_size is None else settings.image_size
     try:
-        network_config(file.preset, size)
+        _family(file).check_size(file.preset, size)
     except ValueError as error:
         raise ModelError(str(error)) from error
     return device, precision, size
 
 
-def load_model(file: ModelFile, settings: ModelSettings) -> Sam2Model:
+def load_model(file: ModelFile, settings: ModelSettings) -> Network:
     """Build the network of a checkpoint and put it on its device.
 
     Parameters
@@ -100,24 +103,12 @@ def load_model(file: ModelFile, settings: ModelSettings) -> Sam2Model:
     EngineError
         If the device is missing or too small.
     """
-    from napari_sam2_video.models.checkpoint import load_state
-
     device, precision, size = choose(file, settings)
-    with engine_errors("cpu"):
-        network = build_network(file.preset, size)
-    state = load_state(file.path, known=file.known)
-    try:
-        network.load_state_dict(state)
-    except RuntimeError as error:
-        raise CheckpointError(f"{file.path} does not fit the network {file.preset.name}: {error}") from error
-    model = Sam2Model(network, file.preset, name=file.name, sha256=file.sha256, device=device, precision=precision)
+    network: Network = _family(file).load(file, size, device=device, precision=precision, compiled=settings.compile)
     if settings.image_size is None and file.note is not None:
-        model.notes = (file.note,)
-    differs = installed_sam2()["differs"]
-    if differs:
-        model.notes += (
-            f"The installed sam2 is not Meta's: {', '.join(differs)} differ, and so may the masks; reinstall rf-sam-2.",
-        )
-    if settings.compile:
-        model.compile()
-    return model
+        network.notes = (file.note, *network.notes)
+    return network
+
+
+def _family(file: ModelFile) -> ModuleType:
+    return import_module(_FAMILIES[file.preset.family])

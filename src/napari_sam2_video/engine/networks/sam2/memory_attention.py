@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _SMALL_MAP = 256
 
 
-class Attention:
+class MemoryAttention:
     """Memory attention of a network.
 
     Parameters
@@ -40,15 +40,15 @@ class Attention:
         self._device = device
         self._side = int(network.image_size) // 16
         self._positions: dict[tuple[tuple[int, ...], ...], torch.Tensor] = {}
-        self._walk = self._layers
+        self._run = self._layers
         self._linear = linear
 
     def compile(self) -> None:
-        """Compile the walk through the layers."""
+        """Compile the layers."""
         import torch
 
         self._linear = plain_linear
-        self._walk = torch.compile(self._layers, dynamic=None)
+        self._run = torch.compile(self._layers, dynamic=None)
 
     def plain(self, coarse: torch.Tensor) -> torch.Tensor:
         """Features without memory, shape (1, C, h, w); mirrors the ``directly_add_no_mem_embed`` branch."""
@@ -87,7 +87,7 @@ class Attention:
             positions.append(encoding.repeat_interleave(parts, dim=0).transpose(0, 1))
         widest = max(p.shape[0] for p in positions)
         position = torch.cat([p.expand(widest, -1, -1) for p in positions], dim=1)
-        fused = self._walk(sequence(coarse).transpose(0, 1), memory, memory + position, spatial)
+        fused = self._run(sequence(coarse).transpose(0, 1), memory, memory + position, spatial)
         result: torch.Tensor = fused.transpose(1, 2).reshape(count, *coarse.shape[1:])
         return result
 
@@ -112,7 +112,7 @@ class Attention:
         keys: torch.Tensor,
         spatial: int,
     ) -> torch.Tensor:
-        """Attention with one head; mirrors ``RoPEAttention.forward``.
+        """MemoryAttention with one head; mirrors ``RoPEAttention.forward``.
 
         Where the map is small, values of a batch are projected after they are averaged: the rows of the weights sum to
         1, so that is the same up to rounding, and there are fewer queries than memories.

@@ -15,7 +15,7 @@ import numpy as np
 from napari_sam2_video.engine.levels import cut_levels
 from napari_sam2_video.engine.networks.outputs import Decoded
 from napari_sam2_video.engine.networks.sam2.image_encoder import ImageEncoder
-from napari_sam2_video.engine.networks.sam2.memory_attention import Attention, sequence
+from napari_sam2_video.engine.networks.sam2.memory_attention import MemoryAttention, sequence
 from napari_sam2_video.engine.networks.sam2.memory_encoder import encode_batch
 from napari_sam2_video.engine.networks.sam2.packed import PackedLayers, plain_linear
 from napari_sam2_video.engine.torch_errors import engine_errors
@@ -81,7 +81,7 @@ class Sam2Model:
         self._encoder = ImageEncoder(self._net, device)
         packed = device == "cpu" and precision == "fp32"
         self._linear: Linear = PackedLayers() if packed else plain_linear
-        self._attention = Attention(self._net, device, self._linear)
+        self._attention = MemoryAttention(self._net, device, self._linear)
         self._input_table = _input_table()
         self._compiled = False
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Trunk:
-    """Hiera, as ``sam2.modeling.backbones.hieradet.Hiera`` walks it.
+    """Hiera, as ``sam2.modeling.backbones.hieradet.Hiera`` runs it.
 
     Parameters
     ----------
@@ -26,13 +26,13 @@ class Trunk:
     def __init__(self, hiera: Any) -> None:
         self._hiera = hiera
         self._positions: dict[tuple[int, ...], torch.Tensor] = {}
-        self._walk = self._blocks
+        self._run = self._blocks
 
     def compile(self) -> None:
-        """Compile the walk through the blocks."""
+        """Compile the blocks."""
         import torch
 
-        self._walk = torch.compile(self._blocks, dynamic=False)
+        self._run = torch.compile(self._blocks, dynamic=False)
 
     def __call__(self, planes: torch.Tensor) -> list[torch.Tensor]:
         """Features of each stage, finest first.
@@ -46,7 +46,7 @@ class Trunk:
         -------
         list of torch.Tensor, shapes (B, C_i, S / 4 / 2**i, S / 4 / 2**i)
         """
-        return self._walk(planes)
+        return self._run(planes)
 
     def _blocks(self, planes: torch.Tensor) -> list[torch.Tensor]:
         hiera = self._hiera
@@ -84,7 +84,7 @@ def _block(block: Any, features: torch.Tensor) -> torch.Tensor:
 
 
 def _attended(block: Any, seen: torch.Tensor, shape_yx: tuple[int, int]) -> torch.Tensor:
-    """Attention of a block, in windows or over the whole map; `shape_yx` is the shape of its result."""
+    """MemoryAttention of a block, in windows or over the whole map; `shape_yx` is the shape of its result."""
     from sam2.modeling.backbones.utils import window_partition, window_unpartition
 
     attention, side = block.attn, block.window_size

@@ -1,0 +1,82 @@
+"""What the tracker needs of a network."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy as np
+    import numpy.typing as npt
+    import torch
+
+    from napari_sam2_video.engine.memory import Recall
+    from napari_sam2_video.engine.networks.outputs import Decoded, Embedding
+    from napari_sam2_video.models.presets import ModelPreset
+
+
+class Network(Protocol):
+    """A network with its weights on a device.
+
+    The methods may be called from any thread, one at a time; each raises `DeviceMemoryError` or `EngineError` for what
+    torch raises. S is the side of the network's square input in pixels, B a number of objects, C the width.
+    """
+
+    preset: ModelPreset
+    name: str
+    sha256: str
+    device: str
+    precision: str
+    image_size: int
+    notes: tuple[str, ...]
+
+    @property
+    def key(self) -> str:
+        """Changes whenever the numbers that the network gives would change."""
+        ...
+
+    @property
+    def embed_batch(self) -> int:
+        """Number of frames that are worth embedding together."""
+        ...
+
+    def prepare(self, frame_yxc: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+        """Resize a frame to the network's input, uint8 of shape ``(S, S, 3)``; needs no device."""
+        ...
+
+    def embed_many(self, prepared: Sequence[npt.NDArray[np.uint8]], *, many: bool = True) -> list[Embedding]:
+        """Embeddings of frames from `prepare`; `many` says that more will follow."""
+        ...
+
+    def decode_tracked(self, embedding: Embedding, recalls: Sequence[Recall], n_frames: int) -> Decoded:
+        """Masks of B objects from what they remember; all recalls have the same signature."""
+        ...
+
+    def decode_points(
+        self,
+        embedding: Embedding,
+        points_yx: npt.NDArray[np.float32],
+        labels: npt.NDArray[np.int32],
+        shape_yx: tuple[int, int],
+        *,
+        recall: Recall | None = None,
+        n_frames: int = 2,
+        prior: torch.Tensor | None = None,
+    ) -> tuple[Decoded, Decoded]:
+        """The mask to take for the points and boxes of one object, and up to three candidates."""
+        ...
+
+    def decode_mask(self, embedding: Embedding, mask_yx: npt.NDArray[np.bool_]) -> Decoded:
+        """A person's mask as it is, as logits and pointer."""
+        ...
+
+    def remember(self, embedding: Embedding, decoded: Decoded, *, prompted: bool) -> torch.Tensor:
+        """Spatial memories of masks, bfloat16 of shape ``(B, memory_dim, S / 16, S / 16)``."""
+        ...
+
+    def levels(
+        self, decoded: Decoded, shape_yx: tuple[int, int]
+    ) -> list[tuple[tuple[int, int], npt.NDArray[np.uint8]]]:
+        """Origin and levels of each mask at the resolution of the frame, as in `types.ObjectMask`."""
+        ...
