@@ -72,10 +72,12 @@ class Calibration:
     pixel_size : tuple of float
         Pixel size ``(dy, dx)`` in `length_unit`.
     step : float
-        Distance of two frames in `walk_unit`.
+        Distance of two frames in `walk_unit`; the median one where `times` is given.
     length_unit, walk_unit : str
         Symbols of the units; ``"px"``, ``"frame"`` and ``"slice"`` where the size is not known, ``"unit"`` where it is
         known without a unit.
+    times : ndarray of float64, shape (n_frames,), optional
+        Position of every frame in `walk_unit`, where the interval varies.
     """
 
     walk_axis: str = "T"
@@ -83,11 +85,17 @@ class Calibration:
     step: float = 1.0
     length_unit: str = "px"
     walk_unit: str = "frame"
+    times: npt.NDArray[np.float64] | None = field(default=None, repr=False, compare=False)
 
     @property
     def walks_through_space(self) -> bool:
         """True where the frames are slices of a volume."""
         return self.walk_axis in SPATIAL_AXES
+
+    def position(self, frames: npt.ArrayLike) -> npt.NDArray[np.float64]:
+        """Give where frames lie along the walked axis, in `walk_unit` from the first one."""
+        numbers = np.asarray(frames)
+        return np.asarray(numbers * self.step if self.times is None else self.times[numbers], np.float64)
 
 
 def printable(text: str) -> str:
@@ -195,7 +203,12 @@ class TrackingResult:
 
     @property
     def frame_seconds(self) -> float | None:
-        """Time between two frames in seconds, None where the walked axis is not time in a known unit."""
+        """Time between two frames in seconds, None where the walked axis is not time in a known unit.
+
+        The mean one where the interval varies, so that a format with room for one interval has the right length.
+        """
+        if self.times is not None:
+            return float(self.times[-1]) / (self.n_frames - 1)
         factor = SECONDS.get(plain_unit(self.units[0]) or "")
         if self.walk_axis != "T" or factor is None or self.step is None or not self.step > 0:
             return None
@@ -210,6 +223,10 @@ class TrackingResult:
         """
         walk, unit_y, unit_x = (plain_unit(unit) for unit in self.units)
         length, pixel_size = _plane(self.pixel_size, unit_y, unit_x)
+        if self.times is not None:
+            walk = walk if walk in SECONDS else "s"
+            times = self.times / SECONDS[walk]
+            return Calibration(self.walk_axis, pixel_size, float(np.median(np.diff(times))), length, walk, times)
         if self.walk_axis not in SPATIAL_AXES:
             if self.step is None:
                 return Calibration(self.walk_axis, pixel_size, 1.0, length, "frame")

@@ -80,3 +80,36 @@ def test_gap_leaves_out_its_pairs_alone():
 def test_too_short_tracks_have_no_displacement(n):
     msd = mean_squared_displacement(track(np.zeros((n, 2))))
     assert len(msd) == 0
+
+
+TIMES = np.r_[np.arange(6) / 30, 0.2 + np.arange(6) / 10]
+
+
+@pytest.mark.parametrize(("unit", "factor"), [("s", 1), (None, 1), ("ms", 1000), ("nonsense", 1)])
+def test_positions_and_speeds_follow_the_times_of_the_frames(unit, factor):
+    labels = np.zeros((12, 8, 60), np.uint8)
+    for frame in range(12):
+        labels[frame, 2:5, 4 * frame : 4 * frame + 5] = 1
+    known = {"pixel_size": (0.5, 0.5), "times": TIMES, "units": (unit, "µm", "µm")}
+    table = measure(TrackingResult.from_arrays(labels, **known))
+    np.testing.assert_allclose(table["position"], TIMES * factor)
+    assert set(table["walk_unit"]) == {unit if factor > 1 else "s"}
+    np.testing.assert_allclose(table["speed"][1:], 2.0 / np.diff(TIMES) / factor)
+
+
+def test_mean_squared_displacement_sorts_pairs_by_the_time_between_them():
+    speed = 3.0
+    places = np.stack([np.zeros(12), speed * TIMES], 1)
+    table = track(places)
+    calibration = Calibration(step=0.1, walk_unit="s", times=TIMES)
+    msd = mean_squared_displacement(Table({**table.columns, "position": TIMES}, calibration), max_lag=5)
+    exact = {lag: [] for lag in range(6)}
+    for i in range(12):
+        for j in range(i + 1, 12):
+            exact.setdefault(round((TIMES[j] - TIMES[i]) / 0.1), []).append(TIMES[j] - TIMES[i])
+    assert msd["lag"].tolist() == [1, 2, 3, 4, 5]
+    for row in msd.rows():
+        between = np.array(exact[row["lag"]])
+        assert row["pairs"] == len(between)
+        assert row["lag_position"] == pytest.approx(between.mean())
+        assert row["msd"] == pytest.approx((speed * between**2 * speed).mean())

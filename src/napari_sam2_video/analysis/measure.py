@@ -53,7 +53,7 @@ def measure(
         ``object_id``, ``name``, ``frame``
             Zero-based frame along the walked axis.
         ``position``
-            ``frame * step``, in ``walk_unit``.
+            Of the frame along the walked axis in ``walk_unit``: its own time where the interval varies.
         ``area_px``, ``area``
             Number of pixels, and the same in ``length_unit`` squared.
         ``centroid_y_px``, ``centroid_x_px``, ``centroid_y``, ``centroid_x``
@@ -254,7 +254,7 @@ def _finish(columns: Columns, names: Mapping[int, str], calibration: Calibration
         "object_id": columns["object_id"],
         "name": np.array([names.get(object_id, "") for object_id in columns["object_id"].tolist()], dtype=np.str_),
         "frame": columns["frame"],
-        "position": columns["frame"] * calibration.step,
+        "position": calibration.position(columns["frame"]),
         "area_px": columns["area_px"],
         "area": area,
         "centroid_y_px": columns["centroid_y_px"],

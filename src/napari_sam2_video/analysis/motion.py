@@ -64,7 +64,8 @@ def mean_squared_displacement(table: Table, *, max_lag: int | None = None) -> Ta
     """Average the squared distance an object covers in a given time.
 
     Each lag is averaged over all pairs of frames that are that far apart and on which the object has pixels
-    (overlapping pairs, as in the time-averaged displacement of single-particle tracking).
+    (overlapping pairs, as in the time-averaged displacement of single-particle tracking). Where the interval varies,
+    pairs are sorted by the time between them, in steps of the median interval.
 
     Parameters
     ----------
@@ -77,34 +78,44 @@ def mean_squared_displacement(table: Table, *, max_lag: int | None = None) -> Ta
     Returns
     -------
     Table
-        ``object_id``, ``lag`` (frames), ``lag_position`` (walk unit), ``msd`` (length unit squared) and ``pairs``
-        (number of pairs averaged). Lags without a pair are left out.
+        ``object_id``, ``lag`` (frames, or median intervals), ``lag_position`` (walk unit; the mean of the pairs),
+        ``msd`` (length unit squared) and ``pairs`` (number of pairs averaged). Lags without a pair are left out.
     """
-    parts: list[tuple[int, npt.NDArray[Any], npt.NDArray[Any], npt.NDArray[Any]]] = []
+    names = ("object_id", "lag", "lag_position", "msd", "pairs")
+    parts: list[tuple[npt.NDArray[Any], ...]] = [tuple(np.zeros(0, kind) for kind in (int, int, float, float, int))]
     for object_id in table.object_ids():
         rows = table.rows_of(object_id)
         rows = rows[table["area"][rows] > 0]
         if rows.size < 2:
             continue
-        frames = table["frame"][rows] - table["frame"][rows[0]]
-        span = int(frames[-1])
-        place_yx = np.full((span + 1, 2), np.nan)
-        place_yx[frames] = np.stack([table["centroid_y"][rows], table["centroid_x"][rows]], axis=1)
+        frames = table["frame"][rows]
+        span = int(frames[-1] - frames[0])
         last = min(span, max(1, span // 4) if max_lag is None else max_lag)
-        lags = np.arange(1, last + 1)
-        msd, pairs = np.zeros(last), np.zeros(last, np.int64)
-        for lag in lags:
-            squared = ((place_yx[lag:] - place_yx[:-lag]) ** 2).sum(axis=1)
-            both = ~np.isnan(squared)
-            pairs[lag - 1] = both.sum()
-            msd[lag - 1] = squared[both].mean() if both.any() else np.nan
-        parts.append((object_id, lags[pairs > 0], msd[pairs > 0], pairs[pairs > 0]))
-    lags = np.concatenate([part[1] for part in parts]) if parts else np.zeros(0, np.int64)
-    columns: dict[str, npt.NDArray[Any]] = {
-        "object_id": np.repeat([part[0] for part in parts], [len(part[1]) for part in parts]).astype(np.int64),
-        "lag": lags,
-        "lag_position": lags * table.calibration.step,
-        "msd": np.concatenate([part[2] for part in parts]) if parts else np.zeros(0),
-        "pairs": np.concatenate([part[3] for part in parts]) if parts else np.zeros(0, np.int64),
-    }
+        place_yx = np.stack([table["centroid_y"][rows], table["centroid_x"][rows]], axis=1)
+        found = _squared_by_lag(table["position"][rows] / table.calibration.step, place_yx, last)
+        lags, between, msd, pairs = found
+        parts.append((np.full(len(lags), object_id), lags, between * table.calibration.step, msd, pairs))
+    columns = {name: np.concatenate(part) for name, part in zip(names, zip(*parts, strict=True), strict=True)}
     return Table(columns, table.calibration)
+
+
+def _squared_by_lag(
+    place: npt.NDArray[np.float64], place_yx: npt.NDArray[np.float64], last: int
+) -> tuple[npt.NDArray[Any], npt.NDArray[Any], npt.NDArray[Any], npt.NDArray[Any]]:
+    """Lags up to `last`, their mean along the walk, the mean squared distance, and the number of pairs.
+
+    `place` ascends along the walk, in steps of one interval.
+    """
+    pairs, between, squared = np.zeros(last + 1, np.int64), np.zeros(last + 1), np.zeros(last + 1)
+    for apart in range(1, len(place)):
+        elapsed = place[apart:] - place[:-apart]
+        lag = np.rint(elapsed).astype(np.int64)
+        if lag.min() > last:
+            break
+        near = (lag >= 1) & (lag <= last)
+        moved = ((place_yx[apart:] - place_yx[:-apart]) ** 2).sum(axis=1)[near]
+        pairs += np.bincount(lag[near], minlength=last + 1)
+        between += np.bincount(lag[near], elapsed[near], last + 1)
+        squared += np.bincount(lag[near], moved, last + 1)
+    lags = np.flatnonzero(pairs)
+    return lags, between[lags] / pairs[lags], squared[lags] / pairs[lags], pairs[lags]

@@ -57,7 +57,7 @@ def plot_areas(table: Table, colors: Colors | None = None) -> Figure:
     for object_id in table.object_ids():
         rows = table.rows_of(object_id)
         frames = table["frame"][rows]
-        x = np.arange(frames[0], frames[-1] + 1) * table.calibration.step
+        x = table.calibration.position(np.arange(frames[0], frames[-1] + 1))
         area = np.full(x.size, np.nan)
         area[frames - frames[0]] = np.where(table["area"][rows] > 0, table["area"][rows], np.nan)
         _line(axes, x, area, object_id, _name_of(table, rows, object_id), colors)

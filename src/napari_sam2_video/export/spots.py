@@ -37,7 +37,7 @@ def axis_positions(result: TrackingResult, spots: Spots) -> dict[str, npt.NDArra
     """Positions by axis letter in the units of the measurements, for the walked axis and the two of the plane."""
     calibration = result.calibration
     return {
-        result.walk_axis: np.full(len(spots.ids), spots.frame * calibration.step),
+        result.walk_axis: np.full(len(spots.ids), calibration.position(spots.frame)),
         result.plane_axes[0]: spots.y * calibration.pixel_size[0],
         result.plane_axes[1]: spots.x * calibration.pixel_size[1],
     }
