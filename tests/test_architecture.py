@@ -15,7 +15,7 @@ ROOT = Path(napari_sam2_video.__file__).parent
 LOW = {"__version__", "errors", "types"}
 MAY_IMPORT = {
     "errors": set(),
-    "types": set(),
+    "types": {"errors", "units"},
     "units": set(),
     "storage": LOW,
     "frames": LOW | {"units"},

@@ -6,8 +6,13 @@ indices along the walked axis, and object ids are integers from 1.
 
 from __future__ import annotations
 
+import math
+import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Literal, Protocol, Self, TypeAlias
+
+from napari_sam2_video.errors import RecordingError
+from napari_sam2_video.units import SECONDS, length_unit, time_unit
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -16,6 +21,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
 Direction: TypeAlias = Literal["both", "forward", "backward"]
+PixelSize: TypeAlias = tuple[tuple[float, ...], str]
 Precision: TypeAlias = Literal["auto", "fp32", "bf16", "fp16"]
 LEVEL_STEP = 0.25
 
@@ -83,6 +89,131 @@ class ContrastWindow:
     low: float
     high: float
     source: str = "manual"
+
+
+@dataclass(frozen=True)
+class OpenSettings:
+    """What a person says of a recording that its file does not say, or says wrongly; it wins over the file.
+
+    Parameters
+    ----------
+    axes : str, optional
+        A letter for each axis, such as ``"ZYX"``; that of RGB samples, ``S``, may be left out.
+    pixel_size : tuple, optional
+        Numbers and their unit: one number for ``Y`` and ``X``, two for ``(Y, X)``, three for ``(Z, Y, X)``.
+    interval : float, optional
+        Seconds from one time point to the next.
+    series : int or str, optional
+        Index from 0, or name, of the image series in a file that holds several.
+
+    Raises
+    ------
+    RecordingError
+        If one of them makes no sense.
+    """
+
+    axes: str | None = None
+    pixel_size: PixelSize | None = None
+    interval: float | None = None
+    series: int | str | None = None
+
+    def __post_init__(self) -> None:
+        """Check the values."""
+        if self.axes is not None:
+            axes = self.axes.upper()
+            if not axes.isalpha() or not axes.isascii() or len(set(axes)) != len(axes) or not {"Y", "X"} <= set(axes):
+                raise RecordingError(
+                    f"The axes {self.axes!r} must be letters, each used once, Y and X among them, such as TYX or ZYX."
+                )
+            object.__setattr__(self, "axes", axes)
+        if self.pixel_size is not None:
+            sizes, unit = self.pixel_size
+            symbol = length_unit(unit)
+            if symbol is None or not 1 <= len(sizes) <= 3 or not all(_positive(size) for size in sizes):
+                raise RecordingError(
+                    f"The pixel size {', '.join(map(str, sizes))} {unit} must be one to three positive numbers and a "
+                    "unit of length, such as '0.25 um' or '2,0.5,0.5 mm' for Z, Y and X."
+                )
+            object.__setattr__(self, "pixel_size", (tuple(map(float, sizes)), symbol))
+        if self.interval is not None and not _positive(self.interval):
+            raise RecordingError(f"The interval {self.interval} must be a positive time, such as '2.5 s' or '5 min'.")
+        if isinstance(self.series, int) and self.series < 0:
+            raise RecordingError(f"The series {self.series} must be 0 for the first one, or a higher number.")
+
+    @classmethod
+    def of(
+        cls,
+        *,
+        axes: str | None = None,
+        pixel_size: str | PixelSize | None = None,
+        interval: str | float | None = None,
+        series: int | str | None = None,
+    ) -> Self:
+        """Settings from values or from text, as a command line or a table has it.
+
+        Parameters
+        ----------
+        axes : str, optional
+            As above.
+        pixel_size : str or tuple, optional
+            ``"0.25 um"``, ``"0.25,0.25 um"`` (Y, X), ``"2,0.5,0.5 mm"`` (Z, Y, X), or the numbers and the unit.
+        interval : str or float, optional
+            ``"2.5 s"``, ``"5 min"``, or seconds.
+        series : int or str, optional
+            Index or name; text of digits is an index.
+
+        Raises
+        ------
+        RecordingError
+            If one of them cannot be read.
+        """
+        if isinstance(pixel_size, str):
+            pixel_size = _read_pixel_size(pixel_size)
+        elif pixel_size is not None:
+            numbers, unit = pixel_size
+            pixel_size = (tuple(numbers) if isinstance(numbers, list | tuple) else (numbers,)), unit
+        if isinstance(interval, str):
+            interval = _read_interval(interval)
+        if isinstance(series, str) and series.strip().isdecimal():
+            series = int(series)
+        return cls(axes=axes or None, pixel_size=pixel_size, interval=interval, series=series)
+
+    @property
+    def sizes(self) -> dict[str, tuple[float, str]]:
+        """Sizes and units by axis letter, those that are given."""
+        found: dict[str, tuple[float, str]] = {}
+        if self.pixel_size is not None:
+            numbers, unit = self.pixel_size
+            numbers = numbers * 2 if len(numbers) == 1 else numbers
+            found.update(zip("ZYX"[-len(numbers) :], ((size, unit) for size in numbers), strict=True))
+        if self.interval is not None:
+            found["T"] = self.interval, "s"
+        return found
+
+
+_NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
+
+
+def _positive(number: object) -> bool:
+    return isinstance(number, int | float) and math.isfinite(number) and number > 0
+
+
+def _read_pixel_size(text: str) -> PixelSize:
+    match = re.fullmatch(rf"\s*({_NUMBER}(?:[\s,;x×]+{_NUMBER})*)\s*(\D+?)\s*", text)
+    if match is None:
+        raise RecordingError(
+            f"The pixel size {text!r} must be one to three numbers and a unit of length, such as '0.25 um' or "
+            "'2,0.5,0.5 mm' for Z, Y and X."
+        )
+    return tuple(float(number) for number in re.findall(_NUMBER, match[1])), match[2]
+
+
+def _read_interval(text: str) -> float:
+    match = re.fullmatch(rf"\s*({_NUMBER})\s*(\D*?)\s*", text)
+    seconds = SECONDS.get(time_unit(match[2] or "s") or "") if match else None
+    if match is None or seconds is None:
+        raise RecordingError(f"The interval {text!r} must be a number and a unit of time, such as '2.5 s' or '5 min'.")
+    return float(match[1]) * seconds
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,9 @@ NGFF_NAMES = {
     "h": "hour",
     "d": "day",
 }
-_NO_UNIT = frozenset({"", "px", "pixel", "pixels", "none", "null", "arbitrary", "dimensionless", "reference frame"})
+_NO_UNIT = frozenset(
+    {"", "px", "pixel", "pixels", "none", "null", "unknown", "arbitrary", "dimensionless", "reference frame", "frame"}
+)
 _OTHER_SPELLINGS = {
     "Å": ("a", "å", "angstroms"),
     "nm": ("nanometre", "nanometres"),
@@ -26,8 +28,8 @@ _OTHER_SPELLINGS = {
     "mm": ("millimetre", "millimetres"),
     "cm": ("centimetre", "centimetres"),
     "m": ("metre", "metres"),
-    "µs": ("us", "μs", "usec"),
-    "ms": ("msec",),
+    "µs": ("us", "μs", "usec", "microsec"),
+    "ms": ("msec", "millisec"),
     "s": ("sec",),
     "min": (),
     "h": ("hr",),

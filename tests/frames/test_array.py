@@ -157,7 +157,7 @@ def test_ome_zarr_of_both_versions(tmp_path: Path, zarr_format: int) -> None:
         group.attrs["multiscales"] = [image | {"version": "0.4"}]
     with open_recording(tmp_path / "a.zarr") as recording:
         assert (recording.axes, recording.metadata["version"]) == ("TCZYX", "0.5" if zarr_format == 3 else "0.4")
-        assert recording.scale == {"T": 2.0, "C": 1.0, "Z": 4.0, "Y": 0.5, "X": 0.25}
+        assert recording.scale == {"T": 2.0, "C": None, "Z": 4.0, "Y": 0.5, "X": 0.25}
         assert recording.units == {"T": "s", "C": None, "Z": "µm", "Y": "µm", "X": "µm"}
         np.testing.assert_array_equal(recording.read({}), data)
     if zarr_format == 3:

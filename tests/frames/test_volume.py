@@ -74,7 +74,7 @@ def test_an_interval_of_zero_has_no_unit(tmp_path: Path) -> None:
     image.header.set_xyzt_units("mm", "sec")
     nibabel.save(image, tmp_path / "a.nii")
     with open_recording(tmp_path / "a.nii") as recording:
-        assert (recording.scale["T"], recording.units["T"]) == (1.0, None)
+        assert (recording.scale["T"], recording.units["T"]) == (None, None)
         assert (recording.scale["Z"], recording.units["Z"]) == (2.0, "mm")
 
 

@@ -92,11 +92,11 @@ def info(recording: Annotated[str, typer.Argument(help="File or folder.")]) -> N
     shape = " x ".join(str(n) for n in about["shape"])
     say(f"{about['name']}: {shape} ({about['axes']}), {about['dtype']}, {about['bytes'] / 1e6:,.1f} MB")
     pixels = [
-        f"{axis} {size:g}{' ' + about['units'][axis] if about['units'].get(axis) else ''}"
+        f"{axis} unknown" if size is None else f"{axis} {size:g} {about['units'][axis] or '(no unit)'}"
         for axis, size in about["scale"].items()
+        if axis not in "CS"
     ]
-    if pixels:
-        say(f"Pixel size: {', '.join(pixels)}")
+    say(f"Pixel size: {', '.join(pixels)}")
     height, width = view["shape_yx"]
     say(f"Walked along {view['axis']}: {view['n_frames']} frames of {height} x {width} pixels")
     at = {**view["at"], **({"C": view["channel"]} if view["channel"] is not None else {})}

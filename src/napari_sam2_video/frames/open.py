@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,9 +12,12 @@ import numpy as np
 from napari_sam2_video.errors import RecordingError
 from napari_sam2_video.frames.array import ArrayRecording
 from napari_sam2_video.frames.recording import Recording
+from napari_sam2_video.types import OpenSettings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from napari_sam2_video.types import PixelSize
 
 _HEAD = 1024
 _BLANKS = b" \t\r\n\xef\xbb\xbf"
@@ -25,8 +29,11 @@ def open_recording(
     source: str | Path | Any,
     *,
     axes: str | None = None,
+    pixel_size: str | PixelSize | None = None,
+    interval: str | float | None = None,
+    series: int | str | None = None,
     name: str | None = None,
-    scale: Mapping[str, float] | None = None,
+    scale: Mapping[str, float | None] | None = None,
     units: Mapping[str, str | None] | None = None,
 ) -> Recording:
     """Open a recording without reading it.
@@ -38,10 +45,17 @@ def open_recording(
         (numpy, dask, zarr; a list of arrays is a multiscale image, of which the first is used).
     axes : str, optional
         Names of the axes, where those found or guessed are wrong: for instance ``"ZYX"``.
+    pixel_size : str or tuple, optional
+        Where the file says none or a wrong one: ``"0.25 um"``, ``"0.3,0.25 um"`` (Y, X), ``"2,0.5,0.5 mm"`` (Z, Y, X),
+        or the numbers and the unit.
+    interval : str or float, optional
+        Time from one frame to the next: ``"2.5 s"``, ``"5 min"``, or seconds.
+    series : int or str, optional
+        Which image series, by its index from 0 or its name, of a file or folder that holds several.
     name : str, optional
         What to call it.
     scale, units : mapping, optional
-        Pixel sizes and units by axis name, where those found are wrong or missing.
+        Pixel sizes and units by axis name, as a session or a layer keeps them.
 
     Returns
     -------
@@ -51,8 +65,9 @@ def open_recording(
     Raises
     ------
     RecordingError
-        If it does not exist, is none of these, is damaged, or the axes do not fit.
+        If it does not exist, is none of these, is damaged, or the axes, sizes or series do not fit.
     """
+    settings = OpenSettings.of(axes=axes, pixel_size=pixel_size, interval=interval, series=series)
     if isinstance(source, Recording):
         recording = source
     elif isinstance(source, str | os.PathLike):
@@ -64,11 +79,10 @@ def open_recording(
                 "permissions."
             ) from error
     else:
-        recording = _open_array(source, axes)
-        axes = None
+        recording = _open_array(source, settings.axes)
+        settings = replace(settings, axes=None)
     try:
-        if axes is not None:
-            recording.rename_axes(axes)
+        recording.apply(settings)
         recording.set_calibration(
             {letter.upper(): size for letter, size in (scale or {}).items()},
             {letter.upper(): unit for letter, unit in (units or {}).items()},

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from napari_sam2_video.errors import FrameError, RecordingError
+from napari_sam2_video.frames.calibration import fits_axis, settle
 from napari_sam2_video.frames.fingerprint import array_fingerprint, file_fingerprint
 from napari_sam2_video.frames.times import checked_times
 
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     import numpy.typing as npt
+
+    from napari_sam2_video.types import OpenSettings
 
 AxisIndex = int | slice
 
@@ -40,9 +43,9 @@ class Recording(ABC):
     dtype : dtype
         Type of the values, in native byte order.
     scale : mapping of str to float, optional
-        Pixel size or time step of each axis; 1.0 where nothing is known.
+        Pixel size or time step by axis letter, as the file gives it; `calibration.settle` decides which are known.
     units : mapping of str to str, optional
-        Unit of `scale` of each axis; None where nothing is known.
+        Their units, in any spelling.
     times : array-like of float, shape (T,), optional
         Seconds from the first frame along ``T`` to each, where they are known and the interval varies.
     path : Path, optional
@@ -59,6 +62,12 @@ class Recording(ABC):
     times : ndarray of float64, shape (T,), or None
         Seconds from the first frame along ``T`` to each, strictly increasing; None where the interval is constant or
         unknown.
+    scale : dict of str to (float or None)
+        Pixel size or time step of each axis; None where unknown. Exactly 1 is a size.
+    units : dict of str to (str or None)
+        Symbols of their units; None where unknown, or where only the ratio of the sizes is known.
+    calibration_source : dict of str to str
+        Who says so, by axis: ``"file"``, ``"person"`` or ``"unknown"``.
     nominal_range : tuple of float, optional
         Values that are black and white by the rules of the format, where it has any: of deep video, not of counts.
 
@@ -75,7 +84,7 @@ class Recording(ABC):
         axes: str,
         shape: tuple[int, ...],
         dtype: npt.DTypeLike,
-        scale: Mapping[str, float] | None = None,
+        scale: Mapping[str, float | None] | None = None,
         units: Mapping[str, str | None] | None = None,
         times: npt.ArrayLike | None = None,
         path: Path | None = None,
@@ -93,29 +102,61 @@ class Recording(ABC):
         self.axes = check_axes(axes, self.shape, name)
         if self.dtype.kind not in "buif":
             raise RecordingError(f"{name} holds values of type {self.dtype}; convert them to whole or real numbers.")
-        self.scale: dict[str, float] = dict.fromkeys(self.axes, 1.0)
+        self.scale: dict[str, float | None] = dict.fromkeys(self.axes)
         self.units: dict[str, str | None] = dict.fromkeys(self.axes)
         self.times: npt.NDArray[np.float64] | None = None
+        self.calibration_source: dict[str, str] = dict.fromkeys(self.axes, "unknown")
         self.set_calibration(scale or {}, units or {})
         self.set_times(times)
         self.nominal_range: tuple[float, float] | None = None
         self.closed = False
 
-    def set_calibration(self, scale: Mapping[str, float], units: Mapping[str, str | None]) -> None:
-        """Replace the pixel sizes and units of the axes named.
+    def set_calibration(
+        self, scale: Mapping[str, float | None], units: Mapping[str, str | None], source: str = "file"
+    ) -> None:
+        """Replace the pixel sizes and units of the axes that `scale` names; the others stay.
 
-        Sizes that are not positive numbers are unknown: 1.0 without a unit. An interval along ``T`` replaces the
-        times of the frames.
+        An interval along ``T`` replaces the times of the frames.
+
+        Parameters
+        ----------
+        scale, units : mapping
+            By axis letter; letters that the recording lacks are left out.
+        source : {"file", "person"}
+            Who says so.
         """
         if "T" in scale:
             self.times = None
-        unknown = {letter for letter, size in scale.items() if not (math.isfinite(size) and size > 0)}
-        for letter, size in scale.items():
-            if letter in self.scale:
-                self.scale[letter] = 1.0 if letter in unknown else float(size)
-        for letter in units.keys() | unknown:
-            if letter in self.units:
-                self.units[letter] = None if letter in unknown else units[letter]
+        sizes, settled, notes = settle({letter: scale[letter] for letter in self.axes if letter in scale}, units)
+        self.scale |= sizes
+        self.units |= settled
+        self.calibration_source |= {letter: source if sizes[letter] is not None else "unknown" for letter in sizes}
+        self.notes = (*self.notes, *notes)
+
+    def apply(self, settings: OpenSettings) -> None:
+        """Take what a person says of the recording, in place of what its file says.
+
+        Raises
+        ------
+        RecordingError
+            If the axes do not fit the shape, or a size is given of an axis that the recording lacks.
+        """
+        if settings.axes is not None:
+            added = "S" if self.axes.endswith("S") and len(settings.axes) == len(self.axes) - 1 else ""
+            self.rename_axes(settings.axes + added)
+        for letter in settings.sizes:
+            if letter not in self.axes:
+                what = "an interval" if letter == "T" else f"a size along {letter}"
+                named = f", or name the axes, such as {letter}{self.axes[1:]}" if self.axes[0] not in "YX" else ""
+                raise RecordingError(
+                    f"{self.name} ({self.axes}) has no axis {letter}, but {what} was given; leave it out{named}."
+                )
+        given = settings.sizes
+        self.set_calibration(
+            {letter: size for letter, (size, _) in given.items()},
+            {letter: unit for letter, (_, unit) in given.items()},
+            "person",
+        )
 
     def set_times(self, times: npt.ArrayLike | None) -> None:
         """Replace the times of the frames along ``T``, in seconds from any origin; None where the interval is constant.
@@ -128,19 +169,28 @@ class Recording(ABC):
         self.times = checked_times(times, self.length("T"), self.name)
 
     def rename_axes(self, axes: str) -> None:
-        """Give the axes other names, in place; pixel sizes stay with their positions, and times with the axis ``T``.
+        """Give the axes other names, in place.
+
+        Sizes stay with their positions, except where time becomes a length or a length time: that size is unknown.
+        Times stay with the axis ``T``.
 
         Raises
         ------
         RecordingError
             If the names do not fit the shape.
         """
-        old = self.axes
-        self.axes = check_axes(axes, self.shape, self.name)
-        if old.find("T") != self.axes.find("T"):
+        names = check_axes(axes, self.shape, self.name)
+        if self.axes.find("T") != names.find("T"):
             self.times = None
-        self.scale = {new: self.scale[letter] for new, letter in zip(self.axes, old, strict=True)}
-        self.units = {new: self.units[letter] for new, letter in zip(self.axes, old, strict=True)}
+        old = zip(self.axes, names, strict=True)
+        scale, units, source = self.scale, self.units, self.calibration_source
+        self.axes, self.scale, self.units, self.calibration_source = "", {}, {}, {}
+        for letter, new in old:
+            fits = fits_axis(units[letter], new)
+            self.axes += new
+            self.scale[new] = scale[letter] if fits else None
+            self.units[new] = units[letter] if fits else None
+            self.calibration_source[new] = source[letter] if fits else "unknown"
 
     def length(self, axis: str) -> int:
         """Length of the axis of that name; 1 where there is none."""

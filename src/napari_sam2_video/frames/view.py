@@ -46,10 +46,10 @@ class FrameView:
         Names of those two axes.
     walk_axis : str
         Name of the walked axis.
-    pixel_size : tuple of float
-        Size of a pixel along the two axes of the plane; `units` holds their units.
-    step : float
-        Distance of two frames in `walk_unit`; the median one where `times` is given.
+    pixel_size : tuple of (float or None)
+        Size of a pixel along the two axes of the plane, None where unknown; `units` holds their units.
+    step : float or None
+        Distance of two frames in `walk_unit`, None where unknown; the median one where `times` is given.
     times : ndarray of float64, shape (n_frames,), or None
         Seconds from the first frame to each, where time is walked and the interval varies.
 

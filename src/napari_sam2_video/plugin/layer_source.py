@@ -155,7 +155,8 @@ class LayerSource:
             if recording is not None:
                 if _same_pixels(recording, self.data):
                     recording.rename_axes(self.axes)
-                    recording.set_calibration(self.scale, self.units)
+                    said = {x: size for x, size in self.scale.items() if self.units[x] is not None or size != 1}
+                    recording.set_calibration(said, self.units, "person")
                     return recording
                 recording.close()
         return open_recording(self.data, axes=self.axes, name=self.name, scale=self.scale, units=self.units)

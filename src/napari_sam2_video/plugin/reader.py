@@ -45,7 +45,7 @@ def recording_layer(recording: Recording, *, window: ContrastWindow | None = Non
         "name": recording.name,
         "rgb": rgb,
         "multiscale": False,
-        "scale": [recording.scale[axis] if axis in "ZYX" else 1.0 for axis in axes],
+        "scale": [(recording.scale[axis] or 1.0) if axis in "ZYX" else 1.0 for axis in axes],
         "axis_labels": [axis.lower() for axis in axes],
         "metadata": {PLUGIN: {"recording": recording, "array": data.name}},
     }

@@ -58,6 +58,7 @@ def describe_source(folder: Path, recording: Recording) -> dict[str, Any]:
         "dtype": recording.dtype.str,
         "scale": dict(recording.scale),
         "units": dict(recording.units),
+        "calibration_source": dict(recording.calibration_source),
         "fingerprint": plain(recording.fingerprint()),
     }
 

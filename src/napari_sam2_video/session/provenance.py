@@ -97,8 +97,8 @@ def result_of(session: Session) -> TrackingResult:
         objects=session.objects,
         walk_axis=view.walk_axis,
         plane_axes=view.plane_axes,
-        pixel_size=(_known(view.pixel_size[0], view.units[0]), _known(view.pixel_size[1], view.units[1])),
-        step=_known(view.step, view.walk_unit),
+        pixel_size=view.pixel_size,
+        step=view.step,
         times=view.times,
         units=(view.walk_unit, *view.units),
         affine=recording.affine,
@@ -110,11 +110,6 @@ def result_of(session: Session) -> TrackingResult:
         read_raw=view.raw,
         read_scores=session.scores,
     )
-
-
-def _known(size: float | None, unit: str | None) -> float | None:
-    """Size of a pixel or step, None where the recording does not know it."""
-    return None if size == 1.0 and unit is None else size
 
 
 def _corrected(ledger: Ledger) -> Mapping[Any, Any]:
