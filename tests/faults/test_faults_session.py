@@ -770,14 +770,15 @@ def test_sources_are_never_modified(tmp_path, folder):
 def test_fault_44_an_exception_of_a_listener_leaves_the_session_usable(tmp_path, folder, recording):
     heard = []
 
-    def broken(kind):
+    def broken():
         raise ZeroDivisionError("by nought")
 
     with prepare(tmp_path / "whole.sam2v", recording) as session:
         list(session.track())
         expected = labels(session)
     with prepare(folder, recording) as session:
-        session.on_change += [broken, heard.append]
+        session.events.connect(lambda info: heard.append(info.signal.name))
+        session.events.masks.connect(broken)
         announced = []
         with pytest.raises(SessionError, match="by nought") as error:
             announced.extend(session.track())
@@ -788,18 +789,18 @@ def test_fault_44_an_exception_of_a_listener_leaves_the_session_usable(tmp_path,
         assert session.tracker.open_runs == 0
         assert not session.running
         assert session.unfinished
-        session.on_change.remove(broken)
+        session.events.masks.disconnect(broken)
         list(session.resume())
         assert not session.unfinished
         assert np.array_equal(labels(session), expected)
 
 
 def test_fault_44_what_a_failing_listener_was_told_of_is_kept(folder, recording):
-    def broken(kind):
+    def broken():
         raise OSError(5, "no such luck")
 
     with Session.create(folder, recording, tracker_factory=fake_factory()) as session:
-        session.on_change.append(broken)
+        session.events.objects.connect(broken)
         with pytest.raises(SessionError) as error:
             session.add_object("nucleus")
         one_sentence(error)

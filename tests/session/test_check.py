@@ -406,7 +406,7 @@ def closing_of(session, folder):
 
 def test_a_listener_hears_of_the_check(tracked):
     heard = []
-    tracked.on_change.append(heard.append)
+    tracked.events.connect(lambda info: heard.append(info.signal.name))
     list(tracked.check())
     assert heard == ["checks"]
 

@@ -130,7 +130,7 @@ def test_removing_a_parent_leaves_its_daughters(session):
     ("edit", "said"),
     [
         ({"parent": 1}, "own ancestor"),
-        ({"parent": 9}, "no object 9"),
+        ({"parent": 9}, "object 9, which does not exist"),
         ({"color": (0, 0, 256)}, "colour"),
         ({"name": " "}, "name"),
         ({"parent": 2, "parent_frame": 99}, "cannot begin"),
@@ -239,7 +239,7 @@ def test_a_locked_object_is_neither_clicked_painted_nor_erased(prompted):
 
 def test_listeners_hear_what_changed(prompted):
     heard = []
-    prompted.on_change.append(heard.append)
+    prompted.events.connect(lambda info: heard.append(info.signal.name))
     prompted.add_object()
     prompted.add_prompt(PointPrompt(3, 0, 3, 3))
     prompted.paint(0, (0, 0), np.full((2, 2), 3))

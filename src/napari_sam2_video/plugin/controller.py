@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from napari.layers import Image
     from napari.viewer import Viewer
+    from psygnal import EmissionInfo
 
     from napari_sam2_video.errors import Sam2VideoError
     from napari_sam2_video.frames.recording import Recording
@@ -141,7 +142,7 @@ class Controller(Signals):
         self._hold(shown)
         self._connect(shown)
         self.model_settings = shown.session.model_settings
-        shown.session.on_change.append(self._topics.add)
+        shown.session.events.connect(self._on_session_event)
         show_plane(self.viewer, shown.image, shown.geometry)
         self.frame = shown_frame(self.viewer, shown.image, shown.geometry)
         shown.keeper.gather()
@@ -150,6 +151,10 @@ class Controller(Signals):
         self.set_active(next((entry.id for entry in shown.session.objects), 0))
         if shown.masks.masks is None:
             self._on_layers_lost("The masks layer was removed while the session was opened.")
+
+    def _on_session_event(self, info: EmissionInfo) -> None:
+        """Note what changed, on whichever thread it changed."""
+        self._topics.add(info.signal.name)
 
     def _hold(self, shown: Shown | None) -> None:
         self._shown = shown
@@ -187,8 +192,7 @@ class Controller(Signals):
         shown = self._shown
         if shown is None:
             return
-        if self._topics.add in shown.session.on_change:
-            shown.session.on_change.remove(self._topics.add)
+        shown.session.events.disconnect(self._on_session_event)
         shown.close(keep_layers=keep_layers)
         self._hold(None)
         self.active = 0

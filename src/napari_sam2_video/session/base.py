@@ -14,6 +14,7 @@ from napari_sam2_video.masks.codec import MAX_ID
 from napari_sam2_video.masks.store import MaskStore
 from napari_sam2_video.masks.store import decoders as mask_decoders
 from napari_sam2_video.session.conditioning import Inputs, mark_from_json, model_tag
+from napari_sam2_video.session.events import SessionEvents
 from napari_sam2_video.session.objects import object_from_json
 from napari_sam2_video.session.prompts import PromptSet, from_json, prompts_from_json, split_key
 from napari_sam2_video.session.run import RunRecord, run_from_json
@@ -59,7 +60,7 @@ class SessionReader:
         self.recording = recording
         self.view = view
         self.read_only = lock is None
-        self.on_change: list[Callable[[str], None]] = []
+        self.events = SessionEvents()
         self._lock = lock
         self._owns_recording = owns_recording
         self._tracker_factory = tracker_factory or default_tracker
@@ -232,21 +233,6 @@ class SessionReader:
             raise SessionError(f"{self.folder} is closed; open it again to change it.")
         if self.read_only:
             raise SessionError(f"{self.folder} is open for reading only; open it for writing to change it.")
-
-    def _emit(self, *kinds: str) -> None:
-        failed: list[tuple[str, Exception]] = []
-        for kind in kinds:
-            for listener in list(self.on_change):
-                try:
-                    listener(kind)
-                except Exception as error:
-                    failed.append((getattr(listener, "__qualname__", type(listener).__name__), error))
-        if failed:
-            name, first = failed[0]
-            raise SessionError(
-                f"{name}, a listener of the session, failed ({type(first).__name__}: {first}); the change it was told "
-                "of is kept: mend the listener or take it out of on_change."
-            ) from first
 
 
 def default_tracker(settings: ModelSettings, view: FrameSource, memory: Path | None) -> TrackerLike:

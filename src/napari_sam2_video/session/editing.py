@@ -50,7 +50,7 @@ class SessionEditor(SessionReader):
             info = self._new_object(number, name, color)
             self.masks.widen(number)
             self._ledger.commit([("objects", number, info.to_json())], name=f"add {info.name}")
-        self._emit("objects")
+        self.events.announce("objects")
         return number
 
     def edit_object(
@@ -86,7 +86,7 @@ class SessionEditor(SessionReader):
                 return old
             check_object(new, {o.id: o for o in self.objects}, self.n_frames)
             self._ledger.commit([("objects", object_id, new.to_json())], name=f"edit {old.name}")
-        self._emit("objects")
+        self.events.announce("objects")
         return new
 
     def remove_object(self, object_id: int) -> None:
@@ -109,7 +109,7 @@ class SessionEditor(SessionReader):
                 if o.parent == object_id
             ]
             self.masks.remove_object(object_id, extra=changes, name=f"remove {info.name}")
-        self._emit("objects", "prompts", "masks", "accepted")
+        self.events.announce("objects", "prompts", "masks", "accepted")
 
     def set_prompts(self, object_id: int, frame: int, prompts: Sequence[Prompt]) -> None:
         """Replace the prompts of an object on a frame; an empty sequence removes them.
@@ -122,7 +122,7 @@ class SessionEditor(SessionReader):
             If there is no such object, or it is locked.
         """
         if self._set_prompts(object_id, frame, prompts):
-            self._emit("prompts")
+            self.events.announce("prompts")
 
     def _set_prompts(self, object_id: int, frame: int, prompts: Sequence[Prompt]) -> bool:
         """Replace prompts without telling anybody; True if they changed."""
@@ -157,7 +157,7 @@ class SessionEditor(SessionReader):
             kept = self.prompts(prompt.object_id, prompt.frame, masks=not isinstance(prompt, MaskPrompt))
             changed = self._set_prompts(prompt.object_id, prompt.frame, [*kept, prompt])
         if changed:
-            self._emit("prompts")
+            self.events.announce("prompts")
 
     def remove_prompt(self, prompt: Prompt) -> None:
         """Remove a prompt.
@@ -174,7 +174,7 @@ class SessionEditor(SessionReader):
             kept.remove(prompt)
             changed = self._set_prompts(prompt.object_id, prompt.frame, kept)
         if changed:
-            self._emit("prompts")
+            self.events.announce("prompts")
 
     def add_seeds(self, labels_yx: npt.NDArray[Any], frame: int) -> list[int]:
         """Make an object with a mask prompt of every label of a label image; their ids.
@@ -222,7 +222,7 @@ class SessionEditor(SessionReader):
                 changes.append(("blobs", name, self.masks.blobs.put(packed[label]).to_json()))
             self.masks.widen(max(ids))
             self._ledger.commit(changes, name=f"add {len(ids)} objects from labels", number=number)
-        self._emit("objects", "prompts")
+        self.events.announce("objects", "prompts")
         return ids
 
     @contextmanager

@@ -91,7 +91,7 @@ class SessionPainter(SessionEditor):
                 raise SessionError(f"Object {object_id} is locked; unlock it to change it.")
             done = self.masks.clear_paint(frame, object_id, protected=locked)
         if done:
-            self._emit("masks")
+            self.events.announce("masks")
         return done
 
     def end_stroke(self) -> None:
@@ -139,7 +139,7 @@ class SessionPainter(SessionEditor):
                 protected=frozenset(o.id for o in self.objects if o.locked),
             )
         if number is not None:
-            self._emit(*(["objects"] if made else []), "masks")
+            self.events.announce(*(["objects"] if made else []), "masks")
         return number
 
     def _set_accepted(self, object_id: int, start: int, stop: int, *, accept: bool) -> None:
@@ -160,7 +160,7 @@ class SessionPainter(SessionEditor):
             changes: list[Change] = [("accepted", object_id, ranges(new) or None)]
             changes += [("conditioned", key_of(object_id, f), None) for f in self._overruled(object_id, old - new)]
             self._ledger.commit(changes, name=name)
-        self._emit("accepted")
+        self.events.announce("accepted")
 
     def _overruled(self, object_id: int, frames: Collection[int]) -> list[int]:
         """Those of some frames whose mask is older than the prompts there, because acceptance kept it."""
@@ -202,4 +202,4 @@ class _Painter:
         with session._changing():
             done = session.masks.revert_stroke(number)
         if done:
-            session._emit("masks")
+            session.events.announce("masks")

@@ -52,7 +52,7 @@ class SessionRunner(SessionPainter):
                 return
             self._ledger.commit([("model", "settings", asdict(settings))])
             self._tracker = None
-        self._emit("model")
+        self.events.announce("model")
 
     @property
     def tracker(self) -> TrackerLike:
@@ -103,7 +103,7 @@ class SessionRunner(SessionPainter):
         Raises
         ------
         SessionError
-            If a run is under way, a locked object is named, or a listener of `on_change` failed.
+            If a run is under way, a locked object is named, or a listener of `events` failed.
         PromptError
             If there is nothing to track.
         EngineError, FrameError, StoreError
@@ -163,7 +163,7 @@ class SessionRunner(SessionPainter):
                 with closing(checker.execute(groups, self.tracker, stop=stop)) as frames:
                     yield from frames
             finally:
-                self._emit("checks")
+                self.events.announce("checks")
 
     def tidy(
         self,
@@ -196,7 +196,7 @@ class SessionRunner(SessionPainter):
             try:
                 return tidy(self._ledger, self.masks, self._inputs, settings, chosen, progress)
             finally:
-                self._emit("masks")
+                self.events.announce("masks")
 
     def undo(self) -> str | None:
         """Take the last step back; what it was, None if there is none.
@@ -219,7 +219,7 @@ class SessionRunner(SessionPainter):
             self._running = frozenset(run.plan.object_ids)
             with closing(self._runner.execute(run, stale, self.tracker, stop=stop)) as frames:
                 for done in frames:
-                    self._emit("masks")
+                    self.events.announce("masks")
                     yield done
 
     @contextmanager
@@ -254,5 +254,5 @@ class SessionRunner(SessionPainter):
         name, keys = moved
         for table, key in keys:
             self.masks.changed(table, key)
-        self._emit(*sorted({_EVENTS[t] for t, _ in keys if t in _EVENTS}))
+        self.events.announce(*sorted({_EVENTS[t] for t, _ in keys if t in _EVENTS}))
         return name

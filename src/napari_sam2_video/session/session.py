@@ -57,10 +57,8 @@ class Session(SessionRunner):
         Masks and paint.
     labels : LabelArray
         Label images as one array of shape ``(T, Y, X)``, to be shown and painted on.
-    on_change : list of callable
-        Each is called with ``"objects"``, ``"prompts"``, ``"masks"``, ``"accepted"``, ``"checks"`` or ``"model"`` after
-        a change, on the thread that made it. All are called, whichever fails; then the call that made the change raises
-        `SessionError`, and the change is kept.
+    events : SessionEvents
+        Signals that are emitted after each change.
     """
 
     @classmethod
