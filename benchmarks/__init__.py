@@ -1,0 +1,5 @@
+"""Speed and quality against Meta's predictor."""
+
+from napari_sam2_video.torch_environment import prepare_torch
+
+prepare_torch()

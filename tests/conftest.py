@@ -3,8 +3,11 @@ from __future__ import annotations
 import pytest
 from hypothesis import settings
 
+from napari_sam2_video.torch_environment import prepare_torch
 from tests.network import Guard
 from tests.web import Published, serve
+
+prepare_torch()
 
 GUARD = Guard()
 

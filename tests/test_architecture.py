@@ -17,11 +17,12 @@ MAY_IMPORT = {
     "errors": set(),
     "types": {"errors", "units"},
     "units": set(),
+    "torch_environment": set(),
     "storage": LOW,
     "frames": LOW | {"units"},
     "models": LOW | {"storage"},
     "synthetic": LOW,
-    "engine": LOW | {"storage", "models"},
+    "engine": LOW | {"torch_environment", "storage", "models"},
     "masks": LOW | {"storage"},
     "results": LOW | {"units"},
     "analysis": LOW | {"units", "masks", "results"},
@@ -34,7 +35,7 @@ MAY_IMPORT = {
     "budget": LOW | {"frames", "models", "engine", "masks", "session"},
     "demo": LOW | {"synthetic", "analysis", "masks", "session", "api"},
     "regions": LOW,
-    "preload": set(),
+    "preload": {"torch_environment"},
     "devices": {"preload"},
 }
 PARTS = sorted(

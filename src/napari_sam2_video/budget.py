@@ -45,6 +45,8 @@ class Budget:
         Expected growth of the session.
     device : str
         Where it was measured.
+    threads : int
+        Threads of the processor it was measured with.
     """
 
     steps: int
@@ -56,6 +58,7 @@ class Budget:
     device_bytes: int
     disk_bytes: int
     device: str
+    threads: int = 1
 
     @property
     def seconds(self) -> float:
@@ -64,9 +67,10 @@ class Budget:
 
     def sentence(self) -> str:
         """The budget as a person reads it."""
+        where = self.device if self.device != "cpu" else f"cpu ({self.threads} thread{'s'[: self.threads > 1]})"
         gpu = f", {_size(self.device_bytes)} of GPU memory" if self.device_bytes else ""
         return (
-            f"This run: about {_duration(self.seconds)} on {self.device} for {self.frames} frames, "
+            f"This run: about {_duration(self.seconds)} on {where} for {self.frames} frames, "
             f"{_size(self.memory_bytes)} of memory{gpu} and {_size(self.disk_bytes)} on disk "
             f"({self.embed_seconds:.2g} s a frame and {self.step_seconds:.2g} s for each object on it)."
         )
@@ -134,6 +138,7 @@ def measure_budget(
         + frames * image * len(plan.object_ids)
         + len(plan.object_ids) * _remembered_on_disk(tracker.model, frames),
         device=tracker.model.device,
+        threads=tracker.model.threads,
     )
 
 

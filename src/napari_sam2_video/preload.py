@@ -13,6 +13,8 @@ import os
 import sys
 from pathlib import Path
 
+from napari_sam2_video.torch_environment import prepare_torch
+
 _LIBRARIES = {
     "linux": ("libtorch_global_deps.so", "libc10.so", "libtorch_cpu.so", "libtorch_cuda.so", "libtorch_python.so"),
     "darwin": ("libc10.dylib", "libtorch_cpu.dylib", "libtorch_python.dylib"),
@@ -26,9 +28,7 @@ def preload_torch() -> None:
     """
     if "torch" in sys.modules or sys.platform not in _LIBRARIES:
         return
-    if sys.platform == "darwin":
-        # As `napari_sam2_video.engine` does, which may not be imported yet.
-        os.environ.setdefault("PYTORCH_ENABLE_MPS_FALLBACK", "1")
+    prepare_torch()
     found = importlib.util.find_spec("torch")
     if found is None or not found.submodule_search_locations:
         return

@@ -1,6 +1,3 @@
-import os
-import sys
+from napari_sam2_video.torch_environment import prepare_torch
 
-if sys.platform == "darwin":
-    # Before torch is loaded: what an older torch lacks on Apple's GPU is then done by the processor.
-    os.environ.setdefault("PYTORCH_ENABLE_MPS_FALLBACK", "1")
+prepare_torch()

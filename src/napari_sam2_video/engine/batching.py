@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from napari_sam2_video.engine.memory import MemoryEntry, recall
 from napari_sam2_video.engine.networks.outputs import Decoded
+from napari_sam2_video.engine.threads import Threads
 from napari_sam2_video.engine.torch_errors import engine_errors
 from napari_sam2_video.errors import DeviceMemoryError
 from napari_sam2_video.types import ObjectMask
@@ -53,6 +54,7 @@ class Batcher:
         self.view = view
         self.batch_size = batch_size or _batch_size(model)
         self.lock = threading.RLock()
+        self._threads = Threads(model.device)
 
     @contextmanager
     def turn(self) -> Iterator[None]:
@@ -63,7 +65,7 @@ class Batcher:
         DeviceMemoryError, EngineError
             For what torch raises meanwhile.
         """
-        with self.lock, engine_errors(self.model.device):
+        with self.lock, engine_errors(self.model.device), self._threads.limited():
             yield
 
     def steps(

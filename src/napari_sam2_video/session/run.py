@@ -352,7 +352,7 @@ class Runner:
 def describe_model(tracker: object) -> dict[str, Any]:
     """What is known of a tracker's network; JSON-able."""
     model = getattr(tracker, "model", None)
-    names = ("name", "sha256", "image_size", "device", "precision")
+    names = ("name", "sha256", "image_size", "device", "precision", "threads")
     return {n: getattr(model, n) for n in names if isinstance(getattr(model, n, None), str | int)}
 
 

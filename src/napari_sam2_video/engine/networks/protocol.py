@@ -37,6 +37,11 @@ class Network(Protocol):
         ...
 
     @property
+    def threads(self) -> int:
+        """Threads of the processor that the network uses."""
+        ...
+
+    @property
     def embed_batch(self) -> int:
         """Number of frames that are worth embedding together."""
         ...

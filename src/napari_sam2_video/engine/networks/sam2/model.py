@@ -103,6 +103,13 @@ class Sam2Model:
         return f"{self.sha256}-{self.image_size}-{self.precision}" + ("-compiled" if self._compiled else "")
 
     @property
+    def threads(self) -> int:
+        """Threads of the processor that the network uses."""
+        import torch
+
+        return torch.get_num_threads()
+
+    @property
     def _kind(self) -> str:
         return self.device.split(":")[0]
 
