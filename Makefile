@@ -69,7 +69,7 @@ test-plugin: $(READY) system-packages
 	$(SCREEN) $(PYTEST) tests/plugin
 
 docs: $(READY)
-	$(BIN)/mkdocs build --strict
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 bench: $(READY)
 	$(BIN)/python -m benchmarks
