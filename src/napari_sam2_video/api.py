@@ -20,7 +20,6 @@ from napari_sam2_video.export.registry import export as export_result
 from napari_sam2_video.frames.axes import axis_named
 from napari_sam2_video.frames.open import open_recording
 from napari_sam2_video.frames.view import default_view
-from napari_sam2_video.frames.window import window_from_text
 from napari_sam2_video.prompt_text import read_prompts
 from napari_sam2_video.session import Session
 from napari_sam2_video.session.import_prompts import add_prompts
@@ -107,7 +106,7 @@ def create_session(
     """
 
     def create(source: Recording) -> Session:
-        window = window_from_text(contrast) if isinstance(contrast, str) else contrast
+        window = ContrastWindow.from_text(contrast) if isinstance(contrast, str) else contrast
         view = default_view(source, axis=axis_named(source.axes, axis), at=at, channel=channel, window=window)
         return Session.create(out, source, view, model, overwrite=overwrite)
 

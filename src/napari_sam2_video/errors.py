@@ -42,8 +42,12 @@ class DeviceMemoryError(EngineError):
     """The device has too little memory for this model, size or number of objects."""
 
 
+class SettingsError(Sam2VideoError):
+    """A setting or an option has a value that it cannot have."""
+
+
 class PromptError(Sam2VideoError):
-    """A prompt lies outside the recording or does not fit it."""
+    """A prompt is not one, lies outside the recording or does not fit it."""
 
 
 class StoreError(Sam2VideoError):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import os
 import re
 from pathlib import Path
@@ -12,44 +11,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_sam2_video.errors import PromptError, RecordingError
-from napari_sam2_video.types import BoxPrompt, MaskPrompt, PointPrompt
+from napari_sam2_video.types import MaskPrompt
+from napari_sam2_video.types.prompts import KINDS, place_from_text, prompt_from_json
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     import numpy.typing as npt
 
     from napari_sam2_video.types import Prompt
-
-# Python converts no more than 4300 digits
-_PLACE = re.compile(r"\s*(\d{1,99})\s*@\s*(\d{1,99})\s*:\s*(.+?)\s*", re.DOTALL)
-_KEYS = {"point": {"y", "x", "positive"}, "box": {"y0", "x0", "y1", "x1"}, "mask": {"file"}}
-
-
-def parse_point(text: str, *, positive: bool = True) -> PointPrompt:
-    """Point written as ``ID@FRAME:Y,X``.
-
-    Raises
-    ------
-    PromptError
-        If it is written in another way.
-    """
-    object_id, frame, rest = _place(text, "ID@FRAME:Y,X")
-    y, x = _numbers(rest, 2, text, "ID@FRAME:Y,X")
-    return PointPrompt(object_id, frame, y, x, positive)
-
-
-def parse_box(text: str) -> BoxPrompt:
-    """Box written as ``ID@FRAME:Y0,X0,Y1,X1``; the corners may come in any order.
-
-    Raises
-    ------
-    PromptError
-        If it is written in another way.
-    """
-    form = "ID@FRAME:Y0,X0,Y1,X1"
-    object_id, frame, rest = _place(text, form)
-    return _box(object_id, frame, *_numbers(rest, 4, text, form))
 
 
 def parse_mask(text: str, *, folder: Path | None = None) -> MaskPrompt:
@@ -67,7 +35,7 @@ def parse_mask(text: str, *, folder: Path | None = None) -> MaskPrompt:
     PromptError
         If it is written in another way, or the file is not one plane.
     """
-    object_id, frame, rest = _place(text, "ID@FRAME:FILE")
+    object_id, frame, rest = place_from_text(text, "ID@FRAME:FILE")
     return _mask(object_id, frame, _inside(folder, rest))
 
 
@@ -128,68 +96,34 @@ def read_prompts(path: Path) -> tuple[Prompt, ...]:
 
 def _row(path: Path, number: int, row: Any) -> Prompt:
     where = f"Prompt {number} of {path}"
-    if not isinstance(row, dict) or row.get("type") not in list(_KEYS):
+    if not isinstance(row, dict) or row.get("type") not in list(KINDS):
         raise PromptError(f'{where} needs a "type" that is "point", "box" or "mask".')
-    kind = row["type"]
-    unknown = row.keys() - _KEYS[kind] - {"object", "frame", "type"}
-    if unknown:
-        raise PromptError(f'{where}, a {kind}, has the unknown entry "{min(unknown)}".')
-    object_id, frame = (_whole(row, key, where) for key in ("object", "frame"))
-    if kind == "point":
-        positive = row.get("positive", True)
-        if not isinstance(positive, bool):
-            raise PromptError(f'{where}: "positive" must be true or false.')
-        return PointPrompt(object_id, frame, _real(row, "y", where), _real(row, "x", where), positive)
-    if kind == "box":
-        return _box(object_id, frame, *(_real(row, key, where) for key in ("y0", "x0", "y1", "x1")))
-    if not isinstance(row.get("file"), str) or not _is_path(row["file"]):
-        raise PromptError(f'{where}: "file" must name an image.')
-    return _mask(object_id, frame, _inside(path.parent, row["file"]))
-
-
-def _whole(row: Mapping[str, Any], key: str, where: str) -> int:
-    value = row.get(key)
-    if isinstance(value, bool) or not isinstance(value, int) or value < (key == "object"):
-        raise PromptError(f'{where}: "{key}" must be a whole number from {int(key == "object")} on.')
-    return value
-
-
-def _real(row: Mapping[str, Any], key: str, where: str) -> float:
-    value = row.get(key)
     try:
-        number = math.nan if isinstance(value, bool) or not isinstance(value, int | float) else float(value)
-    except OverflowError:
-        number = math.inf
-    if not math.isfinite(number):
-        raise PromptError(f'{where}: "{key}" must be a number.')
-    return number
-
-
-def _place(text: str, form: str) -> tuple[int, int, str]:
-    found = _PLACE.fullmatch(text)
-    if found is None or int(found[1]) < 1:
-        raise PromptError(f'"{text}" is not a prompt; write it as {form}, with ids from 1 and frames from 0.')
-    return int(found[1]), int(found[2]), found[3]
-
-
-def _numbers(rest: str, count: int, text: str, form: str) -> list[float]:
-    try:
-        values = [float(part) for part in rest.split(",")]
-    except ValueError:
-        values = []
-    if len(values) != count or not all(map(math.isfinite, values)):
-        raise PromptError(f'"{text}" is not a prompt; write it as {form}, with ids from 1 and frames from 0.')
-    return values
-
-
-def _box(object_id: int, frame: int, y0: float, x0: float, y1: float, x1: float) -> BoxPrompt:
-    return BoxPrompt(object_id, frame, min(y0, y1), min(x0, x1), max(y0, y1), max(x0, x1))
+        if row["type"] != MaskPrompt.kind or "file" not in row:
+            return prompt_from_json(row)
+        if not isinstance(row["file"], str) or not _is_path(row["file"]):
+            raise ValueError('"file" must name an image')
+        unknown = row.keys() - {"object", "frame", "type", "file"}
+        if unknown:
+            raise ValueError(f'has the unknown entry "{min(unknown)}"')
+        image = _inside(path.parent, row["file"])
+        return MaskPrompt(row.get("object"), row.get("frame"), _drawn(image))  # type: ignore[arg-type]
+    except (KeyError, TypeError, ValueError) as error:
+        said = 'has neither a "file" nor an "rle"' if isinstance(error, KeyError) else str(error)
+        raise PromptError(f"{where}: {said.rstrip('.')}.") from error
+    except PromptError as error:
+        raise PromptError(f"{where}: {error}") from error
 
 
 def _mask(object_id: int, frame: int, path: Path) -> MaskPrompt:
+    return MaskPrompt(object_id, frame, _drawn(path))
+
+
+def _drawn(path: Path) -> npt.NDArray[np.bool_]:
+    """What is drawn in an image of one plane: every pixel that is neither 0 nor NaN, in any of its colours."""
     plane = _plane(path)
-    drawn: npt.NDArray[np.bool_] = plane != 0
-    return MaskPrompt(object_id, frame, np.asarray(drawn.any(axis=-1)) if drawn.ndim == 3 else drawn)
+    drawn: npt.NDArray[np.bool_] = (plane != 0) & (plane == plane)
+    return np.asarray(drawn.any(axis=-1)) if drawn.ndim == 3 else drawn
 
 
 def _is_path(name: str) -> bool:

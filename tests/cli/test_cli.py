@@ -157,12 +157,12 @@ def test_check_names_neighbouring_frames_together():
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (("--objects", "a"), "does not name objects"),
-        (("--objects", "9" * 5000), "does not name objects"),
+        (("--objects", "a"), "is not a list of object ids"),
+        (("--objects", "9" * 5000), "is not a list of object ids"),
         (("--objects", "7"), "There is no object 7"),
         (("--frames", "x"), "is not a range"),
         (("--frames", "2:99"), "does not fit the recording"),
-        (("--span", "0"), "give 1 or more"),
+        (("--span", "0"), "span must be a whole number of at least 1"),
     ],
 )
 def test_check_refuses_in_one_sentence(track, call, tmp_path, arguments, sentence):
@@ -241,8 +241,14 @@ WRONG = {
     "point outside": (["--point", "1@0:400,4"], "outside"),
     "no such frame": (["--point", "1@77:4,4"], "frame"),
     "missing mask": (["--mask", "1@0:nothing.tif"], "nothing.tif"),
-    "direction": (["--point", "1@0:4,4", "--direction", "up"], "no direction 'up'"),
-    "precision": (["--point", "1@0:4,4", "--precision", "int4"], "no precision 'int4'"),
+    "direction": (
+        ["--point", "1@0:4,4", "--direction", "up"],
+        "direction must be one of both",
+    ),
+    "precision": (
+        ["--point", "1@0:4,4", "--precision", "int4"],
+        "precision must be one of auto",
+    ),
     "range form": (["--point", "1@0:4,4", "--range", "5"], "is not a range"),
     "range outside": (["--point", "1@0:4,4", "--range", "0:99"], "does not fit the recording"),
     "range digits": (["--point", "1@0:4,4", "--range", "0:" + "9" * 5000], "is not a range"),
@@ -252,7 +258,7 @@ WRONG = {
     "device": (["--point", "1@0:4,4", "--device", "abacus"], "no device 'abacus'"),
     "device number": (["--point", "1@0:4,4", "--device", "cuda:x"], "no device 'cuda:x'"),
     "image size": (["--point", "1@0:4,4", "--image-size", "50"], "multiple of 32"),
-    "image size 0": (["--point", "1@0:4,4", "--image-size", "0"], "multiple of 32"),
+    "image size 0": (["--point", "1@0:4,4", "--image-size", "0"], "image size must be a whole number of at least 1"),
     "unknown home": (["--mask", "1@0:~nobody-here/mask.tif"], "no file or folder ~nobody-here/mask.tif"),
     "unknown home of a model": (["--point", "1@0:4,4", "--model", "~nobody-here/x.pt"], "no checkpoint at ~nobody"),
     "unknown option": (["--colour", "red"], "--colour"),

@@ -10,18 +10,22 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from napari_sam2_video.errors import PromptError
-from napari_sam2_video.prompt_text import parse_box, parse_mask, parse_point, parse_seeds, read_prompts
+from napari_sam2_video.prompt_text import parse_mask, parse_seeds, read_prompts
 from napari_sam2_video.types import BoxPrompt, MaskPrompt, PointPrompt
 
 
 def test_a_point_a_negative_point_and_a_box():
-    assert parse_point("2@7:10.5,3") == PointPrompt(2, 7, 10.5, 3.0)
-    assert parse_point(" 2 @ 7 : 10.5 , 3 ", positive=False) == PointPrompt(2, 7, 10.5, 3.0, positive=False)
-    assert parse_box("1@0:1,2,30,40") == BoxPrompt(1, 0, 1.0, 2.0, 30.0, 40.0)
+    assert PointPrompt.from_text("2@7:10.5,3") == PointPrompt(2, 7, 10.5, 3.0)
+    assert PointPrompt.from_text(" 2 @ 7 : 10.5 , 3 ", positive=False) == PointPrompt(2, 7, 10.5, 3.0, positive=False)
+    assert BoxPrompt.from_text("1@0:1,2,30,40") == BoxPrompt(1, 0, 1.0, 2.0, 30.0, 40.0)
 
 
 def test_the_corners_of_a_box_may_come_in_any_order():
-    assert parse_box("1@0:30,2,1,40") == parse_box("1@0:1,40,30,2") == BoxPrompt(1, 0, 1.0, 2.0, 30.0, 40.0)
+    assert (
+        BoxPrompt.from_text("1@0:30,2,1,40")
+        == BoxPrompt.from_text("1@0:1,40,30,2")
+        == BoxPrompt(1, 0, 1.0, 2.0, 30.0, 40.0)
+    )
 
 
 @pytest.mark.parametrize(
@@ -30,18 +34,18 @@ def test_the_corners_of_a_box_may_come_in_any_order():
 )
 def test_a_point_written_wrongly_shows_the_right_way(text):
     with pytest.raises(PromptError, match="write it as ID@FRAME:Y,X"):
-        parse_point(text)
+        PointPrompt.from_text(text)
 
 
 def test_numbers_may_have_any_length():
     with pytest.raises(PromptError, match="write it as ID@FRAME:Y,X"):
-        parse_point("9" * 5000 + "@0:3,4")
+        PointPrompt.from_text("9" * 5000 + "@0:3,4")
 
 
 @given(st.text(max_size=20))
 def test_no_text_gives_anything_but_a_point_or_a_sentence(text):
     try:
-        found = parse_point(text)
+        found = PointPrompt.from_text(text)
     except PromptError:
         return
     assert found.object_id >= 1
@@ -144,14 +148,20 @@ def test_the_mask_of_a_file_of_prompts_lies_beside_it(tmp_path):
         ({"type": []}, 'needs a "type"'),
         ({"type": {}}, 'needs a "type"'),
         (17, 'needs a "type"'),
-        ({"object": 0, "frame": 0, "type": "point", "y": 1, "x": 1}, '"object" must be a whole number from 1'),
-        ({"object": 1, "frame": 1.5, "type": "point", "y": 1, "x": 1}, '"frame" must be a whole number from 0'),
-        ({"object": 1, "frame": 0, "type": "point", "y": "1", "x": 1}, '"y" must be a number'),
-        ({"object": 1, "frame": 0, "type": "point", "y": 10**400, "x": 1}, '"y" must be a number'),
-        ({"object": 1, "frame": 0, "type": "point", "y": 1, "x": 1, "positive": 1}, "must be true or false"),
+        (
+            {"object": 0, "frame": 0, "type": "point", "y": 1, "x": 1},
+            "object id .* must be a whole number of at least 1, not 0",
+        ),
+        (
+            {"object": 1, "frame": 1.5, "type": "point", "y": 1, "x": 1},
+            "frame .* must be a whole number of at least 0, not 1.5",
+        ),
+        ({"object": 1, "frame": 0, "type": "point", "y": "1", "x": 1}, "y of the point .* must be a finite number"),
+        ({"object": 1, "frame": 0, "type": "point", "y": 10**400, "x": 1}, "y of the point .* must be a finite number"),
+        ({"object": 1, "frame": 0, "type": "point", "y": 1, "x": 1, "positive": 1}, "must be True or False"),
         ({"object": 1, "frame": 0, "type": "point", "y": 1, "x": 1, "z": 1}, 'unknown entry "z"'),
-        ({"object": 1, "frame": 0, "type": "box", "y0": 1, "x0": 1, "y1": 1}, '"x1" must be a number'),
-        ({"object": 1, "frame": 0, "type": "mask"}, '"file" must name an image'),
+        ({"object": 1, "frame": 0, "type": "box", "y0": 1, "x0": 1, "y1": 1}, 'has no "x1"'),
+        ({"object": 1, "frame": 0, "type": "mask"}, 'neither a "file" nor an "rle"'),
         ({"object": 1, "frame": 0, "type": "mask", "file": ""}, '"file" must name an image'),
         ({"object": 1, "frame": 0, "type": "mask", "file": "a\0b.png"}, '"file" must name an image'),
         ({"object": 1, "frame": 0, "type": "mask", "file": "\ud800.png"}, '"file" must name an image'),

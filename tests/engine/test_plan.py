@@ -104,7 +104,6 @@ def test_preceding_is_nearest_first_and_ends_at_the_recording():
 @pytest.mark.parametrize(
     ("settings", "sentence"),
     [
-        (TrackSettings(start=4, stop=4), "does not fit the recording"),
         (TrackSettings(stop=N + 1), "does not fit the recording"),
         (TrackSettings(objects=(7,)), "no object 7"),
         (TrackSettings(objects=(2,)), "Object 2 has no prompt"),

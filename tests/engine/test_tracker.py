@@ -260,10 +260,10 @@ def test_boxes_are_clipped_and_may_be_drawn_from_any_corner(scene, make_run):
 @pytest.mark.parametrize(
     ("frame", "prompts", "sentence"),
     [
-        (4, [PointPrompt(1, 4, 200, 3)], r"The point \(200, 3\) of object 1 lies outside frame 4"),
-        (4, [BoxPrompt(1, 4, 200, 200, 300, 300)], "empty or lies outside"),
-        (4, [MaskPrompt(1, 4, np.ones((3, 3), bool))], r"has \(3, 3\) pixels"),
-        (12, [PointPrompt(1, 12, 3, 3)], "There is no frame 12"),
+        (4, [PointPrompt(1, 4, 200, 3)], r"The point \(200, 3\) of object 1 on frame 4 lies outside the image"),
+        (4, [BoxPrompt(1, 4, 200, 200, 300, 300)], "The box of object 1 on frame 4 lies outside the image"),
+        (4, [MaskPrompt(1, 4, np.ones((3, 3), bool))], r"has the shape \(3, 3\)"),
+        (12, [PointPrompt(1, 12, 3, 3)], "point of object 1 on frame 12 lies outside the recording"),
         (4, [], "has no prompt on frame 4"),
         (4, [BoxPrompt(1, 4, 1, 1, 9, 9), BoxPrompt(1, 4, 2, 2, 9, 9)], "more than one box"),
     ],

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from napari_sam2_video.errors import RecordingError
+from napari_sam2_video.errors import RecordingError, SettingsError
 from napari_sam2_video.frames.calibration import print_resolution, settle
 from napari_sam2_video.frames.open import open_recording
 from napari_sam2_video.types import OpenSettings
@@ -110,11 +110,11 @@ def test_interval_as_people_write_it(text, seconds):
         ({"interval": "2 um"}, "unit of time"),
         ({"interval": 0}, "positive"),
         ({"interval": "soon"}, "unit of time"),
-        ({"series": -1}, "0 for the first"),
+        ({"series": -1}, "at least 0, not -1"),
     ],
 )
 def test_settings_that_make_no_sense_are_refused(given, sentence):
-    with pytest.raises(RecordingError, match=sentence):
+    with pytest.raises(SettingsError, match=sentence):
         OpenSettings.of(**given)
 
 

@@ -9,8 +9,8 @@ from hypothesis.extra import numpy as hnp
 from napari_sam2_video.errors import FrameError, RecordingError
 from napari_sam2_video.frames.open import open_recording
 from napari_sam2_video.frames.view import FrameView, default_view
-from napari_sam2_video.frames.window import CT_WINDOWS, WindowMap, percentile_window, window_from_text
-from napari_sam2_video.types import ContrastWindow, ViewSettings
+from napari_sam2_video.frames.window import WindowMap, percentile_window
+from napari_sam2_video.types import CT_WINDOWS, ContrastWindow, ViewSettings
 
 VOLUME = np.random.default_rng(0).integers(0, 4096, (5, 6, 2, 20, 30)).astype(np.uint16)
 
@@ -142,8 +142,6 @@ def test_percentiles_look_at_few_frames(monkeypatch: pytest.MonkeyPatch) -> None
         (ViewSettings("T", ContrastWindow(0, 1), {"Z": 6}, 0), "no position 6 along Z"),
         (ViewSettings("T", ContrastWindow(0, 1), {"Z": 0}, 2), "no position 2 along C"),
         (ViewSettings("T", ContrastWindow(0, 1), {"Z": 0, "Y": 3}, 0), "Axis Y .* cannot be set"),
-        (ViewSettings("T", ContrastWindow(5, 5), {"Z": 0}, 0), "contrast window 5 to 5 is empty"),
-        (ViewSettings("T", ContrastWindow(0, float("nan")), {"Z": 0}, 0), "is empty"),
     ],
 )
 def test_settings_that_do_not_fit_are_refused(settings: ViewSettings, sentence: str) -> None:
@@ -174,23 +172,3 @@ def test_key_changes_with_whatever_changes_the_pixels() -> None:
         again = FrameView(recording, ViewSettings("t", ContrastWindow(0, 9, "layer"), {"Z": 0}, 0)).key
     assert len(keys) == 6
     assert again in keys
-
-
-@pytest.mark.parametrize(
-    ("text", "window"),
-    [
-        ("-160,240", ContrastWindow(-160, 240)),
-        (" 1e3 , 2.5e3", ContrastWindow(1000, 2500)),
-        ("0:4095", ContrastWindow(0, 4095)),
-        ("Lung", ContrastWindow(-1350, 150, "preset:lung")),
-        ("brain", ContrastWindow(0, 80, "preset:brain")),
-    ],
-)
-def test_window_as_text(text: str, window: ContrastWindow) -> None:
-    assert window_from_text(text) == window
-
-
-@pytest.mark.parametrize("text", ["", "5", "a,b", "10,5", "1,2,3", "kidney"])
-def test_text_that_is_no_window_is_refused(text: str) -> None:
-    with pytest.raises(RecordingError, match="contrast window"):
-        window_from_text(text)

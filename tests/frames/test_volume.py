@@ -15,7 +15,7 @@ from napari_sam2_video.frames import volume
 from napari_sam2_video.frames.open import open_recording
 from napari_sam2_video.frames.view import FrameView, default_view
 from napari_sam2_video.frames.volume import is_dicom
-from napari_sam2_video.frames.window import CT_WINDOWS
+from napari_sam2_video.types import CT_WINDOWS
 
 nibabel = pytest.importorskip("nibabel")
 pydicom = pytest.importorskip("pydicom")

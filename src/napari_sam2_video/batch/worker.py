@@ -7,12 +7,12 @@ import os
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any
 
 from napari_sam2_video.batch.attempt import ALIVE
 from napari_sam2_video.batch.table import BatchError, BatchItem
 from napari_sam2_video.errors import Sam2VideoError, SessionLockedError
-from napari_sam2_video.types import Direction, ModelSettings, Precision, TrackSettings
+from napari_sam2_video.types import ModelSettings, TrackSettings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,7 +45,7 @@ def work(item: BatchItem, stop: Callable[[], bool] | None = None) -> dict[str, A
         from napari_sam2_video.api import add_prompts, export, go_on, read_prompts
         from napari_sam2_video.prompt_text import parse_seeds
 
-        settings = _track_settings(item)
+        settings = TrackSettings.from_text(item.direction or "both", item.range or None)
         prompts = read_prompts(Path(item.prompts)) if item.prompts else ()
         with _session(item) as session:
             if item.seeds and not session.objects:
@@ -93,27 +93,8 @@ def _session(item: BatchItem) -> Session:
 
 def _model(item: BatchItem) -> ModelSettings:
     precision: Any = item.precision or "auto"
-    if precision not in get_args(Precision):
-        raise BatchError(f'"{precision}" is no precision; choose one of {", ".join(get_args(Precision))}.')
-    return ModelSettings(
-        model=item.model or "demo",
-        device=item.device or "auto",
-        precision=precision,
-        image_size=_number(item.image_size, "image_size") if item.image_size else None,
-    )
-
-
-def _track_settings(item: BatchItem) -> TrackSettings:
-    direction: Any = item.direction or "both"
-    if direction not in get_args(Direction):
-        raise BatchError(f'"{direction}" is no direction; choose one of {", ".join(get_args(Direction))}.')
-    first, _, last = item.range.partition(":")
-    if item.range and ":" not in item.range:
-        raise BatchError(
-            f'"{item.range}" is no range; write the first frame and the frame after the last, such as 0:50.'
-        )
-    start, stop = (_number(text, "range") if text.strip() else None for text in (first, last))
-    return TrackSettings(direction=direction, start=start, stop=stop)
+    image_size = _number(item.image_size, "image_size") if item.image_size else None
+    return ModelSettings(item.model or "demo", item.device or "auto", precision, image_size)
 
 
 def _number(text: str, column: str) -> int:

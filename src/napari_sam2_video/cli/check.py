@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path  # noqa: TC003
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,7 +9,6 @@ import numpy as np
 import typer
 
 from napari_sam2_video.cli.show import note, run_bar, say
-from napari_sam2_video.cli.track import frame_range
 from napari_sam2_video.errors import SessionError
 
 if TYPE_CHECKING:
@@ -32,8 +30,7 @@ def check(
     """Compare the masks of a session with those found by tracking back from later ones; no mask changes."""
     from napari_sam2_video import api
 
-    start, stop = frame_range(frames)
-    settings = api.CheckSettings(start, stop, _ids(objects), span)
+    settings = api.CheckSettings.from_text(frames, objects, span)
     if not run.is_dir():
         raise SessionError(f"There is no session {run}.")
     with api.open_session(run) as session:
@@ -42,15 +39,6 @@ def check(
         with run_bar("Checking", "What was compared is kept.") as progress:
             table = api.check(session, settings, progress=progress)
         _report(session, table)
-
-
-def _ids(text: str | None) -> tuple[int, ...] | None:
-    if text is None:
-        return None
-    parts = [part.strip() for part in text.split(",")]
-    if not all(re.fullmatch(r"\d{1,99}", part) for part in parts):
-        raise SessionError(f"{text!r} does not name objects: write their ids with commas between, as in 1,4.")
-    return tuple(int(part) for part in parts)
 
 
 def _report(session: Session, table: Table) -> None:

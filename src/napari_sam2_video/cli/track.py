@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, replace
 from pathlib import Path  # noqa: TC003
 from typing import TYPE_CHECKING, Annotated, Any
@@ -50,24 +49,19 @@ def track(
 ) -> None:
     """Track prompted objects through a recording into a session."""
     from napari_sam2_video import api
-    from napari_sam2_video.prompt_text import parse_box, parse_mask, parse_point, parse_seeds
+    from napari_sam2_video.prompt_text import parse_mask, parse_seeds
 
-    if direction not in ("both", "forward", "backward"):
-        raise PromptError(f"There is no direction {direction!r}: choose both, forward or backward.")
-    if precision not in (None, "auto", "fp32", "bf16", "fp16"):
-        raise PromptError(f"There is no precision {precision!r}: choose auto, fp32, bf16 or fp16.")
+    settings = api.TrackSettings.from_text(direction, range_)
     given: list[Prompt] = [
-        *(parse_point(text) for text in point or []),
-        *(parse_point(text, positive=False) for text in negative or []),
-        *(parse_box(text) for text in box or []),
+        *(api.PointPrompt.from_text(text) for text in point or []),
+        *(api.PointPrompt.from_text(text, positive=False) for text in negative or []),
+        *(api.BoxPrompt.from_text(text) for text in box or []),
         *(parse_mask(text) for text in mask or []),
         *(api.read_prompts(prompts) if prompts is not None else []),
     ]
     planes = [parse_seeds(text) for text in seeds or []]
     if not given and not planes and not resume:
         raise PromptError("Nothing to track: give at least one --point, --box, --mask, --prompts or --seeds.")
-    start, stop = frame_range(range_)
-    settings = api.TrackSettings(direction, start, stop)  # type: ignore[arg-type]
     wanted = _Wanted(axis, channel, contrast, model, image_size, precision, device, compile_)
     if resume and out.is_dir():
         session = api.open_session(out, recording=recording)
@@ -123,11 +117,11 @@ class _Wanted:
     def settle(self, session: Session) -> None:
         """Take over how a session that is there is computed, and refuse what would make its masks other ones."""
         from napari_sam2_video.frames.axes import axis_named
-        from napari_sam2_video.frames.window import window_from_text
+        from napari_sam2_video.types import ContrastWindow
 
         view, model = session.view.settings, session.model_settings
         axis = axis_named(session.recording.axes, self.axis)
-        window = None if self.contrast is None else window_from_text(self.contrast)
+        window = None if self.contrast is None else ContrastWindow.from_text(self.contrast)
         for option, said, kept in (
             ("--axis", axis and axis.upper(), view.axis),
             ("--channel", self.channel, view.channel),
@@ -144,16 +138,6 @@ class _Wanted:
                 )
         device = model.device if self.device is None else self.device
         session.set_model(replace(model, device=device, compile=self.compile))
-
-
-def frame_range(text: str | None) -> tuple[int | None, int | None]:
-    """First frame and the frame after the last of ``A:B``, either of which may be left out."""
-    if text is None:
-        return None, None
-    match = re.fullmatch(r"\s*(\d{0,99})\s*:\s*(\d{0,99})\s*", text)
-    if match is None:
-        raise PromptError(f"{text!r} is not a range: write A:B, the frames A to B-1.")
-    return (int(match[1]) if match[1] else None, int(match[2]) if match[2] else None)
 
 
 def _report(session: Session, count: int) -> None:

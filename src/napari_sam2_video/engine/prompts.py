@@ -38,48 +38,26 @@ class SettledPrompts:
 
 
 def settle_prompts(object_id: int, frame: int, prompts: Sequence[Prompt], view: FrameSource) -> SettledPrompts:
-    """Check prompts against the frame they are meant for; boxes are cut off at its edges.
+    """Prompts of one frame in the order that the network wants; boxes are cut at the edges of the frame.
 
     Raises
     ------
     PromptError
-        If one lies outside, does not fit, or there are none, two boxes or two masks.
+        If one does not fit the recording, or there are none, two boxes or two masks.
     """
-    height, width = view.shape_yx
-    if not 0 <= frame < view.n_frames:
-        raise PromptError(f"There is no frame {frame}: the recording has the frames 0 to {view.n_frames - 1}.")
-    boxes = [p for p in prompts if isinstance(p, BoxPrompt)]
-    points = [p for p in prompts if isinstance(p, PointPrompt)]
-    masks = [p.mask for p in prompts if isinstance(p, MaskPrompt)]
     if not prompts:
         raise PromptError(f"Object {object_id} has no prompt on frame {frame}.")
+    fitting = [prompt.fitted(view.n_frames, view.shape_yx) for prompt in prompts]
+    boxes = [p for p in fitting if isinstance(p, BoxPrompt)]
+    masks = [p.mask for p in fitting if isinstance(p, MaskPrompt)]
     if len(boxes) > 1 or len(masks) > 1:
-        raise PromptError(f"Object {object_id} has more than one box or mask on frame {frame}: keep one.")
-    low, high = np.array([-0.5, -0.5]), np.array([height - 0.5, width - 0.5])
-    rows: list[tuple[float, float, int]] = []
-    for box in boxes:
-        start = np.clip([min(box.y0, box.y1), min(box.x0, box.x1)], low, high)
-        end = np.clip([max(box.y0, box.y1), max(box.x0, box.x1)], low, high)
-        if not (end > start).all():
-            raise PromptError(
-                f"The box of object {object_id} on frame {frame} is empty or lies outside the frame, "
-                f"which has {height} x {width} pixels."
-            )
-        rows += [(*start, 2), (*end, 3)]
-    for point in points:
-        if not (-0.5 <= point.y <= height - 0.5 and -0.5 <= point.x <= width - 0.5):
-            raise PromptError(
-                f"The point ({point.y:g}, {point.x:g}) of object {object_id} lies outside frame {frame}, "
-                f"which has {height} x {width} pixels."
-            )
-        rows.append((point.y, point.x, int(point.positive)))
-    mask = masks[0] if masks else None
-    if mask is not None and mask.shape != (height, width):
-        raise PromptError(
-            f"The mask of object {object_id} on frame {frame} has {mask.shape} pixels, the frame {(height, width)}."
-        )
+        raise PromptError(f"Object {object_id} has more than one box or mask on frame {frame}; keep one.")
+    rows = [row for box in boxes for row in ((box.y0, box.x0, 2), (box.y1, box.x1, 3))]
+    rows += [(p.y, p.x, int(p.positive)) for p in fitting if isinstance(p, PointPrompt)]
     return SettledPrompts(
-        np.array([r[:2] for r in rows], np.float32).reshape(-1, 2), np.array([r[2] for r in rows], np.int32), mask
+        np.array([r[:2] for r in rows], np.float32).reshape(-1, 2),
+        np.array([r[2] for r in rows], np.int32),
+        masks[0] if masks else None,
     )
 
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from dataclasses import asdict, replace
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from napari_sam2_video.errors import FrameError, RecordingError
-from napari_sam2_video.frames.window import WindowMap, checked_window, percentile_window
+from napari_sam2_video.frames.window import WindowMap, percentile_window
 from napari_sam2_video.types import ContrastWindow, ViewSettings
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ class FrameView:
 
     def __init__(self, recording: Recording, settings: ViewSettings) -> None:
         self.recording = recording
-        self.settings = replace(settings, axis=settings.axis.upper(), window=checked_window(settings.window))
+        self.settings = settings
         self.walk_axis = self.settings.axis
         self.plane_axes = plane_axes(recording, self.walk_axis)
         self.n_frames = recording.length(self.walk_axis)
@@ -244,11 +244,6 @@ def full_window(recording: Recording) -> ContrastWindow:
         limits = np.iinfo(recording.dtype)
         return ContrastWindow(float(limits.min), float(limits.max), "full")
     return ContrastWindow(0.0, 1.0, "full")
-
-
-def view_summary(settings: ViewSettings) -> dict[str, Any]:
-    """JSON-able form of view settings."""
-    return asdict(settings)
 
 
 def _default_axis(recording: Recording) -> str:

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import math
-import re
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_sam2_video.errors import RecordingError
 from napari_sam2_video.types import ContrastWindow
 
 if TYPE_CHECKING:
@@ -18,56 +16,9 @@ if TYPE_CHECKING:
 
     from napari_sam2_video.frames.recording import AxisIndex, Recording
 
-CT_WINDOWS: dict[str, ContrastWindow] = {
-    name: ContrastWindow(centre - width / 2, centre + width / 2, f"preset:{name}")
-    for name, centre, width in (
-        ("brain", 40, 80),
-        ("lung", -600, 1500),
-        ("abdomen", 40, 400),
-        ("bone", 400, 1800),
-        ("mediastinum", 40, 350),
-    )
-}
-"""Usual windows of computed tomography, in Hounsfield units."""
-
 _PERCENTILES = (0.1, 99.9)
 _FRAMES = 16
 _PIXELS = 1_000_000
-_NUMBER = r"\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*"
-
-
-def window_from_text(text: str) -> ContrastWindow:
-    """Read a window as a person writes it: ``"-160,240"`` or the name of a CT window.
-
-    Raises
-    ------
-    RecordingError
-        If it is neither.
-    """
-    preset = CT_WINDOWS.get(text.strip().lower())
-    if preset is not None:
-        return preset
-    match = re.fullmatch(f"{_NUMBER}[,:]{_NUMBER}", text)
-    if match is None:
-        raise RecordingError(
-            f"The contrast window {text!r} is neither two numbers such as -160,240 nor one of {', '.join(CT_WINDOWS)}."
-        )
-    return checked_window(ContrastWindow(float(match[1]), float(match[2])))
-
-
-def checked_window(window: ContrastWindow) -> ContrastWindow:
-    """Return `window` if it can be applied.
-
-    Raises
-    ------
-    RecordingError
-        If its ends are no numbers, or the high end is not above the low one.
-    """
-    if not (math.isfinite(window.low) and math.isfinite(window.high) and window.high > window.low):
-        raise RecordingError(
-            f"The contrast window {window.low:g} to {window.high:g} is empty; give a low end and a higher high end."
-        )
-    return window
 
 
 def percentile_window(
@@ -128,7 +79,7 @@ class WindowMap:
     """
 
     def __init__(self, window: ContrastWindow, dtype: npt.DTypeLike) -> None:
-        self.window = checked_window(window)
+        self.window = window
         self.dtype = np.dtype(dtype)
         self._table: npt.NDArray[np.uint8] | None = None
         self._same = self.dtype == np.uint8 and (window.low, window.high) == (0, 255)

@@ -117,7 +117,7 @@ class RecordingPanel(QWidget):
         self._form.setRowVisible(self.channel_box, count > 1)
         windows: list[tuple[str, Any]] = [(_window_text(AS_SHOWN_TEXT, shown_window(layer)), AS_SHOWN)]
         if not layer.rgb:
-            from napari_sam2_video.frames.window import CT_WINDOWS
+            from napari_sam2_video.types import CT_WINDOWS
 
             windows.append(("Percentiles of the recording", PERCENTILE))
             windows.extend((_window_text(f"CT {name}", window), window) for name, window in CT_WINDOWS.items())

@@ -17,8 +17,8 @@ def cells() -> list[LayerData]:
 
 def abdomen() -> list[LayerData]:
     """A CT-like volume in Hounsfield units, int16 ``(Z, Y, X)``, in the window for the abdomen."""
-    from napari_sam2_video.frames.window import CT_WINDOWS
     from napari_sam2_video.synthetic import sample_ct_volume
+    from napari_sam2_video.types import CT_WINDOWS
 
     window = CT_WINDOWS["abdomen"]
     limits = (window.low, window.high)

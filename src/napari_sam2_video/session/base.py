@@ -16,7 +16,7 @@ from napari_sam2_video.masks.store import decoders as mask_decoders
 from napari_sam2_video.session.conditioning import Inputs, mark_from_json, model_tag
 from napari_sam2_video.session.events import SessionEvents
 from napari_sam2_video.session.objects import object_from_json
-from napari_sam2_video.session.prompts import PromptSet, from_json, prompts_from_json, split_key
+from napari_sam2_video.session.prompts import PromptSet, prompts_from_json, split_key, unpacked
 from napari_sam2_video.session.run import RunRecord, run_from_json
 from napari_sam2_video.storage.journal import Journal
 from napari_sam2_video.storage.state import Ledger
@@ -154,7 +154,7 @@ class SessionReader:
         prompts: list[Prompt] = []
         for found in self.prompt_sets(object_id, frame):
             try:
-                prompts.extend(from_json(found, self.shape_yx, self._read_blob, masks=masks))
+                prompts.extend(unpacked(found, self.shape_yx, self._read_blob, masks=masks))
             except StoreError as error:
                 raise PromptError(
                     f"The mask of object {found.object_id} on frame {found.frame} cannot be read any more; draw it "
@@ -274,5 +274,5 @@ def _decoders(n_frames: int) -> dict[str, Decoder]:
         "conditioned": mark,
         "memory": mark,
         "runs": run,
-        "model": lambda _, value: ModelSettings(**value),
+        "model": lambda _, value: ModelSettings.from_json(value),
     }

@@ -56,10 +56,8 @@ class Checker:
         PromptError
             If the range does not fit the recording.
         SessionError
-            If a span has no frame, or there is nothing to check.
+            If there is nothing to check.
         """
-        if settings.span < 1:
-            raise SessionError(f"A span of {settings.span} frames cannot be walked; give 1 or more.")
         first, last = fitting_range(settings, self._masks.n_frames)
         spans = [s for i in scores for s in plan_spans(i, scores[i], settings.span, first, last)]
         if not spans:

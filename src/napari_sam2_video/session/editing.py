@@ -13,7 +13,7 @@ from napari_sam2_video.masks.codec import MAX_ID, encode_mask
 from napari_sam2_video.results import TrackedObject, default_color
 from napari_sam2_video.session.base import SessionReader
 from napari_sam2_video.session.objects import check_object
-from napari_sam2_video.session.prompts import checked, key_of, mask_item, to_json
+from napari_sam2_video.session.prompts import key_of, mask_item, to_json
 from napari_sam2_video.types import MaskPrompt
 
 if TYPE_CHECKING:
@@ -132,7 +132,7 @@ class SessionEditor(SessionReader):
                     f"A prompt of object {prompt.object_id} on frame {prompt.frame} was given as one of object "
                     f"{object_id} on frame {frame}; correct it."
                 )
-        given = [checked(p, self.n_frames, self.shape_yx) for p in prompts]
+        given = [p.fitted(self.n_frames, self.shape_yx) for p in prompts]
         if sum(isinstance(p, MaskPrompt) for p in given) > 1:
             raise PromptError(f"Object {object_id} has two masks on frame {frame}; give one.")
         with self._changing():
@@ -202,7 +202,7 @@ class SessionEditor(SessionReader):
         found = [int(i) for i in np.unique(labels_yx) if i > 0]
         if not found:
             raise PromptError("The seeds hold no label above 0; choose a label image with objects.")
-        checked(MaskPrompt(found[0], frame, labels_yx > 0), self.n_frames, self.shape_yx)
+        MaskPrompt(found[0], frame, labels_yx > 0).fitted(self.n_frames, self.shape_yx)
         # Packed before anyone has to wait for this change.
         packed = {label: encode_mask(labels_yx == label) for label in found}
         with self._changing():

@@ -29,13 +29,14 @@ def add_prompts(
         If one does not fit the recording.
     """
     wanted: dict[tuple[int, int], list[Prompt]] = {}
-    for prompt in prompts:
+    for given in prompts:
+        prompt = given.fitted(session.n_frames, session.shape_yx)
         wanted.setdefault((prompt.object_id, prompt.frame), []).append(prompt)
     known = {one.id for one in session.objects}
     together: dict[tuple[int, int], list[Prompt]] = {}
-    for (object_id, frame), given in wanted.items():
+    for (object_id, frame), fitting in wanted.items():
         there = session.prompts(object_id, frame) if object_id in known else ()
-        missing = [prompt for prompt in given if prompt not in there]
+        missing = [prompt for prompt in fitting if prompt not in there]
         if missing:
             together[object_id, frame] = [*there, *missing]
             settle_prompts(object_id, frame, together[object_id, frame], session.view)

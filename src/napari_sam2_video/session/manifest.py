@@ -6,7 +6,6 @@ import json
 import os
 import stat
 from contextlib import ExitStack
-from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +14,7 @@ from napari_sam2_video import __version__
 from napari_sam2_video.errors import RecordingError, SessionError, SessionVersionError, SourceChangedError
 from napari_sam2_video.frames.fingerprint import same_source
 from napari_sam2_video.storage.atomic import reading, replace_file
-from napari_sam2_video.types import ContrastWindow, ViewSettings
+from napari_sam2_video.types import ViewSettings
 
 if TYPE_CHECKING:
     from napari_sam2_video.frames.recording import Recording
@@ -34,7 +33,7 @@ def new_manifest(folder: Path, view: FrameView) -> dict[str, Any]:
         "software": __version__,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "source": describe_source(folder, view.recording),
-        "view": asdict(view.settings) | {"at": dict(view.settings.at)},
+        "view": view.settings.to_json(),
         "n_frames": view.n_frames,
         "shape_yx": list(view.shape_yx),
     }
@@ -136,14 +135,7 @@ _MIGRATIONS = {0: _from_0}
 
 def view_of(manifest: dict[str, Any]) -> ViewSettings:
     """View of a manifest; raises KeyError, TypeError or ValueError where it is damaged."""
-    view = manifest["view"]
-    window = view["window"]
-    return ViewSettings(
-        axis=str(view["axis"]),
-        window=ContrastWindow(float(window["low"]), float(window["high"]), str(window["source"])),
-        at={str(k): int(v) for k, v in view["at"].items()},
-        channel=None if view["channel"] is None else int(view["channel"]),
-    )
+    return ViewSettings.from_json(manifest["view"])
 
 
 def find_source(folder: Path, manifest: dict[str, Any]) -> Recording:

@@ -1,16 +1,13 @@
-"""Prompts: checked against the recording, and their form in the journal."""
+"""The form of prompts in the journal."""
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-import numpy as np
-
-from napari_sam2_video.errors import PromptError
 from napari_sam2_video.masks.codec import decode_mask, encode_mask
 from napari_sam2_video.types import BoxPrompt, MaskPrompt, PointPrompt
+from napari_sam2_video.types.prompts import prompt_from_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -19,18 +16,29 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
+class StoredMask:
+    """A mask prompt whose pixels are kept under a name."""
+
+    blob: str
+    kind = MaskPrompt.kind
+
+
+StoredPrompt: TypeAlias = PointPrompt | BoxPrompt | StoredMask
+
+
+@dataclass(frozen=True)
 class PromptSet:
-    """Prompts of one object on one frame as the journal knows them; `revision` is the entry that set them."""
+    """Prompts of one object on one frame as the journal has them; `revision` is the entry that set them."""
 
     object_id: int
     frame: int
     revision: int
-    items: tuple[dict[str, Any], ...]
+    items: tuple[StoredPrompt, ...]
 
     @property
     def kinds(self) -> tuple[str, ...]:
         """``"point"``, ``"box"`` or ``"mask"`` for each of them."""
-        return tuple(item["kind"] for item in self.items)
+        return tuple(item.kind for item in self.items)
 
 
 def key_of(object_id: int, frame: int) -> str:
@@ -49,108 +57,48 @@ def split_key(key: Any, n_frames: int | None = None) -> tuple[int, int]:
 
 def prompts_from_json(key: Any, value: Any) -> PromptSet:
     """Prompts of their journal form; raises ValueError, TypeError or KeyError for anything else."""
-    items = tuple(_item_from_json(item) for item in value["items"])
-    return PromptSet(*split_key(key), int(value["revision"]), items)
+    where = split_key(key)
+    return PromptSet(*where, int(value["revision"]), tuple(_stored(*where, item) for item in value["items"]))
 
 
-def _item_from_json(item: Any) -> dict[str, Any]:
-    kind = item["kind"]
-    if kind == "mask":
+def _stored(object_id: int, frame: int, item: Any) -> StoredPrompt:
+    if item["type"] == MaskPrompt.kind:
         if not isinstance(item["blob"], str):
             raise TypeError("a mask without a name")
-        return {"kind": kind, "blob": item["blob"]}
-    numbers = {name: item[name] for name in {"point": ("y", "x"), "box": ("y0", "x0", "y1", "x1")}[kind]}
-    if not all(isinstance(n, int | float) and math.isfinite(n) for n in numbers.values()):
-        raise ValueError("a prompt that lies nowhere")
-    return {"kind": kind, **numbers} | ({"positive": bool(item["positive"])} if kind == "point" else {})
+        return StoredMask(item["blob"])
+    prompt = prompt_from_json({"object": object_id, "frame": frame, **item})
+    assert not isinstance(prompt, MaskPrompt)
+    return prompt
 
 
 def to_json(prompts: Sequence[Prompt], keep_blob: Callable[[bytes], str]) -> list[dict[str, Any]]:
     """Journal form of prompts; masks go to `keep_blob`, which names them."""
-    items: list[dict[str, Any]] = []
-    for prompt in prompts:
-        if isinstance(prompt, PointPrompt):
-            items.append(
-                {"kind": "point", "y": float(prompt.y), "x": float(prompt.x), "positive": bool(prompt.positive)}
-            )
-        elif isinstance(prompt, BoxPrompt):
-            items.append({"kind": "box", **{n: float(getattr(prompt, n)) for n in ("y0", "x0", "y1", "x1")}})
-        else:
-            items.append(mask_item(keep_blob(encode_mask(prompt.mask))))
-    return items
+    return [
+        mask_item(keep_blob(encode_mask(prompt.mask))) if isinstance(prompt, MaskPrompt) else without_place(prompt)
+        for prompt in prompts
+    ]
 
 
 def mask_item(blob: str) -> dict[str, Any]:
     """Journal form of a mask that is kept under a name."""
-    return {"kind": "mask", "blob": blob}
+    return {"type": MaskPrompt.kind, "blob": blob}
 
 
-def from_json(
+def without_place(prompt: StoredPrompt) -> dict[str, Any]:
+    """JSON of a prompt without the object, the frame, and the pixels of a mask."""
+    if isinstance(prompt, StoredMask):
+        return {"type": prompt.kind}
+    return {name: value for name, value in prompt.to_json().items() if name not in ("object", "frame")}
+
+
+def unpacked(
     found: PromptSet, shape_yx: tuple[int, int], read_blob: Callable[[str], bytes], *, masks: bool = True
 ) -> tuple[Prompt, ...]:
-    """Prompts of their journal form, without masks if not asked for."""
+    """Prompts with the pixels of their masks, or without the masks if not asked for."""
     prompts: list[Prompt] = []
     for item in found.items:
-        where = (found.object_id, found.frame)
-        if item["kind"] == "point":
-            prompts.append(PointPrompt(*where, item["y"], item["x"], bool(item["positive"])))
-        elif item["kind"] == "box":
-            prompts.append(BoxPrompt(*where, item["y0"], item["x0"], item["y1"], item["x1"]))
+        if not isinstance(item, StoredMask):
+            prompts.append(item)
         elif masks:
-            prompts.append(MaskPrompt(*where, decode_mask(read_blob(item["blob"]), shape_yx)))
+            prompts.append(MaskPrompt(found.object_id, found.frame, decode_mask(read_blob(item.blob), shape_yx)))
     return tuple(prompts)
-
-
-def checked(prompt: Prompt, n_frames: int, shape_yx: tuple[int, int]) -> Prompt:
-    """Check a prompt; boxes are cut to the image.
-
-    Raises
-    ------
-    PromptError
-        If it lies outside the recording, is empty or does not fit.
-    """
-    what = f"of object {prompt.object_id} on frame {prompt.frame}"
-    if not isinstance(prompt.object_id, int | np.integer) or not isinstance(prompt.frame, int | np.integer):
-        raise PromptError(f"The prompt {what} needs whole numbers for both; convert them.")
-    if prompt.object_id < 1:
-        raise PromptError(f"An object cannot have the id {prompt.object_id}; ids begin with 1.")
-    if not 0 <= prompt.frame < n_frames:
-        raise PromptError(
-            f"The prompt {what} lies outside the recording, which has the frames 0 to {n_frames - 1}; move it."
-        )
-    height, width = shape_yx
-    if isinstance(prompt, PointPrompt):
-        if not (-0.5 <= prompt.y <= height - 0.5 and -0.5 <= prompt.x <= width - 0.5):
-            raise PromptError(
-                f"The point ({prompt.y:g}, {prompt.x:g}) {what} lies outside the image of {height} × {width} pixels; "
-                "click inside it."
-            )
-        return prompt
-    if isinstance(prompt, BoxPrompt):
-        return _checked_box(prompt, shape_yx, what)
-    mask = np.asarray(prompt.mask)
-    if mask.ndim != 2 or mask.shape != shape_yx:
-        raise PromptError(
-            f"The mask {what} has the shape {mask.shape} where the image has {shape_yx}; give it at full size."
-        )
-    if not mask.any():
-        raise PromptError(f"The mask {what} is empty; paint at least one pixel.")
-    return MaskPrompt(prompt.object_id, prompt.frame, mask.astype(bool))
-
-
-def _checked_box(box: BoxPrompt, shape_yx: tuple[int, int], what: str) -> BoxPrompt:
-    height, width = shape_yx
-    corners = (box.y0, box.x0, box.y1, box.x1)
-    if not all(math.isfinite(c) for c in corners):
-        raise PromptError(f"The box {what} has no finite corners; draw it again.")
-    y0, y1 = sorted((box.y0, box.y1))
-    x0, x1 = sorted((box.x0, box.x1))
-    if y1 < -0.5 or x1 < -0.5 or y0 > height - 0.5 or x0 > width - 0.5:
-        raise PromptError(
-            f"The box {what} lies outside the image of {height} × {width} pixels; draw it around the object."
-        )
-    y0, x0 = max(y0, -0.5), max(x0, -0.5)
-    y1, x1 = min(y1, height - 0.5), min(x1, width - 0.5)
-    if y1 - y0 <= 0 or x1 - x0 <= 0:
-        raise PromptError(f"The box {what} is empty; draw it around the object.")
-    return BoxPrompt(box.object_id, box.frame, y0, x0, y1, x1)

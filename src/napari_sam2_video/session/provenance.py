@@ -12,7 +12,7 @@ from napari_sam2_video import __version__
 from napari_sam2_video.engine.networks.sam2.installed import installed_sam2
 from napari_sam2_video.results import TrackingResult
 from napari_sam2_video.session.manifest import describe_source, plain
-from napari_sam2_video.session.prompts import split_key
+from napari_sam2_video.session.prompts import split_key, without_place
 from napari_sam2_video.session.run import ranges
 
 if TYPE_CHECKING:
@@ -41,13 +41,13 @@ def provenance_of(session: Session, ledger: Ledger) -> dict[str, Any]:
             "sam2": installed_sam2(),
         },
         "source": describe_source(session.folder, session.recording),
-        "view": asdict(session.view.settings) | {"at": dict(session.view.settings.at)},
+        "view": session.view.settings.to_json(),
         "n_frames": session.n_frames,
         "shape_yx": list(session.shape_yx),
-        "model": {"settings": asdict(session.model_settings), "used": models[-1] if models else None},
+        "model": {"settings": session.model_settings.to_json(), "used": models[-1] if models else None},
         "runs": [
             {
-                "settings": asdict(run.settings),
+                "settings": run.settings.to_json(),
                 "objects": list(run.plan.object_ids),
                 "model": dict(run.model) or None,
                 "started": run.started,
@@ -60,7 +60,7 @@ def provenance_of(session: Session, ledger: Ledger) -> dict[str, Any]:
             {
                 **asdict(info),
                 "prompts": [
-                    {"frame": p.frame, **{k: v for k, v in item.items() if k != "blob"}}
+                    {"frame": p.frame, **without_place(item)}
                     for p in given
                     if p.object_id == info.id
                     for item in p.items

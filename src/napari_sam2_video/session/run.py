@@ -94,7 +94,7 @@ class RunRecord:
     def to_json(self) -> dict[str, Any]:
         """Form in the journal."""
         return {
-            "settings": asdict(self.settings),
+            "settings": self.settings.to_json(),
             "n_frames": self.plan.n_frames,
             "passes": [asdict(p) for p in self.plan.passes],
             "marks": [[key_of(o, f), list(m)] for o, marks in self.marks.items() for f, m in marks.items()],
@@ -108,9 +108,6 @@ class RunRecord:
 
 def run_from_json(key: Any, value: Any) -> RunRecord:
     """Run of its journal form; raises ValueError, TypeError or KeyError for anything else."""
-    settings = dict(value["settings"])
-    if settings["objects"] is not None:
-        settings["objects"] = tuple(int(i) for i in settings["objects"])
     n_frames = int(value["n_frames"])
     passes = tuple(_pass_from_json(p) for p in value["passes"])
     for one in passes:
@@ -126,7 +123,7 @@ def run_from_json(key: Any, value: Any) -> RunRecord:
     }
     return RunRecord(
         int(key),
-        TrackSettings(**settings),
+        TrackSettings.from_json(value["settings"]),
         Plan(passes, n_frames),
         marks,
         fences,

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from contextlib import closing, contextmanager
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from napari_sam2_video.errors import PromptError, SessionError
 from napari_sam2_video.session.check import Checker
 from napari_sam2_video.session.conditioning import model_tag
 from napari_sam2_video.session.painting import SessionPainter
-from napari_sam2_video.session.prompts import checked
 from napari_sam2_video.session.tidy import tidy
 from napari_sam2_video.types import CheckSettings, ModelSettings, TrackSettings
 
@@ -50,7 +48,7 @@ class SessionRunner(SessionPainter):
                 raise SessionError("A run is under way; stop it before you choose another model.")
             if settings == self.model_settings:
                 return
-            self._ledger.commit([("model", "settings", asdict(settings))])
+            self._ledger.commit([("model", "settings", settings.to_json())])
             self._tracker = None
         self.events.announce("model")
 
@@ -76,7 +74,7 @@ class SessionRunner(SessionPainter):
         given = self.prompts(object_id, frame) if prompts is None else prompts
         if not given:
             raise PromptError(f"Object {object_id} has no prompt on frame {frame}; click it first.")
-        fitting = [checked(p, self.n_frames, self.shape_yx) for p in given]
+        fitting = [p.fitted(self.n_frames, self.shape_yx) for p in given]
         tracked = self._inputs.walked(object_id, model_tag(self.model_settings))
         return self.tracker.preview(object_id, frame, fitting, tracked=tracked)
 

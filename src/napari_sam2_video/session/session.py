@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -106,7 +105,7 @@ class Session(SessionRunner):
                 session = cls(
                     folder, recording, frames, lock=lock, owns_recording=False, tracker_factory=tracker_factory
                 )
-                session._ledger.commit([("model", "settings", asdict(model))])
+                session._ledger.commit([("model", "settings", model.to_json())])
                 write_manifest(folder, new_manifest(folder, frames))
             except BaseException:
                 lock.release()

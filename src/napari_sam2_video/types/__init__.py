@@ -1,0 +1,42 @@
+"""Frozen value types that pass between the parts, and that check themselves.
+
+Coordinates are ``(y, x)`` pixels of the shown plane with integers at pixel centres, frames are zero-based
+indices along the walked axis, and object ids are integers from 1.
+"""
+
+from napari_sam2_video.types.masks import LEVEL_STEP, FrameDone, FrameMasks, FrameSource, ObjectMask, Preview
+from napari_sam2_video.types.opening import OpenSettings, PixelSize
+from napari_sam2_video.types.prompts import BoxPrompt, MaskPrompt, PointPrompt, Prompt
+from napari_sam2_video.types.settings import (
+    CT_WINDOWS,
+    CheckSettings,
+    ContrastWindow,
+    Direction,
+    ModelSettings,
+    Precision,
+    TrackSettings,
+    ViewSettings,
+)
+
+__all__ = [
+    "CT_WINDOWS",
+    "LEVEL_STEP",
+    "BoxPrompt",
+    "CheckSettings",
+    "ContrastWindow",
+    "Direction",
+    "FrameDone",
+    "FrameMasks",
+    "FrameSource",
+    "MaskPrompt",
+    "ModelSettings",
+    "ObjectMask",
+    "OpenSettings",
+    "PixelSize",
+    "PointPrompt",
+    "Precision",
+    "Preview",
+    "Prompt",
+    "TrackSettings",
+    "ViewSettings",
+]

@@ -1,0 +1,100 @@
+"""Masks on their way from the engine to a person, and what the engine needs of a recording."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    from napari_sam2_video.types.settings import Direction
+
+LEVEL_STEP = 0.25
+
+
+@dataclass(frozen=True)
+class ObjectMask:
+    """One object on one frame, as the engine hands it over.
+
+    Parameters
+    ----------
+    object_id : int
+        The object.
+    origin_yx : tuple of int
+        Pixel of the frame at which `levels` begins.
+    levels : ndarray of uint8, shape (h, w)
+        0 outside the object; inside, ``min(255, 1 + floor(logit / LEVEL_STEP))`` of the logit at frame resolution.
+        Shape ``(0, 0)`` where the object is absent.
+    object_score : float
+        The network's logit that the object is on this frame.
+    predicted_iou : float
+        The network's own estimate of the mask's IoU, 0 to 1.
+    prompted : bool
+        True where the frame holds prompts of this object.
+    """
+
+    object_id: int
+    origin_yx: tuple[int, int]
+    levels: npt.NDArray[np.uint8] = field(repr=False)
+    object_score: float = 0.0
+    predicted_iou: float = 0.0
+    prompted: bool = False
+
+
+@dataclass(frozen=True)
+class FrameMasks:
+    """All objects that a run computed on one frame; `shape_yx` is the frame's shape."""
+
+    frame: int
+    shape_yx: tuple[int, int]
+    objects: tuple[ObjectMask, ...]
+    direction: Direction = "forward"
+
+
+@dataclass(frozen=True)
+class FrameDone:
+    """Said after a frame is safe on disk."""
+
+    frame: int
+    objects: tuple[int, ...]
+    done: int
+    total: int
+
+
+@dataclass(frozen=True)
+class Preview:
+    """Candidate masks of one object on one frame, best first chosen by the predicted IoU.
+
+    `candidates` holds up to three; `best` is the index of the one the tracker would take.
+    """
+
+    object_id: int
+    frame: int
+    shape_yx: tuple[int, int]
+    candidates: tuple[ObjectMask, ...]
+    best: int
+
+
+class FrameSource(Protocol):
+    """What the engine needs of a recording."""
+
+    @property
+    def n_frames(self) -> int:
+        """Number of frames along the walked axis."""
+        ...
+
+    @property
+    def shape_yx(self) -> tuple[int, int]:
+        """Shape of a frame in pixels."""
+        ...
+
+    @property
+    def key(self) -> str:
+        """Changes whenever the pixels that `read` gives would change."""
+        ...
+
+    def read(self, frame: int) -> npt.NDArray[np.uint8]:
+        """Frame as the model sees it, uint8 of shape ``(Y, X, 3)``."""
+        ...

@@ -1,0 +1,355 @@
+"""Settings: how a recording is looked at, which network runs, and what a run covers. They check themselves."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal, Self, TypeAlias, get_args
+
+from napari_sam2_video.errors import SettingsError
+from napari_sam2_video.types.checks import (
+    NUMBER,
+    flag,
+    frame_span,
+    frame_span_from_text,
+    from_file,
+    object_ids,
+    object_ids_from_text,
+    one_of,
+    optional_whole,
+    real,
+    set_field,
+    shown,
+    whole,
+)
+
+Direction: TypeAlias = Literal["both", "forward", "backward"]
+Precision: TypeAlias = Literal["auto", "fp32", "bf16", "fp16"]
+
+_PLACE = re.compile(r"\s*([A-Za-z])\s*=\s*(\d{1,18})\s*")
+
+
+@dataclass(frozen=True)
+class ContrastWindow:
+    """The one window that maps raw values to what the model sees, the same for every frame.
+
+    Parameters
+    ----------
+    low, high : float
+        Raw values that become 0 and 255.
+    source : str
+        Where it came from: ``"manual"``, ``"layer"``, ``"percentile"``, ``"full"`` or ``"preset:<name>"``.
+
+    Raises
+    ------
+    SettingsError
+        If an end is not a finite number, or the high end is not above the low one.
+    """
+
+    low: float
+    high: float
+    source: str = "manual"
+
+    def __post_init__(self) -> None:
+        set_field(self, "low", real(self.low, "The low end of the contrast window"))
+        set_field(self, "high", real(self.high, "The high end of the contrast window"))
+        if self.high <= self.low:
+            raise SettingsError(
+                f"The contrast window {self.low:g} to {self.high:g} is empty; give a low end and a higher high end."
+            )
+
+    @classmethod
+    def from_text(cls, text: str) -> ContrastWindow:
+        """Window written as ``"-160,240"``, or named as one of `CT_WINDOWS`.
+
+        Raises
+        ------
+        SettingsError
+            If it is neither.
+        """
+        preset = CT_WINDOWS.get(text.strip().lower())
+        if preset is not None:
+            return preset
+        match = re.fullmatch(rf"\s*({NUMBER})\s*[,:]\s*({NUMBER})\s*", text)
+        if match is None:
+            raise SettingsError(
+                f"The contrast window {text!r} is neither two numbers such as -160,240 nor one of "
+                f"{', '.join(CT_WINDOWS)}."
+            )
+        return ContrastWindow(float(match[1]), float(match[2]))
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Self:
+        """Window of what `to_json` gave; raises ValueError for anything else."""
+        return from_file(cls, value)
+
+    def to_json(self) -> dict[str, Any]:
+        """The window as JSON takes it."""
+        return asdict(self)
+
+
+CT_WINDOWS: Mapping[str, ContrastWindow] = {
+    name: ContrastWindow(centre - width / 2, centre + width / 2, f"preset:{name}")
+    for name, centre, width in (
+        ("brain", 40, 80),
+        ("lung", -600, 1500),
+        ("abdomen", 40, 400),
+        ("bone", 400, 1800),
+        ("mediastinum", 40, 350),
+    )
+}
+"""Usual windows of computed tomography, in Hounsfield units."""
+
+
+@dataclass(frozen=True)
+class ViewSettings:
+    """How a recording is looked at.
+
+    Parameters
+    ----------
+    axis : str
+        Name of the axis that is walked, one letter of the recording's ``axes``.
+    window : ContrastWindow
+        The contrast window.
+    at : mapping of str to int
+        Positions along the other axes that are not shown, by axis name.
+    channel : int, optional
+        Index along ``C``; None where there is no ``C`` axis, or to show RGB samples as they are.
+
+    Raises
+    ------
+    SettingsError
+        If a value is not what it must be.
+    """
+
+    axis: str
+    window: ContrastWindow
+    at: Mapping[str, int] = field(default_factory=dict)
+    channel: int | None = None
+
+    def __post_init__(self) -> None:
+        set_field(self, "axis", axis_letter(self.axis))
+        if not isinstance(self.window, ContrastWindow):
+            raise SettingsError(f"The contrast window must be a ContrastWindow, not {shown(self.window)}.")
+        set_field(self, "at", checked_places(self.at))
+        set_field(self, "channel", optional_whole(self.channel, "The channel", at_least=0))
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Self:
+        """Settings of what `to_json` gave; raises KeyError, ValueError or TypeError for anything else."""
+        return from_file(cls, {**value, "window": ContrastWindow.from_json(value["window"])})
+
+    def to_json(self) -> dict[str, Any]:
+        """The settings as JSON takes them."""
+        return {
+            "axis": self.axis,
+            "window": self.window.to_json(),
+            "at": dict(self.at),
+            "channel": self.channel,
+        }
+
+
+@dataclass(frozen=True)
+class ModelSettings:
+    """Which network runs, where and how.
+
+    Parameters
+    ----------
+    model : str or path
+        A name of the catalogue or the path of a checkpoint.
+    device : str
+        ``"auto"``, ``"cpu"``, ``"cuda"``, ``"cuda:1"``, ``"mps"`` ...
+    precision : {"auto", "fp32", "bf16", "fp16"}
+        Arithmetic of the network; ``"auto"`` is bf16 where a GPU is fast with it, and fp32 elsewhere.
+    image_size : int, optional
+        Side in pixels of the square image the network sees; the checkpoint's own if not given.
+    compile : bool
+        Compile the network: slow to start, then faster.
+
+    Raises
+    ------
+    SettingsError
+        If a value is not what it must be.
+    """
+
+    model: str = "demo"
+    device: str = "auto"
+    precision: Precision = "auto"
+    image_size: int | None = None
+    compile: bool = False
+
+    def __post_init__(self) -> None:
+        model = os.fspath(self.model) if isinstance(self.model, os.PathLike) else self.model
+        if not isinstance(model, str) or not model.strip():
+            raise SettingsError(f"The model must be a name of the catalogue or a checkpoint, not {shown(model)}.")
+        set_field(self, "model", model)
+        if not isinstance(self.device, str) or not self.device.strip():
+            raise SettingsError(f"The device must be auto, cpu, cuda or mps, not {shown(self.device)}.")
+        one_of(self.precision, "The precision", get_args(Precision))
+        set_field(self, "image_size", optional_whole(self.image_size, "The image size", at_least=1))
+        set_field(self, "compile", flag(self.compile, "compile"))
+
+    @classmethod
+    def of(cls, model: ModelSettings | str | os.PathLike[str]) -> ModelSettings:
+        """Settings as they are, or those of a model that is given by its name or path.
+
+        Raises
+        ------
+        SettingsError
+            If it is something else.
+        """
+        return model if isinstance(model, ModelSettings) else cls(model)  # type: ignore[arg-type]
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Self:
+        """Settings of what `to_json` gave; raises ValueError for anything else."""
+        return from_file(cls, value)
+
+    def to_json(self) -> dict[str, Any]:
+        """The settings as JSON takes them."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class TrackSettings:
+    """What a run covers.
+
+    Parameters
+    ----------
+    direction : {"both", "forward", "backward"}
+        Where to go from each object's own starting frame.
+    start, stop : int, optional
+        First frame and the frame after the last one; the whole recording if not given.
+    objects : tuple of int, optional
+        Objects to track; those whose prompts changed if not given.
+
+    Raises
+    ------
+    SettingsError
+        If a value is not what it must be.
+    """
+
+    direction: Direction = "both"
+    start: int | None = None
+    stop: int | None = None
+    objects: tuple[int, ...] | None = None
+
+    def __post_init__(self) -> None:
+        one_of(self.direction, "The direction", get_args(Direction))
+        _set_span(self)
+
+    @classmethod
+    def from_text(cls, direction: str = "both", range: str | None = None, objects: str | None = None) -> Self:
+        """Settings written as a direction, ``A:B`` and ``ID,ID,...``.
+
+        Raises
+        ------
+        SettingsError
+            If one is written in another way.
+        """
+        return cls(direction, *frame_span_from_text(range), object_ids_from_text(objects))  # type: ignore[arg-type]
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Self:
+        """Settings of what `to_json` gave; raises ValueError for anything else."""
+        return from_file(cls, value)
+
+    def to_json(self) -> dict[str, Any]:
+        """The settings as JSON takes them."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class CheckSettings:
+    """What a check covers.
+
+    Parameters
+    ----------
+    start, stop : int, optional
+        First frame and the frame after the last one that are compared; the whole recording if not given.
+    objects : tuple of int, optional
+        Objects to check; all if not given.
+    span : int
+        Most frames that are walked back from one mask. Short ones tell closely where a track went wrong, long ones
+        notice what changes more slowly.
+
+    Raises
+    ------
+    SettingsError
+        If a value is not what it must be.
+    """
+
+    start: int | None = None
+    stop: int | None = None
+    objects: tuple[int, ...] | None = None
+    span: int = 16
+
+    def __post_init__(self) -> None:
+        _set_span(self)
+        set_field(self, "span", whole(self.span, "The span", at_least=1))
+
+    @classmethod
+    def from_text(cls, range: str | None = None, objects: str | None = None, span: int = 16) -> Self:
+        """Settings written as ``A:B``, ``ID,ID,...`` and a number.
+
+        Raises
+        ------
+        SettingsError
+            If one is written in another way.
+        """
+        return cls(*frame_span_from_text(range), object_ids_from_text(objects), span)
+
+
+def axis_letter(value: object) -> str:
+    """Name of an axis, as a capital letter.
+
+    Raises
+    ------
+    SettingsError
+        If it is not one letter.
+    """
+    if not isinstance(value, str) or not re.fullmatch(r"[A-Za-z]", value.strip()):
+        raise SettingsError(f"An axis is named by one letter such as Z, not {shown(value)}.")
+    return value.strip().upper()
+
+
+def checked_places(places: Any) -> dict[str, int]:
+    """Positions by axis name.
+
+    Raises
+    ------
+    SettingsError
+        If it is not a mapping of letters to whole numbers from 0.
+    """
+    if not isinstance(places, Mapping):
+        raise SettingsError(f'Positions along axes are given as {{"Z": 5}}, not {shown(places)}.')
+    return {
+        axis_letter(letter): whole(place, f"The position along {letter}", at_least=0)
+        for letter, place in places.items()
+    }
+
+
+def places_from_text(text: str) -> dict[str, int]:
+    """Positions written as ``Z=5`` or ``Z=5,R=2``.
+
+    Raises
+    ------
+    SettingsError
+        If they are written in another way, or an axis is named twice.
+    """
+    places: dict[str, int] = {}
+    for part in text.split(","):
+        match = _PLACE.fullmatch(part)
+        if match is None or match[1].upper() in places:
+            raise SettingsError(f"{text!r} is not a position; write AXIS=INDEX once for each axis, such as Z=5.")
+        places[match[1].upper()] = int(match[2])
+    return places
+
+
+def _set_span(settings: TrackSettings | CheckSettings) -> None:
+    start, stop = frame_span(settings.start, settings.stop)
+    set_field(settings, "start", start)
+    set_field(settings, "stop", stop)
+    set_field(settings, "objects", object_ids(settings.objects, "The objects"))
