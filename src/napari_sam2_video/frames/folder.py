@@ -15,6 +15,7 @@ import numpy as np
 from napari_sam2_video.errors import FrameError, RecordingError
 from napari_sam2_video.frames.fingerprint import files_fingerprint
 from napari_sam2_video.frames.image import SUFFIXES, ImageKind, probe_image, read_image
+from napari_sam2_video.frames.reader import Reader
 from napari_sam2_video.frames.recording import PlanesRecording
 from napari_sam2_video.frames.tiff import is_tiff, open_tiff
 
@@ -215,3 +216,11 @@ def _spread(files: list[Path]) -> list[Path]:
 
 def _size(shape: tuple[int, ...]) -> str:
     return " × ".join(str(n) for n in shape)
+
+
+READER = Reader(
+    name="folder of images",
+    patterns=(),
+    matches=lambda head, path: head is None,
+    open=lambda path, series: open_folder(path),
+)

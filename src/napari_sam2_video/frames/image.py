@@ -8,12 +8,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_sam2_video.errors import RecordingError
+from napari_sam2_video.frames.array import ArrayRecording
+from napari_sam2_video.frames.reader import Reader
 from napari_sam2_video.frames.tiff import check_opaque
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     import numpy.typing as npt
+
+    from napari_sam2_video.frames.recording import Recording
 
 SUFFIXES = {
     ".png": "PNG",
@@ -145,3 +149,24 @@ def _deep_png(path: Path) -> npt.NDArray[np.uint16]:
     except imagecodecs.PngError as error:
         raise RecordingError(f"{path} is damaged and cannot be read; write or copy it again.") from error
     return values
+
+
+def open_image(path: Path) -> Recording:
+    """Open a picture as a recording of one frame.
+
+    Raises
+    ------
+    RecordingError
+        If it is damaged, or of a kind that is not supported.
+    """
+    kind = probe_image(path)
+    axes = "YXS" if len(kind.shape) == 3 else "YX"
+    return ArrayRecording(read_image(path, kind), name=path.stem, axes=axes, path=path)
+
+
+READER = Reader(
+    name="image",
+    patterns=("*.png", "*.jpg", "*.jpeg", "*.bmp", "*.webp"),
+    matches=lambda head, path: head is not None and is_image(head),
+    open=lambda path, series: open_image(path),
+)

@@ -11,12 +11,15 @@ from napari_sam2_video.errors import FrameError, RecordingError
 from napari_sam2_video.frames.array import ArrayRecording
 from napari_sam2_video.frames.axes import guess_axes
 from napari_sam2_video.frames.rawfile import RawFile
+from napari_sam2_video.frames.reader import Reader
 from napari_sam2_video.frames.recording import PlanesRecording, Recording
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     import numpy.typing as npt
+
+_MAGIC = b"\x93NUMPY"
 
 
 def open_numpy(path: Path) -> Recording:
@@ -65,3 +68,11 @@ class _NumpyRecording(PlanesRecording):
 
     def _close(self) -> None:
         self._raw.close()
+
+
+READER = Reader(
+    name="NumPy",
+    patterns=("*.npy",),
+    matches=lambda head, path: head is not None and head.startswith(_MAGIC),
+    open=lambda path, series: open_numpy(path),
+)

@@ -9,6 +9,7 @@ from napari_sam2_video.errors import FrameError, RecordingError
 from napari_sam2_video.frames.array import ArrayRecording
 from napari_sam2_video.frames.axes import name_unknown
 from napari_sam2_video.frames.fingerprint import array_fingerprint
+from napari_sam2_video.frames.reader import Reader
 from napari_sam2_video.frames.zarr_chunks import refuse_bombs
 from napari_sam2_video.units import plain_unit
 
@@ -20,12 +21,12 @@ if TYPE_CHECKING:
 
     from napari_sam2_video.frames.recording import AxisIndex
 
-_METADATA = ("zarr.json", ".zgroup", ".zarray")
+ZARR_METADATA = ("zarr.json", ".zattrs", ".zgroup", ".zarray")
 
 
 def is_zarr(folder: Path) -> bool:
     """Whether a folder is a zarr array or group."""
-    return any((folder / name).is_file() for name in _METADATA)
+    return any((folder / name).is_file() for name in ZARR_METADATA if name != ".zattrs")
 
 
 def is_ome_image(folder: Path) -> bool:
@@ -153,3 +154,11 @@ class ZarrRecording(ArrayRecording):
     def _source(self) -> dict[str, Any]:
         place = {"path": str(self.path.absolute())} if self.path is not None else {}
         return place | array_fingerprint(self) | {"kind": "zarr"}
+
+
+READER = Reader(
+    name="OME-Zarr",
+    patterns=("*.zarr",),
+    matches=lambda head, path: head is None and is_zarr(path),
+    open=lambda path, series: open_zarr(path),
+)

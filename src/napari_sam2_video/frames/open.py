@@ -11,18 +11,15 @@ import numpy as np
 
 from napari_sam2_video.errors import RecordingError
 from napari_sam2_video.frames.array import ArrayRecording
+from napari_sam2_video.frames.omezarr import ZARR_METADATA
 from napari_sam2_video.frames.recording import Recording
+from napari_sam2_video.frames.registry import reader_of
 from napari_sam2_video.types import OpenSettings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from napari_sam2_video.types import PixelSize
-
-_HEAD = 1024
-_BLANKS = b" \t\r\n\xef\xbb\xbf"
-_PLAYLISTS = (b"#EXTM3U", b"ffconcat", b"[playlist]", b"[Reference]", b"v=0")
-_NUMPY = b"\x93NUMPY"
 
 
 def open_recording(
@@ -72,7 +69,7 @@ def open_recording(
         recording = source
     elif isinstance(source, str | os.PathLike):
         try:
-            recording = _open_path(Path(source), str(source))
+            recording = _open_path(Path(source), str(source), settings.series)
         except OSError as error:
             raise RecordingError(
                 f"{error.filename or source} cannot be read ({error.strerror or error}); check the disk and the "
@@ -96,54 +93,19 @@ def open_recording(
     return recording
 
 
-def _open_path(path: Path, text: str) -> Recording:
+def _open_path(path: Path, text: str, series: int | str | None) -> Recording:
     if "://" in text:
         raise RecordingError(f"{text} is an address; download it and open the file.")
     if not path.exists():
         raise RecordingError(f"There is no file or folder {path}; check the name.")
-    if path.is_dir():
-        return _open_folder(path)
-    if not path.is_file():
+    if not (path.is_dir() or path.is_file()):
         raise RecordingError(f"{path} is neither a file nor a folder; copy what it gives into a file.")
-    if path.name in ("zarr.json", ".zattrs", ".zgroup", ".zarray"):
-        return _open_folder(path.parent)
-    with path.open("rb") as file:
-        head = file.read(_HEAD)
-    if not head:
-        raise RecordingError(f"{path} is empty; copy or write it again.")
-    return _open_file(path, head)
-
-
-def _open_folder(path: Path) -> Recording:
-    from napari_sam2_video.frames import folder, omezarr, volume
-
-    if omezarr.is_zarr(path):
-        return omezarr.open_zarr(path)
-    if volume.is_dicom_folder(path):
-        return volume.open_dicom(path)
-    return folder.open_folder(path)
-
-
-def _open_file(path: Path, head: bytes) -> Recording:
-    from napari_sam2_video.frames import image, numpyfile, tiff, video, volume
-
-    if tiff.is_tiff(head):
-        return tiff.open_tiff(path)
-    if head.startswith(_NUMPY):
-        return numpyfile.open_numpy(path)
-    if volume.is_dicom(head):
-        return volume.open_dicom(path)
-    header = volume.header_beside(path)
-    if header is not None or volume.is_nifti(head):
-        return volume.open_nifti(header or path)
-    if image.is_image(head):
-        kind = image.probe_image(path)
-        return ArrayRecording(
-            image.read_image(path, kind), name=path.stem, axes="YXS" if len(kind.shape) == 3 else "YX", path=path
-        )
-    if head.lstrip(_BLANKS).startswith(_PLAYLISTS) or b"<MPD" in head:
-        raise RecordingError(f"{path} only names other files; open the video that it names.")
-    return video.open_video(path)
+    if path.name in ZARR_METADATA:
+        path = path.parent
+    reader = reader_of(path)
+    if series not in (None, 0) and not reader.has_series:
+        raise RecordingError(f"{path} ({reader.name}) holds one series; leave out series {series!r}.")
+    return reader.open(path, series)
 
 
 def _open_array(source: Any, axes: str | None) -> Recording:

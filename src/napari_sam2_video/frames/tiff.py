@@ -15,6 +15,7 @@ from napari_sam2_video.errors import FrameError, RecordingError
 from napari_sam2_video.frames.array import ArrayRecording
 from napari_sam2_video.frames.axes import name_unknown
 from napari_sam2_video.frames.rawfile import RawFile
+from napari_sam2_video.frames.reader import Reader
 from napari_sam2_video.frames.recording import PlanesRecording, Recording
 from napari_sam2_video.frames.tiff_metadata import about_tiff
 
@@ -291,3 +292,11 @@ def _promised(file: Any) -> int:
         return 0
     shape = [int(n) for n in match[1].split(",")]
     return int(math.prod(shape) // max(1, math.prod(file.pages.first.shape)))
+
+
+READER = Reader(
+    name="TIFF",
+    patterns=("*.tif", "*.tiff", "*.btf", "*.tf8", "*.lsm", "*.stk"),
+    matches=lambda head, path: head is not None and is_tiff(head),
+    open=lambda path, series: open_tiff(path),
+)

@@ -16,6 +16,7 @@ import numpy as np
 
 from napari_sam2_video.errors import FrameError, RecordingError
 from napari_sam2_video.frames.ffmpeg import FfmpegHungError, Running, input_of, run_ffmpeg
+from napari_sam2_video.frames.reader import HEAD_BYTES, Reader
 from napari_sam2_video.frames.recording import PlanesRecording
 from napari_sam2_video.frames.times import frame_times
 from napari_sam2_video.frames.video_count import counted_index, stamps_hold
@@ -35,6 +36,8 @@ CACHE_BYTES = 256 << 20
 """Most memory that decoded frames of one video take."""
 
 _NEAR = 16
+_BLANKS = b" \t\r\n\xef\xbb\xbf"
+_PLAYLISTS = (b"#EXTM3U", b"ffconcat", b"[playlist]", b"[Reference]", b"v=0")
 _ROUNDED_SECONDS = 0.01
 
 
@@ -325,3 +328,19 @@ def _remove(copy: Path) -> None:
     """Remove a temporary copy; Windows may not let go of it yet, which is no reason to fail."""
     with suppress(OSError):
         copy.unlink(missing_ok=True)
+
+
+def _open(path: Path, series: int | str | None) -> VideoRecording:
+    with path.open("rb") as file:
+        head = file.read(HEAD_BYTES)
+    if head.lstrip(_BLANKS).startswith(_PLAYLISTS) or b"<MPD" in head:
+        raise RecordingError(f"{path} only names other files; open the video that it names.")
+    return open_video(path)
+
+
+READER = Reader(
+    name="video",
+    patterns=("*.mp4", "*.m4v", "*.mov", "*.avi", "*.mkv", "*.webm", "*.mpg", "*.mpeg", "*.wmv", "*.ogv"),
+    matches=lambda head, path: head is not None,
+    open=_open,
+)

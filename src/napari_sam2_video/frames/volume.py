@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from napari_sam2_video.errors import RecordingError
 from napari_sam2_video.frames.image import SUFFIXES
+from napari_sam2_video.frames.reader import Reader
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -144,3 +145,17 @@ def _package(name: str, path: Path) -> None:
         raise RecordingError(
             f"{path} needs the package {name}; install it with: pip install 'napari-sam2-video[medical]'"
         ) from error
+
+
+DICOM = Reader(
+    name="DICOM",
+    patterns=("*.dcm", "*.dicom"),
+    matches=lambda head, path: is_dicom_folder(path) if head is None else is_dicom(head),
+    open=lambda path, series: open_dicom(path),
+)
+NIFTI = Reader(
+    name="NIfTI",
+    patterns=("*.nii", "*.nii.gz"),
+    matches=lambda head, path: head is not None and (header_beside(path) is not None or is_nifti(head)),
+    open=lambda path, series: open_nifti(header_beside(path) or path),
+)

@@ -1,0 +1,41 @@
+"""What a reader of one kind of file or folder declares."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from napari_sam2_video.frames.recording import Recording
+
+HEAD_BYTES = 1024
+"""How much of a file `Reader.matches` sees, where the file is that long."""
+
+
+@dataclass(frozen=True)
+class Reader:
+    """One kind of recording on disk.
+
+    Parameters
+    ----------
+    name : str
+        What the kind is called, such as ``"TIFF"``.
+    patterns : tuple of str
+        Usual names, such as ``"*.tif"``, for file dialogs; which reader opens a file is decided by its content.
+    matches : callable
+        Whether a file with those first bytes, or a folder where they are None, is of this kind.
+    open : callable
+        Opens it without reading its pixels: ``open(path, series)``, with the series by index or name, None where
+        nobody chose one. Raises `RecordingError` where it is damaged.
+    has_series : bool
+        Whether a file or folder of this kind can hold several series to choose from.
+    """
+
+    name: str
+    patterns: tuple[str, ...]
+    matches: Callable[[bytes | None, Path], bool]
+    open: Callable[[Path, int | str | None], Recording]
+    has_series: bool = False

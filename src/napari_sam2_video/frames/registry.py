@@ -1,0 +1,43 @@
+"""All readers, in the order in which they are asked; a new one is a module and a line here."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from napari_sam2_video.errors import RecordingError
+from napari_sam2_video.frames import folder, image, numpyfile, omezarr, tiff, video, volume
+from napari_sam2_video.frames.reader import HEAD_BYTES, Reader
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+READERS: tuple[Reader, ...] = (
+    omezarr.READER,
+    volume.DICOM,
+    tiff.READER,
+    numpyfile.READER,
+    volume.NIFTI,
+    image.READER,
+    folder.READER,
+    video.READER,
+)
+"""The first that matches opens a file or folder; the last two take whatever folder or file is left."""
+
+
+def reader_of(path: Path) -> Reader:
+    """Reader of a file or folder, by its content.
+
+    Raises
+    ------
+    RecordingError
+        If the file is empty.
+    OSError
+        If it cannot be read.
+    """
+    head = None
+    if not path.is_dir():
+        with path.open("rb") as file:
+            head = file.read(HEAD_BYTES)
+        if not head:
+            raise RecordingError(f"{path} is empty; copy or write it again.")
+    return next(reader for reader in READERS if reader.matches(head, path))
