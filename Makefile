@@ -11,7 +11,7 @@ HEADLESS = --ignore tests/plugin -p no:pytest-qt -p no:napari -p no:napari-plugi
 SCREEN = xvfb-run -a -s "-screen 0 1600x1200x24"
 
 .PHONY: help demo test lint test-headless test-plugin test-lowest test-highest pins audit \
-	system-packages docs pictures bench fuzz kill soak clean
+	system-packages docs pictures bench quality fuzz kill soak clean
 
 help:
 	@echo "make demo           track several objects in a short recording and write the results to demo-output/"
@@ -24,6 +24,7 @@ help:
 	@echo "make pins           write the versions of $(VENV) to constraints.txt"
 	@echo "make docs           build the documentation into site/"
 	@echo "make bench          compare with Meta's own predictor"
+	@echo "make quality        measure how well tracking holds, beside Meta's own predictor"
 	@echo "make fuzz           open damaged inputs by the thousand (MINUTES=5), then the random tests with new examples"
 	@echo "make kill           kill a run and a download 50 times and compare with ones left alone"
 	@echo "make soak           track, correct, export and close for an hour, and watch memory"
@@ -73,6 +74,9 @@ docs: $(READY)
 
 bench: $(READY)
 	$(BIN)/python -m benchmarks
+
+quality: $(READY)
+	$(BIN)/python -m benchmarks quality $(QUALITY)
 
 fuzz: $(READY)
 	nice -n 19 $(BIN)/python tools/fuzz_inputs.py --minutes $(MINUTES)

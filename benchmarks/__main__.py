@@ -187,6 +187,11 @@ def about(threads: int) -> dict[str, Any]:
 
 def main() -> None:
     """Measure what was asked for."""
+    if sys.argv[1:2] == ["quality"]:
+        from benchmarks.quality.command import main as measure_quality
+
+        measure_quality(sys.argv[2:])
+        return
     parser = argparse.ArgumentParser(prog="benchmarks", description=__doc__.splitlines()[0])
     parser.add_argument(
         "scenario", nargs="*", help="of " + ", ".join(SCENARIOS) + "; all but long-run if none is named"

@@ -21,6 +21,8 @@ from napari_sam2_video.types import PointPrompt, TrackSettings
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from napari_sam2_video.types import FrameSource
+
 PREDICTOR = "sam2.sam2_video_predictor.SAM2VideoPredictor"
 _BIAS = "sam_mask_decoder.pred_obj_score_head.layers.2.bias"
 
@@ -116,21 +118,8 @@ class Theirs:
     """Meta's predictor; its frames are resized and normalised before any clock runs."""
 
     def __init__(self, predictor: Any, model: Sam2Model, scene: Scene) -> None:
-        import sam2.sam2_video_predictor as module
-
-        frames = np.stack([model.prepare(scene.read(t)) for t in range(scene.n_frames)])
-        images = torch.from_numpy(frames / 255.0).permute(0, 3, 1, 2).float()
-        images -= torch.tensor((0.485, 0.456, 0.406))[:, None, None]
-        images /= torch.tensor((0.229, 0.224, 0.225))[:, None, None]
-        images = images.to(model.device)
-        module.tqdm = lambda frames, **_: frames
-        load = module.load_video_frames
-        module.load_video_frames = lambda **_: (images, *scene.shape_yx)
-        try:
-            self.predictor, self.scene = predictor, scene
-            self.state = predictor.init_state("unused")
-        finally:
-            module.load_video_frames = load
+        self.predictor, self.scene = predictor, scene
+        self.state = predictor_state(predictor, frame_tensor(model, scene), scene.shape_yx)
 
     def _click(self, click: PointPrompt) -> None:
         xy = np.array([[click.x, click.y]], np.float32)
@@ -158,6 +147,28 @@ class Theirs:
             ):
                 found[object_id, frame] = out["pred_masks"][0, 0]
         return found
+
+
+def frame_tensor(model: Sam2Model, frames: FrameSource) -> torch.Tensor:
+    """All frames as Meta's predictor takes them, resized as ours are; float32 (T, 3, S, S)."""
+    shown = np.stack([model.prepare(frames.read(t)) for t in range(frames.n_frames)])
+    images = torch.from_numpy(shown / 255.0).permute(0, 3, 1, 2).float()
+    images -= torch.tensor((0.485, 0.456, 0.406))[:, None, None]
+    images /= torch.tensor((0.229, 0.224, 0.225))[:, None, None]
+    return images.to(model.device)
+
+
+def predictor_state(predictor: Any, images: torch.Tensor, shape_yx: tuple[int, int]) -> dict[str, Any]:
+    """Open frames that are in memory in Meta's predictor, which only knows files; its progress bars are left out."""
+    import sam2.sam2_video_predictor as module
+
+    module.tqdm = lambda frames, **_: frames
+    load = module.load_video_frames
+    module.load_video_frames = lambda **_: (images, *shape_yx)
+    try:
+        return predictor.init_state("unused")  # type: ignore[no-any-return]
+    finally:
+        module.load_video_frames = load
 
 
 def disagreement(ours: Ours, theirs: Theirs) -> float:

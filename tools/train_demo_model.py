@@ -1,6 +1,6 @@
-"""Train the demo model: ``python tools/train_demo_model.py``; after a stop, again with ``--resume``.
+"""Train the demo model: ``python tools/train_demo_model.py``; after a stop, continue with ``--resume``.
 
-Recordings, state and log go to ``training/``. Every fifty steps the log has a new line; the plot of the
+Recordings, state and log go to ``training/``. Every 25 steps the log has a new line; the plot of the
 curves is drawn from it with ``--plot``, and the weights are written for the package with ``--export``.
 """
 
@@ -20,21 +20,22 @@ import torch
 import torch.distributed as dist
 import torch.multiprocessing as processes
 
-from demo_model.data import MIXTURE, MOVING, SMALL_NUCLEI, Dealer, build_cache
+from demo_model.data import HARD, MIXTURE, MOVING, SMALL_NUCLEI, Batch, Dealer, build_cache
 from demo_model.export import export_weights
 from demo_model.plot import plot_log
 from demo_model.schedule import SINGLE_MODES, STAGES, Stage
 from demo_model.start import prepare_start
-from demo_model.unroll import Unroller, lean_attention
+from demo_model.unroll import Unroller, Weights, lean_attention
 from napari_sam2_video.engine.networks.sam2.build import build_network
 from napari_sam2_video.models.presets import DEMO
 
 _ROOT = Path(__file__).resolve().parents[1]
 _AVERAGE_OVER = 250
-_STRETCH = 50
+_STRETCH = 25
 CACHES: dict[str, tuple[int, int, dict[str, int]]] = {
     "short": (2000, 12, MIXTURE),
     "long": (260, 24, MOVING),
+    "hard": (240, 40, HARD),
     "crowded": (500, 1, {SMALL_NUCLEI: 1}),
 }
 
@@ -103,10 +104,20 @@ class Trainer:
         self.average = state["average"]
         self.stage, self.step, self.seconds = state["place"]
 
+    def start_from(self, weights: Path, stage: str) -> None:
+        """Begin `stage` with weights that a file of ``{"model": state_dict}`` holds."""
+        self.stage = next(n for n, one in enumerate(STAGES) if one.name == stage)
+        self._resize(STAGES[self.stage].side)
+        network = self.unroller.network
+        network.load_state_dict(torch.load(weights, weights_only=True)["model"])
+        self.average = {key: value.detach().clone() for key, value in network.state_dict().items()}
+
     def run(self, cache: Path, until: float) -> None:
         """Walk through the schedule until its end or until the clock reads `until`."""
+        if self.stage == len(STAGES):
+            return
         seed = 1 + 1000 * self.stage + self.step + 100_000 * self._worker
-        dealers = {name: Dealer(cache / name, seed) for name in CACHES}
+        dealers = {name: Dealer(cache / name, seed) for name in _needed(STAGES[self.stage].name)}
         while self.stage < len(STAGES):
             stage = STAGES[self.stage]
             self._resize(stage.side)
@@ -129,19 +140,17 @@ class Trainer:
             else:
                 dealer = dealers[stage.recordings]
                 batch = dealer.batch(stage.clips, stage.objects, stage.frames, stage.side, stage.modes)
-            with torch.autocast("cpu", torch.bfloat16):
-                result = self.unroller(batch, weights)
             for group in self.optimiser.param_groups:
                 group["lr"] = stage.rate_at(self.step)
             self.optimiser.zero_grad()
-            result.loss.backward()
+            figures = self._gradients(batch, weights)
             self._share_gradients()
             norm = float(torch.nn.utils.clip_grad_norm_(self.unroller.parameters(), 1.0))
             if np.isfinite(norm):
                 self.optimiser.step()
             self._average(self.step + 100 * (self.stage > 0))
             self.step += 1
-            lines.append({**result.figures, batch.mode: result.figures["first"], "norm": norm})
+            lines.append({**figures, batch.mode: figures.get("first", np.nan), "norm": norm})
         self.seconds += time.time() - begun
         if self._worker:
             return
@@ -151,6 +160,17 @@ class Trainer:
         with self._log.open("a") as log:
             log.write(json.dumps(entry) + "\n")
         print(" ".join(f"{key} {value}" for key, value in entry.items()), flush=True)
+
+    def _gradients(self, batch: Batch, weights: Weights) -> dict[str, float]:
+        """Add up the gradients of all stretches of the clips; the mean of each figure over them."""
+        found: list[dict[str, float]] = []
+        with torch.autocast("cpu", torch.bfloat16):
+            for stretch in self.unroller(batch, weights):
+                if stretch.loss.requires_grad:
+                    stretch.loss.backward()
+                found.append(stretch.figures)
+        figures = {key: [one[key] for one in found if key in one] for key in {key for one in found for key in one}}
+        return {key: values[-1] if key == "last" else _finite_mean(values) for key, values in figures.items()}
 
     def _shared(self, value: torch.Tensor) -> torch.Tensor:
         if self._workers > 1:
@@ -174,9 +194,14 @@ class Trainer:
                     self.average[key].lerp_(value, 1 - keep)
 
 
-def _mean(values: list[float]) -> float | None:
+def _finite_mean(values: list[float]) -> float:
     known = [value for value in values if np.isfinite(value)]
-    return round(float(np.mean(known)), 4) if known else None
+    return float(np.mean(known)) if known else float("nan")
+
+
+def _mean(values: list[float]) -> float | None:
+    mean = _finite_mean(values)
+    return round(mean, 4) if np.isfinite(mean) else None
 
 
 def work(worker: int, workers: int, chosen: argparse.Namespace, until: float) -> None:
@@ -188,8 +213,17 @@ def work(worker: int, workers: int, chosen: argparse.Namespace, until: float) ->
     trainer = Trainer(chosen.folder, chosen.seed, worker, workers)
     if chosen.resume:
         trainer.load()
+    elif chosen.weights:
+        trainer.start_from(chosen.weights, chosen.stage)
     with lean_attention():
         trainer.run(chosen.folder / "cache", until)
+
+
+def _needed(stage: str) -> set[str]:
+    """Caches that a stage and those after it take clips from."""
+    first = next(n for n, one in enumerate(STAGES) if one.name == stage)
+    crowded = any(one.crowded for one in STAGES[first:])
+    return {one.recordings for one in STAGES[first:]} | ({"crowded"} if crowded else set())
 
 
 def main() -> None:
@@ -199,6 +233,8 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=2, help="processes; each takes a share of every batch")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--resume", action="store_true")
+    parser.add_argument("--weights", type=Path, help="start from this file, such as the one that ships")
+    parser.add_argument("--stage", help="with --weights: the stage to start with, the last one if not given")
     parser.add_argument("--plot", type=Path, help="only draw the log's curves to this file")
     parser.add_argument("--export", action="store_true", help="only write the weights into the package")
     chosen = parser.parse_args()
@@ -209,8 +245,10 @@ def main() -> None:
         print(export_weights(chosen.folder / "state.pt"))
         return
     until = time.time() + 60 * chosen.minutes
-    for name, (clips, frames, mixture) in CACHES.items():
-        build_cache(chosen.folder / "cache" / name, clips, frames, mixture)
+    chosen.stage = chosen.stage or STAGES[-1 if chosen.weights else 0].name
+    for name in sorted(_needed(chosen.stage)):
+        clips, frames, mixture = CACHES[name]
+        build_cache(chosen.folder / "cache" / name, clips, frames, mixture, chosen.workers)
     (chosen.folder / "workers").unlink(missing_ok=True)
     processes.spawn(work, (chosen.workers, chosen, until), nprocs=chosen.workers)
 

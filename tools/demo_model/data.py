@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy.ndimage import distance_transform_edt
 
+from demo_model.clicks import middle
 from napari_sam2_video.synthetic import SyntheticClip, make_clip
 from napari_sam2_video.synthetic.stacks import nuclei
 
@@ -22,7 +22,11 @@ SIDE = 256
 TRAINING_SEED = 1_000_000
 SMALL_NUCLEI = "small nuclei"
 MIXTURE = {"cells": 5, "phase": 3, "video": 4, "nuclei": 4, "organs": 4, "ct": 3, SMALL_NUCLEI: 2}
+FOLLOWED = "followed"
+HARD = {"cells": 2, "phase": 2, "video": 1, "dish": 4, "cross": 3, "packed": 4, "hidden": 2, FOLLOWED: 6}
 MOVING = {"cells": 5, "phase": 3, "video": 4, "nuclei": 1, "organs": 1, "ct": 1}
+_LOOSE = 24
+_CELL = 16
 _CT_WINDOW = (-160.0, 240.0)
 
 
@@ -43,6 +47,8 @@ def training_clip(index: int, frames: int, mixture: dict[str, int]) -> Synthetic
     order = [kind for kind, weight in mixture.items() for _ in range(weight)]
     kind = order[index % len(order)]
     seed = TRAINING_SEED + index
+    if kind == FOLLOWED:
+        return followed(seed, frames)
     if kind != SMALL_NUCLEI:
         return make_clip(kind, seed, frames=frames, size=(SIDE, SIDE))
     rng = np.random.default_rng(seed)
@@ -55,12 +61,42 @@ def training_clip(index: int, frames: int, mixture: dict[str, int]) -> Synthetic
     return SyntheticClip(np.rint(images * 1000).clip(0, 65535).astype(np.uint16), labels, kind, seed)
 
 
+def followed(seed: int, frames: int) -> SyntheticClip:
+    """What a window sees that follows one cell over a large field: it moves in steps of whole memory cells."""
+    rng = np.random.default_rng([3, seed])
+    kind = str(rng.choice(["field", "fast"]))
+    clip = make_clip(kind, seed, frames=frames, size=(640, 640))
+    ids = clip.object_ids[:3] if kind == "fast" else clip.object_ids
+    object_id = int(rng.choice(ids))
+    corner = None
+    pieces, truths = [], []
+    for image, labels in zip(clip.frames, clip.labels, strict=True):
+        rows, columns = np.nonzero(labels == object_id)
+        if rows.size:
+            wanted = np.array([rows.mean(), columns.mean()]) - SIDE / 2
+            if corner is None:
+                corner = wanted + rng.uniform(-40, 40, 2)
+            elif np.abs(wanted - corner).max() > _LOOSE:
+                corner = corner + _CELL * np.rint((wanted - corner) / _CELL)
+        place = np.array([200, 200]) if corner is None else corner
+        y, x = np.clip(np.rint(place).astype(int), 0, np.array(labels.shape) - SIDE)
+        pieces.append(image[y : y + SIDE, x : x + SIDE])
+        truths.append(labels[y : y + SIDE, x : x + SIDE])
+    return SyntheticClip(np.stack(pieces), _renumbered(np.stack(truths)), kind, seed)
+
+
+def _renumbered(labels: NDArray[np.uint16]) -> NDArray[np.uint16]:
+    """The same objects with ids from 1 without a gap, so that they fit into bytes."""
+    ids = np.unique(labels)
+    return np.searchsorted(np.union1d([0], ids), labels).astype(np.uint16)
+
+
 def _render(job: tuple[int, int, dict[str, int]]) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     clip = training_clip(*job)
     shown = to_display(clip.frames)
     if shown.ndim == 3:
         shown = np.repeat(shown[..., None], 3, -1)
-    return shown, clip.labels.astype(np.uint8)
+    return shown, _renumbered(clip.labels).astype(np.uint8)
 
 
 def build_cache(folder: Path, clips: int, frames: int, mixture: dict[str, int], workers: int = 2) -> None:
@@ -191,15 +227,6 @@ def prompt(
         points = np.stack([first, _pick(rng, rows, columns), other[::-1]])
         return points.astype(float), np.array([1, 1, int(mask[other[0], other[1]])])
     return first[None].astype(float), np.array([1])
-
-
-def middle(mask: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """(x, y) of the pixel farthest from the edge of the mask, where a person would click."""
-    rows, columns = np.nonzero(mask)
-    y0, x0 = rows.min(), columns.min()
-    depth = distance_transform_edt(np.pad(mask[y0 : rows.max() + 1, x0 : columns.max() + 1], 1))
-    y, x = np.unravel_index(np.argmax(depth), depth.shape)
-    return np.array([x0 + x - 1, y0 + y - 1])
 
 
 def _pick(rng: np.random.Generator, rows: NDArray[Any], columns: NDArray[Any]) -> NDArray[np.int64]:

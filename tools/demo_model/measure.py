@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy.ndimage import distance_transform_edt, label
 
-from demo_model.data import middle, to_display
+from demo_model.clicks import error_middle, middle
+from demo_model.data import to_display
 from napari_sam2_video.synthetic import SyntheticClip, make_clip
 
 if TYPE_CHECKING:
@@ -129,11 +129,10 @@ def correction(follower: Follower, clips: Iterable[SyntheticClip]) -> dict[str, 
 
 def error_click(mask: NDArray[np.bool_], truth: NDArray[np.bool_]) -> tuple[NDArray[np.int64], bool]:
     """A click (x, y) in the middle of the largest error, and whether the object is there."""
-    regions, _ = label(mask != truth)
-    if not regions.any():
+    wrong = mask != truth
+    if not wrong.any():
         return middle(truth), True
-    largest = regions == np.argmax(np.bincount(regions.ravel())[1:]) + 1
-    y, x = np.unravel_index(np.argmax(distance_transform_edt(np.pad(largest, 1))[1:-1, 1:-1]), largest.shape)
+    x, y = error_middle(wrong)
     return np.array([x, y]), bool(truth[y, x])
 
 

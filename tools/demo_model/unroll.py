@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from demo_model.clicks import error_middle
 from demo_model.losses import Truth, cell_iou, frame_loss, scenery_loss, where_loss
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ _MEAN = torch.tensor([0.485, 0.456, 0.406]).view(1, 3, 1, 1)
 _DEVIATION = torch.tensor([0.229, 0.224, 0.225]).view(1, 3, 1, 1)
 _LOGIT_LIMIT = 32.0
 _POINTERS = 16
+_CAREFUL = 0.6
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,10 @@ class Weights:
         How often a frame of the clip gets a correcting click.
     unwatched : int
         Frames at the start that are followed without learning from them, so that memories are as worn as they get.
+    stretch : int
+        Frames after which gradients are cut off, so that a long clip fits into memory; 0 for never.
+    lost : float
+        Mean IoU below which a clip's one correcting click is given; 0 gives it on a random frame.
     """
 
     where: float = 0.5
@@ -45,6 +51,8 @@ class Weights:
     balanced: bool = False
     correction: float = 0.0
     unwatched: int = 0
+    stretch: int = 0
+    lost: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -53,6 +61,54 @@ class Result:
 
     loss: torch.Tensor
     figures: dict[str, float]
+
+
+class _Past:
+    """What the network remembers of a batch of clips, and where its correcting click is given."""
+
+    def __init__(self, objects: int, timed: int) -> None:
+        self.objects = objects
+        self.corrected_at = 0
+        self._timed = timed
+        self._outputs: dict[str, dict[int, Any]] = {"cond_frame_outputs": {}, "non_cond_frame_outputs": {}}
+
+    def step(
+        self,
+        network: Any,
+        t: int,
+        views: tuple[Any, Any, Any],
+        points: dict[str, torch.Tensor] | None,
+        mask: torch.Tensor | None,
+        previous: torch.Tensor | None = None,
+    ) -> dict[str, Any]:
+        return network.track_step(  # type: ignore[no-any-return]
+            t, t == 0, *views, points, mask, self._outputs, self._timed, prev_sam_mask_logits=previous
+        )
+
+    def keep(self, t: int, output: dict[str, Any]) -> None:
+        key = "cond_frame_outputs" if t in (0, self.corrected_at) else "non_cond_frame_outputs"
+        self._outputs[key][t] = output
+
+    def detach(self) -> None:
+        """Cut the gradients off, and forget what no later frame reads."""
+        for kept in self._outputs.values():
+            for t, output in kept.items():
+                kept[t] = {
+                    "maskmem_features": output["maskmem_features"].detach(),
+                    "maskmem_pos_enc": [position.detach() for position in output["maskmem_pos_enc"]],
+                    "obj_ptr": output["obj_ptr"].detach(),
+                }
+
+
+def _stretches(frames: int, weights: Weights) -> Iterator[int]:
+    """Where each stretch ends: the frames that are not learned from, then `stretch` frames each, or all the rest."""
+    stop = 0
+    if weights.unwatched:
+        stop = min(weights.unwatched, frames)
+        yield stop
+    while stop < frames:
+        stop = min(stop + weights.stretch, frames) if weights.stretch else frames
+        yield stop
 
 
 class Unroller(nn.Module):
@@ -78,96 +134,80 @@ class Unroller(nn.Module):
 
         decoder.predict_masks = listen
 
-    def forward(self, batch: Batch, weights: Weights) -> Result:
-        network = self.network
-        clips, frames = batch.images.shape[:2]
-        objects = len(batch.masks) // clips
-        tokens = network.image_size // 16
-        images = torch.from_numpy(batch.images).flatten(0, 1).permute(0, 3, 1, 2).float().div(255)
-        images = ((images - _MEAN) / _DEVIATION).unflatten(0, (clips, frames))
-        features = self._encode(images, weights.unwatched)
-        loss = torch.zeros(())
-        if weights.scenery:
-            answer = F.pixel_shuffle(self.scenery(features["backbone_fpn"][-1].flatten(0, 1)), 4).float()
-            labels = batch.everything.reshape(-1, *batch.everything.shape[2:])
-            loss = loss + weights.scenery * scenery_loss(answer, labels)
-
-        def of_frame(t: int) -> tuple[list[torch.Tensor], list[torch.Tensor], list[tuple[int, int]]]:
-            def pick(level: torch.Tensor) -> torch.Tensor:
-                return level[:, t].repeat_interleave(objects, 0)
-
-            picked = {key: [pick(level) for level in features[key]] for key in ("backbone_fpn", "vision_pos_enc")}
-            return network._prepare_backbone_features(picked)[1:]  # type: ignore[no-any-return]
-
-        past: dict[str, dict[int, Any]] = {"cond_frame_outputs": {}, "non_cond_frame_outputs": {}}
+    def forward(self, batch: Batch, weights: Weights) -> Iterator[Result]:
+        """Loss and figures of each stretch of the clips; take the gradients of one before asking for the next."""
+        frames = batch.images.shape[1]
+        past = _Past(len(batch.masks) // len(batch.images), max(frames, _POINTERS))
         helping = self._rng.random() < weights.correction
-        corrected = int(self._rng.integers(weights.unwatched, max(frames - 1, 1))) if helping else -1
-        ious, presence, helped = [], [], []
+        chance = self._rng.integers(weights.unwatched, max(frames - 1, 1))
+        past.corrected_at = (-1 if weights.lost else int(chance)) if helping else frames
+        first = 0
+        for stop in _stretches(frames, weights):
+            yield self._stretch(batch, weights, past, range(first, stop))
+            past.detach()
+            first = stop
+
+    def _stretch(self, batch: Batch, weights: Weights, past: _Past, frames: range) -> Result:
+        network = self.network
+        watched = frames.start >= weights.unwatched
+        tokens = network.image_size // 16
+        images = torch.from_numpy(batch.images[:, frames.start : frames.stop]).permute(0, 1, 4, 2, 3).float().div(255)
+        with torch.set_grad_enabled(watched):
+            features = network.forward_image(((images - _MEAN) / _DEVIATION).flatten(0, 1))
+        loss = torch.zeros(())
+        if weights.scenery and watched:
+            answer = F.pixel_shuffle(self.scenery(features["backbone_fpn"][-1]), 4).float()
+            labels = batch.everything[:, frames.start : frames.stop]
+            loss = loss + weights.scenery * scenery_loss(answer, labels.reshape(-1, *labels.shape[2:]))
+        ious, presence, helped = [], [], float("nan")
         passes = 0
-        for t in range(frames):
+        for t in frames:
             truth = Truth.of(batch.masks[:, t], tokens)
-            vision, positions, sizes = of_frame(t)
+            views = self._views(features, len(batch.images), t - frames.start, past.objects)
             points, mask = self._prompt(batch) if t == 0 else (None, None)
-
-            def step(
-                points: dict[str, torch.Tensor] | None,
-                mask: torch.Tensor | None,
-                previous: torch.Tensor | None = None,
-                t: int = t,
-                vision: Any = vision,
-                positions: Any = positions,
-                sizes: Any = sizes,
-            ) -> dict[str, Any]:
-                with torch.set_grad_enabled(t >= weights.unwatched):
-                    return network.track_step(  # type: ignore[no-any-return]
-                        t, t == 0, vision, positions, sizes, points, mask, past, max(frames, _POINTERS),
-                        run_mem_encoder=t < frames - 1, prev_sam_mask_logits=previous,
-                    )  # fmt: skip
-
             self._answers.clear()
             self._tokens.clear()
-            output = step(points, mask)
-            if t == corrected and mask is None:
-                before = self._iou(output, truth)
+            with torch.set_grad_enabled(watched):
+                output = past.step(network, t, views, points, mask)
+            before = self._iou(output, truth)
+            if mask is None and (t == past.corrected_at or (past.corrected_at < 0 and before < weights.lost and t)):
+                past.corrected_at = t
                 click = self._click(output, batch.masks[:, t])
                 if points is not None:
                     click = {key: torch.cat([points[key], click[key]], 1) for key in click}
                 previous = output["pred_masks"].detach().clamp(-_LOGIT_LIMIT, _LOGIT_LIMIT)
-                output = step(click, None, previous)
-                helped.append(self._iou(output, truth) - before)
-            heard = zip(self._answers, self._tokens, strict=True) if t >= weights.unwatched else ()
-            for (masks, quality, _, score), image_tokens in heard:
+                with torch.set_grad_enabled(watched):
+                    output = past.step(network, t, views, click, None, previous)
+                helped = self._iou(output, truth) - before
+            past.keep(t, output)
+            for (masks, quality, _, score), image_tokens in zip(self._answers, self._tokens, strict=True):
+                if not watched:
+                    break
                 masks, quality, score = masks.float(), quality.float(), score.float()
                 loss = loss + frame_loss(masks, quality, score, truth, balanced=weights.balanced)
                 if weights.where:
                     loss = loss + weights.where * where_loss(self.where(image_tokens)[..., 0].float(), truth)
                 passes += 1
-            key = "cond_frame_outputs" if t == 0 or t == corrected else "non_cond_frame_outputs"
-            past[key][t] = output
             if mask is None:
                 ious.append(self._iou(output, truth))
                 presence.append(self._presence(output, truth))
-            else:
-                ious.append(float("nan"))
-        figures = {"loss": float(loss.detach()) / max(passes, 1), "first": ious[0], "last": ious[-1]}
-        figures["presence"] = float(np.mean(presence)) if presence else float("nan")
-        figures["correction"] = helped[0] if helped else float("nan")
+        figures = {"loss": float(loss.detach()) / max(passes, 1), "correction": helped}
+        if ious:
+            figures |= {"last": ious[-1], "presence": float(np.mean(presence))}
+        if frames.start == 0 and batch.mode != "mask":
+            figures["first"] = ious[0]
         return Result(loss / max(passes, 1), figures)
 
-    def _encode(self, images: torch.Tensor, unwatched: int) -> dict[str, list[torch.Tensor]]:
-        """Features (B, T, …) of (B, T, 3, S, S) images, those of the first `unwatched` frames without gradient."""
-        parts = []
-        for watched, part in ((False, images[:, :unwatched]), (True, images[:, unwatched:])):
-            if part.shape[1]:
-                with torch.set_grad_enabled(watched):
-                    parts.append((self.network.forward_image(part.flatten(0, 1)), part.shape[:2]))
-        return {
-            key: [
-                torch.cat([made[key][n].unflatten(0, shape) for made, shape in parts], 1)
-                for n in range(len(parts[0][0][key]))
-            ]
-            for key in ("backbone_fpn", "vision_pos_enc")
-        }
+    def _views(
+        self, features: dict[str, Any], clips: int, t: int, objects: int
+    ) -> tuple[list[torch.Tensor], list[torch.Tensor], list[tuple[int, int]]]:
+        """Features of frame `t` of each clip, once for every object followed in it."""
+
+        def pick(level: torch.Tensor) -> torch.Tensor:
+            return level.unflatten(0, (clips, -1))[:, t].repeat_interleave(objects, 0)
+
+        picked = {key: [pick(level) for level in features[key]] for key in ("backbone_fpn", "vision_pos_enc")}
+        return self.network._prepare_backbone_features(picked)[1:]  # type: ignore[no-any-return]
 
     def _prompt(self, batch: Batch) -> tuple[dict[str, torch.Tensor] | None, torch.Tensor | None]:
         if batch.mode != "mask":
@@ -180,7 +220,7 @@ class Unroller(nn.Module):
         return None, (F.interpolate(full, size=(side, side), mode="area") > 0.5).float()
 
     def _click(self, output: dict[str, Any], masks: np.ndarray[Any, Any]) -> dict[str, torch.Tensor]:
-        """A click on each object's error, as `sam2` gives when it trains."""
+        """A click on each object's error: anywhere, as `sam2` gives when it trains, or where a person would click."""
         side = self.network.image_size
         part = masks.shape[-1] // side
         shown = (output["pred_masks_high_res"][:, 0] > 0).numpy()
@@ -189,12 +229,15 @@ class Unroller(nn.Module):
         labels = np.ones((len(masks), 1), np.int32)
         for n in range(len(masks)):
             wrong = truth[n] != shown[n]
-            rows, columns = np.nonzero(wrong if wrong.any() else truth[n])
-            if not rows.size:
-                rows, columns = np.nonzero(~truth[n])
-            chosen = self._rng.integers(rows.size)
-            points[n, 0] = columns[chosen], rows[chosen]
-            labels[n, 0] = truth[n, rows[chosen], columns[chosen]]
+            region = wrong if wrong.any() else truth[n] if truth[n].any() else ~truth[n]
+            if self._rng.random() < _CAREFUL:
+                x, y = error_middle(region)
+            else:
+                rows, columns = np.nonzero(region)
+                chosen = self._rng.integers(rows.size)
+                x, y = columns[chosen], rows[chosen]
+            points[n, 0] = x, y
+            labels[n, 0] = truth[n, y, x]
         return {"point_coords": torch.from_numpy(points), "point_labels": torch.from_numpy(labels)}
 
     @staticmethod

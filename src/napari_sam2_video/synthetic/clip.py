@@ -10,7 +10,7 @@ import numpy as np
 from napari_sam2_video.synthetic.abdomen import abdomen
 from napari_sam2_video.synthetic.crossing import crossing_cells
 from napari_sam2_video.synthetic.dish import dish
-from napari_sam2_video.synthetic.field import field_of_cells, field_with_runners
+from napari_sam2_video.synthetic.field import crowd_of_cells, field_of_cells, field_with_runners
 from napari_sam2_video.synthetic.optics import to_counts
 from napari_sam2_video.synthetic.packed import packed_nuclei
 from napari_sam2_video.synthetic.series import fluorescent_cells, phase_contrast_cells
@@ -28,7 +28,7 @@ TIME_KINDS: tuple[str, ...] = ("cells", "phase", "video")
 STACK_KINDS: tuple[str, ...] = ("nuclei", "organs", "ct")
 """Kinds whose first axis is depth."""
 
-HARD_KINDS: tuple[str, ...] = ("field", "fast", "cross", "dish", "packed", "hidden")
+HARD_KINDS: tuple[str, ...] = ("field", "fast", "cross", "dish", "packed", "hidden", "crowd")
 """Kinds that measure tracking: each has one difficulty on purpose."""
 
 KINDS: tuple[str, ...] = TIME_KINDS + STACK_KINDS + HARD_KINDS
@@ -77,9 +77,9 @@ def make_clip(kind: str, seed: int, *, frames: int = 16, size: tuple[int, int] =
     ----------
     kind : str
         ``"cells"``, ``"phase"`` or ``"video"`` for a time series, ``"nuclei"``, ``"organs"`` or ``"ct"`` for a z-stack;
-        or one of the hard ones: ``"field"`` (many small cells), ``"fast"`` (ids 1 to 3 run across still cells),
-        ``"cross"`` (two alike cross), ``"dish"`` (cells divide, enter and leave), ``"packed"`` (a z-stack of nuclei
-        that begin and end) and ``"hidden"`` (ids 1 and 2 of a video are hidden for a while).
+        or one of the hard ones: ``"field"`` and ``"crowd"`` (many small cells), ``"fast"`` (ids 1 to 3 run across still
+        cells), ``"cross"`` (two alike cross), ``"dish"`` (cells divide, enter and leave), ``"packed"`` (a z-stack of
+        nuclei that begin and end) and ``"hidden"`` (ids 1 and 2 of a video are hidden for a while).
     seed : int
         Decides everything that is random.
     frames : int
@@ -105,6 +105,7 @@ def make_clip(kind: str, seed: int, *, frames: int = 16, size: tuple[int, int] =
         "organs": organs,
         "ct": abdomen,
         "field": field_of_cells,
+        "crowd": crowd_of_cells,
         "fast": field_with_runners,
         "cross": crossing_cells,
         "packed": packed_nuclei,
