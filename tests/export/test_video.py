@@ -12,9 +12,9 @@ import pytest
 from PIL import Image
 
 from napari_sam2_video.errors import ExportError
-from napari_sam2_video.export.ffmpeg import frame_rate
 from napari_sam2_video.export.overlay import ColorTable, contour, picture_of, render
 from napari_sam2_video.export.registry import FORMATS, export
+from napari_sam2_video.export.timing import frame_rate
 from tests.export.made import PROVENANCE, all_labels, decode, make_result
 
 if TYPE_CHECKING:
@@ -240,6 +240,6 @@ def test_a_missing_ffmpeg_is_said(result: TrackingResult, tmp_path: Path, monkey
         raise RuntimeError("No ffmpeg exe could be found.")
 
     monkeypatch.setattr(imageio_ffmpeg, "get_ffmpeg_exe", missing)
-    with pytest.raises(ExportError, match="no ffmpeg to write videos with; install imageio-ffmpeg"):
+    with pytest.raises(ExportError, match="was not written: There is no ffmpeg for videos; install imageio-ffmpeg"):
         export(result, tmp_path / "a.mp4")
     assert list(tmp_path.iterdir()) == []

@@ -101,7 +101,7 @@ def test_fault_46_ffmpeg_fails_at_the_end(
 
 def test_fault_46_ffmpeg_is_missing(result: TrackingResult, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(imageio_ffmpeg, "get_ffmpeg_exe", lambda: str(tmp_path / "gone"))
-    with pytest.raises(ExportError, match="ffmpeg cannot be started"):
+    with pytest.raises(ExportError, match="ffmpeg could not be started"):
         export(result, tmp_path / "a.mp4")
 
 

@@ -62,8 +62,14 @@ def test_times_belong_to_the_axis_of_time() -> None:
 
 def test_an_interval_that_a_person_gives_replaces_the_times() -> None:
     made = recording()
+    assert (made.scale["T"], made.units["T"]) == (2.0, "s")
     made.set_calibration({"T": 2.0}, {"T": "s"})
-    assert (made.times, made.scale["T"]) == (None, 2.0)
+    assert made.times is not None, "it is the same interval"
+    made.set_calibration({"T": 2.0}, {"T": "s"}, "person")
+    assert made.times is None
+    made.set_times([5, 6, 9])
+    made.set_calibration({"T": 3.0}, {"T": "s"})
+    assert (made.times, made.scale["T"]) == (None, 3.0)
 
 
 @pytest.mark.parametrize("times", [[0, 1], [0, 1, 1], [0, 1, float("inf")]])

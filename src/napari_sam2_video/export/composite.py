@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from napari_sam2_video.export.ffmpeg import FrameEncoder, frame_rate
+from napari_sam2_video.export.ffmpeg import encode_frames
 from napari_sam2_video.export.format import ExportFormat, ExportJob, ExportOption
 from napari_sam2_video.export.matte import need_pictures
 from napari_sam2_video.export.overlay import picture_of
@@ -45,12 +45,7 @@ def grown(mask_yx: npt.NDArray[np.bool_], pixels: int) -> npt.NDArray[np.bool_]:
 
 def write_video(job: ExportJob, keep: bool) -> None:
     """Encode H.264 in MP4."""
-    rate, note = frame_rate(job.result.frame_seconds, job.options["fps"])
-    if note:
-        job.note(note)
-    with FrameEncoder(job.path, job.target, job.result.shape_yx, "rgb24", rate, mp4_arguments(job)) as encoder:
-        for drawn in composites(job, keep):
-            encoder.write(drawn)
+    encode_frames(job, composites(job, keep), "rgb24", mp4_arguments(job))
 
 
 def write_pictures(job: ExportJob, keep: bool) -> None:

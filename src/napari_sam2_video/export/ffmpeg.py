@@ -3,27 +3,30 @@
 from __future__ import annotations
 
 import contextlib
+import struct
 import subprocess
 import tempfile
 import threading
 import time
-from fractions import Fraction
 from typing import IO, TYPE_CHECKING
 
 from napari_sam2_video.errors import ExportError, RecordingError
 from napari_sam2_video.export.output import disk_full
-from napari_sam2_video.frames.ffmpeg import executable
+from napari_sam2_video.export.timing import CLOCK, Pace, pace_of
+from napari_sam2_video.frames.ffmpeg import start_ffmpeg
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
     from types import TracebackType
 
+    from napari_sam2_video.export.format import ExportJob
     from napari_sam2_video.results import Array
 
 FRAME_TIMEOUT = 120.0
 FINISH_TIMEOUT = 1800.0
 FILE_TOO_LARGE = 25
+_IVF_LAYOUTS = {"rgb24": b"RGB\x18", "rgba": b"RGBA", "gray16le": b"Y1\0\x10"}
 
 
 class FrameEncoder:
@@ -39,8 +42,8 @@ class FrameEncoder:
         Shape of the frames.
     pixel_format : str
         ffmpeg's name of the frames' layout, e.g. ``"rgb24"``, ``"rgba"``, ``"gray16le"``.
-    fps : Fraction
-        Frames a second.
+    pace : Pace
+        Frames a second, or the time of every frame.
     arguments : sequence of str
         Output arguments: filters, codec, container.
     frame_timeout, finish_timeout : float
@@ -53,7 +56,7 @@ class FrameEncoder:
         target: Path,
         shape_yx: tuple[int, int],
         pixel_format: str,
-        fps: Fraction,
+        pace: Pace,
         arguments: Sequence[str],
         *,
         frame_timeout: float = FRAME_TIMEOUT,
@@ -63,24 +66,25 @@ class FrameEncoder:
         self._frame_timeout = frame_timeout
         self._finish_timeout = finish_timeout
         height, width = shape_yx
-        source = ["-f", "rawvideo", "-pix_fmt", pixel_format, "-s", f"{width}x{height}", "-r", str(fps), "-i", "-"]
-        command = [program(), "-nostdin", "-hide_banner", "-v", "error", "-y", *source, "-an"]
+        if pace.ticks is None:
+            source = ["-f", "rawvideo", "-pix_fmt", pixel_format, "-s", f"{width}x{height}", "-r", str(pace.rate)]
+        else:
+            source = ["-f", "ivf", "-c:v", "rawvideo"]
+            arguments = [*arguments, "-fps_mode", "passthrough", "-enc_time_base", f"1/{CLOCK}"]
+            if target.suffix.lower() in (".mp4", ".mov"):
+                arguments += ["-video_track_timescale", str(CLOCK)]
+        self._ticks = None if pace.ticks is None else iter(pace.ticks.tolist())
         self._errors: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115
         try:
-            self._process = subprocess.Popen(
-                [*command, *arguments, f"file:{path}"],
+            self._process = start_ffmpeg(
+                ["-v", "error", "-y", *source, "-i", "-", "-an", *arguments, f"file:{path}"],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.DEVNULL,
                 stderr=self._errors,
-                # Else a console opens beside a window of Windows.
-                creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
             )
-        except OSError as error:
+        except RecordingError as error:
             self._errors.close()
-            raise ExportError(
-                f"ffmpeg cannot be started ({error.strerror}), so {target.name} was not written; "
-                "install imageio-ffmpeg again."
-            ) from error
+            raise ExportError(f"{target.name} was not written: {error}") from error
         assert self._process.stdin is not None
         self._pipe: IO[bytes] = self._process.stdin
         self._deadline = time.monotonic() + frame_timeout
@@ -88,6 +92,8 @@ class FrameEncoder:
         self._ended = threading.Event()
         self._watcher = threading.Thread(target=self._watch, name="ffmpeg-watcher", daemon=True)
         self._watcher.start()
+        if pace.ticks is not None:
+            self._send(_ivf_header(pixel_format, shape_yx, len(pace.ticks)))
 
     def write(self, frame: Array) -> None:
         """Hand over one frame.
@@ -97,9 +103,14 @@ class FrameEncoder:
         ExportError
             If ffmpeg has ended or takes too long.
         """
+        if self._ticks is not None:
+            self._send(struct.pack("<IQ", frame.nbytes, next(self._ticks)))
+        self._send(frame.tobytes() if not frame.flags.c_contiguous else frame.data)
+
+    def _send(self, data: bytes | memoryview) -> None:
         self._deadline = time.monotonic() + self._frame_timeout
         try:
-            self._pipe.write(frame.tobytes() if not frame.flags.c_contiguous else frame.data)
+            self._pipe.write(data)
         except OSError as error:
             raise self._failure() from error
         finally:
@@ -154,53 +165,15 @@ class FrameEncoder:
         return ExportError(f"ffmpeg could not write {name} ({reason}); try another format or a smaller size.")
 
 
-def program() -> str:
-    """Path of the ffmpeg binary.
-
-    Raises
-    ------
-    ExportError
-        If there is none.
-    """
-    try:
-        return executable()
-    except RecordingError as error:
-        raise ExportError(
-            "There is no ffmpeg to write videos with; install imageio-ffmpeg again, or set IMAGEIO_FFMPEG_EXE to one."
-        ) from error
+def encode_frames(job: ExportJob, frames: Iterable[Array], pixel_format: str, arguments: Sequence[str]) -> None:
+    """Encode the frames of an export at the pace of its recording, or at the one that was asked for."""
+    shape_yx = job.result.shape_yx
+    with FrameEncoder(job.path, job.target, shape_yx, pixel_format, pace_of(job), arguments) as encoder:
+        for frame in frames:
+            encoder.write(frame)
 
 
-def frame_rate(frame_seconds: float | None, asked: float | None) -> tuple[Fraction, str | None]:
-    """Frames a second for a video, and a note where it is not the recording's own.
-
-    Parameters
-    ----------
-    frame_seconds : float or None
-        Time between two frames, None where unknown.
-    asked : float or None
-        What the person asked for.
-
-    Returns
-    -------
-    rate : Fraction
-        Frames a second.
-    note : str or None
-        A sentence where the recording's rate is known but not watchable.
-
-    Raises
-    ------
-    ExportError
-        If what was asked for is no frame rate.
-    """
-    if asked is not None:
-        if not 0.01 <= asked <= 1000:
-            raise ExportError(f"{asked:g} frames a second cannot be written; choose a rate from 0.01 to 1000.")
-        return Fraction(asked).limit_denominator(1001), None
-    if frame_seconds is None:
-        return Fraction(10), None
-    rate = Fraction(1 / frame_seconds).limit_denominator(1001)
-    if 1 <= rate <= 240:
-        return rate, None
-    return Fraction(10), (
-        f"The recording has a frame every {frame_seconds:g} s; the video plays 10 frames a second instead."
-    )
+def _ivf_header(pixel_format: str, shape_yx: tuple[int, int], count: int) -> bytes:
+    """Head of an IVF file, the simplest one in which raw frames have times; each frame follows its size and time."""
+    height, width = shape_yx
+    return struct.pack("<4sHH4sHHIIII", b"DKIF", 0, 32, _IVF_LAYOUTS[pixel_format], width, height, CLOCK, 1, count, 0)

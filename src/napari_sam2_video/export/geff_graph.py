@@ -33,10 +33,15 @@ def write(job: ExportJob) -> None:
         "area": joined(spots, "areas"),
         "track_id": ids,
     }
+    described = {}
+    if result.times is not None:
+        job.note("The frame rate of the recording varies: the nodes have the time of their frame as the property time.")
+        properties["time"] = result.times[frames]
+        described["time"] = spec.PropMetadata(identifier="time", dtype="float64", unit="second")
     metadata = spec.GeffMetadata(
         directed=True,
         axes=[spec.Axis(**axis) for axis in axes(result)],
-        node_props_metadata={},
+        node_props_metadata=described,
         edge_props_metadata={},
         track_node_props={"tracklet": "track_id"} if len(ids) else None,
         extra={"provenance": job.provenance(), "names": {str(e.id): e.name for e in result.objects}},
@@ -77,10 +82,14 @@ def edges(
 
 
 def axes(result: TrackingResult) -> list[dict[str, Any]]:
-    """Axes in frames and pixels with the scale that turns them into the recording's units."""
+    """Axes in frames and pixels with the scale that turns them into the recording's units.
+
+    Frames whose interval varies have none; their time is a property of the nodes.
+    """
     described = []
     letters = [letter.lower() for letter in (result.walk_axis, *result.plane_axes)]
-    for letter, size, unit in zip(letters, (result.step, *result.pixel_size), result.units, strict=True):
+    step = result.step if result.times is None else None
+    for letter, size, unit in zip(letters, (step, *result.pixel_size), result.units, strict=True):
         name = None if size is None else ngff_unit(unit)
         kind = "space" if letter in "zyx" else "time"
         axis: dict[str, Any] = {"name": letter, "type": kind, "unit": "pixel" if kind == "space" else "frame"}

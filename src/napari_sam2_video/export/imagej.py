@@ -7,6 +7,7 @@ from typing import Any
 from napari_sam2_video.errors import ExportError
 from napari_sam2_video.export.format import ExportFormat, ExportJob
 from napari_sam2_video.export.ome_tiff import label_pages, note_geometry, stack_axis
+from napari_sam2_video.export.timing import single_interval
 from napari_sam2_video.units import length_unit
 
 LIMIT_BYTES = 2**32 - 2**20
@@ -62,6 +63,7 @@ def imagej_metadata(job: ExportJob, axis: str) -> dict[str, Any]:
         if calibration.walk_unit == calibration.length_unit:
             metadata["spacing"] = calibration.step
     elif (seconds := result.frame_seconds) is not None:
+        single_interval(job)
         metadata["finterval"] = seconds
         metadata["tunit"] = "sec"
     return metadata

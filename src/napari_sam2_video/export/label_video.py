@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from napari_sam2_video.export.ffmpeg import FrameEncoder, frame_rate
+from napari_sam2_video.export.ffmpeg import encode_frames
 from napari_sam2_video.export.format import ExportFormat, ExportJob
-from napari_sam2_video.export.video import FPS
+from napari_sam2_video.export.video import FPS, pixel_shape
 
 
 def write(job: ExportJob) -> None:
     """Encode FFV1 with 16-bit grey values: a pixel's value is the object's id."""
-    rate, note = frame_rate(job.result.frame_seconds, job.options["fps"])
-    if note:
-        job.note(note)
     codec = ["-c:v", "ffv1", "-level", "3", "-g", "1", "-slicecrc", "1", "-pix_fmt", "gray16le"]
-    with FrameEncoder(job.path, job.target, job.result.shape_yx, "gray16le", rate, codec) as encoder:
-        for frame in job.frames():
-            encoder.write(job.result.labels(frame).astype("<u2"))
+    labels = (job.result.labels(frame).astype("<u2") for frame in job.frames())
+    encode_frames(job, labels, "gray16le", ["-vf", pixel_shape(job), *codec])
 
 
 FORMAT = ExportFormat(

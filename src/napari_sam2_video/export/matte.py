@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_sam2_video.errors import ExportError
-from napari_sam2_video.export.ffmpeg import FrameEncoder, frame_rate
+from napari_sam2_video.export.ffmpeg import encode_frames
 from napari_sam2_video.export.format import ExportFormat, ExportJob, ExportOption
 from napari_sam2_video.export.overlay import picture_of
 from napari_sam2_video.export.selection import OBJECTS, Selection
@@ -49,12 +49,7 @@ def rgba_frames(job: ExportJob) -> Iterator[npt.NDArray[np.uint8]]:
 
 def write_video(job: ExportJob, arguments: Callable[[ExportJob], list[str]]) -> None:
     """Encode a frame at a time."""
-    rate, note = frame_rate(job.result.frame_seconds, job.options["fps"])
-    if note:
-        job.note(note)
-    with FrameEncoder(job.path, job.target, job.result.shape_yx, "rgba", rate, arguments(job)) as encoder:
-        for rgba in rgba_frames(job):
-            encoder.write(rgba)
+    encode_frames(job, rgba_frames(job), "rgba", arguments(job))
 
 
 def write_pictures(job: ExportJob) -> None:

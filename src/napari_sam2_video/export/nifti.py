@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from napari_sam2_video.errors import ExportError
 from napari_sam2_video.export.format import ExportFormat, ExportJob, need
+from napari_sam2_video.export.timing import single_interval
 from napari_sam2_video.frames.nifti import load_nifti
 from napari_sam2_video.frames.volume import is_nifti
 from napari_sam2_video.units import METRES, SECONDS, length_unit, time_unit
@@ -148,7 +149,7 @@ def set_sizes(header: Any, job: ExportJob, affine: npt.NDArray[np.float64] | Non
     """Voxel sizes in mm, the frame interval, and the affine."""
     result = job.result
     letters = (walk_letter(result), *result.plane_axes)
-    sizes = dict(zip(letters, zip((result.step, *result.pixel_size), result.units, strict=True), strict=True))
+    sizes = dict(zip(letters, zip((single_interval(job), *result.pixel_size), result.units, strict=True), strict=True))
     zooms = []
     for letter in "XYZ":
         size, unit = sizes.get(letter, (None, None))

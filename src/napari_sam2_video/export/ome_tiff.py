@@ -97,7 +97,11 @@ def ome_metadata(job: ExportJob) -> dict[str, Any]:
         if size is not None and size > 0 and (symbol is not None or size != 1.0):
             metadata[f"PhysicalSize{letter}"] = size
             metadata[f"PhysicalSize{letter}Unit"] = symbol or "reference frame"
-    if axis == "T" and result.step is not None and result.step > 0 and (unit := time_unit(result.units[0])) is not None:
+    if result.times is not None:
+        metadata["Plane"] = {"DeltaT": result.times.tolist(), "DeltaTUnit": ["s"] * result.n_frames}
+    elif (
+        axis == "T" and result.step is not None and result.step > 0 and (unit := time_unit(result.units[0])) is not None
+    ):
         metadata["TimeIncrement"] = result.step
         metadata["TimeIncrementUnit"] = unit
     return metadata
@@ -111,7 +115,7 @@ FORMAT = ExportFormat(
     write=write,
     about=(
         "One page a frame, BigTIFF, zlib; the smallest of uint8, uint16 and uint32 that holds every id; "
-        "pixel size, frame interval, object names and provenance in the OME-XML."
+        "pixel size, frame interval or the time of every frame, object names and provenance in the OME-XML."
     ),
     options=(
         ExportOption("compressed", "bool", True, "compress the pages with zlib"),

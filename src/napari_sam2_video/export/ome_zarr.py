@@ -9,6 +9,7 @@ import numpy as np
 from napari_sam2_video.errors import ExportError
 from napari_sam2_video.export.format import ExportFormat, ExportJob, ExportOption
 from napari_sam2_video.export.ome_tiff import note_geometry
+from napari_sam2_video.export.timing import single_interval
 from napari_sam2_video.results import printable
 from napari_sam2_video.units import ngff_unit
 
@@ -32,13 +33,13 @@ def write(job: ExportJob) -> None:
     labels = root.create_group("labels")
     set_attributes(labels, {"labels": [name]}, version)
     group = labels.create_group(name)
-    described = {"multiscales": [multiscale(result, name, levels, version)], "image-label": label_metadata(job)}
+    described = {"multiscales": [multiscale(job, name, levels, version)], "image-label": label_metadata(job)}
     set_attributes(group, described, version)
     arrays = [make_level(group, result, level, result.dtype) for level in range(levels)]
     image = None
     if options["image"] and result.read_raw is not None:
         sample = first_values(result)
-        set_attributes(root, {"multiscales": [multiscale(result, "image", 1, version, sample.ndim == 3)]}, version)
+        set_attributes(root, {"multiscales": [multiscale(job, "image", 1, version, sample.ndim == 3)]}, version)
         image = make_level(root, result, 0, sample.dtype, sample.shape[2] if sample.ndim == 3 else 0)
     for frame in job.frames():
         labels_yx = result.labels(frame)
@@ -114,9 +115,10 @@ def axes(result: TrackingResult, channels: bool = False) -> list[dict[str, str]]
     return described
 
 
-def multiscale(result: TrackingResult, name: str, levels: int, version: str, channels: bool = False) -> dict[str, Any]:
+def multiscale(job: ExportJob, name: str, levels: int, version: str, channels: bool = False) -> dict[str, Any]:
     """Datasets with the size of their pixels; level n is every 2**n-th pixel, so the origin stays."""
-    step, dy, dx = (1.0 if size is None else size for size in (result.step, *result.pixel_size))
+    sizes = (single_interval(job), *job.result.pixel_size)
+    step, dy, dx = (1.0 if size is None else size for size in sizes)
     middle = [1.0] if channels else []
     datasets = [
         {
@@ -125,7 +127,7 @@ def multiscale(result: TrackingResult, name: str, levels: int, version: str, cha
         }
         for level in range(levels)
     ]
-    described = {"name": name, "axes": axes(result, channels), "datasets": datasets}
+    described = {"name": name, "axes": axes(job.result, channels), "datasets": datasets}
     return {"version": version, **described} if version == "0.4" else described
 
 

@@ -6,12 +6,12 @@ from fractions import Fraction
 from functools import partial
 from typing import TYPE_CHECKING
 
-from napari_sam2_video.export.ffmpeg import FrameEncoder, frame_rate
+from napari_sam2_video.export.ffmpeg import encode_frames
 from napari_sam2_video.export.format import ExportFormat, ExportJob, ExportOption
-from napari_sam2_video.export.overlay import ColorTable, displayed_shape, picture_of, render
+from napari_sam2_video.export.overlay import ColorTable, Picture, displayed_shape, picture_of, render
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 FPS = ExportOption("fps", "float", None, "frames a second; the recording's own where it is known, else 10")
 CRF = ExportOption("crf", "int", 18, "quality, 0 (lossless) to 51 (worst)", limits=(0, 51))
@@ -34,9 +34,14 @@ def filters(job: ExportJob, pad: str = EVEN) -> str:
 
 def colours_and_shape(job: ExportJob) -> str:
     """BT.709, and the shape of the pixels where they are not square."""
+    return f"{TO_BT709},{pixel_shape(job)}"
+
+
+def pixel_shape(job: ExportJob) -> str:
+    """Filter that says how wide a pixel is displayed for its height."""
     height, width = displayed_shape(job.result)
     ratio = Fraction(width * job.result.shape_yx[0] / (height * job.result.shape_yx[1])).limit_denominator(1000)
-    return f"{TO_BT709},setsar={ratio.numerator}/{ratio.denominator}"
+    return f"setsar={ratio.numerator}/{ratio.denominator}"
 
 
 def h264_arguments(job: ExportJob) -> list[str]:
@@ -61,7 +66,8 @@ def webm_arguments(job: ExportJob) -> list[str]:
 def gif_arguments(job: ExportJob) -> list[str]:
     """GIF with one palette a frame, so that nothing has to be read twice."""
     job.note("A GIF holds 256 colours a frame; choose mp4 for the true colours.")
-    return ["-vf", "split[a][b];[a]palettegen=stats_mode=single[p];[b][p]paletteuse=new=1", "-loop", "0"]
+    palette = "split[a][b];[a]palettegen=stats_mode=single[p];[b][p]paletteuse=new=1"
+    return ["-vf", f"{palette},{pixel_shape(job)}", "-loop", "0"]
 
 
 def note_padding(job: ExportJob, edge: str = "black") -> None:
@@ -75,19 +81,20 @@ def note_padding(job: ExportJob, edge: str = "black") -> None:
         )
 
 
-def write(job: ExportJob, arguments: Callable[[ExportJob], list[str]]) -> None:
-    """Draw and encode a frame at a time."""
+def drawn_frames(job: ExportJob) -> Iterator[Picture]:
+    """Pictures with the objects drawn over them, uint8 ``(Y, X, 3)``."""
     result, options = job.result, job.options
-    rate, note = frame_rate(result.frame_seconds, options["fps"])
-    if note:
-        job.note(note)
     if result.read_frame is None:
         job.note("The result has no pictures, so the objects are drawn on black.")
     colors = ColorTable(result.objects)
     style = {name: options[name] for name in ("style", "alpha", "width")}
-    with FrameEncoder(job.path, job.target, result.shape_yx, "rgb24", rate, arguments(job)) as encoder:
-        for frame in job.frames():
-            encoder.write(render(picture_of(result, frame), result.labels(frame), colors, **style))
+    for frame in job.frames():
+        yield render(picture_of(result, frame), result.labels(frame), colors, **style)
+
+
+def write(job: ExportJob, arguments: Callable[[ExportJob], list[str]]) -> None:
+    """Draw and encode a frame at a time."""
+    encode_frames(job, drawn_frames(job), "rgb24", arguments(job))
 
 
 def overlay_format(

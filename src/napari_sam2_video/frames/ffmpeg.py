@@ -1,4 +1,4 @@
-"""Run the ffmpeg that imageio-ffmpeg brings, and never wait for it for ever."""
+"""Run the ffmpeg that imageio-ffmpeg brings, and never wait for it without a limit."""
 
 from __future__ import annotations
 
@@ -48,8 +48,35 @@ def executable() -> str:
         return str(imageio_ffmpeg.get_ffmpeg_exe())
     except RuntimeError as error:
         raise RecordingError(
-            "There is no ffmpeg to read videos with; install imageio-ffmpeg again, or set IMAGEIO_FFMPEG_EXE to one."
+            "There is no ffmpeg for videos; install imageio-ffmpeg again, or set IMAGEIO_FFMPEG_EXE to one."
         ) from error
+
+
+def start_ffmpeg(arguments: Sequence[str], **pipes: Any) -> subprocess.Popen[bytes]:
+    """Start ffmpeg, with no console of its own on Windows and large pipes where the system has them.
+
+    Parameters
+    ----------
+    arguments : sequence of str
+        Everything after ``ffmpeg -nostdin -hide_banner``.
+    **pipes
+        ``stdin``, ``stdout`` and ``stderr`` of `subprocess.Popen`.
+
+    Raises
+    ------
+    RecordingError
+        If it cannot be started.
+    """
+    command = [executable(), "-nostdin", "-hide_banner", *arguments]
+    try:
+        return subprocess.Popen(command, creationflags=_NO_WINDOW, pipesize=_PIPE_BYTES, **pipes)
+    except OSError:
+        try:
+            return subprocess.Popen(command, creationflags=_NO_WINDOW, **pipes)
+        except OSError as error:
+            raise RecordingError(
+                f"ffmpeg could not be started ({error.strerror}); install imageio-ffmpeg again."
+            ) from error
 
 
 def input_of(path: Path) -> list[str]:
@@ -89,7 +116,8 @@ class Running:
         self._pieces: queue.Queue[npt.NDArray[np.uint8] | None] = queue.Queue(max(1, ahead))
         self._ended = threading.Event()
         self.lines: deque[str] = deque(maxlen=_LINES_KEPT)
-        self._process = _start([executable(), "-nostdin", "-hide_banner", "-nostats", *arguments])
+        pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        self._process = start_ffmpeg(["-nostats", *arguments], **pipes)
         self._threads = [
             threading.Thread(target=work, name=f"ffmpeg-{work.__name__}", daemon=True)
             for work in (self._read_output, self._read_lines)
@@ -176,24 +204,6 @@ def run_ffmpeg(arguments: Sequence[str], *, timeout: float | None = None) -> tup
         return running.finish(), list(running.lines)
     finally:
         running.kill()
-
-
-def _start(command: list[str]) -> subprocess.Popen[bytes]:
-    pipes: dict[str, Any] = {
-        "stdin": subprocess.DEVNULL,
-        "stdout": subprocess.PIPE,
-        "stderr": subprocess.PIPE,
-        "creationflags": _NO_WINDOW,
-    }
-    try:
-        return subprocess.Popen(command, bufsize=-1, pipesize=_PIPE_BYTES, **pipes)
-    except OSError:
-        try:
-            return subprocess.Popen(command, bufsize=-1, **pipes)
-        except OSError as error:
-            raise RecordingError(
-                f"ffmpeg could not be started ({error.strerror}); install imageio-ffmpeg again."
-            ) from error
 
 
 def _fill(stream: Any, view: memoryview) -> int:

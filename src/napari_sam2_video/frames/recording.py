@@ -15,6 +15,7 @@ from napari_sam2_video.errors import FrameError, RecordingError
 from napari_sam2_video.frames.calibration import fits_axis, settle
 from napari_sam2_video.frames.fingerprint import array_fingerprint, file_fingerprint
 from napari_sam2_video.frames.times import checked_times
+from napari_sam2_video.units import SECONDS, time_unit
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -116,7 +117,7 @@ class Recording(ABC):
     ) -> None:
         """Replace the pixel sizes and units of the axes that `scale` names; the others stay.
 
-        An interval along ``T`` replaces the times of the frames.
+        An interval along ``T`` that a person gives, or another one than before, replaces the times of the frames.
 
         Parameters
         ----------
@@ -125,9 +126,9 @@ class Recording(ABC):
         source : {"file", "person"}
             Who says so.
         """
-        if "T" in scale:
-            self.times = None
         sizes, settled, notes = settle({letter: scale[letter] for letter in self.axes if letter in scale}, units)
+        if "T" in sizes and (source == "person" or (sizes["T"], settled["T"]) != (self.scale["T"], self.units["T"])):
+            self.times = None
         self.scale |= sizes
         self.units |= settled
         self.calibration_source |= {letter: source if sizes[letter] is not None else "unknown" for letter in sizes}
@@ -161,12 +162,18 @@ class Recording(ABC):
     def set_times(self, times: npt.ArrayLike | None) -> None:
         """Replace the times of the frames along ``T``, in seconds from any origin; None where the interval is constant.
 
+        The step along ``T`` becomes the median interval, in its unit where that is one of time.
+
         Raises
         ------
         RecordingError
             If there is not one for each frame, or they do not increase.
         """
-        self.times = checked_times(times, self.length("T"), self.name)
+        times = checked_times(times, self.length("T"), self.name)
+        if times is not None:
+            unit = time_unit(self.units["T"]) or "s"
+            self.set_calibration({"T": float(np.median(np.diff(times))) / SECONDS[unit]}, {"T": unit})
+        self.times = times
 
     def rename_axes(self, axes: str) -> None:
         """Give the axes other names, in place.
