@@ -50,7 +50,7 @@ test-headless: $(READY)
 
 # The same tests with other versions of everything that is needed; see docs/dependencies.md.
 test-lowest test-highest: test-%:
-	sh tools/resolve.sh $* .venv-$*/constraints.txt $(PYTHON)
+	TORCH=$(TORCH) sh tools/resolve.sh $* .venv-$*/constraints.txt $(PYTHON)
 	$(MAKE) VENV=.venv-$* CONSTRAINTS=.venv-$*/constraints.txt test-headless test-plugin
 
 pins: $(READY)

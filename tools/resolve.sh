@@ -1,7 +1,8 @@
 #!/bin/sh
 # Write down which versions `make test-lowest` and `make test-highest` install: of everything that pyproject.toml names,
-# extras included, the lowest or the highest that its ranges admit. torch stays that of constraints.txt.
-# Usage: tools/resolve.sh lowest|highest FILE [PYTHON]
+# extras included, the lowest or the highest that its ranges admit. torch stays that of constraints.txt, unless TORCH=cuda
+# asks for the newest that pip finds, a CUDA build of several gigabytes.
+# Usage: [TORCH=cuda] tools/resolve.sh lowest|highest FILE [PYTHON]
 set -eu
 
 here=$(dirname "$0")
@@ -21,7 +22,15 @@ if [ -z "$uv" ]; then
 fi
 
 mkdir -p "$(dirname "$file")"
-grep -E '^torch(vision)?==' "$here/../constraints.txt" > "$file.torch"
+if [ "$1" = highest ] && [ "${TORCH:-cpu}" = cuda ]; then
+    "$python" -m pip install --dry-run --ignore-installed --no-input --quiet --quiet --report - torch torchvision |
+        "$python" -c 'import json, sys
+for item in json.load(sys.stdin)["install"]:
+    if item["metadata"]["name"] in ("torch", "torchvision"):
+        print("{name}=={version}".format(**item["metadata"]))' > "$file.torch"
+else
+    grep -E '^torch(vision)?==' "$here/../constraints.txt" > "$file.torch"
+fi
 "$uv" pip compile --quiet --python "$python" --resolution "$resolution" --all-extras --no-header --no-annotate \
     --constraints "$file.torch" --output-file "$file.all" "$here/../pyproject.toml"
 # What a CUDA build of torch brings is no business of the build for the CPU.
