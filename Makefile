@@ -3,9 +3,10 @@ PYTHON ?= python3
 VENV ?= .venv
 CONSTRAINTS ?= constraints.txt
 MINUTES ?= 5
+JOBS ?= auto
 BIN = $(VENV)/bin
 READY = $(VENV)/.ready
-PYTEST = $(BIN)/pytest --timeout 300 -q
+PYTEST = $(BIN)/pytest --timeout 900 -q -n $(JOBS) --dist worksteal
 # Without Qt, so that these tests run where its system libraries are missing.
 HEADLESS = --ignore tests/plugin -p no:pytest-qt -p no:napari -p no:napari-plugin-engine -p no:npe2
 SCREEN = xvfb-run -a -s "-screen 0 1600x1200x24"
@@ -29,7 +30,7 @@ help:
 	@echo "make kill           kill a run and a download 50 times and compare with ones left alone"
 	@echo "make soak           track, correct, export and close for an hour, and watch memory"
 	@echo "make pictures       take the pictures of the documentation again"
-	@echo "Variables: PYTHON=python3.12  VENV=.venv  TORCH=cuda"
+	@echo "Variables: PYTHON=python3.12  VENV=.venv  TORCH=cuda  JOBS=4"
 
 $(READY): pyproject.toml $(CONSTRAINTS) tools/make_venv.sh
 	TORCH=$(TORCH) CONSTRAINTS=$(CONSTRAINTS) sh tools/make_venv.sh $(VENV) $(PYTHON)

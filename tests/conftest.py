@@ -1,5 +1,10 @@
 from __future__ import annotations
 
+import os
+
+# Before anything loads torch: one thread in each test process, so that processes do not wait for each other.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 import pytest
 from hypothesis import settings
 

@@ -355,12 +355,13 @@ def test_fault_31_any_characters_in_a_path(tmp_path: Path, name: str, monkeypatc
 @pytest.mark.skipif(sys.platform == "win32", reason="the stand-in for ffmpeg is a shell script")
 def test_fault_46_hung_ffmpeg_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = videos.cfr(tmp_path)
-    with open_video(path, timeout=0.5) as recording:
+    with open_video(path) as recording:
         fake = tmp_path / "ffmpeg"
         fake.write_text("#!/bin/sh\nexec sleep 100\n")
         fake.chmod(fake.stat().st_mode | stat.S_IXUSR)
         with monkeypatch.context() as patched:
             patched.setenv("IMAGEIO_FFMPEG_EXE", str(fake))
+            patched.setattr(recording, "_timeout", 0.5)
             sentence = r"Frame 5 .* could not be read in time: ffmpeg gave nothing for 0\.5"
             with pytest.raises(RecordingError, match=sentence) as found:
                 recording.read({"T": 5})

@@ -26,7 +26,7 @@ def _nothing_left_behind():
     files = {file.path for file in process.open_files()}
     children = set(process.children(recursive=True))
     yield
-    end = time.monotonic() + 10
+    end = time.monotonic() + 60
     while time.monotonic() < end:
         gc.collect()
         left = [t for t in threading.enumerate() if t not in threads and "napari-sam2-video" in t.name]

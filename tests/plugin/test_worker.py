@@ -16,11 +16,11 @@ def runner(qtbot):
     made = Runner()
     yield made
     made.close()
-    assert made.join(10)
+    assert made.join(60)
 
 
 def finish(qtbot, runner):
-    qtbot.waitUntil(lambda: not runner.busy(), timeout=10_000)
+    qtbot.waitUntil(lambda: not runner.busy(), timeout=60_000)
 
 
 def test_results_come_on_the_main_thread(qtbot, runner):
@@ -64,15 +64,16 @@ def test_whatever_is_raised_arrives_as_one_sentence(qtbot, runner, raised, expec
 
 
 def test_a_newer_job_of_the_same_key_silences_the_older(qtbot, runner):
-    gate = threading.Event()
+    begun, gate = threading.Event(), threading.Event()
     seen = []
 
     def slow(job):
-        gate.wait(10)
+        begun.set()
+        gate.wait(60)
         return "old", job.stopping()
 
     runner.submit(Job("old", slow, done=seen.append, key="preview"))
-    time.sleep(0.05)
+    assert begun.wait(60)
     runner.submit(Job("dropped", lambda _: "middle", done=seen.append, key="preview"))
     runner.submit(Job("new", lambda _: "new", done=seen.append, key="preview"))
     gate.set()
@@ -82,9 +83,10 @@ def test_a_newer_job_of_the_same_key_silences_the_older(qtbot, runner):
 
 def test_closing_stops_the_job_and_runs_the_last_one(qtbot):
     runner = Runner()
-    order, closed = [], threading.Event()
+    order, begun, closed = [], threading.Event(), threading.Event()
 
     def long(job):
+        begun.set()
         while not job.stopping():
             time.sleep(0.005)
         assert closed.wait(60)
@@ -92,7 +94,7 @@ def test_closing_stops_the_job_and_runs_the_last_one(qtbot):
 
     runner.submit(Job("long", long))
     runner.submit(Job("never", lambda _: order.append("never")))
-    time.sleep(0.05)
+    assert begun.wait(60)
     runner.close(lambda: order.append("last"))
     closed.set()
     assert runner.join(60)
