@@ -53,7 +53,7 @@ class Stage:
             time.sleep(0.005)
 
     def idle(self) -> None:
-        self.settle(until=lambda: not self.widget.controller.runner.busy() and not self.widget.controller.opening)
+        self.settle(until=lambda: not self.widget.controller.runner.busy() and not self.widget.controller.loading)
         self.settle()
 
     def show(self, *names: str) -> None:
@@ -97,7 +97,7 @@ def main() -> None:
         stage.take("start")
         for label in OBJECTS:
             stage.prompt(label, box=label != OBJECTS[-1])
-        stage.widget.objects.choose_tool("point")
+        stage.widget.objects.prompting.arm("point")
         stage.show("objects")
         stage.take("prompts")
         stage.show("model")
@@ -114,7 +114,7 @@ def main() -> None:
         stage.idle()
         stage.widget.controller.go_to(arguments.frames // 2)
         stage.widget.controller.session.accept(1, 0, arguments.frames // 4)
-        stage.widget.controller.tell_changes()
+        stage.widget.controller.deliver()
         stage.show("objects", "review")
         stage.widget.review.next_doubtful()
         stage.settle()

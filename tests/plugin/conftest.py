@@ -150,12 +150,12 @@ class Bench:
         QApplication.processEvents()
 
     def idle(self) -> None:
-        self.spin(lambda: not self.controller.runner.busy() and not self.controller.opening)
+        self.spin(lambda: not self.controller.runner.busy() and not self.controller.loading)
 
     def settle(self) -> None:
         """Wait until the figures that buttons depend on are known."""
-        keeper = self.controller.keeper
-        self.spin(lambda: keeper is None or keeper.fresh)
+        view = self.controller.view
+        self.spin(lambda: view is None or view.summary.fresh)
 
     def press(self, button) -> None:
         """Click a button as a person does: it must be there and enabled."""
@@ -251,14 +251,14 @@ def bench(make_napari_viewer, qtbot, settings, monkeypatch):
             viewer.add_image(data, **(image or {}))
         _, widget = viewer.window.add_plugin_dock_widget("napari-sam2-video")
         here = Bench(viewer, widget, tracker_options=tracker_options)
-        widget.controller.told.connect(lambda kind, sentence: here.told.append((kind, sentence)))
+        widget.controller.notified.connect(lambda kind, sentence: here.told.append((kind, sentence)))
 
         def factory(_settings, view, memory):
             here.trackers.append(GatedTracker(here.gate, view, Path(memory), **here.tracker_options))
             return here.trackers[-1]
 
         if fake:
-            widget.controller.session_options = {"tracker_factory": factory}
+            widget.controller.loader.options = {"tracker_factory": factory}
         here.spin()
         made.append(here)
         return here

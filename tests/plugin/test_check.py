@@ -31,7 +31,7 @@ def switched(tracked):
         y, x = spots(frame)[1]
         masks = FrameMasks(frame, tracked.session.shape_yx, (disc(1, y, x, 6.0, 0.8),), "forward")
         tracked.session.masks.write(masks, generation=None)
-    tracked.controller.keeper.gather()
+    tracked.controller.view.summary.gather()
     tracked.settle()
     return tracked
 
@@ -76,14 +76,14 @@ def test_a_check_runs_in_the_background_and_changes_no_mask(tracked, monkeypatch
 
 def test_what_the_check_finds_comes_first_in_the_queue(switched):
     def wrong():
-        return [item for item in switched.controller.figures.queue if item.frame > SWITCH]
+        return [item for item in switched.controller.summary.queue if item.frame > SWITCH]
 
     panel = switched.widget.review
     assert wrong() == []
     switched.press(panel.check_button)
     switched.idle()
     switched.settle()
-    queue = switched.controller.figures.queue
+    queue = switched.controller.summary.queue
     assert panel.why.text() == f"Checked: {len(queue)} places to look at."
     assert queue[0].frame >= SWITCH
     assert [item.reason for item in wrong()] == ["tracking back leads elsewhere"] * len(wrong())

@@ -30,7 +30,7 @@ def test_from_the_sample_to_a_tiff_and_a_video(bench, tmp_path, record_property)
     with Probe() as probe:
         here.drag(here.world(0, *corner), here.world(0, *np.mean([corner, other], 0)), here.world(0, *other))
         here.idle()
-        here.controller.track(TrackSettings(start=0, stop=8))
+        here.controller.actions.track(TrackSettings(start=0, stop=8))
         here.idle()
     record_property("longest_gap_ms", round(1000 * probe.longest))
     record_property("busiest_gap_ms", round(1000 * probe.busiest))

@@ -102,7 +102,7 @@ def test_a_model_is_downloaded_and_is_ready_then(bench, entry, own_model_folder)
     here.idle()
     panel.model_box.setCurrentIndex(panel.model_box.findData("tiny"))
     assert "to download" in panel.model_box.currentText()
-    assert "not downloaded" in panel.missing() or here.controller.session_options
+    assert "not downloaded" in panel.missing() or here.controller.loader.options
     with Probe() as probe:
         here.press(panel.download_button)
         here.idle()

@@ -212,7 +212,7 @@ def test_fault_45_a_second_run_is_refused(at_work):
     begin(at_work)
     from napari_sam2_video.types import TrackSettings
 
-    at_work.controller.track(TrackSettings(objects=(1,)))
+    at_work.controller.actions.track(TrackSettings(objects=(1,)))
     assert any("under way" in sentence for sentence in at_work.errors())
     at_work.gate.release()
     at_work.idle()

@@ -156,7 +156,7 @@ def test_a_polygon_is_told_and_is_a_step_of_its_own(at_work):
 def test_undo_is_the_sessions_on_each_of_its_layers(at_work):
     controller = at_work.controller
     for layer in (controller.masks.preview, controller.masks.masks, controller.prompts.shapes):
-        number = controller.new_object()
+        number = controller.actions.new_object()
         at_work.viewer.layers.selection.active = layer
         at_work.key("Ctrl+Z")
         assert number not in {entry.id for entry in at_work.session.objects}

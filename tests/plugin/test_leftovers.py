@@ -11,7 +11,7 @@ from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QLineEdit
 
 from napari_sam2_video.plugin.objects_table import NAME
-from napari_sam2_video.plugin.session_summary import gather_figures
+from napari_sam2_video.plugin.session_summary import summarize
 from tests.plugin.conftest import make_frames
 from tests.plugin.test_arrivals import OWN
 
@@ -25,7 +25,7 @@ def test_a_run_asked_for_in_one_session_does_not_start_in_the_next(at_work):
     at_work.click(20, 20)
     at_work.idle()
     at_work.session.add_object()
-    at_work.controller.tell_changes()
+    at_work.controller.deliver()
     at_work.widget.run_bar.start()
     at_work.controller.close_session()
     at_work.idle()
@@ -132,7 +132,7 @@ def test_a_tool_shows_its_layer_again(at_work, name):
 
 
 def test_a_name_being_edited_survives_another_change_of_the_objects(at_work):
-    second = at_work.controller.new_object()
+    second = at_work.controller.actions.new_object()
     table = at_work.widget.objects.table
     table.setCurrentIndex(table.model().index(0, NAME))
     table.edit(table.model().index(0, NAME))
@@ -141,7 +141,7 @@ def test_a_name_being_edited_survives_another_change_of_the_objects(at_work):
     editor.selectAll()
     QTest.keyClicks(editor, "first")
     at_work.session.edit_object(second, locked=True)
-    at_work.controller.tell_changes()
+    at_work.controller.deliver()
     at_work.spin()
     assert table.findChild(QLineEdit) is editor
     QTest.keyClick(editor, Qt.Key.Key_Return)
@@ -152,4 +152,4 @@ def test_a_name_being_edited_survives_another_change_of_the_objects(at_work):
 def test_paint_alone_has_no_lowest_predicted_iou(at_work):
     object_id = at_work.session.add_object()
     at_work.session.paint(0, (5, 5), np.full((4, 4), object_id))
-    assert np.isnan(gather_figures(at_work.session).objects[object_id].lowest)
+    assert np.isnan(summarize(at_work.session).objects[object_id].lowest)

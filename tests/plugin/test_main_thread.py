@@ -6,7 +6,7 @@ import threading
 
 from napari_sam2_video import devices
 from napari_sam2_video.export import registry
-from napari_sam2_video.plugin import session_summary as figures
+from napari_sam2_video.plugin import session_summary
 from napari_sam2_video.session import Session
 from tests.fakes import FakeTracker
 from tests.plugin.conftest import make_frames, spots
@@ -28,7 +28,7 @@ def test_slow_things_run_in_the_background(bench, monkeypatch, tmp_path):
         watch(FakeTracker, name)
     watch(Session, "create")
     watch(Session, "close")
-    watch(figures, "gather_figures")
+    watch(session_summary, "summarize")
     watch(registry, "export")
     watch(devices, "probe_devices")
     here = bench(make_frames())
@@ -46,5 +46,5 @@ def test_slow_things_run_in_the_background(bench, monkeypatch, tmp_path):
     here.idle()
     assert where == {
         name: {False}
-        for name in ("preview", "condition", "_step", "create", "close", "gather_figures", "export", "probe_devices")
+        for name in ("preview", "condition", "_step", "create", "close", "summarize", "export", "probe_devices")
     }

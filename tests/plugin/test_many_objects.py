@@ -91,8 +91,8 @@ def test_no_call_on_the_main_thread_unpacks_the_masks_of_all_objects(crowd, unpa
     assert len(crowd.session.prompts(299, 2)) == 1
     assert unpacked == []
     with Probe() as probe:
-        crowd.controller.undo()
-        crowd.controller.undo()
+        crowd.controller.actions.undo()
+        crowd.controller.actions.undo()
         crowd.idle()
         crowd.settle()
     print(probe.told("taking back the seeds"))

@@ -32,7 +32,7 @@ def test_each_plot_is_shown_at_the_width_of_the_widget(measured):
         assert panel.picture.drawn_at().width() == pytest.approx(panel.picture.width(), abs=2)
         assert panel.picture.height() > 100
         assert panel.tracks_button.mapTo(panel, QPoint()).y() >= panel.picture.geometry().bottom()
-    assert "1 object, 8 measurements, lengths in px" in panel.errand.outcome.text()
+    assert "1 object, 8 measurements, lengths in px" in panel.task.outcome.text()
 
 
 def test_tracks_follow_the_object_in_the_world(measured):
@@ -68,14 +68,14 @@ def test_measuring_can_be_cancelled(at_work, monkeypatch):
     session, whole = at_work.session, at_work.session.result()
 
     def slow(frame):
-        panel.errand.stop()
+        panel.task.stop()
         return whole.labels(frame)
 
     monkeypatch.setattr(session, "result", lambda: whole.__class__(whole.n_frames, whole.shape_yx, slow, whole.objects))
     at_work.widget.sections["measurements"].set_expanded(True)
     at_work.press(panel.measure_button)
     at_work.idle()
-    assert "cancelled" in panel.errand.outcome.text()
+    assert "cancelled" in panel.task.outcome.text()
     assert not panel.tracks_button.isEnabled()
     assert panel.measure_button.isEnabled()
     assert at_work.errors() == []
@@ -92,7 +92,7 @@ def test_a_parent_that_comes_after_its_daughter_is_said(at_work):
     panel = at_work.widget.measurements
     at_work.press(panel.measure_button)
     at_work.idle()
-    assert "Object 2 is first seen on frame 5, not before its daughter 1" in panel.errand.outcome.text()
+    assert "Object 2 is first seen on frame 5, not before its daughter 1" in panel.task.outcome.text()
 
 
 def test_a_session_that_walks_another_axis_says_why_it_has_no_tracks_layer(bench):
@@ -108,7 +108,7 @@ def test_a_session_that_walks_another_axis_says_why_it_has_no_tracks_layer(bench
     here.press(panel.measure_button)
     here.idle()
     here.press(panel.tracks_button)
-    assert "runs along the first axis" in panel.errand.outcome.text()
+    assert "runs along the first axis" in panel.task.outcome.text()
     assert TRACKS_NAME not in here.viewer.layers
 
 
@@ -116,10 +116,10 @@ def test_a_plot_of_masks_that_changed_since_says_so(measured):
     panel = measured.widget.measurements
     measured.press(measured.widget.objects.tools["paint"])
     measured.click(50, 50)
-    assert "measure again" in panel.errand.outcome.text()
+    assert "measure again" in panel.task.outcome.text()
     measured.press(panel.measure_button)
     measured.idle()
-    assert "1 object, 8 measurements" in panel.errand.outcome.text()
+    assert "1 object, 8 measurements" in panel.task.outcome.text()
 
 
 def test_what_was_measured_of_a_session_that_is_closed_is_not_shown(measured):

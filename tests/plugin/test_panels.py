@@ -141,7 +141,7 @@ def test_what_is_said_of_a_run_holds_until_something_changes(at_work):
     at_work.track()
     status = at_work.widget.run_bar.status
     assert "Done: 8 frames" in status.text()
-    at_work.controller.undo()
+    at_work.controller.actions.undo()
     at_work.idle()
     assert status.text() == ""
 
@@ -163,7 +163,7 @@ def test_a_folder_for_new_sessions_that_cannot_be_made_is_told(bench, settings, 
 def test_what_was_said_of_earlier_work_goes_when_it_holds_no_more(at_work, tmp_path):
     widget = at_work.widget
     at_work.press(widget.session.undo_button)
-    assert widget.session.last.text() == "Took back: add object 1"
+    assert widget.session.last.text() == "Undone: add object 1."
     at_work.press(widget.objects.new_button)
     assert widget.session.last.text() == ""
     at_work.click(20, 20)
@@ -171,14 +171,14 @@ def test_what_was_said_of_earlier_work_goes_when_it_holds_no_more(at_work, tmp_p
     widget.export.offer_formats()
     widget.export.export(tmp_path / "masks.ome.tif")
     at_work.idle()
-    assert widget.export.errand.outcome.text().startswith("Written")
+    assert widget.export.task.outcome.text().startswith("Written")
     widget.review.why.setText("Object 1, frame 3: the area jumps (doubt 0.40); 3 more.")
     at_work.press(widget.objects.tools["box"])
     at_work.drag(*(at_work.world(0, *corner) for corner in ((12, 12), (20, 20), (28, 28))))
     at_work.track()
     assert widget.review.why.text() == ""
     at_work.controller.close_session()
-    assert widget.export.errand.outcome.text() == ""
+    assert widget.export.task.outcome.text() == ""
 
 
 def test_paint_is_said_and_no_more_when_it_is_taken_back(at_work):

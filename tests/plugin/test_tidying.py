@@ -42,8 +42,8 @@ def test_specks_go_and_painted_frames_stay(speckled):
     assert speckled.errors() == []
     assert not masks.object_mask(2, 1)[60, 70]
     assert masks.object_mask(5, 1)[60, 70]
-    assert panel.errand.outcome.text() == "1 mask changed. Undo takes it back."
-    speckled.controller.undo()
+    assert panel.task.outcome.text() == "1 mask changed. Undo takes it back."
+    speckled.controller.actions.undo()
     speckled.idle()
     assert masks.object_mask(2, 1)[60, 70]
 
@@ -54,7 +54,7 @@ def test_nothing_to_tidy_is_said(speckled):
     panel.fill_box.setChecked(True)
     speckled.press(panel.tidy_button)
     speckled.idle()
-    assert panel.errand.outcome.text() == "No mask changed."
+    assert panel.task.outcome.text() == "No mask changed."
 
 
 def test_choices_are_the_settings_that_are_recorded(speckled):
@@ -76,6 +76,6 @@ def test_what_is_said_of_it_holds_until_something_changes(speckled):
     panel.part_box.setValue(4)
     speckled.press(panel.tidy_button)
     speckled.idle()
-    assert panel.errand.outcome.text() == "1 mask changed. Undo takes it back."
+    assert panel.task.outcome.text() == "1 mask changed. Undo takes it back."
     speckled.press(speckled.widget.session.undo_button)
-    assert panel.errand.outcome.text() == ""
+    assert panel.task.outcome.text() == ""

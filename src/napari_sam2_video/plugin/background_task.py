@@ -25,7 +25,7 @@ class _Stopped(Sam2VideoError):
     """The person stopped the work."""
 
 
-class Errand(QObject):
+class BackgroundTask(QObject):
     """Runs in the background; a bar shows how far it is, a button stops it, and a line says how it ended.
 
     The panel lays out `stop_button`, `bar` and `outcome`, of which the first two are seen while there is work.

@@ -14,7 +14,7 @@ from qtpy.QtWidgets import (
 )
 
 from napari_sam2_video.errors import TargetExistsError
-from napari_sam2_video.plugin.background_task import Errand
+from napari_sam2_video.plugin.background_task import BackgroundTask
 from napari_sam2_video.plugin.option_fields import option_field, option_name
 from napari_sam2_video.plugin.widgets import NO_SESSION, allow, button, fill, narrow, note, row, set_note, stack
 
@@ -43,13 +43,13 @@ class ExportPanel(QWidget):
         self._form = QFormLayout(self.options)
         self._form.setContentsMargins(0, 0, 0, 0)
         self.export_button = button("Export…", self.choose_target, "Choose a file or a folder and write it.")
-        self.errand = Errand(controller, "Cancel", "Stop writing; nothing is left behind.")
-        buttons = row(self.export_button, self.errand.stop_button, stretch=0)
-        stack(self, self.format_box, self.about, self.options, buttons, self.errand.bar, self.errand.outcome)
+        self.task = BackgroundTask(controller, "Cancel", "Stop writing; nothing is left behind.")
+        buttons = row(self.export_button, self.task.stop_button, stretch=0)
+        stack(self, self.format_box, self.about, self.options, buttons, self.task.bar, self.task.outcome)
         self._offered = False
         controller.session_changed.connect(self._on_session)
         self.format_box.currentIndexChanged.connect(self._on_format)
-        for signal in (controller.session_changed, controller.run_changed, self.errand.changed):
+        for signal in (controller.session_changed, controller.run_changed, self.task.changed):
             signal.connect(self.update_state)
         self.update_state()
 
@@ -111,7 +111,7 @@ class ExportPanel(QWidget):
 
             return export(session.result(), target, format=chosen.name, overwrite=overwrite, progress=told, **options)
 
-        self.errand.begin(
+        self.task.begin(
             "exporting",
             work,
             done=self._done,
@@ -121,8 +121,8 @@ class ExportPanel(QWidget):
         )
 
     def _done(self, report: ExportReport) -> None:
-        set_note(self.errand.outcome, " ".join([f"Written: {report.path}.", *report.notes]))
-        self._controller.told.emit("info", f"Written: {report.path}.")
+        set_note(self.task.outcome, " ".join([f"Written: {report.path}.", *report.notes]))
+        self._controller.notified.emit("info", f"Written: {report.path}.")
 
     def _failed(self, error: Sam2VideoError, target: Path) -> None:
         if not isinstance(error, TargetExistsError):
@@ -133,10 +133,10 @@ class ExportPanel(QWidget):
             self.export(target, overwrite=True)
 
     def _on_session(self) -> None:
-        if not self.errand.working:
-            set_note(self.errand.outcome, "")
+        if not self.task.working:
+            set_note(self.task.outcome, "")
 
     def update_state(self) -> None:
         """Enable what can be done now."""
         session = self._controller.session
-        allow(self.export_button, NO_SESSION if session is None else UNDER_WAY if self.errand.working else "")
+        allow(self.export_button, NO_SESSION if session is None else UNDER_WAY if self.task.working else "")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_sam2_video.plugin.layers import axes_of, level_zero, shown_point, walked_axis_shown
-from napari_sam2_video.plugin.settings import PLUGIN
+from napari_sam2_video.plugin.recording_layers import known_recording
 from napari_sam2_video.types import ContrastWindow
 
 if TYPE_CHECKING:
@@ -99,15 +99,6 @@ def _plane(letters: str, axis: str) -> tuple[str, str]:
         return "Y", "X"
     others = [letter for letter in letters if letter not in "CYXS"]
     return ("Z" if "Z" in others else others[0] if others else "Y"), ("X" if axis == "Y" else "Y")
-
-
-def known_recording(layer: Image) -> Recording | None:
-    """The recording behind a layer that one of the plugin's readers made, unless it shows other data by now."""
-    own = layer.metadata.get(PLUGIN)
-    if not isinstance(own, dict) or getattr(level_zero(layer), "name", None) != own.get("array"):
-        return None
-    recording: Recording | None = own.get("recording")
-    return None if recording is None or recording.closed else recording
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from qtpy.QtGui import QImage, QPainter, QPixmap
 from qtpy.QtWidgets import QComboBox, QSizePolicy, QWidget
 
 from napari_sam2_video.errors import SessionError
-from napari_sam2_video.plugin.background_task import Errand
+from napari_sam2_video.plugin.background_task import BackgroundTask
 from napari_sam2_video.plugin.layers import take_off, transform_of
 from napari_sam2_video.plugin.widgets import NO_SESSION, allow, button, fill, narrow, row, set_note, stack
 
@@ -105,17 +105,17 @@ class MeasurePanel(QWidget):
         self.kind_box = narrow(QComboBox())
         fill(self.kind_box, KINDS)
         self.measure_button = button("Measure", self.measure, "Measure all objects and plot the chosen figure.")
-        self.errand = Errand(controller, "Cancel", "Stop measuring.")
+        self.task = BackgroundTask(controller, "Cancel", "Stop measuring.")
         self.tracks_button = button("Tracks layer", self.show_tracks, "Show where each object went as a Tracks layer.")
         self.larger_button = button("Larger", self.show_larger, "Show the plot in a dock of its own.")
         self.picture = Picture()
-        work = row(self.kind_box, self.measure_button, self.errand.stop_button, stretch=0)
+        work = row(self.kind_box, self.measure_button, self.task.stop_button, stretch=0)
         found = row(self.tracks_button, self.larger_button)
-        stack(self, work, self.errand.bar, self.picture, found, self.errand.outcome)
+        stack(self, work, self.task.bar, self.picture, found, self.task.outcome)
         controller.session_changed.connect(self._on_session)
         controller.changed.connect(self._on_changed)
         controller.run_changed.connect(self.update_state)
-        self.errand.changed.connect(self.update_state)
+        self.task.changed.connect(self.update_state)
         controller.at_close(self._close_dock)
         self.update_state()
 
@@ -124,7 +124,7 @@ class MeasurePanel(QWidget):
         session, kind = self._controller.session, self.kind_box.currentData()
         if session is None:
             return
-        self.errand.begin(
+        self.task.begin(
             "measuring",
             lambda told: measured(session, kind, told),
             done=lambda found: self._done(session, found),
@@ -139,7 +139,7 @@ class MeasurePanel(QWidget):
         geometry = controller.geometry
         if geometry.walk != 0 or geometry.ndim not in (3, 4):
             text = "A Tracks layer runs along the first axis, and this session walks another one."
-            set_note(self.errand.outcome, text)
+            set_note(self.task.outcome, text)
             return
         from napari.layers import Tracks as TracksLayer
 
@@ -147,7 +147,7 @@ class MeasurePanel(QWidget):
             take_off(controller.viewer, controller.viewer.layers[TRACKS_NAME])
         data = in_layer(found.tracks, geometry)
         if not len(data):
-            set_note(self.errand.outcome, "No object has a pixel, so there is no track to show.")
+            set_note(self.task.outcome, "No object has a pixel, so there is no track to show.")
             return
         place = transform_of(controller.image)
         layer = TracksLayer(
@@ -175,21 +175,21 @@ class MeasurePanel(QWidget):
     def _done(self, session: Session, found: Measured) -> None:
         if self._controller.session is not session:
             return
-        self._controller.tell_changes()
+        self._controller.deliver()
         self._measured = found
         self.picture.show_pixels(found.small)
         count, unit = len(found.table.object_ids()), found.table.calibration.length_unit
         objects = "1 object" if count == 1 else f"{count} objects"
         told = f"{objects}, {len(found.table)} measurements, lengths in {unit}."
-        set_note(self.errand.outcome, f"{told} Export them as Measurements. {found.problem}".strip())
+        set_note(self.task.outcome, f"{told} Export them as Measurements. {found.problem}".strip())
 
     def _on_changed(self, topic: str) -> None:
         if self._measured is not None and topic == "masks":
-            set_note(self.errand.outcome, CHANGED)
+            set_note(self.task.outcome, CHANGED)
 
     def _on_session(self) -> None:
         self._measured = None
-        set_note(self.errand.outcome, "")
+        set_note(self.task.outcome, "")
         self._close_dock()
         self.update_state()
 
@@ -197,7 +197,7 @@ class MeasurePanel(QWidget):
         """Enable what can be done now."""
         known = self._measured is not None
         session = self._controller.session
-        allow(self.measure_button, NO_SESSION if session is None else UNDER_WAY if self.errand.working else "")
+        allow(self.measure_button, NO_SESSION if session is None else UNDER_WAY if self.task.working else "")
         self.picture.setVisible(known)
         allow(self.tracks_button, "" if known else "Measure first.")
         allow(self.larger_button, "" if known else "Measure first.")

@@ -148,9 +148,7 @@ class ModelPanel(QWidget):
         controller.model_settings = settings
         session = controller.session
         if session is not None and session.model_settings != settings:
-            controller.guarded(lambda: session.set_model(settings), "changing the model")
-            controller.tell_changes()
-            controller.update_preview()
+            controller.perform(lambda: session.set_model(settings), "changing the model")
         set_note(self.budget, "")
         self._describe()
 
@@ -158,7 +156,7 @@ class ModelPanel(QWidget):
         """Why no run can start with this model, empty where one can."""
         from napari_sam2_video.models.catalogue import is_downloaded
 
-        if self._controller.session_options:
+        if self._controller.loader.options:
             return ""
         entry = self._entry()
         if entry is not None and not is_downloaded(entry):
@@ -205,7 +203,7 @@ class ModelPanel(QWidget):
 
     def _on_failed(self, error: Sam2VideoError) -> None:
         if self._job is not None and self._job.stopping():
-            self._controller.told.emit("info", str(error))
+            self._controller.notified.emit("info", str(error))
         else:
             self._controller.error(error)
 
@@ -296,7 +294,7 @@ class ModelPanel(QWidget):
         session = self._controller.session
         text = " ".join(session.model_notes) if session is not None else ""
         if text and text != self.warning.text():
-            self._controller.told.emit("info", text)
+            self._controller.notified.emit("info", text)
         set_note(self.warning, text)
 
     def _enable(self) -> None:

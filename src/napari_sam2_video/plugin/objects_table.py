@@ -9,7 +9,7 @@ from qtpy.QtCore import QAbstractTableModel, QModelIndex, Qt
 from qtpy.QtGui import QColor, QIcon, QPixmap
 from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTableView
 
-from napari_sam2_video.plugin.session_summary import ObjectFigures
+from napari_sam2_video.plugin.session_summary import ObjectSummary
 
 if TYPE_CHECKING:
     from napari_sam2_video.plugin.controller import Controller
@@ -34,7 +34,7 @@ FEWEST_ROWS, MOST_ROWS = 3, 8
 
 
 class ObjectsModel(QAbstractTableModel):
-    """Rows are the objects of the session, with the controller's newest figures."""
+    """Rows are the objects of the session, with the controller's newest summary."""
 
     def __init__(self, controller: Controller) -> None:
         super().__init__()
@@ -59,8 +59,8 @@ class ObjectsModel(QAbstractTableModel):
         self.rows = rows
         self.endResetModel()
 
-    def update_figures(self) -> None:
-        """Show new figures, and leave rows and editors alone."""
+    def update_summary(self) -> None:
+        """Show a new summary, and leave rows and editors alone."""
         if self.rows:
             self.dataChanged.emit(self.index(0, PROMPTS), self.index(len(self.rows) - 1, LOWEST))
 
@@ -106,13 +106,13 @@ class ObjectsModel(QAbstractTableModel):
         return None
 
     def _text(self, entry: TrackedObject, column: int) -> str | None:
-        figures = self._controller.figures.objects.get(entry.id, ObjectFigures())
+        known = self._controller.summary.objects.get(entry.id, ObjectSummary())
         texts = {
             ID: str(entry.id),
             NAME: entry.name,
-            PROMPTS: str(figures.prompts),
-            FRAMES: str(figures.frames),
-            LOWEST: "–" if np.isnan(figures.lowest) else f"{figures.lowest:.2f}",
+            PROMPTS: str(known.prompts),
+            FRAMES: str(known.frames),
+            LOWEST: "–" if np.isnan(known.lowest) else f"{known.lowest:.2f}",
         }
         return texts.get(column)
 
@@ -129,8 +129,7 @@ class ObjectsModel(QAbstractTableModel):
             change = {"color": tuple(value)}
         else:
             return False
-        self._controller.guarded(lambda: session.edit_object(entry.id, **change), "changing the object")
-        self._controller.tell_changes()
+        self._controller.perform(lambda: session.edit_object(entry.id, **change), "changing the object")
         return True
 
 

@@ -4,71 +4,19 @@ from __future__ import annotations
 
 import json
 import os
-import weakref
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from napari_sam2_video.plugin.recording_layers import LayerData, recording_layer, reopened
 from napari_sam2_video.plugin.settings import PLUGIN, SESSION_SUFFIX
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from napari_sam2_video.frames.recording import Recording
-    from napari_sam2_video.types import ContrastWindow
-
-LayerData: TypeAlias = tuple[Any, dict[str, Any], str]
 Reader: TypeAlias = "Callable[[Any], list[LayerData]]"
 IMAGES = {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp"}
 FEWEST_IMAGES = 2
 LOOKED_AT = 64
-
-
-def recording_layer(recording: Recording, *, window: ContrastWindow | None = None, close: bool = True) -> LayerData:
-    """Image layer of a recording; frames are read when they are shown.
-
-    Parameters
-    ----------
-    recording : Recording
-        The recording.
-    window : ContrastWindow, optional
-        Contrast limits of the layer; those of the recording's default view if not given.
-    close : bool
-        Close the recording when nothing reads it any more.
-    """
-    data = recording.to_dask()
-    if close:
-        # Not with `data` itself: an array cut or copied from it reads through the same source.
-        weakref.finalize(data.dask[f"original-{data.name}"], recording.close)
-    axes = recording.axes.removesuffix("S")
-    rgb = recording.axes.endswith("S")
-    arguments: dict[str, Any] = {
-        "name": recording.name,
-        "rgb": rgb,
-        "multiscale": False,
-        "scale": [(recording.scale[axis] or 1.0) if axis in "ZYX" else 1.0 for axis in axes],
-        "axis_labels": [axis.lower() for axis in axes],
-        "metadata": {PLUGIN: {"recording": recording, "array": data.name}},
-    }
-    if not rgb:
-        if window is None:
-            from napari_sam2_video.frames.view import default_view
-
-            window = default_view(recording).window
-        arguments["contrast_limits"] = (window.low, window.high)
-    return data, arguments, "image"
-
-
-def reopened(recording: Recording) -> Recording:
-    """The same recording once more, for a layer that may outlive the session, or be outlived by it."""
-    if recording.path is None:
-        from napari_sam2_video.errors import SessionError
-
-        raise SessionError(f"{recording.name} is not a file; show it as an image layer before you open its session.")
-    from napari_sam2_video.frames.open import open_recording
-
-    return open_recording(
-        recording.path, axes=recording.axes, name=recording.name, scale=recording.scale, units=recording.units
-    )
 
 
 def _single(path: Any) -> Path | None:

@@ -64,7 +64,7 @@ class ReviewPanel(QWidget):
             self.legend,
         )
         controller.session_changed.connect(self._on_session)
-        controller.figures_changed.connect(self.update_rows)
+        controller.summary_changed.connect(self.update_rows)
         controller.active_changed.connect(self._on_position)
         controller.frame_changed.connect(self._on_position)
         controller.run_changed.connect(self._on_run)
@@ -91,7 +91,7 @@ class ReviewPanel(QWidget):
 
     @property
     def _tracked(self) -> bool:
-        return any(found.frames for found in self._controller.figures.objects.values())
+        return any(found.frames for found in self._controller.summary.objects.values())
 
     def _on_position(self, *_: Any) -> None:
         self.timeline.set_position(self._controller.frame, self._controller.active)
@@ -100,27 +100,27 @@ class ReviewPanel(QWidget):
             allow(widget, reason)
 
     def update_rows(self) -> None:
-        """Show the newest figures."""
-        session, figures = self._controller.session, self._controller.figures
-        self.timeline.set_rows(figures.rows, 1 if session is None else session.n_frames)
+        """Show the newest summary."""
+        session, summary = self._controller.session, self._controller.summary
+        self.timeline.set_rows(summary.rows, 1 if session is None else session.n_frames)
         height = self.timeline.sizeHint().height() + 4
         self._holder.setMinimumHeight(min(height, TIMELINE_HEIGHT))
-        allow(self.next_button, "" if figures.queue else NO_DOUBT if self._tracked else NOTHING_TRACKED)
+        allow(self.next_button, "" if summary.queue else NO_DOUBT if self._tracked else NOTHING_TRACKED)
         self._allow_check()
         self._tell_check()
         self._on_position()
 
     def check(self) -> None:
         """Compare all masks with those found by tracking back."""
-        self._controller.check(CheckSettings())
+        self._controller.actions.check(CheckSettings())
 
     def _tell_check(self) -> None:
-        """Say what a check found, once the figures after its end are there."""
-        run, keeper = self._controller.run, self._controller.keeper
-        if not self._checking or run is None or run.running or keeper is None or not keeper.fresh:
+        """Say what a check found, once the summary after its end is there."""
+        view = self._controller.view
+        if not self._checking or view is None or view.run.running or not view.summary.fresh:
             return
         self._checking = False
-        count = len(self._controller.figures.queue)
+        count = len(self._controller.summary.queue)
         places = "place" if count == 1 else "places"
         set_note(self.why, f"Checked: {count or 'no'} {places} to look at.")
 
@@ -131,7 +131,7 @@ class ReviewPanel(QWidget):
 
     def next_doubtful(self) -> None:
         """Go to the most doubtful frame that was not visited since the last run."""
-        left = [item for item in self._controller.figures.queue if (item.object_id, item.frame) not in self._visited]
+        left = [item for item in self._controller.summary.queue if (item.object_id, item.frame) not in self._visited]
         if not left:
             text = "Every doubtful frame was looked at." if self._visited else NO_DOUBT
             set_note(self.why, text)
@@ -162,10 +162,5 @@ class ReviewPanel(QWidget):
         self._mark(frame, frame + 1, accept=False)
 
     def _mark(self, start: int, stop: int, *, accept: bool) -> None:
-        controller = self._controller
-        session, active = controller.session, controller.active
-        if session is None or not active:
-            return
-        mark = session.accept if accept else session.unaccept
-        controller.guarded(lambda: mark(active, start, stop), "accepting frames")
-        controller.tell_changes()
+        actions = self._controller.actions
+        (actions.accept if accept else actions.unaccept)(start, stop)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from napari_sam2_video.plugin.reader import LayerData
+    from napari_sam2_video.plugin.recording_layers import LayerData
 
 
 def cells() -> list[LayerData]:

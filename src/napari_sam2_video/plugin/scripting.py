@@ -45,7 +45,7 @@ class SessionHandle:
         self._controller = controller
         self._start = start
         self._failure = ""
-        controller.told.connect(self._on_told)
+        controller.notified.connect(self._on_told)
 
     def _on_told(self, kind: str, sentence: str) -> None:
         if kind == "error":
@@ -62,9 +62,9 @@ class SessionHandle:
         """
         if self._controller.session is None:
             self._failure = ""
-            if not self._controller.opening:
+            if not self._controller.loading:
                 self._start(None)
-            self._process(lambda: not self._controller.opening, DEFAULT_TIMEOUT)
+            self._process(lambda: not self._controller.loading, DEFAULT_TIMEOUT)
         session = self._controller.session
         if session is None:
             raise SessionError(self._failure or "There is no session; open an image with several frames first.")
@@ -76,7 +76,7 @@ class SessionHandle:
 
         self._failure = ""
         self._controller.open_session(Path(folder))
-        self._process(lambda: not self._controller.opening, DEFAULT_TIMEOUT)
+        self._process(lambda: not self._controller.loading, DEFAULT_TIMEOUT)
         if self._controller.session is None:
             raise SessionError(self._failure or f"{folder} could not be opened; check that it is a session.")
         return self._controller.session
@@ -84,7 +84,7 @@ class SessionHandle:
     def new_object(self, name: str | None = None) -> int:
         """Add an object, make it the active one, and give its id."""
         object_id = self.session.add_object(name)
-        self._controller.tell_changes()
+        self._controller.deliver()
         self._controller.set_active(object_id)
         return int(object_id)
 
@@ -105,15 +105,15 @@ class SessionHandle:
 
     def start(self, settings: TrackSettings | None = None) -> None:
         """Track in the background; `wait` for the end."""
-        self._begin(lambda: self._controller.track(settings or TrackSettings()))
+        self._begin(lambda: self._controller.actions.track(settings or TrackSettings()))
 
     def check(self, settings: CheckSettings | None = None) -> None:
         """Compare masks with those found by tracking back, in the background; `wait` for the end."""
-        self._begin(lambda: self._controller.check(settings or CheckSettings()))
+        self._begin(lambda: self._controller.actions.check(settings or CheckSettings()))
 
     def stop(self) -> None:
         """Stop the run within a frame."""
-        self._controller.stop()
+        self._controller.actions.stop()
 
     @property
     def running(self) -> bool:
@@ -147,8 +147,7 @@ class SessionHandle:
             raise EngineError(self._failure)
 
     def _refresh(self) -> None:
-        self._controller.tell_changes()
-        self._controller.update_preview()
+        self._controller.perform()
 
     @staticmethod
     def _process(until: Callable[[], bool], timeout: float) -> bool:

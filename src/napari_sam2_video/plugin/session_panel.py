@@ -27,8 +27,8 @@ class SessionPanel(QWidget):
         self.about = note()
         self.open_button = button("Open session…", self.choose, "Open a .sam2v folder and go on where it was left.")
         self.close_button = button("Close session", controller.close_session, "Everything is in its folder already.")
-        self.undo_button = button("Undo", controller.undo, "Take back the last change (Ctrl+Z).")
-        self.redo_button = button("Redo", controller.redo, "Make it again (Ctrl+Shift+Z).")
+        self.undo_button = button("Undo", controller.actions.undo, "Take back the last change (Ctrl+Z).")
+        self.redo_button = button("Redo", controller.actions.redo, "Make it again (Ctrl+Shift+Z).")
         self.last = note()
         history, doors = row(self.undo_button, self.redo_button), row(self.open_button, self.close_button)
         stack(self, self.about, history, self.last, doors)
@@ -36,7 +36,7 @@ class SessionPanel(QWidget):
             signal.connect(lambda *_: set_note(self.last, ""))
             signal.connect(self.update_state)
         controller.run_changed.connect(self.update_state)
-        controller.told.connect(self._on_told)
+        controller.notified.connect(self._on_told)
         self.update_state()
 
     def choose(self) -> None:

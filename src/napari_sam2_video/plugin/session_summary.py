@@ -1,4 +1,4 @@
-"""Figures of all objects for the table, the timeline and the button, gathered off the main thread."""
+"""What table, timeline and Track button show of all objects, gathered off the main thread."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ if TYPE_CHECKING:
     from napari_sam2_video.plugin.worker import Runner
     from napari_sam2_video.session import Session
 
-KEY = "figures"
+KEY = "summary"
 LEAST_DOUBT = 0.2
 SPACING = 3
 SECONDS_IN_A_RUN = 1.0
 
 
 @dataclass(frozen=True)
-class ObjectFigures:
+class ObjectSummary:
     """What the table says of an object: prompts, tracked frames, and the lowest predicted IoU (NaN for none)."""
 
     prompts: int = 0
@@ -37,12 +37,12 @@ class ObjectFigures:
 
 
 @dataclass(frozen=True)
-class Figures:
+class SessionSummary:
     """A snapshot of a session.
 
     Parameters
     ----------
-    objects : dict of int to ObjectFigures
+    objects : dict of int to ObjectSummary
         By object id.
     ready : frozenset of int
         Objects that have a prompt or paint.
@@ -54,20 +54,20 @@ class Figures:
         Frames that deserve a look, the most doubtful first.
     """
 
-    objects: dict[int, ObjectFigures] = field(default_factory=dict)
+    objects: dict[int, ObjectSummary] = field(default_factory=dict)
     ready: frozenset[int] = frozenset()
     dirty: frozenset[int] = frozenset()
     rows: tuple[TimelineRow, ...] = ()
     queue: tuple[ReviewItem, ...] = ()
 
 
-class FigureKeeper(QObject):
-    """Keeps the figures of one session fresh: at once after a change, and once a second while a run makes many.
+class SummaryUpdater(QObject):
+    """Keeps the summary of one session fresh: at once after a change, and once a second while a run makes many.
 
     Signals
     -------
     changed
-        New figures are there.
+        A new summary is there.
     failed : str
         A sentence.
     """
@@ -84,15 +84,15 @@ class FigureKeeper(QObject):
         self._later = QTimer(self)
         self._later.setSingleShot(True)
         self._later.timeout.connect(self.gather)
-        self.figures = Figures()
+        self.newest = SessionSummary()
 
     @property
     def fresh(self) -> bool:
-        """Whether no newer figures are being gathered."""
+        """Whether no newer summary is being made."""
         return not self._waiting and not self._later.isActive()
 
     def update(self) -> None:
-        """Gather figures soon; a run is not slowed down by it."""
+        """Make a summary soon; a run is not slowed down by it."""
         wait = SECONDS_IN_A_RUN - (time.monotonic() - self._last) if self._session.running else 0.0
         if wait <= 0:
             self.gather()
@@ -100,17 +100,17 @@ class FigureKeeper(QObject):
             self._later.start(round(1000 * wait) + 1)
 
     def gather(self) -> None:
-        """Gather figures now, in the background."""
+        """Make a summary now, in the background."""
         self._later.stop()
         self._last = time.monotonic()
         self._waiting = True
         session = self._session
-        job = Job("reading figures", lambda _: gather_figures(session), self._on_done, self._on_failed, key=KEY)
+        job = Job("summarizing the session", lambda _: summarize(session), self._on_done, self._on_failed, key=KEY)
         self._runner.submit(job, KEY)
 
-    def _on_done(self, figures: Figures) -> None:
+    def _on_done(self, summary: SessionSummary) -> None:
         self._waiting = False
-        self.figures = figures
+        self.newest = summary
         self.changed.emit()
 
     def _on_failed(self, error: Sam2VideoError) -> None:
@@ -123,11 +123,11 @@ class FigureKeeper(QObject):
         self._runner.forget(KEY)
 
 
-def gather_figures(session: Session) -> Figures:
-    """Read the figures of a session; may take long where there are many objects and frames."""
+def summarize(session: Session) -> SessionSummary:
+    """Summarize a session; may take long where there are many objects and frames."""
     from napari_sam2_video.analysis.review import doubt, review_queue, review_table
 
-    objects: dict[int, ObjectFigures] = {}
+    objects: dict[int, ObjectSummary] = {}
     ready: set[int] = set()
     tables: dict[int, dict[str, npt.NDArray[Any]]] = {}
     prompted: dict[int, list[int]] = {}
@@ -143,7 +143,7 @@ def gather_figures(session: Session) -> Figures:
         ious = scores["predicted_iou"][predicted]
         lowest = float(ious.min()) if ious.size else float("nan")
         count = sum(len(found.items) for found in prompts)
-        objects[entry.id] = ObjectFigures(count, len(session.masks.frames_done(entry.id)), lowest)
+        objects[entry.id] = ObjectSummary(count, len(session.masks.frames_done(entry.id)), lowest)
         boxes = np.stack([scores[name] for name in ("y0", "x0", "y1", "x1")], axis=-1)
         tables[entry.id] = {**scores, "centroid_y": scores["y"], "centroid_x": scores["x"], "bbox": boxes}
     table = review_table(tables, session.shape_yx)
@@ -154,7 +154,7 @@ def gather_figures(session: Session) -> Figures:
         if entry.id in objects
     )
     queue = review_queue(table, threshold=LEAST_DOUBT, spacing=SPACING)
-    return Figures(objects, frozenset(ready), frozenset(session.dirty()), rows, queue)
+    return SessionSummary(objects, frozenset(ready), frozenset(session.dirty()), rows, queue)
 
 
 def _row(

@@ -1,20 +1,24 @@
-"""What belongs to a session in a viewer, put there and taken away together."""
+"""A session as the viewer shows it: what belongs to it is made here, kept together, and removed together."""
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING, Any
+
+from qtpy.QtCore import QObject, Signal  # type: ignore[attr-defined]
 
 from napari_sam2_video.plugin.layers import Geometry, level_zero, transform_of
 from napari_sam2_video.plugin.mask_layers import MaskLayers
 from napari_sam2_video.plugin.preview import LivePreview
 from napari_sam2_video.plugin.prompt_layers import PromptLayers
-from napari_sam2_video.plugin.session_summary import FigureKeeper
+from napari_sam2_video.plugin.session_summary import SummaryUpdater
 from napari_sam2_video.plugin.tracking import TrackRun
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from napari.layers import Image, Layer
+    from psygnal import EmissionInfo
 
     from napari_sam2_video.plugin.worker import Runner
     from napari_sam2_video.session import Session
@@ -22,14 +26,27 @@ if TYPE_CHECKING:
 PLACE = ("scale", "translate", "rotate", "shear", "affine", "units")
 
 
-def _ignore() -> None:
-    return None
+class SessionView(QObject):
+    """A session, the image layer of its recording, its own layers, its preview, its runs and its summary.
 
+    The session reports a change on the thread that made it; the change waits here until `deliver` passes it on, on the
+    main thread.
 
-class Shown:
-    """A session, the image layer of its recording, its own layers, its preview, its runs and its figures."""
+    Signals
+    -------
+    changed : str
+        Something of the session changed: ``"objects"``, ``"prompts"``, ``"masks"``, ``"accepted"``, ``"checks"`` or
+        ``"model"``.
+    moved, replaced
+        The image layer has another place in the world, or other data.
+    """
+
+    changed = Signal(str)
+    moved = Signal()
+    replaced = Signal()
 
     def __init__(self, viewer: Any, runner: Runner, session: Session, image: Image) -> None:
+        super().__init__()
         view, recording = session.view, session.recording
         self._viewer = viewer
         self.session = session
@@ -39,10 +56,11 @@ class Shown:
         self.prompts = PromptLayers(viewer, image, self.geometry, session)
         self.preview = LivePreview(runner, session, self.masks)
         self.run = TrackRun(runner, session)
-        self.keeper = FigureKeeper(runner, session)
-        self.moved: Callable[[], Any] = _ignore
-        self.replaced: Callable[[], Any] = _ignore
+        self.summary = SummaryUpdater(runner, session)
+        self._waiting: set[str] = set()
+        self._lock = threading.Lock()
         self._data = level_zero(image)
+        session.events.connect(self._note)
         for name in PLACE:
             image.events[name].connect(self._follow)
         image.events.data.connect(self._on_data)
@@ -53,12 +71,29 @@ class Shown:
         yield from self.prompts.restoring()
         self._stack()
 
+    def deliver(self) -> None:
+        """Pass on what changed in the session since the last time."""
+        with self._lock:
+            topics, self._waiting = sorted(self._waiting), set()
+        for topic in topics:
+            if topic == "objects":
+                self.masks.show_objects()
+            elif topic == "prompts":
+                self.prompts.show()
+            self.changed.emit(topic)
+        if topics:
+            self.summary.update()
+
+    def _note(self, info: EmissionInfo) -> None:
+        with self._lock:
+            self._waiting.add(info.signal.name)
+
     def _follow(self, event: Any) -> None:
         """Put the layers where the image was put."""
         value = transform_of(self.image)[event.type]
         for layer in self._own():
             setattr(layer, event.type, value)
-        self.moved()
+        self.moved.emit()
 
     def _own(self) -> list[Layer]:
         found = (self.masks.masks, self.masks.preview, self.prompts.points, self.prompts.shapes)
@@ -66,12 +101,12 @@ class Shown:
 
     def _on_data(self) -> None:
         if level_zero(self.image) is not self._data:
-            self.replaced()
+            self.replaced.emit()
 
     def _stack(self) -> None:
         """Bring the layers in order, masks below prompts; one that was added again lies on top."""
         layers = self._viewer.layers
-        # One may have been taken off again while the others were added.
+        # One may have been removed again while the others were added.
         own = [layer for layer in self._own() if layer in layers]
         places = [layers.index(layer) for layer in own]
         if places != sorted(places):
@@ -79,14 +114,15 @@ class Shown:
                 layers.move(layers.index(layer), len(layers))
 
     def close(self, *, keep_layers: bool = False) -> None:
-        """Stop what runs and, unless they shall stay, take the layers off the viewer."""
+        """Stop what runs and, unless they are to stay, remove the layers from the viewer."""
+        self.session.events.disconnect(self._note)
         for name in PLACE:
             self.image.events[name].disconnect(self._follow)
         self.image.events.data.disconnect(self._on_data)
-        self.moved = self.replaced = _ignore
+        self.blockSignals(True)
         self.run.stop()
         self.run.close()
         self.preview.clear()
-        self.keeper.close()
+        self.summary.close()
         self.prompts.close(keep_layers=keep_layers)
         self.masks.close(keep_layers=keep_layers)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from qtpy.QtWidgets import QCheckBox, QComboBox, QSpinBox, QWidget
 
-from napari_sam2_video.plugin.background_task import Errand
+from napari_sam2_video.plugin.background_task import BackgroundTask
 from napari_sam2_video.plugin.widgets import (
     IN_A_RUN,
     NO_SESSION,
@@ -45,12 +45,12 @@ class TidyPanel(QWidget):
         self.objects_box = narrow(QComboBox())
         fill(self.objects_box, [("All objects that are not locked", ALL), ("The selected object", ACTIVE)])
         self.tidy_button = button("Tidy masks", self.tidy, "Painted and accepted frames stay as they are.")
-        self.errand = Errand(controller, "Stop", "Stop; undo takes back what was tidied.")
+        self.task = BackgroundTask(controller, "Stop", "Stop; undo takes back what was tidied.")
         steps = form(("Smooth", self.smooth_box), ("Drop parts below", self.part_box))
-        buttons = row(self.tidy_button, self.errand.stop_button)
+        buttons = row(self.tidy_button, self.task.stop_button)
         choices = (steps, self.fill_box, self.largest_box, self.objects_box)
-        stack(self, *choices, buttons, self.errand.bar, self.errand.outcome)
-        for signal in (controller.session_changed, controller.run_changed, self.errand.changed):
+        stack(self, *choices, buttons, self.task.bar, self.task.outcome)
+        for signal in (controller.session_changed, controller.run_changed, self.task.changed):
             signal.connect(self.update_state)
         for signal in (controller.session_changed, controller.changed):
             signal.connect(self._forget)
@@ -78,7 +78,7 @@ class TidyPanel(QWidget):
             return
         settings = self.choices()
         chosen = [self._controller.active] if self.objects_box.currentData() == ACTIVE else None
-        self.errand.begin(
+        self.task.begin(
             "tidying",
             lambda told: session.tidy(settings, chosen, progress=told),
             done=self._done,
@@ -86,14 +86,14 @@ class TidyPanel(QWidget):
         )
 
     def _done(self, changed: int) -> None:
-        self._controller.tell_changes()
+        self._controller.deliver()
         masks = {0: "No mask", 1: "1 mask"}.get(changed, f"{changed} masks")
-        set_note(self.errand.outcome, f"{masks} changed." + (" Undo takes it back." if changed else ""))
+        set_note(self.task.outcome, f"{masks} changed." + (" Undo takes it back." if changed else ""))
 
     def _forget(self, *_: Any) -> None:
         """What is said of the last time holds until something changes."""
-        if not self.errand.working:
-            set_note(self.errand.outcome, "")
+        if not self.task.working:
+            set_note(self.task.outcome, "")
 
     def update_state(self, *_: Any) -> None:
         """Enable what can be done now."""
@@ -110,4 +110,4 @@ class TidyPanel(QWidget):
             reason = IN_A_RUN
         else:
             reason = "" if chosen else "Choose at least one of the steps first."
-        allow(self.tidy_button, "Tidying is under way." if self.errand.working else reason)
+        allow(self.tidy_button, "Tidying is under way." if self.task.working else reason)

@@ -114,9 +114,9 @@ class RunBar(QWidget):
         self._model_missing = model_missing
         self.track_button = button("Track", self.start, "Track in the background (G).")
         self.track_button.setStyleSheet(PRIMARY)
-        self.stop_button = button("Stop", controller.stop, "Stop within a frame; what is done is kept (H).")
+        self.stop_button = button("Stop", controller.actions.stop, "Stop within a frame; what is done is kept (H).")
         self.stop_button.setStyleSheet(DANGER)
-        self.resume_button = button("Go on", controller.resume, "Go on with the run that was stopped.")
+        self.resume_button = button("Go on", controller.actions.resume, "Go on with the run that was stopped.")
         self.bar = QProgressBar()
         self.bar.setTextVisible(False)
         self.bar.setMaximumHeight(8)
@@ -130,7 +130,7 @@ class RunBar(QWidget):
             layout.addWidget(widget)
         for signal in (controller.session_changed, controller.run_changed):
             signal.connect(self.update_state)
-        controller.figures_changed.connect(self._on_figures)
+        controller.summary_changed.connect(self._on_summary)
         controller.changed.connect(self._on_changed)
         controller.active_changed.connect(self.update_state)
         panel.objects_box.currentIndexChanged.connect(self.update_state)
@@ -150,7 +150,7 @@ class RunBar(QWidget):
             self.outcome = ""
             self.update_state()
 
-    def _on_figures(self) -> None:
+    def _on_summary(self) -> None:
         starting, self._starting = self._starting, False
         if starting:
             self.start()
@@ -158,22 +158,22 @@ class RunBar(QWidget):
 
     def start(self) -> None:
         """Start a run, if nothing stands against it."""
-        keeper = self._controller.keeper
-        if keeper is not None and not keeper.fresh:
+        view = self._controller.view
+        if view is not None and not view.summary.fresh:
             # A click may be newer than what is known of it.
             self._starting = True
             return
         if self.problem():
             self.update_state()
-            self._controller.told.emit("info", self.problem())
+            self._controller.notified.emit("info", self.problem())
             return
         self.outcome = ""
-        self._controller.track(self._panel.settings())
+        self._controller.actions.track(self._panel.settings())
 
     def problem(self) -> str:
         """Why no run can start, empty where one can."""
         session = self._controller.session
-        if self._controller.opening:
+        if self._controller.loading:
             return "Preparing the recording…"
         if session is None:
             return "Press New object, and click the object in the image."
@@ -181,12 +181,12 @@ class RunBar(QWidget):
         if missing:
             return missing
         chosen = self._panel.objects_box.currentData()
-        ready = self._controller.figures.ready
+        ready = self._controller.summary.ready
         if not ready:
             return "No object has a prompt yet: click on an object, draw a box or paint it."
         if chosen == SELECTED:
             return "" if self._controller.active in ready else "The selected object has no prompt yet: click on it."
-        if chosen == CHANGED and not self._controller.figures.dirty:
+        if chosen == CHANGED and not self._controller.summary.dirty:
             return "Nothing changed since the last run."
         return ""
 

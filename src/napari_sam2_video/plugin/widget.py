@@ -76,7 +76,7 @@ class TrackingWidget(QWidget):
         self._lay_out()
         self.keys = Keys(controller.viewer, self._keys())
         controller.session_changed.connect(self._on_session)
-        controller.told.connect(self._tell)
+        controller.notified.connect(self._tell)
         self.sections["model"].toggled.connect(lambda opened: self.model.probe() if opened else None)
         self.sections["export"].toggled.connect(lambda opened: self.export.offer_formats() if opened else None)
         controller.listen(controller.viewer.layers.events.inserted, self._on_inserted)
@@ -113,15 +113,15 @@ class TrackingWidget(QWidget):
         objects, review, controller = self.objects, self.review, self.controller
         return [
             Key("n", "New object", objects.new_object),
-            Key("q", "Switch between points on and beside the object", objects.switch_sign),
-            Key("k", "Other candidate of the preview", objects.cycle),
-            Key("u", "Take the shown candidate", objects.take),
+            Key("q", "Switch between points on and beside the object", objects.prompting.switch_sign),
+            Key("k", "Next candidate of the preview", controller.actions.next_candidate),
+            Key("u", "Use the shown candidate as mask", controller.actions.use_candidate),
             Key("g", "Track", self.run_bar.start),
-            Key("h", "Stop", controller.stop),
+            Key("h", "Stop", controller.actions.stop),
             Key("j", "Next doubtful frame", review.next_doubtful),
             Key("w", "Accept the object on this frame", review.accept),
-            Key("Control-z", "Undo", controller.undo, on_layers=True),
-            Key("Control-Shift-z", "Redo", controller.redo, on_layers=True),
+            Key("Control-z", "Undo", controller.actions.undo, on_layers=True),
+            Key("Control-Shift-z", "Redo", controller.actions.redo, on_layers=True),
         ]
 
     def show_keys(self) -> None:
@@ -140,7 +140,7 @@ class TrackingWidget(QWidget):
         layer, choices = self.recording.layer, self.recording.choices()
         if problem or layer is None or choices is None:
             self.sections["recording"].set_expanded(True)
-            self.controller.told.emit("info", problem or "Open an image first.")
+            self.controller.notified.emit("info", problem or "Open an image first.")
             return
         self.controller.start_session(layer, choices, then)
 

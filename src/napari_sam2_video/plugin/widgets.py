@@ -94,6 +94,8 @@ def button(text: str, action: Callable[[], Any], tip: str = "", *, checkable: bo
     made.setToolTip(tip)
     made.setProperty(TIP, tip)
     made.setCheckable(checkable)
+    # Keys stay with the viewer: Space moves the view and presses no button.
+    made.setFocusPolicy(Qt.FocusPolicy.NoFocus)
     if checkable:
         made.setStyleSheet(CHECKED)
     made.clicked.connect(lambda *_: action())

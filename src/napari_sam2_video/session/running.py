@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from napari_sam2_video.errors import PromptError, SessionError
+from napari_sam2_video.session.absence import mark_absent
 from napari_sam2_video.session.check import Checker
 from napari_sam2_video.session.conditioning import model_tag
+from napari_sam2_video.session.objects import check_object
 from napari_sam2_video.session.painting import SessionPainter
 from napari_sam2_video.session.tidy import tidy
 from napari_sam2_video.types import CheckSettings, ModelSettings, TrackSettings
@@ -17,7 +20,7 @@ if TYPE_CHECKING:
 
     from napari_sam2_video.masks.clean import CleanSettings
     from napari_sam2_video.session.run import TrackerLike
-    from napari_sam2_video.storage.tables import Key
+    from napari_sam2_video.storage.tables import Change, Key
     from napari_sam2_video.types import FrameDone, Preview, Prompt
 
 _EVENTS = {
@@ -195,6 +198,49 @@ class SessionRunner(SessionPainter):
                 return tidy(self._ledger, self.masks, self._inputs, settings, chosen, progress)
             finally:
                 self.events.announce("masks")
+
+    def mark_absent(
+        self,
+        object_id: int,
+        start: int,
+        stop: int,
+        *,
+        parent: int | None = None,
+    ) -> None:
+        """Say that an object is not on the frames from `start` up to, not including, `stop`.
+
+        Its prompts, masks and paint there are removed, and runs leave these frames as they are. One step of the
+        history.
+
+        Parameters
+        ----------
+        object_id, start, stop : int
+            The object and the frames.
+        parent : int, optional
+            The object that it came from, on frame `stop`; as it was if not given.
+
+        Raises
+        ------
+        SessionError
+            If the frames do not fit the recording, there is no such object, it is locked or being tracked, or the
+            parent cannot be one.
+        """
+        if not 0 <= start < stop <= self.n_frames:
+            raise SessionError(
+                f"The frames {start} to {stop - 1} do not fit the recording, which has 0 to {self.n_frames - 1}."
+            )
+        with self._changing():
+            info = self._changeable(object_id)
+            self._check_idle(object_id)
+            name = f"{info.name} absent on frames {start} to {stop - 1}"
+            extra: list[Change] = []
+            if parent is not None:
+                born = replace(info, parent=parent, parent_frame=stop)
+                check_object(born, {o.id: o for o in self.objects}, self.n_frames)
+                extra.append(("objects", object_id, born.to_json()))
+                name = f"{info.name} a daughter of object {parent}"
+            mark_absent(self._ledger, self.masks, self._inputs, object_id, range(start, stop), name=name, extra=extra)
+        self.events.announce("objects", "prompts", "masks", "accepted")
 
     def undo(self) -> str | None:
         """Take the last step back; what it was, None if there is none.

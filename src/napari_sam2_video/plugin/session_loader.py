@@ -1,0 +1,246 @@
+"""The one place where a session comes into the viewer: made or opened in the background, then shown layer by layer."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from qtpy.QtCore import QObject, QTimer, Signal  # type: ignore[attr-defined]
+
+from napari_sam2_video.plugin.layer_source import LayerSource, view_of
+from napari_sam2_video.plugin.recording_layers import add_recording, layer_of, reopened
+from napari_sam2_video.plugin.session_view import SessionView
+from napari_sam2_video.plugin.settings import new_session_folder
+from napari_sam2_video.plugin.worker import Job, as_sentence
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from napari.layers import Image, Layer
+
+    from napari_sam2_video.errors import Sam2VideoError
+    from napari_sam2_video.frames.recording import Recording
+    from napari_sam2_video.plugin.layer_source import Choices
+    from napari_sam2_video.plugin.settings import PluginSettings
+    from napari_sam2_video.plugin.worker import Runner
+    from napari_sam2_video.session import Session
+    from napari_sam2_video.types import ModelSettings
+
+KEY = "open"
+
+
+class SessionLoader(QObject):
+    """Loads one session at a time, and closes every session that it loaded.
+
+    Work on files and the import of torch happen on the engine's thread. Layers are added on the main thread, one for
+    each turn of the event loop, so that the window draws and answers between two of them.
+
+    Parameters
+    ----------
+    viewer : Viewer
+        Where the layers go.
+    runner : Runner
+        Does the work in the background.
+    parent : QObject
+        Owns the loader.
+
+    Signals
+    -------
+    loaded : SessionView
+        A session is there with all its layers.
+    failed : Sam2VideoError
+        It could not be loaded, or not be closed.
+    progressed : str
+        What is being done now.
+    """
+
+    loaded = Signal(object)
+    failed = Signal(object)
+    progressed = Signal(str)
+
+    def __init__(self, viewer: Any, runner: Runner, parent: QObject) -> None:
+        super().__init__(parent)
+        self._viewer = viewer
+        self._runner = runner
+        self._alive: dict[Session, Callable[[], Any] | None] = {}
+        self._view: SessionView | None = None
+        self._steps: Iterator[None] = iter(())
+        self._timer = QTimer(self)
+        self._timer.setSingleShot(True)
+        self._timer.timeout.connect(self._take_step)
+        self.options: dict[str, Any] = {}
+        self.busy = False
+
+    def create(self, image: Image, choices: Choices, settings: PluginSettings, model: ModelSettings) -> None:
+        """Make a session of an image layer."""
+        source, options = LayerSource.of(image, choices.axes), self.options
+
+        def work(job: Job) -> Session:
+            _import_heavy(job)
+            from napari_sam2_video.session import Session
+
+            job.report("Opening the recording…")
+            recording = source.open()
+            try:
+                folder = new_session_folder(recording, settings)
+                _make(folder.parent)
+                session = Session.create(folder, recording, view_of(recording, choices), model, **options)
+            except BaseException:
+                source.release(recording)
+                raise
+            self._alive[session] = partial(source.release, recording)
+            return session
+
+        self._load("preparing the recording", work, lambda _: image)
+
+    def open(self, folder: Path, source: LayerSource | None = None, image: Image | None = None) -> None:
+        """Open a session folder; `source` and `image` are its recording's where that is not a file."""
+        options = self.options
+        for_layer: list[Recording] = []
+
+        def work(job: Job) -> Session:
+            _import_heavy(job)
+            from napari_sam2_video.session import Session
+
+            job.report("Opening the session…")
+            if source is None:
+                session = Session.open(folder, **options)
+                self._alive[session] = None
+                for_layer.append(reopened(session.recording))
+                return session
+            recording = source.open()
+            try:
+                session = Session.open(folder, recording=recording, **options)
+            except BaseException:
+                source.release(recording)
+                raise
+            self._alive[session] = partial(source.release, recording)
+            return session
+
+        def image_of(session: Session) -> Image:
+            there = image if image is not None else layer_of(self._viewer, for_layer[0])
+            if there is None:
+                return add_recording(self._viewer, for_layer[0], session)
+            for recording in for_layer:
+                recording.close()
+            return there
+
+        self._load("opening the session", work, image_of)
+
+    def show(self, session: Session, image_of: Callable[[Session], Image]) -> SessionView:
+        """Add the layers of a session that is open already, all at once."""
+        self.cancel()
+        for _ in self._adding(session, image_of):
+            continue
+        return self._take_view()
+
+    def shows(self, layer: Layer) -> bool:
+        """Whether a layer is the image of the session that is being loaded."""
+        return self._view is not None and self._view.image is layer
+
+    def cancel(self, *, keep_layers: bool = False) -> None:
+        """Give up the session whose layers are being added."""
+        self._timer.stop()
+        view, self._view = self._view, None
+        if view is not None:
+            self.busy = False
+            view.close(keep_layers=keep_layers)
+            self.end(view.session)
+
+    def end(self, session: Session) -> None:
+        """Close a session, and what was opened for it, in the background."""
+        self._runner.submit(Job("closing the session", lambda _: self._end(session), failed=self.failed.emit))
+
+    def end_all(self) -> None:
+        """Close every session that is still open, also one that was never shown; runs on the engine's thread."""
+        for session in tuple(self._alive):
+            self._end(session)
+
+    def _end(self, session: Session) -> None:
+        release = self._alive.pop(session, None)
+        session.close()
+        if release is not None:
+            release()
+
+    def _load(self, doing: str, work: Callable[[Job], Session], image_of: Callable[[Session], Image]) -> None:
+        self.busy = True
+        self._doing = doing
+        self._runner.submit(
+            Job(
+                doing,
+                work,
+                done=lambda session: self._begin(session, image_of),
+                failed=self._fail,
+                reported=self.progressed.emit,
+                key=KEY,
+            )
+        )
+
+    def _begin(self, session: Session, image_of: Callable[[Session], Image]) -> None:
+        self.progressed.emit("Adding the layers…")
+        self._session = session
+        self._steps = self._adding(session, image_of)
+        self._timer.start(0)
+
+    def _adding(self, session: Session, image_of: Callable[[Session], Image]) -> Iterator[None]:
+        self._alive.setdefault(session, None)
+        self._view = SessionView(self._viewer, self._runner, session, image_of(session))
+        yield
+        yield from self._view.restoring()
+
+    def _take_step(self) -> None:
+        try:
+            next(self._steps)
+        except StopIteration:
+            self.busy = False
+            self.loaded.emit(self._take_view())
+        except Exception as error:
+            view, self._view = self._view, None
+            if view is not None:
+                view.close()
+            self.end(self._session)
+            self._fail(as_sentence(error, self._doing))
+        else:
+            self._timer.start(0)
+
+    def _take_view(self) -> SessionView:
+        view, self._view = self._view, None
+        assert view is not None
+        return view
+
+    def _fail(self, error: Sam2VideoError) -> None:
+        self.busy = False
+        self.failed.emit(error)
+
+
+def _make(folder: Path) -> None:
+    from napari_sam2_video.errors import SessionError
+
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SessionError(
+            f"The folder for new sessions, {folder}, cannot be made ({error.strerror}); choose another one in the "
+            "preferences of SAM 2 video tracking."
+        ) from error
+
+
+def _import_heavy(job: Job) -> None:
+    """Import torch, and what napari needs for the first layer of a kind, on a thread that may wait for it.
+
+    While libraries that size are loaded the viewer cannot always draw: better now than in a run.
+    """
+    import sys
+
+    import numpy as np
+    from napari.layers import Labels, Points, Shapes
+
+    from napari_sam2_video.preload import import_torch
+
+    if "torch" not in sys.modules:
+        job.report("Loading PyTorch…")
+    import_torch()
+    Labels(np.zeros((1, 1, 1), np.uint8))
+    Points(ndim=3)
+    Shapes(ndim=3)
