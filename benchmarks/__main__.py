@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from benchmarks import memory, modes, speed, store
+from benchmarks import load, memory, modes, speed, store
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -108,6 +108,11 @@ def fast_modes(level: int) -> list[Row]:
     return rows
 
 
+def under_load(level: int) -> list[Row]:
+    """A run alone, and with two busy loops a core beside it."""
+    return load.under_load((12, 60)[level], 256, 1)
+
+
 def session_cost(level: int) -> list[Row]:
     """What a session adds to each frame, with the model that ships."""
     frames = (8, 24)[level]
@@ -134,6 +139,7 @@ SCENARIOS: dict[str, Callable[[int], list[Row]]] = {
     "peak-memory": peak_memory,
     "loaded-memory": loaded_memory,
     "session-cost": session_cost,
+    "under-load": under_load,
     "budget": budget,
     "fast-modes": fast_modes,
     "reading": reading,
