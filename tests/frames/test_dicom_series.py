@@ -356,16 +356,15 @@ def test_slices_of_a_tilted_gantry_keep_their_place_in_the_world(tmp_path: Path)
 def test_a_dicomdir_opens_the_series_that_it_lists(tmp_path: Path) -> None:
     (tmp_path / "IMAGES").mkdir()
     save_series(tmp_path / "IMAGES", [0.0, 1.0, 2.0])
-    from pydicom.fileset import FileSet
-
-    index = FileSet()
-    for path in sorted((tmp_path / "IMAGES").iterdir()):
-        image = pydicom.dcmread(path)
-        image.PatientID, image.PatientName, image.StudyInstanceUID, image.SeriesNumber = "1", "a", "1.2", 1
-        image.StudyDate, image.StudyTime, image.StudyID = "20200101", "120000", "1"
-        index.add(image)
-    index.write(tmp_path / "disk")
-    for source in (tmp_path / "disk" / "DICOMDIR", tmp_path / "disk"):
+    names = [path.name for path in (tmp_path / "IMAGES").iterdir()]
+    records = [item(DirectoryRecordType="IMAGE", ReferencedFileID=["IMAGES", name]) for name in (*names, "LOST")]
+    index = item(DirectoryRecordSequence=[item(DirectoryRecordType="PATIENT"), *records])
+    index.file_meta = pydicom.dataset.FileMetaDataset()
+    index.file_meta.TransferSyntaxUID = pydicom.uid.ExplicitVRLittleEndian
+    index.file_meta.MediaStorageSOPClassUID = pydicom.uid.MediaStorageDirectoryStorage
+    index.file_meta.MediaStorageSOPInstanceUID = "1.2"
+    index.save_as(tmp_path / "DICOMDIR", enforce_file_format=True)
+    for source in (tmp_path / "DICOMDIR", tmp_path):
         with open_recording(source) as recording:
             np.testing.assert_array_equal(recording.read({}), CT[:3])
 

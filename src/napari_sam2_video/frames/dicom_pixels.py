@@ -63,7 +63,7 @@ def read_values(part: Slice, dtype: np.dtype[Any], photometric: str, allocated: 
     if (part.slope, part.intercept) == (1.0, 0.0):
         return values.astype(dtype, copy=False)
     if dtype.kind == "f":
-        return values * dtype.type(part.slope) + dtype.type(part.intercept)
+        return np.asarray(values * dtype.type(part.slope) + dtype.type(part.intercept))
     return (values.astype(np.int64) * int(part.slope) + int(part.intercept)).astype(dtype)
 
 
