@@ -12,9 +12,11 @@ import pytest
 import napari_sam2_video
 
 ROOT = Path(napari_sam2_video.__file__).parent
-LOW = {"__version__", "errors", "types"}
+LOW = {"__version__", "errors", "types", "geometry", "spans"}
 MAY_IMPORT = {
     "errors": set(),
+    "geometry": set(),
+    "spans": set(),
     "types": {"errors", "units"},
     "units": set(),
     "torch_environment": set(),
@@ -23,7 +25,7 @@ MAY_IMPORT = {
     "models": LOW | {"storage"},
     "synthetic": LOW,
     "engine": LOW | {"torch_environment", "storage", "models"},
-    "masks": LOW | {"storage"},
+    "masks": LOW | {"storage", "results"},
     "results": LOW | {"units"},
     "analysis": LOW | {"units", "masks", "results"},
     "export": LOW | {"units", "storage", "frames", "analysis", "results"},

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from benchmarks.quality.kinds import Case
-    from napari_sam2_video.session import Session
     from napari_sam2_video.types import ModelSettings, PointPrompt, TrackSettings
 
     Correct = Callable[[NDArray[np.uint16]], list[PointPrompt]]
@@ -53,15 +52,14 @@ def track_ours(case: Case, model: ModelSettings, settings: TrackSettings, correc
         api.add_prompts(session, case.prompts)
         api.go_on(session, settings, progress=mark)
         peak = peak_mb()
-        labels = label_images(session)
+        labels = _labels(session)
         corrected = None
         if correct is not None:
             api.add_prompts(session, correct(labels))
             api.go_on(session, settings)
-            corrected = label_images(session)
+            corrected = _labels(session)
     return Tracked(labels, cost_of(marks), corrected, peak)
 
 
-def label_images(session: Session) -> NDArray[np.uint16]:
-    """(T, Y, X) labels of a session, the highest logit winning where masks overlap."""
+def _labels(session: Any) -> NDArray[np.uint16]:
     return np.stack([session.masks.read_labels(t) for t in range(session.n_frames)]).astype(np.uint16)

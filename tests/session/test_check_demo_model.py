@@ -34,7 +34,6 @@ def memory_of(session):
 
 
 def test_a_sound_track_agrees_and_no_frame_is_embedded_again(session):
-    session.flush()
     memory, misses = memory_of(session), session.tracker.features.misses
     list(session.check())
     assert session.tracker.features.misses == misses

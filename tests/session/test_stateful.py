@@ -146,6 +146,7 @@ class SessionMachine(RuleBasedStateMachine):
     def track(self, direction, named, steps, paint):
         before = deepcopy(self.plain)
         with_prompts = sorted({i for i in IDS if self.session.state(i).prompted})
+        named = named and bool(with_prompts)
         settings = TrackSettings(direction=direction, objects=tuple(with_prompts) if named else None)
         settled = {(i, f): self.session.masks.object_mask(f, i) for i in IDS for f in self.plain.accepted[i]}
         idle = [] if named else [i for i in IDS if i not in self.session.dirty()]

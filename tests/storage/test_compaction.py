@@ -7,11 +7,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from napari_sam2_video.storage import state as ledger_module
+from napari_sam2_video.storage import state as state_module
 from napari_sam2_video.storage import tables as tables_module
 from napari_sam2_video.storage.compaction import compacted
 from napari_sam2_video.storage.journal import Journal
-from napari_sam2_video.storage.state import Ledger
+from napari_sam2_video.storage.state import State
 from napari_sam2_video.storage.tables import Tables
 
 CHANGE = st.tuples(st.sampled_from(["a", "b"]), st.sampled_from([1, 2, "1:x"]), st.none() | st.integers(0, 9))
@@ -28,36 +28,36 @@ ACTS = st.lists(
 @pytest.fixture(autouse=True)
 def _short_history(monkeypatch):
     monkeypatch.setattr(tables_module, "HISTORY_STEPS", 3)
-    monkeypatch.setattr(ledger_module, "COMPACT_BYTES", 0)
+    monkeypatch.setattr(state_module, "COMPACT_BYTES", 0)
 
 
-def open_ledger(folder):
-    return Ledger(Journal(folder / "journal", read_only=False, quarantine=folder / "quarantine"), {})
+def open_state(folder):
+    return State(Journal(folder / "journal", read_only=False, quarantine=folder / "quarantine"), {})
 
 
-def act(ledger, acts):
+def act(state, acts):
     steps = []
     for word, changes in acts:
         if word == "begin":
-            steps.append(ledger.commit(changes, name="step"))
+            steps.append(state.commit(changes, name="step"))
         elif word == "add":
-            ledger.commit(changes, step=steps[-1] if steps else None)
+            state.commit(changes, step=steps[-1] if steps else None)
         elif word == "aside":
-            ledger.commit(changes)
+            state.commit(changes)
         else:
-            getattr(ledger, word)()
+            getattr(state, word)()
 
 
-def rows(ledger):
-    return {name: dict(ledger.table(name)) for name in ("a", "b")} | {"1": ledger.group("a", 1)}
+def rows(state):
+    return {name: dict(state.table(name)) for name in ("a", "b")} | {"1": state.group("a", 1)}
 
 
-def seen(ledger):
+def seen(state):
     """All that the tables were and can be again: at each step back, and then at each step forward."""
-    states = [(ledger.next_number, rows(ledger))]
-    for move in (ledger.undo, ledger.redo, ledger.redo, ledger.redo):
+    states = [(state.next_number, rows(state))]
+    for move in (state.undo, state.redo, state.redo, state.redo):
         while (moved := move()) is not None:
-            states.append((moved, rows(ledger)))
+            states.append((moved, rows(state)))
     return states
 
 
@@ -79,8 +79,8 @@ def test_fewer_entries_amount_to_the_same(acts):
 
     journal = Paper()
     journal.entries = list(entries)
-    ledger = Ledger(journal, {})
-    act(ledger, acts)
+    state = State(journal, {})
+    act(state, acts)
     wanted = replayed(deepcopy(entries))
     history = [step.id for step in (*wanted[1], *wanted[2])]
     fewer = compacted(entries, history)
@@ -94,21 +94,21 @@ def test_fewer_entries_amount_to_the_same(acts):
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(before=ACTS, behind=ACTS)
 def test_what_was_shortened_goes_on_as_if_it_had_not_been(tmp_path_factory, before, behind):
-    tmp_path = tmp_path_factory.mktemp("ledger")
+    tmp_path = tmp_path_factory.mktemp("state")
     for name in ("long", "short"):
         (tmp_path / name).mkdir()
-        ledger = open_ledger(tmp_path / name)
-        act(ledger, before)
-        ledger.close()
+        state = open_state(tmp_path / name)
+        act(state, before)
+        state.close()
     whole = (tmp_path / "long" / "journal").read_bytes()
-    ledger_module.COMPACT_BYTES = 1 << 30
-    long = open_ledger(tmp_path / "long")
+    state_module.COMPACT_BYTES = 1 << 30
+    long = open_state(tmp_path / "long")
     assert (tmp_path / "long" / "journal").read_bytes() == whole
-    ledger_module.COMPACT_BYTES = 0
-    short = open_ledger(tmp_path / "short")
+    state_module.COMPACT_BYTES = 0
+    short = open_state(tmp_path / "short")
     assert short.notes == []
-    for ledger in (long, short):
-        act(ledger, behind)
+    for state in (long, short):
+        act(state, behind)
     assert seen(long) == seen(short)
     long.close()
     short.close()
@@ -116,16 +116,16 @@ def test_what_was_shortened_goes_on_as_if_it_had_not_been(tmp_path_factory, befo
 
 def test_a_journal_of_the_same_change_over_and_over_stays_short(tmp_path):
     for value in range(100):
-        ledger = open_ledger(tmp_path)
-        ledger.commit([("a", 1, value)], name="step")
-        ledger.close()
+        state = open_state(tmp_path)
+        state.commit([("a", 1, value)], name="step")
+        state.close()
     lines = (tmp_path / "journal").read_bytes().count(b"\n")
     assert lines < 15
-    ledger = open_ledger(tmp_path)
-    assert ledger.get("a", 1) == 99
-    assert [ledger.undo() is not None for _ in range(4)] == [True, True, True, False]
-    assert ledger.get("a", 1) == 96
-    ledger.close()
+    state = open_state(tmp_path)
+    assert state.get("a", 1) == 99
+    assert [state.undo() is not None for _ in range(4)] == [True, True, True, False]
+    assert state.get("a", 1) == 96
+    state.close()
 
 
 def test_what_a_step_behind_needs_of_one_long_gone_is_kept():
@@ -140,30 +140,30 @@ def test_what_a_step_behind_needs_of_one_long_gone_is_kept():
 
 
 def test_a_damaged_journal_is_left_as_it_is(tmp_path):
-    ledger = open_ledger(tmp_path)
+    state = open_state(tmp_path)
     for value in range(50):
-        ledger.commit([("a", 1, value)])
-    ledger.close()
+        state.commit([("a", 1, value)])
+    state.close()
     path = tmp_path / "journal"
     lines = path.read_bytes().splitlines(keepends=True)
     path.write_bytes(b"".join([*lines[:5], b"0" + lines[5][1:], *lines[6:]]))
     before = path.read_bytes()
-    ledger = open_ledger(tmp_path)
-    ledger.close()
-    assert ledger.notes
+    state = open_state(tmp_path)
+    state.close()
+    assert state.notes
     assert path.read_bytes() == before
 
 
 def test_what_we_would_not_write_ourselves_is_not_written_again(tmp_path):
-    ledger = open_ledger(tmp_path)
+    state = open_state(tmp_path)
     for value in range(50):
-        ledger.commit([("a", 1, value)])
-    ledger.close()
+        state.commit([("a", 1, value)])
+    state.close()
     path = tmp_path / "journal"
     text = b'{"n":60,"set":[["a",2,NaN]]}'
     path.write_bytes(path.read_bytes() + b"%08x %s\n" % (zlib.crc32(text), text))
     before = path.read_bytes()
-    ledger = open_ledger(tmp_path)
-    ledger.close()
-    assert "left as it is" in ledger.notes[0]
+    state = open_state(tmp_path)
+    state.close()
+    assert "left as it is" in state.notes[0]
     assert path.read_bytes() == before

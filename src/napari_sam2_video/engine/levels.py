@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from napari_sam2_video.geometry import bounding_box
 from napari_sam2_video.types import LEVEL_STEP
 
 if TYPE_CHECKING:
@@ -45,10 +46,7 @@ def cut_levels(
 
 
 def _crop(plane: npt.NDArray[np.uint8]) -> tuple[tuple[int, int], npt.NDArray[np.uint8]]:
-    rows = np.flatnonzero(plane.any(axis=1))
-    if rows.size == 0:
+    box = bounding_box(plane)
+    if box is None:
         return (0, 0), np.zeros((0, 0), np.uint8)
-    top, bottom = int(rows[0]), int(rows[-1]) + 1
-    columns = np.flatnonzero(plane[top:bottom].any(axis=0))
-    left, right = int(columns[0]), int(columns[-1]) + 1
-    return (top, left), plane[top:bottom, left:right].copy()
+    return (box[0].start, box[1].start), plane[box].copy()

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from napari_sam2_video.geometry import bounding_box
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -77,15 +79,12 @@ def render(
         The drawing.
     """
     drawn = np.array(frame_yxc, np.uint8)
-    rows, columns = np.flatnonzero(labels_yx.any(axis=1)), np.flatnonzero(labels_yx.any(axis=0))
-    if rows.size == 0:
+    found = bounding_box(labels_yx)
+    if found is None:
         return drawn
     if width is None:
         width = max(1, round(min(labels_yx.shape) / 300))
-    box = (
-        slice(max(rows[0] - 1, 0), rows[-1] + 2),
-        slice(max(columns[0] - 1, 0), columns[-1] + 2),
-    )
+    box = tuple(slice(max(side.start - 1, 0), side.stop + 1) for side in found)
     labels, picture = labels_yx[box], drawn[box]
     if style != "contour":
         inside = labels > 0

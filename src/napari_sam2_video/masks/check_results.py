@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from napari_sam2_video.masks.reading import MaskReader
+    from napari_sam2_video.masks.store import MaskStore
 
 Stamp: TypeAlias = tuple[int, int, int]
 """Number and CRC-32 of the record that a mask was read from, and the newest change of the paint on its frame."""
@@ -77,7 +77,7 @@ class Checks:
     ----------
     path : Path
         The file; read if it is there, made by `save`.
-    masks : MaskReader
+    masks : MaskStore
         The masks.
     read_only : bool
         Change nothing on disk.
@@ -90,7 +90,7 @@ class Checks:
         Sentences about what was found damaged.
     """
 
-    def __init__(self, path: Path, masks: MaskReader, *, read_only: bool, quarantine: Path) -> None:
+    def __init__(self, path: Path, masks: MaskStore, *, read_only: bool, quarantine: Path) -> None:
         self.notes: list[str] = []
         self._path = path
         self._masks = masks
@@ -183,7 +183,7 @@ def _newest(kept: npt.NDArray[Any], fresh: Sequence[tuple[Any, ...]]) -> npt.NDA
 class _Stamps(dict[int, Stamp]):
     """Stamps of an object by frame, each looked up once."""
 
-    def __init__(self, masks: MaskReader, object_id: int) -> None:
+    def __init__(self, masks: MaskStore, object_id: int) -> None:
         super().__init__()
         self._masks = masks
         self._object_id = object_id

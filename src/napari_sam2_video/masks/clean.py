@@ -10,6 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_sam2_video.errors import SessionError
+from napari_sam2_video.geometry import bounding_box
+from napari_sam2_video.spans import frame_runs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -132,10 +134,9 @@ def clean_mask(mask: Mask, settings: CleanSettings) -> Mask:
     settings : CleanSettings
         Which steps.
     """
-    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    if not rows.size:
+    window = bounding_box(mask)
+    if window is None:
         return mask.copy()
-    window = (slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1))
     part = mask[window]
     if settings.fill_holes:
         part = fill_holes(part, settings.largest_hole)
@@ -183,7 +184,7 @@ def clean(
     kept = untouched or {}
     for object_id in sorted(frames):
         fixed = frozenset(kept.get(object_id, ()))
-        for run in unbroken_runs(frames[object_id]):
+        for run in frame_runs(frames[object_id]):
             yield from _clean_run(read_mask, object_id, run, settings, fixed)
 
 
@@ -204,15 +205,3 @@ def _clean_run(
         cleaned = clean_mask(majority(window), settings)
         if not np.array_equal(cleaned, window[reach]):
             yield CleanedMask(frame, object_id, cleaned)
-
-
-def unbroken_runs(frames: Iterable[int]) -> tuple[range, ...]:
-    """Split frames into runs without a gap, ascending."""
-    ordered = sorted({int(frame) for frame in frames})
-    runs: list[range] = []
-    for frame in ordered:
-        if runs and runs[-1].stop == frame:
-            runs[-1] = range(runs[-1].start, frame + 1)
-        else:
-            runs.append(range(frame, frame + 1))
-    return tuple(runs)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import operator
 import threading
-from collections import OrderedDict, deque
+from collections import OrderedDict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from napari_sam2_video.masks.store import MaskStore
 
 _READS = 8
-_STROKES = 4096
 
 
 class Painter(Protocol):
@@ -26,12 +25,8 @@ class Painter(Protocol):
 
     def stroke(
         self, frame: int, origin_yx: tuple[int, int], labels: npt.NDArray[Any], where: npt.NDArray[np.bool_]
-    ) -> int | None:
-        """Keep pixels set by hand; the stroke's number, None if nothing was kept."""
-        ...
-
-    def unstroke(self, number: int) -> None:
-        """Take a stroke back."""
+    ) -> object:
+        """Keep pixels set by hand."""
         ...
 
 
@@ -41,17 +36,6 @@ class _Span:
 
     positions: range
     kept: bool
-
-
-@dataclass(frozen=True)
-class _Painted:
-    """A stroke as it came through the array."""
-
-    number: int
-    frame: int
-    origin_yx: tuple[int, int]
-    where: npt.NDArray[np.bool_]
-    before: npt.NDArray[Any]
 
 
 class LabelArray:
@@ -64,12 +48,9 @@ class LabelArray:
     - An array sets only those pixels that differ from what was read last through the same index (or from what is there,
       if that part was not read). A viewer reads a box, changes some pixels of its copy and writes the box back; what
       the model wrote in between is not overwritten.
-    - An array that puts back just what a stroke replaced is that viewer's own undo. It takes the stroke away, so that
-      the model's *present* pixels show, and never brings back what the model said before.
-
     Strokes go to one step of the session's history until `end_stroke` is called, another frame is painted, or something
-    else is done; a viewer calls it when the mouse button is released. Where a viewer keeps what it shows in a cache of
-    its own, refresh it after its undo.
+    else is done; a viewer calls it when the mouse button is released. A viewer's own undo paints, too: turn it
+    off, and offer the session's.
 
     Parameters
     ----------
@@ -85,7 +66,6 @@ class LabelArray:
         self._store = store
         self._painter = painter
         self._reads: OrderedDict[Any, npt.NDArray[Any]] = OrderedDict()
-        self._strokes: deque[_Painted] = deque(maxlen=_STROKES)
         self._lock = threading.Lock()
 
     @property
@@ -160,11 +140,9 @@ class LabelArray:
             labels[inner] = spread[number]
             where = np.zeros(before.shape, bool)
             where[inner] = True
-            seen = before
             if values.ndim:
-                seen = before if known is None else known[0]
-                where &= labels != seen
-            self._keep(frame, origin, labels, where, seen, undo=bool(values.ndim))
+                where &= labels != (before if known is None else known[0])
+            self._paint(frame, origin, labels, where)
         if key is not None and known is not None:
             self._remember(key, spread)
 
@@ -175,48 +153,12 @@ class LabelArray:
             while len(self._reads) > _READS:
                 self._reads.popitem(last=False)
 
-    def _keep(
-        self,
-        frame: int,
-        origin: tuple[int, int],
-        labels: npt.NDArray[Any],
-        where: npt.NDArray[np.bool_],
-        seen: npt.NDArray[Any],
-        *,
-        undo: bool,
+    def _paint(
+        self, frame: int, origin: tuple[int, int], labels: npt.NDArray[Any], where: npt.NDArray[np.bool_]
     ) -> None:
         assert self._painter is not None
-        if not where.any():
-            return
-        if undo:
-            with self._lock:
-                undone = self._undone(frame, origin, labels, where)
-                if undone is not None:
-                    self._strokes.remove(undone)
-            if undone is not None:
-                try:
-                    self._painter.unstroke(undone.number)
-                except BaseException:
-                    with self._lock:
-                        self._strokes.append(undone)
-                    raise
-                return
-        number = self._painter.stroke(frame, origin, labels, where)
-        if number is not None:
-            painted = _Painted(number, frame, origin, where, seen.copy())
-            with self._lock:
-                self._strokes.append(painted)
-
-    def _undone(
-        self, frame: int, origin: tuple[int, int], labels: npt.NDArray[Any], where: npt.NDArray[np.bool_]
-    ) -> _Painted | None:
-        """Stroke that these values take back: they change only pixels of it, to what was seen there before it."""
-        for stroke in reversed(self._strokes):
-            if stroke.frame != frame or stroke.origin_yx != origin or stroke.where.shape != where.shape:
-                continue
-            if not (where & ~stroke.where).any() and (labels[where] == stroke.before[where]).all():
-                return stroke
-        return None
+        if where.any():
+            self._painter.stroke(frame, origin, labels, where)
 
     def _spans(self, index: Any) -> tuple[_Span, _Span, _Span] | None:
         """Positions along each axis of an index of numbers and slices, None where arrays are in it."""
@@ -255,7 +197,7 @@ class LabelArray:
             where[y - origin[0], x - origin[1]] = True
             if values.ndim:
                 where &= labels != before
-            self._keep(int(frame), origin, labels, where, before, undo=bool(values.ndim))
+            self._paint(int(frame), origin, labels, where)
 
     def _arrays(self, index: Any) -> tuple[npt.NDArray[np.int64], ...]:
         """Position along each axis of every pixel of an index, as numpy reads it."""

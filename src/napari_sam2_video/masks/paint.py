@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_sam2_video.masks.codec import CLEARED, PAINTED, UNTOUCHED, Stroke
+from napari_sam2_video.errors import StoreError
+from napari_sam2_video.geometry import bounding_box, region_of
+from napari_sam2_video.masks.codec import CLEARED, MAX_ID, PAINTED, UNTOUCHED, Stroke
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
     import numpy.typing as npt
 
@@ -30,14 +32,6 @@ class PaintLayer:
 
 
 EMPTY = PaintLayer((0, 0), np.zeros((0, 0), bool), np.zeros((0, 0), np.uint32))
-
-
-def region_of(origin_yx: tuple[int, int], shape: tuple[int, ...]) -> tuple[slice, slice]:
-    """Slices of a crop."""
-    return (
-        slice(origin_yx[0], origin_yx[0] + shape[0]),
-        slice(origin_yx[1], origin_yx[1] + shape[1]),
-    )
 
 
 def over(layer: PaintLayer, number: int, stroke: Stroke, removed: Mapping[int, int]) -> PaintLayer:
@@ -64,25 +58,36 @@ def over(layer: PaintLayer, number: int, stroke: Stroke, removed: Mapping[int, i
     return PaintLayer((top, left), painted, values)
 
 
-def fold(strokes: Iterable[tuple[int, Stroke]], removed: Mapping[int, int], base: PaintLayer = EMPTY) -> PaintLayer:
-    """Lay numbered strokes, oldest first, over a layer."""
-    for number, stroke in strokes:
-        base = over(base, number, stroke, removed)
-    return base
-
-
-def apply(layer: PaintLayer, labels_yx: npt.NDArray[Any]) -> None:
-    """Put a layer onto a label image, in place."""
-    target = labels_yx[layer.region]
-    target[layer.painted] = layer.values[layer.painted]
-
-
 def cut(stroke: Stroke) -> Stroke | None:
     """Stroke cut to the pixels it touches, or None if there are none."""
-    rows = np.flatnonzero(stroke.kind.any(axis=1))
-    if not rows.size:
+    box = bounding_box(stroke.kind)
+    if box is None:
         return None
-    columns = np.flatnonzero(stroke.kind.any(axis=0))
-    part = (slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1))
-    origin = (stroke.origin_yx[0] + part[0].start, stroke.origin_yx[1] + part[1].start)
-    return Stroke(origin, stroke.kind[part], stroke.values[part])
+    origin = (stroke.origin_yx[0] + box[0].start, stroke.origin_yx[1] + box[1].start)
+    return Stroke(origin, stroke.kind[box], stroke.values[box])
+
+
+def check_painted(
+    frame: int,
+    origin_yx: tuple[int, int],
+    labels: npt.NDArray[Any],
+    mask: npt.NDArray[np.bool_],
+    shape_yx: tuple[int, int],
+) -> None:
+    """Refuse pixels to paint that do not fit a frame of `shape_yx`.
+
+    Raises
+    ------
+    StoreError
+        If they lie outside, are no ids, or differ in shape from their mask.
+    """
+    (top, left), shape = origin_yx, labels.shape
+    inside = len(shape) == 2 and top >= 0 and left >= 0
+    if not inside or top + shape[0] > shape_yx[0] or left + shape[1] > shape_yx[1]:
+        raise StoreError(f"Pixels of shape {shape} at {origin_yx} do not fit a frame of {shape_yx} pixels.")
+    if labels.dtype.kind not in "buif" or not (labels == np.floor(labels)).all():
+        raise StoreError(f"Labels on frame {frame} must be whole numbers; convert them.")
+    if labels.size and (int(labels.min()) < 0 or int(labels.max()) > MAX_ID):
+        raise StoreError(f"Labels on frame {frame} must lie between 0 and {MAX_ID}.")
+    if mask.shape != shape:
+        raise StoreError(f"The painted pixels of frame {frame} and their mask differ in shape; give both alike.")

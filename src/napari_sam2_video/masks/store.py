@@ -2,38 +2,44 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Self
+import operator
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from napari_sam2_video.errors import StoreError
-from napari_sam2_video.masks.codec import RecordInfo, StrokeInfo, record_from_json
-from napari_sam2_video.masks.editing import MaskEditor
-from napari_sam2_video.masks.labels_file import LabelsFile
+from napari_sam2_video.geometry import region_of, whole_mask
+from napari_sam2_video.masks.codec import CLEARED, PAINTED, UNTOUCHED, Stroke
+from napari_sam2_video.masks.figures import FIGURES, NAMES, measure_mask
+from napari_sam2_video.masks.label_images import LabelImages
+from napari_sam2_video.masks.paint import check_painted, cut
+from napari_sam2_video.masks.records import FrameRecords
+from napari_sam2_video.masks.strokes import Strokes
+from napari_sam2_video.masks.tables import refs_of
 from napari_sam2_video.storage.atomic import make_folder
-from napari_sam2_video.storage.journal import Journal
-from napari_sam2_video.storage.packs import BlobStore, ref_from_json
-from napari_sam2_video.storage.state import Ledger
+from napari_sam2_video.storage.packs import PackStore
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Collection, Iterable, Iterator, Sequence
     from pathlib import Path
-    from types import TracebackType
 
-    from napari_sam2_video.storage.tables import Decoder
+    import numpy.typing as npt
+
+    from napari_sam2_video.masks.paint import PaintLayer
+    from napari_sam2_video.storage.state import State
+    from napari_sam2_video.storage.tables import Change
+    from napari_sam2_video.types import FrameMasks, ObjectMask
 
 
-class MaskStore(MaskEditor):
-    """Masks of all objects on all frames, in a folder.
-
-    Use `create` and `open`, or let a session make it.
+class MaskStore:
+    """Masks of all objects on all frames: frame records, strokes, and the label images that follow from both.
 
     Parameters
     ----------
     folder : Path
-        Folder of the packs and of ``labels.zarr``.
-    ledger : Ledger
-        Tables, made with the decoders of `decoders`.
+        Folder of the packs.
+    state : State
+        Tables, made with `napari_sam2_video.masks.tables.decoders`.
     n_frames : int
         Number of frames.
     shape_yx : tuple of int
@@ -42,17 +48,12 @@ class MaskStore(MaskEditor):
         Change nothing on disk.
     quarantine : Path
         Where broken things are kept.
-
-    Attributes
-    ----------
-    notes : list of str
-        Sentences about what was found damaged.
     """
 
     def __init__(
         self,
         folder: Path,
-        ledger: Ledger,
+        state: State,
         n_frames: int,
         shape_yx: tuple[int, int],
         *,
@@ -60,199 +61,323 @@ class MaskStore(MaskEditor):
         quarantine: Path,
     ) -> None:
         self.folder = folder
+        self.n_frames = n_frames
+        self.shape_yx = shape_yx
+        self.read_only = read_only
         if not read_only:
             make_folder(folder)
-        blobs = BlobStore(folder / "packs", read_only=read_only)
-        super().__init__(ledger, blobs, n_frames, shape_yx, quarantine)
-        self._check_packs()
-        self._count_ids()
-        self._file = self._labels_file()
+        self._state = state
+        self._packs = PackStore(folder / "packs", read_only=read_only)
+        self._records = FrameRecords(state, self._packs, n_frames, shape_yx, quarantine)
+        self._strokes = Strokes(state, self._packs, shape_yx)
+        self._images = LabelImages(state, self._records, self._strokes, shape_yx)
+        self._notes: list[str] = []
+        if not read_only:
+            self._sweep(quarantine)
 
-    @classmethod
-    def create(cls, folder: Path, n_frames: int, shape_yx: tuple[int, int]) -> Self:
-        """Make a store of its own, with its own journal.
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Sentences about what was found damaged."""
+        return (*self._notes, *self._records.notes, *self._strokes.notes)
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Smallest unsigned type that holds every id there ever was."""
+        return self._images.dtype
+
+    def read_labels(self, frame: int) -> npt.NDArray[Any]:
+        """Label image of a frame, read-only, shape ``(Y, X)``, of `dtype`."""
+        return self._images.read(self._checked(frame))
+
+    def label_key(self, frame: int) -> tuple[Any, ...]:
+        """What the label image of a frame follows from; equal keys mean equal images."""
+        return self._images.key(frame)
+
+    def object_masks(self, frame: int) -> list[ObjectMask]:
+        """What the model computed last for each object on a frame, by ascending id."""
+        return self._records.masks(self._checked(frame))
+
+    def object_levels(self, frame: int, object_id: int) -> ObjectMask | None:
+        """What the model computed last for one object on a frame, None if nothing."""
+        return next((m for m in self.object_masks(frame) if m.object_id == object_id), None)
+
+    def object_mask(self, frame: int, object_id: int) -> npt.NDArray[np.bool_]:
+        """One object's own pixels, shape ``(Y, X)``: the model's, even where others cover them, and the person's."""
+        return next(self.each_mask(frame, [object_id]))
+
+    def each_mask(self, frame: int, object_ids: Iterable[int]) -> Iterator[npt.NDArray[np.bool_]]:
+        """`object_mask` of several objects, one after the other, the frame being read once."""
+        found = {m.object_id: m for m in self.object_masks(frame)}
+        layer = self.paint_layer(frame)
+        for object_id in object_ids:
+            mask = found.get(object_id)
+            inside = np.zeros(self.shape_yx, bool) if mask is None else self._pixels(mask)
+            inside[layer.region][layer.painted] = (layer.values == object_id)[layer.painted]
+            yield inside
+
+    def stamp(self, frame: int, object_id: int) -> tuple[int, int, int]:
+        """What `object_mask` follows from: number and CRC-32 of the record, newest change of the paint; 0 for none."""
+        record, crc, box = 0, 0, (slice(0, 0), slice(0, 0))
+        newest = self._records.newest(frame, object_id)
+        if newest is not None:
+            record, info = newest
+            row = info.figures_of(object_id)
+            crc, box = info.ref.crc, (slice(int(row["y0"]), int(row["y1"])), slice(int(row["x0"]), int(row["x1"])))
+        return record, crc, self._strokes.change_over(frame, object_id, box)
+
+    def paint_layer(self, frame: int) -> PaintLayer:
+        """The person's pixels of a frame."""
+        return self._strokes.layer(frame)
+
+    def touched(self, frame: int) -> dict[int, int]:
+        """Objects that a person painted on or erased from on a frame, with the newest stroke that did."""
+        return self._strokes.touched(frame)
+
+    def painted(self, object_id: int | None = None) -> list[int]:
+        """Frames with paint, or with paint that touches an object, in ascending order."""
+        return self._strokes.frames(object_id)
+
+    def is_painted(self, frame: int) -> bool:
+        """Whether a frame has paint."""
+        return self._strokes.top(frame) > 0
+
+    def painted_last(self, frame: int, object_id: int) -> bool:
+        """Whether the newest stroke that touches an object on a frame gave it pixels."""
+        return self._strokes.painted_last(frame, object_id)
+
+    def walked(self, object_id: int) -> npt.NDArray[np.int8]:
+        """Direction in which each frame was computed last: 1 forward, -1 backward, 0 not yet; shape ``(n_frames,)``."""
+        return self._records.walked(object_id)
+
+    def frames_done(self, object_id: int) -> npt.NDArray[np.int64]:
+        """Frames on which the model computed an object, in ascending order."""
+        return np.array(list(self._records.rows(object_id)), np.int64)
+
+    def scores(self, object_id: int) -> dict[str, npt.NDArray[Any]]:
+        """Figures of an object, one entry a frame that is done or painted, in ascending order.
+
+        Returns
+        -------
+        dict of str to ndarray
+            ``frame``, ``object_score`` (logit), ``predicted_iou``, ``area`` (pixels of `object_mask`, also those that
+            other objects cover), ``y``, ``x`` (centre, NaN where the object is absent), ``y0``, ``x0``, ``y1``, ``x1``
+            (box, end not included), ``prompted``, ``painted``, ``walk`` (1 forward, -1 backward, 0 painted only).
+        """
+        rows = self._records.rows(object_id)
+        by_hand = set(self.painted(object_id))
+        frames = sorted(rows.keys() | by_hand)
+        figures = np.zeros(len(frames), FIGURES)
+        walk = np.zeros(len(frames), np.int8)
+        for index, frame in enumerate(frames):
+            if frame in rows:
+                figures[index], walk[index] = rows[frame].figures_of(object_id), rows[frame].walk
+            if frame in by_hand:
+                measure_mask(figures[index], self.object_mask(frame, object_id), (0, 0))
+        result: dict[str, npt.NDArray[Any]] = {"frame": np.array(frames, np.int64)}
+        result.update({name: figures[name].copy() for name in NAMES})
+        result["painted"] = np.array([frame in by_hand for frame in frames], bool)
+        result["walk"] = walk
+        return result
+
+    def widen(self, object_id: int) -> None:
+        """Make room for an id in the label images before anything with it is written.
 
         Raises
         ------
         StoreError
-            If there is one already, or the folder cannot be written.
+            If the id is not between 1 and 2**32 - 1.
         """
-        if (folder / "journal").exists():
-            raise StoreError(f"{folder} holds masks already; open it or choose another folder.")
-        make_folder(folder, parents=True)
-        quarantine = folder / "quarantine"
-        journal = Journal(folder / "journal", read_only=False, quarantine=quarantine)
-        ledger = Ledger(journal, decoders(n_frames))
-        ledger.commit([("shape", "n_frames", n_frames), ("shape", "yx", list(shape_yx))])
-        return cls(folder, ledger, n_frames, shape_yx, read_only=False, quarantine=quarantine)
+        self._images.widen(object_id)
 
-    @classmethod
-    def open(cls, folder: Path, *, read_only: bool = False) -> Self:
-        """Open a store that `create` made.
+    def write(self, masks: FrameMasks, *, generation: int | None = None, extra: Sequence[Change] = ()) -> None:
+        """Keep the masks of some objects on one frame; they are on disk when this returns.
+
+        Parameters
+        ----------
+        masks : FrameMasks
+            What a run computed; only the objects in it change.
+        generation : int, optional
+            The step it belongs to; with none it is a step of its own.
+        extra : sequence of (table, key, value)
+            Changes that become durable together with it.
 
         Raises
         ------
         StoreError
-            If there is none, or its journal says nothing of its shape.
+            If it cannot be written, or does not fit the store; nothing has changed then.
         """
-        if not (folder / "journal").exists():
-            raise StoreError(f"{folder} holds no masks; check the path.")
-        quarantine = folder / "quarantine"
-        journal = Journal(folder / "journal", read_only=read_only, quarantine=quarantine)
-        try:
-            said = {k: v for e in journal.entries[:2] for t, k, v in e.get("set", ()) if t == "shape"}
-            n_frames, (height, width) = int(said["n_frames"]), (int(n) for n in said["yx"])
-        except (KeyError, TypeError, ValueError) as error:
-            journal.close()
-            raise StoreError(f"The journal of {folder} is damaged at its beginning; restore it from a copy.") from error
-        ledger = Ledger(journal, decoders(n_frames))
-        return cls(folder, ledger, n_frames, (height, width), read_only=read_only, quarantine=quarantine)
+        self._checked(masks.frame)
+        if masks.shape_yx != self.shape_yx:
+            raise StoreError(
+                f"Frame {masks.frame} has masks of {masks.shape_yx} pixels where {self.shape_yx} were expected."
+            )
+        for mask in masks.objects:
+            self.widen(mask.object_id)
+        if masks.objects:
+            self._records.put(masks, generation=generation, extra=extra)
+        elif extra:
+            self._state.commit(extra, step=generation)
 
-    def flush(self, progress: Callable[[int, int], None] | None = None) -> None:
-        """Bring ``labels.zarr`` up to date and make it durable."""
-        if self.read_only:
-            return
-        with self._file_lock:
-            if self._file is None:
-                self._file = self._labels_file()
-        stale = sorted(self._stale)
-        for index, frame in enumerate(stale):
-            self._refresh_file(frame)
-            if progress is not None:
-                progress(index + 1, len(stale))
-        with self._file_lock:
-            if self._file is not None:
-                self._file.sync()
+    def paint(
+        self,
+        frame: int,
+        origin_yx: tuple[int, int],
+        labels: npt.NDArray[Any],
+        where: npt.NDArray[np.bool_] | None = None,
+        *,
+        step: int | None = None,
+        name: str | None = None,
+        extra: Sequence[Change] = (),
+        protected: Collection[int] = (),
+    ) -> int | None:
+        """Set pixels by hand; the model never changes them again.
 
-    def doubt(self) -> None:
-        """Prepare ``labels.zarr`` for an undo or redo, after which frames may be as its versions said once before."""
-        with self._file_lock:
-            if self._file is not None:
-                self._file.doubt()
+        Parameters
+        ----------
+        frame : int
+            The frame.
+        origin_yx : tuple of int
+            Where `labels` begins.
+        labels : ndarray of int, shape (h, w)
+            Object ids, 0 to erase.
+        where : ndarray of bool, shape (h, w), optional
+            Which pixels are set; all if not given.
+        step : int, optional
+            Step to add it to; a step of its own if not given.
+        name : str, optional
+            Name of the step.
+        extra : sequence of (table, key, value)
+            Changes that become durable together with it.
+        protected : collection of int
+            Objects whose pixels stay as they are.
 
-    def changed(self, table: str, key: Any) -> None:
-        """Tell the store that undo or redo changed a key of one of its tables."""
-        if table in {"masks", "paint"} and isinstance(key, int):
-            self._stale.add(key)
-        elif table == "removed":
-            self._stale.update(self._frames_in_use())
+        Returns
+        -------
+        int or None
+            Number of the stroke, or None if no pixel was set.
 
-    def collect(self) -> None:
-        """Delete packs that neither the masks nor anything that can be undone needs any more."""
-        with self.ledger.lock:
-            needed = {n for numbers in self.ledger.table("masks").values() for n in numbers}
-            needed.update(n for numbers in self.ledger.values_in_history("masks") for n in numbers)
-            records = dict(self.ledger.table("records"))
-            packs = {info.ref.pack for n, info in records.items() if n in needed}
-            kept = [*self.ledger.values_in_history("records"), *self.ledger.table("strokes").values()]
-            packs.update(info.ref.pack for info in kept)
-            packs.update(info.ref.pack for info in self.ledger.values_in_history("strokes"))
-            packs.update(ref.pack for ref in self.ledger.table("blobs").values())
-            packs.update(ref.pack for ref in self.ledger.values_in_history("blobs"))
-            packs |= self._lost_packs
-        unneeded = [n for n in records if n not in needed]
-        if unneeded:
-            self.ledger.commit([("records", n, None) for n in unneeded])
-        for pack in set(self.blobs.packs()) - packs:
-            self.blobs.remove(pack)
+        Raises
+        ------
+        StoreError
+            If it does not fit the frame or cannot be written.
+        """
+        frame = self._checked(operator.index(frame))
+        labels = np.asarray(labels)
+        mask = np.ones(labels.shape, bool) if where is None else np.asarray(where, bool)
+        origin = (operator.index(origin_yx[0]), operator.index(origin_yx[1]))
+        check_painted(frame, origin, labels, mask, self.shape_yx)
+        before = self.read_labels(frame)[region_of(origin, labels.shape)]
+        if protected:
+            mask = mask & ~np.isin(before, list(protected))
+        stroke = cut(Stroke(origin, mask.astype(np.uint8), np.where(mask, labels, 0).astype(np.uint32)))
+        if stroke is None:
+            return None
+        ids = {int(i) for i in np.unique(stroke.values[stroke.kind == PAINTED])} - {0}
+        for object_id in sorted(ids):
+            self.widen(object_id)
+        hidden = {int(i) for i in np.unique(before[mask])} - {0}
+        with self._state.writing():
+            image = self._images.kept(frame)
+            touched = sorted(ids | hidden)
+            number = self._strokes.add(frame, stroke, touched=touched, step=step, name=name, extra=extra)
+            self._images.paint_over(frame, image, stroke)
+        return number
+
+    def clear_paint(
+        self, frame: int, object_id: int | None = None, *, name: str | None = None, protected: Collection[int] = ()
+    ) -> bool:
+        """Give a frame's painted pixels back to the model; True if there were any.
+
+        Parameters
+        ----------
+        frame : int
+            The frame.
+        object_id : int, optional
+            Only this object's pixels, and those erased from it; all if not given.
+        name : str, optional
+            Name of the step.
+        protected : collection of int
+            Objects that neither lose nor gain a pixel.
+        """
+        layer = self.paint_layer(self._checked(frame))
+        masks = self.object_masks(frame)
+        free = self.touched(frame).keys() - set(protected)
+        back = layer.painted
+        if object_id is not None:
+            erased = (layer.values == 0) & self._covered(masks, {object_id})[layer.region]
+            back = back & ((layer.values == object_id) | erased)
+        if protected:
+            back = back & ~(np.isin(layer.values, list(protected)) | self._covered(masks, protected)[layer.region])
+        if object_id is None:
+            dropped = sorted(free)
+        else:
+            others = [m for m in masks if m.object_id in free - {object_id}]
+            dropped = [object_id, *(m.object_id for m in others if self._is_freed(m, layer, back))]
+        stroke = cut(Stroke(layer.origin_yx, np.where(back, CLEARED, UNTOUCHED).astype(np.uint8), layer.values))
+        if stroke is None:
+            return False
+        self._strokes.add(frame, stroke, dropped=dropped, name=name or f"clear paint on frame {frame}")
+        return True
+
+    def remove_object(self, object_id: int, *, extra: Sequence[Change] = (), name: str | None = None) -> int:
+        """Forget an object's masks and paint; its id can be used for a new object afterwards."""
+        with self._state.writing():
+            number = self._state.next_number
+            changes: list[Change] = [("removed", object_id, number), *extra]
+            self._state.commit(changes, name=name or f"remove object {object_id}", number=number)
+            return number
+
+    def put(self, data: bytes) -> dict[str, Any]:
+        """Keep bytes beside the masks; the reference to them, for the table ``blobs``."""
+        return self._packs.put(data).to_json()
+
+    def get(self, name: str) -> bytes:
+        """Bytes that the table ``blobs`` knows under a name.
+
+        Raises
+        ------
+        StoreError
+            If there are none, or they are damaged.
+        """
+        ref = self._state.get("blobs", name)
+        if ref is None:
+            raise StoreError("The journal does not know it.")
+        return self._packs.get(ref)
 
     def close(self) -> None:
-        """Write what is derived and close the files."""
+        """Delete packs that nothing needs any more, and close the files."""
         try:
             if not self.read_only:
-                self.flush()
-                self.collect()
+                packs = self._records.drop_unneeded() | {ref.pack for ref in refs_of(self._state, ("strokes", "blobs"))}
+                for pack in set(self._packs.files()) - packs:
+                    self._packs.remove(pack)
         finally:
-            self.blobs.close()
-            self.ledger.close()
+            self._packs.close()
 
-    def __enter__(self) -> Self:
-        return self
+    def _pixels(self, mask: ObjectMask) -> npt.NDArray[np.bool_]:
+        return whole_mask(mask.origin_yx, mask.levels > 0, self.shape_yx)
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
+    def _covered(self, masks: Iterable[ObjectMask], object_ids: Collection[int]) -> npt.NDArray[np.bool_]:
+        """Where the model sees any of some objects."""
+        inside = np.zeros(self.shape_yx, bool)
+        for mask in masks:
+            if mask.object_id in object_ids:
+                inside |= self._pixels(mask)
+        return inside
 
-    def _labels_file(self) -> LabelsFile | None:
-        if self.read_only:
-            return None
-        file = LabelsFile(self.folder / "labels.zarr", self.n_frames, self.shape_yx, self.dtype)
-        used = self._frames_in_use() | {int(f) for f in np.flatnonzero(file.versions)}
-        self._stale = {f for f in used if int(file.versions[f]) != self._version(f)}
-        return file
+    def _is_freed(self, mask: ObjectMask, layer: PaintLayer, back: npt.NDArray[np.bool_]) -> bool:
+        """Whether an object gets pixels back, and has no paint left on or over it."""
+        own, rest = self._pixels(mask)[layer.region], layer.painted & ~back
+        return bool((back & own).any()) and not (rest & (own | (layer.values == mask.object_id))).any()
 
-    def _count_ids(self) -> None:
-        with self.ledger.lock:
-            records = [*self.ledger.table("records").values(), *self.ledger.values_in_history("records")]
-            strokes = [*self.ledger.table("strokes").values(), *self.ledger.values_in_history("strokes")]
-            ids = {k for t in ("objects", "removed") for k in self.ledger.table(t) if isinstance(k, int)}
-        ids.update(i for info in records for i in info.ids)
-        ids.update(i for info in strokes for i in info.newest)
-        self._highest = max(ids, default=0)
-
-    def _check_packs(self) -> None:
-        """Leave out records that reach behind the end of their pack, and set unknown files aside."""
-        sizes = self.blobs.sizes()
-        with self.ledger.lock:
-            records = dict(self.ledger.table("records"))
-            known = [*records.values(), *self.ledger.table("strokes").values()]
-            known += [*self.ledger.values_in_history("records"), *self.ledger.values_in_history("strokes")]
-            packs = {info.ref.pack for info in known}
-            packs.update(ref.pack for ref in self.ledger.table("blobs").values())
-            packs.update(ref.pack for ref in self.ledger.values_in_history("blobs"))
-        lost = [n for n, info in records.items() if not self.blobs.reaches(info.ref, sizes)]
-        if lost:
-            frames = sorted({records[n].frame for n in lost})
-            self.notes.append(
-                f"The masks of {len(frames)} frame(s), the first {frames[0]}, are gone; track them again, or put "
-                f"{self.blobs.path(records[lost[0]].ref.pack)} back and open the session again."
-            )
-        self.ledger.leave_out("records", lost)
-        self._lost_packs.update(records[n].ref.pack for n in lost)
-        if self.read_only:
-            return
-        moved = self.blobs.sweep(packs, self._quarantine)
+    def _sweep(self, quarantine: Path) -> None:
+        """Set files aside that the journal does not know."""
+        known = {ref.pack for ref in refs_of(self._state, ("records", "strokes", "blobs"))}
+        moved = self._packs.sweep(known | self._records.lost_packs, quarantine)
         if moved:
-            self.notes.append(f"{len(moved)} file(s) that the journal does not know were moved to {self._quarantine}.")
+            self._notes.append(f"{len(moved)} file(s) that the journal does not know were moved to {quarantine}.")
 
-
-def decoders(n_frames: int) -> dict[str, Decoder]:
-    """How the store's tables are read from the journal of a recording of `n_frames`."""
-
-    def frame(key: Any) -> int:
-        if isinstance(key, bool) or not isinstance(key, int) or not 0 <= key < n_frames:
-            raise ValueError("a frame outside the recording")
-        return key
-
-    def record(key: Any, value: Any) -> RecordInfo:
-        info = record_from_json(value)
-        frame(info.frame)
-        return info
-
-    def numbers(key: Any, value: Any) -> tuple[int, ...]:
-        frame(key)
-        return tuple(int(n) for n in value)
-
-    def stroke(key: Any, value: Any) -> StrokeInfo:
-        newest = {int(i): int(n) for i, n in value["newest"]}
-        ids = frozenset(int(i) for i in value["ids"])
-        return StrokeInfo(ref_from_json(value["ref"]), frame(value["frame"]), int(value["below"]), newest, ids)
-
-    def top(key: Any, value: Any) -> int:
-        frame(key)
-        return int(value)
-
-    def removed(key: Any, value: Any) -> int:
-        if not isinstance(key, int):
-            raise ValueError("an id is a whole number")
-        return int(value)
-
-    return {
-        "records": record,
-        "masks": numbers,
-        "strokes": stroke,
-        "paint": top,
-        "removed": removed,
-        "blobs": lambda _, value: ref_from_json(value),
-    }
+    def _checked(self, frame: int) -> int:
+        if not 0 <= frame < self.n_frames:
+            raise StoreError(f"There is no frame {frame}; the recording has the frames 0 to {self.n_frames - 1}.")
+        return frame

@@ -224,7 +224,7 @@ class Actions:
 
 def _masked_spans(session: Session, object_id: int, start: int, stop: int) -> tuple[range, ...]:
     """Stretches of some frames on which an object is tracked or painted."""
-    from napari_sam2_video.masks.clean import unbroken_runs
+    from napari_sam2_video.spans import frame_runs
 
     known = {int(frame) for frame in session.masks.frames_done(object_id)} | set(session.masks.painted(object_id))
-    return unbroken_runs(frame for frame in known if start <= frame < stop)
+    return frame_runs(frame for frame in known if start <= frame < stop)

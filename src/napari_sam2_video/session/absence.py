@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_sam2_video.session.prompts import key_of
-from napari_sam2_video.session.run import ranges
+from napari_sam2_video.spans import bounds_of
 from napari_sam2_video.types import FrameMasks, ObjectMask
 
 if TYPE_CHECKING:
     from napari_sam2_video.masks.store import MaskStore
     from napari_sam2_video.session.conditioning import Inputs
-    from napari_sam2_video.storage.state import Ledger
+    from napari_sam2_video.storage.state import State
     from napari_sam2_video.storage.tables import Change
     from napari_sam2_video.types import Direction
 
@@ -21,13 +21,13 @@ ABSENT_SCORE = -10.0
 
 
 def mark_absent(
-    ledger: Ledger, masks: MaskStore, inputs: Inputs, object_id: int, span: range, *, name: str, extra: list[Change]
+    state: State, masks: MaskStore, inputs: Inputs, object_id: int, span: range, *, name: str, extra: list[Change]
 ) -> None:
     """Remove an object's prompts, masks and paint on some frames, and accept them as they are then.
 
     Parameters
     ----------
-    ledger : Ledger
+    state : State
         The session's tables.
     masks : MaskStore
         The masks and the paint.
@@ -42,16 +42,16 @@ def mark_absent(
     extra : list of (table, key, value)
         Changes that belong to the same step.
     """
-    changes: list[Change] = [("accepted", object_id, ranges(inputs.accepted(object_id) | frozenset(span))), *extra]
-    prompted = (int(frame) for frame in ledger.group("prompts", object_id))
+    changes: list[Change] = [("accepted", object_id, bounds_of(inputs.accepted(object_id) | frozenset(span))), *extra]
+    prompted = (int(frame) for frame in state.group("prompts", object_id))
     changes += [("prompts", key_of(object_id, f), None) for f in prompted if f in span]
     changes += [("conditioned", key_of(object_id, f), None) for f in inputs.conditioned(object_id) if f in span]
     walked = masks.walked(object_id)
     painted = set(masks.painted(object_id))
     nothing = np.zeros((0, 0), np.uint8)
-    with ledger.writing():
-        number = ledger.next_number
-        step = ledger.commit(changes, name=name, number=number)
+    with state.writing():
+        number = state.next_number
+        step = state.commit(changes, name=name, number=number)
         for frame in span:
             old = masks.object_levels(frame, object_id)
             if old is not None and old.levels.any():

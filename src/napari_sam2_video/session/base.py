@@ -12,14 +12,14 @@ from napari_sam2_video.masks.check_results import FILE as CHECKS
 from napari_sam2_video.masks.check_results import Checks
 from napari_sam2_video.masks.codec import MAX_ID
 from napari_sam2_video.masks.store import MaskStore
-from napari_sam2_video.masks.store import decoders as mask_decoders
+from napari_sam2_video.masks.tables import decoders as mask_decoders
 from napari_sam2_video.session.conditioning import Inputs, mark_from_json, model_tag
 from napari_sam2_video.session.events import SessionEvents
 from napari_sam2_video.session.objects import object_from_json
 from napari_sam2_video.session.prompts import PromptSet, prompts_from_json, split_key, unpacked
 from napari_sam2_video.session.run import RunRecord, run_from_json
 from napari_sam2_video.storage.journal import Journal
-from napari_sam2_video.storage.state import Ledger
+from napari_sam2_video.storage.state import State
 from napari_sam2_video.types import ModelSettings
 
 if TYPE_CHECKING:
@@ -35,7 +35,6 @@ if TYPE_CHECKING:
     from napari_sam2_video.session.conditioning import Mark
     from napari_sam2_video.session.run import TrackerLike
     from napari_sam2_video.storage.lock import SessionLock
-    from napari_sam2_video.storage.packs import BlobRef
     from napari_sam2_video.storage.tables import Decoder
     from napari_sam2_video.types import FrameSource, Prompt
 
@@ -72,10 +71,10 @@ class SessionReader:
         quarantine = folder / "quarantine"
         journal = Journal(folder / JOURNAL, read_only=self.read_only, quarantine=quarantine)
         try:
-            self._ledger = Ledger(journal, {**mask_decoders(view.n_frames), **_decoders(view.n_frames)})
+            self._state = State(journal, {**mask_decoders(view.n_frames), **_decoders(view.n_frames)})
             self.masks = MaskStore(
                 folder / "masks",
-                self._ledger,
+                self._state,
                 view.n_frames,
                 view.shape_yx,
                 read_only=self.read_only,
@@ -85,7 +84,7 @@ class SessionReader:
         except BaseException:
             journal.close()
             raise
-        self._inputs = Inputs(self._ledger, self.masks)
+        self._inputs = Inputs(self._state, self.masks)
 
     @property
     def n_frames(self) -> int:
@@ -100,7 +99,7 @@ class SessionReader:
     @property
     def notes(self) -> tuple[str, ...]:
         """Sentences about what was found damaged, and what the recording has to say."""
-        return (*self.recording.notes, *self._ledger.notes, *self.masks.notes, *self._checks.notes)
+        return (*self.recording.notes, *self._state.notes, *self.masks.notes, *self._checks.notes)
 
     @property
     def model_notes(self) -> tuple[str, ...]:
@@ -111,14 +110,14 @@ class SessionReader:
     @property
     def model_settings(self) -> ModelSettings:
         """The network that runs use."""
-        settings: ModelSettings = self._ledger.get("model", "settings", ModelSettings())
+        settings: ModelSettings = self._state.get("model", "settings", ModelSettings())
         return settings
 
     @property
     def objects(self) -> tuple[TrackedObject, ...]:
         """All objects, by ascending id."""
-        with self._ledger.lock:
-            table = self._ledger.table("objects")
+        with self._state.lock:
+            table = self._state.table("objects")
             return tuple(table[i] for i in sorted(table, key=int))
 
     def object(self, object_id: int) -> TrackedObject:
@@ -129,7 +128,7 @@ class SessionReader:
         SessionError
             If there is none of that id.
         """
-        info: TrackedObject | None = self._ledger.get("objects", object_id)
+        info: TrackedObject | None = self._state.get("objects", object_id)
         if info is None:
             raise SessionError(f"There is no object {object_id}.")
         return info
@@ -154,7 +153,7 @@ class SessionReader:
         prompts: list[Prompt] = []
         for found in self.prompt_sets(object_id, frame):
             try:
-                prompts.extend(unpacked(found, self.shape_yx, self._read_blob, masks=masks))
+                prompts.extend(unpacked(found, self.shape_yx, self.masks.get, masks=masks))
             except StoreError as error:
                 raise PromptError(
                     f"The mask of object {found.object_id} on frame {found.frame} cannot be read any more; draw it "
@@ -164,8 +163,8 @@ class SessionReader:
 
     def prompt_sets(self, object_id: int | None = None, frame: int | None = None) -> tuple[PromptSet, ...]:
         """What prompts there are, as `prompts`, without unpacking a mask; none of the sets is empty."""
-        with self._ledger.lock:
-            table = self._ledger.table("prompts") if object_id is None else self._ledger.group("prompts", object_id)
+        with self._state.lock:
+            table = self._state.table("prompts") if object_id is None else self._state.group("prompts", object_id)
             found = sorted(table.values(), key=lambda p: (p.frame, p.object_id))
         return tuple(p for p in found if object_id in (None, p.object_id) and frame in (None, p.frame))
 
@@ -198,28 +197,22 @@ class SessionReader:
     @property
     def can_undo(self) -> str | None:
         """What `undo` would take back."""
-        return self._ledger.undoable
+        return self._state.undoable
 
     @property
     def can_redo(self) -> str | None:
         """What `redo` would do again."""
-        return self._ledger.redoable
+        return self._state.redoable
 
     @property
     def running(self) -> bool:
         """True while a run is under way."""
         return self._running is not None
 
-    def _read_blob(self, name: str) -> bytes:
-        ref: BlobRef | None = self._ledger.get("blobs", name)
-        if ref is None:
-            raise StoreError("It is gone from the journal.")
-        return self.masks.blobs.get(ref)
-
     def _next_id(self, taken: Iterable[int] = ()) -> int:
         """The id behind all that were ever used or are `taken`; where there is none, the lowest that is free."""
-        with self._ledger.lock:
-            used = {int(i) for name in ("objects", "removed") for i in self._ledger.table(name)}
+        with self._state.lock:
+            used = {int(i) for name in ("objects", "removed") for i in self._state.table(name)}
         used.update(taken)
         following = max(used, default=0) + 1
         return following if following <= MAX_ID else next(i for i in range(1, MAX_ID + 1) if i not in used)

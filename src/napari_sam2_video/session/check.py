@@ -5,13 +5,11 @@ from __future__ import annotations
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from napari_sam2_video.analysis.review import disagreement
 from napari_sam2_video.engine.plan import Plan, fitting_range
 from napari_sam2_video.errors import SessionError
+from napari_sam2_video.geometry import whole_mask
 from napari_sam2_video.masks.check_results import Finding
-from napari_sam2_video.masks.paint import region_of
 from napari_sam2_video.session.check_plan import plan_spans
 from napari_sam2_video.session.run import as_generator
 from napari_sam2_video.session.run_errors import run_failures
@@ -118,8 +116,7 @@ class Checker:
         stamps = [self._masks.stamp(frame, span.object_id) for span in spans]
         stored = self._masks.each_mask(frame, [span.object_id for span in spans])
         for mask, span, stamp, inside in zip(here, spans, stamps, stored, strict=True):
-            walked = np.zeros(masks.shape_yx, bool)
-            walked[region_of(mask.origin_yx, mask.levels.shape)] = mask.levels > 0
+            walked = whole_mask(mask.origin_yx, mask.levels > 0, masks.shape_yx)
             found = Finding(stamp, disagreement(inside, walked), span.origin, origins[mask.object_id - 1])
             # A mask that a person changed meanwhile is not the one that was compared.
             if stamp == self._masks.stamp(frame, span.object_id):

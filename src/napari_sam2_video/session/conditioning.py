@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from napari_sam2_video.masks.store import MaskStore
-    from napari_sam2_video.storage.state import Ledger
+    from napari_sam2_video.storage.state import State
     from napari_sam2_video.types import ModelSettings
 
 Mark: TypeAlias = tuple[int, int, str]
@@ -39,20 +39,20 @@ class Inputs:
 
     Parameters
     ----------
-    ledger : Ledger
+    state : State
         The session's tables.
     masks : MaskStore
         The masks and the paint.
     """
 
-    def __init__(self, ledger: Ledger, masks: MaskStore) -> None:
-        self._ledger = ledger
+    def __init__(self, state: State, masks: MaskStore) -> None:
+        self._state = state
         self._masks = masks
         self._filled: dict[tuple[int, int], tuple[Any, bool]] = {}
 
     def marks(self, object_id: int, tag: str) -> dict[int, Mark]:
         """Frames on which an object has prompts or paint, with the mark of what it has there."""
-        revisions = {p.frame: p.revision for p in self._ledger.group("prompts", object_id).values()}
+        revisions = {p.frame: p.revision for p in self._state.group("prompts", object_id).values()}
         newest = {f: self._masks.touched(f).get(object_id) for f in self._masks.painted(object_id)}
         # Paint may be cleared meanwhile.
         strokes = {f: number for f, number in newest.items() if number is not None}
@@ -61,16 +61,16 @@ class Inputs:
 
     def conditioned(self, object_id: int, table: str = "conditioned") -> dict[int, Mark]:
         """Marks that the masks (or with ``"memory"`` the tracker's memory) were made from."""
-        return {int(frame): mark for frame, mark in self._ledger.group(table, object_id).items()}
+        return {int(frame): mark for frame, mark in self._state.group(table, object_id).items()}
 
     def accepted(self, object_id: int) -> frozenset[int]:
         """Frames of an object that a person accepted."""
-        spans = self._ledger.get("accepted", object_id, ())
+        spans = self._state.get("accepted", object_id, ())
         return frozenset(f for start, stop in spans for f in range(start, stop))
 
     def is_accepted(self, object_id: int, frame: int) -> bool:
         """Whether a person accepted an object on a frame."""
-        return any(start <= frame < stop for start, stop in self._ledger.get("accepted", object_id, ()))
+        return any(start <= frame < stop for start, stop in self._state.get("accepted", object_id, ()))
 
     def state(self, object_id: int, tag: str) -> ObjectState:
         """What the plan needs to know of an object."""
@@ -102,7 +102,7 @@ class Inputs:
         """Whether an object has a pixel on a painted frame; an empty one is no prompt."""
         if self._masks.painted_last(frame, object_id):
             return True
-        key = self._masks.image_key(frame)
+        key = self._masks.label_key(frame)
         cached = self._filled.get((frame, object_id))
         if cached is None or cached[0] != key:
             cached = (key, bool(self._masks.object_mask(frame, object_id).any()))

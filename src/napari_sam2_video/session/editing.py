@@ -45,11 +45,11 @@ class SessionEditor(SessionReader):
         """
         with self._changing():
             number = self._next_id() if object_id is None else int(object_id)
-            if self._ledger.get("objects", number) is not None:
+            if self._state.get("objects", number) is not None:
                 raise SessionError(f"There is an object {number} already.")
             info = self._new_object(number, name, color)
             self.masks.widen(number)
-            self._ledger.commit([("objects", number, info.to_json())], name=f"add {info.name}")
+            self._state.commit([("objects", number, info.to_json())], name=f"add {info.name}")
         self.events.announce("objects")
         return number
 
@@ -85,7 +85,7 @@ class SessionEditor(SessionReader):
             if new == old:
                 return old
             check_object(new, {o.id: o for o in self.objects}, self.n_frames)
-            self._ledger.commit([("objects", object_id, new.to_json())], name=f"edit {old.name}")
+            self._state.commit([("objects", object_id, new.to_json())], name=f"edit {old.name}")
         self.events.announce("objects")
         return new
 
@@ -101,7 +101,7 @@ class SessionEditor(SessionReader):
             info = self.object(object_id)
             self._check_idle(object_id)
             changes: list[Change] = [("objects", object_id, None), ("accepted", object_id, None)]
-            changes += [("prompts", key_of(object_id, int(f)), None) for f in self._ledger.group("prompts", object_id)]
+            changes += [("prompts", key_of(object_id, int(f)), None) for f in self._state.group("prompts", object_id)]
             changes += [("conditioned", key_of(object_id, f), None) for f in self._inputs.conditioned(object_id)]
             changes += [
                 ("objects", o.id, replace(o, parent=None, parent_frame=None).to_json())
@@ -139,9 +139,9 @@ class SessionEditor(SessionReader):
             info = self._changeable(object_id)
             if self._are_prompts(object_id, frame, given):
                 return False
-            number = self._ledger.next_number
+            number = self._state.next_number
             changes = self._prompt_changes(number, object_id, frame, given)
-            self._ledger.commit(changes, name=f"prompts of {info.name} on frame {frame}", number=number)
+            self._state.commit(changes, name=f"prompts of {info.name} on frame {frame}", number=number)
         return True
 
     def _are_prompts(self, object_id: int, frame: int, prompts: Sequence[Prompt]) -> bool:
@@ -206,11 +206,11 @@ class SessionEditor(SessionReader):
         # Packed before anyone has to wait for this change.
         packed = {label: encode_mask(labels_yx == label) for label in found}
         with self._changing():
-            number = self._ledger.next_number
+            number = self._state.next_number
             changes: list[Change] = []
             ids: list[int] = []
             for label in found:
-                free = self._ledger.get("objects", label) is None and self._ledger.get("removed", label) is None
+                free = self._state.get("objects", label) is None and self._state.get("removed", label) is None
                 object_id = label
                 if not free or label in ids or label > MAX_ID:
                     object_id = self._next_id([*ids, *(n for n in found if n <= MAX_ID)])
@@ -219,9 +219,9 @@ class SessionEditor(SessionReader):
                 key = key_of(object_id, frame)
                 name = f"{key}@{number}"
                 changes.append(("prompts", key, {"revision": number, "items": [mask_item(name)]}))
-                changes.append(("blobs", name, self.masks.blobs.put(packed[label]).to_json()))
+                changes.append(("blobs", name, self.masks.put(packed[label])))
             self.masks.widen(max(ids))
-            self._ledger.commit(changes, name=f"add {len(ids)} objects from labels", number=number)
+            self._state.commit(changes, name=f"add {len(ids)} objects from labels", number=number)
         self.events.announce("objects", "prompts")
         return ids
 
@@ -229,7 +229,7 @@ class SessionEditor(SessionReader):
     def _changing(self) -> Iterator[None]:
         """Hold what keeps two changes apart."""
         self._check_writable()
-        with self._ledger.writing():
+        with self._state.writing():
             yield
 
     def _prompt_changes(self, number: int, object_id: int, frame: int, prompts: Sequence[Prompt]) -> list[Change]:
@@ -240,7 +240,7 @@ class SessionEditor(SessionReader):
 
         def keep(data: bytes) -> str:
             name = f"{key}@{number}"
-            blobs.append(("blobs", name, self.masks.blobs.put(data).to_json()))
+            blobs.append(("blobs", name, self.masks.put(data)))
             return name
 
         return [("prompts", key, {"revision": number, "items": to_json(prompts, keep)}), *blobs]

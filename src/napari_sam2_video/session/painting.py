@@ -10,7 +10,8 @@ from napari_sam2_video.errors import SessionError
 from napari_sam2_video.masks.label_array import LabelArray
 from napari_sam2_video.session.editing import SessionEditor
 from napari_sam2_video.session.prompts import key_of
-from napari_sam2_video.session.run import Runner, ranges
+from napari_sam2_video.session.run import Runner
+from napari_sam2_video.spans import bounds_of
 from napari_sam2_video.types import MaskPrompt
 
 if TYPE_CHECKING:
@@ -45,8 +46,8 @@ class SessionPainter(SessionEditor):
             folder, recording, view, lock=lock, owns_recording=owns_recording, tracker_factory=tracker_factory
         )
         self._stroke_step: tuple[int, int] | None = None
-        self._runner = Runner(self._ledger, self.masks, self._inputs, self._conditioning_prompts)
-        self.labels = LabelArray(self.masks, None if self.read_only else _Painter(self))
+        self._runner = Runner(self._state, self.masks, self._inputs, self._conditioning_prompts)
+        self.labels = LabelArray(self.masks, None if self.read_only else self)
 
     def paint(
         self,
@@ -95,8 +96,22 @@ class SessionPainter(SessionEditor):
         return done
 
     def end_stroke(self) -> None:
-        """Close the step that strokes through `labels` go to; a viewer calls it when the mouse button is released."""
+        """End the step that strokes go to; a viewer calls it when the mouse button is released."""
         self._stroke_step = None
+
+    def stroke(
+        self, frame: int, origin_yx: tuple[int, int], labels: npt.NDArray[Any], where: npt.NDArray[np.bool_]
+    ) -> bool:
+        """Set pixels by hand, as `paint`, in one step with those before it until `end_stroke`; True if any changed.
+
+        A step also ends where another frame is painted, or something else is done.
+        """
+        open_step, last = self._stroke_step, self._state.last_step
+        step = open_step[0] if open_step is not None and open_step == (last, frame) else None
+        number = self._paint(frame, origin_yx, labels, where, step=step)
+        if number is not None and step is None:
+            self._stroke_step = (number, frame)
+        return number is not None
 
     def accept(self, object_id: int, start: int, stop: int) -> None:
         """Accept an object on the frames from `start` up to, not including, `stop`: runs leave them as they are."""
@@ -124,7 +139,7 @@ class SessionPainter(SessionEditor):
             ids = [int(i) for i in np.unique(chosen) if i > 0]
             made = []
             for object_id in ids:
-                info = self._ledger.get("objects", object_id)
+                info = self._state.get("objects", object_id)
                 if info is None:
                     made.append(self._new_object(object_id, None, None))
                 elif info.locked:
@@ -157,9 +172,9 @@ class SessionPainter(SessionEditor):
                 return
             word = "accept" if accept else "take back acceptance of"
             name = f"{word} {info.name} on frames {start} to {stop - 1}"
-            changes: list[Change] = [("accepted", object_id, ranges(new) or None)]
+            changes: list[Change] = [("accepted", object_id, bounds_of(new) or None)]
             changes += [("conditioned", key_of(object_id, f), None) for f in self._overruled(object_id, old - new)]
-            self._ledger.commit(changes, name=name)
+            self._state.commit(changes, name=name)
         self.events.announce("accepted")
 
     def _overruled(self, object_id: int, frames: Collection[int]) -> list[int]:
@@ -176,30 +191,3 @@ class SessionPainter(SessionEditor):
             return prompts
         painted = MaskPrompt(object_id, frame, self.masks.object_mask(frame, object_id))
         return [painted, *(p for p in prompts if not isinstance(p, MaskPrompt))]
-
-
-class _Painter:
-    """Strokes that come through the label array."""
-
-    def __init__(self, session: SessionPainter) -> None:
-        self._session = session
-
-    def stroke(
-        self, frame: int, origin_yx: tuple[int, int], labels: npt.NDArray[Any], where: npt.NDArray[np.bool_]
-    ) -> int | None:
-        session = self._session
-        open_step = session._stroke_step
-        last = session._ledger.last_step
-        step = open_step[0] if open_step is not None and open_step == (last, frame) else None
-        number = session._paint(frame, origin_yx, labels, where, step=step)
-        if number is not None and step is None:
-            session._stroke_step = (number, frame)
-        return number
-
-    def unstroke(self, number: int) -> None:
-        session = self._session
-        session.end_stroke()
-        with session._changing():
-            done = session.masks.revert_stroke(number)
-        if done:
-            session.events.announce("masks")

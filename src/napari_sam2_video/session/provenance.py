@@ -13,23 +13,23 @@ from napari_sam2_video.engine.networks.sam2.installed import installed_sam2
 from napari_sam2_video.results import TrackingResult
 from napari_sam2_video.session.manifest import describe_source, plain
 from napari_sam2_video.session.prompts import split_key, without_place
-from napari_sam2_video.session.run import ranges
+from napari_sam2_video.spans import bounds_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from napari_sam2_video.session.session import Session
-    from napari_sam2_video.storage.state import Ledger
+    from napari_sam2_video.storage.state import State
 
 _PACKAGES = ("torch", "numpy", "zarr", "tifffile", "imageio-ffmpeg", "dask", "scikit-image", "napari")
 
 
-def provenance_of(session: Session, ledger: Ledger) -> dict[str, Any]:
+def provenance_of(session: Session, state: State) -> dict[str, Any]:
     """Everything that a reader needs to make the masks again, as JSON-able values."""
-    with ledger.lock:
-        runs = [run for _, run in sorted(ledger.table("runs").items())]
-        tidied = [said for _, said in sorted(ledger.table("tidied").items())]
-        given = sorted(ledger.table("prompts").values(), key=lambda p: (p.object_id, p.frame))
+    with state.lock:
+        runs = [run for _, run in sorted(state.table("runs").items())]
+        tidied = [said for _, said in sorted(state.table("tidied").items())]
+        given = sorted(state.table("prompts").values(), key=lambda p: (p.object_id, p.frame))
     models = [dict(run.model) for run in runs if run.model]
     said: dict[str, Any] = {
         "schema": 1,
@@ -66,11 +66,11 @@ def provenance_of(session: Session, ledger: Ledger) -> dict[str, Any]:
                     for item in p.items
                 ],
                 "painted": session.masks.painted(info.id),
-                "accepted": ranges(session.accepted(info.id)),
+                "accepted": bounds_of(session.accepted(info.id)),
             }
             for info in session.objects
         ],
-        "edited_frames": sorted({*session.masks.painted(), *(split_key(k)[1] for k in _corrected(ledger))}),
+        "edited_frames": sorted({*session.masks.painted(), *(split_key(k)[1] for k in _corrected(state))}),
     }
     result: dict[str, Any] = plain(said)
     return result
@@ -112,11 +112,11 @@ def result_of(session: Session) -> TrackingResult:
     )
 
 
-def _corrected(ledger: Ledger) -> Mapping[Any, Any]:
+def _corrected(state: State) -> Mapping[Any, Any]:
     """Prompted frames beyond the first of each object."""
     first: dict[int, int] = {}
-    with ledger.lock:
-        table = dict(ledger.table("prompts"))
+    with state.lock:
+        table = dict(state.table("prompts"))
     for found in sorted(table.values(), key=lambda p: p.revision):
         first.setdefault(found.object_id, found.frame)
     return {k: p for k, p in table.items() if first[p.object_id] != p.frame}

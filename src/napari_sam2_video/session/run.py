@@ -11,10 +11,11 @@ from napari_sam2_video.engine.plan import Pass, Plan, plan_run
 from napari_sam2_video.errors import PromptError, SessionError
 from napari_sam2_video.session.prompts import key_of, split_key
 from napari_sam2_video.session.run_errors import run_failures
+from napari_sam2_video.spans import bounds_of
 from napari_sam2_video.types import FrameDone, FrameMasks, TrackSettings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 
     import numpy as np
     import numpy.typing as npt
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from napari_sam2_video.engine.plan import PassDirection
     from napari_sam2_video.masks.store import MaskStore
     from napari_sam2_video.session.conditioning import Inputs, Mark
-    from napari_sam2_video.storage.state import Ledger
+    from napari_sam2_video.storage.state import State
     from napari_sam2_video.storage.tables import Change
     from napari_sam2_video.types import ObjectMask, Preview, Prompt
 
@@ -98,7 +99,7 @@ class RunRecord:
             "n_frames": self.plan.n_frames,
             "passes": [asdict(p) for p in self.plan.passes],
             "marks": [[key_of(o, f), list(m)] for o, marks in self.marks.items() for f, m in marks.items()],
-            "fences": [[o, ranges(frames)] for o, frames in self.fences.items()],
+            "fences": [[o, bounds_of(frames)] for o, frames in self.fences.items()],
             "total": self.total,
             "model": dict(self.model),
             "started": self.started,
@@ -146,23 +147,12 @@ def _pass_from_json(value: Any) -> Pass:
     )
 
 
-def ranges(frames: Iterable[int]) -> list[list[int]]:
-    """Frames as ascending ``[start, stop)`` spans."""
-    spans: list[list[int]] = []
-    for frame in sorted(frames):
-        if spans and spans[-1][1] == frame:
-            spans[-1][1] += 1
-        else:
-            spans.append([frame, frame + 1])
-    return spans
-
-
 class Runner:
     """Runs of one session.
 
     Parameters
     ----------
-    ledger, masks, inputs
+    state, masks, inputs
         The session's parts.
     prompts_for : callable
         Object, frame and mark to the prompts that the tracker is conditioned with.
@@ -170,12 +160,12 @@ class Runner:
 
     def __init__(
         self,
-        ledger: Ledger,
+        state: State,
         masks: MaskStore,
         inputs: Inputs,
         prompts_for: Callable[[int, int, Mark], Sequence[Prompt]],
     ) -> None:
-        self._ledger = ledger
+        self._state = state
         self._masks = masks
         self._inputs = inputs
         self._prompts_for = prompts_for
@@ -183,8 +173,8 @@ class Runner:
     @property
     def unfinished(self) -> RunRecord | None:
         """The run that was stopped or cut off, if any."""
-        current = self._ledger.get("run", "current")
-        return None if current is None else self._ledger.get("runs", current)
+        current = self._state.get("run", "current")
+        return None if current is None else self._state.get("runs", current)
 
     def resumable(self, tag: str) -> bool:
         """Whether there is an unfinished run whose prompts and model are as they were."""
@@ -208,9 +198,9 @@ class Runner:
                 "There is nothing to track: no prompt changed since the last run; name objects to track them again."
             )
         chosen = [s for s in states if s.object_id in plan.object_ids]
-        stale = [i for i in plan.object_ids if self._ledger.get("walks", i) != self._ledger.get("memory_walks", i)]
-        with self._ledger.writing():
-            number = self._ledger.next_number
+        stale = [i for i in plan.object_ids if self._state.get("walks", i) != self._state.get("memory_walks", i)]
+        with self._state.writing():
+            number = self._state.next_number
             run = RunRecord(
                 number,
                 settings,
@@ -223,11 +213,11 @@ class Runner:
                 None,
             )
             changes: list[Change] = [("runs", number, run.to_json()), ("run", "current", number)]
-            changes += [("progress", f"{number}:before:{i}", self._ledger.get("walks", i)) for i in plan.object_ids]
+            changes += [("progress", f"{number}:before:{i}", self._state.get("walks", i)) for i in plan.object_ids]
             changes += [("walks", i, number) for i in plan.object_ids]
             count = len(plan.object_ids)
             name = f"track object {plan.object_ids[0]}" if count == 1 else f"track {count} objects"
-            self._ledger.commit(changes, name=name, number=number)
+            self._state.commit(changes, name=name, number=number)
         return run, stale
 
     def again(self, tag: str) -> tuple[RunRecord, list[int]]:
@@ -249,15 +239,15 @@ class Runner:
 
     def _rest(self, run_id: int, one: Pass) -> Pass | None:
         """What a pass has still to do, by the frame that the sweep of its direction reached; None if nothing."""
-        reached = self._ledger.get("progress", f"{run_id}:{one.direction}")
+        reached = self._state.get("progress", f"{run_id}:{one.direction}")
         if reached is None or (reached - one.start) * one.step < 0:
             return one
         return replace(one, resume_after=reached) if (one.stop - reached) * one.step > 0 else None
 
     def _trails_fit(self, run: RunRecord, object_id: int) -> bool:
         """Whether the trails are of this run, or of the one before it where this one was cut off at its beginning."""
-        kept = self._ledger.get("memory_walks", object_id)
-        return bool(kept == run.id or kept == self._ledger.get("progress", f"{run.id}:before:{object_id}"))
+        kept = self._state.get("memory_walks", object_id)
+        return bool(kept == run.id or kept == self._state.get("progress", f"{run.id}:before:{object_id}"))
 
     def execute(
         self, run: RunRecord, stale: Sequence[int], tracker: TrackerLike, *, stop: Callable[[], bool] | None
@@ -271,7 +261,7 @@ class Runner:
             if not self._condition(run, tracker, halted):
                 return
             left = {(p.object_id, p.direction, p.stop) for p in run.plan.passes}
-            done = self._ledger.get("progress", f"{run.id}:done", 0)
+            done = self._state.get("progress", f"{run.id}:done", 0)
             with closing(as_generator(tracker.run(run.plan, stop=stop))) as frames:
                 for masks in frames:
                     frame = masks.frame
@@ -283,16 +273,16 @@ class Runner:
 
     def _note_model(self, run: RunRecord, tracker: TrackerLike) -> None:
         said = describe_model(tracker)
-        recorded: RunRecord | None = self._ledger.get("runs", run.id)
+        recorded: RunRecord | None = self._state.get("runs", run.id)
         if recorded is not None and dict(recorded.model) != said:
-            self._ledger.commit([("runs", run.id, replace(recorded, model=said).to_json())], step=run.id)
+            self._state.commit([("runs", run.id, replace(recorded, model=said).to_json())], step=run.id)
 
     def _settle_trails(self, run: RunRecord, stale: Sequence[int], tracker: TrackerLike) -> None:
         for object_id in stale:
             tracker.memory.forget_trails(object_id)
-        changed = [i for i in run.plan.object_ids if self._ledger.get("memory_walks", i) != run.id]
+        changed = [i for i in run.plan.object_ids if self._state.get("memory_walks", i) != run.id]
         if changed:
-            self._ledger.commit([("memory_walks", i, run.id) for i in changed])
+            self._state.commit([("memory_walks", i, run.id) for i in changed])
 
     def _condition(self, run: RunRecord, tracker: TrackerLike, halted: Callable[[], bool]) -> bool:
         """Bring the tracker's memory to the prompts of the run; False when told to stop meanwhile."""
@@ -310,9 +300,9 @@ class Runner:
                 prompts = self._prompts_for(object_id, frame, marks[frame])
                 if frame in known:
                     # Else the new memory would pass for that of the prompts before, where they come back.
-                    self._ledger.commit([("memory", key_of(object_id, frame), None)])
+                    self._state.commit([("memory", key_of(object_id, frame), None)])
                 tracker.condition(object_id, frame, prompts, tracked=walked)
-                self._ledger.commit([("memory", key_of(object_id, frame), list(marks[frame]))])
+                self._state.commit([("memory", key_of(object_id, frame), list(marks[frame]))])
         return True
 
     def _keep(self, run: RunRecord, masks: FrameMasks, done: int, left: set[tuple[int, PassDirection, int]]) -> None:
@@ -329,7 +319,7 @@ class Runner:
         self._masks.write(replace(masks, objects=free), generation=run.id, extra=changes)
 
     def _finish(self, run: RunRecord) -> None:
-        recorded: RunRecord | None = self._ledger.get("runs", run.id)
+        recorded: RunRecord | None = self._state.get("runs", run.id)
         changes: list[Change] = [("run", "current", None)]
         if recorded is not None:
             changes.append(("runs", run.id, replace(recorded, finished=_now()).to_json()))
@@ -342,8 +332,7 @@ class Runner:
                 changes += [("conditioned", key_of(object_id, f), None) for f in known.keys() - marks.keys()]
             names = ["done", "forward", "backward", *(f"before:{i}" for i in recorded.plan.object_ids)]
             changes += [("progress", f"{run.id}:{name}", None) for name in names]
-        self._ledger.commit(changes, step=run.id)
-        self._masks.flush()
+        self._state.commit(changes, step=run.id)
 
 
 def describe_model(tracker: object) -> dict[str, Any]:

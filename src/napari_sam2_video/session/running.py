@@ -51,7 +51,7 @@ class SessionRunner(SessionPainter):
                 raise SessionError("A run is under way; stop it before you choose another model.")
             if settings == self.model_settings:
                 return
-            self._ledger.commit([("model", "settings", settings.to_json())])
+            self._state.commit([("model", "settings", settings.to_json())])
             self._tracker = None
         self.events.announce("model")
 
@@ -195,7 +195,7 @@ class SessionRunner(SessionPainter):
         with self._alone("A run is under way; stop it before you tidy its masks."):
             self._running = frozenset(chosen)
             try:
-                return tidy(self._ledger, self.masks, self._inputs, settings, chosen, progress)
+                return tidy(self._state, self.masks, self._inputs, settings, chosen, progress)
             finally:
                 self.events.announce("masks")
 
@@ -239,7 +239,7 @@ class SessionRunner(SessionPainter):
                 check_object(born, {o.id: o for o in self.objects}, self.n_frames)
                 extra.append(("objects", object_id, born.to_json()))
                 name = f"{info.name} a daughter of object {parent}"
-            mark_absent(self._ledger, self.masks, self._inputs, object_id, range(start, stop), name=name, extra=extra)
+            mark_absent(self._state, self.masks, self._inputs, object_id, range(start, stop), name=name, extra=extra)
         self.events.announce("objects", "prompts", "masks", "accepted")
 
     def undo(self) -> str | None:
@@ -250,11 +250,11 @@ class SessionRunner(SessionPainter):
         SessionError
             If a run is under way.
         """
-        return self._travel(self._ledger.undo)
+        return self._travel(self._state.undo)
 
     def redo(self) -> str | None:
         """Do the step taken back last again; what it is, None if there is none."""
-        return self._travel(self._ledger.redo)
+        return self._travel(self._state.redo)
 
     def _go(self, begin: Callable[[str], Any], stop: Callable[[], bool] | None) -> Generator[FrameDone]:
         self._check_writable()
@@ -291,12 +291,9 @@ class SessionRunner(SessionPainter):
             if self._running is not None:
                 raise SessionError("A run is under way; stop it before you undo or redo.")
             self.end_stroke()
-            self.masks.doubt()
             moved = move()
         if moved is None:
             return None
         name, keys = moved
-        for table, key in keys:
-            self.masks.changed(table, key)
         self.events.announce(*sorted({_EVENTS[t] for t, _ in keys if t in _EVENTS}))
         return name

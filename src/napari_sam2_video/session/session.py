@@ -27,7 +27,6 @@ from napari_sam2_video.storage.lock import SessionLock
 from napari_sam2_video.types import ModelSettings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from types import TracebackType
 
     from napari_sam2_video.frames.recording import Recording
@@ -105,7 +104,7 @@ class Session(SessionRunner):
                 session = cls(
                     folder, recording, frames, lock=lock, owns_recording=False, tracker_factory=tracker_factory
                 )
-                session._ledger.commit([("model", "settings", model.to_json())])
+                session._state.commit([("model", "settings", model.to_json())])
                 write_manifest(folder, new_manifest(folder, frames))
             except BaseException:
                 lock.release()
@@ -201,7 +200,7 @@ class Session(SessionRunner):
         """How the masks came to be, JSON-able; see ``schemas/provenance.schema.json``."""
         from napari_sam2_video.session.provenance import provenance_of
 
-        return provenance_of(self, self._ledger)
+        return provenance_of(self, self._state)
 
     def result(self) -> TrackingResult:
         """The masks as an export reads them."""
@@ -213,18 +212,15 @@ class Session(SessionRunner):
         """Close the recording with the session; otherwise one handed in stays the caller's to close."""
         self._owns_recording = True
 
-    def flush(self, progress: Callable[[int, int], None] | None = None) -> None:
-        """Bring ``masks/labels.zarr`` up to date; masks themselves are always safe."""
-        self.masks.flush(progress)
-
     def close(self) -> None:
-        """Write what is derived, and let go of the folder; a second call does nothing."""
+        """Close the files and the lock; a second call does nothing."""
         if self._closed:
             return
         self._closed = True
         try:
             self.masks.close()
         finally:
+            self._state.close()
             if self._lock is not None:
                 self._lock.release()
             if self._owns_recording:

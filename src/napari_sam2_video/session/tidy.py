@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from napari_sam2_video.geometry import bounding_box
 from napari_sam2_video.masks.clean import clean
 from napari_sam2_video.types import FrameMasks, ObjectMask
 
@@ -16,12 +17,12 @@ if TYPE_CHECKING:
     from napari_sam2_video.masks.clean import CleanedMask, CleanSettings
     from napari_sam2_video.masks.store import MaskStore
     from napari_sam2_video.session.conditioning import Inputs
-    from napari_sam2_video.storage.state import Ledger
+    from napari_sam2_video.storage.state import State
     from napari_sam2_video.types import Direction
 
 
 def tidy(
-    ledger: Ledger,
+    state: State,
     masks: MaskStore,
     inputs: Inputs,
     settings: CleanSettings,
@@ -41,14 +42,14 @@ def tidy(
         settled = {object_id: inputs.accepted(object_id) | set(masks.painted())}
         walked = masks.walked(object_id)
         for item in clean(masks.object_mask, frames, settings, untouched=settled):
-            if inputs.is_accepted(object_id, item.frame) or ledger.get("paint", item.frame):
+            if inputs.is_accepted(object_id, item.frame) or masks.is_painted(item.frame):
                 # Settled by the person meanwhile.
                 continue
             if step is None:
-                with ledger.writing():
-                    number = ledger.next_number
+                with state.writing():
+                    number = state.next_number
                     said = {"settings": asdict(settings), "objects": list(object_ids)}
-                    step = ledger.commit([("tidied", number, said)], name="tidy masks", number=number)
+                    step = state.commit([("tidied", number, said)], name="tidy masks", number=number)
             changed = _with_mask(masks, item)
             direction: Direction = "backward" if walked[item.frame] < 0 else "forward"
             masks.write(FrameMasks(item.frame, masks.shape_yx, (changed,), direction), generation=step)
@@ -67,11 +68,7 @@ def _with_mask(masks: MaskStore, item: CleanedMask) -> ObjectMask:
     top, left = old.origin_yx
     part = levels[top : top + old.levels.shape[0], left : left + old.levels.shape[1]]
     np.copyto(part, old.levels, where=(part > 0) & (old.levels > 0))
-    rows, columns = np.flatnonzero(levels.any(axis=1)), np.flatnonzero(levels.any(axis=0))
-    if not rows.size:
-        return ObjectMask(
-            item.object_id, (0, 0), np.zeros((0, 0), np.uint8), old.object_score, old.predicted_iou, old.prompted
-        )
-    cut = levels[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-    origin = (int(rows[0]), int(columns[0]))
-    return ObjectMask(item.object_id, origin, cut, old.object_score, old.predicted_iou, old.prompted)
+    box = bounding_box(levels)
+    if box is None:
+        return replace(old, origin_yx=(0, 0), levels=np.zeros((0, 0), np.uint8))
+    return replace(old, origin_yx=(box[0].start, box[1].start), levels=levels[box])

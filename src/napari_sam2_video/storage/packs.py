@@ -37,7 +37,7 @@ _NAME = re.compile(r"(\d{6,12})\.pack")
 
 
 @dataclass(frozen=True, slots=True)
-class BlobRef:
+class DataRef:
     """Where a byte string lies: in `inline`, or in a pack."""
 
     inline: bytes | None
@@ -53,20 +53,20 @@ class BlobRef:
         return {"p": self.pack, "o": self.offset, "l": self.length, "c": self.crc}
 
 
-def ref_from_json(value: Any) -> BlobRef:
+def ref_from_json(value: Any) -> DataRef:
     """Reference of its JSON form; raises ValueError, TypeError or KeyError for anything else."""
     if "z" in value:
         try:
-            return BlobRef(base64.b64decode(value["z"], validate=True))
+            return DataRef(base64.b64decode(value["z"], validate=True))
         except binascii.Error as error:
             raise ValueError(str(error)) from error
     numbers = [value[k] for k in "polc"]
     if not all(isinstance(n, int) and not isinstance(n, bool) and n >= 0 for n in numbers):
         raise ValueError("a reference holds whole numbers")
-    return BlobRef(None, *numbers)
+    return DataRef(None, *numbers)
 
 
-class BlobStore:
+class PackStore:
     """The packs of one folder.
 
     Parameters
@@ -87,9 +87,9 @@ class BlobStore:
         self._closed = False
         if not read_only:
             make_folder(folder)
-        self._pack = max(self.packs(), default=0)
+        self._pack = max(self.files(), default=0)
 
-    def packs(self) -> dict[int, Path]:
+    def files(self) -> dict[int, Path]:
         """Packs that are there, by number.
 
         Raises
@@ -110,7 +110,7 @@ class BlobStore:
         """File of a pack."""
         return self.folder / f"{pack:06d}.pack"
 
-    def put(self, data: bytes, *, inline: bool = True) -> BlobRef:
+    def put(self, data: bytes, *, inline: bool = True) -> DataRef:
         """Make bytes durable, but for small ones, which become so with the journal line that holds the reference.
 
         Raises
@@ -119,7 +119,7 @@ class BlobStore:
             If they cannot be written.
         """
         if inline and len(data) <= INLINE_BYTES:
-            return BlobRef(data)
+            return DataRef(data)
         if self.read_only:
             raise StoreError(f"{self.folder} is open for reading only; open the session for writing to change it.")
         with self._lock:
@@ -137,12 +137,12 @@ class BlobStore:
             except OSError as error:
                 self._end()
                 raise explain(error, path) from error
-            ref = BlobRef(None, self._pack, self._size, len(data), zlib.crc32(data))
+            ref = DataRef(None, self._pack, self._size, len(data), zlib.crc32(data))
             self._size += len(data)
             return ref
 
-    def get(self, ref: BlobRef) -> bytes:
-        """Bytes of a reference.
+    def get(self, ref: DataRef, *, check: bool = True) -> bytes:
+        """Bytes of a reference; without `check` also damaged ones.
 
         Raises
         ------
@@ -170,17 +170,17 @@ class BlobStore:
                 if not self.folder.is_dir():
                     raise
                 raise MissingError(f"{path} is gone; put it back and open the session again.") from error
-        if zlib.crc32(data) != ref.crc:
+        if check and zlib.crc32(data) != ref.crc:
             raise StoreError(f"{path} is damaged at byte {ref.offset}; restore it from a copy or track again.")
         return data
 
-    def reaches(self, ref: BlobRef, sizes: dict[int, int]) -> bool:
+    def reaches(self, ref: DataRef, sizes: dict[int, int]) -> bool:
         """Whether a reference lies inside its pack, by the packs' `sizes`."""
         return ref.inline is not None or sizes.get(ref.pack, -1) >= ref.offset + ref.length
 
     def sizes(self) -> dict[int, int]:
         """Sizes of the packs in bytes."""
-        packs = self.packs()
+        packs = self.files()
         with reading(self.folder):
             return {number: path.stat().st_size for number, path in packs.items()}
 

@@ -25,7 +25,7 @@ JOURNAL_SCHEMA = 1
 COMPACT_BYTES = 1 << 20
 
 
-class Ledger:
+class State:
     """Tables over a journal.
 
     Parameters

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import threading
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -9,8 +7,8 @@ from hypothesis import strategies as st
 
 from napari_sam2_video.errors import StoreError
 from napari_sam2_video.masks.label_array import LabelArray
-from napari_sam2_video.masks.store import MaskStore
 from napari_sam2_video.types import FrameMasks, ObjectMask
+from tests.masks.made import open_store
 
 SHAPE = (16, 20)
 
@@ -22,9 +20,6 @@ class Painter:
     def stroke(self, frame, origin_yx, labels, where):
         return self.store.paint(frame, origin_yx, labels, where)
 
-    def unstroke(self, number):
-        self.store.revert_stroke(number)
-
 
 def square(frame, object_id, top, left, side=5, level=20):
     return FrameMasks(frame, SHAPE, (ObjectMask(object_id, (top, left), np.full((side, side), level, np.uint8)),))
@@ -32,7 +27,7 @@ def square(frame, object_id, top, left, side=5, level=20):
 
 @pytest.fixture
 def store(tmp_path):
-    with MaskStore.create(tmp_path / "masks", 4, SHAPE) as made:
+    with open_store(tmp_path / "masks", 4, SHAPE) as (made, _):
         made.write(square(1, 1, 2, 2))
         yield made
 
@@ -43,21 +38,9 @@ def labels(store):
 
 
 def viewer_paint(labels, key, mask, value):
-    """What napari 0.9 does for a stroke; what it keeps to undo it."""
+    """What napari 0.9 does for a stroke."""
     region = np.asarray(labels[key])
-    old = region[mask] if not mask.all() else region.copy()
     region[mask] = value
-    labels[key] = region
-    return key, (None if mask.all() else mask), old
-
-
-def viewer_undo(labels, atom):
-    key, mask, old = atom
-    if mask is None:
-        labels[key] = old
-        return
-    region = np.asarray(labels[key])
-    region[mask] = old
     labels[key] = region
 
 
@@ -76,42 +59,6 @@ def test_a_stroke_of_a_viewer_is_painted_and_nothing_else(labels, store):
     assert np.array_equal(labels[1][outside], before[outside])
 
 
-@pytest.mark.parametrize("mask", [DISC, np.ones_like(DISC)], ids=["part", "whole box"])
-def test_undo_of_a_viewer_shows_what_the_model_says_now(labels, store, mask):
-    atom = viewer_paint(labels, BOX, mask & (labels[BOX] != 2), 2)
-    store.write(square(1, 1, 4, 4))
-    store.write(square(1, 3, 11, 11))
-    viewer_undo(labels, atom)
-    fresh = np.zeros(SHAPE, int)
-    fresh[4:9, 4:9] = 1
-    fresh[11:16, 11:16] = 3
-    assert np.array_equal(labels[1], fresh)
-    assert store.touched(1) == {}
-
-
-def test_undo_of_the_lower_of_two_strokes_keeps_the_upper(labels, store):
-    lower = viewer_paint(labels, BOX, DISC & (labels[BOX] != 2), 2)
-    upper_key = (slice(1, 2), slice(3, 5), slice(3, 5))
-    viewer_paint(labels, upper_key, np.ones((1, 2, 2), bool), 5)
-    region = np.asarray(labels[lower[0]])
-    region[lower[1]] = lower[2]
-    region[0, 2:4, 2:4] = 5
-    labels[lower[0]] = region
-    now = labels[1]
-    assert (now[3:5, 3:5] == 5).all()
-    assert (now == 2).sum() == 0
-    assert store.touched(1).keys() >= {5}
-
-
-def test_redo_of_a_viewer_paints_again(labels):
-    mask = DISC & (labels[BOX] != 2)
-    atom = viewer_paint(labels, BOX, mask, 2)
-    painted = labels[1]
-    viewer_undo(labels, atom)
-    viewer_paint(labels, BOX, mask, 2)
-    assert np.array_equal(labels[1], painted)
-
-
 def test_what_the_model_wrote_between_reading_and_writing_back_is_kept(labels, store):
     region = np.asarray(labels[BOX])
     store.write(square(1, 1, 4, 4))
@@ -121,16 +68,6 @@ def test_what_the_model_wrote_between_reading_and_writing_back_is_kept(labels, s
     assert now[1, 1] == 9
     assert (now[4:9, 4:9] == 1).all()
     assert now[2, 2] == 0
-
-
-def test_undo_by_arrays_of_indices_shows_what_the_model_says_now(labels, store):
-    index = (np.array([1, 1]), np.array([2, 3]), np.array([2, 3]))
-    old = np.array(labels[index])
-    labels[index] = 7
-    assert (labels[index] == 7).all()
-    store.write(square(1, 1, 10, 10))
-    labels[index] = old
-    assert (labels[index] == 0).all()
 
 
 @pytest.mark.parametrize(
@@ -165,7 +102,7 @@ boxes = st.tuples(
 @given(index=boxes, value=st.integers(0, 5))
 def test_setting_a_number_is_as_in_an_array(tmp_path_factory, index, value):
     folder = tmp_path_factory.mktemp("masks") / "m"
-    with MaskStore.create(folder, 4, SHAPE) as store:
+    with open_store(folder, 4, SHAPE) as (store, _):
         labels = LabelArray(store, Painter(store))
         expected = np.asarray(labels)
         expected[index] = value
@@ -200,22 +137,3 @@ def test_ids_widen_the_type_before_they_are_written(labels, store):
     assert labels[0, 0, 0] == 300
     assert labels[0, 3, 0] == 70_000
     assert labels[1, 3, 3] == 1
-
-
-def test_strokes_are_looked_through_while_nobody_adds_one(labels, monkeypatch):
-    free = []
-    plain = labels._undone
-
-    def asked(*args):
-        other = threading.Thread(target=lambda: free.append(labels._lock.acquire(blocking=False)))
-        other.start()
-        other.join()
-        return plain(*args)
-
-    monkeypatch.setattr(labels, "_undone", asked)
-    key = (1, slice(0, 4), slice(0, 4))
-    region = labels[key]
-    region[0] = 3
-    labels[key] = region
-    assert free == [False]
-    assert (labels[1, 0, :4] == 3).all()

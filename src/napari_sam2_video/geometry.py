@@ -1,0 +1,43 @@
+"""Parts of a frame: bounding boxes and regions."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+Region: TypeAlias = tuple[slice, slice]
+
+
+def region_of(origin_yx: tuple[int, int], shape_yx: tuple[int, ...]) -> Region:
+    """Slices along y and x of a part that begins at `origin_yx`."""
+    (top, left), (height, width) = origin_yx, shape_yx[:2]
+    return slice(top, top + height), slice(left, left + width)
+
+
+def bounding_box(image_yx: npt.NDArray[Any]) -> Region | None:
+    """Slices along y and x of the smallest box around all pixels that are not 0, None where there are none.
+
+    Parameters
+    ----------
+    image_yx : ndarray, shape (Y, X)
+        A mask, levels or labels.
+    """
+    rows = np.flatnonzero(image_yx.any(axis=1))
+    if not rows.size:
+        return None
+    top, bottom = int(rows[0]), int(rows[-1]) + 1
+    columns = np.flatnonzero(image_yx[top:bottom].any(axis=0))
+    return slice(top, bottom), slice(int(columns[0]), int(columns[-1]) + 1)
+
+
+def whole_mask(
+    origin_yx: tuple[int, int], part_yx: npt.NDArray[np.bool_], shape_yx: tuple[int, int]
+) -> npt.NDArray[np.bool_]:
+    """Mask of a whole frame, from the part of it that begins at `origin_yx`."""
+    mask = np.zeros(shape_yx, bool)
+    mask[region_of(origin_yx, part_yx.shape)] = part_yx
+    return mask

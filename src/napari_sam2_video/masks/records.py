@@ -1,0 +1,183 @@
+"""Frame records: what the model computed for the objects of each frame."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from napari_sam2_video.errors import MissingError, StoreError
+from napari_sam2_video.masks.codec import decode_masks, encode_masks
+from napari_sam2_video.masks.figures import figures_of
+from napari_sam2_video.masks.tables import record_to_json, removed_objects
+from napari_sam2_video.storage.atomic import keep_copy
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    import numpy.typing as npt
+
+    from napari_sam2_video.masks.tables import RecordInfo
+    from napari_sam2_video.storage.packs import PackStore
+    from napari_sam2_video.storage.state import State
+    from napari_sam2_video.storage.tables import Change
+    from napari_sam2_video.types import FrameMasks, ObjectMask
+
+
+class FrameRecords:
+    """Frame records in the packs, and the tables ``records`` and ``masks`` that say which of them count.
+
+    A record that turns out to be damaged is left out, with a note, as if its frame had not been done. One whose pack is
+    gone stays in the journal.
+
+    Parameters
+    ----------
+    state : State
+        The tables.
+    packs : PackStore
+        The packs.
+    n_frames : int
+        Number of frames.
+    shape_yx : tuple of int
+        Shape of a frame.
+    quarantine : Path
+        Where damaged bytes are kept.
+
+    Attributes
+    ----------
+    notes : list of str
+        Sentences about what was found damaged.
+    lost_packs : set of int
+        Packs that are gone or shorter than they were; they may be put back.
+    """
+
+    def __init__(
+        self, state: State, packs: PackStore, n_frames: int, shape_yx: tuple[int, int], quarantine: Path
+    ) -> None:
+        self.notes: list[str] = []
+        self.lost_packs: set[int] = set()
+        self._state = state
+        self._packs = packs
+        self._n_frames = n_frames
+        self._shape_yx = shape_yx
+        self._quarantine = quarantine
+        self._leave_out_lost()
+
+    def masks(self, frame: int) -> list[ObjectMask]:
+        """What the model computed last for each object on a frame, by ascending id."""
+        removed = removed_objects(self._state)
+        found: dict[int, ObjectMask] = {}
+        for number in self._state.get("masks", frame, ()):
+            record = self._read(number)
+            for mask in () if record is None else record.objects:
+                if mask.object_id not in found and number > removed.get(mask.object_id, 0):
+                    found[mask.object_id] = mask
+        return [found[i] for i in sorted(found)]
+
+    def put(self, masks: FrameMasks, *, generation: int | None, extra: Sequence[Change]) -> None:
+        """Keep masks of one frame, durably; see `MaskStore.write`."""
+        figures = figures_of(masks)
+        ref = self._packs.put(encode_masks(masks), inline=False)
+        value = record_to_json(ref, masks, figures)
+        with self._state.writing():
+            number = self._state.next_number
+            kept = self._still_needed(masks.frame, {m.object_id for m in masks.objects})
+            changes: list[Change] = [("records", number, value), ("masks", masks.frame, [number, *kept]), *extra]
+            name = None if generation is not None else f"masks of frame {masks.frame}"
+            self._state.commit(changes, name=name, step=generation, number=number)
+
+    def newest(self, frame: int, object_id: int) -> tuple[int, RecordInfo] | None:
+        """Number and description of the newest record of an object on a frame, None if there is none."""
+        with self._state.lock:
+            since = self._state.get("removed", object_id, 0)
+            for number in self._state.get("masks", frame, ()):
+                info: RecordInfo | None = self._state.get("records", number)
+                if info is not None and number > since and object_id in info.ids:
+                    return number, info
+        return None
+
+    def rows(self, object_id: int) -> dict[int, RecordInfo]:
+        """Newest record of an object on each frame, by ascending frame."""
+        found = {}
+        with self._state.lock:
+            for frame in self._state.table("masks"):
+                newest = self.newest(int(frame), object_id)
+                if newest is not None:
+                    found[int(frame)] = newest[1]
+        return dict(sorted(found.items()))
+
+    def walked(self, object_id: int) -> npt.NDArray[np.int8]:
+        """Direction in which each frame was computed last: 1 forward, -1 backward, 0 not yet; shape ``(n_frames,)``."""
+        result = np.zeros(self._n_frames, np.int8)
+        for frame, info in self.rows(object_id).items():
+            result[frame] = info.walk
+        return result
+
+    def drop_unneeded(self) -> set[int]:
+        """Strike out records that nothing needs any more; the packs that the others lie in."""
+        with self._state.lock:
+            lists = (*self._state.table("masks").values(), *self._state.values_in_history("masks"))
+            needed = {number for numbers in lists for number in numbers}
+            records = dict(self._state.table("records"))
+            packs = {info.ref.pack for number, info in records.items() if number in needed}
+            packs.update(info.ref.pack for info in self._state.values_in_history("records"))
+        unneeded = [number for number in records if number not in needed]
+        if unneeded:
+            self._state.commit([("records", number, None) for number in unneeded])
+        return packs | self.lost_packs
+
+    def _still_needed(self, frame: int, covered: set[int]) -> list[int]:
+        """Older records of a frame that hold an object which no newer one holds."""
+        kept = []
+        for number in self._state.get("masks", frame, ()):
+            info = self._state.get("records", number)
+            if info is not None and not covered.issuperset(info.ids):
+                kept.append(number)
+                covered = covered.union(info.ids)
+        return kept
+
+    def _read(self, number: int) -> FrameMasks | None:
+        info: RecordInfo | None = self._state.get("records", number)
+        if info is None:
+            return None
+        try:
+            masks = decode_masks(self._packs.get(info.ref), self._shape_yx)
+            if masks.frame != info.frame or tuple(m.object_id for m in masks.objects) != info.ids:
+                raise StoreError("It holds other objects than the journal says; track that frame again.")
+            return masks
+        except MissingError as error:
+            self._note_loss(info, error)
+            self._state.leave_out("records", [number])
+            self.lost_packs.add(info.ref.pack)
+        except StoreError as error:
+            self._note_loss(info, error)
+            self._give_up(number, info)
+        return None
+
+    def _give_up(self, number: int, info: RecordInfo) -> None:
+        """Strike out a damaged record, keeping its bytes in the quarantine folder."""
+        if not self._packs.read_only:
+            data = self._packs.get(info.ref, check=False)
+            keep_copy(data, f"frame-{info.frame}-record-{number}", self._quarantine)
+            self._state.commit([("records", number, None)])
+
+    def _note_loss(self, info: RecordInfo, error: StoreError) -> None:
+        note = f"The stored masks of frame {info.frame} could not be read: {error}"
+        if note not in self.notes:
+            self.notes.append(note)
+
+    def _leave_out_lost(self) -> None:
+        """Leave out records that reach beyond the end of their pack."""
+        sizes = self._packs.sizes()
+        with self._state.lock:
+            records: dict[int, RecordInfo] = dict(self._state.table("records"))  # type: ignore[arg-type]
+        lost = [number for number, info in records.items() if not self._packs.reaches(info.ref, sizes)]
+        if lost:
+            frames = sorted({records[number].frame for number in lost})
+            self.notes.append(
+                f"The masks of {len(frames)} frame(s), the first {frames[0]}, are gone; track them again, or put "
+                f"{self._packs.path(records[lost[0]].ref.pack)} back and open the session again."
+            )
+        self._state.leave_out("records", lost)
+        self.lost_packs.update(records[number].ref.pack for number in lost)
