@@ -206,9 +206,12 @@ def image_folder(folder: Path, side: int, frames: int) -> Path:
 def main() -> None:
     """Do the job that stands on the command line."""
     job = json.loads(sys.argv[1])
+    if job.get("prepared"):
+        import napari_sam2_video.engine  # noqa: F401  prepares the threads before torch starts them
     import torch
 
-    torch.set_num_threads(job["threads"])
+    if job["threads"] is not None:
+        torch.set_num_threads(job["threads"])
     kinds = {f.__name__: f for f in (ours_session, ours_budget, ours_first, theirs_first, theirs_track)}
     print(json.dumps(kinds[job["kind"]](job)))
 

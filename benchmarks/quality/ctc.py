@@ -9,11 +9,11 @@ import numpy as np
 from benchmarks.quality.figures import overlaps
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from numpy.typing import NDArray
 
-METRICS = ("SEG", "TRA", "CHOTA")
+METRICS = ("SEG", "DET", "TRA", "CHOTA")
 
 
 def ctc_figures(
@@ -22,29 +22,32 @@ def ctc_figures(
     *,
     parents: Mapping[int, int] | None = None,
     true_parents: Mapping[int, int] | None = None,
-    metrics: Sequence[str] = METRICS,
 ) -> dict[str, float]:
-    """Figures of label images (T, Y, X), each label being a track.
+    """SEG, DET, TRA and CHOTA of label images (T, Y, X), each label being a track.
 
     Parameters
     ----------
     labels, truth : (T, Y, X) array
         What was found and what is true; the ids need not agree.
     parents, true_parents : mapping of int to int
-        Mother of each track that begins with a division.
-    metrics : sequence of str
-        Names that py-ctcmetrics knows.
+        Mother of each track that begins with a division; a mother's track ends there.
     """
-    from ctc_metrics.scripts.evaluate import calculate_metrics
+    from ctc_metrics.metrics import chota, det, seg, tra
+    from ctc_metrics.utils.representations import count_acyclic_graph_correction_operations
 
     if not truth.any() or not labels.any():
-        return {name: float("nan") if not truth.any() else 0.0 for name in metrics}
+        return dict.fromkeys(METRICS, 0.0 if truth.any() else float("nan"))
     matches = [_match(true, found) for true, found in zip(truth, labels, strict=True)]
-    keys = ("labels_ref", "labels_comp", "mapped_ref", "mapped_comp", "ious")
-    matched = dict(zip(keys, (list(each) for each in zip(*matches, strict=True)), strict=True))
-    tracks = (_tracks(matched["labels_comp"], parents or {}), _tracks(matched["labels_ref"], true_parents or {}))
-    found = calculate_metrics(*tracks, matched, matched, list(metrics), is_valid=True)
-    return {name: float(found[name]) for name in metrics}
+    true_ids, found_ids, matched_true, matched_found, ious = (list(each) for each in zip(*matches, strict=True))
+    tracks = _tracks(true_ids, true_parents or {}), _tracks(found_ids, parents or {})
+    pairs = true_ids, found_ids, matched_true, matched_found
+    operations = count_acyclic_graph_correction_operations(*tracks, *pairs)
+    return {
+        "SEG": float(seg(true_ids, ious)),
+        "DET": float(det(**operations)),
+        "TRA": float(tra(**operations)[0]),
+        "CHOTA": float(chota(*tracks, *pairs)["CHOTA"]),
+    }
 
 
 def _match(
@@ -58,13 +61,13 @@ def _match(
     rows, columns = rows[order], columns[order]
     ious = both[rows, columns] / (area[columns] + found_area[rows] - both[rows, columns])
     true_ids, found_ids = (np.flatnonzero(pixels[1:]) + 1 for pixels in (area, found_area))
-    return true_ids.tolist(), found_ids.tolist(), columns.tolist(), rows.tolist(), ious.tolist()
+    return true_ids, found_ids, columns, rows, ious
 
 
-def _tracks(labels: list[list[int]], parents: Mapping[int, int]) -> NDArray[np.int64]:
+def _tracks(labels: list[NDArray[np.int64]], parents: Mapping[int, int]) -> NDArray[np.int64]:
     """(N, 4) rows of label, first frame, last frame and parent, 0 for none."""
     ends: dict[int, list[int]] = {}
     for frame, seen in enumerate(labels):
-        for label in seen:
+        for label in seen.tolist():
             ends.setdefault(label, [frame, frame])[1] = frame
     return np.array([(label, *both, parents.get(label, 0)) for label, both in sorted(ends.items())], np.int64)

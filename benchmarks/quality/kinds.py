@@ -79,6 +79,10 @@ KINDS: dict[str, Kind] = {
     "stack": Kind("nuclei that begin and end, packed in depth", ("packed",), 32, 256, 6, most=12, middle=True),
     "video": Kind("shapes are hidden and come back", ("hidden",), 40, 256, 8, only=(1, 2)),
     "sample": Kind("the sample recording", ("sample",), 40, 256, 3),
+    "series": Kind("time series, plain to see", TIME_KINDS, 16, 256, 30, most=3),
+    "series-click": Kind("the same from one click", TIME_KINDS, 16, 256, 30, most=3, prompt="click"),
+    "slices": Kind("z-stacks, plain to see", STACK_KINDS, 16, 256, 30, most=3),
+    "slices-click": Kind("the same from one click", STACK_KINDS, 16, 256, 30, most=3, prompt="click"),
     "correction": Kind(
         "one click, then a correction", TIME_KINDS + STACK_KINDS, 16, 256, 48, most=1, prompt="click", corrected=True
     ),

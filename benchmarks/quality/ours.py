@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from benchmarks.quality.kinds import Case
+    from napari_sam2_video.session import Session
     from napari_sam2_video.types import ModelSettings, PointPrompt, TrackSettings
 
     Correct = Callable[[NDArray[np.uint16]], list[PointPrompt]]
@@ -52,14 +53,15 @@ def track_ours(case: Case, model: ModelSettings, settings: TrackSettings, correc
         api.add_prompts(session, case.prompts)
         api.go_on(session, settings, progress=mark)
         peak = peak_mb()
-        labels = _labels(session)
+        labels = label_images(session)
         corrected = None
         if correct is not None:
             api.add_prompts(session, correct(labels))
             api.go_on(session, settings)
-            corrected = _labels(session)
+            corrected = label_images(session)
     return Tracked(labels, cost_of(marks), corrected, peak)
 
 
-def _labels(session: Any) -> NDArray[np.uint16]:
+def label_images(session: Session) -> NDArray[np.uint16]:
+    """(T, Y, X) labels of a session, the highest logit winning where masks overlap."""
     return np.stack([session.masks.read_labels(t) for t in range(session.n_frames)]).astype(np.uint16)

@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_sam2_video.api import add_prompts, create_session, export, go_on
-from napari_sam2_video.masks.agreement import iou_of_objects
 from napari_sam2_video.types import BoxPrompt
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     import numpy.typing as npt
@@ -125,3 +124,31 @@ def agreement(session: Session, truth_tyx: npt.NDArray[Any], object_ids: list[in
     """Mean IoU of each object with the truth, over the frames in which either shows it."""
     rows = [iou_of_objects(session.masks.read_labels(t), truth_tyx[t], object_ids) for t in range(session.n_frames)]
     return dict(zip(object_ids, np.nanmean(rows, axis=0).tolist(), strict=True))
+
+
+def iou_of_objects(
+    labels_yx: npt.NDArray[Any], truth_yx: npt.NDArray[Any], object_ids: Sequence[int]
+) -> npt.NDArray[np.float64]:
+    """Intersection over union of each object on one frame.
+
+    Parameters
+    ----------
+    labels_yx, truth_yx : ndarray of integers, shape (Y, X)
+        Label images with the same ids.
+    object_ids : sequence of int
+        Objects to compare.
+
+    Returns
+    -------
+    ndarray of float, shape (len(object_ids),)
+        IoU (the Jaccard index); NaN where the object is on neither image, which is right but no overlap.
+    """
+    ids = np.asarray(object_ids)
+    size = int(max(labels_yx.max(initial=0), truth_yx.max(initial=0), ids.max(initial=0))) + 1
+    ours = np.bincount(labels_yx.ravel(), minlength=size)[ids]
+    theirs = np.bincount(truth_yx.ravel(), minlength=size)[ids]
+    both = np.bincount(labels_yx[labels_yx == truth_yx].ravel(), minlength=size)[ids]
+    union = ours + theirs - both
+    iou = np.full(len(ids), np.nan)
+    np.divide(both, union, out=iou, where=union > 0)
+    return iou

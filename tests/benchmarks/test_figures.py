@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from benchmarks.quality.ctc import ctc_figures
+from benchmarks.quality.ctc import METRICS, ctc_figures
 from benchmarks.quality.figures import boundary_f, compare, overlaps, summary, switches
 
 
@@ -92,7 +92,14 @@ def test_overlaps_of_labels():
 def test_the_truth_has_the_best_figures_of_the_challenge_whatever_its_ids():
     truth = squares([(1, 10)], [(1, 10), (2, 40)], [(2, 40)], [(1, 10)])
     renamed = np.where(truth > 0, truth + 4, 0).astype(np.uint16)
-    assert ctc_figures(renamed, truth) == {"SEG": 1, "TRA": 1, "CHOTA": 1}
+    assert ctc_figures(renamed, truth) == dict.fromkeys(METRICS, 1)
+
+
+def test_frames_without_an_object_count_for_nothing():
+    truth = squares([], [(1, 10)], [(1, 10)], [])
+    assert ctc_figures(truth, truth) == dict.fromkeys(METRICS, 1)
+    ghost = squares([(1, 40)], [(1, 10)], [(1, 10)], [])
+    assert 0.9 < ctc_figures(ghost, truth)["TRA"] < 1
 
 
 def test_a_track_that_ends_early_costs_a_missing_node_and_link():

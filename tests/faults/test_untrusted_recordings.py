@@ -287,4 +287,7 @@ def test_dicom_file_with_two_values_for_one_number_is_named(inside, tag):
             setattr(image, tag, [getattr(image, tag)] * 2)
         image.save_as(inside / f"{number}.dcm", enforce_file_format=True)
     with pytest.raises(RecordingError, match=r"1\.dcm is a damaged DICOM file"):
-        frames_of(inside)
+        frames_of(inside / "1.dcm")
+    with open_recording(inside) as recording:
+        assert recording.length("Z") == 2
+        assert "1.dcm is left out" in recording.notes[0]

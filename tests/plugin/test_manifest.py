@@ -141,7 +141,7 @@ def test_a_nifti_volume_opens_with_its_voxel_size(tmp_path):
 @pytest.mark.parametrize("marked", [True, False])
 def test_a_dicom_series_opens_from_its_folder(tmp_path, marked):
     from napari_sam2_video.plugin.reader import folder_reader
-    from tests.frames.test_volume import remove_mark, save_series
+    from tests.frames.dicoms import remove_mark, save_series
 
     folder = tmp_path / "series"
     folder.mkdir()

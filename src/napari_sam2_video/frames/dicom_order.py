@@ -1,192 +1,239 @@
-"""Where the slices of a DICOM series lie, and in which order they make a volume."""
+"""The order in which the slices of a DICOM series make a volume, or volumes over time."""
 
 from __future__ import annotations
 
+import math
+from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_sam2_video.errors import RecordingError
+from napari_sam2_video.frames.times import UNKNOWN, FrameTimes, frame_times
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Sequence
 
     import numpy.typing as npt
+
+    from napari_sam2_video.frames.dicom_slices import Slice
 
 LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 _SAME_PLACE = 1e-2
 _SAME_OF_PIXEL = 0.1
+_SAME_DIRECTION = 1e-3
 _GAP = 1.5
 _UNEVEN = 0.02
-
-
-@dataclass(frozen=True)
-class Slice:
-    """One image of a series: its place in mm (left, posterior, superior), its rescaling, and when it was taken.
-
-    `syntax` is how its values are stored where its file does not say it.
-    """
-
-    file: Path
-    frame: int
-    slope: float
-    intercept: float
-    spacing: tuple[float, float]
-    taken: tuple[float, ...]
-    position: tuple[float, ...] | None = None
-    orientation: tuple[float, ...] | None = None
-    frame_seconds: float | None = None
-    syntax: str | None = None
+_SLANTED = math.tan(math.radians(0.5))
 
 
 @dataclass(frozen=True)
 class Arrangement:
-    """Slices in the order of a volume, and what that volume is."""
+    """Slices in the order of a recording, and what it is; None where a time lacks a slice.
 
-    slices: list[Slice]
+    `scale` is in mm and seconds, None where unknown; `affine` maps (column, row, slice) to the world in mm, with axes
+    right, anterior and superior.
+    """
+
+    slices: list[Slice | None]
     axes: str
     shape: tuple[int, ...]
-    scale: dict[str, float]
-    units: dict[str, str | None]
+    scale: dict[str, float | None]
+    times: npt.NDArray[np.float64] | None = None
     affine: npt.NDArray[np.float64] | None = None
     notes: list[str] = field(default_factory=list)
 
 
-def slices_of(file: Path, header: Any) -> list[Slice]:
-    """Images of one file: one, or as many as a multi-frame file has."""
-    count = int(getattr(header, "NumberOfFrames", 1) or 1)
-    shared = (getattr(header, "SharedFunctionalGroupsSequence", None) or [None])[0]
-    frames = getattr(header, "PerFrameFunctionalGroupsSequence", None) or [None] * count
-
-    def of(frame: int, group: str, name: str) -> Any:
-        for part in (frames[frame], shared):
-            if part is not None and group in part and name in part[group].value[0]:
-                return part[group].value[0][name].value
-        return getattr(header, name, None)
-
-    syntax = _unsaid_syntax(header)
-    found = []
-    for frame in range(count):
-        spacing = of(frame, "PixelMeasuresSequence", "PixelSpacing") or getattr(header, "ImagerPixelSpacing", None)
-        slope = of(frame, "PixelValueTransformationSequence", "RescaleSlope")
-        intercept = of(frame, "PixelValueTransformationSequence", "RescaleIntercept")
-        seconds = getattr(header, "FrameTime", None)
-        found.append(
-            Slice(
-                file=file,
-                frame=frame,
-                slope=float(slope) if slope not in (None, "") else 1.0,
-                intercept=float(intercept) if intercept not in (None, "") else 0.0,
-                spacing=(float(spacing[0]), float(spacing[1])) if spacing else (1.0, 1.0),
-                taken=_taken(header, frame),
-                position=_vector(of(frame, "PlanePositionSequence", "ImagePositionPatient"), 3),
-                orientation=_vector(of(frame, "PlaneOrientationSequence", "ImageOrientationPatient"), 6),
-                frame_seconds=float(seconds) / 1000 if seconds else None,
-                syntax=syntax,
-            )
-        )
-    return found
+def by_direction(slices: Sequence[Slice]) -> list[list[Slice]]:
+    """Slices that are parallel to one another; those whose place is unknown are a group of their own."""
+    groups: list[list[Slice]] = []
+    for part in slices:
+        for group in groups:
+            if _parallel(part, group[0]):
+                group.append(part)
+                break
+        else:
+            groups.append([part])
+    return groups
 
 
-def _unsaid_syntax(header: Any) -> str | None:
-    """How the values of a file without a header are stored: as its elements are; None where there is a header."""
-    if "TransferSyntaxUID" in header.file_meta:
-        return None
-    from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
-
-    return ImplicitVRLittleEndian if header.original_encoding[0] else ExplicitVRLittleEndian
+def _parallel(part: Slice, other: Slice) -> bool:
+    if part.orientation is None or other.orientation is None:
+        return part.orientation is other.orientation
+    return bool(np.abs(np.subtract(part.orientation, other.orientation)).max() <= _SAME_DIRECTION)
 
 
-def arrange(path: Path, slices: list[Slice], modality: str) -> Arrangement:
-    """Put slices in the order in which they lie.
-
-    Raises
-    ------
-    RecordingError
-        If they are of different orientation, or lie on one another without being repetitions of a whole volume.
-    """
-    scale: dict[str, float] = {"Y": slices[0].spacing[0], "X": slices[0].spacing[1]}
-    units: dict[str, str | None] = {"Y": "mm", "X": "mm"} if slices[0].spacing != (1.0, 1.0) else {}
-    if any(part.position is None or part.orientation is None for part in slices):
-        ordered = sorted(slices, key=lambda part: part.taken)
-        letter = "Z" if modality in ("CT", "MR", "PT", "NM") else "T"
-        notes = [f"The files do not say where the {len(slices)} images lie: they are in the order of their numbers."]
-        if letter == "T" and slices[0].frame_seconds:
-            scale["T"], units["T"] = slices[0].frame_seconds, "s"
-        return Arrangement(ordered, letter, (len(ordered),), scale, units, None, notes if len(slices) > 1 else [])
-    directions = np.array([part.orientation for part in slices], np.float64)
-    turned = np.flatnonzero(np.abs(directions - directions[0]).max(1) > 1e-3)
-    if len(turned):
-        raise RecordingError(
-            f"{slices[turned[0]].file} is tilted against {slices[0].file.name} of the same series; put images of one "
-            "direction into a folder of their own."
-        )
-    along_row, along_column = directions[0, :3], directions[0, 3:]
-    normal = np.cross(along_row, along_column)
-    heights = np.array([part.position for part in slices], np.float64) @ normal
-    if not np.isfinite(heights).all():
-        raise ValueError("the place of an image is not a number")
-    same_place = min(_SAME_PLACE, _SAME_OF_PIXEL * min(slices[0].spacing))
+def places(slices: Sequence[Slice]) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.float64]]:
+    """Number of each slice's place along their common normal, counted upward, and the height of each place in mm."""
+    along = np.array(slices[0].orientation, np.float64).reshape(2, 3)
+    heights = np.array([part.position for part in slices], np.float64) @ np.cross(*along)
+    near = min(_SAME_PLACE, _SAME_OF_PIXEL * min(slices[0].spacing or (1.0, 1.0)))
     upward = np.argsort(heights, kind="stable")
-    place = np.zeros(len(slices), np.intp)
-    place[upward[1:]] = np.cumsum(np.diff(heights[upward]) > same_place)
-    order = sorted(range(len(slices)), key=lambda n: (place[n], slices[n].taken))
-    heights, slices = heights[order], [slices[n] for n in order]
-    starts = np.flatnonzero(np.diff(place[order], prepend=-1))
-    repeats = np.diff([*starts, len(slices)])
-    if len(set(repeats)) > 1:
-        odd = slices[int(starts[np.argmax(repeats != np.bincount(repeats).argmax())])]
-        raise RecordingError(
-            f"{odd.file} lies where other images of {path} lie, and not all places were imaged equally often; put each "
-            "pass into a folder of its own."
+    starts = np.diff(heights[upward], prepend=-np.inf) > near
+    numbers = np.empty(len(slices), np.intp)
+    numbers[upward] = np.cumsum(starts) - 1
+    return numbers, heights[upward][starts]
+
+
+def by_kind(slices: Sequence[Slice]) -> list[list[Slice]]:
+    """Images of one place that differ in type, echo or segment, each kind for itself; others together."""
+    if slices[0].orientation is None or len({*places(slices)[0].tolist()}) == len(slices):
+        return [list(slices)]
+    kinds: dict[tuple[str, ...], list[Slice]] = {}
+    for part in slices:
+        kinds.setdefault(part.kind, []).append(part)
+    return list(kinds.values())
+
+
+def arrange(slices: Sequence[Slice], letter: str, clip: FrameTimes = UNKNOWN) -> Arrangement:
+    """Put parallel slices in the order in which they lie.
+
+    Parameters
+    ----------
+    slices : sequence of Slice
+        Of one direction.
+    letter : str
+        Axis of images that do not say where they lie.
+    clip : FrameTimes
+        When the images were taken, where the file has them in this order.
+    """
+    spacing = slices[0].spacing or (None, None)
+    scale: dict[str, float | None] = {"Y": spacing[0], "X": spacing[1]}
+    if slices[0].orientation is None:
+        return _unplaced(slices, letter, clip, scale)
+    numbers, heights = places(slices)
+    volumes, notes = _volumes(slices, numbers, len(heights))
+    first = volumes[0]
+    notes += _spacing_notes(first, heights)
+    step = float(np.median(np.diff(heights))) if len(heights) > 1 else slices[0].step
+    affine, slant = _affine(first, scale, step)
+    notes += slant
+    times = _times(volumes) if len(volumes) > 1 else UNKNOWN
+    if len(volumes) > 1 and len(heights) == 1 and times.interval is None and len(volumes) == len(slices):
+        times = clip
+    axes, shape = ("TZ", (len(volumes), len(heights))) if len(volumes) > 1 else ("Z", (len(heights),))
+    scale |= {"Z": step, "T": times.interval}
+    return Arrangement(
+        [part for volume in volumes for part in volume], axes, shape, scale, times.times, LPS_TO_RAS @ affine, notes
+    )
+
+
+def _unplaced(slices: Sequence[Slice], letter: str, clip: FrameTimes, scale: dict[str, float | None]) -> Arrangement:
+    ordered = sorted(slices, key=lambda part: part.taken)
+    one_file = len({part.file for part in slices}) == 1
+    times = clip if one_file else UNKNOWN
+    if times.interval is None:
+        times = _times([[part] for part in ordered])
+    if letter == "T":
+        scale["T"] = times.interval
+    else:
+        scale[letter], times = slices[0].step, UNKNOWN
+    note = f"The files do not say where the {len(slices)} images lie: they are in the order of their numbers."
+    notes = [] if one_file else [note]
+    return Arrangement([*ordered], letter, (len(ordered),), scale, times.times, None, notes)
+
+
+def _volumes(
+    slices: Sequence[Slice], numbers: npt.NDArray[np.intp], count: int
+) -> tuple[list[list[Slice | None]], list[str]]:
+    """Slices of each time, by place, and what is missing or too much."""
+    repeats = np.bincount(numbers, minlength=count)
+    for counted in range(len(slices[0].passes) if repeats.max() > 1 else 0):
+        found = _by_number(slices, numbers, counted, count, int(repeats.max()))
+        if found is not None:
+            return found
+    order = sorted(range(len(slices)), key=lambda n: (numbers[n], slices[n].taken))
+    columns: list[list[Slice]] = [[] for _ in range(count)]
+    for n in order:
+        columns[numbers[n]].append(slices[n])
+    passes = int(repeats.min())
+    extra = [part for column in columns for part in column[passes:]]
+    volumes: list[list[Slice | None]] = [[column[time] for column in columns] for time in range(passes)]
+    if not extra:
+        return volumes, []
+    note = f"{len(extra)} images lie where others lie, but not at every place, and are left out"
+    return volumes, [f"{note}, such as {extra[0].file.name}."]
+
+
+def _by_number(
+    slices: Sequence[Slice], numbers: npt.NDArray[np.intp], counted: int, count: int, times: int
+) -> tuple[list[list[Slice | None]], list[str]] | None:
+    """Volumes by a number that the files count passes with; None where it does not tell passes apart."""
+    values = [part.passes[counted] for part in slices]
+    if any(math.isnan(value) for value in values):
+        return None
+    passes = sorted(set(values))
+    if len(passes) != times or len(set(zip(values, numbers.tolist(), strict=True))) != len(slices):
+        return None
+    volumes: dict[float, list[Slice | None]] = {value: [None] * count for value in passes}
+    for value, number, part in zip(values, numbers, slices, strict=True):
+        volumes[value][number] = part
+    whole = {value: volume for value, volume in volumes.items() if volume.count(None) * 2 < count}
+    if not whole:
+        return None
+    notes = []
+    if len(whole) < len(volumes):
+        notes.append(f"{len(volumes) - len(whole)} of {len(volumes)} passes have few of the slices and are left out.")
+    holes = Counter({time: volume.count(None) for time, volume in enumerate(whole.values())})
+    if holes.total():
+        time = next(time for time, missing in holes.items() if missing)
+        notes.append(
+            f"{holes.total()} slices are missing, the first at time {time}; the others keep their places and times."
         )
-    notes = _spacing_notes(slices, heights, starts)
-    step = float(np.median(np.diff(heights[starts]))) if len(starts) > 1 else 1.0
-    times = int(repeats[0])
-    if times > 1:
-        slices = [slices[start + time] for time in range(times) for start in starts]
-    scale["Z"], units["Z"] = step, "mm"
-    places = [np.array(part.position, np.float64) for part in (slices[0], slices[len(starts) - 1])]
-    per_slice = (places[1] - places[0]) / (len(starts) - 1) if len(starts) > 1 else normal * step
+    return [*whole.values()], notes
+
+
+def _times(volumes: Sequence[Sequence[Slice | None]]) -> FrameTimes:
+    """When the volumes were taken, by the first clock that tells all of them apart."""
+    moments = np.array(
+        [np.min([part.moments for part in volume if part is not None], axis=0) for volume in volumes], np.float64
+    )
+    for clock in moments.T:
+        times = frame_times(clock)
+        if times.interval is not None:
+            return times
+    return UNKNOWN
+
+
+def _affine(
+    volume: Sequence[Slice | None], scale: dict[str, float | None], step: float | None
+) -> tuple[npt.NDArray[np.float64], list[str]]:
+    """Affine to the world of DICOM, and a note where the slices do not follow each other along their normal."""
+    placed = [(number, part) for number, part in enumerate(volume) if part is not None]
+    (low, first), (high, last) = placed[0], placed[-1]
+    along = np.array(first.orientation, np.float64).reshape(2, 3)
+    start, end = (np.array(part.position, np.float64) for part in (first, last))
+    normal = np.cross(*along)
+    per_slice = (end - start) / (high - low) if high > low else normal * (step or 1.0)
+    if step is not None:
+        per_slice *= step / abs(float(per_slice @ normal))
     affine = np.eye(4)
-    affine[:3, 0] = along_row * scale["X"]
-    affine[:3, 1] = along_column * scale["Y"]
+    affine[:3, 0] = along[0] * (scale["X"] or 1.0)
+    affine[:3, 1] = along[1] * (scale["Y"] or 1.0)
     affine[:3, 2] = per_slice
-    affine[:3, 3] = places[0]
-    axes, shape = ("TZ", (times, len(starts))) if times > 1 else ("Z", (len(starts),))
-    return Arrangement(slices, axes, shape, scale, units, LPS_TO_RAS @ affine, notes)
+    affine[:3, 3] = start - low * per_slice
+    aside = float(np.linalg.norm(per_slice - (per_slice @ normal) * normal))
+    if aside <= _SLANTED * abs(float(per_slice @ normal)):
+        return affine, []
+    angle = math.degrees(math.atan2(aside, abs(float(per_slice @ normal))))
+    return affine, [f"The slices are shifted against each other, as by a gantry tilted by {angle:.1f}°."]
 
 
-def _spacing_notes(slices: list[Slice], heights: npt.NDArray[np.float64], starts: npt.NDArray[np.intp]) -> list[str]:
-    steps = np.diff(heights[starts])
+def _spacing_notes(volume: Sequence[Slice | None], heights: npt.NDArray[np.float64]) -> list[str]:
+    steps = np.diff(heights)
     if not len(steps):
         return []
     usual = float(np.median(steps))
     holes = np.flatnonzero(steps > _GAP * usual)
     if len(holes):
-        before, after = (slices[int(starts[holes[0] + side])] for side in (0, 1))
+        before, after = (
+            "a missing slice" if part is None else part.file.name for part in volume[holes[0] : holes[0] + 2]
+        )
         more = f", and {len(holes) - 1} more" if len(holes) > 1 else ""
         return [
-            f"Slices are missing between {before.file.name} and {after.file.name} ({steps[holes[0]]:.4g} mm apart, "
+            f"Slices are missing between {before} and {after} ({steps[holes[0]]:.4g} mm apart, "
             f"where {usual:.4g} mm is usual){more}; the others are used as they are."
         ]
     if np.ptp(steps) > _UNEVEN * usual:
         return [f"The slices are {steps.min():.4g} to {steps.max():.4g} mm apart: sizes along Z are approximate."]
     return []
-
-
-def _taken(header: Any, frame: int) -> tuple[float, ...]:
-    names = ("TemporalPositionIdentifier", "TriggerTime", "AcquisitionNumber", "AcquisitionTime", "InstanceNumber")
-    return (*(_number(getattr(header, name, None)) for name in names), float(frame))
-
-
-def _number(value: Any) -> float:
-    try:
-        return float(value)
-    except (TypeError, ValueError):
-        return 0.0
-
-
-def _vector(values: Any, length: int) -> tuple[float, ...] | None:
-    return tuple(float(value) for value in values) if values is not None and len(values) == length else None

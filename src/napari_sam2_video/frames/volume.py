@@ -124,18 +124,18 @@ def open_nifti(path: Path) -> Recording:
     return NiftiRecording(path)
 
 
-def open_dicom(path: Path) -> Recording:
-    """Open the DICOM series of a folder, or the one that a file belongs to.
+def open_dicom(path: Path, series: int | str | None = None) -> Recording:
+    """Open the DICOM series of a folder, or the one that a file belongs to; `series` is its index or name.
 
     Raises
     ------
     RecordingError
-        If there are several, their images do not fit together, or pydicom is missing.
+        If there is none, several and none of them was named, or pydicom is missing.
     """
     _package("pydicom", path)
     from napari_sam2_video.frames.dicom import open_series
 
-    return open_series(path)
+    return open_series(path, series)
 
 
 def _package(name: str, path: Path) -> None:
@@ -151,7 +151,8 @@ DICOM = Reader(
     name="DICOM",
     patterns=("*.dcm", "*.dicom"),
     matches=lambda head, path: is_dicom_folder(path) if head is None else is_dicom(head),
-    open=lambda path, series: open_dicom(path),
+    open=open_dicom,
+    has_series=True,
 )
 NIFTI = Reader(
     name="NIfTI",

@@ -1,0 +1,107 @@
+"""The values of one DICOM image."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_sam2_video.frames import dicom_codecs
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy.typing as npt
+
+    from napari_sam2_video.frames.dicom_slices import Slice
+
+PALETTE = "PALETTE COLOR"
+_LOOKUP = 0x00283000
+_TABLES = [
+    _LOOKUP,
+    *(0x00281101 + n for n in range(3)),
+    *(0x00281201 + n for n in range(3)),
+    *(0x00281221 + n for n in range(3)),
+]
+_PACKED = 12
+_EXACT_BITS = 24
+
+
+def value_type(slices: Sequence[Slice]) -> np.dtype[Any]:
+    """Smallest type that holds every value after rescaling."""
+    ends = []
+    whole, wide = True, False
+    for values, slope, intercept in {(part.values, part.slope, part.intercept) for part in slices}:
+        whole = whole and values is not None and slope == int(slope) and intercept == int(intercept)
+        wide = wide or (values is not None and values[1] - values[0] >= 2**_EXACT_BITS)
+        ends += [slope * end + intercept for end in values or ()]
+    for name in ("u1", "u2", "i2", "i4", "u4") if whole else ():
+        limits = np.iinfo(name)
+        if limits.min <= min(ends) and max(ends) <= limits.max:
+            return np.dtype(name)
+    return np.dtype(np.float64 if wide else np.float32)
+
+
+def read_values(part: Slice, dtype: np.dtype[Any], photometric: str, allocated: int) -> npt.NDArray[Any]:
+    """Values of an image as they are meant, of shape ``(Y, X)`` or ``(Y, X, 3)``.
+
+    Raises
+    ------
+    Exception
+        Of any kind, if they cannot be decoded.
+    """
+    if allocated == _PACKED:
+        values = _unpack(part)
+    elif photometric == PALETTE:
+        return _coloured(part)
+    else:
+        values = _looked_up(part) if part.lookup else _decoded(part)
+    if part.tile is not None:
+        top, left = part.tile
+        values = values[top : top + part.size[0], left : left + part.size[1]]
+    if (part.slope, part.intercept) == (1.0, 0.0):
+        return values.astype(dtype, copy=False)
+    if dtype.kind == "f":
+        return np.asarray(values * dtype.type(part.slope) + dtype.type(part.intercept))
+    return (values.astype(np.int64) * int(part.slope) + int(part.intercept)).astype(dtype)
+
+
+def _decoded(part: Slice, about: Any = None) -> npt.NDArray[Any]:
+    """Stored values of one image; `about` takes what its file says of them."""
+    utils: Any = importlib.import_module("pydicom.pixels.utils")
+    dicom_codecs.register()
+    return np.asarray(
+        utils.pixel_array(
+            part.file, index=part.frame, ds_out=about, specific_tags=_TABLES, transfer_syntax_uid=part.syntax
+        )
+    )
+
+
+def _coloured(part: Slice) -> npt.NDArray[np.uint8]:
+    """Colours of an image whose values are places in a palette, 8 bits each."""
+    pydicom: Any = importlib.import_module("pydicom")
+    processing: Any = importlib.import_module("pydicom.pixels.processing")
+    about = pydicom.Dataset()
+    values = processing.apply_color_lut(_decoded(part, about), about)
+    return np.asarray(values >> 8 if values.dtype == np.uint16 else values, np.uint8)
+
+
+def _looked_up(part: Slice) -> npt.NDArray[Any]:
+    """Values from the table of the modality."""
+    pydicom: Any = importlib.import_module("pydicom")
+    processing: Any = importlib.import_module("pydicom.pixels.processing")
+    about = pydicom.Dataset()
+    return np.asarray(processing.apply_modality_lut(_decoded(part, about), about))
+
+
+def _unpack(part: Slice) -> npt.NDArray[np.uint16]:
+    """Values of 12 bits that are stored without gaps, two in three bytes, which pydicom does not read."""
+    pydicom: Any = importlib.import_module("pydicom")
+    data = np.frombuffer(pydicom.dcmread(part.file, force=True).PixelData, np.uint8)
+    count = part.size[0] * part.size[1]
+    first = part.frame * count
+    pairs = data[first // 2 * 3 : (first + count + 1) // 2 * 3].reshape(-1, 3).astype(np.uint16)
+    low, high = pairs[:, 0] | (pairs[:, 1] & 15) << 8, pairs[:, 1] >> 4 | pairs[:, 2] << 4
+    values = np.stack([low, high], 1).reshape(-1)[first % 2 :][:count]
+    return values.reshape(part.size[:2])

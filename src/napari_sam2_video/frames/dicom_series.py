@@ -1,0 +1,235 @@
+"""The series of a folder of DICOM files, and the one of them that is meant."""
+
+from __future__ import annotations
+
+import importlib
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from napari_sam2_video.errors import RecordingError
+from napari_sam2_video.frames.dicom_order import by_direction, by_kind
+from napari_sam2_video.frames.dicom_slices import Slice, frame_count, read_header, slices_of
+from napari_sam2_video.frames.folder import natural_key
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+
+@dataclass
+class Series:
+    """Images that make one recording: of one size and one direction; or a clip, which is a file of many images."""
+
+    header: Any
+    slices: list[Slice]
+    detail: str = ""
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def uid(self) -> str:
+        """What DICOM calls the series by."""
+        return str(self.header.get("SeriesInstanceUID", ""))
+
+    @property
+    def title(self) -> str:
+        """What a person calls the series by; empty where the files do not say."""
+        return str(self.header.get("SeriesDescription") or "").strip()
+
+    @property
+    def files(self) -> list[Path]:
+        """Files of the images, each once."""
+        return list(dict.fromkeys(part.file for part in self.slices))
+
+    def __str__(self) -> str:
+        title = " ".join(filter(None, (self.title or str(self.header.get("Modality") or "unnamed"), self.detail)))
+        count = len(self.slices)
+        where = f"in {self.files[0].name}" if len(self.files) == 1 else f"such as {self.files[0].name}"
+        return f"{title} ({count} image{'s' * (count > 1)} {where})"
+
+    def is_called(self, name: str) -> bool:
+        """Whether a person may mean this series by `name`."""
+        return name.casefold() in {
+            self.uid.casefold(),
+            self.title.casefold(),
+            f"{self.title} {self.detail}".strip().casefold(),
+            *(file.name.casefold() for file in self.files),
+            *(file.stem.casefold() for file in self.files),
+        }
+
+
+def find_series(path: Path, wanted: int | str | None = None) -> Series:
+    """The one series of a folder or DICOMDIR, or the one that a file belongs to.
+
+    Parameters
+    ----------
+    path : Path
+        Folder, or a file of it.
+    wanted : int or str, optional
+        Index or name of the series, where there are several.
+
+    Raises
+    ------
+    RecordingError
+        If there is none, or several and none of them was named.
+    """
+    asked, folder = (None, path) if path.is_dir() else (path, path.parent)
+    if asked is not None and _lists_others(asked):
+        files, asked = _listed(asked), None
+    else:
+        files = _in_order(file for file in folder.iterdir() if file.is_file())
+        index = next((file for file in files if file.name.upper() == "DICOMDIR"), None)
+        files = [*files, *(file for file in _listed(index) if file.parent != folder)] if index else files
+    found = _Folder(files, asked)
+    if asked is not None:
+        return _choose(found.of(asked), asked, wanted)
+    series = found.series
+    if not series:
+        raise RecordingError(
+            found.damaged[0][1]
+            if found.damaged
+            else f"The DICOM files of {folder} hold no images; choose the folder of an image series."
+        )
+    images = [one for one in series if one.header.get("Modality") != "SEG"] or series
+    candidates = [one for one in images if len(one.slices) > 1] or images
+    named = [one for one in series if isinstance(wanted, str) and one.is_called(wanted)]
+    one = _choose(named if len(named) == 1 else candidates, path, None if len(named) == 1 else wanted)
+    left_out = [str(other) for other in series if other not in candidates]
+    if left_out and one in candidates:
+        one.notes.append(f"Single images and segmentations of other series are left out: {'; '.join(left_out)}.")
+    one.notes += [
+        f"{file.name} is damaged and is left out: {reason}"
+        for file, reason, uid in found.damaged
+        if not uid and len({other.uid for other in series}) == 1
+    ]
+    return one
+
+
+def _lists_others(file: Path) -> bool:
+    """Whether a file lists others instead of holding an image.
+
+    Raises
+    ------
+    RecordingError
+        If it is damaged, or holds neither.
+    """
+    try:
+        header = read_header(file)
+        if header is not None:
+            return False
+        about: Any = importlib.import_module("pydicom").dcmread(file, stop_before_pixels=True, force=True)
+        if "DirectoryRecordSequence" in about:
+            return True
+        kind = str(about.get("Modality") or getattr(about.get("SOPClassUID"), "name", "") or "of no known kind")
+    except Exception as error:
+        raise RecordingError(damage(file, error)) from error
+    raise RecordingError(f"{file} is a DICOM file without an image ({kind}); open a file of an image series.")
+
+
+def _listed(index: Path) -> list[Path]:
+    """Files that a DICOMDIR lists and that are there."""
+    pydicom: Any = importlib.import_module("pydicom")
+    try:
+        records = pydicom.dcmread(index).get("DirectoryRecordSequence") or ()
+        names = [record.get("ReferencedFileID") for record in records]
+    except Exception:
+        return []
+    parts = [[name] if isinstance(name, str) else [*name] for name in names if name]
+    return _in_order(file for file in (index.parent.joinpath(*part) for part in parts) if file.is_file())
+
+
+def _in_order(files: Any) -> list[Path]:
+    return sorted(files, key=lambda file: natural_key(file.name))
+
+
+def damage(file: Path, error: Exception) -> str:
+    """A sentence on what is wrong with a file."""
+    first = str(error).splitlines()[0] if str(error) else type(error).__name__
+    return f"{file} is a damaged DICOM file ({first}); remove it or copy it again."
+
+
+class _Folder:
+    """The series that files make, and the files that cannot be read, with a sentence and the series they are of."""
+
+    def __init__(self, files: Sequence[Path], asked: Path | None) -> None:
+        self.damaged: list[tuple[Path, str, str]] = []
+        groups: dict[Any, Series] = {}
+        seen: dict[Any, Path] = {}
+        copies: dict[Any, list[str]] = {}
+        for file in sorted(files, key=lambda file: file != asked):
+            uid = ""
+            try:
+                header = read_header(file)
+                if header is None:
+                    continue
+                uid = str(header.get("SeriesInstanceUID", ""))
+                slices = slices_of(file, header)
+            except Exception as error:
+                self.damaged.append((file, damage(file, error), uid))
+                continue
+            key = (uid, str(header.get("Modality")), slices[0].size, _clip(header))
+            same = (key, str(header.get("SOPInstanceUID") or file), slices[0].position, slices[0].taken)
+            if seen.setdefault(same, file) != file:
+                copies.setdefault(key, []).append(f"{file.name} is a copy of {seen[same].name} and is left out.")
+                continue
+            groups.setdefault(key, Series(header, [])).slices.extend(slices)
+        self.series = [part for key, group in groups.items() for part in self._parts(group, copies.get(key, []))]
+        clips = Counter((one.uid, one.title) for one in self.series)
+        for one in self.series:
+            if clips[one.uid, one.title] > 1 and not one.detail and len(one.files) == 1:
+                one.detail = one.files[0].name
+
+    def _parts(self, group: Series, notes: list[str]) -> list[Series]:
+        group.slices.sort(key=lambda part: natural_key(part.file.name))
+        directions = by_direction(group.slices)
+        parts = []
+        for direction, slices in enumerate(directions, 1):
+            kinds = by_kind(slices)
+            for number, kind in enumerate(kinds, 1):
+                detail = [f"direction {direction}"] * (len(directions) > 1)
+                if len(kinds) > 1:
+                    detail.append(" ".join(filter(None, kind[0].kind)) or f"kind {number}")
+                parts.append(Series(group.header, kind, ", ".join(detail)))
+        main = max(parts, key=lambda part: len(part.slices))
+        main.notes += notes
+        main.notes += [f"{file.name} is left out: {text}" for file, text, uid in self.damaged if uid == group.uid]
+        return parts
+
+    def of(self, asked: Path) -> list[Series]:
+        """Series that have an image of that file.
+
+        Raises
+        ------
+        RecordingError
+            If the file is damaged.
+        """
+        for file, reason, _ in self.damaged:
+            if file == asked:
+                raise RecordingError(reason)
+        return [one for one in self.series if asked in one.files]
+
+
+def _clip(header: Any) -> str:
+    """What tells a file of many images from others of its series; parts of one that was split belong together."""
+    if frame_count(header) == 1:
+        return ""
+    return str(header.get("ConcatenationUID") or header.get("SOPInstanceUID") or id(header))
+
+
+def _choose(candidates: Sequence[Series], path: Path, wanted: int | str | None) -> Series:
+    if wanted is None and len(candidates) == 1:
+        return candidates[0]
+    if isinstance(wanted, str):
+        named = [one for one in candidates if one.is_called(wanted)]
+        if len(named) == 1:
+            return named[0]
+    elif wanted is not None and wanted < len(candidates):
+        return candidates[wanted]
+    found = "; ".join(f"{number}: {one}" for number, one in enumerate(candidates))
+    if wanted is None:
+        raise RecordingError(
+            f"{path} holds {len(candidates)} series ({found}); choose one by its number or name as the series, or "
+            "open a file of it."
+        )
+    count = f"{len(candidates)} series" if len(candidates) > 1 else "one series"
+    raise RecordingError(f"{path} holds no series {wanted!r}: it has {count} ({found}); choose one of these.")

@@ -1,0 +1,196 @@
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from napari_sam2_video.errors import FrameError, RecordingError
+from napari_sam2_video.frames import volume
+from napari_sam2_video.frames.open import open_recording
+from napari_sam2_video.frames.view import FrameView, default_view
+from napari_sam2_video.frames.volume import is_dicom
+from napari_sam2_video.types import CT_WINDOWS
+from tests.frames.dicoms import CT, remove_mark, save_dicom, save_series
+
+nibabel = pytest.importorskip("nibabel")
+pydicom = pytest.importorskip("pydicom")
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def test_series_is_sorted_by_position_in_hounsfield_units(tmp_path: Path) -> None:
+    save_series(tmp_path, [30 - 2.5 * n for n in range(10)], RescaleSlope=1, RescaleIntercept=-1024, BitsStored=12)
+    (tmp_path / "notes.txt").write_text("hello")
+    with open_recording(tmp_path) as recording:
+        assert (recording.name, recording.axes, recording.dtype) == ("chest", "ZYX", np.int16)
+        np.testing.assert_array_equal(recording.read({}), CT[::-1].astype(int) - 1024)
+        assert recording.scale == {"Z": 2.5, "Y": 0.75, "X": 0.5}
+        assert set(recording.units.values()) == {"mm"}
+        expected = [[-0.5, 0, 0, 10], [0, -0.75, 0, 20], [0, 0, 2.5, 7.5], [0, 0, 0, 1]]
+        np.testing.assert_allclose(recording.affine, expected)
+        assert recording.notes == ()
+        view = FrameView(recording, default_view(recording, window=CT_WINDOWS["lung"]))
+        assert view.read(0).shape == (6, 8, 3)
+        assert recording.metadata["SeriesInstanceUID"] == "1.2.3"
+
+
+@pytest.mark.parametrize("kind", ["header without preamble", "implicit", "explicit"])
+def test_files_without_the_mark_are_a_series(kind: str, tmp_path: Path) -> None:
+    save_series(tmp_path, [2.5 * n for n in range(10)], RescaleSlope=1, RescaleIntercept=-1024, BitsStored=12)
+    for path in tmp_path.iterdir():
+        remove_mark(path, kind)
+        assert path.read_bytes()[128:132] != b"DICM"
+    for source in (tmp_path, next(tmp_path.iterdir())):
+        with open_recording(source) as recording:
+            assert (recording.axes, recording.name, recording.scale["Z"]) == ("ZYX", "chest", 2.5)
+            np.testing.assert_array_equal(recording.read({}), CT.astype(int) - 1024)
+
+
+def test_a_coloured_film_without_the_mark(tmp_path: Path) -> None:
+    film = np.random.default_rng(0).integers(0, 256, (4, 6, 8)).astype(np.uint8)
+    tables: dict[str, Any] = {}
+    for name in ("Red", "Green", "Blue"):
+        tables[f"{name}PaletteColorLookupTableDescriptor"] = [256, 0, 8]
+        tables[f"{name}PaletteColorLookupTableData"] = bytes(reversed(range(256)))
+    about = {"PhotometricInterpretation": "PALETTE COLOR", "NumberOfFrames": 4, "Modality": "US"}
+    save_dicom(tmp_path / "film", film, **about, **tables)
+    remove_mark(tmp_path / "film", "implicit")
+    with open_recording(tmp_path / "film") as recording:
+        np.testing.assert_array_equal(recording.read({}), np.repeat(255 - film[..., None], 3, axis=3))
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        bytes(600),
+        b"\x08\0" * 300,
+        np.arange(300, dtype="<u2").tobytes(),
+        np.array([8, 22, 0, 0, 9, 1, 0, 0] * 40, "<u2").tobytes(),
+        b"\x08\0\x16\0UI\x1a\0" + b"1.2.840.10008.5.1.4.1.1.2\0" + b"and so on" * 60,
+        b"\x08\0\x16\0\xff\xff\xff\xff" + bytes(600),
+        b"\x08\0\x16\0",
+        b"",
+    ],
+)
+def test_other_files_are_not_taken_for_dicom(content: bytes) -> None:
+    assert not is_dicom(content)
+
+
+@pytest.mark.parametrize("others", ["txt", "png"])
+def test_a_series_behind_many_other_files_is_found(others: str, tmp_path: Path) -> None:
+    save_series(tmp_path, [2.5 * n for n in range(10)])
+    for number in range(300):
+        target = tmp_path / f"A{number:03d}.{others}"
+        if others == "txt":
+            target.write_text("a line of a report")
+        else:
+            Image.fromarray(np.zeros((6, 8), np.uint8)).save(target)
+    with open_recording(tmp_path) as recording:
+        assert (recording.axes, recording.shape) == ("ZYX", (10, 6, 8))
+
+
+def test_one_dicom_file_behind_many_images_is_not_meant(tmp_path: Path) -> None:
+    for number in range(40):
+        Image.fromarray(np.full((6, 8), number, np.uint8)).save(tmp_path / f"a{number:02d}.png")
+    save_dicom(tmp_path / "scout", CT[0])
+    with open_recording(tmp_path) as recording:
+        assert (recording.axes, recording.shape) == ("TYX", (40, 6, 8))
+
+
+def test_few_files_of_a_large_folder_are_looked_into(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in range(1000):
+        (tmp_path / f"a{number:04d}.txt").touch()
+    asked: list[Path] = []
+    monkeypatch.setattr(volume, "holds_dicom", lambda path: bool(asked.append(path)))
+    assert not volume.is_dicom_folder(tmp_path)
+    assert len(asked) == len(set(asked)) <= 160
+    assert asked[-1].name > "a0980.txt"
+
+
+@pytest.mark.skipif(sys.platform == "win32" or os.geteuid() == 0, reason="permissions do not bind this user")
+def test_a_file_that_may_not_be_read_does_not_spoil_a_folder_of_images(tmp_path: Path) -> None:
+    for number in range(3):
+        Image.fromarray(np.full((6, 8), number, np.uint8)).save(tmp_path / f"b{number:02d}.png")
+    (tmp_path / "a.txt").touch(mode=0)
+    with open_recording(tmp_path) as recording:
+        assert recording.shape == (3, 6, 8)
+
+
+def test_fractional_rescaling_gives_real_numbers(tmp_path: Path) -> None:
+    save_series(tmp_path, [1.0 * n for n in range(10)], RescaleSlope=0.5, RescaleIntercept=3, Modality="PT")
+    with open_recording(tmp_path) as recording:
+        assert recording.dtype == np.float32
+        np.testing.assert_allclose(recording.read({}), CT * 0.5 + 3)
+
+
+def test_damaged_image_is_an_error_of_that_slice_only(tmp_path: Path) -> None:
+    save_series(tmp_path, [1.0 * n for n in range(10)])
+    with open_recording(tmp_path) as recording:
+        victim = recording._slices[4].file
+        victim.write_bytes(victim.read_bytes()[:-30])
+        with pytest.raises(FrameError, match=f"The image .*{victim.name} cannot be decoded"):
+            recording.read({"Z": 4})
+        np.testing.assert_array_equal(recording.read({"Z": 5}), CT[5])
+
+
+def test_fingerprint_of_a_series_sees_another_slice(tmp_path: Path) -> None:
+    save_series(tmp_path, [1.0 * n for n in range(9)], CT[:9])
+    with open_recording(tmp_path) as recording:
+        before = recording.fingerprint()["sample"]
+    save_dicom(tmp_path / "zz", CT[9], ImagePositionPatient=[-10, -20, 9])
+    with open_recording(tmp_path) as recording:
+        assert recording.fingerprint()["sample"] != before
+
+
+@pytest.mark.parametrize("package", ["nibabel", "pydicom"])
+def test_missing_package_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, package: str) -> None:
+    save_dicom(tmp_path / "a.dcm", CT[0])
+    nibabel.save(nibabel.Nifti1Image(CT, np.eye(4)), tmp_path / "a.nii")
+    source = tmp_path / ("a.nii" if package == "nibabel" else "a.dcm")
+    monkeypatch.setitem(__import__("sys").modules, package, None)
+    with pytest.raises(RecordingError, match=rf"needs the package {package}; install it with: pip install"):
+        open_recording(source)
+
+
+def test_compressed_series(tmp_path: Path) -> None:
+    save_series(tmp_path, [1.0 * n for n in range(4)], CT[:4])
+    for file in tmp_path.iterdir():
+        dataset = pydicom.dcmread(file)
+        dataset.compress(pydicom.uid.RLELossless)
+        dataset.save_as(file)
+    with open_recording(tmp_path) as recording:
+        np.testing.assert_array_equal(recording.read({}), CT[:4])
+
+
+def test_dicom_of_real_numbers_keeps_them(tmp_path: Path) -> None:
+    values = np.random.default_rng(0).normal(size=(3, 6, 8)).astype(np.float32)
+    save_series(tmp_path, [0.0, 1.0, 2.0])
+    for path in tmp_path.iterdir():
+        image = pydicom.dcmread(path)
+        image.FloatPixelData, image.BitsAllocated = values[image.InstanceNumber - 1].tobytes(), 32
+        for name in ("PixelData", "BitsStored", "HighBit", "PixelRepresentation"):
+            delattr(image, name)
+        image.save_as(path)
+    with open_recording(tmp_path) as recording:
+        assert recording.dtype == np.float32
+        np.testing.assert_array_equal(recording.read({}), values)
+
+
+@pytest.mark.parametrize("bits", [8, 16])
+def test_dicom_with_a_palette_has_its_colours(bits: int, tmp_path: Path) -> None:
+    stored = np.random.default_rng(0).integers(0, 256, (4, 6, 8)).astype(np.uint8)
+    palette = np.random.default_rng(1).integers(0, 2**bits, (3, 256)).astype(f"<u{bits // 8}")
+    tables = {}
+    for name, column in zip(("Red", "Green", "Blue"), palette, strict=True):
+        tables[f"{name}PaletteColorLookupTableDescriptor"] = [256, 0, bits]
+        tables[f"{name}PaletteColorLookupTableData"] = column.tobytes()
+    about = {"PhotometricInterpretation": "PALETTE COLOR", "NumberOfFrames": 4, "Modality": "US"}
+    save_dicom(tmp_path / "film.dcm", stored, **about, **tables)
+    with open_recording(tmp_path / "film.dcm") as recording:
+        assert (recording.axes, recording.dtype) == ("TYXS", np.uint8)
+        np.testing.assert_array_equal(recording.read({}), np.moveaxis(palette, 0, -1)[stored] >> (bits - 8))
