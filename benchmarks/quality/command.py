@@ -17,6 +17,7 @@ from typing import Any
 
 from benchmarks.quality.choice import chosen_settings, note_report, save_choice
 from benchmarks.quality.kinds import KINDS
+from benchmarks.quality.picture import draw_kinds
 from benchmarks.quality.run import META, Job, Row, run_apart
 from napari_sam2_video.types import ModelSettings, TrackSettings
 
@@ -49,6 +50,9 @@ def main(arguments: list[str] | None = None) -> None:
     options = tracking_options()
     parser = _parser(options)
     given = parser.parse_args(arguments)
+    if given.picture:
+        draw_kinds(given.picture)
+        return
     unknown = set(given.kind) - set(KINDS)
     if unknown:
         parser.error(f"There is no kind {', '.join(sorted(unknown))}; there are {', '.join(KINDS)}.")
@@ -82,6 +86,7 @@ def _parser(options: list[str]) -> argparse.ArgumentParser:
     parser.add_argument("--threads", type=int, default=1, help="threads of torch, on both sides (default: 1)")
     parser.add_argument("--side", choices=("both", "ours", "meta"), default="both")
     parser.add_argument("--out", type=Path, help="also write the figures as JSON")
+    parser.add_argument("--picture", type=Path, metavar="FILE", help="only draw the kinds of recordings")
     parser.add_argument("--save-choice", type=Path, metavar="FILE", help="write the settings as those that were chosen")
     parser.add_argument("--report", type=Path, metavar="FILE", help="use the reporting seeds and the settings of FILE")
     group = parser.add_argument_group("settings to compare, each with one value or several")

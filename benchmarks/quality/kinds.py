@@ -10,6 +10,7 @@ import numpy as np
 from benchmarks.quality.seeds import seeds
 from napari_sam2_video.demo import boxes_of
 from napari_sam2_video.synthetic import STACK_KINDS, TIME_KINDS, SyntheticClip, make_clip, sample_time_series
+from napari_sam2_video.synthetic.clicks import error_middle, middle
 from napari_sam2_video.types import BoxPrompt, PointPrompt
 
 if TYPE_CHECKING:
@@ -135,17 +136,6 @@ def make_case(kind: Kind, clip_kind: str, seed: int) -> Case:
     return Case(clip, tuple(ids), frame, tuple(prompts))
 
 
-def middle(mask: NDArray[np.bool_]) -> tuple[float, float]:
-    """(y, x) of the pixel of a (Y, X) mask that is farthest from its edge, where a person would click."""
-    from scipy.ndimage import distance_transform_edt
-
-    rows, columns = np.nonzero(mask)
-    y0, x0 = rows.min(), columns.min()
-    depth = distance_transform_edt(np.pad(mask[y0 : rows.max() + 1, x0 : columns.max() + 1], 1))
-    y, x = np.unravel_index(np.argmax(depth), depth.shape)
-    return float(y0 + y - 1), float(x0 + x - 1)
-
-
 def error_click(object_id: int, frame: int, mask: NDArray[np.bool_], truth: NDArray[np.bool_]) -> PointPrompt:
     """The click with which a person corrects a mask: in the middle of its largest error.
 
@@ -154,10 +144,5 @@ def error_click(object_id: int, frame: int, mask: NDArray[np.bool_], truth: NDAr
     ValueError
         If mask and truth are the same.
     """
-    from scipy.ndimage import label
-
-    regions, count = label(mask != truth)
-    if not count:
-        raise ValueError("There is nothing to correct.")
-    y, x = middle(regions == np.argmax(np.bincount(regions.ravel())[1:]) + 1)
-    return PointPrompt(object_id, frame, y, x, positive=bool(truth[int(y), int(x)]))
+    y, x = error_middle(mask != truth)
+    return PointPrompt(object_id, frame, y, x, positive=bool(truth[y, x]))

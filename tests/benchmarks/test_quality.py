@@ -66,7 +66,7 @@ def test_a_correction_clicks_in_the_middle_of_the_largest_error():
     assert truth[int(click.y), int(click.x)]
     assert not mask[int(click.y), int(click.x)]
     assert click.x == pytest.approx(25, abs=1)
-    with pytest.raises(ValueError, match="nothing to correct"):
+    with pytest.raises(ValueError, match="No pixel is wrong"):
         error_click(5, 7, truth, truth)
 
 

@@ -14,6 +14,7 @@ from napari_sam2_video.synthetic import (
     sample_time_series,
     sample_video,
 )
+from napari_sam2_video.synthetic.clicks import error_middle, middle
 
 SIZE = (96, 128)
 
@@ -184,6 +185,16 @@ def test_samples_have_objects_from_first_to_last_frame() -> None:
         assert len(sample.frames) == 8
         through = [i for i in sample.object_ids if (sample.mask(i).sum((1, 2)) > 20).all()]
         assert len(through) >= 2
+
+
+def test_a_click_is_in_the_middle_of_a_mask_and_of_the_largest_error() -> None:
+    mask = np.zeros((30, 40), bool)
+    mask[5:16, 10:21], mask[25, 35] = True, True
+    assert middle(mask[:20]) == (10, 15)
+    assert error_middle(mask) == (10, 15)
+    for where in (middle, error_middle):
+        with pytest.raises(ValueError, match=r"empty|wrong"):
+            where(np.zeros((4, 4), bool))
 
 
 def test_unknown_kind_is_refused_by_name() -> None:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from demo_model.clicks import middle
 from napari_sam2_video.synthetic import SyntheticClip, make_clip
+from napari_sam2_video.synthetic.clicks import middle
 from napari_sam2_video.synthetic.stacks import nuclei
 
 if TYPE_CHECKING:
@@ -221,7 +221,7 @@ def prompt(
         box = np.array([[columns.min(), rows.min()], [columns.max(), rows.max()]], float)
         jitter = rng.normal(0, 0.04, (2, 2)) * (box[1] - box[0] + 1)
         return np.clip(box + jitter, 0, SIDE - 1), np.array([2, 3])
-    first = middle(mask) if rng.random() < 0.4 else _pick(rng, rows, columns)
+    first = np.array(middle(mask)[::-1]) if rng.random() < 0.4 else _pick(rng, rows, columns)
     if mode == "points":
         other = rng.integers(0, SIDE, 2)
         points = np.stack([first, _pick(rng, rows, columns), other[::-1]])

@@ -11,8 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from demo_model.clicks import error_middle
 from demo_model.losses import Truth, cell_iou, frame_loss, scenery_loss, where_loss
+from napari_sam2_video.synthetic.clicks import error_middle
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -231,7 +231,7 @@ class Unroller(nn.Module):
             wrong = truth[n] != shown[n]
             region = wrong if wrong.any() else truth[n] if truth[n].any() else ~truth[n]
             if self._rng.random() < _CAREFUL:
-                x, y = error_middle(region)
+                y, x = error_middle(region)
             else:
                 rows, columns = np.nonzero(region)
                 chosen = self._rng.integers(rows.size)
