@@ -1,67 +1,111 @@
-"""Frames of a video that has no time stamps, counted by decoding it once."""
+"""Videos without time stamps: a copy of their packets, numbered in file order, and their frames counted by decoding."""
 
 from __future__ import annotations
 
-import re
-from array import array
+import tempfile
+from contextlib import suppress
+from dataclasses import replace
 from fractions import Fraction
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from napari_sam2_video.errors import RecordingError
-from napari_sam2_video.frames.ffmpeg import Running, input_of
-from napari_sam2_video.frames.video_decode import BASE, SHOWN, Decoder, PictureFormat, SizeChangedError
-from napari_sam2_video.frames.video_index import VideoIndex
+from napari_sam2_video.frames.ffmpeg import Running, input_of, run_ffmpeg
+from napari_sam2_video.frames.video_decode import Decoder, SizeChangedError
+from napari_sam2_video.frames.video_index import DECODED_WITHOUT_KEY, UnstampedError, VideoIndex, read_index
+from napari_sam2_video.frames.video_probe import SHOWN
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    import numpy.typing as npt
+
+    from napari_sam2_video.frames.times import FrameTimes
+    from napari_sam2_video.frames.video_format import PictureFormat
 
 _LOOKED_AT = 48
-_CODEC = re.compile(r"Stream #0:\d+.*: Video: (\w+)")
 
 
-def stamps_hold(path: Path, index: VideoIndex, picture: PictureFormat, *, timeout: float | None = None) -> bool:
-    """Whether the first frames come out of the decoder as `index` has them.
+def numbered_copy(path: Path, *, timeout: float | None = None) -> Path | None:
+    """Copy whose packets have their numbers in the file as time stamps, a second each; None where there can be none.
 
-    Stamps made up for packets that are coded in another order than shown may be those of other frames.
+    Packets of such a copy can be sought; whether frames are shown in the order of their packets is another matter.
     """
-    decoder = Decoder(path, index, picture, None, timeout=timeout)
+    with tempfile.NamedTemporaryFile(prefix="napari-sam2-video-", suffix=".mkv", delete=False) as file:
+        copy = Path(file.name)
+    arguments = ["-v", "error", "-y", *input_of(path), "-map", "0:V:0", "-c", "copy", "-copyinkf"]
     try:
-        for expected in range(min(_LOOKED_AT, len(index.pts))):
+        code, _ = run_ffmpeg([*arguments, "-bsf:v", "setts=ts=N/TB", "-f", "matroska", str(copy)], timeout=timeout)
+    except RecordingError:
+        remove_copy(copy)
+        raise
+    if code == 0:
+        return copy
+    remove_copy(copy)
+    return None
+
+
+def remove_copy(copy: Path) -> None:
+    """Remove a temporary copy; Windows may not let go of it yet, which is no reason to fail."""
+    with suppress(OSError):
+        copy.unlink(missing_ok=True)
+
+
+def index_in_file_order(
+    copy: Path, picture: PictureFormat, timing: FrameTimes, *, called: Path, timeout: float | None = None
+) -> VideoIndex | None:
+    """Index of a numbered copy whose frames are shown in the order of their packets; None where they are not."""
+    index = replace(read_index(copy, called=called, timeout=timeout), timing=timing)
+    decoder = Decoder(copy, index, picture, None, timeout=timeout)
+    try:
+        last = -1
+        for _ in range(min(_LOOKED_AT, len(index.pts))):
             step = decoder.next()
-            if step is None or step[0] != expected:
-                return False
+            if step is None:
+                break
+            if last >= 0 and step[0] != last + 1:
+                return None
+            if last < 0:
+                index = index.from_first_decodable(int(index.pts[step[0]]))
+            last = step[0]
     except SizeChangedError:
-        return True
+        pass
     finally:
         decoder.kill()
-    return True
+    return index if last >= 0 else None
 
 
-def counted_index(path: Path, *, timeout: float | None = None) -> VideoIndex:
-    """Index of the frames as the decoder gives them, with the beginning as its only key.
+def counted_index(path: Path, timing: FrameTimes, *, called: Path, timeout: float | None = None) -> VideoIndex:
+    """Index of the frames as the decoder gives them.
+
+    Decoding can begin at any key where the decoder shows as many as there are packets that are keys, else only at the
+    beginning.
+
+    Parameters
+    ----------
+    path : Path
+        The video, or a numbered copy of it.
+    timing : FrameTimes
+        What is known of the times of the frames.
+    called : Path
+        The file that sentences name.
+    timeout : float, optional
+        Seconds after which an ffmpeg that gives nothing is ended.
 
     Raises
     ------
     RecordingError
-        If there are none, or ffmpeg was ended.
+        If there are no frames, or ffmpeg was ended.
     """
-    stamps = array("q")
-    said: dict[str, str] = {}
+    keys_shown = bytearray()
 
     def on_line(line: str) -> None:
         shown = SHOWN.search(line)
         if shown is not None:
-            stamps.append(int(shown[1]))
-            return
-        for name, pattern in (("base", BASE), ("codec", _CODEC)):
-            found = pattern.search(line)
-            if found is not None:
-                said.setdefault(name, "/".join(found.groups()))
+            keys_shown.append(int(shown["key"]))
 
     arguments = ["-v", "info", "-copyts", *input_of(path), "-map", "0:V:0", "-fps_mode", "passthrough"]
-    arguments += ["-vf", "showinfo=checksum=0", "-f", "null", "-", "-progress", "pipe:1"]
+    arguments += ["-vf", "showinfo=checksum=0,setpts=N", "-f", "null", "-", "-progress", "pipe:1"]
     running = Running(arguments, 4096, on_line=on_line, timeout=timeout)
     try:
         while running.piece() is not None:
@@ -70,20 +114,60 @@ def counted_index(path: Path, *, timeout: float | None = None) -> VideoIndex:
     finally:
         running.kill()
     if code < 0:
-        raise RecordingError(f"ffmpeg was ended while it counted the frames of {path}; open the video again.")
-    if not stamps or "base" not in said:
-        raise RecordingError(f"Not one frame of {path} can be decoded; copy it again, or convert it to another format.")
-    pts = np.sort(np.array(stamps, np.int64), kind="stable")
-    return VideoIndex(
-        pts=pts,
-        keys=pts[:1],
-        packets=np.array([len(pts)], np.int64),
-        small=np.zeros(len(pts), bool),
-        coded=np.arange(len(pts), dtype=np.float64),
-        time_base=Fraction(said["base"]),
-        end=int(pts[-1]) + (int(np.median(np.diff(pts))) if len(pts) > 1 else 0),
-        codec=said.get("codec", ""),
-        complaints=(),
-        damaged_end=False,
+        raise RecordingError(f"ffmpeg was ended while it counted the frames of {called}; open the video again.")
+    count = len(keys_shown)
+    if count == 0:
+        raise RecordingError(
+            f"Not one frame of {called} can be decoded; copy it again, or convert it to another format."
+        )
+    shown = np.flatnonzero(np.frombuffer(keys_shown, np.uint8)).astype(np.int64)
+    whole = VideoIndex(
+        pts=np.arange(count),
+        keys=np.zeros(1, np.int64),
+        starts=np.zeros(1, np.int64),
+        packets=np.array([count], np.int64),
+        small=np.zeros(count, bool),
+        coded=np.arange(count, dtype=np.float64),
+        time_base=Fraction(1),
+        start_base=Fraction(1),
+        end=count,
+        codec="",
+        timing=timing,
         counted=True,
+    )
+    try:
+        packets = read_index(path, called=called, timeout=timeout)
+    except UnstampedError as error:
+        return replace(whole, codec=error.codec)
+    return _with_keys(replace(whole, codec=packets.codec, damaged=packets.damaged), packets, shown)
+
+
+def _with_keys(counted: VideoIndex, packets: VideoIndex, shown: npt.NDArray[np.int64]) -> VideoIndex:
+    """Index with the keys of a numbered copy, where as many frames are `shown` as keys.
+
+    Decoders that make garbage of what comes ahead of the first key lose it.
+    """
+    skipped = 0
+    if packets.codec in DECODED_WITHOUT_KEY and not packets.begins_with_key and len(shown):
+        skipped = int(shown[0])
+    count = len(counted.pts) - skipped
+    counted = replace(
+        counted,
+        pts=counted.pts[:count],
+        small=counted.small[:count],
+        coded=counted.coded[:count],
+        end=count,
+        left_out=skipped,
+    )
+    if packets.first_key is None or len(shown) != len(packets.keys):
+        return counted
+    places = np.searchsorted(packets.pts, packets.keys)
+    ahead = np.maximum(0, shown - places)
+    ends = np.r_[places[1:] + ahead[1:], len(packets.pts)]
+    return replace(
+        counted,
+        keys=shown - skipped,
+        starts=packets.starts,
+        start_base=packets.start_base,
+        packets=np.maximum(1, ends - np.r_[0, places[1:]]),
     )

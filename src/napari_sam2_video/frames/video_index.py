@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from array import array
 from dataclasses import dataclass, replace
@@ -13,12 +14,16 @@ import numpy as np
 
 from napari_sam2_video.errors import RecordingError
 from napari_sam2_video.frames.ffmpeg import Running, input_of
+from napari_sam2_video.frames.times import FrameTimes, frame_times
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
     from pathlib import Path
 
     import numpy.typing as npt
+
+DECODED_WITHOUT_KEY = ("mpeg4", "h263", "flv1", "msmpeg4v1", "msmpeg4v2", "msmpeg4v3", "wmv1", "wmv2", "svq3")
+"""Codecs whose decoders make pictures, of garbage, from packets ahead of the first key."""
 
 _NO_PTS = -(2**63)
 _CORRUPT, _DISCARD = 2, 4
@@ -37,21 +42,29 @@ class VideoIndex:
     Parameters
     ----------
     pts : ndarray of int64, shape (T,)
-        Time stamp of each frame, in units of `time_base`.
+        Time stamp of each frame in units of `time_base`, or its number where the frames were counted.
     keys : ndarray of int64
         Time stamps at which decoding may begin, those of hidden packets included.
+    starts : ndarray of int64
+        For each key, the time stamp to seek to, in units of `start_base`.
     packets : ndarray of int64
         For each key, how many packets from it on its frames need.
     small : ndarray of bool, shape (T,)
         Packets too small to hold a picture: repetitions, of which some decoders make no frame.
     coded : ndarray of float, shape (T,)
         Place of each frame in the order in which frames are coded.
-    time_base : Fraction
+    time_base, start_base : Fraction
         Seconds a unit of time stamp.
     end : int
         Time stamp at which the last frame ends.
     codec : str
         ffmpeg's name of the codec.
+    first_key : int or None
+        Time stamp of the first packet in the file that is a key, None where there is none.
+    begins_with_key : bool
+        Whether that is the very first packet.
+    usual_gap : float or None
+        Seconds from one packet to the next by their decoding times.
     complaints : tuple of str
         What ffmpeg said meanwhile.
     damaged_end : bool
@@ -60,22 +73,33 @@ class VideoIndex:
         True where any packet is not whole, or ffmpeg complained.
     lost : frozenset of int
         Frames of which the file holds nothing.
+    left_out : int
+        Packets ahead of the first frame that can be decoded; frames that are decoded and left out where counted.
+    timing : FrameTimes or None
+        Where the time stamps are not the times of the frames, what is known of these.
     counted : bool
         True where the frames were counted by decoding the file.
     """
 
     pts: npt.NDArray[np.int64]
     keys: npt.NDArray[np.int64]
+    starts: npt.NDArray[np.int64]
     packets: npt.NDArray[np.int64]
     small: npt.NDArray[np.bool_]
     coded: npt.NDArray[np.float64]
     time_base: Fraction
+    start_base: Fraction
     end: int
     codec: str
-    complaints: tuple[str, ...]
-    damaged_end: bool
+    first_key: int | None = None
+    begins_with_key: bool = True
+    usual_gap: float | None = None
+    complaints: tuple[str, ...] = ()
+    damaged_end: bool = False
     damaged: bool = False
     lost: frozenset[int] = frozenset()
+    left_out: int = 0
+    timing: FrameTimes | None = None
     counted: bool = False
 
     def chunk_of(self, frame: int) -> int:
@@ -90,11 +114,21 @@ class VideoIndex:
             return len(self.pts)
         return int(np.searchsorted(self.pts, self.keys[chunk]))
 
-    def frame_at(self, pts: int, expected: int) -> int | None:
-        """Frame of that time stamp, the one nearest `expected` where several share it; None if there is none."""
-        first = int(np.searchsorted(self.pts, pts))
-        past = int(np.searchsorted(self.pts, pts, side="right"))
-        return min(max(first, expected), past - 1) if past > first else None
+    def frame_at(self, pts: int) -> int | None:
+        """Frame of that time stamp; None if there is none."""
+        found = int(np.searchsorted(self.pts, pts))
+        return found if found < len(self.pts) and self.pts[found] == pts else None
+
+    def key_at(self, stamp: int | None) -> int | None:
+        """Number of the key with that time stamp among `starts`; None if there is none."""
+        if stamp is None:
+            return None
+        found = int(np.searchsorted(self.starts, stamp))
+        return found if found < len(self.starts) and self.starts[found] == stamp else None
+
+    def start_of(self, chunk: int) -> int:
+        """Microsecond at or just before key number `chunk`, to seek to."""
+        return math.floor(int(self.starts[chunk]) * self.start_base * 1_000_000)
 
     def before_loss(self, chunk: int, decoded: Collection[int]) -> frozenset[int]:
         """Those of the `decoded` frames of a chunk that were coded before the first that is missing from them."""
@@ -103,24 +137,54 @@ class VideoIndex:
         loss = min((float(self.coded[n]) for n in missing), default=np.inf)
         return frozenset(n for n in decoded if self.coded[n] <= loss)
 
-    def times(self) -> npt.NDArray[np.float64]:
-        """Seconds from the first frame to each."""
-        return np.asarray((self.pts - self.pts[0]) * float(self.time_base), np.float64)
+    def frame_times(self) -> FrameTimes:
+        """Times of the frames, or their interval, as far as the file states them."""
+        if self.timing is not None:
+            return self.timing
+        return frame_times((self.pts - self.pts[0]) * float(self.time_base), tick=float(self.time_base))
+
+    def from_first_decodable(self, first_pts: int) -> VideoIndex:
+        """Index without the frames that come before the first one that can be decoded.
+
+        Parameters
+        ----------
+        first_pts : int
+            Time stamp of the first frame that ffmpeg decodes. Where a decoder makes frames of packets ahead of the
+            first key all the same, they are garbage; where it decodes none at the key itself, the key is damaged.
+        """
+        first = first_pts
+        if self.first_key is not None:
+            garbage = self.codec in DECODED_WITHOUT_KEY and not self.begins_with_key
+            first = self.first_key if garbage else min(first, self.first_key)
+        skipped = int(np.searchsorted(self.pts, first))
+        if not 0 < skipped < len(self.pts):
+            return self
+        return replace(
+            self,
+            pts=self.pts[skipped:],
+            small=self.small[skipped:],
+            coded=self.coded[skipped:],
+            left_out=self.left_out + skipped,
+        )
 
 
 class UnstampedError(RecordingError):
     """Packets have no time stamps, or the same one twice."""
 
+    def __init__(self, path: Path, usual_gap: float | None, codec: str) -> None:
+        super().__init__(f"{path} has frames without time stamps; convert it to another container.")
+        self.usual_gap, self.codec = usual_gap, codec
 
-def read_index(path: Path, *, shared_stamps: bool = False, timeout: float | None = None) -> VideoIndex:
+
+def read_index(path: Path, *, called: Path | None = None, timeout: float | None = None) -> VideoIndex:
     """Read the packets of the first video stream.
 
     Parameters
     ----------
     path : Path
         The file.
-    shared_stamps : bool
-        Accept frames that have the same time stamp; they are told apart by their order.
+    called : Path, optional
+        The file that sentences name, where `path` is a copy of it.
     timeout : float, optional
         Seconds after which an ffmpeg that gives nothing is ended.
 
@@ -131,6 +195,7 @@ def read_index(path: Path, *, shared_stamps: bool = False, timeout: float | None
     RecordingError
         If there are none.
     """
+    called = called or path
     arguments = ["-v", "level+warning", "-copyts", *input_of(path), "-map", "0:V:0", "-c", "copy", "-copyinkf"]
     running = Running([*arguments, "-flush_packets", "1", "-f", "framecrc", "-"], _PIECE, timeout=timeout)
     heading: list[str] = []
@@ -142,9 +207,9 @@ def read_index(path: Path, *, shared_stamps: bool = False, timeout: float | None
     finally:
         running.kill()
     if code < 0:
-        raise RecordingError(f"ffmpeg was ended while it read the packets of {path}; open the video again.")
+        raise RecordingError(f"ffmpeg was ended while it read the packets of {called}; open the video again.")
     complaints = tuple(filter(_COMPLAINT.search, running.lines))
-    return _index_of("\n".join(heading), np.array(rows, np.int64).reshape(-1, 5), path, complaints, shared_stamps)
+    return _index_of("\n".join(heading), np.array(rows, np.int64).reshape(-1, 5), called, complaints)
 
 
 def _lines(running: Running) -> Iterator[str]:
@@ -161,9 +226,7 @@ def _add_row(rows: array[int], line: str) -> None:
     rows.extend((*map(int, fields[1:5]), int(flags, 16)))
 
 
-def _index_of(
-    heading: str, rows: npt.NDArray[np.int64], path: Path, complaints: tuple[str, ...], shared_stamps: bool
-) -> VideoIndex:
+def _index_of(heading: str, rows: npt.NDArray[np.int64], path: Path, complaints: tuple[str, ...]) -> VideoIndex:
     base = re.search(r"^#tb 0: (\d+)/(\d+)", heading, re.MULTILINE)
     codec = re.search(r"^#codec_id 0: (\S+)", heading, re.MULTILINE)
     if base is None or not len(rows) or (codec is not None and codec[1] in _TEXT_CODECS):
@@ -176,24 +239,32 @@ def _index_of(
         shown &= pts < dts[-1] if dts[-1] != _NO_PTS else np.arange(len(pts)) < len(pts) - 1
     if not shown.any():
         raise RecordingError(f"{path} holds no whole picture; copy or record it again.")
-    repeated = not shared_stamps and len(np.unique(pts[shown])) < shown.sum()
-    if repeated or (pts[shown] == _NO_PTS).any():
-        raise UnstampedError(f"{path} has frames without time stamps; convert it to another container.")
+    time_base = Fraction(int(base[1]), int(base[2]))
+    gaps = np.diff(dts[dts != _NO_PTS])
+    usual_gap = float(np.median(gaps[gaps > 0])) * float(time_base) if (gaps > 0).any() else None
+    if (pts[shown] == _NO_PTS).any() or len(np.unique(pts[shown])) < shown.sum():
+        raise UnstampedError(path, usual_gap, codec[1] if codec else "")
     order = np.argsort(pts[shown], kind="stable")
     key_rows = np.flatnonzero(((bits & 1) == 1) & (pts != _NO_PTS) & ((bits & _CORRUPT) == 0))
-    if len(key_rows) == 0:
+    first_key = int(key_rows[0]) if len(key_rows) else None
+    if first_key is None:
         key_rows = np.array([int(np.flatnonzero(shown)[0])])
     key_rows = key_rows[np.argsort(pts[key_rows], kind="stable")]
     last = shown.nonzero()[0][order[-1]]
     return VideoIndex(
         pts=pts[shown][order],
         keys=pts[key_rows],
+        starts=pts[key_rows],
         packets=_packets(pts, key_rows, len(pts) - damaged_end),
         small=sizes[shown][order] <= _SMALL_PACKET,
         coded=np.flatnonzero(shown)[order].astype(np.float64),
-        time_base=Fraction(int(base[1]), int(base[2])),
+        time_base=time_base,
+        start_base=time_base,
         end=int(pts[last] + max(0, durations[last])),
         codec=codec[1] if codec else "",
+        first_key=None if first_key is None else int(pts[first_key]),
+        begins_with_key=first_key == 0,
+        usual_gap=usual_gap,
         complaints=complaints,
         damaged_end=damaged_end,
         damaged=bool((bits & _CORRUPT).any()) or bool(complaints),
@@ -202,7 +273,9 @@ def _index_of(
 
 def from_one_key(index: VideoIndex) -> VideoIndex:
     """Index of a video whose palette comes with its first packet: decoding begins there, or shows black."""
-    return replace(index, keys=index.keys[:1], packets=np.array([index.packets.sum()], np.int64))
+    return replace(
+        index, keys=index.keys[:1], starts=index.starts[:1], packets=np.array([index.packets.sum()], np.int64)
+    )
 
 
 def with_gaps_filled(index: VideoIndex) -> VideoIndex:

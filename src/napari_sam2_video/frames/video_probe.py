@@ -1,0 +1,118 @@
+"""What the first decoded frame and ffmpeg's own words say of a video."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+from napari_sam2_video.errors import RecordingError
+from napari_sam2_video.frames.ffmpeg import Running, input_of, run_ffmpeg
+from napari_sam2_video.frames.video_format import PictureFormat, picture_format
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SHOWN = re.compile(
+    r"n: *\d+ pts: *(?P<pts>-?\d+|NOPTS) .*fmt:(?P<format>[^\s(]+).* sar:(?P<sar>\d+/\d+) "
+    r"s:(?P<width>\d+)x(?P<height>\d+) .*iskey:(?P<key>\d)"
+)
+"""A frame as the filter showinfo reports it."""
+
+_RAW = re.compile(
+    r"h26[1-6]|hevc|vvc|evc|m4v|mpegvideo|mjpeg(?:_2000)?|obu|av1|dirac|cavsvideo|avs[23]|vc1|apv|\w+_pipe"
+)
+_OTHER_RATE = ("1237/71", "17.42")
+_LINES_KEPT = 2000
+_LARGEST_ASPECT = 16
+
+
+@dataclass(frozen=True)
+class Probe:
+    """Facts about a video.
+
+    Parameters
+    ----------
+    picture : PictureFormat
+        Its frames.
+    pts : int or None
+        Time stamp of the first frame that can be decoded.
+    seconds : float or None
+        Duration that the header states.
+    streams : int
+        Number of video and audio streams.
+    raw : bool
+        True for bare packets without a container: their time stamps are made up while they are read.
+    """
+
+    picture: PictureFormat
+    pts: int | None
+    seconds: float | None
+    streams: int
+    raw: bool
+
+
+def probe_video(path: Path, *, timeout: float | None = None) -> Probe:
+    """Decode one frame.
+
+    Raises
+    ------
+    RecordingError
+        If the file is no video, or not one frame of it can be decoded.
+    """
+    said: list[str] = []
+    arguments = ["-v", "info", "-copyts", *input_of(path), "-map", "0:V:0", "-vf", "showinfo=checksum=0"]
+    running = Running(
+        [*arguments, "-frames:v", "1", "-f", "null", "-"],
+        4096,
+        on_line=lambda line: said.append(line) if len(said) < _LINES_KEPT else None,
+        timeout=timeout,
+    )
+    try:
+        while running.piece() is not None:
+            pass
+        running.finish()
+    finally:
+        running.kill()
+    shown = next((found for found in map(SHOWN.search, said) if found), None)
+    text = "\n".join(said)
+    if shown is None:
+        raise RecordingError(_why_not(path, text))
+    duration = re.search(r"Duration: (\d+):(\d+):([\d.]+)", text)
+    container = re.search(r"^Input #0, ([\w,]+), from", text, re.MULTILINE)
+    return Probe(
+        picture_format(shown["format"], int(shown["height"]), int(shown["width"]), _aspect(shown["sar"])),
+        None if shown["pts"] == "NOPTS" else int(shown["pts"]),
+        int(duration[1]) * 3600 + int(duration[2]) * 60 + float(duration[3]) if duration else None,
+        len(set(re.findall(r"Stream #0:(\d+).*: (?:Video|Audio)", text.split("Stream mapping")[0]))),
+        container is not None and _RAW.fullmatch(container[1]) is not None,
+    )
+
+
+def states_rate(path: Path, *, timeout: float | None = None) -> bool:
+    """Whether bare packets state their frame rate: ffmpeg then keeps to it when told another one."""
+    rate, shown = _OTHER_RATE
+    arguments = ["-v", "info", "-framerate", rate, *input_of(path), "-map", "0:V:0", "-c", "copy", "-t", "0"]
+    _, lines = run_ffmpeg([*arguments, "-f", "null", "-"], timeout=timeout)
+    rates = re.findall(r"Video: .* ([\d.]+k?) tbr", "\n".join(lines))
+    return bool(rates) and rates[0] != shown
+
+
+def _aspect(text: str) -> Fraction:
+    """Sample aspect ratio, 1 where none is stated or it is absurd."""
+    width, height = map(int, text.split("/"))
+    ratio = Fraction(width, height) if width and height else Fraction(1)
+    return ratio if Fraction(1, _LARGEST_ASPECT) <= ratio <= _LARGEST_ASPECT else Fraction(1)
+
+
+def _why_not(path: Path, said: str) -> str:
+    if re.search(r"Stream #0:\d+.*Audio", said) and "matches no streams" in said:
+        return f"{path} holds sound but no pictures; choose a video, a TIFF, or a folder of images."
+    if "moov atom not found" in said:
+        return f"{path} was cut short before its table of frames was written; copy or record it again."
+    if "Invalid data found" in said or "matches no streams" in said or "Output file does not contain" in said:
+        return f"{path} is neither a video nor an image or volume that can be read; check the file or convert it."
+    if "Permission denied" in said:
+        return f"{path} cannot be read (Permission denied); check its permissions."
+    return f"Not one frame of {path} can be decoded; copy it again, or convert it to another format."
