@@ -96,7 +96,7 @@ def ours_budget(job: dict[str, Any]) -> dict[str, float]:
             before = _bytes_in(Path(folder))
             budget = measure_budget(session)
             begun = time.perf_counter()
-            api.go_on(session)
+            api.resume(session)
             seconds, peak, written = time.perf_counter() - begun, peak_mb(), _bytes_in(Path(folder)) - before
     return {
         "said_mb": budget.memory_bytes / (1 << 20),

@@ -83,7 +83,7 @@ def ours(kind: str, target: Path, size: int, objects: int, count: int) -> dict[s
 
     result = result_of(size, objects, count)
     watch = Stopwatch()
-    export(result, target, **({"fps": 25} if kind == "mp4" else {}))
+    export(result, target, options={"fps": 25} if kind == "mp4" else {})
     return watch.took()
 
 

@@ -40,6 +40,8 @@ MAY_IMPORT = {
     "preload": {"torch_environment"},
     "devices": {"preload"},
 }
+# puts a session into a viewer that a script opened, and imports the plugin when it is called
+INTO_A_VIEWER = (ROOT / "api" / "viewer.py",)
 PARTS = sorted(
     {path.stem for path in ROOT.glob("[!_]*.py")} | {path.parent.name for path in ROOT.glob("*/__init__.py")}
 )
@@ -70,13 +72,14 @@ def test_every_part_has_its_place():
 
 @pytest.mark.parametrize("part", sorted(MAY_IMPORT))
 def test_imports_go_one_way(part):
-    wrong = {name: path for name, path in imported_parts(part).items() if name not in MAY_IMPORT[part]}
+    parts = {name: path for name, path in imported_parts(part).items() if path not in INTO_A_VIEWER}
+    wrong = {name: path for name, path in parts.items() if name not in MAY_IMPORT[part]}
     assert not wrong
 
 
 @pytest.mark.parametrize("part", [part for part in PARTS if part != "plugin"])
 def test_nothing_imports_the_plugin(part):
-    assert "plugin" not in imported_parts(part)
+    assert imported_parts(part).get("plugin") in (None, *INTO_A_VIEWER)
 
 
 @pytest.mark.parametrize(

@@ -27,14 +27,14 @@ def one_round(folder: Path, number: int, frames: int, size: int) -> int:
     model = api.ModelSettings(image_size=size)
     with api.create_session(clip.frames, out, axis="T", model=model, overwrite=True) as session:
         api.add_prompts(session, boxes_of(clip.labels[0], 0))
-        count += api.go_on(session)
+        count += api.resume(session)
         first = session.objects[0].id
         middle = frames // 2
         place = np.argwhere(clip.labels[middle] == first)
         if len(place):
             y, x = place[len(place) // 2]
             session.add_prompt(api.PointPrompt(first, middle, float(y), float(x)))
-            count += api.go_on(session)
+            count += api.resume(session)
             session.undo()
         session.paint(1, (3, 3), np.full((5, 5), first))
         session.undo()

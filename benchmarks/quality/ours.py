@@ -51,13 +51,13 @@ def track_ours(case: Case, model: ModelSettings, settings: TrackSettings, correc
         _ = session.tracker
         mark()
         api.add_prompts(session, case.prompts)
-        api.go_on(session, settings, progress=mark)
+        api.resume(session, settings, progress=mark)
         peak = peak_mb()
         labels = label_images(session)
         corrected = None
         if correct is not None:
             api.add_prompts(session, correct(labels))
-            api.go_on(session, settings)
+            api.resume(session, settings)
             corrected = label_images(session)
     return Tracked(labels, cost_of(marks), corrected, peak)
 

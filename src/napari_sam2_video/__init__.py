@@ -5,18 +5,24 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from napari_sam2_video.api import BoxPrompt as BoxPrompt
+    from napari_sam2_video.api import CheckSettings as CheckSettings
+    from napari_sam2_video.api import MaskPrompt as MaskPrompt
+    from napari_sam2_video.api import ModelSettings as ModelSettings
+    from napari_sam2_video.api import PointPrompt as PointPrompt
+    from napari_sam2_video.api import Sam2VideoError as Sam2VideoError
+    from napari_sam2_video.api import Session as Session
+    from napari_sam2_video.api import TrackSettings as TrackSettings
+    from napari_sam2_video.api import add_to_viewer as add_to_viewer
     from napari_sam2_video.api import check as check
     from napari_sam2_video.api import create_session as create_session
+    from napari_sam2_video.api import info as info
+    from napari_sam2_video.api import measure as measure
     from napari_sam2_video.api import open_recording as open_recording
     from napari_sam2_video.api import open_session as open_session
+    from napari_sam2_video.api import resume as resume
+    from napari_sam2_video.api import review as review
     from napari_sam2_video.api import track as track
-    from napari_sam2_video.session import Session as Session
-    from napari_sam2_video.types import BoxPrompt as BoxPrompt
-    from napari_sam2_video.types import CheckSettings as CheckSettings
-    from napari_sam2_video.types import MaskPrompt as MaskPrompt
-    from napari_sam2_video.types import ModelSettings as ModelSettings
-    from napari_sam2_video.types import PointPrompt as PointPrompt
-    from napari_sam2_video.types import TrackSettings as TrackSettings
 
 __version__ = "0.1.0"
 
@@ -27,12 +33,18 @@ _PUBLIC = (
     "MaskPrompt",
     "ModelSettings",
     "PointPrompt",
+    "Sam2VideoError",
     "Session",
     "TrackSettings",
+    "add_to_viewer",
     "check",
     "create_session",
+    "info",
+    "measure",
     "open_recording",
     "open_session",
+    "resume",
+    "review",
     "track",
 )
 __all__ = ["__version__", *_PUBLIC]

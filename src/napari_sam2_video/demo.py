@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_sam2_video.api import add_prompts, create_session, export, go_on
+from napari_sam2_video.api import add_prompts, create_session, export, resume
 from napari_sam2_video.types import BoxPrompt
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ def run_demo(
     notes: list[str] = []
     with create_session(files["recording"], files["session"], axis="T", model=model, overwrite=True) as session:
         add_prompts(session, prompts)
-        go_on(session, progress=progress)
+        resume(session, progress=progress)
         iou = agreement(session, clip.labels, [p.object_id for p in prompts])
         for what, name in (
             ("labels", "cells_labels.ome.tif"),

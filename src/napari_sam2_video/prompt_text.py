@@ -15,6 +15,8 @@ from napari_sam2_video.types import MaskPrompt
 from napari_sam2_video.types.prompts import KINDS, place_from_text, prompt_from_json
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     import numpy.typing as npt
 
     from napari_sam2_video.types import Prompt
@@ -66,7 +68,7 @@ def parse_seeds(text: str, *, folder: Path | None = None) -> tuple[npt.NDArray[A
     return labels, int(frame)
 
 
-def read_prompts(path: Path) -> tuple[Prompt, ...]:
+def read_prompts(path: str | Path) -> tuple[Prompt, ...]:
     """Read a JSON file of prompts.
 
     The file holds a list of objects, or an object with such a list under ``"prompts"``::
@@ -82,6 +84,7 @@ def read_prompts(path: Path) -> tuple[Prompt, ...]:
     PromptError
         If the file cannot be read, or one of the prompts is not of this form; the sentence says which.
     """
+    path = Path(path)
     try:
         content = json.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
@@ -92,6 +95,28 @@ def read_prompts(path: Path) -> tuple[Prompt, ...]:
     if not isinstance(rows, list) or not rows:
         raise PromptError(f"The prompts {path} must be a JSON list with at least one prompt.")
     return tuple(_row(path, number, row) for number, row in enumerate(rows, start=1))
+
+
+def write_prompts(path: str | Path, prompts: Iterable[Prompt]) -> None:
+    """Write prompts to a JSON file that `read_prompts` and the command line take; masks are written as run lengths.
+
+    Parameters
+    ----------
+    path : str or Path
+        The file, which is replaced if it exists.
+    prompts : iterable of PointPrompt, BoxPrompt or MaskPrompt
+        The prompts, such as ``session.prompts()``.
+
+    Raises
+    ------
+    PromptError
+        If the file cannot be written.
+    """
+    rows = ",\n ".join(json.dumps(prompt.to_json(), allow_nan=False) for prompt in prompts)
+    try:
+        Path(path).write_text(f"[{rows}]\n", encoding="utf-8")
+    except OSError as error:
+        raise PromptError(f"The prompts {path} cannot be written ({error.strerror}); choose another file.") from error
 
 
 def _row(path: Path, number: int, row: Any) -> Prompt:

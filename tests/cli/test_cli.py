@@ -62,7 +62,7 @@ def track(call, recording, weights, tmp_path):
     return run
 
 
-def test_track_then_export_then_go_on(track, call, tmp_path):
+def test_track_then_export_then_resume(track, call, tmp_path):
     code, said, _ = track("--point", "1@2:40,50", "--negative", "1@2:5,5", "--box", "2@0:10,10,40,44")
     assert code == 0
     assert "Computed" in said
@@ -134,7 +134,7 @@ def test_check_tells_how_many_frames_disagree_and_where(track, call, tmp_path):
 
     track("--point", "1@0:40,50", "--point", "2@0:60,60")
     folder = tmp_path / "run.sam2v"
-    code, said, _ = call("check", folder, "--objects", "2", "--frames", "1:4", "--span", "3")
+    code, said, _ = call("check", folder, "--objects", "2", "--range", "1:4", "--span", "3")
     assert code == 0
     with api.open_session(folder, read_only=True) as session:
         found = session.scores(2)["disagreement"]
@@ -160,8 +160,8 @@ def test_check_names_neighbouring_frames_together():
         (("--objects", "a"), "is not a list of object ids"),
         (("--objects", "9" * 5000), "is not a list of object ids"),
         (("--objects", "7"), "There is no object 7"),
-        (("--frames", "x"), "is not a range"),
-        (("--frames", "2:99"), "does not fit the recording"),
+        (("--range", "x"), "is not a range"),
+        (("--range", "2:99"), "does not fit the recording"),
         (("--span", "0"), "span must be a whole number of at least 1"),
     ],
 )
@@ -211,7 +211,7 @@ def test_models_are_listed_with_their_licence(call):
 
 def test_a_demo_with_a_negative_seed_is_refused(call, tmp_path):
     code, _, said = call("demo", "--out", tmp_path / "demo", "--seed", "-1")
-    assert code == 1
+    assert code == 2
     assert "--seed" in said
 
 
@@ -236,7 +236,7 @@ def test_formats_are_listed(call):
 
 
 WRONG = {
-    "no prompt": (["--direction", "both"], "Nothing to track: give at least one"),
+    "no prompt": (["--direction", "both"], "nothing to track; give at least one"),
     "point form": (["--point", "1:4,4"], "is not a prompt; write it as ID@FRAME:Y,X"),
     "point outside": (["--point", "1@0:400,4"], "outside"),
     "no such frame": (["--point", "1@77:4,4"], "frame"),
@@ -285,14 +285,14 @@ def test_a_command_that_does_not_exist_is_one_sentence(call):
 def test_no_command_at_all_shows_the_help(command, call):
     code, said, _ = call(*command)
     assert code == 0
-    assert said.startswith("Usage: napari-sam2-video")
+    assert said.strip().startswith("Usage: napari-sam2-video")
 
 
-def test_an_interrupted_run_says_how_to_go_on(track, monkeypatch):
+def test_an_interrupted_run_says_how_to_continue(track, monkeypatch):
     def interrupted(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("napari_sam2_video.api.go_on", interrupted)
+    monkeypatch.setattr("napari_sam2_video.api.resume", interrupted)
     code, _, said = track("--point", "1@0:40,50")
     assert code == 130
     assert "--resume" in said
@@ -302,7 +302,7 @@ def test_an_interrupted_command_is_one_sentence(call, recording, monkeypatch):
     def interrupted(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("napari_sam2_video.api.info", interrupted)
+    monkeypatch.setattr("napari_sam2_video.api.recordings.describe", interrupted)
     code, _, said = call("info", recording)
     assert code == 130
     assert said.strip() == "Error: Stopped. What was finished is kept."
@@ -365,14 +365,15 @@ def test_resume_refuses_what_would_make_another_session(track, option, value):
     track("--point", "1@0:40,50", "--contrast", "300,3000")
     code, _, said = track("--point", "2@0:40,50", "--resume", option, value)
     assert code == 1
-    assert f"not with {option} {value}: leave the option out" in said
+    assert f"with {option[2:].replace('-', ' ')} {value}: the session " in said
+    assert "omit the option" in said
 
 
 def test_a_second_box_on_a_frame_is_refused_and_leaves_the_session_as_it_was(track, tmp_path):
     track("--box", "1@0:30,40,50,60")
     code, _, said = track("--box", "1@0:30,40,50,66", "--point", "2@0:9,9", "--resume")
     assert code == 1
-    assert "Object 1 has more than one box or mask on frame 0: keep one" in said
+    assert "Object 1 has more than one box or mask on frame 0; keep one" in said
     code, said, _ = track("--resume")
     assert code == 0
     assert "Computed 0 frames" in said
@@ -426,10 +427,10 @@ def test_export_options_are_checked(track, call, tmp_path):
 
 
 def test_an_error_nobody_foresaw_is_still_one_sentence(call, recording, monkeypatch):
-    def broken(source):
+    def broken(*_):
         raise KeyError("surprise")
 
-    monkeypatch.setattr("napari_sam2_video.api.info", broken)
+    monkeypatch.setattr("napari_sam2_video.api.recordings.describe", broken)
     code, _, said = call("info", recording)
     assert code == 1
     assert "KeyError" in said

@@ -129,7 +129,7 @@ def test_ctc_refuses_an_object_that_is_not_in_the_table(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("version", ["0.4", "0.5"])
 def test_ome_zarr_gives_every_pixel_back(any_result: TrackingResult, tmp_path: Path, version: str) -> None:
-    path = export(any_result, tmp_path / "labels.ome.zarr", version=version).path
+    path = export(any_result, tmp_path / "labels.ome.zarr", options={"version": version}).path
     stored = zarr.open_array(path / "labels" / "objects" / "0", mode="r")
     assert stored.dtype == any_result.dtype
     assert stored.chunks[0] == 1
@@ -138,7 +138,7 @@ def test_ome_zarr_gives_every_pixel_back(any_result: TrackingResult, tmp_path: P
 
 @pytest.mark.parametrize("version", ["0.4", "0.5"])
 def test_ome_zarr_metadata_follows_the_specification(result: TrackingResult, tmp_path: Path, version: str) -> None:
-    path = export(result, tmp_path / "labels.ome.zarr", version=version, image=True).path
+    path = export(result, tmp_path / "labels.ome.zarr", options={"version": version, "image": True}).path
     root = zarr.open_group(path, mode="r")
     assert root.metadata.zarr_format == (2 if version == "0.4" else 3)
 
@@ -196,5 +196,5 @@ def test_ctc_takes_more_than_a_thousand_frames(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["", ".", "..", "a/b", "/etc", "a\\b", "a\0b", ".zattrs", "__x", "zarr.json"])
 def test_ome_zarr_refuses_names_that_are_no_group(name: str, result: TrackingResult, tmp_path: Path) -> None:
     with pytest.raises(ExportError, match="The option name cannot be"):
-        export(result, tmp_path / "labels.zarr", name=name)
+        export(result, tmp_path / "labels.zarr", options={"name": name})
     assert list(tmp_path.iterdir()) == []

@@ -104,11 +104,11 @@ def test_suffix_is_added_or_the_wrong_one_refused(tmp_path: Path) -> None:
 
 def test_unknown_and_unfit_options_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ExportError, match="has no option quality; it has fps, crf"):
-        export(make_result(), tmp_path / "a.mp4", quality=3)
+        export(make_result(), tmp_path / "a.mp4", options={"quality": 3})
     with pytest.raises(ExportError, match="option crf cannot be 'good'"):
-        export(make_result(), tmp_path / "a.mp4", crf="good")
+        export(make_result(), tmp_path / "a.mp4", options={"crf": "good"})
     with pytest.raises(ExportError, match="choose contour, fill, both"):
-        export(make_result(), tmp_path / "a.mp4", style="dots")
+        export(make_result(), tmp_path / "a.mp4", options={"style": "dots"})
     assert list(tmp_path.iterdir()) == []
 
 
@@ -154,7 +154,7 @@ def test_options_outside_their_limits_are_refused(name: str, option: ExportOptio
     low, high = option.limits or (0, 0)
     for value in (low - 1, high + 1, *(["nan"] if option.kind == "float" else [])):
         with pytest.raises(ExportError, match=f"option {option.name} cannot be .* it goes from {low:g} to {high:g}"):
-            export(make_result(), target_of(name, tmp_path), format=name, **{option.name: value})
+            export(make_result(), target_of(name, tmp_path), format=name, options={option.name: value})
     assert list(tmp_path.iterdir()) == []
     assert option.convert(low) == low
 

@@ -74,7 +74,7 @@ def test_a_gif_shows_each_frame_until_the_next(uneven: TrackingResult, tmp_path:
 def test_a_video_at_a_constant_rate_says_so(
     times: np.ndarray, fps: float | None, rate: float, said: str, tmp_path: Path
 ) -> None:
-    report = export(make_result(times=times), tmp_path / "a.mkv", fps=fps)
+    report = export(make_result(times=times), tmp_path / "a.mkv", options={"fps": fps})
     np.testing.assert_allclose(shown_at(report.path), np.arange(5) / rate, atol=0.0011)
     assert any(said in note for note in report.notes)
 

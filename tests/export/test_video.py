@@ -37,7 +37,7 @@ def pictures(result: TrackingResult) -> np.ndarray:
 @pytest.mark.parametrize("case", ["plain", "odd", "one_frame"])
 def test_video_shows_what_was_drawn(case: str, suffix: str, tmp_path: Path) -> None:
     result = make_result(case)
-    report = export(result, tmp_path / f"overlay{suffix}", crf=4)
+    report = export(result, tmp_path / f"overlay{suffix}", options={"crf": 4})
     decoded, about = decode(report.path, "rgb24", 3)
     height, width = result.shape_yx
     assert decoded.shape == (result.n_frames, height + height % 2, width + width % 2, 3)
@@ -50,7 +50,7 @@ def test_video_shows_what_was_drawn(case: str, suffix: str, tmp_path: Path) -> N
 
 
 def test_video_says_how_it_was_made_in_a_file_beside_it(result: TrackingResult, tmp_path: Path) -> None:
-    report = export(result, tmp_path / "overlay.mp4", fps="12.5")
+    report = export(result, tmp_path / "overlay.mp4", options={"fps": "12.5"})
     assert report.provenance_path == tmp_path / "overlay.mp4.provenance.json"
     stated = json.loads(report.provenance_path.read_text(encoding="utf-8"))
     assert (stated["format"], stated["options"]["fps"], stated["sha256"]) == ("mp4", 12.5, PROVENANCE["sha256"])
@@ -70,7 +70,7 @@ def test_video_says_the_shape_of_its_pixels(pixel_size: tuple[float, float], sai
 
 
 def test_gif_has_every_frame(result: TrackingResult, tmp_path: Path) -> None:
-    with Image.open(export(result, tmp_path / "overlay.gif", fps=10).path) as image:
+    with Image.open(export(result, tmp_path / "overlay.gif", options={"fps": 10}).path) as image:
         assert (image.n_frames, image.info["duration"], image.size) == (5, 100, (48, 32))
         image.seek(3)
         shown = np.asarray(image.convert("RGB")).astype(float)
@@ -78,7 +78,7 @@ def test_gif_has_every_frame(result: TrackingResult, tmp_path: Path) -> None:
 
 
 def test_video_without_pictures_is_drawn_on_black(tmp_path: Path) -> None:
-    report = export(make_result(pictures=False), tmp_path / "overlay.mp4", style="fill", alpha=1)
+    report = export(make_result(pictures=False), tmp_path / "overlay.mp4", options={"style": "fill", "alpha": 1})
     assert "drawn on black" in report.notes[0]
     assert decode(report.path, "rgb24", 3)[0][0, 0, 0].max() < 4
 
@@ -102,7 +102,7 @@ def test_prores_matte_has_an_exact_alpha(case: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("case", ["plain", "odd"])
 def test_webm_matte_has_an_alpha(case: str, tmp_path: Path) -> None:
     result = make_result(case)
-    path = export(result, tmp_path / "matte.webm", format="matte-webm", crf=4).path
+    path = export(result, tmp_path / "matte.webm", format="matte-webm", options={"crf": 4}).path
     decoded, _ = decode(path, "rgba", 4, decoder="libvpx-vp9")
     height, width = result.shape_yx
     expected = all_labels(result) > 0
@@ -111,7 +111,7 @@ def test_webm_matte_has_an_alpha(case: str, tmp_path: Path) -> None:
 
 
 def test_png_matte_is_exact_and_straight(result: TrackingResult, tmp_path: Path) -> None:
-    folder = export(result, tmp_path / "matte", format="matte-png", objects="1,3").path
+    folder = export(result, tmp_path / "matte", format="matte-png", options={"objects": "1,3"}).path
     for frame in range(result.n_frames):
         rgba = np.asarray(Image.open(folder / f"{frame:05d}.png"))
         assert (rgba[..., 3] == np.where(np.isin(result.labels(frame), [1, 3]), 255, 0)).all()
@@ -119,7 +119,7 @@ def test_png_matte_is_exact_and_straight(result: TrackingResult, tmp_path: Path)
 
 
 def test_premultiplied_matte_is_black_where_nothing_is(result: TrackingResult, tmp_path: Path) -> None:
-    folder = export(result, tmp_path / "matte", format="matte-png", premultiplied=True).path
+    folder = export(result, tmp_path / "matte", format="matte-png", options={"premultiplied": True}).path
     rgba = np.asarray(Image.open(folder / "00002.png"))
     inside = result.labels(2) > 0
     assert rgba[~inside].max() == 0
@@ -128,7 +128,7 @@ def test_premultiplied_matte_is_black_where_nothing_is(result: TrackingResult, t
 
 @pytest.mark.parametrize(("name", "keep"), [("cutout", True), ("removed", False)])
 def test_plain_colour_stands_where_it_should(name: str, keep: bool, result: TrackingResult, tmp_path: Path) -> None:
-    folder = export(result, tmp_path / name, format=f"{name}-png", color="#102030", objects=[2]).path
+    folder = export(result, tmp_path / name, format=f"{name}-png", options={"color": "#102030", "objects": [2]}).path
     for frame in range(result.n_frames):
         shown = np.asarray(Image.open(folder / f"{frame:05d}.png"))
         covered = (result.labels(frame) == 2) ^ keep
@@ -137,7 +137,7 @@ def test_plain_colour_stands_where_it_should(name: str, keep: bool, result: Trac
 
 
 def test_removed_object_can_be_widened(result: TrackingResult, tmp_path: Path) -> None:
-    folder = export(result, tmp_path / "removed", format="removed-png", color="red", grow=2).path
+    folder = export(result, tmp_path / "removed", format="removed-png", options={"color": "red", "grow": 2}).path
     shown = np.asarray(Image.open(folder / "00000.png"))
     red = (shown == (255, 0, 0)).all(axis=2)
     inside = result.labels(0) > 0
@@ -150,7 +150,7 @@ def test_removed_object_can_be_widened(result: TrackingResult, tmp_path: Path) -
 @pytest.mark.parametrize("name", ["cutout-mp4", "removed-mp4"])
 def test_composites_are_videos_too(name: str, tmp_path: Path) -> None:
     result = make_result("odd")
-    decoded, _ = decode(export(result, tmp_path / "c.mp4", format=name, color="0,0,255").path, "rgb24", 3)
+    decoded, _ = decode(export(result, tmp_path / "c.mp4", format=name, options={"color": "0,0,255"}).path, "rgb24", 3)
     assert decoded.shape == (4, 36, 52, 3)
 
 
@@ -163,11 +163,11 @@ def test_mattes_need_pictures_and_say_so(name: str, tmp_path: Path) -> None:
 
 def test_unknown_object_is_named(result: TrackingResult, tmp_path: Path) -> None:
     with pytest.raises(ExportError, match="no object 9; choose among 1, 2, 3"):
-        export(result, tmp_path / "m.mov", objects="1,9")
+        export(result, tmp_path / "m.mov", options={"objects": "1,9"})
 
 
 def test_preview_shows_the_frames(result: TrackingResult, tmp_path: Path) -> None:
-    with Image.open(export(result, tmp_path / "preview.png", count=4, columns=2).path) as image:
+    with Image.open(export(result, tmp_path / "preview.png", options={"count": 4, "columns": 2}).path) as image:
         assert image.size == (2 * 324 + 4, 2 * (107 + 4) + 4), "pixels are twice as wide as high"
         assert json.loads(image.info["provenance"]) == PROVENANCE
         sheet = np.asarray(image)

@@ -165,7 +165,7 @@ def write_series(folder: Path, affine: np.ndarray, seed: int = 0, pixels: np.nda
 def test_dicom_seg_has_every_voxel_at_its_place(axis: str, reverse: bool, tmp_path: Path) -> None:
     affine = OBLIQUE @ from_matvec(np.diag([1, 1, -1]), (0, 0, SHAPE_ZYX[0] - 1)) if reverse else OBLIQUE
     series = write_series(tmp_path / "scan", affine)
-    path = export(walked(axis, affine=affine), tmp_path / "labels.dcm", source=tmp_path / "scan").path
+    path = export(walked(axis, affine=affine), tmp_path / "labels.dcm", options={"source": tmp_path / "scan"}).path
     segmentation = highdicom.seg.segread(path)
     volume = segmentation.get_volume(combine_segments=True)
     names = {n: segmentation.get_segment_description(n).segment_label for n in segmentation.segment_numbers}
@@ -211,7 +211,7 @@ def test_dicom_seg_of_a_converted_volume_lies_where_the_series_does(turn: Any, t
     nibabel.save(nibabel.Nifti1Image(volume, affine), tmp_path / "scan.nii")
     with open_recording(tmp_path / "scan.nii") as recording:
         result = track(recording, tmp_path, "Z")
-        path = export(result, tmp_path / "labels.dcm", source=tmp_path / "scan").path
+        path = export(result, tmp_path / "labels.dcm", options={"source": tmp_path / "scan"}).path
     images = {}
     for file in (tmp_path / "scan").iterdir():
         image = pydicom.dcmread(file)
@@ -227,7 +227,7 @@ def test_dicom_seg_of_a_converted_volume_lies_where_the_series_does(turn: Any, t
 def test_dicom_seg_refuses_labels_that_lie_elsewhere_than_the_series(moved: np.ndarray, tmp_path: Path) -> None:
     write_series(tmp_path / "scan", OBLIQUE)
     with pytest.raises(ExportError, match="do not lie on the slices of the series"):
-        export(walked("Z", affine=OBLIQUE @ moved), tmp_path / "labels.dcm", source=tmp_path / "scan")
+        export(walked("Z", affine=OBLIQUE @ moved), tmp_path / "labels.dcm", options={"source": tmp_path / "scan"})
 
 
 def test_dicom_seg_finds_its_series_among_two(tmp_path: Path) -> None:
@@ -235,7 +235,7 @@ def test_dicom_seg_finds_its_series_among_two(tmp_path: Path) -> None:
     write_series(tmp_path / "scan", OBLIQUE, seed=1)
     (tmp_path / "scan" / "notes.txt").write_text("not an image")
     with pytest.raises(ExportError, match="holds 2 series"):
-        export(walked("Z"), tmp_path / "labels.dcm", source=str(tmp_path / "scan"))
+        export(walked("Z"), tmp_path / "labels.dcm", options={"source": str(tmp_path / "scan")})
     result = walked("Z", metadata={"SeriesInstanceUID": wanted}, source_path=tmp_path / "scan")
     stored = pydicom.dcmread(export(result, tmp_path / "labels.dcm").path)
     assert stored.ReferencedSeriesSequence[0].SeriesInstanceUID == wanted
@@ -300,16 +300,16 @@ def test_dicom_seg_refuses_a_series_of_another_shape(tmp_path: Path) -> None:
     write_series(tmp_path / "scan", OBLIQUE)
     result = TrackingResult.from_arrays(volume_zyx()[:-1], walk_axis="Z")
     with pytest.raises(ExportError, match="has 6 slices of 17 x 13 pixels"):
-        export(result, tmp_path / "labels.dcm", source=tmp_path / "scan")
+        export(result, tmp_path / "labels.dcm", options={"source": tmp_path / "scan"})
     with warnings.catch_warnings(), pytest.raises(ExportError, match="walked along T"):
-        export(make_result(), tmp_path / "labels.dcm", source=tmp_path / "scan")
+        export(make_result(), tmp_path / "labels.dcm", options={"source": tmp_path / "scan"})
 
 
 @pytest.mark.parametrize("name", ["细胞 é", "a\\b", " ", "x" * 70])
 def test_dicom_seg_keeps_the_letters_of_names(name: str, tmp_path: Path) -> None:
     write_series(tmp_path / "scan", OBLIQUE)
     result = replace(walked("Z"), objects=tuple(replace(entry, name=name) for entry in walked("Z").objects))
-    stored = pydicom.dcmread(export(result, tmp_path / "labels.dcm", source=tmp_path / "scan").path)
+    stored = pydicom.dcmread(export(result, tmp_path / "labels.dcm", options={"source": tmp_path / "scan"}).path)
     expected = name.strip().replace("\\", "/")[:64] or "object 1"
     assert stored.SegmentSequence[0].SegmentLabel == expected
 
@@ -322,7 +322,7 @@ def test_dicom_seg_of_a_series_without_the_headers_that_it_needs_says_so(name: s
         delattr(image, name)
         image.save_as(path)
     with pytest.raises(ExportError, match=rf"lack what a DICOM SEG needs .*{name}.*; choose nifti"):
-        export(walked("Z"), tmp_path / "labels.dcm", source=tmp_path / "scan")
+        export(walked("Z"), tmp_path / "labels.dcm", options={"source": tmp_path / "scan"})
 
 
 def test_dicom_seg_beside_its_slices_leaves_the_series_openable(tmp_path: Path) -> None:

@@ -305,7 +305,7 @@ def test_fault_16_a_damaged_video_has_an_overlay_in_which_the_other_frames_keep_
         session.add_prompt(PointPrompt(session.add_object(), 2, 20.0, 20.0))
         with pytest.raises(FrameError):
             list(session.track())
-        report = export(session.result(), tmp_path / "a.mp4", style="contour", width=1, crf=1)
+        report = export(session.result(), tmp_path / "a.mp4", options={"style": "contour", "width": 1, "crf": 1})
         lost = stated_in(report)["unreadable_frames"]
         labels = [session.result().labels(frame) for frame in range(videos.COUNT)]
     film = decode(report.path, "rgb24", 3)[0]
@@ -333,11 +333,11 @@ def test_fault_16_a_damaged_frame_is_named_in_the_note_and_the_provenance(
 ) -> None:
     options = {"preview": {"count": 8}, "ome-zarr": {"image": True}}.get(name, {})
     target = tmp_path / ("a" + (FORMATS[name].suffixes or ("",))[0])
-    report = export(lost_on(result, 0, 2), target, format=name, **options)
+    report = export(lost_on(result, 0, 2), target, format=name, options=options)
     said = f"2 of the recording's 8 frames cannot be read (0, 2); each keeps its place in {target.name}"
     assert any(note.startswith(said) for note in report.notes)
     assert stated_in(report)["unreadable_frames"] == [0, 2]
-    assert "unreadable_frames" not in stated_in(export(result, target, format=name, overwrite=True, **options))
+    assert "unreadable_frames" not in stated_in(export(result, target, format=name, overwrite=True, options=options))
 
 
 def test_fault_16_a_damaged_frame_is_black_below_the_masks(result: TrackingResult, tmp_path: Path) -> None:
@@ -345,7 +345,7 @@ def test_fault_16_a_damaged_frame_is_black_below_the_masks(result: TrackingResul
     inside = result.labels(2) > 0
     for name, colour in (("cutout-png", (9, 8, 7)), ("removed-png", (9, 8, 7)), ("matte-png", None)):
         options = {} if colour is None else {"color": colour}
-        report = export(lost, tmp_path / name, format=name, **options)
+        report = export(lost, tmp_path / name, format=name, options=options)
         with Image.open(report.path / "00002.png") as image:
             drawn = np.asarray(image)
         if colour is None:
@@ -355,7 +355,7 @@ def test_fault_16_a_damaged_frame_is_black_below_the_masks(result: TrackingResul
             plain = ~inside if name == "cutout-png" else inside
             assert (drawn[plain] == colour).all()
             assert (drawn[~plain] == 0).all()
-        whole = export(result, tmp_path / f"{name}-whole", format=name, **options)
+        whole = export(result, tmp_path / f"{name}-whole", format=name, options=options)
         for other in (1, 3):
             kept, same = ((path / f"{other:05d}.png").read_bytes() for path in (report.path, whole.path))
             assert kept == same
@@ -384,7 +384,7 @@ def test_fault_16_a_damaged_frame_has_no_intensities_and_all_else(
 def test_fault_16_a_damaged_frame_is_an_empty_one_of_the_zarr_image(
     version: str, result: TrackingResult, tmp_path: Path
 ) -> None:
-    report = export(lost_on(result, 0, 5), tmp_path / "a.zarr", image=True, version=version)
+    report = export(lost_on(result, 0, 5), tmp_path / "a.zarr", options={"image": True, "version": version})
     root = zarr.open_group(report.path, mode="r")
     expected = np.stack([result.raw(frame) for frame in range(8)])
     expected[[0, 5]] = 0
@@ -399,7 +399,7 @@ def test_a_recording_of_which_no_frame_can_be_read_makes_no_black_film(
     target = tmp_path / ("a" + (FORMATS[name].suffixes or ("",))[0])
     options = {"ome-zarr": {"image": True}}.get(name, {})
     with pytest.raises(ExportError, match=r"was not written, because not one frame that it needs can be read: Frame 2"):
-        export(lost_on(result, *range(8)), target, format=name, **options)
+        export(lost_on(result, *range(8)), target, format=name, options=options)
     assert list(tmp_path.iterdir()) == []
 
 

@@ -115,7 +115,7 @@ def test_an_ome_zarr_image_opens_with_its_pixel_size_and_its_labels_are_left_alo
     labels = np.arange(3 * 4 * 5, dtype=np.uint8).reshape(3, 4, 5)
     result = TrackingResult.from_arrays(labels, labels, pixel_size=(0.5, 0.25), units=("s", "µm", "µm"))
     folder = tmp_path / "cells.ome.zarr"
-    export(result, folder, version=version, image=True)
+    export(result, folder, options={"version": version, "image": True})
     ((data, arguments, kind),) = folder_reader(str(folder))(str(folder))
     assert kind == "image"
     np.testing.assert_array_equal(np.asarray(data), labels)

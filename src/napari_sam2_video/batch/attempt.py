@@ -51,7 +51,7 @@ class Attempts:
     threads: int | None = None
 
     def run(self, item: BatchItem, stop: Stop) -> dict[str, Any]:
-        """Run an item until a worker ends it, well or badly, and tell what became of it.
+        """Run an item until a worker ends it, well or badly, and report its outcome.
 
         Returns
         -------
@@ -91,7 +91,7 @@ class Attempts:
                 )
                 hung = stop.wait_for(process, self.timeout)
             if stop.is_set():
-                return {"status": "stopped", "sentence": "The batch was stopped; run it again to go on."}, False
+                return {"status": "stopped", "sentence": "The batch was stopped; run it again to continue."}, False
             if hung:
                 sentence = f"The worker did not end within {self.timeout:g} s and was ended; give it more time."
                 return {"status": "failed", "sentence": sentence}, True

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import csv
 import io
 import json
-import os
 from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Literal
 
 from napari_sam2_video.batch.table import BatchError
+from napari_sam2_video.errors import StoreError
+from napari_sam2_video.storage.atomic import replace_file
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,9 +30,9 @@ class ItemResult:
     status : {"waiting", "done", "failed", "stopped"}
         ``"waiting"`` until it ends.
     sentence : str
-        What went wrong and what to do, or what was remarkable.
+        What went wrong and what to do, or what to know about the result.
     objects, frames : int
-        Objects tracked, and frames of the recording.
+        Objects of the session, and frames of the recording that lie in the range.
     seconds : float
         Time the last attempt took.
     attempts : int
@@ -85,7 +85,7 @@ def check_report(path: Path) -> None:
         If there is one.
     """
     if path.is_file() and not _is_report(path):
-        raise BatchError(f"{path} is there and is no report; name another file with --report.")
+        raise BatchError(f"{path} exists and is not a report; name another file with --report.")
 
 
 def _is_report(path: Path) -> bool:
@@ -117,15 +117,9 @@ def write_report(path: Path, results: Sequence[ItemResult]) -> None:
         writer.writeheader()
         writer.writerows(asdict(result) for result in results)
         text = buffer.getvalue()
-    part = path.with_name(f".{path.name}.part-{os.getpid()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         # What a sentence quotes may be the name of a file that is not Unicode.
-        part.write_text(text, encoding="utf-8", errors="backslashreplace", newline="")
-        part.replace(path)
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            part.unlink(missing_ok=True)
-        raise BatchError(
-            f"The report {path} cannot be written ({error.strerror}); name another with --report."
-        ) from error
+        replace_file(path, text.encode("utf-8", "backslashreplace"))
+    except (OSError, StoreError) as error:
+        raise BatchError(f"The report cannot be written ({error}); name another with --report.") from error

@@ -33,8 +33,8 @@ def run_batch(
 ) -> BatchReport:
     """Track every recording of a table, each in a process of its own.
 
-    What goes wrong with one item is told in its line of the report and does not touch the others. An item whose
-    worker dies is started again and goes on where its session stopped; so does the whole batch if it is run again.
+    What goes wrong with one item is reported in its line and does not affect the others. An item whose worker dies is
+    started again and continues where its session stopped; so does the whole batch if it is run again.
 
     Parameters
     ----------

@@ -34,12 +34,13 @@ class BatchItem:
     name : str
         How the report calls it; the recording's file name if the table does not say.
     recording, out : str
-        The recording, and the session folder to make or to go on with.
+        The recording, and the session folder to make or to continue.
     prompts : str
         JSON file of prompts.
     seeds : str
         ``LABELS.tif@FRAME``: every label of this image becomes an object.
-    model, device, precision, image_size, axis, channel, contrast, direction, range
+    axes, pixel_size, interval, series, axis, at, channel, contrast
+    model, device, precision, image_size, direction, range : str
         As the options of ``napari-sam2-video track`` of the same names; empty for their defaults.
     export : str
         Files to write, separated by ``;``; the format follows from the suffix.
@@ -52,13 +53,18 @@ class BatchItem:
     out: str
     prompts: str = ""
     seeds: str = ""
+    axes: str = ""
+    pixel_size: str = ""
+    interval: str = ""
+    series: str = ""
+    axis: str = ""
+    at: str = ""
+    channel: str = ""
+    contrast: str = ""
     model: str = ""
     device: str = ""
     precision: str = ""
     image_size: str = ""
-    axis: str = ""
-    channel: str = ""
-    contrast: str = ""
     direction: str = ""
     range: str = ""
     export: str = ""
@@ -85,7 +91,8 @@ def read_table(path: Path, *, defaults: Mapping[str, str] | None = None) -> tupl
     Parameters
     ----------
     path : Path
-        A CSV file with a header line, or a JSON file with a list of objects; columns are the fields of `BatchItem`,
+        A CSV file with a header line, its cells separated by commas, semicolons or tabs, or a JSON file with a list of
+        objects; columns are the fields of `BatchItem`,
         ``recording`` and ``out`` are required. Relative paths start at the table's folder.
     defaults : mapping, optional
         Values for the cells that are empty or columns that are not there.
@@ -121,7 +128,7 @@ def _rows(path: Path) -> list[dict[str, str]]:
         if not isinstance(content, list) or not all(isinstance(row, dict) for row in content):
             raise BatchError(f"The table {path} must be a JSON list with one object a recording.")
         return [{str(key): _text(value) for key, value in row.items()} for row in content]
-    reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
+    reader = csv.DictReader(io.StringIO(text, newline=""), strict=True, delimiter=_delimiter(text))
     try:
         rows = list(reader)
     except csv.Error as error:
@@ -134,6 +141,12 @@ def _rows(path: Path) -> list[dict[str, str]]:
         raise BatchError(f'The table {path} has the column "{twice}" twice; give each column once.')
     cells = [[(key.strip(), (value or "").strip()) for key, value in row.items()] for row in rows]
     return [{key: value for key, value in row if key or value} for row in cells]
+
+
+def _delimiter(text: str) -> str:
+    """What separates the cells: a semicolon or a tab where a spreadsheet of another country wrote it so."""
+    header = text.partition("\n")[0]
+    return max(",;\t", key=header.count)
 
 
 def _text(value: Any) -> str:

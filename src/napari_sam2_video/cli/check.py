@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path  # noqa: TC003
 from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
 import typer
 
+from napari_sam2_video.cli import options as shared  # noqa: TC001
 from napari_sam2_video.cli.show import note, run_bar, say
-from napari_sam2_video.errors import SessionError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,23 +21,25 @@ SHOWN = 10
 
 
 def check(
-    run: Annotated[Path, typer.Argument(help="Session folder, *.sam2v.")],
-    objects: Annotated[str | None, typer.Option(help="ID,ID,...; all if not given.")] = None,
-    frames: Annotated[str | None, typer.Option(help="A:B, frames A to B-1; all if not given.")] = None,
-    span: Annotated[int, typer.Option(help="Most frames that are walked back from one mask.")] = 16,
+    session: shared.SessionFolder,
+    objects: Annotated[
+        str | None, typer.Option(help="Objects to check; all if not given.", metavar="ID,ID,...")
+    ] = None,
+    range_: Annotated[
+        str | None, typer.Option("--range", help="Frames A to B-1; all if not given.", metavar="A:B")
+    ] = None,
+    span: Annotated[int, typer.Option(help="Most frames to track back from one mask.")] = 16,
 ) -> None:
     """Compare the masks of a session with those found by tracking back from later ones; no mask changes."""
     from napari_sam2_video import api
 
-    settings = api.CheckSettings.from_text(frames, objects, span)
-    if not run.is_dir():
-        raise SessionError(f"There is no session {run}.")
-    with api.open_session(run) as session:
-        for sentence in (*session.notes, *session.tracker.notes):
+    settings = api.CheckSettings.from_text(range_, objects, span)
+    with api.open_session(session) as opened:
+        for sentence in (*opened.notes, *opened.tracker.notes):
             note(sentence)
         with run_bar("Checking", "What was compared is kept.") as progress:
-            table = api.check(session, settings, progress=progress)
-        _report(session, table)
+            table = api.check(opened, settings, progress=progress)
+        _report(opened, table)
 
 
 def _report(session: Session, table: Table) -> None:

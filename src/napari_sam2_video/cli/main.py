@@ -10,25 +10,32 @@ from typing import Annotated, Any
 import typer
 
 from napari_sam2_video import __version__
-from napari_sam2_video.cli import check, models, track
+from napari_sam2_video.cli import check, models, results, track
 from napari_sam2_video.cli.show import Stopped, debugging, fail, frames_bar, note, say
-from napari_sam2_video.errors import ExportError, Sam2VideoError
+from napari_sam2_video.errors import Sam2VideoError, SettingsError
 
+WORK = "Work"
+LOOK = "Look things up"
 app = typer.Typer(
     name="napari-sam2-video",
-    help="Segment and track any object through volumes, time series and video with SAM 2.1.",
+    help="Segment and track any object through volumes, time series and video with SAM 2.1.\n\nStart with "
+    "'napari-sam2-video demo'. A command exits with 0 when it is done, 1 after an error, 2 if it is called with wrong "
+    "options, and 130 after Ctrl-C.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
-    rich_markup_mode=None,
+    rich_markup_mode="markdown",
 )
 INTERRUPTED = 130
 # typer brings a copy of click or uses click itself: what both call this is found by way of what typer exports.
 _Refusal: Any = next(kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException")
 
-app.command("track")(track.track)
-app.command("check")(check.check)
-app.add_typer(models.app, name="models")
+app.command("track", rich_help_panel=WORK)(track.track)
+app.command("check", rich_help_panel=WORK)(check.check)
+app.command("export", rich_help_panel=WORK)(results.export)
+app.command("info", rich_help_panel=LOOK)(results.info)
+app.command("formats", rich_help_panel=LOOK)(results.formats)
+app.add_typer(models.app, name="models", rich_help_panel=LOOK)
 
 
 def _version(asked: bool) -> None:
@@ -46,68 +53,7 @@ def _root(
     pass
 
 
-@app.command()
-def export(
-    run: Annotated[Path, typer.Argument(help="Session folder, *.sam2v.")],
-    target: Annotated[Path, typer.Argument(help="File or folder to write.")],
-    format: Annotated[str | None, typer.Option(help="Format; from the target's suffix if not given.")] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")] = False,
-    option: Annotated[list[str] | None, typer.Option(help="NAME=VALUE, an option of the format; repeatable.")] = None,
-) -> None:
-    """Write the masks of a session as labels, video, tables or figures."""
-    from napari_sam2_video import api
-
-    options: dict[str, Any] = {}
-    for text in option or []:
-        name, equals, value = text.partition("=")
-        if not equals:
-            raise ExportError(f"{text!r} is not an option: write NAME=VALUE.")
-        options[name.strip()] = value
-    with frames_bar("Exporting") as progress:
-        report = api.export(run, target, format=format, overwrite=overwrite, progress=progress, **options)
-    for sentence in report.notes:
-        note(sentence)
-    say(f"Wrote {report.path}")
-
-
-@app.command()
-def formats() -> None:
-    """List the export formats and their options."""
-    from napari_sam2_video.export.registry import FORMATS
-
-    for name, entry in FORMATS.items():
-        say(f"{name:22} {entry.title}  ({entry.kind}{', ' + ' '.join(entry.suffixes) if entry.suffixes else ''})")
-        for option in entry.options:
-            say(f"{'':24}{option.name}={option.default}")
-
-
-@app.command()
-def info(recording: Annotated[str, typer.Argument(help="File or folder.")]) -> None:
-    """Tell what a recording is and how it would be looked at."""
-    from napari_sam2_video import api
-
-    about = api.info(recording)
-    view = about["view"]
-    low, high, source = view["window"]
-    shape = " x ".join(str(n) for n in about["shape"])
-    say(f"{about['name']}: {shape} ({about['axes']}), {about['dtype']}, {about['bytes'] / 1e6:,.1f} MB")
-    pixels = [
-        f"{axis} unknown" if size is None else f"{axis} {size:g} {about['units'][axis] or '(no unit)'}"
-        for axis, size in about["scale"].items()
-        if axis not in "CS"
-    ]
-    say(f"Pixel size: {', '.join(pixels)}")
-    height, width = view["shape_yx"]
-    say(f"Walked along {view['axis']}: {view['n_frames']} frames of {height} x {width} pixels")
-    at = {**view["at"], **({"C": view["channel"]} if view["channel"] is not None else {})}
-    if at:
-        say(f"Other axes: {', '.join(f'{axis}={place}' for axis, place in at.items())}")
-    say(f"Contrast window: {low:g} to {high:g} ({source})")
-    for sentence in about["notes"]:
-        say(sentence)
-
-
-@app.command()
+@app.command(rich_help_panel=LOOK)
 def demo(
     out: Annotated[Path, typer.Option(help="Folder for the results.")] = Path("napari-sam2-video-demo"),
     model: Annotated[str, typer.Option(help="Model name or checkpoint.")] = "demo",
@@ -138,17 +84,42 @@ def demo(
     say(f"  all objects: {result.mean_iou:.3f}")
 
 
-@app.command()
+@app.command(rich_help_panel=WORK)
 def batch(
-    table: Annotated[Path, typer.Argument(help="CSV or JSON table of recordings; see the documentation.")],
-    report: Annotated[Path | None, typer.Option(help="Where the report goes; beside the table if not given.")] = None,
+    table: Annotated[Path, typer.Argument(help="CSV or JSON table with one recording a row.", metavar="TABLE")],
+    report: Annotated[
+        Path | None, typer.Option(help="Where the report goes; beside the table if not given.", metavar="FILE")
+    ] = None,
     workers: Annotated[int, typer.Option(min=1, help="Recordings at a time.")] = 1,
-    scheduler: Annotated[str | None, typer.Option(help="Address of a dask cluster.")] = None,
+    scheduler: Annotated[str | None, typer.Option(help="Address of a dask cluster.", metavar="ADDRESS")] = None,
+    model: Annotated[
+        str | None, typer.Option(help="Model of the rows that name none; demo if not given.", metavar="NAME")
+    ] = None,
+    default: Annotated[
+        list[str] | None,
+        typer.Option(help="A value for the empty cells of a column; repeatable.", metavar="COLUMN=VALUE"),
+    ] = None,
 ) -> None:
-    """Track many recordings from one table; a bad one does not stop the others."""
+    """Track many recordings from one table; a bad one does not stop the others.
+
+    The table has the columns recording and out, and prompts or seeds; further ones have the names of the options of
+    'track', such as model, axis or pixel_size. Running the same command again continues where it was stopped.
+
+    Examples
+    --------
+    napari-sam2-video batch table.csv --workers 2
+
+    napari-sam2-video batch table.csv --model small --default device=cuda
+    """
     from napari_sam2_video.batch import read_table, run_batch
 
-    items = read_table(table)
+    defaults = {} if model is None else {"model": model}
+    for text in default or []:
+        column, equals, value = text.partition("=")
+        if not equals:
+            raise SettingsError(f"{text!r} is not a default; write COLUMN=VALUE.")
+        defaults[column.strip()] = value.strip()
+    items = read_table(table, defaults=defaults)
     target = report or table.with_name(f"{table.stem}_report.csv")
     with frames_bar("Recordings") as progress:
         result = run_batch(
@@ -166,12 +137,12 @@ def batch(
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run a command; gives the exit code.
+    """Run a command, and exit with its code.
 
     Parameters
     ----------
     arguments : list of str, optional
-        What stands behind the program's name; ``sys.argv`` if not given.
+        Arguments after the program's name; ``sys.argv`` if not given.
     """
     command = typer.main.get_command(app)
     if isinstance(sys.stdout, io.TextIOWrapper):
@@ -215,7 +186,8 @@ def _refused(error: Any) -> int:
     if type(error).__name__ == "NoArgsIsHelpError":
         say(error.format_message())
         return 0
-    return fail(error.format_message())
+    fail(error.format_message())
+    return int(error.exit_code)
 
 
 def _system_sentence(error: OSError | MemoryError) -> str:

@@ -8,7 +8,7 @@ import typer
 
 from napari_sam2_video.cli.show import bytes_bar, note, say
 
-app = typer.Typer(help="List, download and verify the networks.", no_args_is_help=True, rich_markup_mode=None)
+app = typer.Typer(help="List, download and verify the networks.", no_args_is_help=True, rich_markup_mode="markdown")
 
 
 @app.command("list")
@@ -28,7 +28,7 @@ def list_models() -> None:
 
 @app.command()
 def download(name: Annotated[str, typer.Argument(help="Name in the catalogue.")]) -> None:
-    """Fetch a model; an interrupted download goes on where it was."""
+    """Fetch a model; an interrupted download is continued."""
     from napari_sam2_video.models.catalogue import find_entry
     from napari_sam2_video.models.resolve import resolve_model
 

@@ -25,7 +25,7 @@ err = Console(stderr=True, soft_wrap=True, highlight=False, markup=False)
 
 
 class Stopped(Exception):
-    """Ctrl-C, where the person may want to know what is kept and how to go on."""
+    """Ctrl-C, where the person may want to know what is kept and how to continue."""
 
 
 def say(text: str) -> None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from pathlib import Path  # noqa: TC003
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from napari_sam2_video.cli import options as shared
 from napari_sam2_video.cli.show import note, run_bar, say
 from napari_sam2_video.errors import PromptError, SessionError
 
@@ -17,41 +17,114 @@ if TYPE_CHECKING:
 
 
 def track(
-    recording: Annotated[str, typer.Argument(help="File or folder: TIFF, images, OME-Zarr, video, NIfTI, DICOM.")],
-    out: Annotated[Path, typer.Option(help="Session folder to make, by custom RUN.sam2v.")],
-    model: Annotated[
-        str | None,
+    recording: shared.RecordingPath,
+    out: Annotated[Path, typer.Option(help="Session folder to make, usually *.sam2v.", rich_help_panel=shared.SESSION)],
+    point: Annotated[
+        list[str] | None,
+        typer.Option(help="A click on object ID; repeatable.", metavar="ID@FRAME:Y,X", rich_help_panel=shared.PROMPTS),
+    ] = None,
+    negative: Annotated[
+        list[str] | None,
         typer.Option(
-            help="demo (if not given), tiny, small, base_plus, large, another name of the catalogue, or a checkpoint."
+            help="A click beside object ID; repeatable.", metavar="ID@FRAME:Y,X", rich_help_panel=shared.PROMPTS
         ),
     ] = None,
-    point: Annotated[list[str] | None, typer.Option(help="ID@FRAME:Y,X, a click on object ID; repeatable.")] = None,
-    negative: Annotated[list[str] | None, typer.Option(help="ID@FRAME:Y,X, a click beside it; repeatable.")] = None,
-    box: Annotated[list[str] | None, typer.Option(help="ID@FRAME:Y0,X0,Y1,X1; repeatable.")] = None,
-    mask: Annotated[list[str] | None, typer.Option(help="ID@FRAME:FILE, not 0 inside; repeatable.")] = None,
-    prompts: Annotated[Path | None, typer.Option(help="JSON file of prompts.")] = None,
+    box: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A box around object ID; repeatable.", metavar="ID@FRAME:Y0,X0,Y1,X1", rich_help_panel=shared.PROMPTS
+        ),
+    ] = None,
+    mask: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="An image that is not 0 on object ID; repeatable.",
+            metavar="ID@FRAME:FILE",
+            rich_help_panel=shared.PROMPTS,
+        ),
+    ] = None,
+    prompts: Annotated[
+        Path | None,
+        typer.Option(help="JSON file of prompts.", metavar="FILE.json", rich_help_panel=shared.PROMPTS),
+    ] = None,
     seeds: Annotated[
-        list[str] | None, typer.Option(help="LABELS.tif@FRAME: every label becomes an object; repeatable.")
+        list[str] | None,
+        typer.Option(
+            help="A label image: every label becomes an object; repeatable.",
+            metavar="LABELS.tif@FRAME",
+            rich_help_panel=shared.PROMPTS,
+        ),
     ] = None,
-    axis: Annotated[str | None, typer.Option(help="Axis to walk, by letter or index; T, else Z, if not given.")] = None,
-    channel: Annotated[int | None, typer.Option(min=0, help="Channel to look at.")] = None,
-    contrast: Annotated[
-        str | None, typer.Option(help="LO,HI or a CT window such as lung, the same for all frames.")
+    direction: Annotated[
+        str,
+        typer.Option(
+            help="both, forward or backward from the prompts.", metavar="DIRECTION", rich_help_panel=shared.RUN
+        ),
+    ] = "both",
+    range_: Annotated[
+        str | None,
+        typer.Option("--range", help="Frames A to B-1; all if not given.", metavar="A:B", rich_help_panel=shared.RUN),
     ] = None,
-    image_size: Annotated[int | None, typer.Option(help="Side of the network's square input in pixels.")] = None,
-    direction: Annotated[str, typer.Option(help="both, forward or backward.")] = "both",
-    range_: Annotated[str | None, typer.Option("--range", help="A:B, frames A to B-1.")] = None,
-    device: Annotated[str | None, typer.Option(help="auto (if not given), cpu, cuda, mps.")] = None,
-    precision: Annotated[str | None, typer.Option(help="auto (if not given), fp32, bf16, fp16.")] = None,
-    compile_: Annotated[bool, typer.Option("--compile", help="Compile the network: slow start, then faster.")] = False,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with the session that is there.")] = False,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the session that is there.")] = False,
+    axis: shared.Axis = None,
+    at: shared.At = None,
+    channel: shared.Channel = None,
+    contrast: shared.Contrast = None,
+    axes: shared.Axes = None,
+    pixel_size: shared.PixelSize = None,
+    interval: shared.Interval = None,
+    series: shared.Series = None,
+    model: shared.Model = None,
+    image_size: shared.ImageSize = None,
+    device: shared.Device = None,
+    precision: shared.Precision = None,
+    compile_: Annotated[
+        bool,
+        typer.Option("--compile", help="Compile the network: slow start, then faster.", rich_help_panel=shared.NETWORK),
+    ] = False,
+    resume: Annotated[
+        bool,
+        typer.Option("--resume", help="Continue the session that exists.", rich_help_panel=shared.SESSION),
+    ] = False,
+    overwrite: Annotated[
+        bool,
+        typer.Option("--overwrite", help="Replace the session that exists.", rich_help_panel=shared.SESSION),
+    ] = False,
 ) -> None:
-    """Track prompted objects through a recording into a session."""
+    """Track prompted objects through a recording into a session.
+
+    Frames, channels and pixels count from 0, object ids from 1.
+
+    Examples
+    --------
+    napari-sam2-video track cells.tif --out cells.sam2v --point 1@0:120,88
+
+    napari-sam2-video track scan.nii.gz --out liver.sam2v --axis Z --contrast abdomen --mask 1@40:liver.png
+
+    napari-sam2-video track film.mp4 --out film.sam2v --box 1@0:10,15,60,70 --model small --range 0:200
+    """
     from napari_sam2_video import api
+    from napari_sam2_video.api.options import SessionOptions
+    from napari_sam2_video.api.start import range_notes, start
     from napari_sam2_video.prompt_text import parse_mask, parse_seeds
 
     settings = api.TrackSettings.from_text(direction, range_)
+    wanted = SessionOptions.from_text(
+        {
+            "axes": axes,
+            "pixel_size": pixel_size,
+            "interval": interval,
+            "series": series,
+            "axis": axis,
+            "at": shared.joined(at),
+            "channel": channel,
+            "contrast": contrast,
+            "model": model,
+            "device": device,
+            "precision": precision,
+            "image_size": image_size,
+        },
+        compile=compile_,
+    )
     given: list[Prompt] = [
         *(api.PointPrompt.from_text(text) for text in point or []),
         *(api.PointPrompt.from_text(text, positive=False) for text in negative or []),
@@ -61,83 +134,17 @@ def track(
     ]
     planes = [parse_seeds(text) for text in seeds or []]
     if not given and not planes and not resume:
-        raise PromptError("Nothing to track: give at least one --point, --box, --mask, --prompts or --seeds.")
-    wanted = _Wanted(axis, channel, contrast, model, image_size, precision, device, compile_)
-    if resume and out.is_dir():
-        session = api.open_session(out, recording=recording)
-    elif out.exists() and not overwrite:
-        raise SessionError(f"{out} is there already: go on with it by --resume, or replace it by --overwrite.")
-    else:
-        options = wanted.session_options()
-        if out.exists():
-            api.rehearse(recording, given, planes, settings=settings, **options)
-        session = api.create_session(recording, out, overwrite=overwrite, **options)
-        resume = False
-    with session:
-        if resume:
-            wanted.settle(session)
-        for sentence in (*session.recording.notes, *session.notes):
+        raise PromptError("There is nothing to track; give at least one --point, --box, --mask, --prompts or --seeds.")
+    if out.exists() and not resume and not overwrite:
+        raise SessionError(f"{out} already exists; continue it with --resume, or replace it with --overwrite.")
+    if_there = "resume" if resume else "overwrite" if overwrite else "refuse"
+    with start(recording, out, wanted, given, planes, settings, if_there=if_there) as session:  # type: ignore[arg-type]
+        for sentence in (*session.notes, *range_notes(session, settings), *session.tracker.notes):
             note(sentence)
-        for sentence in session.tracker.notes:
-            note(sentence)
-        api.add_prompts(session, given, planes)
-        kept = "Finished frames are kept; the same command with --resume goes on from there."
+        kept = "Finished frames are kept; the same command with --resume continues from there."
         with run_bar("Tracking", kept) as progress:
-            count = api.go_on(session, settings, progress=progress)
+            count = api.resume(session, settings, progress=progress)
         _report(session, count)
-
-
-@dataclass(frozen=True)
-class _Wanted:
-    """What the options say of the session; None where they say nothing."""
-
-    axis: str | None
-    channel: int | None
-    contrast: str | None
-    model: str | None
-    image_size: int | None
-    precision: str | None
-    device: str | None
-    compile: bool
-
-    def session_options(self) -> dict[str, Any]:
-        """Options of `api.create_session` for a new session."""
-        from napari_sam2_video.types import ModelSettings
-
-        precision: Any = self.precision or "auto"
-        model = ModelSettings(
-            "demo" if self.model is None else self.model,
-            "auto" if self.device is None else self.device,
-            precision,
-            self.image_size,
-            self.compile,
-        )
-        return {"axis": self.axis, "channel": self.channel, "contrast": self.contrast, "model": model}
-
-    def settle(self, session: Session) -> None:
-        """Take over how a session that is there is computed, and refuse what would make its masks other ones."""
-        from napari_sam2_video.frames.axes import axis_named
-        from napari_sam2_video.types import ContrastWindow
-
-        view, model = session.view.settings, session.model_settings
-        axis = axis_named(session.recording.axes, self.axis)
-        window = None if self.contrast is None else ContrastWindow.from_text(self.contrast)
-        for option, said, kept in (
-            ("--axis", axis and axis.upper(), view.axis),
-            ("--channel", self.channel, view.channel),
-            ("--contrast", window and f"{window.low:g},{window.high:g}", f"{view.window.low:g},{view.window.high:g}"),
-            ("--model", self.model, model.model),
-            ("--image-size", self.image_size, model.image_size),
-            ("--precision", self.precision, model.precision),
-        ):
-            if said is not None and said != kept:
-                was = "without it" if kept is None else f"with {option} {kept}"
-                raise SessionError(
-                    f"{session.folder} was made {was}, not with {option} {said}: leave the option out to go on with "
-                    "it, or make another session."
-                )
-        device = model.device if self.device is None else self.device
-        session.set_model(replace(model, device=device, compile=self.compile))
 
 
 def _report(session: Session, count: int) -> None:
@@ -153,9 +160,9 @@ def _report(session: Session, count: int) -> None:
         if not len(frames):
             say(f"  object {one.id} ({one.name}): not tracked")
             continue
-        gone = int((scores["area"] == 0).sum())
+        absent = int((scores["area"] == 0).sum())
         low = int(scores["predicted_iou"].argmin())
-        lost = f", absent on {gone}" if gone else ""
+        lost = f", absent on {absent}" if absent else ""
         say(
             f"  object {one.id} ({one.name}): {len(frames)} of {session.n_frames} frames{lost}; "
             f"least certain on frame {int(frames[low])} (predicted IoU {float(scores['predicted_iou'][low]):.2f})"

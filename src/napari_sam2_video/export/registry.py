@@ -39,6 +39,7 @@ from napari_sam2_video.export.output import (
     written_aside,
 )
 from napari_sam2_video.export.unreadable import Unreadable
+from napari_sam2_video.types.calls import public
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -75,6 +76,7 @@ FORMATS: Mapping[str, ExportFormat] = {
 }
 
 
+@public
 def export(
     result: TrackingResult,
     target: str | Path,
@@ -82,7 +84,7 @@ def export(
     format: str | None = None,
     overwrite: bool = False,
     progress: Progress | None = None,
-    **options: Any,
+    options: Mapping[str, Any] | None = None,
 ) -> ExportReport:
     """Write a result in one of the formats of `FORMATS`.
 
@@ -102,8 +104,8 @@ def export(
         Whether an existing target may be replaced; a folder only where an export made every file in it.
     progress : callable, optional
         Called with the steps done and their number; what it raises ends the export and leaves nothing behind.
-    **options
-        Options of the format, as values or as text.
+    options : mapping of str to object, optional
+        Options of the format by their names, as values or as text.
 
     Returns
     -------
@@ -138,7 +140,7 @@ def export(
     with ExitStack() as stack:
         statement_part = None if aside is None else stack.enter_context(written_aside(aside, overwrite=True))
         part = stack.enter_context(written_aside(target, folder=folder, overwrite=overwrite, suffix=suffix))
-        job = ExportJob(result, part, target, settle_options(chosen, options), unreadable=lost.frames)
+        job = ExportJob(result, part, target, settle_options(chosen, options or {}), unreadable=lost.frames)
         if progress is not None:
             job.progress = progress
         for path in abandoned:

@@ -47,6 +47,11 @@ class ArrayRecording(Recording):
         shape = tuple(int(n) for n in array.shape)
         if len(shape) < 2:
             raise RecordingError(f"{name} has {len(shape)} axes; a recording needs at least an image of two.")
+        if axes is None and len(shape) >= 3 and shape[-1] == 4 and min(shape[-3:-1]) >= 8:
+            raise RecordingError(
+                f"{name} has the shape {shape}, whose last axis of 4 looks like colour with transparency; pass "
+                "array[..., :3], or name the axes."
+            )
         axes = (axes or guess_axes(shape)).upper()
         self._array = array
         self._samples = axes.find("S") if "S" in axes and len(axes) == len(shape) else -1

@@ -15,6 +15,7 @@ from napari_sam2_video.frames.omezarr import ZARR_METADATA
 from napari_sam2_video.frames.recording import Recording
 from napari_sam2_video.frames.registry import reader_of
 from napari_sam2_video.types import OpenSettings
+from napari_sam2_video.types.calls import public
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from napari_sam2_video.types import PixelSize
 
 
+@public
 def open_recording(
     source: str | Path | Any,
     *,

@@ -175,7 +175,10 @@ def plane_axes(recording: Recording, axis: str) -> tuple[str, str]:
     """
     if axis not in recording.axes or axis == "S":
         choice = ", ".join(letter for letter in recording.axes if letter != "S")
-        raise RecordingError(f"{recording.name} has no axis {axis!r} to walk along; choose one of {choice}.")
+        others = [letter for letter in recording.axes if letter not in "YXSC"]
+        renamed = recording.axes.replace(others[0], axis) if len(others) == 1 and axis in "TZ" else None
+        hint = f", or name its axes with --axes {renamed} (axes={renamed!r} in a script)" if renamed else ""
+        raise RecordingError(f"{recording.name} has no axis {axis!r} to walk along; choose one of {choice}{hint}.")
     if axis not in "YX":
         return "Y", "X"
     others = [letter for letter in recording.axes if letter not in "CYXS"]

@@ -109,7 +109,9 @@ class ExportPanel(QWidget):
         def work(told: Told) -> ExportReport:
             from napari_sam2_video.export.registry import export
 
-            return export(session.result(), target, format=chosen.name, overwrite=overwrite, progress=told, **options)
+            return export(
+                session.result(), target, format=chosen.name, overwrite=overwrite, progress=told, options=options
+            )
 
         self.task.begin(
             "exporting",

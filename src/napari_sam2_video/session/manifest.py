@@ -146,8 +146,6 @@ def find_source(folder: Path, manifest: dict[str, Any]) -> Recording:
     SourceChangedError
         If it is gone, or is another one.
     """
-    from napari_sam2_video.frames.open import open_recording
-
     source = manifest["source"]
     if source["path"] is None:
         raise SourceChangedError(
@@ -162,11 +160,7 @@ def find_source(folder: Path, manifest: dict[str, Any]) -> Recording:
     for path in found:
         with ExitStack() as opened:
             try:
-                recording = opened.enter_context(
-                    open_recording(
-                        path, axes=source["axes"], name=source["name"], scale=source["scale"], units=source["units"]
-                    )
-                )
+                recording = opened.enter_context(open_as(manifest, path))
                 check_source(folder, manifest, recording)
             except RecordingError as error:
                 refusal = error
@@ -175,6 +169,20 @@ def find_source(folder: Path, manifest: dict[str, Any]) -> Recording:
             return recording
     assert refusal is not None
     raise SourceChangedError(str(refusal)) from refusal
+
+
+def open_as(manifest: dict[str, Any], source: Any) -> Recording:
+    """Open a file, a folder or an array with the axes and sizes that a session's recording has.
+
+    Raises
+    ------
+    RecordingError
+        If it cannot be opened so.
+    """
+    from napari_sam2_video.frames.open import open_recording
+
+    kept = manifest["source"]
+    return open_recording(source, axes=kept["axes"], name=kept["name"], scale=kept["scale"], units=kept["units"])
 
 
 def check_source(folder: Path, manifest: dict[str, Any], recording: Recording) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -27,6 +28,7 @@ from napari_sam2_video.storage.lock import SessionLock
 from napari_sam2_video.types import ModelSettings
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import TracebackType
 
     from napari_sam2_video.frames.recording import Recording
@@ -68,6 +70,7 @@ class Session(SessionRunner):
         model: ModelSettings = ModelSettings(),  # noqa: B008
         *,
         overwrite: bool = False,
+        prepare: Callable[[Session], None] | None = None,
         tracker_factory: TrackerFactory | None = None,
     ) -> Self:
         """Make a session.
@@ -84,6 +87,9 @@ class Session(SessionRunner):
             The network.
         overwrite : bool
             Replace a session that is there; refused where its folder holds other files, too.
+        prepare : callable, optional
+            Called with the new session; if it raises, the new session is removed, and one that was to be replaced is
+            kept.
         tracker_factory : callable, optional
             Makes the tracker of model settings, view and memory folder.
 
@@ -100,18 +106,20 @@ class Session(SessionRunner):
         try:
             make_folder(folder, parents=True)
             lock = SessionLock(folder)
-            try:
+            with ExitStack() as undone:
+                undone.callback(shutil.rmtree, folder, ignore_errors=True)
+                undone.callback(lock.release)
                 session = cls(
                     folder, recording, frames, lock=lock, owns_recording=False, tracker_factory=tracker_factory
                 )
+                undone.callback(session.close)
                 session._state.commit([("model", "settings", model.to_json())])
                 write_manifest(folder, new_manifest(folder, frames))
-            except BaseException:
-                lock.release()
-                raise
+                if prepare is not None:
+                    prepare(session)
+                undone.pop_all()
         except BaseException:
             if old is not None:
-                shutil.rmtree(folder, ignore_errors=True)
                 with writing(folder):
                     move(old, folder)
             raise

@@ -129,7 +129,7 @@ def test_an_export_that_is_there_is_replaced_only_if_asked(item, factory):
         ({"recording": "nothing.tif"}, "nothing.tif"),
         ({"prompts": "nothing.json"}, "nothing.json"),
         ({"prompts": ""}, "No object has a prompt"),
-        ({"image_size": "large"}, '"large" in the column "image_size" is not a whole number.'),
+        ({"image_size": "large"}, "image size must be a whole number, not 'large'"),
         ({"precision": "fp8"}, "not 'fp8'"),
         ({"direction": "up"}, "not 'up'"),
         ({"range": "7"}, "'7' is not a range"),

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import sys
 import time
 from pathlib import Path
@@ -286,7 +287,7 @@ def test_fault_54_a_sentence_with_a_name_that_is_not_unicode_ends_in_the_report(
 def test_a_report_replaces_nothing_but_a_report(tmp_path, worker, items, name, content):
     mine = tmp_path / name
     mine.write_bytes(content if isinstance(content, bytes) else content.encode())
-    with pytest.raises(BatchError, match="is no report"):
+    with pytest.raises(BatchError, match="is not a report"):
         run_batch(items(""), mine, worker_command=worker)
     assert mine.read_bytes() == (content if isinstance(content, bytes) else content.encode())
 
@@ -340,7 +341,7 @@ def test_a_scheduler_that_does_not_answer_gives_one_sentence(tmp_path, worker, i
 
 @pytest.mark.parametrize("until", [3, 9])
 def test_a_report_that_a_spreadsheet_locks_meanwhile_costs_no_item(tmp_path, items, monkeypatch, until):
-    replace, calls, ended = Path.replace, [], []
+    replace, calls, ended = os.replace, [], []
 
     def locked(path, target):
         calls.append(target)
@@ -350,7 +351,7 @@ def test_a_report_that_a_spreadsheet_locks_meanwhile_costs_no_item(tmp_path, ite
 
     monkeypatch.setattr("napari_sam2_video.batch.run.check_folder", lambda folder: None)
     monkeypatch.setattr("napari_sam2_video.batch.attempt.Attempts.run", lambda how, item, stop: {"status": "done"})
-    monkeypatch.setattr(Path, "replace", locked)
+    monkeypatch.setattr("os.replace", locked)
     path = tmp_path / "report.csv"
     if until == 3:
         assert run_batch(items("", "", ""), path, on_result=lambda *told: ended.append(told)).ok

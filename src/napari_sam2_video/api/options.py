@@ -1,0 +1,147 @@
+"""What is said of a new session, by a script, on the command line or in a table, and whether an old one fits it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Self
+
+from napari_sam2_video.errors import SessionError, SettingsError
+from napari_sam2_video.frames.axes import axis_named
+from napari_sam2_video.frames.open import open_recording
+from napari_sam2_video.frames.view import default_view
+from napari_sam2_video.types import ContrastWindow, ModelSettings, OpenSettings
+from napari_sam2_video.types.checks import optional_whole, shown
+from napari_sam2_video.types.settings import checked_places, places_from_text
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from napari_sam2_video.frames.recording import Recording
+    from napari_sam2_video.session import Session
+    from napari_sam2_video.types import ViewSettings
+
+OPENING = ("axes", "pixel_size", "interval", "series")
+VIEW = ("axis", "at", "channel", "contrast")
+MODEL = ("model", "device", "precision", "image_size")
+
+
+@dataclass(frozen=True)
+class SessionOptions:
+    """How a recording is opened, looked at and tracked; what is None or missing is not said.
+
+    Parameters
+    ----------
+    opening : OpenSettings
+        What the file does not say of itself.
+    axis : str, optional
+        Axis to walk, by its letter, or by its index as text.
+    at : mapping of str to int
+        Positions along the other axes.
+    channel : int, optional
+        Index along ``C``.
+    window : ContrastWindow, optional
+        The contrast window.
+    model : mapping of str to object
+        Fields of `ModelSettings`.
+
+    Raises
+    ------
+    SettingsError
+        If a value is not what it must be.
+    """
+
+    opening: OpenSettings = field(default_factory=OpenSettings)
+    axis: str | None = None
+    at: Mapping[str, int] = field(default_factory=dict)
+    channel: int | None = None
+    window: ContrastWindow | None = None
+    model: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.axis is not None and not isinstance(self.axis, str):
+            raise SettingsError(f"The axis must be a letter such as Z, not {shown(self.axis)}.")
+        checked_places(self.at)
+        optional_whole(self.channel, "The channel", at_least=0)
+        self.model_settings()
+
+    @classmethod
+    def from_text(cls, options: Mapping[str, str | None], *, compile: bool = False) -> Self:
+        """Options as a command line or a table has them, by their names; None and empty texts say nothing.
+
+        Raises
+        ------
+        SettingsError
+            If one is not what it must be.
+        """
+        said = {name: text.strip() for name, text in options.items() if text is not None and text.strip()}
+        model: dict[str, Any] = {name: said[name] for name in MODEL if name in said}
+        if "image_size" in said:
+            model["image_size"] = number_from_text(said["image_size"], "The image size")
+        return cls(
+            OpenSettings.of(**{name: said.get(name) for name in OPENING}),
+            said.get("axis"),
+            places_from_text(said["at"]) if "at" in said else {},
+            number_from_text(said["channel"], "The channel") if "channel" in said else None,
+            ContrastWindow.from_text(said["contrast"]) if "contrast" in said else None,
+            model | ({"compile": True} if compile else {}),
+        )
+
+    def open(self, recording: Any) -> Recording:
+        """Open a recording with what is said of it."""
+        said = self.opening
+        return open_recording(
+            recording, axes=said.axes, pixel_size=said.pixel_size, interval=said.interval, series=said.series
+        )
+
+    def view_of(self, recording: Recording) -> ViewSettings:
+        """How a recording is looked at."""
+        axis = axis_named(recording.axes, self.axis)
+        return default_view(recording, axis=axis, at=self.at, channel=self.channel, window=self.window)
+
+    def model_settings(self) -> ModelSettings:
+        """The network of a new session."""
+        return ModelSettings(**self.model)
+
+    def settle(self, session: Session) -> None:
+        """Take over how a session is computed, and refuse what would make its masks other ones.
+
+        Raises
+        ------
+        SessionError
+            If the session was made with something else.
+        """
+        view, model = session.view.settings, session.model_settings
+        axis = axis_named(session.recording.axes, self.axis)
+        window = self.window
+        for option, said, kept in (
+            ("axis", axis and axis.upper(), view.axis),
+            ("channel", self.channel, view.channel),
+            ("contrast", window and f"{window.low:g},{window.high:g}", f"{view.window.low:g},{view.window.high:g}"),
+            *((f"at {letter}", place, view.at.get(letter)) for letter, place in checked_places(self.at).items()),
+            *(
+                (name.replace("_", " "), self.model.get(name), getattr(model, name))
+                for name in MODEL
+                if name != "device"
+            ),
+        ):
+            if said is not None and said != kept:
+                was = "was made without it" if kept is None else f"has {kept}"
+                raise SessionError(
+                    f"Cannot resume {session.folder} with {option} {said}: the session {was}; omit the option, or make "
+                    "another session."
+                )
+        device = self.model.get("device", model.device)
+        session.set_model(replace(model, device=device, compile=self.model.get("compile", False)))
+
+
+def number_from_text(text: str, what: str) -> int:
+    """A whole number from 0.
+
+    Raises
+    ------
+    SettingsError
+        If the text is something else.
+    """
+    if not (text.isascii() and text.isdigit() and len(text) < 100):
+        raise SettingsError(f"{what} must be a whole number, not {shown(text)}.")
+    return int(text)

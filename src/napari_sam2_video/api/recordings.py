@@ -1,0 +1,95 @@
+"""What a recording is."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+from napari_sam2_video.api.options import SessionOptions
+from napari_sam2_video.api.sessions import window_of
+from napari_sam2_video.frames.view import FrameView
+from napari_sam2_video.types import OpenSettings
+from napari_sam2_video.types.calls import public
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    import numpy.typing as npt
+
+    from napari_sam2_video.frames.recording import Recording
+    from napari_sam2_video.types import ContrastWindow, PixelSize
+
+
+@public
+def info(
+    recording: str | Path | Recording | npt.ArrayLike,
+    *,
+    axes: str | None = None,
+    pixel_size: str | PixelSize | None = None,
+    interval: str | float | None = None,
+    series: int | str | None = None,
+    axis: str | None = None,
+    at: Mapping[str, int] | None = None,
+    channel: int | None = None,
+    contrast: str | tuple[float, float] | ContrastWindow | None = None,
+) -> dict[str, Any]:
+    """What a recording is, and how it would be looked at, without reading more than a few frames.
+
+    Parameters
+    ----------
+    recording : str, Path, Recording or array-like
+        What `open_recording` takes.
+    axes, pixel_size, interval, series, axis, at, channel, contrast
+        As of `create_session`.
+
+    Returns
+    -------
+    dict
+        ``name``, ``axes``, ``shape``, ``dtype``, ``scale`` (None where unknown), ``units``, ``calibration_source``
+        (``"file"``, ``"person"`` or ``"unknown"`` by axis), ``bytes``, ``notes``, and ``view`` with the walked axis,
+        the number of frames, the shape of a frame and the contrast window.
+
+    Raises
+    ------
+    Sam2VideoError
+        If it cannot be opened, or cannot be looked at so.
+    """
+    options = SessionOptions(
+        OpenSettings.of(axes=axes, pixel_size=pixel_size, interval=interval, series=series),
+        axis,
+        {} if at is None else at,
+        channel,
+        window_of(contrast),
+    )
+    return describe(recording, options)
+
+
+def describe(recording: Any, options: SessionOptions) -> dict[str, Any]:
+    """See `info`."""
+    source = options.open(recording)
+    try:
+        settings = options.view_of(source)
+        view = FrameView(source, settings)
+        return {
+            "name": source.name,
+            "axes": source.axes,
+            "shape": tuple(source.shape),
+            "dtype": str(source.dtype),
+            "bytes": math.prod(source.shape) * source.dtype.itemsize,
+            "scale": dict(source.scale),
+            "units": dict(source.units),
+            "calibration_source": dict(source.calibration_source),
+            "notes": tuple(source.notes),
+            "view": {
+                "axis": settings.axis,
+                "n_frames": view.n_frames,
+                "shape_yx": view.shape_yx,
+                "channel": settings.channel,
+                "at": dict(settings.at),
+                "window": (settings.window.low, settings.window.high, settings.window.source),
+            },
+        }
+    finally:
+        if source is not recording:
+            source.close()

@@ -1,0 +1,201 @@
+"""What is found in a session: tables, the check, the review, and files of other programs."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_sam2_video.analysis import measure as measuring
+from napari_sam2_video.analysis.review import review_queue, review_table
+from napari_sam2_video.analysis.table import Table
+from napari_sam2_video.api.calls import instance, path_of
+from napari_sam2_video.api.sessions import followed, open_session
+from napari_sam2_video.errors import ExportError
+from napari_sam2_video.export.registry import export as export_result
+from napari_sam2_video.session import Session
+from napari_sam2_video.types import CheckSettings
+from napari_sam2_video.types.calls import public
+from napari_sam2_video.types.checks import object_ids, shown
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from pathlib import Path
+
+    from napari_sam2_video.analysis.review import ReviewItem
+    from napari_sam2_video.export.format import ExportReport
+    from napari_sam2_video.types import FrameDone
+
+
+@public
+def measure(
+    source: str | Path | Session,
+    *,
+    intensity: bool = True,
+    progress: Callable[[int, int], None] | None = None,
+) -> Table:
+    """Measure every object of a session on every frame.
+
+    Parameters
+    ----------
+    source : str, Path or Session
+        The session, or its folder.
+    intensity : bool
+        Also read the recording and measure its raw values.
+    progress : callable, optional
+        Called with the number of frames done and of all frames.
+
+    Returns
+    -------
+    Table
+        One row for each object and frame; `napari_sam2_video.analysis.measure.measure` names the columns.
+
+    Raises
+    ------
+    Sam2VideoError
+        If the session or its recording cannot be read.
+    """
+    with _opened(source, read_only=True) as session:
+        return measuring.measure(session.result(), intensity=intensity, progress=progress)
+
+
+@public
+def review(
+    source: str | Path | Session,
+    *,
+    objects: tuple[int, ...] | None = None,
+    threshold: float = 0.0,
+    spacing: int = 0,
+    limit: int | None = None,
+) -> tuple[ReviewItem, ...]:
+    """Order the frames of a session that a person should look at, the most doubtful first.
+
+    Parameters
+    ----------
+    source : str, Path or Session
+        The session, or its folder.
+    objects : tuple of int, optional
+        Objects to look at; all if not given.
+    threshold : float
+        Omit what is no more doubtful than this.
+    spacing : int
+        Omit frames within this distance of a more doubtful one of the same object.
+    limit : int, optional
+        Largest number of items.
+
+    Returns
+    -------
+    tuple of ReviewItem
+        Ordered by doubt; equal ones by frame and object.
+
+    Raises
+    ------
+    Sam2VideoError
+        If the session cannot be read, or an object is unknown.
+    """
+    with _opened(source, read_only=True) as session:
+        chosen = [session.object(i).id for i in object_ids(objects, "The objects") or [o.id for o in session.objects]]
+        table = review_table({i: session.scores(i) for i in chosen}, session.shape_yx)
+        return review_queue(table, threshold=threshold, spacing=spacing, limit=limit)
+
+
+@public
+def check(
+    source: str | Path | Session,
+    settings: CheckSettings = CheckSettings(),  # noqa: B008
+    *,
+    progress: Callable[[FrameDone], None] | None = None,
+    stop: Callable[[], bool] | None = None,
+) -> Table:
+    """Compare the masks of a session with those found by tracking back from later ones; no mask changes.
+
+    Parameters
+    ----------
+    source : str, Path or Session
+        The session, or its folder.
+    settings : CheckSettings
+        Objects, range and length of the spans.
+    progress : callable, optional
+        Called after each frame.
+    stop : callable, optional
+        Asked between frames.
+
+    Returns
+    -------
+    Table
+        ``object_id``, ``frame`` and ``disagreement`` (1 - IoU), a row for each frame that was compared by this check or
+        an earlier one and has not changed since, in the range and of the objects that `settings` name.
+
+    Raises
+    ------
+    Sam2VideoError
+        Whatever goes wrong, in one sentence; what was compared is kept.
+    """
+    instance(settings, CheckSettings, "The settings")
+    with _opened(source) as session:
+        followed(session.check(settings, stop=stop), progress)
+        chosen = [one.id for one in session.objects if settings.objects is None or one.id in settings.objects]
+        found = review_table({i: session.scores(i) for i in chosen}, session.shape_yx)
+    inside = found["frame"] >= (settings.start or 0)
+    if settings.stop is not None:
+        inside &= found["frame"] < settings.stop
+    kept = found.where(inside & ~np.isnan(found["disagreement"]))
+    return Table({name: kept[name] for name in ("object_id", "frame", "disagreement")})
+
+
+@public
+def export(
+    source: str | Path | Session,
+    target: str | Path,
+    *,
+    format: str | None = None,
+    options: Mapping[str, object] | None = None,
+    overwrite: bool = False,
+    progress: Callable[[int, int], None] | None = None,
+) -> ExportReport:
+    """Write the masks of a session in one of the formats of `napari_sam2_video.export.registry.FORMATS`.
+
+    Parameters
+    ----------
+    source : str, Path or Session
+        The session, or its folder.
+    target : str or Path
+        File or folder to write.
+    format : str, optional
+        Name of the format; from the suffix of `target` if not given.
+    options : mapping of str to object, optional
+        Options of the format by their names, such as ``{"style": "fill"}``.
+    overwrite : bool
+        Replace what is there.
+    progress : callable, optional
+        Called with the steps done and their number.
+
+    Returns
+    -------
+    ExportReport
+        Path, notes, and the path of the provenance where the format cannot hold it.
+
+    Raises
+    ------
+    ExportError, TargetExistsError
+        If it cannot be written; what is there stays as it was.
+    """
+    path = path_of(target, "The target")
+    given: Any = {} if options is None else options
+    if not hasattr(given, "keys"):
+        raise ExportError(f'The options of a format are given as {{"name": value}}, not {shown(given)}.')
+    with _opened(source, read_only=True) as session:
+        return export_result(
+            session.result(), path, format=format, overwrite=overwrite, progress=progress, options=dict(given)
+        )
+
+
+@contextmanager
+def _opened(source: str | Path | Session, *, read_only: bool = False) -> Iterator[Session]:
+    """The session itself, or that of a folder, which is closed afterwards."""
+    if isinstance(source, Session):
+        yield source
+        return
+    with open_session(path_of(source, "The session"), read_only=read_only) as session:
+        yield session

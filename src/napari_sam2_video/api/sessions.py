@@ -1,0 +1,296 @@
+"""Make, open and track sessions."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from napari_sam2_video.api.calls import instance, path_of, prompt_list, seed_list
+from napari_sam2_video.api.options import SessionOptions
+from napari_sam2_video.api.start import is_anything_left, make, reopen, require_prompts, start
+from napari_sam2_video.errors import SettingsError
+from napari_sam2_video.session import Session, import_prompts
+from napari_sam2_video.types import ContrastWindow, ModelSettings, OpenSettings, TrackSettings
+from napari_sam2_video.types.calls import public
+from napari_sam2_video.types.checks import shown
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+    from os import PathLike
+    from pathlib import Path
+
+    import numpy.typing as npt
+
+    from napari_sam2_video.frames.recording import Recording
+    from napari_sam2_video.types import FrameDone, PixelSize, Prompt
+
+
+@public
+def create_session(
+    recording: str | Path | Recording | npt.ArrayLike,
+    out: str | Path,
+    *,
+    axes: str | None = None,
+    pixel_size: str | PixelSize | None = None,
+    interval: str | float | None = None,
+    series: int | str | None = None,
+    axis: str | None = None,
+    at: Mapping[str, int] | None = None,
+    channel: int | None = None,
+    contrast: str | tuple[float, float] | ContrastWindow | None = None,
+    model: ModelSettings | str | PathLike[str] = ModelSettings(),  # noqa: B008
+    overwrite: bool = False,
+) -> Session:
+    """Make a session for a recording.
+
+    Parameters
+    ----------
+    recording : str, Path, Recording or array-like
+        What `open_recording` takes. A recording opened here is closed with the session.
+    out : str or Path
+        The session's folder, usually ``*.sam2v``.
+    axes, pixel_size, interval, series
+        What the file does not say, or says wrongly; see `open_recording`.
+    axis : str, optional
+        Name of the axis to walk, or its index as text; ``T``, else ``Z``, if not given.
+    at : mapping of str to int, optional
+        Positions along the other axes, such as ``{"Z": 5}``; if not given, 0 along ``T`` and the middle along the rest.
+    channel : int, optional
+        Index along ``C``; the first one if not given.
+    contrast : str, tuple of float or ContrastWindow, optional
+        ``(low, high)``, ``"low,high"`` or the name of a CT window such as ``"lung"``; if not given, bytes are shown as
+        they are and other types by percentiles of the whole recording.
+    model : ModelSettings, str or path
+        The network: its settings, or its name in the catalogue or the path of its checkpoint.
+    overwrite : bool
+        Replace a session that is there.
+
+    Returns
+    -------
+    Session
+        The session, to be closed by the caller.
+
+    Raises
+    ------
+    Sam2VideoError
+        If an option is wrong, the recording cannot be opened, or the session cannot be made.
+    """
+    options = _options(axes, pixel_size, interval, series, axis, at, channel, contrast, model)
+    return make(recording, path_of(out, "The session's folder"), options, overwrite=overwrite)
+
+
+@public
+def open_session(
+    folder: str | Path, *, recording: str | Path | Recording | npt.ArrayLike | None = None, read_only: bool = False
+) -> Session:
+    """Open a session that was made before.
+
+    Parameters
+    ----------
+    folder : str or Path
+        The session.
+    recording : str, Path, Recording or array-like, optional
+        The recording, where it was moved or was made from an array. What is opened here gets the axes and pixel sizes
+        of the session, and is closed with it.
+    read_only : bool
+        Change nothing on disk; works while another process has the session open.
+
+    Returns
+    -------
+    Session
+        The session, to be closed by the caller.
+
+    Raises
+    ------
+    SessionError, SourceChangedError
+        If it is not a session, or the recording is another one.
+    """
+    return reopen(path_of(folder, "The session's folder"), recording, read_only=read_only)
+
+
+@public
+def track(
+    recording: str | Path | Recording | npt.ArrayLike,
+    prompts: Iterable[Prompt],
+    out: str | Path,
+    *,
+    seeds: Iterable[tuple[npt.NDArray[Any], int]] = (),
+    settings: TrackSettings = TrackSettings(),  # noqa: B008
+    axes: str | None = None,
+    pixel_size: str | PixelSize | None = None,
+    interval: str | float | None = None,
+    series: int | str | None = None,
+    axis: str | None = None,
+    at: Mapping[str, int] | None = None,
+    channel: int | None = None,
+    contrast: str | tuple[float, float] | ContrastWindow | None = None,
+    model: ModelSettings | str | PathLike[str] = ModelSettings(),  # noqa: B008
+    overwrite: bool = False,
+    progress: Callable[[FrameDone], None] | None = None,
+    stop: Callable[[], bool] | None = None,
+) -> Session:
+    """Track prompted objects through a recording.
+
+    Parameters
+    ----------
+    recording : str, Path, Recording or array-like
+        What `open_recording` takes.
+    prompts : iterable of PointPrompt, BoxPrompt or MaskPrompt
+        Prompts of any objects on any frames.
+    out : str or Path
+        Folder of the session to make.
+    seeds : iterable of (ndarray of integers of shape (Y, X), int)
+        Label images and their frames; every label in them becomes an object.
+    settings : TrackSettings
+        Direction, range and objects.
+    axes, pixel_size, interval, series, axis, at, channel, contrast, model, overwrite
+        As of `create_session`.
+    progress : callable, optional
+        Called after each frame.
+    stop : callable, optional
+        Asked between frames; the run ends once it returns True, and `resume` continues it.
+
+    Returns
+    -------
+    Session
+        The session, to be closed by the caller.
+
+    Raises
+    ------
+    Sam2VideoError
+        Whatever goes wrong, in one sentence. Where options, prompts, range or model do not fit, no session is made, and
+        one that was to be replaced is kept. Where the run fails later, finished frames are kept, and `open_session` and
+        `resume` continue from there.
+    """
+    options = _options(axes, pixel_size, interval, series, axis, at, channel, contrast, model)
+    session = start(
+        recording,
+        path_of(out, "The session's folder"),
+        options,
+        prompt_list(prompts),
+        seed_list(seeds),
+        instance(settings, TrackSettings, "The settings"),
+        if_there="overwrite" if overwrite else "refuse",
+    )
+    try:
+        resume(session, settings, progress=progress, stop=stop)
+    except BaseException:
+        session.close()
+        raise
+    return session
+
+
+@public
+def add_prompts(
+    session: Session, prompts: Iterable[Prompt], seeds: Iterable[tuple[npt.NDArray[Any], int]] = ()
+) -> None:
+    """Add prompts that a session does not have yet, and the objects that they name.
+
+    Parameters
+    ----------
+    session : Session
+        The session.
+    prompts : iterable of PointPrompt, BoxPrompt or MaskPrompt
+        Prompts of any objects on any frames.
+    seeds : iterable of (ndarray of integers of shape (Y, X), int)
+        Label images and their frames; every label in them becomes an object.
+
+    Raises
+    ------
+    PromptError
+        If one does not fit the recording; no prompt is added then.
+    """
+    import_prompts.add_prompts(instance(session, Session, "The session"), prompt_list(prompts), seed_list(seeds))
+
+
+@public
+def resume(
+    session: Session,
+    settings: TrackSettings = TrackSettings(),  # noqa: B008
+    *,
+    progress: Callable[[FrameDone], None] | None = None,
+    stop: Callable[[], bool] | None = None,
+) -> int:
+    """Finish a run that was cut off, then track what changed or was not reached yet.
+
+    Parameters
+    ----------
+    session : Session
+        The session.
+    settings : TrackSettings
+        Direction, range and objects of what is tracked beyond the unfinished run.
+    progress : callable, optional
+        Called after each frame.
+    stop : callable, optional
+        Asked between frames; the run ends once it returns True.
+
+    Returns
+    -------
+    int
+        Number of frames that were computed.
+
+    Raises
+    ------
+    PromptError
+        If no object has a prompt, or the range does not fit the recording.
+    """
+    instance(session, Session, "The session")
+    instance(settings, TrackSettings, "The settings")
+    require_prompts(session)
+    count = 0
+    if session.unfinished:
+        count += followed(session.resume(stop=stop), progress)
+        if session.unfinished:
+            return count
+    if not is_anything_left(session, settings):
+        return count
+    return count + followed(session.track(settings, stop=stop), progress)
+
+
+def followed(run: Iterable[FrameDone], progress: Callable[[FrameDone], None] | None) -> int:
+    """Go through a run and report each frame; the number of frames."""
+    count = 0
+    for done in run:
+        count += 1
+        if progress is not None:
+            progress(done)
+    return count
+
+
+def _options(
+    axes: str | None,
+    pixel_size: str | PixelSize | None,
+    interval: str | float | None,
+    series: int | str | None,
+    axis: str | None,
+    at: Mapping[str, int] | None,
+    channel: int | None,
+    contrast: str | tuple[float, float] | ContrastWindow | None,
+    model: ModelSettings | str | PathLike[str],
+) -> SessionOptions:
+    return SessionOptions(
+        OpenSettings.of(axes=axes, pixel_size=pixel_size, interval=interval, series=series),
+        axis,
+        {} if at is None else at,
+        channel,
+        window_of(contrast),
+        ModelSettings.of(model).to_json(),
+    )
+
+
+def window_of(contrast: Any) -> ContrastWindow | None:
+    """Contrast window of a text, a pair of numbers, or what is one already.
+
+    Raises
+    ------
+    SettingsError
+        If it is something else.
+    """
+    if contrast is None or isinstance(contrast, ContrastWindow):
+        return contrast
+    if isinstance(contrast, str):
+        return ContrastWindow.from_text(contrast)
+    if isinstance(contrast, tuple | list) and len(contrast) == 2:
+        return ContrastWindow(*contrast)
+    raise SettingsError(
+        f'The contrast must be (low, high), "low,high" or a name such as "lung", not {shown(contrast)}.'
+    )

@@ -1,0 +1,161 @@
+"""Make the session of a run, or take up the one that is there: the one way of scripts, command line and batches."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
+from napari_sam2_video.engine.plan import plan_run
+from napari_sam2_video.errors import PromptError, SessionError
+from napari_sam2_video.session import Session
+from napari_sam2_video.session.import_prompts import add_prompts
+from napari_sam2_video.session.manifest import NAME as MANIFEST
+from napari_sam2_video.session.manifest import open_as, read_manifest
+from napari_sam2_video.types import OpenSettings, TrackSettings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    import numpy.typing as npt
+
+    from napari_sam2_video.api.options import SessionOptions
+    from napari_sam2_video.frames.recording import Recording
+    from napari_sam2_video.types import Prompt
+
+IfThere = Literal["refuse", "resume", "overwrite"]
+
+
+def start(
+    recording: Any,
+    out: Path,
+    options: SessionOptions,
+    prompts: Sequence[Prompt] = (),
+    seeds: Sequence[tuple[npt.NDArray[Any], int]] = (),
+    settings: TrackSettings = TrackSettings(),  # noqa: B008
+    *,
+    if_there: IfThere = "refuse",
+) -> Session:
+    """Session with prompts that can be tracked; no network is loaded.
+
+    Parameters
+    ----------
+    recording : str, Path, Recording or array-like
+        What `open_recording` takes. A recording opened here is closed with the session.
+    out : Path
+        The session's folder.
+    options : SessionOptions
+        How the recording is looked at and tracked.
+    prompts, seeds
+        Prompts, and label images with their frames; those that a session has already are not added again.
+    settings : TrackSettings
+        What is to be tracked.
+    if_there : {"refuse", "resume", "overwrite"}
+        What becomes of a session that is there; one that is to be replaced is kept unless the new one can be tracked.
+
+    Raises
+    ------
+    Sam2VideoError
+        If the session cannot be made, opened or tracked; a new one is removed then.
+    """
+    if if_there == "resume" and (out / MANIFEST).exists():
+        session = reopen(out, recording, options)
+        try:
+            options.settle(session)
+            add_prompts(session, prompts, seeds)
+            require_prompts(session)
+        except BaseException:
+            session.close()
+            raise
+        return session
+
+    def prepare(session: Session) -> None:
+        from napari_sam2_video.engine.networks.load import choose
+        from napari_sam2_video.models.resolve import resolve_model
+
+        add_prompts(session, prompts, seeds)
+        require_prompts(session)
+        is_anything_left(session, settings)
+        choose(resolve_model(session.model_settings.model), session.model_settings)
+
+    return make(recording, out, options, overwrite=if_there == "overwrite", prepare=prepare)
+
+
+def make(
+    recording: Any,
+    out: Path,
+    options: SessionOptions,
+    *,
+    overwrite: bool,
+    prepare: Callable[[Session], None] | None = None,
+) -> Session:
+    """New session of a recording, which it closes unless the caller opened it."""
+    return _with_recording(
+        recording,
+        options.open(recording),
+        lambda source: Session.create(
+            out, source, options.view_of(source), options.model_settings(), overwrite=overwrite, prepare=prepare
+        ),
+    )
+
+
+def reopen(out: Path, recording: Any, options: SessionOptions | None = None, *, read_only: bool = False) -> Session:
+    """Open a session with its recording, which is opened as it was before unless the options say something else."""
+    if not out.is_dir():
+        raise SessionError(f"There is no session {out}; check the path.")
+    if recording is None:
+        return Session.open(out, read_only=read_only)
+    said = options is not None and options.opening != OpenSettings()
+    source = options.open(recording) if options is not None and said else open_as(read_manifest(out), recording)
+    return _with_recording(recording, source, lambda one: Session.open(out, recording=one, read_only=read_only))
+
+
+def require_prompts(session: Session) -> None:
+    """Refuse a session in which no object has a prompt.
+
+    Raises
+    ------
+    PromptError
+        If there is none.
+    """
+    if not any(session.state(one.id).prompted for one in session.objects):
+        raise PromptError("No object has a prompt; give at least one point, box, mask or label image.")
+
+
+def is_anything_left(session: Session, settings: TrackSettings) -> bool:
+    """Whether there is anything to track.
+
+    Raises
+    ------
+    PromptError, SessionError
+        If the settings do not fit the session.
+    """
+    states = [session.state(one.id) for one in session.objects if not one.locked]
+    return bool(plan_run(states, settings, session.n_frames).passes)
+
+
+def range_notes(session: Session, settings: TrackSettings) -> tuple[str, ...]:
+    """Sentences about objects that are tracked beyond the range, because their prompts lie outside it."""
+    first, stop = settings.start or 0, session.n_frames if settings.stop is None else settings.stop
+    notes = []
+    for one in session.objects:
+        prompted = session.state(one.id).prompted
+        outside = [frame for frame in prompted if not first <= frame < stop]
+        if outside and (settings.objects is None or one.id in settings.objects):
+            frames = ", ".join(map(str, sorted(outside)[:5])) + (" ..." if len(outside) > 5 else "")
+            notes.append(
+                f"Object {one.id} has prompts outside the range {first}:{stop}, on frame {frames}; the frames between "
+                "them and the range are tracked and kept, too."
+            )
+    return tuple(notes)
+
+
+def _with_recording(given: Any, source: Recording, make: Callable[[Recording], Session]) -> Session:
+    try:
+        session = make(source)
+    except BaseException:
+        if source is not given:
+            source.close()
+        raise
+    if source is not given:
+        session.adopt_recording()
+    return session

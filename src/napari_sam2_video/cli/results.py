@@ -1,0 +1,115 @@
+"""``napari-sam2-video export``, ``formats`` and ``info``."""
+
+from __future__ import annotations
+
+from pathlib import Path  # noqa: TC003
+from typing import Annotated
+
+import typer
+
+from napari_sam2_video.cli import options as shared
+from napari_sam2_video.cli.show import frames_bar, note, say
+from napari_sam2_video.errors import ExportError
+
+
+def export(
+    session: shared.SessionFolder,
+    target: Annotated[Path, typer.Argument(help="File or folder to write.", metavar="TARGET")],
+    format: Annotated[
+        str | None,
+        typer.Option(help="A name of 'napari-sam2-video formats'; from the target's suffix if not given."),
+    ] = None,
+    option: Annotated[
+        list[str] | None, typer.Option(help="An option of the format; repeatable.", metavar="NAME=VALUE")
+    ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what exists.")] = False,
+) -> None:
+    """Write the masks of a session as labels, video, tables or figures.
+
+    Examples
+    --------
+    napari-sam2-video export cells.sam2v cells_labels.ome.tif
+
+    napari-sam2-video export cells.sam2v overlay.mp4 --option style=fill --overwrite
+
+    napari-sam2-video export cells.sam2v ctc_folder --format ctc
+    """
+    from napari_sam2_video import api
+
+    options: dict[str, str] = {}
+    for text in option or []:
+        name, equals, value = text.partition("=")
+        if not equals:
+            raise ExportError(f"{text!r} is not an option; write NAME=VALUE.")
+        options[name.strip()] = value
+    with frames_bar("Exporting") as progress:
+        report = api.export(session, target, format=format, overwrite=overwrite, progress=progress, options=options)
+    for sentence in report.notes:
+        note(sentence)
+    say(f"Wrote {report.path}")
+
+
+def formats() -> None:
+    """List the export formats and their options."""
+    from napari_sam2_video.export.registry import FORMATS
+
+    for name, entry in FORMATS.items():
+        say(f"{name:22} {entry.title}  ({entry.kind}{', ' + ' '.join(entry.suffixes) if entry.suffixes else ''})")
+        for option in entry.options:
+            say(f"{'':24}{option.name}={option.default}")
+
+
+def info(
+    recording: shared.RecordingPath,
+    axis: shared.Axis = None,
+    at: shared.At = None,
+    channel: shared.Channel = None,
+    contrast: shared.Contrast = None,
+    axes: shared.Axes = None,
+    pixel_size: shared.PixelSize = None,
+    interval: shared.Interval = None,
+    series: shared.Series = None,
+) -> None:
+    """Show what a recording is and how it would be looked at.
+
+    Examples
+    --------
+    napari-sam2-video info cells.tif
+
+    napari-sam2-video info stack.tif --axes ZYX --pixel-size "2,0.5,0.5 um"
+    """
+    from napari_sam2_video.api.options import SessionOptions
+    from napari_sam2_video.api.recordings import describe
+
+    options = {
+        "axes": axes,
+        "pixel_size": pixel_size,
+        "interval": interval,
+        "series": series,
+        "axis": axis,
+        "at": shared.joined(at),
+        "channel": channel,
+        "contrast": contrast,
+    }
+    about = describe(recording, SessionOptions.from_text(options))
+    view = about["view"]
+    low, high, source = view["window"]
+    shape = " x ".join(str(n) for n in about["shape"])
+    say(f"{about['name']}: {shape} ({about['axes']}), {about['dtype']}, {about['bytes'] / 1e6:,.1f} MB")
+    say(f"Pixel size: {', '.join(_size(about, letter) for letter in about['scale'] if letter not in 'CS')}")
+    height, width = view["shape_yx"]
+    say(f"Walked along {view['axis']}: {view['n_frames']} frames of {height} x {width} pixels")
+    places = {**view["at"], **({"C": view["channel"]} if view["channel"] is not None else {})}
+    if places:
+        say(f"Other axes: {', '.join(f'{letter}={place}' for letter, place in places.items())}")
+    say(f"Contrast window: {low:g} to {high:g} ({source})")
+    for sentence in about["notes"]:
+        say(sentence)
+
+
+def _size(about: dict[str, dict[str, object]], letter: str) -> str:
+    size, unit = about["scale"][letter], about["units"].get(letter)
+    if size is None:
+        return f"{letter} unknown"
+    said = " (as given)" if about["calibration_source"].get(letter) == "person" else ""
+    return f"{letter} {size:g} {unit or '(no unit)'}{said}"

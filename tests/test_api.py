@@ -1,0 +1,236 @@
+"""What scripts call: one sentence for every wrong call, one obvious way for every right one."""
+
+from __future__ import annotations
+
+import inspect
+
+import dask.array
+import numpy as np
+import pytest
+import tifffile
+
+import napari_sam2_video
+from napari_sam2_video import api
+from napari_sam2_video.api import BoxPrompt, MaskPrompt, ModelSettings, PointPrompt, Sam2VideoError, TrackSettings
+from napari_sam2_video.export.registry import export as export_result
+from napari_sam2_video.session import Session
+from tests.fakes import blob_movie, fake_factory
+
+FUNCTIONS = [function for name in api.__all__ if inspect.isfunction(function := getattr(api, name))]
+
+
+@pytest.fixture(autouse=True)
+def factory(monkeypatch):
+    made = fake_factory()
+    monkeypatch.setattr("napari_sam2_video.session.base.default_tracker", made)
+    return made
+
+
+@pytest.fixture(scope="module")
+def movie():
+    return blob_movie(n_frames=8)
+
+
+@pytest.fixture(scope="module")
+def film(movie):
+    return movie[0]
+
+
+@pytest.fixture
+def prompts(movie):
+    return [PointPrompt(number, 0, float(y), float(x)) for number, (y, x) in enumerate(movie[1][0], start=1)]
+
+
+@pytest.fixture
+def session(film, prompts, tmp_path):
+    with api.track(film, prompts, tmp_path / "run.sam2v") as session:
+        yield session
+
+
+def test_the_package_gives_what_the_api_gives():
+    for name in napari_sam2_video.__all__:
+        if name != "__version__":
+            assert getattr(napari_sam2_video, name) is getattr(api, name)
+    assert set(napari_sam2_video.__all__) <= set(dir(napari_sam2_video))
+
+
+@pytest.mark.parametrize("function", [*FUNCTIONS, export_result], ids=lambda f: f.__name__)
+def test_every_option_of_a_public_function_is_named_and_typed(function):
+    for name, one in inspect.signature(function).parameters.items():
+        assert one.kind not in (one.VAR_KEYWORD, one.VAR_POSITIONAL), name
+        assert one.annotation not in (one.empty, "Any"), name
+
+
+@pytest.mark.parametrize("function", FUNCTIONS, ids=lambda f: f.__name__)
+def test_a_mistyped_option_names_the_nearest_one(function):
+    options = [n for n, one in inspect.signature(function).parameters.items() if one.kind is one.KEYWORD_ONLY]
+    for name in options:
+        with pytest.raises(Sam2VideoError, match=f"{function.__name__} has no option {name}x; did you mean {name}"):
+            function(**{f"{name}x": 1})
+
+
+WRONG = {
+    "prompts of nothing": (lambda f, t: api.track(f, None, t), "prompts must be a list of PointPrompt"),
+    "prompts of numbers": (lambda f, t: api.track(f, [1], t), "must be a list of PointPrompt, BoxPrompt or MaskPrompt"),
+    "no prompts": (lambda f, t: api.track(f, [], t), "No object has a prompt"),
+    "one frame too far": (lambda f, t: api.track(f, [PointPrompt(1, 8, 3, 3)], t), "frames 0 to 7"),
+    "outside the image": (lambda f, t: api.track(f, [PointPrompt(1, 0, 999, 3)], t), "outside the image"),
+    "nan": (lambda f, t: api.track(f, [PointPrompt(1, 0, float("nan"), 3)], t), "must be a finite number, not nan"),
+    "text": (lambda f, t: api.track(f, [PointPrompt(1, 0, "12", 3)], t), "must be a finite number, not '12'"),
+    "mask of another shape": (lambda f, t: api.track(f, [MaskPrompt(1, 0, f[0][1:] > 0)], t), "full size"),
+    "seeds without a list": (lambda f, t: api.track(f, [], t, seeds=(f[0], 0)), "seeds must be a list of label images"),
+    "seeds without frames": (lambda f, t: api.track(f, [], t, seeds=[f[0]]), "seeds must be a list of label images"),
+    "seeds of another shape": (lambda f, t: api.track(f, [], t, seeds=[(f[0][1:], 0)]), "seeds have the shape"),
+    "seeds of fractions": (lambda f, t: api.track(f, [], t, seeds=[(f[0] / 2, 0)]), "whole numbers of shape"),
+    "seeds of a film": (lambda f, t: api.track(f, [], t, seeds=[(f, 0)]), "whole numbers of shape"),
+    "seeds on no frame": (lambda f, t: api.track(f, [], t, seeds=[(f[0], 99)]), "frames 0 to 7"),
+    "direction": (lambda f, t: api.track(f, [], t, settings="forward"), r"settings must be TrackSettings\(\.\.\.\)"),
+    "another direction": (lambda f, t: api.track(f, [], t, settings=TrackSettings("up")), "direction must be one of"),
+    "range": (lambda f, t: api.track(f, [BoxPrompt(1, 0, 2, 2, 9, 9)], t, settings=TrackSettings(stop=99)), "range"),
+    "model": (lambda f, t: api.track(f, [BoxPrompt(1, 0, 2, 2, 9, 9)], t, model="sam3"), "sam3"),
+    "no model": (lambda f, t: api.create_session(f, t, model=None), "model must be a name"),
+    "channel by name": (lambda f, t: api.create_session(f, t, channel="DAPI"), "channel must be a whole number"),
+    "channel of none": (lambda f, t: api.create_session(f, t, channel=1), "no channels to choose from"),
+    "axis by number": (lambda f, t: api.create_session(f, t, axis=0), "axis must be a letter"),
+    "axis of another name": (lambda f, t: api.create_session(f, t, axis="Z"), "--axes ZYX"),
+    "place": (lambda f, t: api.create_session(f, t, at=[1]), r'given as \{"Z": 5\}'),
+    "place of no axis": (lambda f, t: api.create_session(f, t, at={"Q": 1}), "Axis Q"),
+    "contrast": (lambda f, t: api.create_session(f, t, contrast=5), "contrast must be"),
+    "contrast upside down": (lambda f, t: api.create_session(f, t, contrast=(5, 1)), "is empty"),
+    "contrast by name": (lambda f, t: api.create_session(f, t, contrast="kidney"), "contrast window 'kidney'"),
+    "folder": (lambda f, t: api.create_session(f, 3), "session's folder must be a path, not 3"),
+    "no recording": (lambda f, t: api.create_session(None, t), "at least an image"),
+    "transparent colour": (lambda f, t: api.info(np.zeros((5, 64, 64, 4), np.uint8)), "colour with transparency"),
+    "no session": (lambda f, t: api.open_session(t), "There is no session"),
+    "session by number": (lambda f, t: api.measure(3), "session must be a path, not 3"),
+    "check": (lambda f, t: api.check(t, "forward"), r"settings must be CheckSettings\(\.\.\.\)"),
+    "resume of a path": (lambda f, t: api.resume(t), r"session must be Session\(\.\.\.\)"),
+    "target": (lambda f, t: api.export(t, 3), "target must be a path"),
+    "export of nothing": (lambda f, t: api.export(t, "a.tif"), "There is no session"),
+    "options of a format": (lambda f, t: api.export(t, "a.tif", options="level=3"), 'given as {"name": value}'),
+}
+
+
+@pytest.mark.parametrize("kind", WRONG)
+def test_a_wrong_call_is_refused_in_one_sentence_and_leaves_nothing_behind(kind, film, tmp_path):
+    call, sentence = WRONG[kind]
+    with pytest.raises(Sam2VideoError, match=sentence) as refused:
+        call(film, tmp_path / "run.sam2v")
+    assert "\n" not in str(refused.value)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_session_is_kept_where_the_one_that_replaces_it_cannot_be_tracked(film, prompts, tmp_path):
+    api.track(film, prompts, tmp_path / "run.sam2v").close()
+    with pytest.raises(Sam2VideoError, match="outside the image"):
+        api.track(film, [PointPrompt(1, 0, 999, 3)], tmp_path / "run.sam2v", overwrite=True)
+    assert [path.name for path in tmp_path.iterdir()] == ["run.sam2v"]
+    with api.open_session(tmp_path / "run.sam2v", recording=film) as session:
+        assert session.prompts() == tuple(prompts)
+    with api.track(film, prompts[:1], tmp_path / "run.sam2v", overwrite=True) as session:
+        assert session.prompts() == tuple(prompts[:1])
+
+
+def test_a_recording_is_opened_and_sampled_once(film, prompts, tmp_path, monkeypatch):
+    tifffile.imwrite(tmp_path / "film.tif", film.astype(np.uint16), photometric="minisblack")
+    opened, sampled = [], []
+    real_open, real_sample = api.open_recording, napari_sam2_video.frames.view.percentile_window
+    monkeypatch.setattr(
+        "napari_sam2_video.api.options.open_recording", lambda *a, **k: opened.append(a) or real_open(*a, **k)
+    )
+    monkeypatch.setattr(
+        "napari_sam2_video.frames.view.percentile_window", lambda *a, **k: sampled.append(a) or real_sample(*a, **k)
+    )
+    for _ in range(2):
+        api.track(tmp_path / "film.tif", prompts, tmp_path / "run.sam2v", overwrite=True).close()
+    assert (len(opened), len(sampled)) == (2, 2)
+
+
+@pytest.mark.parametrize("model", ["demo", ModelSettings("demo")])
+def test_a_model_is_a_name_or_settings(film, tmp_path, model):
+    with api.create_session(film, tmp_path / "run.sam2v", model=model) as session:
+        assert session.model_settings == ModelSettings("demo")
+
+
+def test_numpy_in_numpy_out(session, film):
+    labels_tyx = np.asarray(session.labels)
+    assert labels_tyx.shape == film.shape
+    assert set(np.unique(labels_tyx)) == {0, *(one.id for one in session.objects)}
+
+
+def test_dask_in(film, prompts, tmp_path):
+    lazy = dask.array.from_array(film, chunks=(1, -1, -1))
+    with api.track(lazy, prompts, tmp_path / "dask.sam2v") as session:
+        assert session.scores(1)["frame"].tolist() == list(range(8))
+
+
+def test_a_stopped_run_is_continued(film, prompts, tmp_path):
+    done = []
+    with api.track(film, prompts, tmp_path / "run.sam2v", progress=done.append, stop=lambda: len(done) >= 3) as session:
+        assert session.unfinished
+        assert api.resume(session) > 0
+        assert not session.unfinished
+        assert api.resume(session) == 0
+
+
+def test_a_moved_recording_is_opened_with_the_axes_and_sizes_of_the_session(film, prompts, tmp_path):
+    tifffile.imwrite(tmp_path / "film.tif", film, photometric="minisblack")
+    options = {"axes": "ZYX", "pixel_size": "2,0.5,0.5 um"}
+    api.track(tmp_path / "film.tif", prompts, tmp_path / "run.sam2v", **options).close()
+    (tmp_path / "film.tif").rename(tmp_path / "moved.tif")
+    with api.open_session(tmp_path / "run.sam2v", recording=tmp_path / "moved.tif") as session:
+        assert session.view.walk_axis == "Z"
+        assert session.recording.scale == {"Z": 2.0, "Y": 0.5, "X": 0.5}
+
+
+def test_objects_with_prompts_outside_the_range_are_named(film, prompts, tmp_path):
+    from napari_sam2_video.api.start import range_notes
+
+    late = [prompts[0], PointPrompt(2, 6, prompts[1].y, prompts[1].x)]
+    settings = TrackSettings(stop=4)
+    with api.track(film, late, tmp_path / "run.sam2v", settings=settings) as session:
+        (note,) = range_notes(session, settings)
+        assert "Object 2 has prompts outside the range 0:4, on frame 6" in note
+        assert range_notes(session, TrackSettings()) == ()
+
+
+def test_measure_review_and_export_take_a_session_or_its_folder(session, tmp_path, film):
+    table = api.measure(session)
+    assert len(table) == len(session.objects) * len(film)
+    assert [item.object_id for item in api.review(session, objects=(2,), limit=1)] in ([], [2])
+    with pytest.raises(Sam2VideoError, match="no object 99"):
+        api.review(session, objects=(99,))
+    report = api.export(session, tmp_path / "overlay.mp4", options={"style": "fill"})
+    assert report.path.stat().st_size
+
+
+def test_the_recording_of_a_folder_is_found_for_measures(film, prompts, tmp_path):
+    tifffile.imwrite(tmp_path / "film.tif", film, photometric="minisblack")
+    api.track(tmp_path / "film.tif", prompts, tmp_path / "run.sam2v").close()
+    assert len(api.measure(str(tmp_path / "run.sam2v"))) == 2 * len(film)
+    assert api.review(tmp_path / "run.sam2v", limit=0) == ()
+
+
+def test_prompts_survive_a_file(session, tmp_path, film):
+    mask = MaskPrompt(1, 3, film[3] > film[3].mean())
+    session.add_prompt(mask)
+    api.write_prompts(tmp_path / "prompts.json", session.prompts())
+    assert api.read_prompts(tmp_path / "prompts.json") == session.prompts()
+    assert mask in api.read_prompts(str(tmp_path / "prompts.json"))
+
+
+def test_info_follows_what_a_person_says(film):
+    about = api.info(film, axes="ZYX", pixel_size=((2, 0.5, 0.5), "um"), contrast="0,100")
+    assert about["axes"] == "ZYX"
+    assert about["scale"] == {"Z": 2.0, "Y": 0.5, "X": 0.5}
+    assert set(about["calibration_source"].values()) == {"person"}
+    assert about["view"]["window"] == (0.0, 100.0, "manual")
+
+
+def test_a_session_says_who_is_wrong_where_it_is_closed_twice(film, tmp_path):
+    session = api.create_session(film, tmp_path / "run.sam2v")
+    session.close()
+    session.close()
+    assert isinstance(session, Session)
+    with pytest.raises(Sam2VideoError, match="is closed"):
+        session.add_object()
