@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from benchmarks import doubt, load, memory, modes, speed, store
+from benchmarks.linking.run import link
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -113,6 +114,11 @@ def doubt_and_check(level: int) -> list[Row]:
     return doubt.doubt_and_check(["cross", "sample"], (2, 12)[level])
 
 
+def linking(level: int) -> list[Row]:
+    """Labelled series into tracks with divisions, beside the linkers that are installed (laptrack, btrack)."""
+    return link((2, 20)[level], 40)
+
+
 def under_load(level: int) -> list[Row]:
     """A run alone, and with two busy loops a core beside it."""
     return load.under_load((12, 60)[level], 256, 1)
@@ -146,6 +152,7 @@ SCENARIOS: dict[str, Callable[[int], list[Row]]] = {
     "session-cost": session_cost,
     "under-load": under_load,
     "doubt": doubt_and_check,
+    "link": linking,
     "budget": budget,
     "fast-modes": fast_modes,
     "reading": reading,

@@ -50,6 +50,22 @@ def ctc_figures(
     }
 
 
+def divisions(
+    labels: NDArray[np.uint16], truth: NDArray[np.uint16], parents: Mapping[int, int], true_parents: Mapping[int, int]
+) -> tuple[int, int, int]:
+    """Divisions that were found, that are none, and that were missed, at most one frame early or late."""
+    from ctc_metrics.metrics import raw_division_metrics
+
+    if not labels.any() or not truth.any():
+        return 0, 0, len(set(true_parents.values()))
+    matches = [_match(true, found) for true, found in zip(truth, labels, strict=True)]
+    true_ids, found_ids, *matched = (list(each) for each in zip(*matches, strict=True))
+    tracks = _tracks(found_ids, parents), _tracks(true_ids, true_parents)
+    matched_true, matched_found = ([pairs.tolist() for pairs in each] for each in matched[:2])
+    right, extra, lost = raw_division_metrics(*tracks, matched_true, matched_found, i=1)
+    return int(right), int(extra), int(lost)
+
+
 def _match(
     true: NDArray[np.uint16], found: NDArray[np.uint16]
 ) -> tuple[list[int], list[int], list[int], list[int], list[float]]:

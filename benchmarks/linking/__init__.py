@@ -1,0 +1,1 @@
+"""Linking labelled series into tracks with divisions, beside laptrack and btrack."""
