@@ -23,7 +23,7 @@ from napari_sam2_video.session import Session
 WORKER = """
 import os, pathlib, sys
 sys.path.insert(0, {root!r})
-import napari_sam2_video.session.base as base
+import napari_sam2_video.session.tracking as tracking
 from napari_sam2_video.batch.worker import main
 from tests.fakes import FakeTracker
 
@@ -36,7 +36,7 @@ class Fatal(FakeTracker):
                 os._exit(9)
             yield masks
 
-base.default_tracker = lambda settings, view, memory: Fatal(view, memory)
+tracking.default_tracker = lambda settings, view, memory: Fatal(view, memory)
 sys.exit(main(sys.argv[1:]))
 """
 
@@ -44,7 +44,7 @@ sys.exit(main(sys.argv[1:]))
 @pytest.fixture
 def factory(monkeypatch):
     made = fake_factory()
-    monkeypatch.setattr("napari_sam2_video.session.base.default_tracker", made)
+    monkeypatch.setattr("napari_sam2_video.session.tracking.default_tracker", made)
     return made
 
 

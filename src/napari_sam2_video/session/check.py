@@ -11,8 +11,8 @@ from napari_sam2_video.errors import SessionError
 from napari_sam2_video.geometry import whole_mask
 from napari_sam2_video.masks.check_results import Finding
 from napari_sam2_video.session.check_plan import plan_spans
-from napari_sam2_video.session.run import as_generator
 from napari_sam2_video.session.run_errors import run_failures
+from napari_sam2_video.session.tracker import as_generator
 from napari_sam2_video.types import FrameDone, MaskPrompt
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from napari_sam2_video.masks.check_results import Checks, Stamp
     from napari_sam2_video.masks.store import MaskStore
     from napari_sam2_video.session.check_plan import Span
-    from napari_sam2_video.session.run import TrackerLike
+    from napari_sam2_video.session.tracker import TrackerLike
     from napari_sam2_video.types import CheckSettings, FrameMasks
 
 SPANS_AT_ONCE = 32

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from napari_sam2_video.analysis.lineage import check_lineage
 from napari_sam2_video.errors import SessionError
 from napari_sam2_video.masks.codec import MAX_ID
-from napari_sam2_video.results import TrackedObject
+from napari_sam2_video.results import TrackedObject, default_color
+from napari_sam2_video.session.prompts import key_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from napari_sam2_video.session.context import Context
+    from napari_sam2_video.storage.tables import Change
 
 
 def object_from_json(key: Any, value: Any) -> TrackedObject:
@@ -28,7 +36,7 @@ def object_from_json(key: Any, value: Any) -> TrackedObject:
     )
 
 
-def check_object(info: TrackedObject, others: dict[int, TrackedObject], n_frames: int) -> None:
+def check_object(info: TrackedObject, others: Iterable[TrackedObject], n_frames: int) -> None:
     """Refuse what cannot be.
 
     Raises
@@ -46,4 +54,101 @@ def check_object(info: TrackedObject, others: dict[int, TrackedObject], n_frames
         return
     if info.parent_frame is not None and not 0 <= info.parent_frame < n_frames:
         raise SessionError(f"Object {info.id} cannot begin on frame {info.parent_frame}; there are {n_frames}.")
-    check_lineage([info, *(other for other in others.values() if other.id != info.id)])
+    check_lineage([info, *(other for other in others if other.id != info.id)])
+
+
+class Objects:
+    """The objects of a session.
+
+    Parameters
+    ----------
+    context : Context
+        The open session.
+    """
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+
+    def all(self) -> tuple[TrackedObject, ...]:
+        """All objects, by ascending id."""
+        with self._context.state.lock:
+            table = self._context.state.table("objects")
+            return tuple(table[i] for i in sorted(table, key=int))
+
+    def get(self, object_id: int) -> TrackedObject:
+        """One object; raises `SessionError` if there is none of that id."""
+        info: TrackedObject | None = self._context.state.get("objects", object_id)
+        if info is None:
+            raise SessionError(f"There is no object {object_id}.")
+        return info
+
+    def changeable(self, object_id: int, change: str = "change") -> TrackedObject:
+        """One object that is not locked; raises `SessionError` otherwise."""
+        info = self.get(object_id)
+        if info.locked:
+            raise SessionError(f"Object {object_id} is locked; unlock it to {change} it.")
+        return info
+
+    def locked(self) -> frozenset[int]:
+        """Ids of the locked objects."""
+        return frozenset(info.id for info in self.all() if info.locked)
+
+    def made(self, object_id: int, name: str | None = None, color: tuple[int, int, int] | None = None) -> TrackedObject:
+        """A new object, checked and not kept yet."""
+        info = TrackedObject(object_id, name or f"object {object_id}", color or default_color(object_id))
+        check_object(info, (), self._context.view.n_frames)
+        return info
+
+    def next_id(self, taken: Iterable[int] = ()) -> int:
+        """The id after all that were ever used or are `taken`; where there is none, the lowest that is free."""
+        state = self._context.state
+        with state.lock:
+            used = {int(i) for name in ("objects", "removed") for i in state.table(name)}
+        used.update(taken)
+        following = max(used, default=0) + 1
+        return following if following <= MAX_ID else next(i for i in range(1, MAX_ID + 1) if i not in used)
+
+    def add(self, name: str | None, color: tuple[int, int, int] | None, object_id: int | None) -> int:
+        """See `Session.add_object`."""
+        context = self._context
+        with context.changing():
+            number = self.next_id() if object_id is None else int(object_id)
+            if context.state.get("objects", number) is not None:
+                raise SessionError(f"There is an object {number} already.")
+            info = self.made(number, name, color)
+            context.masks.widen(number)
+            context.state.commit([("objects", number, info.to_json())], name=f"add {info.name}")
+        context.events.announce("objects")
+        return number
+
+    def edit(self, object_id: int, changes: Mapping[str, Any]) -> TrackedObject:
+        """Replace fields of an object; see `Session.edit_object`."""
+        context = self._context
+        with context.changing():
+            old = self.get(object_id)
+            new = replace(old, **changes)
+            if new.parent is None:
+                new = replace(new, parent_frame=None)
+            if new == old:
+                return old
+            check_object(new, self.all(), context.view.n_frames)
+            context.state.commit([("objects", object_id, new.to_json())], name=f"edit {old.name}")
+        context.events.announce("objects")
+        return new
+
+    def remove(self, object_id: int) -> None:
+        """See `Session.remove_object`."""
+        context = self._context
+        with context.changing():
+            info = self.get(object_id)
+            context.busy.check_idle(object_id)
+            changes: list[Change] = [("objects", object_id, None), ("accepted", object_id, None)]
+            changes += [("prompts", key_of(object_id, int(f)), None) for f in context.state.group("prompts", object_id)]
+            changes += [("conditioned", key_of(object_id, f), None) for f in context.inputs.conditioned(object_id)]
+            changes += [
+                ("objects", o.id, replace(o, parent=None, parent_frame=None).to_json())
+                for o in self.all()
+                if o.parent == object_id
+            ]
+            context.masks.remove_object(object_id, extra=changes, name=f"remove {info.name}")
+        context.events.announce("objects", "prompts", "masks", "accepted")

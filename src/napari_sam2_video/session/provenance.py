@@ -18,13 +18,13 @@ from napari_sam2_video.spans import bounds_of
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from napari_sam2_video.session.session import Session
+    from napari_sam2_video.session.content import SessionContent
     from napari_sam2_video.storage.state import State
 
 _PACKAGES = ("torch", "numpy", "zarr", "tifffile", "imageio-ffmpeg", "dask", "scikit-image", "napari")
 
 
-def provenance_of(session: Session, state: State) -> dict[str, Any]:
+def provenance_of(session: SessionContent, state: State) -> dict[str, Any]:
     """Everything that a reader needs to make the masks again, as JSON-able values."""
     with state.lock:
         runs = [run for _, run in sorted(state.table("runs").items())]
@@ -87,7 +87,7 @@ def installed_packages() -> dict[str, str]:
     return found
 
 
-def result_of(session: Session) -> TrackingResult:
+def result_of(session: SessionContent) -> TrackingResult:
     """The masks of a session as an export reads them."""
     view, recording = session.view, session.recording
     return TrackingResult(

@@ -3,148 +3,28 @@
 from __future__ import annotations
 
 from contextlib import closing
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Protocol, Self
+from typing import TYPE_CHECKING
 
-from napari_sam2_video.engine.plan import Pass, Plan, plan_run
+from napari_sam2_video.engine.plan import Plan, plan_run
 from napari_sam2_video.errors import PromptError, SessionError
-from napari_sam2_video.session.prompts import key_of, split_key
+from napari_sam2_video.session.prompts import key_of
 from napari_sam2_video.session.run_errors import run_failures
-from napari_sam2_video.spans import bounds_of
-from napari_sam2_video.types import FrameDone, FrameMasks, TrackSettings
+from napari_sam2_video.session.run_record import RunRecord
+from napari_sam2_video.session.tracker import as_generator, describe_model
+from napari_sam2_video.types import FrameDone
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Generator, Sequence
 
-    import numpy as np
-    import numpy.typing as npt
-
-    from napari_sam2_video.engine.plan import PassDirection
+    from napari_sam2_video.engine.plan import Pass, PassDirection
     from napari_sam2_video.masks.store import MaskStore
     from napari_sam2_video.session.conditioning import Inputs, Mark
+    from napari_sam2_video.session.tracker import TrackerLike
     from napari_sam2_video.storage.state import State
     from napari_sam2_video.storage.tables import Change
-    from napari_sam2_video.types import ObjectMask, Preview, Prompt
-
-
-class TrackerMemory(Protocol):
-    """What a run needs of the tracker's memory."""
-
-    def entries(self, object_id: int) -> Mapping[int, Any]:
-        """Prompted frames that an object remembers."""
-        ...
-
-    def forget_entry(self, object_id: int, frame: int) -> None:
-        """Drop one of them."""
-        ...
-
-    def forget_trails(self, object_id: int) -> None:
-        """Drop what a walk could be taken up from."""
-        ...
-
-
-class TrackerLike(Protocol):
-    """What a session needs of a tracker."""
-
-    @property
-    def notes(self) -> tuple[str, ...]:
-        """Sentences about the network that a person should see."""
-        ...
-
-    @property
-    def memory(self) -> TrackerMemory:
-        """What the tracker remembers."""
-        ...
-
-    def preview(
-        self, object_id: int, frame: int, prompts: Sequence[Prompt], *, tracked: npt.NDArray[np.int8] | None = None
-    ) -> Preview:
-        """Candidates of prompts."""
-        ...
-
-    def condition(
-        self, object_id: int, frame: int, prompts: Sequence[Prompt], *, tracked: npt.NDArray[np.int8] | None = None
-    ) -> ObjectMask:
-        """Make prompts part of what an object remembers."""
-        ...
-
-    def run(self, plan: Plan, *, stop: Callable[[], bool] | None = None) -> Iterator[FrameMasks]:
-        """Masks of the frames of a plan."""
-        ...
-
-    def scratch(self) -> Self:
-        """A tracker of the same network that remembers nothing, and whose memory is not kept."""
-        ...
-
-
-@dataclass(frozen=True)
-class RunRecord:
-    """A run as the journal knows it."""
-
-    id: int
-    settings: TrackSettings
-    plan: Plan
-    marks: Mapping[int, Mapping[int, Mark]]
-    fences: Mapping[int, frozenset[int]]
-    total: int
-    model: Mapping[str, Any]
-    started: str
-    finished: str | None
-
-    def to_json(self) -> dict[str, Any]:
-        """Form in the journal."""
-        return {
-            "settings": self.settings.to_json(),
-            "n_frames": self.plan.n_frames,
-            "passes": [asdict(p) for p in self.plan.passes],
-            "marks": [[key_of(o, f), list(m)] for o, marks in self.marks.items() for f, m in marks.items()],
-            "fences": [[o, bounds_of(frames)] for o, frames in self.fences.items()],
-            "total": self.total,
-            "model": dict(self.model),
-            "started": self.started,
-            "finished": self.finished,
-        }
-
-
-def run_from_json(key: Any, value: Any) -> RunRecord:
-    """Run of its journal form; raises ValueError, TypeError or KeyError for anything else."""
-    n_frames = int(value["n_frames"])
-    passes = tuple(_pass_from_json(p) for p in value["passes"])
-    for one in passes:
-        if one.direction not in ("forward", "backward") or not (0 <= one.start < n_frames and 0 <= one.stop < n_frames):
-            raise ValueError("a pass outside the recording")
-    marks: dict[int, dict[int, Mark]] = {}
-    for name, (revision, stroke, tag) in value["marks"]:
-        object_id, frame = split_key(name)
-        marks.setdefault(object_id, {})[frame] = (int(revision), int(stroke), str(tag))
-    fences = {
-        int(o): frozenset(f for a, b in spans for f in range(max(0, a), min(n_frames, b)))
-        for o, spans in value["fences"]
-    }
-    return RunRecord(
-        int(key),
-        TrackSettings.from_json(value["settings"]),
-        Plan(passes, n_frames),
-        marks,
-        fences,
-        int(value["total"]),
-        dict(value["model"]),
-        str(value["started"]),
-        value["finished"],
-    )
-
-
-def _pass_from_json(value: Any) -> Pass:
-    resume = value["resume_after"]
-    return Pass(
-        int(value["object_id"]),
-        value["direction"],
-        int(value["start"]),
-        int(value["stop"]),
-        tuple(int(d) for d in value["preceding"]),
-        None if resume is None else int(resume),
-    )
+    from napari_sam2_video.types import FrameMasks, Prompt, TrackSettings
 
 
 class Runner:
@@ -333,23 +213,6 @@ class Runner:
             names = ["done", "forward", "backward", *(f"before:{i}" for i in recorded.plan.object_ids)]
             changes += [("progress", f"{run.id}:{name}", None) for name in names]
         self._state.commit(changes, step=run.id)
-
-
-def describe_model(tracker: object) -> dict[str, Any]:
-    """What is known of a tracker's network; JSON-able."""
-    model = getattr(tracker, "model", None)
-    names = ("name", "sha256", "image_size", "device", "precision", "threads")
-    return {n: getattr(model, n) for n in names if isinstance(getattr(model, n, None), str | int)}
-
-
-def as_generator(frames: Iterator[FrameMasks]) -> Generator[FrameMasks]:
-    """What a tracker yields, with a `close` that also closes it there where it can be closed."""
-    close = getattr(frames, "close", None)
-    try:
-        yield from frames
-    finally:
-        if close is not None:
-            close()
 
 
 def _now() -> str:

@@ -2,64 +2,60 @@
 
 from __future__ import annotations
 
-import shutil
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from napari_sam2_video.errors import SessionError
+import numpy as np
+
 from napari_sam2_video.frames.view import FrameView, default_view
-from napari_sam2_video.masks.check_results import FILE as CHECKS
-from napari_sam2_video.session.base import JOURNAL
-from napari_sam2_video.session.manifest import (
-    NAME,
-    check_source,
-    describe_source,
-    find_source,
-    migrate,
-    new_manifest,
-    read_manifest,
-    view_of,
-    write_manifest,
-)
-from napari_sam2_video.session.running import SessionRunner
-from napari_sam2_video.storage.atomic import make_folder, move, reading, writing
-from napari_sam2_video.storage.lock import SessionLock
-from napari_sam2_video.types import ModelSettings
+from napari_sam2_video.session.content import SessionContent
+from napari_sam2_video.session.context import Context
+from napari_sam2_video.session.folder import new_folder, opened_folder
+from napari_sam2_video.session.history import travel
+from napari_sam2_video.session.manifest import new_manifest, write_manifest
+from napari_sam2_video.types import CheckSettings, ModelSettings, TrackSettings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from types import TracebackType
+    from collections.abc import Callable, Generator, Sequence
+    from types import EllipsisType, TracebackType
+
+    import numpy.typing as npt
 
     from napari_sam2_video.frames.recording import Recording
-    from napari_sam2_video.results import TrackingResult
-    from napari_sam2_video.session.base import TrackerFactory
-    from napari_sam2_video.types import ViewSettings
+    from napari_sam2_video.masks.clean import CleanSettings
+    from napari_sam2_video.results import TrackedObject
+    from napari_sam2_video.session.tracker import TrackerFactory
+    from napari_sam2_video.storage.lock import SessionLock
+    from napari_sam2_video.types import FrameDone, Prompt, ViewSettings
 
-_OWN_FILES = {JOURNAL, CHECKS, "masks", "memory", "lock", "lock.json", "quarantine", NAME}
 
-
-class Session(SessionRunner):
+class Session(SessionContent):
     """A recording, how it is looked at, its objects, prompts and masks, in one folder.
 
     Every change is on disk when the call that makes it returns. Make one with `create` or `open`; close it with `close`
-    or use it as a context manager. All methods may be called from any thread.
+    or use it as a context manager. All methods may be called from any thread. A change raises `SessionError` where the
+    session is open for reading only, an object is unknown or locked, or a run is at work on it.
 
     Attributes
     ----------
-    folder : Path
-        The session's folder.
     recording : Recording
         The recording.
     view : FrameView
         How it is looked at.
-    masks : MaskStore
-        Masks and paint.
-    labels : LabelArray
-        Label images as one array of shape ``(T, Y, X)``, to be shown and painted on.
-    events : SessionEvents
-        Signals that are emitted after each change.
     """
+
+    def __init__(
+        self,
+        context: Context,
+        lock: SessionLock | None,
+        tracker_factory: TrackerFactory | None,
+        *,
+        owns_recording: bool,
+    ) -> None:
+        super().__init__(context, tracker_factory)
+        self._lock = lock
+        self._owns_recording = owns_recording
 
     @classmethod
     def create(
@@ -102,29 +98,16 @@ class Session(SessionRunner):
         """
         folder = Path(folder)
         frames = FrameView(recording, view if view is not None else default_view(recording))
-        old = _make_room(folder, overwrite=overwrite)
-        try:
-            make_folder(folder, parents=True)
-            lock = SessionLock(folder)
-            with ExitStack() as undone:
-                undone.callback(shutil.rmtree, folder, ignore_errors=True)
-                undone.callback(lock.release)
-                session = cls(
-                    folder, recording, frames, lock=lock, owns_recording=False, tracker_factory=tracker_factory
-                )
-                undone.callback(session.close)
-                session._state.commit([("model", "settings", model.to_json())])
+        with new_folder(folder, overwrite=overwrite) as lock:
+            context = Context(folder, frames, read_only=False)
+            session = cls(context, lock, tracker_factory, owns_recording=False)
+            with ExitStack() as on_failure:
+                on_failure.callback(session.close)
+                context.state.commit([("model", "settings", model.to_json())])
                 write_manifest(folder, new_manifest(folder, frames))
                 if prepare is not None:
                     prepare(session)
-                undone.pop_all()
-        except BaseException:
-            if old is not None:
-                with writing(folder):
-                    move(old, folder)
-            raise
-        if old is not None:
-            shutil.rmtree(old, ignore_errors=True)
+                on_failure.pop_all()
         return session
 
     @classmethod
@@ -161,60 +144,236 @@ class Session(SessionRunner):
             If the recording is gone or is another one.
         """
         folder = Path(folder)
-        manifest = read_manifest(folder)
-        with reading(folder / JOURNAL):
-            if not (folder / JOURNAL).exists():
-                raise SessionError(f"{folder} has lost its {JOURNAL}; restore it from a copy.")
-        lock = None if read_only else SessionLock(folder)
-        owned: Recording | None = None
-        try:
-            if lock is not None:
-                manifest = migrate(folder, manifest)
-            try:
-                view = view_of(manifest)
-                n_frames, shape = int(manifest["n_frames"]), tuple(int(n) for n in manifest["shape_yx"])
-                if recording is not None:
-                    check_source(folder, manifest, recording)
-                else:
-                    owned = find_source(folder, manifest)
-            except (AttributeError, KeyError, TypeError, ValueError, OverflowError) as error:
-                raise SessionError(f"{folder / NAME} is damaged; restore it from a copy.") from error
-            source = recording if recording is not None else owned
-            assert source is not None
-            frames = FrameView(source, view)
-            if (frames.n_frames, frames.shape_yx) != (n_frames, shape):
-                raise SessionError(
-                    f"{folder / NAME} says {n_frames} frames of {shape} pixels where the recording has "
-                    f"{frames.n_frames} of {frames.shape_yx}; restore it from a copy."
-                )
-            session = cls(
-                folder, source, frames, lock=lock, owns_recording=owned is not None, tracker_factory=tracker_factory
-            )
-            if (
-                lock is not None
-                and source.path is not None
-                and str(source.path.absolute()) != manifest["source"]["path"]
-            ):
-                write_manifest(folder, manifest | {"source": describe_source(folder, source)})
-        except BaseException:
-            if owned is not None:
-                owned.close()
-            if lock is not None:
-                lock.release()
-            raise
-        return session
+        with opened_folder(folder, recording, read_only=read_only) as (view, lock):
+            context = Context(folder, view, read_only=read_only)
+            return cls(context, lock, tracker_factory, owns_recording=recording is None)
 
-    def provenance(self) -> dict[str, Any]:
-        """How the masks came to be, JSON-able; see ``schemas/provenance.schema.json``."""
-        from napari_sam2_video.session.provenance import provenance_of
+    def add_object(
+        self, name: str | None = None, color: tuple[int, int, int] | None = None, object_id: int | None = None
+    ) -> int:
+        """Add an object; its id.
 
-        return provenance_of(self, self._state)
+        Parameters
+        ----------
+        name : str, optional
+            ``object <id>`` if not given.
+        color : tuple of int, optional
+            Red, green and blue from 0 to 255; chosen by the id if not given.
+        object_id : int, optional
+            The next one that was never used, if not given.
+        """
+        return self._objects.add(name, color, object_id)
 
-    def result(self) -> TrackingResult:
-        """The masks as an export reads them."""
-        from napari_sam2_video.session.provenance import result_of
+    def edit_object(
+        self,
+        object_id: int,
+        *,
+        name: str | None = None,
+        color: tuple[int, int, int] | None = None,
+        locked: bool | None = None,
+        parent: int | EllipsisType | None = ...,
+        parent_frame: int | EllipsisType | None = ...,
+    ) -> TrackedObject:
+        """Change what is known of an object; what is not given stays. Refused where the parent cannot be one."""
+        given: dict[str, Any] = {"name": name, "locked": locked, "color": None if color is None else (*color,)}
+        changes = {field: value for field, value in given.items() if value is not None}
+        lineage = {"parent": parent, "parent_frame": parent_frame}
+        changes.update({field: value for field, value in lineage.items() if value is not ...})
+        return self._objects.edit(object_id, changes)
 
-        return result_of(self)
+    def remove_object(self, object_id: int) -> None:
+        """Remove an object with its prompts, masks and paint; `undo` brings all back."""
+        self._objects.remove(object_id)
+
+    def set_prompts(self, object_id: int, frame: int, prompts: Sequence[Prompt]) -> None:
+        """Replace the prompts of an object on a frame; an empty sequence removes them.
+
+        Raises `PromptError` if one does not fit the recording, or belongs to another object or frame.
+        """
+        self._prompts.set(object_id, frame, prompts)
+
+    def add_prompt(self, prompt: Prompt) -> None:
+        """Add a prompt; a mask replaces the mask that is there."""
+        self._prompts.add(prompt)
+
+    def remove_prompt(self, prompt: Prompt) -> None:
+        """Remove a prompt; raises `PromptError` if there is no such prompt."""
+        self._prompts.remove(prompt)
+
+    def add_seeds(self, labels_yx: npt.NDArray[Any], frame: int) -> list[int]:
+        """Make an object with a mask prompt of every label of a label image ``(Y, X)``; their ids.
+
+        A label keeps its number as id where that id was never used. Raises `PromptError` if the image does not fit the
+        frame or holds no label.
+        """
+        return self._prompts.add_seeds(labels_yx, frame)
+
+    def paint(
+        self,
+        frame: int,
+        origin_yx: tuple[int, int],
+        labels: npt.NDArray[Any],
+        where: npt.NDArray[np.bool_] | None = None,
+    ) -> bool:
+        """Set pixels by hand; True if any changed hands.
+
+        The model never changes them again. A frame painted for an object is a prompt of it, and a frame that runs leave
+        as it is. Pixels of locked objects stay.
+
+        Parameters
+        ----------
+        frame : int
+            The frame.
+        origin_yx : tuple of int
+            Where `labels` begins.
+        labels : ndarray of int, shape (h, w)
+            Object ids, 0 to erase; an id without an object makes one.
+        where : ndarray of bool, shape (h, w), optional
+            Which pixels are set; all if not given.
+        """
+        self.end_stroke()
+        return self._paint.paint(frame, origin_yx, np.asarray(labels), where) is not None
+
+    def stroke(
+        self, frame: int, origin_yx: tuple[int, int], labels: npt.NDArray[Any], where: npt.NDArray[np.bool_]
+    ) -> bool:
+        """Set pixels by hand, as `paint`, in one step with those before it until `end_stroke`; True if any changed.
+
+        A step also ends where another frame is painted, or something else is done.
+        """
+        return self._paint.stroke(frame, origin_yx, labels, where)
+
+    def end_stroke(self) -> None:
+        """End the step that strokes go to; a viewer calls it when the mouse button is released."""
+        self._paint.end_stroke()
+
+    def clear_paint(self, frame: int, object_id: int | None = None) -> bool:
+        """Give painted pixels of a frame, or of one object on it, back to the model; True if there were any.
+
+        Locked objects neither lose nor gain a pixel.
+        """
+        return self._paint.clear(frame, object_id)
+
+    def accept(self, object_id: int, start: int, stop: int) -> None:
+        """Accept an object on the frames from `start` up to, not including, `stop`: runs leave them as they are."""
+        self._acceptance.set(object_id, start, stop, accept=True)
+
+    def unaccept(self, object_id: int, start: int, stop: int) -> None:
+        """Undo acceptance on the frames from `start` up to, not including, `stop`."""
+        self._acceptance.set(object_id, start, stop, accept=False)
+
+    def mark_absent(self, object_id: int, start: int, stop: int, *, parent: int | None = None) -> None:
+        """Say that an object is not on the frames from `start` up to, not including, `stop`.
+
+        Its prompts, masks and paint there are removed, and runs leave these frames as they are. With `parent` the
+        object is a daughter of that one from frame `stop` on. One step of the history.
+        """
+        self._acceptance.mark_absent(object_id, start, stop, parent)
+
+    def set_model(self, settings: ModelSettings) -> None:
+        """Choose another network; the next run tracks everything again. Refused while a run is under way."""
+        self._tracking.set_model(settings)
+
+    def track(
+        self,
+        settings: TrackSettings = TrackSettings(),  # noqa: B008
+        *,
+        stop: Callable[[], bool] | None = None,
+    ) -> Generator[FrameDone]:
+        """Track objects; each frame is on disk when it is yielded.
+
+        Parameters
+        ----------
+        settings : TrackSettings
+            Direction, range and objects; by default everything that changed, over all frames.
+        stop : callable, optional
+            Asked between frames; the run stops when it says True, and `resume` continues.
+
+        Yields
+        ------
+        FrameDone
+            One for every frame and direction.
+
+        Raises
+        ------
+        SessionError
+            If a run is under way, a locked object is named, or a listener of `events` failed.
+        PromptError
+            If there is nothing to track.
+        EngineError, FrameError, StoreError
+            If it cannot continue; what was yielded stands, and `resume` continues.
+        """
+        self.end_stroke()
+        return self._tracking.track(settings, stop)
+
+    def resume(self, *, stop: Callable[[], bool] | None = None) -> Generator[FrameDone]:
+        """Continue the unfinished run; see `track`."""
+        return self._tracking.resume(stop)
+
+    def check(
+        self,
+        settings: CheckSettings = CheckSettings(),  # noqa: B008
+        *,
+        stop: Callable[[], bool] | None = None,
+    ) -> Generator[FrameDone]:
+        """Compare masks with those found by tracking back from later ones; no mask changes.
+
+        Each span of frames is tracked against its own direction, from the mask at its far end as the only prompt. What
+        `scores` then gives as ``disagreement`` is 1 - IoU of the stored mask and the one found. It is kept in the
+        session when the check ends, and counts while the mask is the one that was compared.
+
+        Parameters
+        ----------
+        settings : CheckSettings
+            Objects, range and length of the spans.
+        stop : callable, optional
+            Asked between frames; what was compared is kept.
+
+        Yields
+        ------
+        FrameDone
+            One for every frame that was tracked back.
+
+        Raises
+        ------
+        SessionError
+            If a run is under way, an object is unknown, or there is nothing to check.
+        PromptError
+            If the range does not fit the recording.
+        EngineError, FrameError, StoreError
+            If it cannot continue; what was compared stands.
+        """
+        return self._tracking.check(settings, self.scores, stop)
+
+    def tidy(
+        self,
+        settings: CleanSettings,
+        objects: Sequence[int] | None = None,
+        *,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> int:
+        """Tidy masks; painted and accepted frames stay as they are. The number of masks that changed.
+
+        Parameters
+        ----------
+        settings : CleanSettings
+            What to tidy.
+        objects : sequence of int, optional
+            Which objects; all that are not locked, if not given.
+        progress : callable, optional
+            Called with the number of objects done and of all objects.
+        """
+        return self._tracking.tidy(settings, objects, progress)
+
+    def undo(self) -> str | None:
+        """Undo the last step; its name, None if there is none. Refused while a run is under way."""
+        self.end_stroke()
+        return travel(self._context, back=True)
+
+    def redo(self) -> str | None:
+        """Do the step undone last again; its name, None if there is none."""
+        self.end_stroke()
+        return travel(self._context, back=False)
 
     def adopt_recording(self) -> None:
         """Close the recording with the session; otherwise one handed in stays the caller's to close."""
@@ -222,13 +381,11 @@ class Session(SessionRunner):
 
     def close(self) -> None:
         """Close the files and the lock; a second call does nothing."""
-        if self._closed:
+        if self._context.closed:
             return
-        self._closed = True
         try:
-            self.masks.close()
+            self._context.close()
         finally:
-            self._state.close()
             if self._lock is not None:
                 self._lock.release()
             if self._owns_recording:
@@ -241,36 +398,3 @@ class Session(SessionRunner):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
-
-
-def _make_room(folder: Path, *, overwrite: bool) -> Path | None:
-    """Check that a session can be made; where one is to be replaced, it is renamed, and the new name returned."""
-    if "\0" in str(folder):
-        raise SessionError(f"{str(folder)!r} has a character that no path holds; choose another name for the session.")
-    with writing(folder):
-        if not folder.exists():
-            return None
-    if not folder.is_dir():
-        raise SessionError(f"{folder} is a file; choose another name for the session.")
-    with writing(folder):
-        names = {p.name for p in folder.iterdir()}
-    others = {name for name in names - _OWN_FILES - {f".{name}.part" for name in _OWN_FILES} if not _is_ours(name)}
-    if NAME not in names:
-        if others:
-            raise SessionError(f"{folder} holds other files; choose an empty or a new folder.")
-        return None
-    if not overwrite:
-        raise SessionError(f"{folder} is a session already; open it, or say that it may be overwritten.")
-    if others:
-        raise SessionError(f"{folder} holds other files, such as {min(others)}; move them before it is overwritten.")
-    SessionLock(folder).release()
-    old = folder.with_name(f".{folder.name}.replaced")
-    shutil.rmtree(old, ignore_errors=True)
-    with writing(folder):
-        move(folder, old)
-    return old
-
-
-def _is_ours(name: str) -> bool:
-    """Whether a file is the copy of an older manifest, or what a file manager leaves everywhere."""
-    return name.startswith("session.schema-") or name in {".DS_Store", "Thumbs.db", "desktop.ini"}

@@ -1,0 +1,112 @@
+"""Frames that a person settles for an object: accepted as they are, or without the object."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from napari_sam2_video.errors import SessionError
+from napari_sam2_video.session.objects import check_object
+from napari_sam2_video.session.prompts import key_of
+from napari_sam2_video.spans import bounds_of
+from napari_sam2_video.types import FrameMasks, ObjectMask
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from napari_sam2_video.session.context import Context
+    from napari_sam2_video.session.objects import Objects
+    from napari_sam2_video.session.prompt_table import PromptTable
+    from napari_sam2_video.storage.tables import Change
+    from napari_sam2_video.types import Direction
+
+ABSENT_SCORE = -10.0
+
+
+class Acceptance:
+    """Accepted frames of a session.
+
+    Parameters
+    ----------
+    context : Context
+        The open session.
+    objects : Objects
+        Its objects.
+    prompts : PromptTable
+        Its prompts.
+    """
+
+    def __init__(self, context: Context, objects: Objects, prompts: PromptTable) -> None:
+        self._context = context
+        self._objects = objects
+        self._prompts = prompts
+
+    def set(self, object_id: int, start: int, stop: int, *, accept: bool) -> None:
+        """Accept or no longer accept frames; see `Session.accept`."""
+        span = frozenset(self._span(start, stop))
+        context = self._context
+        with context.changing():
+            info = self._objects.get(object_id)
+            old = context.inputs.accepted(object_id)
+            new = old | span if accept else old - span
+            if new == old:
+                return
+            word = "accept" if accept else "undo acceptance of"
+            changes: list[Change] = [("accepted", object_id, bounds_of(new) or None)]
+            changes += [("conditioned", key_of(object_id, f), None) for f in self._overruled(object_id, old - new)]
+            context.state.commit(changes, name=f"{word} {info.name} on frames {start} to {stop - 1}")
+        context.events.announce("accepted")
+
+    def mark_absent(self, object_id: int, start: int, stop: int, parent: int | None) -> None:
+        """See `Session.mark_absent`."""
+        span = self._span(start, stop)
+        context = self._context
+        with context.changing():
+            info = self._objects.changeable(object_id)
+            context.busy.check_idle(object_id)
+            name = f"{info.name} absent on frames {start} to {stop - 1}"
+            accepted = context.inputs.accepted(object_id) | frozenset(span)
+            changes: list[Change] = [("accepted", object_id, bounds_of(accepted))]
+            if parent is not None:
+                born = replace(info, parent=parent, parent_frame=stop)
+                check_object(born, self._objects.all(), context.view.n_frames)
+                changes.append(("objects", object_id, born.to_json()))
+                name = f"{info.name} a daughter of object {parent}"
+            prompted = (int(frame) for frame in context.state.group("prompts", object_id))
+            changes += [("prompts", key_of(object_id, f), None) for f in prompted if f in span]
+            known = context.inputs.conditioned(object_id)
+            changes += [("conditioned", key_of(object_id, f), None) for f in known if f in span]
+            walked = context.masks.walked(object_id)
+            step = context.state.commit(changes, name=name)
+            for frame in span:
+                direction: Direction = "backward" if walked[frame] < 0 else "forward"
+                self._clear(frame, object_id, direction, step)
+        context.events.announce("objects", "prompts", "masks", "accepted")
+
+    def _clear(self, frame: int, object_id: int, direction: Direction, step: int) -> None:
+        """Take an object off a frame: what the model computed, and what was painted."""
+        masks = self._context.masks
+        old = masks.object_levels(frame, object_id)
+        if old is not None and old.levels.any():
+            nothing = np.zeros((0, 0), np.uint8)
+            gone = ObjectMask(object_id, (0, 0), nothing, ABSENT_SCORE, old.predicted_iou)
+            masks.write(FrameMasks(frame, masks.shape_yx, (gone,), direction), generation=step)
+        if object_id in masks.touched(frame):
+            left = masks.object_mask(frame, object_id)
+            masks.paint(frame, (0, 0), np.zeros(masks.shape_yx, np.uint8), left, step=step)
+
+    def _span(self, start: int, stop: int) -> range:
+        n_frames = self._context.view.n_frames
+        whole = isinstance(start, int | np.integer) and isinstance(stop, int | np.integer)
+        if not whole or not 0 <= start < stop <= n_frames:
+            raise SessionError(f"The frames {start} to {stop} do not fit the recording, which has 0 to {n_frames - 1}.")
+        return range(int(start), int(stop))
+
+    def _overruled(self, object_id: int, frames: Collection[int]) -> list[int]:
+        """Those of some frames whose mask is older than the prompts there, because acceptance kept it."""
+        masks = self._context.masks
+        given = {p.frame: p.revision for p in self._prompts.sets(object_id) if p.frame in frames}
+        older = [f for f, revision in given.items() if masks.stamp(f, object_id)[0] < revision]
+        return [f for f in older if object_id not in masks.touched(f)]

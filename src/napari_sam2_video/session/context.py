@@ -1,0 +1,188 @@
+"""What the parts of an open session share: its tables, its masks, its events, and who may change them now."""
+
+from __future__ import annotations
+
+import threading
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from napari_sam2_video.errors import SessionError
+from napari_sam2_video.masks.check_results import FILE as CHECKS
+from napari_sam2_video.masks.check_results import Checks
+from napari_sam2_video.masks.store import MaskStore
+from napari_sam2_video.masks.tables import decoders as mask_decoders
+from napari_sam2_video.session.conditioning import Inputs, mark_from_json
+from napari_sam2_video.session.events import SessionEvents
+from napari_sam2_video.session.objects import object_from_json
+from napari_sam2_video.session.prompts import PromptSet, prompts_from_json, split_key
+from napari_sam2_video.session.run_record import RunRecord, run_from_json
+from napari_sam2_video.storage.journal import Journal
+from napari_sam2_video.storage.state import State
+from napari_sam2_video.types import ModelSettings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from napari_sam2_video.frames.view import FrameView
+    from napari_sam2_video.session.conditioning import Mark
+    from napari_sam2_video.storage.tables import Decoder
+
+JOURNAL = "journal.jsonl"
+
+
+class Busy:
+    """Which objects a run is at work on; one run at a time."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._objects: frozenset[int] | None = None
+
+    @property
+    def running(self) -> bool:
+        """True while a run is under way."""
+        return self._objects is not None
+
+    def check_idle(self, object_id: int) -> None:
+        """Refuse an object that a run is at work on; while a run is being planned, that is any object.
+
+        Raises
+        ------
+        SessionError
+            If it is.
+        """
+        objects = self._objects
+        if objects is not None and (object_id in objects or not objects):
+            raise SessionError(f"Object {object_id} is being tracked; stop the run first.")
+
+    @contextmanager
+    def idle(self, refusal: str) -> Iterator[None]:
+        """Keep runs from beginning inside the block; raises `SessionError` with `refusal` while one is under way."""
+        with self._lock:
+            if self._objects is not None:
+                raise SessionError(refusal)
+            yield
+
+    @contextmanager
+    def alone(self, refusal: str) -> Iterator[None]:
+        """Be the one run inside the block; say with `work_on` which objects it is about."""
+        with self.idle(refusal):
+            self._objects = frozenset()
+        try:
+            yield
+        finally:
+            self._objects = None
+
+    def work_on(self, object_ids: frozenset[int]) -> None:
+        """Set the objects of the run that is under way."""
+        self._objects = object_ids
+
+
+class Context:
+    """An open session's tables and masks.
+
+    Parameters
+    ----------
+    folder : Path
+        The session's folder.
+    view : FrameView
+        How the recording is looked at.
+    read_only : bool
+        Change nothing on disk.
+    """
+
+    def __init__(self, folder: Path, view: FrameView, *, read_only: bool) -> None:
+        self.folder = folder
+        self.view = view
+        self.read_only = read_only
+        self.events = SessionEvents()
+        self.busy = Busy()
+        self.closed = False
+        quarantine = folder / "quarantine"
+        journal = Journal(folder / JOURNAL, read_only=read_only, quarantine=quarantine)
+        try:
+            self.state = State(journal, {**mask_decoders(view.n_frames), **_decoders(view.n_frames)})
+            self.masks = MaskStore(
+                folder / "masks",
+                self.state,
+                view.n_frames,
+                view.shape_yx,
+                read_only=read_only,
+                quarantine=quarantine,
+            )
+            self.checks = Checks(folder / CHECKS, self.masks, read_only=read_only, quarantine=quarantine)
+        except BaseException:
+            journal.close()
+            raise
+        self.inputs = Inputs(self.state, self.masks)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Sentences about what was found damaged."""
+        return (*self.state.notes, *self.masks.notes, *self.checks.notes)
+
+    @property
+    def model_settings(self) -> ModelSettings:
+        """The network that runs use."""
+        settings: ModelSettings = self.state.get("model", "settings", ModelSettings())
+        return settings
+
+    def check_writable(self) -> None:
+        """Refuse to change a session that is closed or open for reading only.
+
+        Raises
+        ------
+        SessionError
+            If it is.
+        """
+        if self.closed:
+            raise SessionError(f"{self.folder} is closed; open it again to change it.")
+        if self.read_only:
+            raise SessionError(f"{self.folder} is open for reading only; open it for writing to change it.")
+
+    @contextmanager
+    def changing(self) -> Iterator[None]:
+        """Keep other changes away inside the block."""
+        self.check_writable()
+        with self.state.writing():
+            yield
+
+    def close(self) -> None:
+        """Close the files."""
+        self.closed = True
+        try:
+            self.masks.close()
+        finally:
+            self.state.close()
+
+
+def _decoders(n_frames: int) -> dict[str, Decoder]:
+    def mark(key: Any, value: Any) -> Mark:
+        split_key(key, n_frames)
+        return mark_from_json(value)
+
+    def spans(key: Any, value: Any) -> tuple[tuple[int, int], ...]:
+        found = tuple((int(a), int(b)) for a, b in value)
+        if any(not 0 <= a < b <= n_frames for a, b in found):
+            raise ValueError("frames outside the recording")
+        return found
+
+    def prompts(key: Any, value: Any) -> PromptSet:
+        split_key(key, n_frames)
+        return prompts_from_json(key, value)
+
+    def run(key: Any, value: Any) -> RunRecord:
+        found = run_from_json(key, value)
+        if found.plan.n_frames != n_frames:
+            raise ValueError("a run of another recording")
+        return found
+
+    return {
+        "objects": object_from_json,
+        "prompts": prompts,
+        "accepted": spans,
+        "conditioned": mark,
+        "memory": mark,
+        "runs": run,
+        "model": lambda _, value: ModelSettings.from_json(value),
+    }

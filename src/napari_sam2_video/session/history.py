@@ -1,0 +1,36 @@
+"""Undo and redo in a session."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from napari_sam2_video.session.context import Context
+
+_EVENTS = {
+    "objects": "objects",
+    "removed": "masks",
+    "prompts": "prompts",
+    "accepted": "accepted",
+    "masks": "masks",
+    "paint": "masks",
+    "model": "model",
+}
+
+
+def travel(context: Context, *, back: bool) -> str | None:
+    """Undo the last step, or redo the one undone last; its name, None if there is none.
+
+    Raises
+    ------
+    SessionError
+        If a run is under way, or the session cannot be changed.
+    """
+    context.check_writable()
+    with context.busy.idle("A run is under way; stop it before you undo or redo."):
+        moved = context.state.undo() if back else context.state.redo()
+    if moved is None:
+        return None
+    name, keys = moved
+    context.events.announce(*sorted({_EVENTS[table] for table, _ in keys if table in _EVENTS}))
+    return name

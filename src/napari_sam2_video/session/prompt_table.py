@@ -1,0 +1,175 @@
+"""The prompts of a session: asked for, set, added and removed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_sam2_video.errors import PromptError, StoreError, UnreachableError
+from napari_sam2_video.masks.codec import MAX_ID, encode_mask
+from napari_sam2_video.session.prompts import PromptSet, key_of, mask_item, to_json, unpacked
+from napari_sam2_video.types import MaskPrompt
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    import numpy.typing as npt
+
+    from napari_sam2_video.session.context import Context
+    from napari_sam2_video.session.objects import Objects
+    from napari_sam2_video.storage.tables import Change
+    from napari_sam2_video.types import Prompt
+
+
+class PromptTable:
+    """The prompts of a session.
+
+    Parameters
+    ----------
+    context : Context
+        The open session.
+    objects : Objects
+        Its objects.
+    """
+
+    def __init__(self, context: Context, objects: Objects) -> None:
+        self._context = context
+        self._objects = objects
+
+    def sets(self, object_id: int | None = None, frame: int | None = None) -> tuple[PromptSet, ...]:
+        """See `Session.prompt_sets`."""
+        state = self._context.state
+        with state.lock:
+            table = state.table("prompts") if object_id is None else state.group("prompts", object_id)
+            found = sorted(table.values(), key=lambda p: (p.frame, p.object_id))
+        return tuple(p for p in found if object_id in (None, p.object_id) and frame in (None, p.frame))
+
+    def get(self, object_id: int | None, frame: int | None, *, masks: bool = True) -> tuple[Prompt, ...]:
+        """See `Session.prompts`."""
+        prompts: list[Prompt] = []
+        for found in self.sets(object_id, frame):
+            try:
+                prompts.extend(unpacked(found, self._context.view.shape_yx, self._context.masks.get, masks=masks))
+            except StoreError as error:
+                raise PromptError(
+                    f"The mask of object {found.object_id} on frame {found.frame} cannot be read any more; draw it "
+                    f"again, or remove it: {error}"
+                ) from error
+        return tuple(prompts)
+
+    def set(self, object_id: int, frame: int, prompts: Sequence[Prompt]) -> None:
+        """See `Session.set_prompts`."""
+        given = [self._fitted(p) for p in prompts]
+        for prompt in given:
+            if (prompt.object_id, prompt.frame) != (object_id, frame):
+                raise PromptError(
+                    f"A prompt of object {prompt.object_id} on frame {prompt.frame} was given as one of object "
+                    f"{object_id} on frame {frame}; correct it."
+                )
+        with self._context.changing():
+            changed = self._replace(object_id, frame, given)
+        if changed:
+            self._context.events.announce("prompts")
+
+    def add(self, prompt: Prompt) -> None:
+        """See `Session.add_prompt`."""
+        given = self._fitted(prompt)
+        with self._context.changing():
+            kept = self.get(given.object_id, given.frame, masks=not isinstance(given, MaskPrompt))
+            changed = self._replace(given.object_id, given.frame, [*kept, given])
+        if changed:
+            self._context.events.announce("prompts")
+
+    def remove(self, prompt: Prompt) -> None:
+        """See `Session.remove_prompt`."""
+        with self._context.changing():
+            kept = list(self.get(prompt.object_id, prompt.frame))
+            if prompt not in kept:
+                raise PromptError(f"Object {prompt.object_id} has no such prompt on frame {prompt.frame}.")
+            kept.remove(prompt)
+            self._replace(prompt.object_id, prompt.frame, kept)
+        self._context.events.announce("prompts")
+
+    def add_seeds(self, labels_yx: npt.NDArray[Any], frame: int) -> list[int]:
+        """See `Session.add_seeds`."""
+        context = self._context
+        labels_yx = np.asarray(labels_yx)
+        shape_yx = context.view.shape_yx
+        if labels_yx.shape != shape_yx or labels_yx.dtype.kind not in "bui":
+            raise PromptError(
+                f"The seeds have the shape {labels_yx.shape} and type {labels_yx.dtype} where whole numbers of shape "
+                f"{shape_yx} were expected; give the label image of frame {frame}."
+            )
+        found = [int(i) for i in np.unique(labels_yx) if i > 0]
+        if not found:
+            raise PromptError("The seeds hold no label above 0; choose a label image with objects.")
+        self._fitted(MaskPrompt(found[0], frame, labels_yx > 0))
+        # Packed before anyone has to wait for this change.
+        packed = {label: encode_mask(labels_yx == label) for label in found}
+        with context.changing():
+            number = context.state.next_number
+            changes: list[Change] = []
+            ids: list[int] = []
+            for label in found:
+                object_id = self._seed_id(label, found, ids)
+                ids.append(object_id)
+                changes.append(("objects", object_id, self._objects.made(object_id).to_json()))
+                changes += self._mask_changes(number, object_id, frame, packed[label])
+            context.masks.widen(max(ids))
+            context.state.commit(changes, name=f"add {len(ids)} objects from labels", number=number)
+        context.events.announce("objects", "prompts")
+        return ids
+
+    def _fitted(self, prompt: Prompt) -> Prompt:
+        view = self._context.view
+        return prompt.fitted(view.n_frames, view.shape_yx)
+
+    def _replace(self, object_id: int, frame: int, prompts: Sequence[Prompt]) -> bool:
+        """Replace the prompts of an object on a frame; True if they changed."""
+        if sum(isinstance(p, MaskPrompt) for p in prompts) > 1:
+            raise PromptError(f"Object {object_id} has two masks on frame {frame}; give one.")
+        info = self._objects.changeable(object_id)
+        if self._are(object_id, frame, prompts):
+            return False
+        state = self._context.state
+        number = state.next_number
+        changes = self._changes(number, object_id, frame, prompts)
+        state.commit(changes, name=f"prompts of {info.name} on frame {frame}", number=number)
+        return True
+
+    def _are(self, object_id: int, frame: int, prompts: Sequence[Prompt]) -> bool:
+        """Whether an object has just these prompts on a frame; what cannot be read is none of them."""
+        try:
+            return tuple(prompts) == self.get(object_id, frame)
+        except (PromptError, UnreachableError):
+            return False
+
+    def _changes(self, number: int, object_id: int, frame: int, prompts: Sequence[Prompt]) -> list[Change]:
+        key = key_of(object_id, frame)
+        if not prompts:
+            return [("prompts", key, None)]
+        blobs: list[Change] = []
+
+        def keep(data: bytes) -> str:
+            name = f"{key}@{number}"
+            blobs.append(("blobs", name, self._context.masks.put(data)))
+            return name
+
+        return [("prompts", key, {"revision": number, "items": to_json(prompts, keep)}), *blobs]
+
+    def _mask_changes(self, number: int, object_id: int, frame: int, packed: bytes) -> list[Change]:
+        key = key_of(object_id, frame)
+        name = f"{key}@{number}"
+        return [
+            ("prompts", key, {"revision": number, "items": [mask_item(name)]}),
+            ("blobs", name, self._context.masks.put(packed)),
+        ]
+
+    def _seed_id(self, label: int, labels: Iterable[int], given: Sequence[int]) -> int:
+        """Id for a label: its own number where that was never used."""
+        state = self._context.state
+        free = state.get("objects", label) is None and state.get("removed", label) is None
+        if free and label not in given and label <= MAX_ID:
+            return label
+        return self._objects.next_id([*given, *(n for n in labels if n <= MAX_ID)])

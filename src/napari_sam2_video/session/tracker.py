@@ -1,0 +1,95 @@
+"""What a session needs of a tracker, and the one it takes by default."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol, Self, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    import numpy as np
+    import numpy.typing as npt
+
+    from napari_sam2_video.engine.plan import Plan
+    from napari_sam2_video.types import FrameMasks, FrameSource, ModelSettings, ObjectMask, Preview, Prompt
+
+TrackerFactory: TypeAlias = "Callable[[ModelSettings, FrameSource, Path | None], TrackerLike]"
+
+
+class TrackerMemory(Protocol):
+    """What a run needs of the tracker's memory."""
+
+    def entries(self, object_id: int) -> Mapping[int, Any]:
+        """Prompted frames that an object remembers."""
+        ...
+
+    def forget_entry(self, object_id: int, frame: int) -> None:
+        """Drop one of them."""
+        ...
+
+    def forget_trails(self, object_id: int) -> None:
+        """Drop what a walk could be taken up from."""
+        ...
+
+
+class TrackerLike(Protocol):
+    """What a session needs of a tracker."""
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Sentences about the network that a person should see."""
+        ...
+
+    @property
+    def memory(self) -> TrackerMemory:
+        """What the tracker remembers."""
+        ...
+
+    def preview(
+        self, object_id: int, frame: int, prompts: Sequence[Prompt], *, tracked: npt.NDArray[np.int8] | None = None
+    ) -> Preview:
+        """Candidates of prompts."""
+        ...
+
+    def condition(
+        self, object_id: int, frame: int, prompts: Sequence[Prompt], *, tracked: npt.NDArray[np.int8] | None = None
+    ) -> ObjectMask:
+        """Make prompts part of what an object remembers."""
+        ...
+
+    def run(self, plan: Plan, *, stop: Callable[[], bool] | None = None) -> Iterator[FrameMasks]:
+        """Masks of the frames of a plan."""
+        ...
+
+    def scratch(self) -> Self:
+        """A tracker of the same network that remembers nothing, and whose memory is not kept."""
+        ...
+
+
+def default_tracker(settings: ModelSettings, view: FrameSource, memory: Path | None) -> TrackerLike:
+    """Tracker with the network that the settings name."""
+    from napari_sam2_video.engine.memory_store import MemoryStore
+    from napari_sam2_video.engine.networks.load import load_model
+    from napari_sam2_video.engine.tracker import Tracker
+    from napari_sam2_video.models.resolve import resolve_model
+
+    model = load_model(resolve_model(settings.model), settings)
+    return Tracker(model, view, MemoryStore(memory))
+
+
+def describe_model(tracker: object) -> dict[str, Any]:
+    """What is known of a tracker's network; JSON-able."""
+    model = getattr(tracker, "model", None)
+    names = ("name", "sha256", "image_size", "device", "precision", "threads")
+    return {n: getattr(model, n) for n in names if isinstance(getattr(model, n, None), str | int)}
+
+
+def as_generator(frames: Iterator[FrameMasks]) -> Generator[FrameMasks]:
+    """What a tracker yields, with a `close` that also closes it there where it can be closed."""
+    close = getattr(frames, "close", None)
+    try:
+        yield from frames
+    finally:
+        if close is not None:
+            close()
