@@ -170,11 +170,12 @@ class PowerOff(BaseException):
     """Nothing that the program could answer."""
 
 
-def test_fault_43_a_session_killed_while_it_was_made_can_be_made_again(folder, recording, monkeypatch):
-    replace = os.replace
+def test_fault_43_a_session_killed_while_it_was_made_can_be_made_again(tmp_path, folder, recording, monkeypatch):
+    replace, left = os.replace, tmp_path / "left.sam2v"
 
     def killed(source, target):
         if Path(target).name == "session.json":
+            shutil.copytree(folder, left)
             raise PowerOff
         replace(source, target)
 
@@ -182,8 +183,8 @@ def test_fault_43_a_session_killed_while_it_was_made_can_be_made_again(folder, r
         patch.setattr(os, "replace", killed)
         with pytest.raises(PowerOff):
             Session.create(folder, recording)
-    assert (folder / ".session.json.part").exists()
-    with prepare(folder, recording) as session:
+    assert (left / ".session.json.part").exists()
+    with prepare(left, recording) as session:
         assert len(session.objects) == 2
 
 
