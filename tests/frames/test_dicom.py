@@ -9,10 +9,10 @@ import pytest
 from PIL import Image
 
 from napari_sam2_video.errors import FrameError, RecordingError
-from napari_sam2_video.frames import volume
+from napari_sam2_video.frames import dicom_files
+from napari_sam2_video.frames.dicom_files import is_dicom
 from napari_sam2_video.frames.open import open_recording
 from napari_sam2_video.frames.view import FrameView, default_view
-from napari_sam2_video.frames.volume import is_dicom
 from napari_sam2_video.types import CT_WINDOWS
 from tests.frames.dicoms import CT, remove_mark, save_dicom, save_series
 
@@ -106,8 +106,8 @@ def test_few_files_of_a_large_folder_are_looked_into(tmp_path: Path, monkeypatch
     for number in range(1000):
         (tmp_path / f"a{number:04d}.txt").touch()
     asked: list[Path] = []
-    monkeypatch.setattr(volume, "holds_dicom", lambda path: bool(asked.append(path)))
-    assert not volume.is_dicom_folder(tmp_path)
+    monkeypatch.setattr(dicom_files, "holds_dicom", lambda path: bool(asked.append(path)))
+    assert not dicom_files.is_dicom_folder(tmp_path)
     assert len(asked) == len(set(asked)) <= 160
     assert asked[-1].name > "a0980.txt"
 

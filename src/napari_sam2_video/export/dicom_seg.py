@@ -13,7 +13,7 @@ import numpy.typing as npt
 from napari_sam2_video import __version__
 from napari_sam2_video.errors import ExportError
 from napari_sam2_video.export.format import ExportFormat, ExportJob, ExportOption, need
-from napari_sam2_video.frames.volume import DICOM_HEAD, is_dicom
+from napari_sam2_video.frames.dicom_files import DICOM_HEAD, is_dicom
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -12,8 +12,8 @@ import numpy.typing as npt
 from napari_sam2_video.errors import ExportError
 from napari_sam2_video.export.format import ExportFormat, ExportJob, need
 from napari_sam2_video.export.timing import single_interval
-from napari_sam2_video.frames.nifti import load_nifti
-from napari_sam2_video.frames.volume import is_nifti
+from napari_sam2_video.frames.nibabel_files import volume_format
+from napari_sam2_video.frames.nibabel_volume import load_volume
 from napari_sam2_video.units import METRES, SECONDS, length_unit, time_unit
 
 if TYPE_CHECKING:
@@ -117,9 +117,12 @@ def source_header(nibabel: Any, path: Path | None) -> Any:
     if path is None or not path.is_file():
         return None
     with path.open("rb") as stream:
-        if not is_nifti(stream.read(HEAD_BYTES)):
+        if volume_format(stream.read(HEAD_BYTES), path) != "NIfTI":
             return None
-    header = load_nifti(path).header
+    volume = load_volume(path, "NIfTI")
+    for file in volume.files:
+        file.close()
+    header = volume.header
     if type(header) is not nibabel.Nifti1Header:
         return None
     return header.as_byteswapped("<")

@@ -6,26 +6,29 @@ import threading
 import warnings
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from napari_sam2_video.errors import FrameError, RecordingError
 from napari_sam2_video.frames.dicom_codecs import check_decodable, register
+from napari_sam2_video.frames.dicom_files import is_dicom, is_dicom_folder
 from napari_sam2_video.frames.dicom_order import arrange
 from napari_sam2_video.frames.dicom_pixels import PALETTE, read_values, value_type
-from napari_sam2_video.frames.dicom_series import Series, damage, find_series
+from napari_sam2_video.frames.dicom_series import Series, damage, find_series, reason
 from napari_sam2_video.frames.dicom_times import clip_times
 from napari_sam2_video.frames.fingerprint import files_fingerprint
+from napari_sam2_video.frames.reader import Reader, need
 from napari_sam2_video.frames.recording import PlanesRecording
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    import numpy as np
     import numpy.typing as npt
 
 _VOLUMES = ("CT", "MR", "PT", "NM", "RTDOSE")
 _SLICE_VECTOR, _CHANNEL_VECTORS = 0x00540080, {0x00540010, 0x00540020}
 
 
-def open_series(path: Path, series: int | str | None = None) -> DicomRecording:
+def open_dicom(path: Path, series: int | str | None = None) -> DicomRecording:
     """Open a series of a folder or DICOMDIR, or the one that a file belongs to.
 
     Parameters
@@ -38,16 +41,19 @@ def open_series(path: Path, series: int | str | None = None) -> DicomRecording:
     Raises
     ------
     RecordingError
-        If there is none, several and none of them was named, or nothing installed decodes it.
+        If there is none, several and none of them was named, nothing installed decodes it, or pydicom is missing.
     """
-    found = find_series(path, series)
+    need("pydicom", path)
     register()
-    for syntax, file in {part.syntax: part.file for part in found.slices}.items():
-        check_decodable(syntax, file.name)
-    try:
-        return DicomRecording(path, found)
-    except (ValueError, TypeError, AttributeError, IndexError, OverflowError) as error:
-        raise RecordingError(damage(found.files[0], error)) from error
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        found = find_series(path, series)
+        for syntax, file in {part.syntax: part.file for part in found.slices}.items():
+            check_decodable(syntax, file.name)
+        try:
+            return DicomRecording(path, found)
+        except (ValueError, TypeError, AttributeError, IndexError, OverflowError) as error:
+            raise RecordingError(damage(found.files[0], error)) from error
 
 
 class DicomRecording(PlanesRecording):
@@ -61,10 +67,9 @@ class DicomRecording(PlanesRecording):
         times, timing = clip_times(header, len(series.slices))
         order = arrange(series.slices, _letter(header, times.interval), times)
         self._slices = order.slices
-        self._photometric = str(header.get("PhotometricInterpretation", ""))
-        self._allocated = int(header.get("BitsAllocated") or 0)
         rows, columns, samples = series.slices[0].size
-        colour = samples == 3 or self._photometric == PALETTE
+        palette = series.slices[0].photometric == PALETTE
+        colour = samples == 3 or palette
         plane: tuple[int, ...] = (rows, columns, 3) if colour else (rows, columns)
         self.plane_ndim = len(plane)
         timing = timing if "T" in order.axes and order.scale.get("T") == times.interval else []
@@ -72,12 +77,12 @@ class DicomRecording(PlanesRecording):
             name=series.title or path.stem,
             axes=order.axes + ("YXS" if colour else "YX"),
             shape=(*order.shape, *plane),
-            dtype="u1" if self._photometric == PALETTE else value_type(series.slices),
+            dtype="u1" if palette else value_type(series.slices),
             scale={letter: size for letter, size in order.scale.items() if size is not None},
             units={letter: "s" if letter == "T" else "mm" for letter, size in order.scale.items() if size is not None},
             times=order.times,
             path=path,
-            notes=(*series.notes, *order.notes, *timing, *self._value_notes(header)),
+            notes=(*series.notes, *order.notes, *timing, *_value_notes(header)),
             affine=order.affine,
             metadata={
                 "format": "dicom",
@@ -87,14 +92,6 @@ class DicomRecording(PlanesRecording):
         )
         self._lock = threading.Lock()
 
-    def _value_notes(self, header: Any) -> list[str]:
-        notes = []
-        if self._photometric == "MONOCHROME1":
-            notes.append("The values are stored inverted (MONOCHROME1): high ones are dark in a viewer of X-rays.")
-        if header.get("PixelSpacing") is None and header.get("ImagerPixelSpacing") is not None:
-            notes.append("The pixel size is that at the detector: what lies nearer to the X-ray source is smaller.")
-        return notes
-
     def _plane(self, number: int, rows: slice) -> npt.NDArray[Any]:
         part = self._slices[number]
         if part is None:
@@ -102,10 +99,9 @@ class DicomRecording(PlanesRecording):
         try:
             with self._lock, warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                values: npt.NDArray[np.generic] = read_values(part, self.dtype, self._photometric, self._allocated)
+                values: npt.NDArray[np.generic] = read_values(part, self.dtype)
         except Exception as error:
-            first = str(error).splitlines()[0] if str(error) else type(error).__name__
-            raise FrameError(f"The image {part.file} cannot be decoded ({first}); copy it again.") from error
+            raise FrameError(f"The image {part.file} cannot be decoded ({reason(error)}); copy it again.") from error
         if values.shape != self.shape[-self.plane_ndim :]:
             raise FrameError(f"The image {part.file} changed its size since it was opened; open the series again.")
         return values[rows]
@@ -121,10 +117,19 @@ class DicomRecording(PlanesRecording):
         return files_fingerprint(self._folder, files) | {"path": str(self.path.absolute())}
 
 
+def _value_notes(header: Any) -> list[str]:
+    notes = []
+    if header.get("PhotometricInterpretation") == "MONOCHROME1":
+        notes.append("The values are stored inverted (MONOCHROME1): high ones are dark in a viewer of X-rays.")
+    if header.get("PixelSpacing") is None and header.get("ImagerPixelSpacing") is not None:
+        notes.append("The pixel size is that at the detector: what lies nearer to the X-ray source is smaller.")
+    return notes
+
+
 def _letter(header: Any, interval: float | None) -> str:
     """Axis of images that do not say where they lie."""
     pointer = header.get("FrameIncrementPointer")
-    pointers = {int(tag) for tag in (pointer if isinstance(pointer, list) else [pointer]) if tag is not None}
+    pointers = {int(tag) for tag in np.atleast_1d(np.array(pointer or [], np.int64))}
     if _SLICE_VECTOR in pointers:
         return "Z"
     if pointers and pointers <= _CHANNEL_VECTORS:
@@ -132,3 +137,12 @@ def _letter(header: Any, interval: float | None) -> str:
     if interval is not None:
         return "T"
     return "Z" if header.get("Modality") in _VOLUMES else "T"
+
+
+READER = Reader(
+    name="DICOM",
+    patterns=("*.dcm", "*.dicom"),
+    matches=lambda head, path: is_dicom_folder(path) if head is None else is_dicom(head),
+    open=open_dicom,
+    has_series=True,
+)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -13,6 +13,7 @@ from napari_sam2_video.frames.times import UNKNOWN, FrameTimes, frame_times
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     import numpy.typing as npt
 
@@ -76,12 +77,21 @@ def places(slices: Sequence[Slice]) -> tuple[npt.NDArray[np.intp], npt.NDArray[n
 
 
 def by_kind(slices: Sequence[Slice]) -> list[list[Slice]]:
-    """Images of one place that differ in type, echo or segment, each kind for itself; others together."""
-    if slices[0].orientation is None or len({*places(slices)[0].tolist()}) == len(slices):
+    """Images of one place that differ in type, echo or segment, each kind for itself; others together.
+
+    Mosaics of other places than the first one, too, are for themselves.
+    """
+    if slices[0].orientation is None:
         return [list(slices)]
-    kinds: dict[tuple[str, ...], list[Slice]] = {}
+    numbers = places(slices)[0].tolist()
+    if len(set(numbers)) == len(slices):
+        return [list(slices)]
+    covered: dict[Path, list[int]] = {}
+    for number, part in zip(numbers, slices, strict=True):
+        covered.setdefault(part.file, []).append(number if part.tile else -1)
+    kinds: dict[Any, list[Slice]] = {}
     for part in slices:
-        kinds.setdefault(part.kind, []).append(part)
+        kinds.setdefault((part.kind, tuple(covered[part.file]) if part.tile else None), []).append(part)
     return list(kinds.values())
 
 

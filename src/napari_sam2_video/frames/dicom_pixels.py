@@ -24,6 +24,7 @@ _TABLES = [
     *(0x00281201 + n for n in range(3)),
     *(0x00281221 + n for n in range(3)),
 ]
+_DEFLATED = "1.2.840.10008.1.2.1.99"
 _PACKED = 12
 _EXACT_BITS = 24
 
@@ -43,7 +44,7 @@ def value_type(slices: Sequence[Slice]) -> np.dtype[Any]:
     return np.dtype(np.float64 if wide else np.float32)
 
 
-def read_values(part: Slice, dtype: np.dtype[Any], photometric: str, allocated: int) -> npt.NDArray[Any]:
+def read_values(part: Slice, dtype: np.dtype[Any]) -> npt.NDArray[Any]:
     """Values of an image as they are meant, of shape ``(Y, X)`` or ``(Y, X, 3)``.
 
     Raises
@@ -51,12 +52,9 @@ def read_values(part: Slice, dtype: np.dtype[Any], photometric: str, allocated: 
     Exception
         Of any kind, if they cannot be decoded.
     """
-    if allocated == _PACKED:
-        values = _unpack(part)
-    elif photometric == PALETTE:
+    if part.photometric == PALETTE:
         return _coloured(part)
-    else:
-        values = _looked_up(part) if part.lookup else _decoded(part)
+    values = _unpack(part) if part.allocated == _PACKED else _looked_up(part) if part.lookup else _decoded(part)
     if part.tile is not None:
         top, left = part.tile
         values = values[top : top + part.size[0], left : left + part.size[1]]
@@ -71,6 +69,12 @@ def _decoded(part: Slice, about: Any = None) -> npt.NDArray[Any]:
     """Stored values of one image; `about` takes what its file says of them."""
     utils: Any = importlib.import_module("pydicom.pixels.utils")
     dicom_codecs.register()
+    if part.syntax == _DEFLATED:  # pydicom finds its pixels only where the whole of it is unpacked
+        pydicom: Any = importlib.import_module("pydicom")
+        whole = pydicom.dcmread(part.file, force=True)
+        if about is not None:
+            about.update(whole)
+        return np.asarray(utils.pixel_array(whole, index=part.frame))
     return np.asarray(
         utils.pixel_array(
             part.file, index=part.frame, ds_out=about, specific_tags=_TABLES, transfer_syntax_uid=part.syntax

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from napari_sam2_video.errors import RecordingError
 from napari_sam2_video.frames.dicom_order import by_direction, by_kind
-from napari_sam2_video.frames.dicom_slices import Slice, frame_count, read_header, slices_of
+from napari_sam2_video.frames.dicom_pixels import PALETTE
+from napari_sam2_video.frames.dicom_slices import Slice, frame_count, read_header, series_uid, slices_of
 from napari_sam2_video.frames.folder import natural_key
 
 if TYPE_CHECKING:
@@ -86,7 +87,7 @@ def find_series(path: Path, wanted: int | str | None = None) -> Series:
     series = found.series
     if not series:
         raise RecordingError(
-            found.damaged[0][1]
+            damage(*found.damaged[0][:2])
             if found.damaged
             else f"The DICOM files of {folder} hold no images; choose the folder of an image series."
         )
@@ -97,11 +98,8 @@ def find_series(path: Path, wanted: int | str | None = None) -> Series:
     left_out = [str(other) for other in series if other not in candidates]
     if left_out and one in candidates:
         one.notes.append(f"Single images and segmentations of other series are left out: {'; '.join(left_out)}.")
-    one.notes += [
-        f"{file.name} is damaged and is left out: {reason}"
-        for file, reason, uid in found.damaged
-        if not uid and len({other.uid for other in series}) == 1
-    ]
+    if len({other.uid for other in series}) == 1:
+        one.notes += found.left_out("")
     return one
 
 
@@ -144,36 +142,50 @@ def _in_order(files: Any) -> list[Path]:
 
 def damage(file: Path, error: Exception) -> str:
     """A sentence on what is wrong with a file."""
-    first = str(error).splitlines()[0] if str(error) else type(error).__name__
-    return f"{file} is a damaged DICOM file ({first}); remove it or copy it again."
+    if isinstance(error, RecordingError):
+        return str(error)
+    return f"{file} is a damaged DICOM file ({reason(error)}); remove it or copy it again."
+
+
+def reason(error: Exception) -> str:
+    """The first line of an error, or the first two where that one only announces the next."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
+    return " ".join(lines[: 2 if lines[0].endswith(":") else 1])
 
 
 class _Folder:
     """The series that files make, and the files that cannot be read, with a sentence and the series they are of."""
 
     def __init__(self, files: Sequence[Path], asked: Path | None) -> None:
-        self.damaged: list[tuple[Path, str, str]] = []
+        self.damaged: list[tuple[Path, Exception, str]] = []
         groups: dict[Any, Series] = {}
         seen: dict[Any, Path] = {}
-        copies: dict[Any, list[str]] = {}
+        copies: dict[Any, list[Path]] = {}
+        wanted = None if asked is None else series_uid(asked)
         for file in sorted(files, key=lambda file: file != asked):
             uid = ""
             try:
+                if wanted is not None and file != asked and series_uid(file) != wanted:
+                    continue
                 header = read_header(file)
                 if header is None:
                     continue
                 uid = str(header.get("SeriesInstanceUID", ""))
                 slices = slices_of(file, header)
             except Exception as error:
-                self.damaged.append((file, damage(file, error), uid))
+                self.damaged.append((file, error, uid))
                 continue
-            key = (uid, str(header.get("Modality")), slices[0].size, _clip(header))
-            same = (key, str(header.get("SOPInstanceUID") or file), slices[0].position, slices[0].taken)
+            first = slices[0]
+            coded = first.photometric == PALETTE, first.allocated
+            key = (uid, str(header.get("Modality")), first.size, *coded, _clip(header))
+            same = (key, str(header.get("SOPInstanceUID") or file), first.position, first.taken)
             if seen.setdefault(same, file) != file:
-                copies.setdefault(key, []).append(f"{file.name} is a copy of {seen[same].name} and is left out.")
+                copies.setdefault(key, []).append(file)
                 continue
             groups.setdefault(key, Series(header, [])).slices.extend(slices)
-        self.series = [part for key, group in groups.items() for part in self._parts(group, copies.get(key, []))]
+        self.series = [
+            part for key, group in groups.items() for part in self._parts(group, _repeated(copies.get(key, [])))
+        ]
         clips = Counter((one.uid, one.title) for one in self.series)
         for one in self.series:
             if clips[one.uid, one.title] > 1 and not one.detail and len(one.files) == 1:
@@ -192,8 +204,16 @@ class _Folder:
                 parts.append(Series(group.header, kind, ", ".join(detail)))
         main = max(parts, key=lambda part: len(part.slices))
         main.notes += notes
-        main.notes += [f"{file.name} is left out: {text}" for file, text, uid in self.damaged if uid == group.uid]
+        main.notes += self.left_out(group.uid) if group.uid else []
         return parts
+
+    def left_out(self, uid: str) -> list[str]:
+        """A note on the damaged files of a series; empty where its name is, of those that do not even say that."""
+        damaged = [(file, error) for file, error, of in self.damaged if of == uid]
+        if not damaged:
+            return []
+        more = f", and {len(damaged) - 1} more" if len(damaged) > 1 else ""
+        return [f"{damaged[0][0].name} is left out because it is damaged ({reason(damaged[0][1])}){more}."]
 
     def of(self, asked: Path) -> list[Series]:
         """Series that have an image of that file.
@@ -203,10 +223,20 @@ class _Folder:
         RecordingError
             If the file is damaged.
         """
-        for file, reason, _ in self.damaged:
+        for file, error, _ in self.damaged:
             if file == asked:
-                raise RecordingError(reason)
+                raise RecordingError(damage(file, error)) from error
         return [one for one in self.series if asked in one.files]
+
+
+def _repeated(files: Sequence[Path]) -> list[str]:
+    """A note on files that are copies of others."""
+    if not files:
+        return []
+    which = f"{files[0].name} repeats an image of its series and is"
+    if len(files) > 1:
+        which = f"{len(files)} files, such as {files[0].name}, repeat images of their series and are"
+    return [f"{which} left out."]
 
 
 def _clip(header: Any) -> str:

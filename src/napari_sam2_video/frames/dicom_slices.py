@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_sam2_video.errors import RecordingError
+from napari_sam2_video.frames.dicom_files import DICOM_HEAD, is_dicom
 from napari_sam2_video.frames.dicom_times import date_seconds
-from napari_sam2_video.frames.volume import DICOM_HEAD, is_dicom
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,7 +32,8 @@ TAGS: tuple[str | int, ...] = (
 )
 _CM, _FLAT = 3, 1
 _MOST_BITS = 64
-_SEPARATE_FRAMES = "1.2.840.10008.5.1.4.1.1.77.1.6"
+_WHOLE_SLIDE = "1.2.840.10008.5.1.4.1.1.77.1.6"
+_SERIES_INSTANCE_UID = 0x0020000E
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,8 @@ class Slice:
         Distance to the next slice in mm as the file has it.
     syntax : str
         Transfer syntax, which is how the values are encoded.
+    photometric, allocated : str and int
+        What the values are of (``PALETTE COLOR``: places in a palette), and bits that each takes.
     lookup : bool
         Whether stored values are places in a table of the file.
     tile : tuple of int, optional
@@ -82,6 +86,8 @@ class Slice:
     passes: tuple[float, ...]
     moments: tuple[float, ...]
     syntax: str
+    photometric: str
+    allocated: int
     position: tuple[float, ...] | None = None
     orientation: tuple[float, ...] | None = None
     step: float | None = None
@@ -111,6 +117,28 @@ def read_header(file: Path) -> Any:
     return header
 
 
+def series_uid(file: Path) -> str | None:
+    """What DICOM calls the series of a file by, without reading further; None for any other file.
+
+    Raises
+    ------
+    Exception
+        Of any kind, if the file is damaged.
+    """
+    reader: Any = importlib.import_module("pydicom.filereader")
+    with file.open("rb") as stream:
+        if not is_dicom(stream.read(DICOM_HEAD)):
+            return None
+        stream.seek(0)
+        beyond = _SERIES_INSTANCE_UID + 1
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            about = reader.read_partial(
+                stream, lambda tag, kind, length: tag >= beyond, force=True, specific_tags=[_SERIES_INSTANCE_UID]
+            )
+            return str(about.get("SeriesInstanceUID", ""))
+
+
 def frame_count(header: Any) -> int:
     """Number of images in the file of that header."""
     return int(header.get("NumberOfFrames") or 1)
@@ -121,11 +149,13 @@ def slices_of(file: Path, header: Any) -> list[Slice]:
 
     Raises
     ------
-    ValueError, TypeError, AttributeError, IndexError, KeyError, OverflowError
-        If the header is damaged.
+    RecordingError
+        If it is a whole-slide image.
+    Exception
+        Of any other kind, if the header is damaged.
     """
-    if str(header.get("SOPClassUID", "")) == _SEPARATE_FRAMES:
-        raise ValueError("it is a whole-slide image in tiles, not a volume or series")
+    if str(header.get("SOPClassUID", "")) == _WHOLE_SLIDE:
+        raise RecordingError(f"{file} is a whole-slide image, which is stored in tiles; export the region of interest.")
     count = frame_count(header)
     size = int(header.Rows or 0), int(header.Columns or 0), int(header.get("SamplesPerPixel") or 1)
     if min(size) < 1 or count < 1 or size[2] not in (1, 3):
@@ -158,6 +188,8 @@ def _images(file: Path, header: Any, frame: int, size: tuple[int, int, int], pla
         passes=tuple(about.number(name, math.nan) for name in _PASSES),
         moments=about.moments(),
         syntax=transfer_syntax(header),
+        photometric=str(header.get("PhotometricInterpretation", "")),
+        allocated=int(header.get("BitsAllocated") or 0),
         position=position,
         orientation=orientation,
         step=abs(about.number("SpacingBetweenSlices", 0.0)) or None,

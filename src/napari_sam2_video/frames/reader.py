@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import importlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from napari_sam2_video.errors import RecordingError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,3 +42,19 @@ class Reader:
     matches: Callable[[bytes | None, Path], bool]
     open: Callable[[Path, int | str | None], Recording]
     has_series: bool = False
+
+
+def need(package: str, path: Path) -> None:
+    """Refuse a file whose package is missing.
+
+    Raises
+    ------
+    RecordingError
+        Which says how to install it.
+    """
+    try:
+        importlib.import_module(package)
+    except ImportError as error:
+        raise RecordingError(
+            f"{path} needs the package {package}; install it with: pip install 'napari-sam2-video[medical]'"
+        ) from error

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from napari_sam2_video.errors import RecordingError
-from napari_sam2_video.frames import folder, image, numpyfile, omezarr, tiff, video, volume
+from napari_sam2_video.frames import dicom, folder, image, nibabel_volume, numpyfile, omezarr, tiff, video
 from napari_sam2_video.frames.reader import HEAD_BYTES, Reader
 
 if TYPE_CHECKING:
@@ -13,10 +13,10 @@ if TYPE_CHECKING:
 
 READERS: tuple[Reader, ...] = (
     omezarr.READER,
-    volume.DICOM,
+    dicom.READER,
     tiff.READER,
     numpyfile.READER,
-    volume.NIFTI,
+    nibabel_volume.READER,
     image.READER,
     folder.READER,
     video.READER,
