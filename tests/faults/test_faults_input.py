@@ -190,7 +190,7 @@ def test_fault_24_tiff_promising_more(tmp_path: Path, kind: str) -> None:
     else:
         tifffile.imwrite(path, stack, imagej=kind == "imagej")
     path.write_bytes(path.read_bytes()[: int(path.stat().st_size * 0.65)])
-    with open_recording(path) as recording:
+    with open_recording(path, axes="TYX") as recording:
         count = recording.shape[0]
         assert 4 <= count <= 7
         np.testing.assert_array_equal(recording.read({}), stack[:count])
@@ -228,8 +228,10 @@ def test_fault_26_ct_needs_a_declared_window() -> None:
 
 
 @pytest.mark.parametrize("kind", ["png", "tif", "array"])
-def test_fault_27_transparent_images_ask(tmp_path: Path, kind: str) -> None:
+def test_fault_27_transparent_images_open_on_white(tmp_path: Path, kind: str) -> None:
     data = np.full((3, 16, 20, 4), 200, np.uint8)
+    data[:, 4:, :, 3] = 0
+    data[:, 8:, :, 3] = 255
     if kind == "png":
         for number, image in enumerate(data):
             Image.fromarray(image).save(tmp_path / f"a{number}.png")
@@ -239,18 +241,12 @@ def test_fault_27_transparent_images_ask(tmp_path: Path, kind: str) -> None:
         tifffile.imwrite(source, data, photometric="rgb", extrasamples=["unassalpha"])
     else:
         source = data
-    sentence = "4 colour samples" if kind == "array" else "transparent alpha channel; save it as RGB"
-    with pytest.raises(RecordingError, match=sentence):
-        open_recording(source, axes="TYXS" if kind == "array" else None)
-
-
-def test_fault_27_opaque_alpha_is_left_out(tmp_path: Path) -> None:
-    colours = np.random.default_rng(0).integers(0, 255, (3, 16, 20, 3), np.uint8)
-    for number, image in enumerate(colours):
-        Image.fromarray(np.dstack([image, np.full(image.shape[:2], 255, np.uint8)])).save(tmp_path / f"a{number}.png")
-    with open_recording(tmp_path) as recording:
-        np.testing.assert_array_equal(recording.read({}), colours)
-        assert any("alpha channel is opaque" in note for note in recording.notes)
+    with open_recording(source) as recording:
+        assert (recording.axes, recording.shape) == ("TYXS", (3, 16, 20, 3))
+        rows = recording.read({"T": 1, "X": 3, "S": 0})
+        assert rows.tolist() == [rows[0]] * 4 + [255] * 4 + [200] * 8
+        assert abs(int(rows[0]) - (200 * 200 + 255 * 55) / 255) <= 1
+        assert "Transparent pixels are shown on white." in recording.notes
 
 
 def test_fault_27_five_samples_are_channels(tmp_path: Path) -> None:
@@ -265,8 +261,6 @@ def test_fault_27_five_samples_are_channels(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("shape", "sentence"),
     [
-        ((8, 9), "single image"),
-        ((1, 8, 9), "single image"),
         ((5, 1, 1), "1 × 1 pixels"),
         ((5, 0, 9), "Axis Y of array is empty"),
         ((0, 8, 9), "Axis T of array is empty"),
@@ -277,11 +271,23 @@ def test_fault_28_too_small(shape: tuple[int, ...], sentence: str) -> None:
         default_view(open_recording(np.zeros(shape, np.uint16)))
 
 
+@pytest.mark.parametrize("shape", [(8, 9), (1, 8, 9), (8, 9, 3)])
+def test_fault_28_a_single_image_is_a_recording_of_one_frame(shape: tuple[int, ...]) -> None:
+    image = np.arange(np.prod(shape), dtype=np.uint8).reshape(shape)
+    with open_recording(image) as recording:
+        assert (recording.axes, recording.length("T")) == ("TYX" + "S" * (shape[-1] == 3), 1)
+        view = FrameView(recording, default_view(recording))
+        assert view.n_frames == 1
+        np.testing.assert_array_equal(view.raw(0), image.reshape(view.raw(0).shape))
+        np.testing.assert_array_equal(np.asarray(recording.to_dask()), recording.read({}))
+        with pytest.raises(FrameError, match="position 1 along axis T"):
+            recording.read({"T": 1})
+
+
 def test_fault_28_one_frame_along_the_axis_asked_for() -> None:
     with open_recording(np.zeros((1, 6, 8, 9), np.uint8), axes="TZYX") as recording:
         assert default_view(recording).axis == "Z"
-        with pytest.raises(RecordingError, match="only one frame along T; choose another axis"):
-            FrameView(recording, ViewSettings("T", ContrastWindow(0, 255), {"Z": 0}))
+        assert FrameView(recording, ViewSettings("T", ContrastWindow(0, 255), {"Z": 0})).n_frames == 1
 
 
 def test_fault_29_multiscale_uses_level_0(tmp_path: Path) -> None:

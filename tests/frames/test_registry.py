@@ -17,7 +17,7 @@ from napari_sam2_video.frames.open import open_recording
 from napari_sam2_video.frames.registry import READERS, reader_of
 
 MANIFEST = Path(napari_sam2_video.__file__).parent / "napari.yaml"
-LEFT_TO_OTHERS = {"*.npy", "*.png", "*.jpg", "*.jpeg", "*.bmp", "*.webp", "*.lsm", "*.stk", "*.zarr"}
+LEFT_TO_OTHERS = {"*.npy", "*.png", "*.jpg", "*.jpeg", "*.bmp", "*.webp", "*.lsm", "*.stk", "*.zarr", "*.companion.ome"}
 """Patterns for which napari has readers of its own, or that a folder's reader takes."""
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import tifffile
 
-from napari_sam2_video.errors import FrameError, RecordingError
+from napari_sam2_video.errors import FrameError, RecordingError, Sam2VideoError
 from napari_sam2_video.frames.open import open_recording
 from napari_sam2_video.frames.view import FrameView, default_view
 
@@ -74,7 +74,7 @@ def test_axes_that_the_caller_knows_better(tmp_path: Path) -> None:
 )
 def test_axes_that_do_not_fit_are_refused(tmp_path: Path, axes: str, sentence: str) -> None:
     tifffile.imwrite(tmp_path / "a.tif", STACK)
-    with pytest.raises(RecordingError, match=sentence):
+    with pytest.raises(Sam2VideoError, match=sentence):
         open_recording(tmp_path / "a.tif", axes=axes)
 
 
@@ -214,13 +214,18 @@ def test_file_cut_while_it_is_open_is_an_error_of_that_frame(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("compression", [None, "zlib"])
-def test_other_image_series_are_said(tmp_path: Path, compression: str | None) -> None:
+def test_series_are_named_and_one_can_be_chosen(tmp_path: Path, compression: str | None) -> None:
     with tifffile.TiffWriter(tmp_path / "a.tif") as writer:
         writer.write(STACK, compression=compression, photometric="minisblack")
         writer.write(STACK[:2, ::2, ::2], photometric="minisblack")
-    with open_recording(tmp_path / "a.tif") as recording:
-        np.testing.assert_array_equal(recording.read({}), STACK)
-        assert recording.notes == ("a.tif holds 2 image series: the first one is used.",)
+    with pytest.raises(RecordingError, match=r"2 image series \(0: QYX .*; 1: QYX .*--series 0"):
+        open_recording(tmp_path / "a.tif")
+    for series, expected in enumerate((STACK, STACK[:2, ::2, ::2])):
+        with open_recording(tmp_path / "a.tif", series=series) as recording:
+            np.testing.assert_array_equal(recording.read({}), expected)
+            assert recording.notes == ()
+    with pytest.raises(RecordingError, match="no series 2"):
+        open_recording(tmp_path / "a.tif", series=2)
 
 
 def test_pyramid_is_read_at_full_resolution(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_sam2_video.errors import RecordingError
+from napari_sam2_video.frames.alpha import NOTE, on_white
 from napari_sam2_video.frames.axes import guess_axes
 from napari_sam2_video.frames.recording import AxisIndex, Recording
 
@@ -23,7 +24,8 @@ class ArrayRecording(Recording):
     Parameters
     ----------
     array : array-like
-        With ``shape``, ``dtype`` and basic slicing. RGB samples may lie on any axis; ``axes`` names them ``S``.
+        With ``shape``, ``dtype`` and basic slicing. RGB or RGBA samples may lie on any axis; ``axes`` names them ``S``.
+        Transparent pixels are laid on white.
     on_close : callable, optional
         Called once on closing.
     name, axes, **about
@@ -54,10 +56,14 @@ class ArrayRecording(Recording):
             )
         axes = (axes or guess_axes(shape)).upper()
         self._array = array
+        self._alpha = False
         self._samples = axes.find("S") if "S" in axes and len(axes) == len(shape) else -1
         if self._samples >= 0:
             axes = axes.replace("S", "") + "S"
-            shape = shape[: self._samples] + shape[self._samples + 1 :] + (shape[self._samples],)
+            samples = shape[self._samples]
+            self._alpha = samples == 4
+            shape = shape[: self._samples] + shape[self._samples + 1 :] + (3 if self._alpha else samples,)
+            notes = (*notes, NOTE) if self._alpha else notes
         self._on_close = on_close
         super().__init__(
             name=name,
@@ -73,6 +79,21 @@ class ArrayRecording(Recording):
         )
 
     def _read(self, index: tuple[AxisIndex, ...]) -> npt.NDArray[Any]:
+        if self.is_single:
+            first, *rest = index
+            frame = self._read_stored(tuple(rest))
+            return frame if isinstance(first, int) else frame[None][first]
+        return self._read_stored(index)
+
+    def _read_stored(self, index: tuple[AxisIndex, ...]) -> npt.NDArray[Any]:
+        """Read by the axes that the array has."""
+        if self._alpha:
+            *places, sample = index
+            colours = on_white(self._values((*places, slice(None))))
+            return colours[..., sample]
+        return self._values(index)
+
+    def _values(self, index: tuple[AxisIndex, ...]) -> npt.NDArray[Any]:
         values = np.asarray(self._array[self._stored(index)])
         if self._samples >= 0 and isinstance(index[-1], slice):
             before = sum(isinstance(chosen, slice) for chosen in index[: self._samples])

@@ -29,15 +29,17 @@ def axis_named(axes: str, text: str | None) -> str | None:
 def guess_axes(shape: Sequence[int]) -> str:
     """Most likely names of the axes of an array that says nothing about itself.
 
-    A last axis of 3 behind two of at least 8 is RGB. Of what remains the last two are ``YX``; before them comes ``T``;
-    then, with two, ``TZ``, or ``TC`` where the second is at most 4 long; with three ``TZC``.
+    A last axis of 3 or 4 behind two of at least 8 is RGB or RGBA, one of 2 holds channels. Of what remains the last
+    two are ``YX``; before them comes ``T``; then, with two, ``TZ``, or ``TC`` where the second is at most 4 long; with
+    three ``TZC``.
     """
-    colour = "S" if len(shape) >= 3 and shape[-1] == 3 and min(shape[-3:-1]) >= 8 else ""
+    samples = shape[-1] if len(shape) >= 3 and min(shape[-3:-1]) >= 8 else 0
+    colour = {2: "C", 3: "S", 4: "S"}.get(samples, "")
     leading = shape[: len(shape) - len(colour) - 2]
     if len(leading) == 2:
-        names = "TC" if leading[1] <= 4 else "TZ"
+        names = "TC" if leading[1] <= 4 and colour != "C" else "TZ"
     elif len(leading) == 3:
-        names = "TZC"
+        names = "TZC" if colour != "C" else "TZQ"
     else:
         names = _SPARE[: len(leading)]
     return f"{names}YX{colour}"

@@ -104,12 +104,13 @@ class _ImageFolder(PlanesRecording):
     def __init__(self, path: Path, files: list[Path], notes: tuple[str, ...]) -> None:
         self._folder, self._files = path, files
         self._kind = probe_image(files[0])
+        said = dict.fromkeys(self._kind.notes())
         for file in _spread(files):
-            self._check(file, probe_image(file))
+            kind = probe_image(file)
+            self._check(file, kind)
+            said |= dict.fromkeys(kind.notes())
         self.plane_ndim = len(self._kind.shape)
-        if self._kind.alpha:
-            read_image(files[0], self._kind)
-            notes = (*notes, "The alpha channel is opaque and was left out.")
+        notes = (*notes, *said)
         axes = "TYXS" if self.plane_ndim == 3 else "TYX"
         super().__init__(
             name=path.name,

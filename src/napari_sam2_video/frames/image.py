@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from napari_sam2_video.errors import RecordingError
+from napari_sam2_video.frames import orientation
+from napari_sam2_video.frames.alpha import NOTE, on_white
 from napari_sam2_video.frames.array import ArrayRecording
 from napari_sam2_video.frames.reader import Reader
-from napari_sam2_video.frames.tiff import check_opaque
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -35,23 +36,47 @@ SUFFIXES = {
 }
 """Names under which images lie in folders, and what they are called."""
 
-_GREY = {"1": "u1", "L": "u1", "I;16": "u2", "I;16B": "u2", "I;16L": "u2", "I": "i4", "F": "f4"}
-_COLOUR = {"RGB": False, "P": False, "YCbCr": False, "CMYK": False, "LAB": False, "HSV": False, "RGBA": True}
+_GREY = {"1": "u1", "L": "u1", "LA": "u1", "I;16": "u2", "I;16B": "u2", "I;16L": "u2", "I": "i4", "F": "f4"}
+_COLOUR = ("RGB", "RGBA", "P", "PA", "YCbCr", "CMYK", "HSV")
+_CLEAR = {"L": "LA", "1": "LA", "P": "RGBA", "PA": "RGBA", "RGB": "RGBA"}
 _DEEP_PNG = {2: 3, 4: 2, 6: 4}
 
 
 @dataclass(frozen=True)
 class ImageKind:
-    """Shape ``(Y, X)`` or ``(Y, X, 3)``, type, and whether an alpha channel was there besides."""
+    """Shape ``(Y, X)`` or ``(Y, X, 3)`` and type; how they are stored does not tell two kinds apart.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Of the upright image.
+    dtype : dtype
+        Type of the values.
+    alpha : bool
+        Whether it has transparency, which is laid on white.
+    deep : bool
+        Whether it is a PNG of 16-bit colours.
+    orientation : int
+        How it is stored, as EXIF numbers it.
+    """
 
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
-    alpha: bool = False
-    deep: bool = False
+    alpha: bool = field(default=False, compare=False)
+    deep: bool = field(default=False, compare=False)
+    orientation: int = field(default=orientation.UPRIGHT, compare=False)
 
     def __str__(self) -> str:
         colour = " RGB" if len(self.shape) == 3 else ""
-        return f"{self.shape[0]} × {self.shape[1]}{colour} {self.dtype}{' with alpha' if self.alpha else ''}"
+        return f"{self.shape[0]} × {self.shape[1]}{colour} {self.dtype}"
+
+    def notes(self) -> tuple[str, ...]:
+        """Sentences about what is done to the stored image."""
+        found = (NOTE,) if self.alpha else ()
+        return found if self.orientation == orientation.UPRIGHT else (*found, TURNED)
+
+
+TURNED = "Images are turned upright as their EXIF orientation says."
 
 
 def is_image(head: bytes) -> bool:
@@ -79,25 +104,27 @@ def probe_image(path: Path) -> ImageKind:
             head = file.read(26)
             file.seek(0)
             with Image.open(file) as image:
-                mode, (width, height) = image.mode, image.size
+                mode, size = image.mode, image.size
                 clear = "transparency" in image.info
+                known = image.format != "PNG" or "exif" in image.info  # else Pillow decodes all of it to search
+                turned = orientation.valid(image.getexif().get(orientation.TAG) if known else None)
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise RecordingError(f"{path} is no image that can be read; remove it or write it again.") from error
+    shape_yx = size if orientation.swaps(turned) else size[::-1]
     if head[:8] == b"\x89PNG\r\n\x1a\n" and head[24] == 16 and head[25] in _DEEP_PNG:
         samples = _DEEP_PNG[head[25]]
-        shape = (height, width) if samples == 2 else (height, width, 3)
-        return ImageKind(shape, np.dtype("u2"), alpha=samples in (2, 4), deep=True)
+        shape = shape_yx if samples == 2 else (*shape_yx, 3)
+        return ImageKind(shape, np.dtype("u2"), alpha=samples in (2, 4), deep=True, orientation=turned)
+    alpha = mode in ("LA", "PA", "RGBA") or (clear and mode in _CLEAR)
     if mode in _GREY:
-        return ImageKind((height, width), np.dtype(_GREY[mode]))
-    if mode == "LA":
-        return ImageKind((height, width), np.dtype("u1"), alpha=True)
+        return ImageKind(shape_yx, np.dtype(_GREY[mode]), alpha=alpha, orientation=turned)
     if mode in _COLOUR:
-        return ImageKind((height, width, 3), np.dtype("u1"), alpha=_COLOUR[mode] or (clear and mode == "P"))
+        return ImageKind((*shape_yx, 3), np.dtype("u1"), alpha=alpha, orientation=turned)
     raise RecordingError(f"{path} has pixels of mode {mode}; save it as grey or RGB.")
 
 
 def read_image(path: Path, expected: ImageKind) -> npt.NDArray[Any]:
-    """Pixels of an image.
+    """Pixels of an image, upright, its transparent parts on white.
 
     Returns
     -------
@@ -107,7 +134,7 @@ def read_image(path: Path, expected: ImageKind) -> npt.NDArray[Any]:
     Raises
     ------
     RecordingError
-        If the image is damaged, is not as expected, or is partly transparent.
+        If the image is damaged, or is not as expected.
     """
     from PIL import Image
 
@@ -121,20 +148,21 @@ def read_image(path: Path, expected: ImageKind) -> npt.NDArray[Any]:
             values = _deep_png(path)
         else:
             with path.open("rb") as file, Image.open(file) as image:
-                if image.mode == "P" and kind.alpha:
-                    values = np.array(image.convert("RGBA"))
-                elif len(kind.shape) == 3 and image.mode not in ("RGB", "RGBA"):
-                    values = np.array(image.convert("RGB"))
-                elif image.mode == "1":
-                    values = np.array(image.convert("L"))
-                else:
-                    values = np.array(image)
+                values = np.array(image.convert(wanted) if (wanted := _mode(image.mode, kind)) else image)
     except (OSError, ValueError, SyntaxError) as error:
         raise RecordingError(f"{path} is damaged and cannot be read; write or copy it again.") from error
     if kind.alpha:
-        check_opaque(values[..., -1], path)
-        values = values[..., :3] if len(kind.shape) == 3 else values[..., 0]
-    return values.astype(kind.dtype, copy=False)
+        values = on_white(values)
+    return orientation.upright(values.astype(kind.dtype, copy=False), kind.orientation)
+
+
+def _mode(mode: str, kind: ImageKind) -> str | None:
+    """Mode of Pillow that an image of `mode` is converted to; None for none."""
+    if kind.alpha:
+        return _CLEAR.get(mode)
+    if len(kind.shape) == 3:
+        return None if mode == "RGB" else "RGB"
+    return "L" if mode == "1" else None
 
 
 def _deep_png(path: Path) -> npt.NDArray[np.uint16]:
@@ -161,7 +189,7 @@ def open_image(path: Path) -> Recording:
     """
     kind = probe_image(path)
     axes = "YXS" if len(kind.shape) == 3 else "YX"
-    return ArrayRecording(read_image(path, kind), name=path.stem, axes=axes, path=path)
+    return ArrayRecording(read_image(path, kind), name=path.stem, axes=axes, path=path, notes=kind.notes())
 
 
 READER = Reader(

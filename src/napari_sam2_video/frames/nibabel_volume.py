@@ -20,7 +20,7 @@ from napari_sam2_video.frames.nibabel_sizes import Sizes, sizes_of
 from napari_sam2_video.frames.packed import PackedFile, open_unpacked, unpacked_head
 from napari_sam2_video.frames.reader import HEAD_BYTES, Reader, need
 from napari_sam2_video.frames.recording import PlanesRecording
-from napari_sam2_video.frames.tiff import cut_short
+from napari_sam2_video.frames.truncated import cut_short
 
 if TYPE_CHECKING:
     from pathlib import Path

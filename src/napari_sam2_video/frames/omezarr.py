@@ -136,15 +136,17 @@ def _axes_of(described: list[dict[str, Any]]) -> str:
 class ZarrRecording(ArrayRecording):
     """A recording in a zarr array."""
 
-    def _read(self, index: tuple[AxisIndex, ...]) -> npt.NDArray[Any]:
+    def _read_stored(self, index: tuple[AxisIndex, ...]) -> npt.NDArray[Any]:
         try:
             refuse_bombs(self._array, self._stored(index))
-            return super()._read(index)
+            return super()._read_stored(index)
         except FrameError:
             raise
         except Exception as error:
             at = ", ".join(
-                f"{letter} {chosen}" for letter, chosen in zip(self.axes, index, strict=True) if isinstance(chosen, int)
+                f"{letter} {chosen}"
+                for letter, chosen in zip(self.axes[-len(index) :], index, strict=True)
+                if isinstance(chosen, int)
             )
             raise FrameError(
                 f"The part {at or 'asked for'} of {self.path or self.name} cannot be read ({error}); copy or write it "

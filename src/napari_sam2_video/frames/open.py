@@ -82,6 +82,7 @@ def open_recording(
         settings = replace(settings, axes=None)
     try:
         recording.apply(settings)
+        recording.ensure_frames()
         recording.set_calibration(
             {letter.upper(): size for letter, size in (scale or {}).items()},
             {letter.upper(): unit for letter, unit in (units or {}).items()},

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from napari_sam2_video.types import OpenSettings
 
 AxisIndex = int | slice
+_USUAL_CHANNELS = 4
 
 
 class Recording(ABC):
@@ -69,6 +70,8 @@ class Recording(ABC):
         Symbols of their units; None where unknown, or where only the ratio of the sizes is known.
     calibration_source : dict of str to str
         Who says so, by axis: ``"file"``, ``"person"`` or ``"unknown"``.
+    is_single : bool
+        Whether it is a single image, whose axis ``T`` is not in the file.
     nominal_range : tuple of float, optional
         Values that are black and white by the rules of the format, where it has any: of deep video, not of counts.
 
@@ -111,6 +114,22 @@ class Recording(ABC):
         self.set_times(times)
         self.nominal_range: tuple[float, float] | None = None
         self.closed = False
+        self.is_single = False
+
+    def add_note(self, sentence: str) -> None:
+        """Add a sentence that a person should see, once."""
+        if sentence not in self.notes:
+            self.notes = (*self.notes, sentence)
+
+    def ensure_frames(self) -> None:
+        """Make a single image a recording of one frame: it gets an axis ``T`` of length 1."""
+        if set(self.axes) <= set("CYXS"):
+            self.is_single = True
+            if (channels := self.length("C")) > _USUAL_CHANNELS:
+                self.add_note(f"{self.name} says it has {channels} channels; if they are frames, name the axes TYX.")
+            self.axes, self.shape = "T" + self.axes, (1, *self.shape)
+            self.scale, self.units = {"T": None, **self.scale}, {"T": None, **self.units}
+            self.calibration_source = {"T": "unknown", **self.calibration_source}
 
     def set_calibration(
         self, scale: Mapping[str, float | None], units: Mapping[str, str | None], source: str = "file"
@@ -143,6 +162,8 @@ class Recording(ABC):
             If the axes do not fit the shape, or a size is given of an axis that the recording lacks.
         """
         if settings.axes is not None:
+            if len(settings.axes.removesuffix("S")) > len(self.axes.removesuffix("S")):
+                self.ensure_frames()
             added = "S" if self.axes.endswith("S") and len(settings.axes) == len(self.axes) - 1 else ""
             self.rename_axes(settings.axes + added)
         for letter in settings.sizes:

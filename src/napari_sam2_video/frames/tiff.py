@@ -1,4 +1,4 @@
-"""TIFF of every kind that microscopes and ImageJ write, read plane by plane."""
+"""TIFF of every kind that microscopes, cameras and ImageJ write."""
 
 from __future__ import annotations
 
@@ -6,25 +6,27 @@ import logging
 import math
 import operator
 import re
-import threading
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from napari_sam2_video.errors import FrameError, RecordingError
+from napari_sam2_video.errors import RecordingError
 from napari_sam2_video.frames.array import ArrayRecording
 from napari_sam2_video.frames.axes import name_unknown
-from napari_sam2_video.frames.rawfile import RawFile
+from napari_sam2_video.frames.ome_xml import OmeXml
 from napari_sam2_video.frames.reader import Reader
-from napari_sam2_video.frames.recording import PlanesRecording, Recording
-from napari_sam2_video.frames.tiff_metadata import about_tiff
+from napari_sam2_video.frames.tiff_metadata import TiffAbout, about_tiff
+from napari_sam2_video.frames.tiff_planes import PagesRecording, RunRecording
+from napari_sam2_video.frames.tiff_series import Chosen, choose_series
+from napari_sam2_video.frames.tiff_style import style_of, white_is_zero
+from napari_sam2_video.frames.truncated import cut_short
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    import numpy.typing as npt
+    from napari_sam2_video.frames.recording import Recording
 
 _MAGIC = (b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+")
+_LARGEST_XML = 1 << 28
 
 
 def is_tiff(head: bytes) -> bool:
@@ -32,29 +34,80 @@ def is_tiff(head: bytes) -> bool:
     return head[:4] in _MAGIC
 
 
-def open_tiff(path: Path) -> Recording:
-    """Open a TIFF without reading its pixels.
+def is_companion(head: bytes) -> bool:
+    """Whether a file that begins with `head` is the OME-XML that describes TIFF files beside it."""
+    return head.lstrip(b"\xef\xbb\xbf \r\n").startswith((b"<?xml", b"<OME")) and b"<OME" in head
+
+
+def open_tiff(path: Path, series: int | str | None = None) -> Recording:
+    """Open a TIFF, with all files that it belongs to, without reading its pixels.
+
+    Parameters
+    ----------
+    path : Path
+        A TIFF, or a companion file of OME-XML.
+    series : int or str, optional
+        Which image series, where it holds several.
 
     Raises
     ------
     RecordingError
-        If it is damaged or holds nothing that can be shown.
+        If it is damaged, holds nothing that can be shown, or holds several series and none was chosen.
     """
-    import tifffile
-
     _keep_quiet()
+    file = _opened(path)
+    main = OmeXml(file.ome_metadata).main_file if file.is_ome else None
+    if main is not None:
+        file.close()
+        path, named = path.parent / main, path.name
+        if not path.is_file():
+            raise RecordingError(f"{named} is described by {path}, which is not there; put it back and open it.")
+        file = _opened(path)
     try:
-        file = tifffile.TiffFile(path)
-    except Exception as error:
-        raise RecordingError(f"{path} cannot be read as a TIFF ({error}); write or copy it again.") from error
-    try:
-        return _open(path, file)
+        return _recording(path, file, series)
     except RecordingError:
         file.close()
         raise
     except Exception as error:
         file.close()
         raise RecordingError(f"{path} is a damaged TIFF ({error}); write or copy it again.") from error
+
+
+def described_files(path: Path) -> tuple[Path, tuple[str, ...]]:
+    """The file that describes a TIFF, and the names of all files that belong to it, itself included.
+
+    Raises
+    ------
+    RecordingError
+        If it cannot be read.
+    """
+    _keep_quiet()
+    with _opened(path) as file:
+        xml = OmeXml(file.ome_metadata if file.is_ome else None)
+    main = xml.main_file
+    if main is None or main == path.name or not (path.parent / main).is_file():
+        return path, xml.files or (path.name,)
+    with _opened(path.parent / main) as file:
+        return path.parent / main, OmeXml(file.ome_metadata).files or (main,)
+
+
+def _opened(path: Path) -> Any:
+    import tifffile
+
+    try:
+        with path.open("rb") as stream:
+            head = stream.read(1024)
+        if not is_companion(head):
+            return tifffile.TiffFile(path)
+        text = path.read_bytes()[:_LARGEST_XML].decode(errors="replace")
+        first = next((path.parent / name for name in OmeXml(text).files if (path.parent / name).is_file()), None)
+        if first is None:
+            raise RecordingError(f"{path} describes TIFF files that are not beside it; put them there.")
+        return tifffile.TiffFile(first, omexml=text.strip())
+    except RecordingError:
+        raise
+    except Exception as error:
+        raise RecordingError(f"{path} cannot be read as a TIFF ({error}); write or copy it again.") from error
 
 
 def _keep_quiet() -> None:
@@ -64,49 +117,42 @@ def _keep_quiet() -> None:
         logger.addHandler(logging.NullHandler())
 
 
-def _open(path: Path, file: Any) -> Recording:
-    run = _imagej_run(file)
-    notes = []
-    if run is None:
-        series = _first_series(path, file)
-        if len(file.series) > 1:
-            notes.append(f"{path.name} holds {len(file.series)} image series: the first one is used.")
-        if series.is_pyramidal:
-            notes.append(f"{path.name} is multiscale: level 0, the full resolution, is used.")
-        if series.dataoffset is not None:
-            run = series.axes, series.shape, series.dtype, operator.index(series.dataoffset)
-    if run is not None and re.fullmatch(r"[^YXS]*YXS?", run[0]) and _is_image(run[0], run[1]):
-        about = about_tiff(file, run[0])
-        about["notes"] = (*notes, *about["notes"])
-        return _RunRecording(path, file, *run, about)
-    series = _first_series(path, file)
-    keyframe = series.keyframe
-    if keyframe.axes in ("YX", "YXS", "SYX") and series.axes.endswith(keyframe.axes) and len(series.pages) > 0:
-        about = about_tiff(file, series.axes)
-        about["notes"] = (*notes, *about["notes"])
-        return _PagesRecording(path, file, series, about)
+def _recording(path: Path, file: Any, series: int | str | None) -> Recording:
+    run = _imagej_run(file) if series in (None, 0) else None
+    if run is not None:
+        return _run(path, file, run, about_tiff(file, None, 0, _length(run.axes, run.shape)), ())
+    chosen = choose_series(path, file, series)
+    notes = list(chosen.notes)
+    if chosen.series.is_pyramidal:
+        notes.append(f"{path.name} is multiscale: level 0, the full resolution, is used.")
+    about = about_tiff(file, chosen.series, chosen.number, _length(chosen.axes, chosen.shape))
+    run = _series_run(file, chosen)
+    if run is not None:
+        return _run(path, file, run, about, tuple(notes))
+    keyframe = chosen.series.keyframe
+    if keyframe.axes in ("YX", "YXS", "SYX") and chosen.axes.endswith(keyframe.axes) and len(chosen.pages) > 0:
+        return _pages(path, file, chosen, about, tuple(notes))
     import zarr
 
-    about = about_tiff(file, series.axes)
-    about["notes"] = (*notes, *about["notes"])
-    store = series.aszarr(level=0) if series.is_pyramidal else series.aszarr()
+    store = chosen.series.aszarr(level=0) if chosen.series.is_pyramidal else chosen.series.aszarr()
+    array: Any = zarr.open_array(store, mode="r")
     return ArrayRecording(
-        zarr.open_array(store, mode="r"), axes=name_unknown(series.axes), path=path, on_close=file.close, **about
+        array, axes=name_unknown(chosen.axes), path=path, on_close=file.close, **_arguments(file, about, tuple(notes))
     )
 
 
-def _first_series(path: Path, file: Any) -> Any:
-    if not file.series:
-        raise RecordingError(f"{path} holds no image; choose another file.")
-    return file.series[0]
+@dataclass(frozen=True)
+class _Run:
+    """Planes that follow one another: axes and lengths as tifffile names them, and where the first one begins."""
+
+    axes: str
+    shape: tuple[int, ...]
+    offset: int
+    page: Any
 
 
-def _is_image(axes: str, shape: tuple[int, ...]) -> bool:
-    return "S" not in axes or shape[-1] == 3
-
-
-def _imagej_run(file: Any) -> tuple[str, tuple[int, ...], npt.DTypeLike, int] | None:
-    """Axes, shape, type and offset of an ImageJ stack of one directory, whose pixels all follow on from the first.
+def _imagej_run(file: Any) -> _Run | None:
+    """An ImageJ stack of one directory, whose pixels all follow on from the first.
 
     The way ImageJ writes stacks larger than 4 GB, and the only way to read one that was cut short.
     """
@@ -123,153 +169,89 @@ def _imagej_run(file: Any) -> tuple[str, tuple[int, ...], npt.DTypeLike, int] | 
         counts, letters = [images], "I"
     leading = [(letter, n) for letter, n in zip(letters, counts, strict=True) if n > 1]
     axes = "".join(letter for letter, _ in leading) + page.axes
-    return axes, (*(n for _, n in leading), *page.shape), page.dtype, operator.index(page.dataoffsets[0])
+    return _runnable(_Run(axes, (*(n for _, n in leading), *page.shape), operator.index(page.dataoffsets[0]), page))
 
 
-class _RunRecording(PlanesRecording):
-    """Planes that follow one another without gaps or compression."""
-
-    def __init__(
-        self,
-        path: Path,
-        file: Any,
-        axes: str,
-        shape: tuple[int, ...],
-        dtype: npt.DTypeLike,
-        offset: int,
-        about: dict[str, Any],
-    ) -> None:
-        self.plane_ndim = 3 if axes.endswith("S") else 2
-        self._stored = np.dtype(dtype).newbyteorder(file.byteorder)
-        self._offset = offset
-        self._row = math.prod(shape[len(shape) - self.plane_ndim + 1 :]) * self._stored.itemsize
-        self._plane_bytes = self._row * shape[-self.plane_ndim]
-        present = max(0, path.stat().st_size - offset) // self._plane_bytes
-        shape, note = cut_short(path, shape, self.plane_ndim, present)
-        about["notes"] = (*about["notes"], *note)
-        super().__init__(axes=name_unknown(axes), shape=shape, dtype=dtype, path=path, **about)
-        self._raw = RawFile(path)
-        file.close()
-
-    def _plane(self, number: int, rows: slice) -> npt.NDArray[Any]:
-        shape = (rows.stop - rows.start, *self.shape[len(self.shape) - self.plane_ndim + 1 :])
-        try:
-            return self._raw.read(
-                self._offset + number * self._plane_bytes + rows.start * self._row, shape, self._stored
-            )
-        except (OSError, EOFError, ValueError) as error:
-            raise FrameError(f"Plane {number} of {self.path} cannot be read; check the file and its disk.") from error
-
-    def _close(self) -> None:
-        self._raw.close()
+def _series_run(file: Any, chosen: Chosen) -> _Run | None:
+    """A series whose planes follow one another in the file, uncompressed."""
+    offset = None if chosen.joined else chosen.series.dataoffset
+    if offset is None:
+        return None
+    return _runnable(_Run(chosen.axes, chosen.shape, operator.index(offset), chosen.series.keyframe))
 
 
-class _PagesRecording(PlanesRecording):
-    """Planes of which each is a page, compressed or not."""
+def _runnable(run: _Run) -> _Run | None:
+    """A run of planes that are stored as they are meant but for their scale."""
+    return run if re.fullmatch(r"[^YXS]*YXS?", run.axes) and run.page.axes in ("YX", "YXS") else None
 
-    def __init__(self, path: Path, file: Any, series: Any, about: dict[str, Any]) -> None:
-        keyframe = series.keyframe
-        axes, shape = series.axes, tuple(series.shape)
-        self._planar = keyframe.axes == "SYX"
-        if self._planar:
-            axes, shape = axes[:-3] + "YXS", (*shape[:-3], *shape[-2:], shape[-3])
-        samples = shape[-1] if axes.endswith("S") else 1
-        self._file, self._series = file, series
-        self._lock = threading.Lock()
-        file.filehandle.set_lock(True)
-        self._channels = samples if samples > 1 and not _is_colour(keyframe, samples) else 1
-        self._alpha = axes.endswith("S") and samples == 4 and self._channels == 1
-        leading = shape[: len(shape) - len(keyframe.axes)]
-        present, promised = _pages_present(file, series), max(_promised(file), math.prod(leading))
+
+def _run(path: Path, file: Any, run: _Run, about: TiffAbout, notes: tuple[str, ...]) -> Recording:
+    style = style_of(path, run.page, values_meant=about.kind != "tiff", rescale=about.rescale)
+    said = _arguments(file, about, (*notes, *style.notes(), *_inverted(run.page)))
+    cut = len(run.shape) - len(run.page.axes)
+    axes, leading = run.axes[:cut], run.shape[:cut]
+    recording = RunRecording(path, axes, leading, style, run.offset, file.byteorder, said)
+    file.close()
+    return recording
+
+
+def _pages(path: Path, file: Any, chosen: Chosen, about: TiffAbout, notes: tuple[str, ...]) -> Recording:
+    keyframe = chosen.series.keyframe
+    style = style_of(path, keyframe, values_meant=about.kind != "tiff", rescale=about.rescale)
+    cut = len(chosen.axes) - len(keyframe.axes)
+    axes, leading = chosen.axes[:cut], chosen.shape[:cut]
+    names = OmeXml(file.ome_metadata).files if file.is_ome else ()
+    missing = tuple(name for name in names if not (path.parent / name).is_file())
+    if missing:
+        absent = [n for n, page in enumerate(chosen.pages) if page is None]
+        notes = (*notes, _missing_note(path, missing, len(absent), len(chosen.pages)))
+    else:
+        present, promised = _pages_present(file, chosen.pages), max(_promised(file, chosen), math.prod(leading))
         if not leading and promised > present:
-            axes, leading = "I" + axes, (promised,)
+            axes, leading = "I", (promised,)
         elif math.prod(leading) < promised and len(leading) == 1:
             leading = (promised,)
-        cut, note = cut_short(path, (*leading, 1, 1), 2, present)
-        leading = cut[:-2]
-        about["notes"] = (*about["notes"], *note)
-        plane = shape[-len(keyframe.axes) :]
-        self.plane_ndim = 3 if axes.endswith("S") and self._channels == 1 else 2
-        if self._channels > 1:
-            axes = f"{axes[: len(leading)]}{'Q' if 'C' in axes else 'C'}YX"
-            leading = (*leading, self._channels)
-            plane = plane[:2]
-        elif self._alpha:
-            plane = (*plane[:2], 3)
-            check_opaque(self._page(0)[..., 3], path)
-            about["notes"] = (*about["notes"], "The alpha channel is opaque and was left out.")
-        super().__init__(axes=name_unknown(axes), shape=(*leading, *plane), dtype=keyframe.dtype, path=path, **about)
-
-    def _plane(self, number: int, rows: slice) -> npt.NDArray[Any]:
-        page, channel = divmod(number, self._channels)
-        values = self._page(page)[rows]
-        if self._channels > 1:
-            return values[..., channel]
-        return values[..., :3] if self._alpha else values
-
-    def _page(self, number: int) -> npt.NDArray[Any]:
-        try:
-            with self._lock:
-                page = self._series.pages[number]
-            values = None if page is None else page.asarray().reshape(self._series.keyframe.shape)
-        except Exception as error:
-            raise FrameError(
-                f"Plane {number} of {self._file.filehandle.path} cannot be read ({error}); write or copy it again."
-            ) from error
-        if values is None:
-            raise FrameError(f"Plane {number} of {self._file.filehandle.path} is missing from the file.")
-        return np.moveaxis(values, 0, -1) if self._planar else values
-
-    def _close(self) -> None:
-        with self._lock:
-            self._file.close()
+        shape, note = cut_short(path, (*leading, *style.stored), len(style.stored), present)
+        leading, notes = shape[: len(leading)], (*notes, *note)
+    said = _arguments(file, about, (*notes, *style.notes(), *_inverted(keyframe)))
+    files = [path.parent / name for name in names if name not in missing]
+    return PagesRecording(path, file, axes, leading, style, chosen.pages, files, missing, said)
 
 
-def check_opaque(alpha_yx: npt.NDArray[Any], path: Path) -> None:
-    """Accept an alpha channel that hides nothing.
-
-    Raises
-    ------
-    RecordingError
-        If it does hide something.
-    """
-    full = np.iinfo(alpha_yx.dtype).max if alpha_yx.dtype.kind in "ui" else 1
-    if (alpha_yx != full).any():
-        raise RecordingError(
-            f"{path} has a transparent alpha channel; save it as RGB on the background you want, or as one channel."
-        )
-
-
-def cut_short(
-    path: Path, shape: tuple[int, ...], plane_ndim: int, present: int
-) -> tuple[tuple[int, ...], tuple[str, ...]]:
-    """Shape of what can be read where only the first `present` planes exist, and what to say about it.
-
-    Raises
-    ------
-    RecordingError
-        If not even one position of the first axis is whole.
-    """
-    leading = shape[: len(shape) - plane_ndim]
-    promised = math.prod(leading)
-    if present >= promised:
-        return shape, ()
-    each = math.prod(leading[1:])
-    whole = present // each
-    if whole < 1:
-        raise RecordingError(f"{path} is cut short: it holds {present} of {promised} planes; copy or write it again.")
-    return (whole, *shape[1:]), (
-        f"{whole} of {leading[0]} frames are readable: {path.name} is cut short, copy or write it again to have all.",
+def _missing_note(path: Path, missing: tuple[str, ...], absent: int, promised: int) -> str:
+    named = ", ".join(missing[:3]) + (f" and {len(missing) - 3} more" if len(missing) > 3 else "")
+    return (
+        f"{named} of the recording {path.name} {'are' if len(missing) > 1 else 'is'} missing: {absent} of {promised} "
+        "planes cannot be read; the others keep their numbers."
     )
 
 
-def _is_colour(page: Any, samples: int) -> bool:
-    return samples == 3 or (samples == 4 and page.photometric == 2)
+def _inverted(page: Any) -> tuple[str, ...]:
+    return ("White is stored as zero: high values are dark.",) if white_is_zero(page) else ()
 
 
-def _pages_present(file: Any, series: Any) -> int:
+def _length(axes: str, shape: tuple[int, ...]) -> int:
+    return shape[axes.index("T")] if "T" in axes else 0
+
+
+def _arguments(file: Any, about: TiffAbout, notes: tuple[str, ...]) -> dict[str, Any]:
+    """Arguments of a `Recording`."""
+    name = str(file.filename).rsplit(".", 1)[0].removesuffix(".ome")
+    metadata: dict[str, Any] = {"format": about.kind}
+    if about.channels:
+        metadata["channels"] = list(about.channels)
+    return {
+        "name": name,
+        "scale": about.scale,
+        "units": about.units,
+        "times": about.times.times,
+        "notes": (*notes, *about.notes),
+        "metadata": metadata,
+    }
+
+
+def _pages_present(file: Any, pages: Any) -> int:
     size = file.filehandle.size
-    pages = series.pages
     present = len(pages)
     while present:
         page = pages[present - 1]
@@ -283,20 +265,23 @@ def _pages_present(file: Any, series: Any) -> int:
     return present
 
 
-def _promised(file: Any) -> int:
+def _promised(file: Any, chosen: Chosen) -> int:
     """Number of planes that the description speaks of; 0 if it does not."""
+    if chosen.joined:
+        return 0
     if file.is_imagej:
         return int((file.imagej_metadata or {}).get("images", 0))
-    match = re.search(r'"shape": \[([\d, ]+)\]', file.pages.first.description)
+    match = re.search(r'"shape": \[([\d, ]+)\]', chosen.series.keyframe.description)
     if match is None:
         return 0
     shape = [int(n) for n in match[1].split(",")]
-    return int(math.prod(shape) // max(1, math.prod(file.pages.first.shape)))
+    return int(math.prod(shape) // max(1, math.prod(chosen.series.keyframe.shape)))
 
 
 READER = Reader(
     name="TIFF",
-    patterns=("*.tif", "*.tiff", "*.btf", "*.tf8", "*.lsm", "*.stk"),
-    matches=lambda head, path: head is not None and is_tiff(head),
-    open=lambda path, series: open_tiff(path),
+    patterns=("*.tif", "*.tiff", "*.btf", "*.tf8", "*.lsm", "*.stk", "*.companion.ome"),
+    matches=lambda head, path: head is not None and (is_tiff(head) or is_companion(head)),
+    open=open_tiff,
+    has_series=True,
 )

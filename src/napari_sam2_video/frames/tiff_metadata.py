@@ -1,86 +1,243 @@
-"""Pixel sizes, units and names that TIFF files carry."""
+"""Pixel sizes, times, value calibration and names that TIFF files of many programs carry."""
 
 from __future__ import annotations
 
-from typing import Any
-from xml.etree import ElementTree
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
-from napari_sam2_video.frames.axes import name_unknown
+import numpy as np
+
+from napari_sam2_video.frames.calibration import print_resolution
+from napari_sam2_video.frames.ome_xml import OmeXml
+from napari_sam2_video.frames.rescale import AS_STORED, Rescale
+from napari_sam2_video.frames.times import UNKNOWN, FrameTimes, frame_times
 from napari_sam2_video.units import plain_unit
 
-_CENTIMETRE = 3
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from napari_sam2_video.frames.calibration import Sizes, Units
+
+_RESOLUTION_UNITS = {2: "inch", 3: "cm"}
+_DEFAULT_PER_INCH = (0, 1, 72, 96)
+"""What programs write that know no resolution."""
+
+_LINEAR, _UNCALIBRATED = 0, 20
 
 
-def about_tiff(file: Any, axes: str) -> dict[str, Any]:
-    """What the open `file` says of its first image: name, scale, units, notes and metadata.
+@dataclass
+class TiffAbout:
+    """What a TIFF says of one of its images; sizes as they stand in the file, by axis letter."""
+
+    kind: str = "tiff"
+    scale: Sizes = field(default_factory=dict)
+    units: Units = field(default_factory=dict)
+    times: FrameTimes = UNKNOWN
+    rescale: Rescale = AS_STORED
+    channels: tuple[str, ...] = ()
+    notes: list[str] = field(default_factory=list)
+
+    def fill(self, letter: str, size: object, unit: object) -> None:
+        """Take a size of an axis of which nothing is known yet."""
+        with suppress(TypeError, ValueError):
+            number = float(size)  # type: ignore[arg-type]
+            if number and not self.scale.get(letter):
+                self.scale[letter], self.units[letter] = number, str(unit or "")
+
+    def take_times(self, times: FrameTimes) -> None:
+        """Take times of frames: they are what happened, an interval what was asked for."""
+        if times.interval is None:
+            return
+        self.times = times
+        if times.times is not None or not self.scale.get("T"):
+            self.scale["T"], self.units["T"] = times.interval, "s"
+
+
+def about_tiff(file: Any, series: Any, number: int, count: int) -> TiffAbout:
+    """What the open `file` says of one of its image series.
 
     Parameters
     ----------
     file : tifffile.TiffFile
         The open file.
-    axes : str
-        Axes of the image as tifffile names them.
-
-    Returns
-    -------
-    dict
-        Keyword arguments of a `Recording`.
+    series : tifffile.TiffPageSeries or None
+        The series; None for the one of an ImageJ stack.
+    number : int
+        Its place in the file.
+    count : int
+        Length of its axis ``T``, 0 where it has none.
     """
-    name: str = file.filename.rsplit(".", 1)[0]
-    scale: dict[str, float] = {}
-    units: dict[str, str | None] = {}
-    kind = "tiff"
+    about = TiffAbout()
+    page = file.pages.first if series is None else series.keyframe
     if file.is_ome:
-        kind = "ome-tiff"
-        _from_ome(file.ome_metadata, scale, units)
-    elif file.is_imagej:
-        kind = "imagej"
-        _from_imagej(file.imagej_metadata or {}, file.pages.first, scale, units)
-    elif int(getattr(file.pages.first, "resolutionunit", 0) or 0) == _CENTIMETRE:
-        for letter, per_unit in zip("XY", file.pages.first.get_resolution(), strict=True):
-            if per_unit > 0:
-                scale[letter], units[letter] = 10_000 / per_unit, "µm"
-    named = name_unknown(axes)
-    return {
-        "name": name.removesuffix(".ome"),
-        "scale": {letter: size for letter, size in scale.items() if letter in named},
-        "units": {letter: unit for letter, unit in units.items() if letter in named},
-        "notes": (),
-        "metadata": {"format": kind},
-    }
+        about.kind = "ome-tiff"
+        _ome(about, file.ome_metadata, number, str(getattr(series, "name", "") or ""), count)
+    if file.is_imagej:
+        about.kind = "imagej" if about.kind == "tiff" else about.kind
+        _imagej(about, file.imagej_metadata or {}, file.pages.first)
+    for flag, read in _PROGRAMS.items():
+        if getattr(file, f"is_{flag}", False):
+            about.kind = flag if about.kind == "tiff" else about.kind
+            with suppress(KeyError, TypeError, ValueError, IndexError, AttributeError):
+                read(about, file, count)
+    if about.kind == "tiff":
+        _resolution(about, page)
+    return about
 
 
-def _from_imagej(about: dict[str, Any], page: Any, scale: dict[str, float], units: dict[str, str | None]) -> None:
-    unit = plain_unit(about.get("unit"))
-    if unit is not None:
-        unit_y = plain_unit(about.get("yunit")) or unit
-        for letter, tag, unit_here in (("X", 282, unit), ("Y", 283, unit_y)):
-            value = page.tags.valueof(tag)
-            if value and value[0]:
-                scale[letter], units[letter] = value[1] / value[0], unit_here
-                if letter == "X" and unit_y == unit:
-                    scale["Y"], units["Y"] = scale["X"], unit
-    if about.get("spacing"):
-        scale["Z"] = abs(float(about["spacing"]))
-        units["Z"] = plain_unit(about.get("zunit")) or unit
-    interval = about.get("finterval") or (1 / about["fps"] if about.get("fps") else 0)
-    if interval:
-        scale["T"], units["T"] = float(interval), plain_unit(about.get("tunit")) or "s"
+def _ome(about: TiffAbout, text: str | None, number: int, name: str, count: int) -> None:
+    xml = OmeXml(text)
+    about.scale, about.units = xml.calibration(number, name)
+    about.channels = xml.channels(number, name)
+    if count > 1:
+        about.take_times(xml.times(number, name, count))
 
 
-def _from_ome(text: str | None, scale: dict[str, float], units: dict[str, str | None]) -> None:
-    try:
-        root = ElementTree.fromstring(text or "")
-    except ElementTree.ParseError:
+def _imagej(about: TiffAbout, said: dict[str, Any], page: Any) -> None:
+    unit = plain_unit(said.get("unit"))
+    unit_y = plain_unit(said.get("yunit")) or unit
+    for letter, tag, its_unit in (("X", 282, unit), ("Y", 283, unit_y)):
+        value = page.tags.valueof(tag)
+        if its_unit is None or not value or not value[0] or not value[1]:
+            continue
+        per_unit = value[0] / value[1]
+        if print_resolution(per_unit, its_unit):
+            _say_print_resolution(about, per_unit, its_unit)
+            continue
+        about.fill(letter, 1 / per_unit, its_unit)
+    if said.get("spacing"):
+        about.fill("Z", abs(float(said["spacing"])), plain_unit(said.get("zunit")) or unit)
+    interval = said.get("finterval") or (1 / said["fps"] if said.get("fps") else 0)
+    about.fill("T", interval, plain_unit(said.get("tunit")) or "s")
+    _imagej_values(about, said, page)
+
+
+def _imagej_values(about: TiffAbout, said: dict[str, Any], page: Any) -> None:
+    """Calibration of values: ImageJ keeps signed 16 bits as ``value + 32768``, for instance."""
+    function = said.get("cf")
+    if function is None or page.samplesperpixel > 1:
         return
-    pixels = next((element for element in root.iter() if element.tag.rpartition("}")[2] == "Pixels"), None)
-    if pixels is None:
-        return
+    if function == _LINEAR and "c0" in said and "c1" in said:
+        found = Rescale(float(said["c1"]), float(said["c0"]))
+        if np.isfinite([found.slope, found.intercept]).all() and found.slope:
+            about.rescale = found
+    elif function != _UNCALIBRATED:
+        about.notes.append("The values are calibrated by a function that is not a straight line: they stay as stored.")
+
+
+def _lsm(about: TiffAbout, file: Any, count: int) -> None:
+    said = file.lsm_metadata
     for letter in "XYZ":
-        size = pixels.get(f"PhysicalSize{letter}")
-        if size:
-            scale[letter] = float(size)
-            units[letter] = plain_unit(pixels.get(f"PhysicalSize{letter}Unit", "µm"))
-    if pixels.get("TimeIncrement"):
-        scale["T"] = float(pixels.get("TimeIncrement", "1"))
-        units["T"] = plain_unit(pixels.get("TimeIncrementUnit", "s"))
+        about.fill(letter, float(said[f"VoxelSize{letter}"]) * 1e6, "µm")
+    about.fill("T", said.get("TimeInterval"), "s")
+    stamps = np.atleast_1d(said.get("TimeStamps", ()))
+    if count > 1 and len(stamps) >= count:
+        about.take_times(frame_times(stamps[:count]))
+
+
+def _stk(about: TiffAbout, file: Any, count: int) -> None:
+    said = file.stk_metadata
+    if said.get("SpatialCalibration", 1):
+        for letter in "XY":
+            about.fill(letter, said.get(f"{letter}Calibration"), plain_unit(said.get("CalibrationUnits")))
+    steps = np.atleast_1d(said.get("ZDistance", ()))
+    if len(steps) and np.ptp(steps) == 0:
+        about.fill("Z", abs(float(steps[0])), plain_unit(said.get("CalibrationUnits")))
+    created = said.get("DatetimeCreated")
+    if count > 1 and created is not None and len(created) >= count:
+        about.take_times(frame_times((created[:count] - created[0]) / np.timedelta64(1, "s"), tick=1e-3))
+
+
+def _metaseries(about: TiffAbout, file: Any, count: int) -> None:
+    said = file.metaseries_metadata["PlaneInfo"]
+    if said.get("spatial-calibration-state", True):
+        for letter in "XY":
+            unit = plain_unit(said.get("spatial-calibration-units"))
+            about.fill(letter, said.get(f"spatial-calibration-{letter.lower()}"), unit)
+
+
+def _fluoview(about: TiffAbout, file: Any, count: int) -> None:
+    for name, _, _, step, unit in file.fluoview_metadata["Dimensions"]:
+        letter = {"x": "X", "y": "Y", "z": "Z", "t": "T", "time": "T"}.get(str(name).strip("\0 ").lower())
+        if letter is not None and plain_unit(unit) is not None:
+            about.fill(letter, abs(float(step)), plain_unit(unit))
+
+
+def _micromanager(about: TiffAbout, file: Any, count: int) -> None:
+    said = file.micromanager_metadata["Summary"]
+    for letter in "XY":
+        about.fill(letter, said.get("PixelSize_um"), "µm")
+    about.fill("Z", abs(float(said.get("z-step_um") or 0)), "µm")
+    about.fill("T", said.get("Interval_ms"), "ms")
+    names = said.get("ChNames")
+    if isinstance(names, list) and not about.channels:
+        about.channels = tuple(str(name) for name in names)
+
+
+def _scanimage(about: TiffAbout, file: Any, count: int) -> None:
+    said = file.scanimage_metadata.get("FrameData") or {}
+    rate = said.get("SI.hRoiManager.scanFrameRate")
+    if rate and not said.get("SI.hStackManager.enable"):
+        about.fill("T", 1 / float(rate), "s")
+
+
+def _sis(about: TiffAbout, file: Any, count: int) -> None:
+    for letter in "XY":
+        about.fill(letter, float(file.sis_metadata[f"pixelsize{letter.lower()}"]) * 1e6, "µm")
+
+
+def _fei(about: TiffAbout, file: Any, count: int) -> None:
+    for letter, name in (("X", "PixelWidth"), ("Y", "PixelHeight")):
+        about.fill(letter, float(file.fei_metadata["Scan"][name]) * 1e9, "nm")
+
+
+def _sem(about: TiffAbout, file: Any, count: int) -> None:
+    said = file.sem_metadata
+    _, size, unit = said.get("ap_image_pixel_size") or said["ap_pixel_size"]
+    for letter in "XY":
+        about.fill(letter, size, plain_unit(unit))
+
+
+def _tvips(about: TiffAbout, file: Any, count: int) -> None:
+    said = file.tvips_metadata
+    for letter in "XY":
+        about.fill(letter, said.get(f"PhysicalPixelSize{letter}") or said[f"PixelSize{letter}"], "nm")
+
+
+_PROGRAMS: dict[str, Callable[[TiffAbout, Any, int], None]] = {
+    "lsm": _lsm,
+    "stk": _stk,
+    "metaseries": _metaseries,
+    "fluoview": _fluoview,
+    "micromanager": _micromanager,
+    "scanimage": _scanimage,
+    "sis": _sis,
+    "fei": _fei,
+    "sem": _sem,
+    "tvips": _tvips,
+}
+"""By the name that tifffile has for their files."""
+
+
+def _resolution(about: TiffAbout, page: Any) -> None:
+    """Resolution tags, where they have a unit and are not meant for printing."""
+    unit = _RESOLUTION_UNITS.get(int(getattr(page, "resolutionunit", 0) or 0))
+    if unit is None:
+        return
+    for letter, per_unit in zip("XY", page.get_resolution(), strict=True):
+        if per_unit > 0 and print_resolution(per_unit, unit):
+            _say_print_resolution(about, per_unit, unit)
+        elif per_unit > 0:
+            factor = 25_400 if unit == "inch" else 10_000
+            about.fill(letter, factor / per_unit, "µm")
+
+
+def _say_print_resolution(about: TiffAbout, per_unit: float, unit: str) -> None:
+    per_inch = round(per_unit * (2.54 if unit.startswith("c") else 1))
+    sentence = (
+        f"The file says {per_inch} pixels per inch, a resolution for printing: the pixel size is unknown until "
+        "you give it."
+    )
+    if per_inch not in _DEFAULT_PER_INCH and sentence not in about.notes:
+        about.notes.append(sentence)

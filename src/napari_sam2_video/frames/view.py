@@ -56,7 +56,7 @@ class FrameView:
     Raises
     ------
     RecordingError
-        If the settings do not fit the recording, or there is but one frame or one pixel.
+        If the settings do not fit the recording, or a frame is one pixel high or wide.
     """
 
     def __init__(self, recording: Recording, settings: ViewSettings) -> None:
@@ -67,10 +67,6 @@ class FrameView:
         self.n_frames = recording.length(self.walk_axis)
         self.shape_yx = (recording.length(self.plane_axes[0]), recording.length(self.plane_axes[1]))
         self._places = self._placed()
-        if self.n_frames < 2:
-            raise RecordingError(
-                f"{recording.name} has only one frame along {self.walk_axis}; choose another axis or recording."
-            )
         if min(self.shape_yx) < 2:
             raise RecordingError(
                 f"The frames of {recording.name} are {self.shape_yx[0]} × {self.shape_yx[1]} pixels; there is nothing "
@@ -182,8 +178,8 @@ def plane_axes(recording: Recording, axis: str) -> tuple[str, str]:
     if axis not in "YX":
         return "Y", "X"
     others = [letter for letter in recording.axes if letter not in "CYXS"]
-    if not others:
-        raise RecordingError(f"{recording.name} is a single image; a recording needs frames along one more axis.")
+    if not others or recording.is_single:
+        raise RecordingError(f"{recording.name} is a single image, which cannot be walked along {axis}; choose T.")
     return ("Z" if "Z" in others else others[0]), ("X" if axis == "Y" else "Y")
 
 
@@ -251,9 +247,7 @@ def full_window(recording: Recording) -> ContrastWindow:
 
 def _default_axis(recording: Recording) -> str:
     candidates: list[str] = [*"TZ", *(letter for letter in recording.axes if letter not in "TZCYXS")]
-    for letter in candidates:
-        if recording.length(letter) > 1:
-            return letter
-    raise RecordingError(
-        f"{recording.name} is a single image ({recording.axes} {recording.shape}); a recording needs two or more."
-    )
+    present = [letter for letter in candidates if letter in recording.axes]
+    if not present:
+        raise RecordingError(f"{recording.name} ({recording.axes}) has no axis to walk along; name one with axes.")
+    return next((letter for letter in present if recording.length(letter) > 1), present[0])

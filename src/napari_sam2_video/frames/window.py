@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_sam2_video.errors import FrameError, RecordingError
 from napari_sam2_video.types import ContrastWindow
 
 if TYPE_CHECKING:
@@ -15,10 +16,13 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from napari_sam2_video.frames.recording import AxisIndex, Recording
+    from napari_sam2_video.types import ViewSettings
 
 _PERCENTILES = (0.1, 99.9)
 _FRAMES = 16
 _PIXELS = 1_000_000
+_LOST = 0.95
+_FEW_LEVELS = 10
 
 
 def percentile_window(
@@ -41,6 +45,65 @@ def percentile_window(
     -------
     ContrastWindow
         A window one wide if all values are the same.
+
+    Raises
+    ------
+    RecordingError
+        If none of the frames can be read; one that cannot is left out.
+    """
+    values = _sample(recording, axis, at, channel)
+    if values.size == 0:
+        return ContrastWindow(0.0, 1.0, "percentile")
+    low, high = (float(value) for value in np.percentile(values.astype(np.float64), _PERCENTILES))
+    if not high > low:
+        low, high = float(values.min()), float(values.max())
+    return ContrastWindow(low, high if high > low else low + max(1.0, abs(low) * 1e-6), "percentile")
+
+
+def contrast_note(recording: Recording, settings: ViewSettings) -> str | None:
+    """Sentence about a contrast window that hides what most pixels hold, None where it leaves enough contrast.
+
+    It does if nearly all pixels lie outside it, so that they are all black or white, or if it is so wide that nearly
+    all pixels become a few grey levels.
+
+    Parameters
+    ----------
+    recording : Recording
+        A sample of it is read, as for `percentile_window`.
+    settings : ViewSettings
+        How it is looked at.
+    """
+    values = _sample(recording, settings.axis, settings.at, settings.channel).astype(np.float64)
+    if values.size == 0:
+        return None
+    window = settings.window
+    low, _middle, high = np.percentile(values, (2.5, 50, 97.5))
+    remedy = f"most values lie from {low:g} to {high:g}, so choose a window there"
+    black, white = float((values < window.low).mean()), float((values > window.high).mean())
+    if black + white >= _LOST:
+        seen = "black" if black >= _LOST else "white" if white >= _LOST else "black or white"
+        return f"The contrast window {window.low:g} to {window.high:g} leaves nearly all pixels {seen}: {remedy}."
+    levels = 255 / (window.high - window.low)
+    least, most = np.percentile(values, _PERCENTILES)
+    if len(np.unique(values)) > _FEW_LEVELS and (most - least) * levels < _FEW_LEVELS:
+        return (
+            f"The contrast window {window.low:g} to {window.high:g} leaves nearly all pixels within "
+            f"{math.ceil((most - least) * levels) or 1} of 256 grey levels: {remedy}."
+        )
+    return None
+
+
+def _sample(
+    recording: Recording, axis: str | None, at: Mapping[str, int] | None, channel: int | None
+) -> npt.NDArray[Any]:
+    """Finite values of pixels spread over the recording.
+
+    Frames that cannot be read are left out, and noted in the recording.
+
+    Raises
+    ------
+    RecordingError
+        If none of the frames can be read.
     """
     leading = [letter for letter in recording.axes if letter not in "YXS"]
     walked = axis if axis in leading else next((letter for letter in leading if letter != "C"), None)
@@ -50,20 +113,30 @@ def percentile_window(
         places["C"] = channel
     count = recording.length(walked) if walked else 1
     frames = sorted({round(part * (count - 1)) for part in np.linspace(0, 1, _FRAMES)})
+    others = sorted({round(part * (count - 1)) for part in np.linspace(0, 1, 4 * _FRAMES)} - set(frames))
     area = math.prod(recording.length(letter) for letter in "YXS")
     step = max(1, math.ceil(math.sqrt(area * len(frames) / _PIXELS)))
     places |= {letter: slice(None, None, step) for letter in "YX"}
-    values = np.concatenate(
-        [recording.read({**places, walked: frame} if walked else places).ravel() for frame in frames]
-    )
-    if values.dtype.kind == "f":
-        values = values[np.isfinite(values)]
-    if values.size == 0:
-        return ContrastWindow(0.0, 1.0, "percentile")
-    low, high = (float(value) for value in np.percentile(values.astype(np.float64), _PERCENTILES))
-    if not high > low:
-        low, high = float(values.min()), float(values.max())
-    return ContrastWindow(low, high if high > low else low + max(1.0, abs(low) * 1e-6), "percentile")
+    found: list[npt.NDArray[Any]] = []
+    failed: dict[int, FrameError] = {}
+    for frame in (*frames, *others):
+        if frame in others and found:
+            break
+        try:
+            found.append(recording.read({**places, walked: frame} if walked else places).ravel())
+        except FrameError as error:
+            failed[frame] = error
+    if not found:
+        first = next(iter(failed.values()))
+        raise RecordingError(f"None of {len(failed)} frames of {recording.name} that were tried can be read. {first}")
+    if failed:
+        numbers = ", ".join(map(str, list(failed)[:5])) + (" and others" if len(failed) > 5 else "")
+        recording.add_note(
+            f"Frame {numbers} of {recording.name} cannot be read and is left out of the contrast window; the other "
+            "frames can be used."
+        )
+    values = np.concatenate(found)
+    return values[np.isfinite(values)] if values.dtype.kind == "f" else values
 
 
 class WindowMap:

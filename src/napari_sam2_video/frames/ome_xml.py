@@ -1,0 +1,106 @@
+"""What OME-XML says of images: their files, pixel sizes and times."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from xml.etree import ElementTree
+
+import numpy as np
+
+from napari_sam2_video.frames.times import UNKNOWN, FrameTimes, frame_times
+from napari_sam2_video.units import SECONDS, time_unit
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from napari_sam2_video.frames.calibration import Sizes, Units
+
+
+class OmeXml:
+    """Parsed OME-XML; one that cannot be parsed says nothing.
+
+    Parameters
+    ----------
+    text : str
+        The XML.
+    """
+
+    def __init__(self, text: str | None) -> None:
+        try:
+            self._root = ElementTree.fromstring(text or "")
+        except (ElementTree.ParseError, ValueError):
+            self._root = ElementTree.Element("OME")
+
+    @property
+    def main_file(self) -> str | None:
+        """Name of the file that describes all, where this one only refers to it."""
+        found = next(_named(self._root, "BinaryOnly"), None)
+        return None if found is None else found.get("MetadataFile")
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """Names of all files that hold planes, each once, in their order."""
+        names = (uuid.get("FileName", "") for uuid in _named(self._root, "UUID"))
+        return tuple(dict.fromkeys(name for name in names if name))
+
+    def planes_of(self, file: str, series: int, name: str) -> tuple[int, ...]:
+        """Positions along ``T`` of which a plane is in `file`, of one image."""
+        pixels = self._pixels(series, name)
+        found = set()
+        for data in _named(pixels, "TiffData") if pixels is not None else ():
+            if any(uuid.get("FileName") == file for uuid in data):
+                found.add(int(data.get("FirstT", 0)))
+        return tuple(sorted(found))
+
+    def calibration(self, series: int, name: str) -> tuple[Sizes, Units]:
+        """Sizes and units by axis letter, of the image `name`, or of the one at place `series`."""
+        pixels = self._pixels(series, name)
+        scale: Sizes = {}
+        units: Units = {}
+        if pixels is None:
+            return scale, units
+        for letter in "XYZ":
+            size = _number(pixels.get(f"PhysicalSize{letter}"))
+            if size is not None:
+                scale[letter], units[letter] = size, pixels.get(f"PhysicalSize{letter}Unit", "µm")
+        increment = _number(pixels.get("TimeIncrement"))
+        if increment is not None:
+            scale["T"], units["T"] = increment, pixels.get("TimeIncrementUnit", "s")
+        return scale, units
+
+    def times(self, series: int, name: str, count: int) -> FrameTimes:
+        """When each of `count` time points was taken: the earliest ``DeltaT`` of its planes."""
+        pixels = self._pixels(series, name)
+        found = np.full(count, np.nan)
+        for plane in _named(pixels, "Plane") if pixels is not None else ():
+            delta, place = _number(plane.get("DeltaT")), _number(plane.get("TheT", "0"))
+            factor = SECONDS.get(time_unit(plane.get("DeltaTUnit", "s")) or "")
+            if delta is not None and place is not None and factor is not None and 0 <= place < count:
+                found[int(place)] = np.fmin(found[int(place)], delta * factor)
+        return frame_times(found) if np.isfinite(found).all() else UNKNOWN
+
+    def channels(self, series: int, name: str) -> tuple[str, ...]:
+        """Names of the channels, where all have one."""
+        pixels = self._pixels(series, name)
+        names = tuple(channel.get("Name", "") for channel in _named(pixels, "Channel")) if pixels is not None else ()
+        return names if all(names) else ()
+
+    def _pixels(self, series: int, name: str) -> ElementTree.Element | None:
+        images = [image for image in self._root if image.tag.rpartition("}")[2] == "Image"]
+        called = [image for image in images if name and image.get("Name") == name]
+        if len(called) == 1:
+            images, series = called, 0
+        if series >= len(images):
+            return None
+        return next(_named(images[series], "Pixels"), None)
+
+
+def _named(element: ElementTree.Element, name: str) -> Iterator[ElementTree.Element]:
+    return (found for found in element.iter() if found.tag.rpartition("}")[2] == name)
+
+
+def _number(text: str | None) -> float | None:
+    try:
+        return None if text is None else float(text)
+    except ValueError:
+        return None

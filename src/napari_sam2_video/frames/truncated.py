@@ -1,0 +1,33 @@
+"""Recordings whose file ends before all that it promises."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from napari_sam2_video.errors import RecordingError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def cut_short(
+    path: Path, shape: tuple[int, ...], plane_ndim: int, present: int
+) -> tuple[tuple[int, ...], tuple[str, ...]]:
+    """Shape of what can be read where only the first `present` planes exist, and what to say about it.
+
+    Raises
+    ------
+    RecordingError
+        If not even one position of the first axis is whole.
+    """
+    leading = shape[: len(shape) - plane_ndim]
+    promised = math.prod(leading)
+    if present >= promised:
+        return shape, ()
+    whole = present // math.prod(leading[1:])
+    if whole < 1:
+        raise RecordingError(f"{path} is cut short: it holds {present} of {promised} planes; copy or write it again.")
+    return (whole, *shape[1:]), (
+        f"{whole} of {leading[0]} frames are readable: {path.name} is cut short, copy or write it again to have all.",
+    )
