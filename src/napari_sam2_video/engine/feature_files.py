@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_sam2_video.engine.aside import drop, write_aside
 from napari_sam2_video.engine.blocks import dense, flat, unflat
 from napari_sam2_video.engine.networks.outputs import Embedding
+from napari_sam2_video.storage.atomic import drop, write_beside
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -92,7 +92,7 @@ class FeatureFiles:
             arrays[f"{part}_type"] = np.array(str(tensor.dtype).removeprefix("torch."))
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
-            write_aside(self._folder / name, lambda file: np.savez(file, **arrays), durable=False)
+            write_beside(self._folder / name, lambda file: np.savez(file, **arrays), durable=False)
         except OSError:
             return
         self._sizes[name] = embedding.nbytes

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from napari_sam2_video.engine.aside import write_aside
 from napari_sam2_video.engine.memory import POINTERS, ConditioningEntry, MemoryEntry, Trail
 from napari_sam2_video.engine.plan import step_of
 from napari_sam2_video.engine.resume_cache import ResumeCache
 from napari_sam2_video.errors import StoreError
+from napari_sam2_video.storage.atomic import write_beside
 from napari_sam2_video.types import ObjectMask
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ class MemoryStore:
             for object_id in set(self._entries) | {t[0] for t in self._trails}:
                 self.forget(object_id)
             self._folder.mkdir(exist_ok=True)
-            write_aside(stamp, lambda file: file.write(key.encode()))
+            write_beside(stamp, lambda file: file.write(key.encode()))
         except OSError as error:
             raise StoreError(f"The folder {self._folder} cannot be written: {error.strerror or error}.") from error
 
@@ -213,7 +213,7 @@ class MemoryStore:
 
     def _save(self, path: Path, arrays: dict[str, Any], *, durable: bool) -> int:
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_aside(path, lambda file: np.savez(file, **arrays), durable=durable)
+        write_beside(path, lambda file: np.savez(file, **arrays), durable=durable)
         return path.stat().st_size
 
     def _index(self, file: Path) -> None:

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_sam2_video.engine.aside import drop, write_aside
 from napari_sam2_video.engine.memory import POINTERS, MemoryEntry
 from napari_sam2_video.engine.plan import step_of
+from napari_sam2_video.storage.atomic import drop, write_beside
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -64,7 +64,7 @@ class ResumeCache:
         path = self._folder / f"{direction}-{frame:08d}.npz"
         try:
             self._folder.mkdir(exist_ok=True)
-            write_aside(path, lambda file: np.savez(file, **arrays), durable=False)
+            write_beside(path, lambda file: np.savez(file, **arrays), durable=False)
         except OSError:
             # An older one belongs to another pass.
             if drop(path):

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from typing import TYPE_CHECKING, BinaryIO
 
 from napari_sam2_video.models.file_type import HEAD_BYTES
+from napari_sam2_video.storage.atomic import publish
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -81,13 +81,5 @@ class Partial:
 
     def publish(self) -> None:
         """Give the file its name, once its bytes are on the disk."""
-        with self.path.open("rb+") as handle:
-            os.fsync(handle.fileno())
-        self.path.replace(self.target)
-        if os.name == "posix":
-            folder = os.open(self.target.parent, os.O_RDONLY)
-            try:
-                os.fsync(folder)
-            finally:
-                os.close(folder)
+        publish(self.path, self.target)
         self._note.unlink(missing_ok=True)

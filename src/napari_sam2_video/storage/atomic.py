@@ -1,4 +1,4 @@
-"""Write to disk so that what was said to be written survives a killed process and a power cut."""
+"""Write to disk so that what was written survives a killed process and a power cut."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ import errno
 import os
 import sys
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from napari_sam2_video.errors import StoreError, UnreachableError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 _REASONS = {
-    errno.ENOSPC: "the disk is full; free some space there and go on",
-    errno.EDQUOT: "your quota is used up; free some space there and go on",
+    errno.ENOSPC: "the disk is full; free some space there and continue",
+    errno.EDQUOT: "your quota is used up; free some space there and continue",
     errno.EACCES: "it may not be written to; change its permissions or choose another folder",
     errno.EPERM: "it may not be written to; change its permissions or choose another folder",
     errno.EROFS: "its disk is read-only; choose another folder",
@@ -50,7 +50,7 @@ def writing(path: Path) -> Iterator[None]:
 
 
 def flush(handle: int) -> None:
-    """Bring an open file to the disk; macOS leaves it in the drive's own memory unless asked for more."""
+    """Bring an open file to the disk; macOS leaves it in the drive's own cache unless asked for a full sync."""
     if sys.platform == "darwin":
         import fcntl
 
@@ -61,7 +61,7 @@ def flush(handle: int) -> None:
 
 
 def move(path: Path, target: Path) -> None:
-    """Rename a file onto another, again and again where Windows refuses because a virus scanner just reads it."""
+    """Rename a file onto another, with retries where Windows refuses because a virus scanner is reading it."""
     for pause in _PAUSES:
         try:
             os.replace(path, target)
@@ -110,31 +110,75 @@ def sync_file(path: Path) -> None:
         os.close(handle)
 
 
+def write_beside(path: Path, fill: Callable[[Any], object], *, durable: bool = True, shared: bool = True) -> None:
+    """Write a file beside its place, and rename it when it is whole, so that nobody meets half of one.
+
+    Parameters
+    ----------
+    path : Path
+        The file, which is replaced if it exists.
+    fill : callable
+        Writes the content to the stream of bytes that it is given.
+    durable : bool
+        Make the content durable before it gets its name.
+    shared : bool
+        Whether other processes may write the same file at the same time.
+
+    Raises
+    ------
+    OSError
+        If it cannot be written; what is at `path` is as it was.
+    """
+    owner = f".{os.getpid()}" if shared else ""
+    part = path.with_name(f".{path.name}{owner}.part")
+    try:
+        with part.open("wb") as file:
+            fill(file)
+            if durable:
+                file.flush()
+                flush(file.fileno())
+        move(part, path)
+    except Exception:
+        drop(part)
+        raise
+
+
+def drop(path: Path) -> bool:
+    """Remove a file that nothing needs any more; False where the system does not let go of it, as Windows may."""
+    with contextlib.suppress(OSError):
+        path.unlink(missing_ok=True)
+        return True
+    return False
+
+
+def publish(part: Path, target: Path) -> None:
+    """Give a finished file its name, durably.
+
+    Raises
+    ------
+    OSError
+        If it cannot be done.
+    """
+    sync_file(part)
+    move(part, target)
+    sync_folder(target.parent)
+
+
 def replace_file(path: Path, data: bytes) -> None:
-    """Write a file beside its target, make it durable, and rename it onto the target.
+    """Write a file beside its place, make it durable, and rename it onto its place.
 
     Raises
     ------
     StoreError
-        If it cannot be written; the target is then as it was.
+        If it cannot be written; the file is then as it was.
     """
-    beside = path.with_name(f".{path.name}.part")
     with writing(path):
-        try:
-            with beside.open("wb") as file:
-                file.write(data)
-                file.flush()
-                flush(file.fileno())
-            move(beside, path)
-        except OSError:
-            with contextlib.suppress(OSError):
-                beside.unlink()
-            raise
+        write_beside(path, lambda file: file.write(data), shared=False)
         sync_folder(path.parent)
 
 
 def make_folder(path: Path, *, parents: bool = False) -> None:
-    """Make a folder, durably; parents only where asked, so that a drive that went away is not made up anew."""
+    """Make a folder, durably; parents only where asked, so that a drive that went away is not recreated."""
     with writing(path):
         missing = [p for p in (path, *path.parents) if not p.exists()]
         path.mkdir(parents=parents, exist_ok=True)
