@@ -21,7 +21,7 @@ from benchmarks.quality.picture import draw_kinds
 from benchmarks.quality.run import META, Job, Row, run_apart
 from napari_sam2_video.types import ModelSettings, TrackSettings
 
-COVERAGE = ("direction", "start", "stop", "objects")
+COVERAGE = ("direction", "start", "stop", "objects", "model", "image_size")
 COLUMNS = {
     "side": "side",
     "iou": "IoU",
@@ -96,8 +96,10 @@ def _parser(options: list[str]) -> argparse.ArgumentParser:
 
 
 def tracking_options() -> list[str]:
-    """Fields of `TrackSettings` that say how to track, not what."""
-    return [one.name for one in fields(TrackSettings) if one.name not in COVERAGE]
+    """Fields of `ModelSettings` and `TrackSettings` that say how to track, not what or with which weights."""
+    return [
+        one.name for settings in (ModelSettings, TrackSettings) for one in fields(settings) if one.name not in COVERAGE
+    ]
 
 
 def value_of(text: str) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -35,8 +35,9 @@ class Job:
     side : str
         ``"Meta"``, or a name of our settings.
     model : ModelSettings
+        The network of both sides.
     settings : dict
-        Fields of `TrackSettings`; without meaning for Meta's side.
+        Fields of `ModelSettings` and `TrackSettings` that our side is given besides.
     threads : int
     reporting : bool
         Take the seeds for reporting.
@@ -111,7 +112,15 @@ def _track(job: Job, case: Case) -> Tracked:
         return track_meta(case, job.model, chosen)
     from benchmarks.quality.ours import track_ours
 
-    return track_ours(case, job.model, TrackSettings(**job.settings), chosen)
+    model, settings = with_settings(job.model, job.settings)
+    return track_ours(case, model, settings, chosen)
+
+
+def with_settings(model: ModelSettings, settings: dict[str, Any]) -> tuple[ModelSettings, TrackSettings]:
+    """The network's settings and those of the run with the values that `settings` names."""
+    of_run = {one.name for one in fields(TrackSettings)}
+    given = {name: value for name, value in settings.items() if name in of_run}
+    return replace(model, **{n: v for n, v in settings.items() if n not in of_run}), TrackSettings(**given)
 
 
 def corrections(labels: NDArray[np.uint16], case: Case) -> list[PointPrompt]:

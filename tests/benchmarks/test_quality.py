@@ -10,7 +10,7 @@ import pytest
 from benchmarks.quality.choice import chosen_settings, note_report, save_choice
 from benchmarks.quality.command import combinations, main, table, tracking_options, value_of
 from benchmarks.quality.kinds import KINDS, cases, error_click, make_case
-from benchmarks.quality.run import Job, corrections, run
+from benchmarks.quality.run import Job, corrections, run, with_settings
 from benchmarks.quality.seeds import CHOOSING, REPORTING, seeds
 
 from napari_sam2_video.types import ModelSettings
@@ -95,7 +95,13 @@ def test_values_and_combinations_of_settings():
 
 
 def test_what_a_run_covers_is_no_setting_to_compare():
-    assert not {"direction", "start", "stop", "objects"} & set(tracking_options())
+    assert not {"direction", "start", "stop", "objects", "model"} & set(tracking_options())
+    assert {"precision", "compile"} <= set(tracking_options())
+
+
+def test_a_setting_goes_to_the_network_or_to_the_run():
+    model, settings = with_settings(ModelSettings(image_size=128), {"precision": "bf16", "direction": "forward"})
+    assert (model.image_size, model.precision, settings.direction) == (128, "bf16", "forward")
 
 
 def test_settings_are_reported_only_after_they_were_measured_and_saved(tmp_path):
