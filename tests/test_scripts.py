@@ -6,8 +6,10 @@ from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 
+import numpy as np
 import pytest
 
+from napari_sam2_video import api
 from napari_sam2_video.synthetic import make_clip
 
 ROOT = Path(__file__).parents[1]
@@ -38,7 +40,35 @@ def test_the_script_of_the_readme_runs(tmp_path, monkeypatch, capsys):
     assert capsys.readouterr().out
 
 
+def test_the_scripts_of_the_page_on_scripts_run(tmp_path, monkeypatch, capsys):
+    import tifffile
+
+    clip = make_clip("cells", seed=7, frames=6)
+    tifffile.imwrite(tmp_path / "cells.tif", clip.frames, photometric="minisblack")
+    tifffile.imwrite(tmp_path / "scan.tif", clip.frames[:, :96, :96].repeat(2, axis=0), photometric="minisblack")
+    tifffile.imwrite(tmp_path / "labels.tif", clip.labels[0].astype("uint16"), photometric="minisblack")
+    np.save(tmp_path / "film.npy", clip.frames[:, :128, :128])
+    monkeypatch.chdir(tmp_path)
+    names = {}
+    for number, script in enumerate(scripts(ROOT / "docs" / "scripting.md"), start=1):
+        if "napari.Viewer()" not in script:
+            exec(compile(script, f"script {number} of scripting.md", "exec"), names)
+    assert tifffile.imread("cells_labels.ome.tif").shape == clip.frames.shape
+    assert names["first_mask_yx"].any()
+    assert names["area_of_each_frame"].shape == (6,)
+    assert names["labels_tyx"].shape == (6, 128, 128)
+    assert "track has no option chanel; did you mean channel?" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(("page", "module", "name"), imported())
 def test_what_a_script_imports_is_a_function_or_a_class(page, module, name):
     found = getattr(import_module(module), name)
-    assert not isinstance(found, ModuleType), f"{page}: {name} of {module} is a module"
+    assert found is api or not isinstance(found, ModuleType), f"{page}: {name} of {module} is a module"
+
+
+def test_what_a_script_takes_from_the_api_is_public():
+    for page in PAGES:
+        for script in scripts(page):
+            for node in ast.walk(ast.parse(script)):
+                if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "api":
+                    assert node.attr in api.__all__, f"{page.name}: {node.attr}"

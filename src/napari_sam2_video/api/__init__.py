@@ -10,7 +10,7 @@ from napari_sam2_video.analysis.table import Table
 from napari_sam2_video.api.recordings import info
 from napari_sam2_video.api.results import check, export, measure, review
 from napari_sam2_video.api.sessions import add_prompts, create_session, open_session, resume, track
-from napari_sam2_video.api.viewer import add_to_viewer
+from napari_sam2_video.api.viewer import add_to_viewer, open_layer
 from napari_sam2_video.errors import (
     CheckpointError,
     DeviceMemoryError,
@@ -92,6 +92,7 @@ __all__ = [
     "export",
     "info",
     "measure",
+    "open_layer",
     "open_recording",
     "open_session",
     "read_prompts",

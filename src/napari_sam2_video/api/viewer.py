@@ -1,4 +1,4 @@
-"""The way from a session into a viewer."""
+"""The way from a viewer's layer to a recording, and from a session into a viewer."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 from napari_sam2_video.types.calls import public
 
 if TYPE_CHECKING:
+    from napari.layers import Image
     from napari.viewer import Viewer
 
+    from napari_sam2_video.frames.recording import Recording
     from napari_sam2_video.plugin.scripting import SessionHandle
     from napari_sam2_video.session import Session
 
@@ -32,3 +34,31 @@ def add_to_viewer(session: Session, viewer: Viewer) -> SessionHandle:
     from napari_sam2_video.plugin import scripting
 
     return scripting.add_to_viewer(session, viewer)
+
+
+@public
+def open_layer(layer: Image, *, axes: str | None = None) -> Recording:
+    """Open what an image layer of napari shows, without reading it.
+
+    Parameters
+    ----------
+    layer : napari.layers.Image
+        The layer. Its scale and units become pixel sizes; of a multiscale image the full resolution is used.
+    axes : str, optional
+        A letter for each axis of the data but that of RGB samples; from the layer's axis labels, or guessed, if not
+        given.
+
+    Returns
+    -------
+    Recording
+        The file that the layer was read from, if that still holds the same pixels, else the layer's array; to be closed
+        by its `close`, or used as a context manager.
+
+    Raises
+    ------
+    RecordingError
+        If it cannot be opened, or the axes do not fit.
+    """
+    from napari_sam2_video.plugin import layer_source
+
+    return layer_source.LayerSource.of(layer, axes or layer_source.axes_of(layer)).open()
