@@ -22,7 +22,7 @@ FUNCTIONS = [function for name in api.__all__ if inspect.isfunction(function := 
 @pytest.fixture(autouse=True)
 def factory(monkeypatch):
     made = fake_factory()
-    monkeypatch.setattr("napari_sam2_video.session.base.default_tracker", made)
+    monkeypatch.setattr("napari_sam2_video.session.tracking.default_tracker", made)
     return made
 
 

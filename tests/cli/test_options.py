@@ -18,7 +18,7 @@ from napari_sam2_video.session import Session
 @pytest.fixture(autouse=True)
 def factory(monkeypatch):
     made = fake_factory()
-    monkeypatch.setattr("napari_sam2_video.session.base.default_tracker", made)
+    monkeypatch.setattr("napari_sam2_video.session.tracking.default_tracker", made)
     return made
 
 
