@@ -59,6 +59,7 @@ def open_layer(layer: Image, *, axes: str | None = None) -> Recording:
     RecordingError
         If it cannot be opened, or the axes do not fit.
     """
-    from napari_sam2_video.plugin import layer_source
+    from napari_sam2_video.plugin.layer_source import LayerSource
+    from napari_sam2_video.plugin.layers import axes_of
 
-    return layer_source.LayerSource.of(layer, axes or layer_source.axes_of(layer)).open()
+    return LayerSource.of(layer, axes or axes_of(layer)).open()
