@@ -89,7 +89,7 @@ def find_series(path: Path, wanted: int | str | None = None) -> Series:
         raise RecordingError(
             damage(*found.damaged[0][:2])
             if found.damaged
-            else f"The DICOM files of {folder} hold no images; choose the folder of an image series."
+            else f"The DICOM files that {path} holds or lists are no images; choose the folder of an image series."
         )
     images = [one for one in series if one.header.get("Modality") != "SEG"] or series
     candidates = [one for one in images if len(one.slices) > 1] or images

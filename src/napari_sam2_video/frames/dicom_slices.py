@@ -359,14 +359,22 @@ def _vector(values: Any, length: int) -> tuple[float, ...] | None:
 
 
 def _mosaic(header: Any) -> Any:
-    """Cut a mosaic of Siemens, one volume in one picture, into its slices; None where nibabel cannot tell how."""
+    """Function that cuts a mosaic of Siemens, one volume in one picture, into its slices; None of other pictures.
+
+    Raises
+    ------
+    ValueError
+        If the picture cannot be cut into equal tiles.
+    """
     try:
         wrapper = importlib.import_module("nibabel.nicom.dicomwrappers").wrapper_from_data(header)
-        rows, columns, count = wrapper.image_shape
+        rows, columns, count = (int(n) for n in wrapper.image_shape)
         first, normal, step = wrapper.image_position, wrapper.slice_normal, float(wrapper.voxel_sizes[2])
-        across = wrapper.mosaic_size
+        across = int(wrapper.mosaic_size)
     except Exception:
         return None
+    if (rows * across, columns * across) != (int(header.Rows), int(header.Columns)):
+        raise ValueError(f"its mosaic of {count} slices does not divide into {across} × {across} equal tiles")
     starts = [(n // across * rows, n % across * columns) for n in range(count)]
 
     def cut(image: Slice) -> list[Slice]:

@@ -151,9 +151,12 @@ def _value_type(path: Path, volume: Volume) -> tuple[int, np.dtype[Any], tuple[s
         return samples, np.dtype("u1"), (ON_WHITE,) if samples == 4 else ()
     if stored.kind == "c":
         raise RecordingError(f"{path} holds complex values; save their magnitude.")
-    scaled = (float(getattr(volume.array, "slope", 0) or 0), float(getattr(volume.array, "inter", 1))) != (1.0, 0.0)
-    exact = stored.kind == "f" and stored.itemsize <= 8
-    if not scaled or (exact and hasattr(volume.array, "slope")):
+    plain = type(volume.array) is importlib.import_module("nibabel.arrayproxy").ArrayProxy
+    if plain:
+        scaled = (float(volume.array.slope), float(volume.array.inter)) != (1.0, 0.0)
+    else:
+        scaled = getattr(volume.array, "scaling", True) is not None
+    if not scaled or (plain and stored.kind == "f" and stored.itemsize <= 8):
         return 0, np.dtype(np.float64) if stored.itemsize > 8 else stored.newbyteorder("="), ()
     wide = stored.itemsize > 4 or (stored.kind in "ui" and stored.itemsize == 4)
     return 0, np.dtype(np.float64 if wide else np.float32), ()
