@@ -3,11 +3,11 @@ from __future__ import annotations
 import hypothesis.extra.numpy as hnp
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from napari_sam2_video.errors import PromptError
-from napari_sam2_video.regions import border_band, ellipse_outline, polygon_mask, upright_box
+from napari_sam2_video.regions import contour, ellipse_outline, polygon_mask, upright_box
 
 
 def test_a_square_outline_holds_the_pixels_inside():
@@ -33,16 +33,10 @@ def test_a_turned_rectangle_is_no_box():
     assert upright_box([[0, 5], [5, 10], [10, 5], [5, 0]]) is None
 
 
+@settings(deadline=None)
 @given(hnp.arrays(bool, hnp.array_shapes(min_dims=2, max_dims=2, max_side=12)), st.integers(1, 4))
-def test_a_band_holds_what_is_near_the_border_and_nothing_else(inside, width):
-    band = border_band(inside, width)
-    padded = np.pad(inside, 1)
-    rows, columns = np.indices(padded.shape)
-
-    def steps_to(target):
-        where = np.argwhere(target)
-        if not len(where):
-            return np.full(padded.shape, np.inf)
-        return np.min([abs(rows - y) + abs(columns - x) for y, x in where], axis=0)
-
-    np.testing.assert_array_equal(band, np.where(padded, steps_to(~padded) <= width, steps_to(padded) == 1))
+def test_a_contour_holds_what_of_the_mask_is_near_its_border_and_nothing_else(inside, width):
+    rows, columns = np.indices(inside.shape) + 1
+    outside = np.argwhere(~np.pad(inside, 1))
+    steps = np.min([abs(rows - y) + abs(columns - x) for y, x in outside], axis=0)
+    np.testing.assert_array_equal(contour(inside, width), inside & (steps <= width))

@@ -74,35 +74,22 @@ def upright_box(corners_yx: npt.ArrayLike, *, tolerance: float = 0.5) -> tuple[f
     return float(y0), float(x0), float(y1), float(x1)
 
 
-def border_band(inside: npt.NDArray[np.bool_], width: int) -> npt.NDArray[np.bool_]:
-    """Pixels along the border of a mask: `width` of them inside and one outside, counted in steps to a side.
+def contour(inside: npt.NDArray[np.bool_], width: int = 1) -> npt.NDArray[np.bool_]:
+    """Pixels of a mask along its border.
 
     Parameters
     ----------
     inside : ndarray of bool, shape (h, w)
         The mask; what lies beyond the array is taken as outside.
     width : int
-        How many pixels of the mask, at least 1.
+        How many pixels, counted in steps to a side, at least 1.
 
     Returns
     -------
-    ndarray of bool, shape (h + 2, w + 2)
-        The band, with a margin of one pixel on each side.
+    ndarray of bool, shape (h, w)
+        The contour.
     """
-    padded = np.pad(inside.astype(bool), 1)
-    grown = ~_shrunk(~padded)
-    core = padded
-    for _ in range(width):
-        core = _shrunk(core)
-    band: npt.NDArray[np.bool_] = grown & ~core
-    return band
+    from scipy.ndimage import binary_erosion
 
-
-def _shrunk(inside: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
-    """Pixels whose four neighbours, as far as there are any, are inside as well as they."""
-    kept = inside.copy()
-    kept[1:] &= inside[:-1]
-    kept[:-1] &= inside[1:]
-    kept[:, 1:] &= inside[:, :-1]
-    kept[:, :-1] &= inside[:, 1:]
-    return kept
+    line: npt.NDArray[np.bool_] = inside & ~binary_erosion(inside, iterations=width)
+    return line

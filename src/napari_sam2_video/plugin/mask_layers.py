@@ -10,6 +10,7 @@ from qtpy.QtCore import QObject, QTimer, Signal  # type: ignore[attr-defined]
 
 from napari_sam2_video.plugin.layers import Geometry, take_off, transform_of
 from napari_sam2_video.plugin.plane_stack import PlaneStack
+from napari_sam2_video.plugin.preview import ADDED, DARK, LIGHT, REMOVED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -60,8 +61,8 @@ class MaskLayers(QObject):
         self._session = session
         self._candidate = _Candidate(geometry.n_frames, geometry.shape_yx)
         self._setting = False
+        self._painting = self._refusing = False
         self._colors: dict[int, Color] = {}
-        self._preview_color: Color | None = None
         self.masks: Labels | None = None
         self.preview: Labels | None = None
         self._later = QTimer(self)
@@ -87,7 +88,7 @@ class MaskLayers(QObject):
         if self.preview is None:
             self.preview = Labels(PlaneStack(self._geometry, self._candidate), name=PREVIEW_NAME, opacity=1.0, **place)
             self.preview.editable = False
-            self._preview_color = None
+            self.preview.colormap = _preview_colormap()
             self._viewer.add_layer(self.preview)
             yield
 
@@ -101,7 +102,14 @@ class MaskLayers(QObject):
         self.preview = None
 
     def _new_stack(self) -> PlaneStack:
-        return PlaneStack(self._geometry, self._session.labels, self.refused.emit)
+        return PlaneStack(self._geometry, self._session.labels, self._refuse)
+
+    def _refuse(self, sentence: str) -> None:
+        """Report once for each stroke that it was not kept, and show what the session has."""
+        if not self._refusing:
+            self._refusing = True
+            self.refused.emit(sentence)
+        self._later.start(0)
 
     def _let_go(self) -> None:
         if self.masks is not None:
@@ -130,6 +138,7 @@ class MaskLayers(QObject):
         layer = self.masks
         if layer is None:
             return
+        self._painting = True
         mode = layer.mode
         layer.editable = False
         layer.editable = True
@@ -138,8 +147,11 @@ class MaskLayers(QObject):
         self._later.start(0)
 
     def _end_stroke(self) -> None:
-        self._session.end_stroke()
-        self.painted.emit()
+        self.refresh()
+        if self._painting:
+            self._painting = self._refusing = False
+            self._session.end_stroke()
+            self.painted.emit()
 
     def _on_selected(self) -> None:
         if self.masks is not None and not self._setting:
@@ -151,7 +163,6 @@ class MaskLayers(QObject):
             self._setting = True
             self.masks.selected_label = object_id
             self._setting = False
-        self._color_preview(object_id)
 
     def show_objects(self) -> None:
         """Bring the colours, and where ids have grown the data type, to the session's objects."""
@@ -173,15 +184,6 @@ class MaskLayers(QObject):
         if self.masks is not None:
             self.masks.refresh(extent=False, thumbnail=False)
 
-    def _color_preview(self, object_id: int) -> None:
-        if self.preview is None:
-            return
-        entry = next((entry for entry in self._session.objects if entry.id == object_id), None)
-        color = (255, 255, 255) if entry is None else entry.color
-        if color != self._preview_color:
-            self._preview_color = color
-            self.preview.colormap = _colormap({1: color})
-
     def set_preview(self, outline: Outline | None) -> None:
         """Show the outline of a candidate mask on its frame, or none."""
         if outline is self._candidate.outline:
@@ -199,6 +201,19 @@ def _colormap(colors: dict[int, Color]) -> DirectLabelColormap:
         shown[number] = (*(part / 255 for part in color), 1.0)
     kind = _sparse_colormap() if max(colors, default=0) > LARGEST_IN_TABLE else DirectLabelColormap
     return kind(color_dict=shown)
+
+
+def _preview_colormap() -> DirectLabelColormap:
+    from napari.utils.colormaps import DirectLabelColormap
+
+    drawn: dict[int | None, Any] = {
+        None: (0.0, 0.0, 0.0, 0.0),
+        LIGHT: (1.0, 1.0, 1.0, 1.0),
+        DARK: (0.0, 0.0, 0.0, 1.0),
+        ADDED: (0.1, 0.9, 0.3, 0.45),
+        REMOVED: (0.95, 0.1, 0.6, 0.55),
+    }
+    return DirectLabelColormap(color_dict=drawn)
 
 
 @cache
@@ -233,7 +248,7 @@ class _SparseTable:
 
 
 class _Candidate:
-    """Label images of all frames, of which one shows the outline of a candidate mask as label 1."""
+    """Label images of all frames, of which one shows the outline of a candidate mask."""
 
     dtype = np.dtype(np.uint8)
 
@@ -246,7 +261,7 @@ class _Candidate:
         plane: npt.NDArray[Any] = np.zeros(self.shape[1:], np.uint8)
         if self.outline is not None and frame == self.outline.frame:
             y, x = self.outline.origin_yx
-            height, width = self.outline.band.shape
-            plane[y : y + height, x : x + width] = self.outline.band
+            height, width = self.outline.pixels.shape
+            plane[y : y + height, x : x + width] = self.outline.pixels
         part: npt.NDArray[Any] = plane[tuple(within)]
         return part

@@ -9,7 +9,7 @@ import numpy as np
 from qtpy.QtCore import QObject, Signal  # type: ignore[attr-defined]
 
 from napari_sam2_video.plugin.worker import Job
-from napari_sam2_video.regions import border_band
+from napari_sam2_video.regions import contour
 from napari_sam2_video.types import MaskPrompt
 
 if TYPE_CHECKING:
@@ -22,25 +22,54 @@ if TYPE_CHECKING:
     from napari_sam2_video.types import ObjectMask, Preview
 
 KEY = "preview"
-PLANE_PER_WIDTH = 400
+LIGHT, DARK, ADDED, REMOVED = 1, 2, 3, 4
+"""What the pixels of an outline are: the dashes of the contour, and what a candidate adds to the mask or removes."""
+DASH = 3
+PLANE_PER_WIDTH = 800
+SIZE_PER_WIDTH = 12
 
 
 @dataclass(frozen=True, eq=False)
 class Outline:
-    """Pixels of a frame along the border of a candidate mask: `band` begins at `origin_yx`."""
+    """A candidate mask as it is drawn on a frame: `pixels` begins at `origin_yx`."""
 
     frame: int
     origin_yx: tuple[int, int]
-    band: npt.NDArray[np.bool_]
+    pixels: npt.NDArray[np.uint8]
 
     @classmethod
-    def of(cls, preview: Preview, candidate: ObjectMask) -> Outline:
-        """The outline of a candidate, as thick as it takes to be seen where the whole frame is shown."""
-        height, width = preview.shape_yx
-        band = border_band(candidate.levels > 0, max(2, round(max(height, width) / PLANE_PER_WIDTH)))
-        y, x = candidate.origin_yx[0] - 1, candidate.origin_yx[1] - 1
-        top, left = max(0, -y), max(0, -x)
-        return cls(preview.frame, (y + top, x + left), band[top : height - y, left : width - x])
+    def of(cls, preview: Preview, candidate: ObjectMask, before: npt.NDArray[np.bool_]) -> Outline:
+        """The contour of a candidate, and what it would change.
+
+        Parameters
+        ----------
+        preview : Preview
+            The preview.
+        candidate : ObjectMask
+            One of its masks.
+        before : ndarray of bool, shape (Y, X)
+            The object's mask on that frame now.
+        """
+        mask = np.zeros(preview.shape_yx, bool)
+        y, x = candidate.origin_yx
+        height, width = candidate.levels.shape
+        mask[y : y + height, x : x + width] = candidate.levels > 0
+        either = np.argwhere(mask | before)
+        if not len(either):
+            return cls(preview.frame, (0, 0), np.zeros((0, 0), np.uint8))
+        (top, left), (bottom, right) = either.min(axis=0), either.max(axis=0) + 1
+        mask, before = mask[top:bottom, left:right], before[top:bottom, left:right]
+        pixels = np.zeros(mask.shape, np.uint8)
+        if before.any():
+            pixels[mask & ~before] = ADDED
+            pixels[before & ~mask] = REMOVED
+        # Wide enough to be seen where the whole frame is shown, and never so wide that a small object is hidden.
+        seen = round(max(preview.shape_yx) / PLANE_PER_WIDTH)
+        line = contour(mask, max(1, min(seen, int(np.sqrt(mask.sum()) / SIZE_PER_WIDTH))))
+        rows, columns = np.nonzero(line)
+        dashes = (rows + columns + int(top) + int(left)) // DASH % 2 == 0
+        pixels[rows, columns] = np.where(dashes, LIGHT, DARK)
+        return cls(preview.frame, (int(top), int(left)), pixels)
 
 
 class LivePreview(QObject):
@@ -63,6 +92,7 @@ class LivePreview(QObject):
         self._session = session
         self._layers = layers
         self._wanted: tuple[int, int] | None = None
+        self._shown: tuple[int, int] | None = None
         self.preview: Preview | None = None
         self._outlines: tuple[Outline, ...] = ()
         self.chosen = 0
@@ -78,7 +108,10 @@ class LivePreview(QObject):
             self.clear()
             return
         self._wanted = (object_id, frame)
-        if self.preview is not None and (self.preview.object_id, self.preview.frame) != self._wanted:
+        # The outline may stay until the new one is there; its candidates belong to older prompts and are of no use now.
+        keep = self._shown == self._wanted
+        self.preview, self._outlines = None, ()
+        if not keep:
             self._show(None)
         session = self._session
 
@@ -89,7 +122,8 @@ class LivePreview(QObject):
 
             preload_torch()
             preview = session.preview(object_id, frame)
-            return preview, tuple(Outline.of(preview, candidate) for candidate in preview.candidates)
+            before = session.masks.object_mask(frame, object_id)
+            return preview, tuple(Outline.of(preview, candidate, before) for candidate in preview.candidates)
 
         self._runner.submit(Job("computing the preview", work, done=self._on_done, failed=self._on_failed, key=KEY))
         self.changed.emit()
@@ -101,9 +135,10 @@ class LivePreview(QObject):
         """Show no preview, and drop the one being computed."""
         if self._wanted is not None:
             self._runner.forget(KEY)
+        busy = self._wanted is not None or self._shown is not None
         self._wanted = None
-        if self.preview is not None:
-            self._show(None)
+        self._show(None)
+        if busy:
             self.changed.emit()
 
     def cycle(self) -> None:
@@ -137,5 +172,6 @@ class LivePreview(QObject):
 
     def _show(self, preview: Preview | None, outlines: tuple[Outline, ...] = ()) -> None:
         self.preview, self._outlines = preview, outlines
+        self._shown = None if preview is None else (preview.object_id, preview.frame)
         self.chosen = preview.best if preview is not None else 0
         self._layers.set_preview(outlines[self.chosen] if outlines else None)

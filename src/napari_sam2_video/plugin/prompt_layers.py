@@ -28,6 +28,8 @@ SHAPES_NAME = "SAM 2 boxes and outlines"
 POSITIVE_COLOR = "#56b4e9"
 NEGATIVE_COLOR = "#e69f00"
 SMALLEST_BOX = 1.0
+SEEN, NONE_SEEN = (8, 18), (0, 18)
+RIM = 0.2
 DECIMALS = 2  # a Shapes layer keeps its corners as float32
 
 
@@ -59,6 +61,8 @@ class PromptLayers(QObject):
         self._active = 0
         self._positive = True
         self._showing = False
+        self._frame = 0
+        self._colors: dict[int, tuple[int, int, int]] = {}
         self._later = QTimer(self)
         self._later.setSingleShot(True)
         self._later.timeout.connect(self.take_edits)
@@ -108,6 +112,8 @@ class PromptLayers(QObject):
 
     def look_at(self, data: npt.ArrayLike) -> None:
         """Show the prompts on the channel at which the viewer's sliders stand, in data coordinates of the image."""
+        self._frame = self._geometry.to_pixel(data)[0]
+        self._limit_size()
         geometry = self._geometry.spread_at(data)
         if geometry != self._geometry:
             if self._later.isActive():
@@ -206,6 +212,7 @@ class PromptLayers(QObject):
 
     def show(self) -> None:
         """Bring the layers to what the session holds."""
+        self._colors = {entry.id: entry.color for entry in self._session.objects}
         prompts = self._session.prompts(masks=False)
         points = [prompt for prompt in prompts if isinstance(prompt, PointPrompt)]
         boxes = [prompt for prompt in prompts if isinstance(prompt, BoxPrompt)]
@@ -218,18 +225,41 @@ class PromptLayers(QObject):
         self._set_defaults()
 
     def _show_points(self, points: list[PointPrompt]) -> None:
+        """Show these points; each part of the layer is only set where it differs, for setting it takes a while."""
         data = np.array([self._geometry.to_data(p.frame, p.y, p.x) for p in points]).reshape(-1, self._geometry.ndim)
         owners = np.array([p.object_id for p in points], int)
         positive = np.array([p.positive for p in points], bool)
         layer = self.points
-        same = len(layer.data) == len(data) and np.array_equal(layer.data, data)
-        if not same:
+        # Where the person clicked is not rounded; the session's prompt is.
+        if len(layer.data) != len(data) or not np.allclose(layer.data, data, rtol=0, atol=10.0**-DECIMALS):
             layer.selected_data = set()
             layer.data = data
-        layer.features = {"object": owners, "positive": positive}
-        if len(points):
-            layer.face_color = np.array([POSITIVE_COLOR if sign else NEGATIVE_COLOR for sign in positive])
-            layer.symbol = ["disc" if sign else "cross" for sign in positive]
+        known = layer.features
+        if not (np.array_equal(known["object"], owners) and np.array_equal(known["positive"], positive)):
+            layer.features = {"object": owners, "positive": positive}
+        face = np.array([_rgba(POSITIVE_COLOR if sign else NEGATIVE_COLOR) for sign in positive]).reshape(-1, 4)
+        if not np.allclose(layer.face_color, face, atol=1e-3):
+            layer.face_color = face
+        rim = np.array([self._rim(number) for number in owners]).reshape(-1, 4)
+        if not np.allclose(layer.border_color, rim, atol=1e-3):
+            layer.border_color = rim
+        symbols = ["disc" if sign else "cross" for sign in positive]
+        if [str(symbol) for symbol in layer.symbol] != symbols and symbols:
+            layer.symbol = symbols
+        self._limit_size()
+
+    def _limit_size(self) -> None:
+        """Keep points large enough to be seen; napari draws a dot at the origin, which has to vanish, for none."""
+        data = self.points.data
+        some = len(data) > 0 and bool((np.round(data[:, self._geometry.walk]) == self._frame).any())
+        limits = SEEN if some else NONE_SEEN
+        if tuple(self.points.canvas_size_limits) != limits:
+            self.points.canvas_size_limits = limits
+
+    def _rim(self, object_id: int) -> npt.NDArray[np.float64]:
+        """Colour of an object, in which its prompts are edged."""
+        found = self._colors.get(int(object_id))
+        return np.ones(4) if found is None else np.array([*(part / 255 for part in found), 1.0])
 
     def _show_boxes(self, boxes: list[BoxPrompt]) -> None:
         corners = [
@@ -251,7 +281,12 @@ class PromptLayers(QObject):
             layer.data = []
             if corners:
                 layer.add_rectangles(corners)
-        layer.features = {"object": np.array([b.object_id for b in boxes], int)}
+        owners = np.array([b.object_id for b in boxes], int)
+        if not np.array_equal(layer.features["object"], owners):
+            layer.features = {"object": owners}
+        edges = np.array([self._rim(number) for number in owners]).reshape(-1, 4)
+        if len(edges) and not np.allclose(layer.edge_color, edges, atol=1e-3):
+            layer.edge_color = edges
 
 
 def _points_layer(geometry: Geometry, place: dict[str, Any]) -> Points:
@@ -260,7 +295,8 @@ def _points_layer(geometry: Geometry, place: dict[str, Any]) -> Points:
     return Points(
         np.zeros((0, geometry.ndim)), ndim=geometry.ndim, name=POINTS_NAME,
         features={"object": np.zeros(0, int), "positive": np.zeros(0, bool)},
-        size=max(4.0, max(geometry.shape_yx) / 40), border_color="white", canvas_size_limits=(7, 16), **place,
+        size=max(4.0, max(geometry.shape_yx) / 40), border_color="white", border_width=RIM,
+        canvas_size_limits=NONE_SEEN, **place,
     )  # fmt: skip
 
 
@@ -271,6 +307,11 @@ def _shapes_layer(geometry: Geometry, place: dict[str, Any]) -> Shapes:
         ndim=geometry.ndim, name=SHAPES_NAME, features={"object": np.zeros(0, int)}, edge_color=POSITIVE_COLOR,
         face_color="transparent", edge_width=max(1.0, max(geometry.shape_yx) / 200), **place,
     )  # fmt: skip
+
+
+def _rgba(color: str) -> tuple[float, float, float, float]:
+    red, green, blue = (int(color[n : n + 2], 16) / 255 for n in (1, 3, 5))
+    return red, green, blue, 1.0
 
 
 def _differ(present: list[Prompt], wanted: list[Prompt]) -> bool:

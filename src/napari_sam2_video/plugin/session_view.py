@@ -78,6 +78,7 @@ class SessionView(QObject):
         for topic in topics:
             if topic == "objects":
                 self.masks.show_objects()
+                self.prompts.show()
             elif topic == "prompts":
                 self.prompts.show()
             self.changed.emit(topic)

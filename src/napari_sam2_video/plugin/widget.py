@@ -10,6 +10,7 @@ from qtpy.QtWidgets import QLabel, QMessageBox, QToolButton, QVBoxLayout, QWidge
 
 from napari_sam2_video.plugin.controller import Controller
 from napari_sam2_video.plugin.export_panel import ExportPanel
+from napari_sam2_video.plugin.keyboard_focus import KeyboardFocus
 from napari_sam2_video.plugin.keys import Key, Keys
 from napari_sam2_video.plugin.measure_panel import MeasurePanel
 from napari_sam2_video.plugin.model_panel import ModelPanel
@@ -81,6 +82,8 @@ class TrackingWidget(QWidget):
         self.sections["export"].toggled.connect(lambda opened: self.export.offer_formats() if opened else None)
         controller.listen(controller.viewer.layers.events.inserted, self._on_inserted)
         controller.at_close(self.keys.close)
+        self.keyboard = KeyboardFocus(controller.viewer, self)
+        controller.at_close(self.keyboard.close)
         # The dock throws its widget out without closing it (see `event`); a window takes it along when it goes.
         self.destroyed.connect(partial(controller.close, window_gone=True))
 
@@ -110,18 +113,24 @@ class TrackingWidget(QWidget):
         self.setMinimumWidth(WIDTH)
 
     def _keys(self) -> list[Key]:
-        objects, review, controller = self.objects, self.review, self.controller
+        objects, review, actions = self.objects, self.review, self.controller.actions
         return [
             Key("n", "New object", objects.new_object),
             Key("q", "Switch between points on and beside the object", objects.prompting.switch_sign),
-            Key("k", "Next candidate of the preview", controller.actions.next_candidate),
-            Key("u", "Use the shown candidate as mask", controller.actions.use_candidate),
+            Key("k", "Next candidate of the preview", actions.next_candidate),
+            Key("u", "Use the shown candidate as mask", actions.use_candidate),
             Key("g", "Track", self.run_bar.start),
-            Key("h", "Stop", controller.actions.stop),
+            Key("h", "Stop", actions.stop),
             Key("j", "Next doubtful frame", review.next_doubtful),
             Key("w", "Accept the object on this frame", review.accept),
-            Key("Control-z", "Undo", controller.actions.undo, on_layers=True),
-            Key("Control-Shift-z", "Redo", controller.actions.redo, on_layers=True),
+            Key("Shift-d", "Not on this frame", partial(actions.mark_absent, "here")),
+            Key("Shift-f", "Gone from this frame on", partial(actions.mark_absent, "on")),
+            Key("Shift-b", "Not there up to this frame", partial(actions.mark_absent, "until")),
+            Key("Shift-w", "Accept all objects on this frame", actions.accept_all),
+            Key("Escape", "Put the tool down", objects.prompting.put_down, on_layers=True),
+            Key("m", "New object (napari's new label)", objects.new_object, on_layers=True),
+            Key("Control-z", "Undo", actions.undo, on_layers=True),
+            Key("Control-Shift-z", "Redo", actions.redo, on_layers=True),
         ]
 
     def show_keys(self) -> None:
