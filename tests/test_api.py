@@ -227,6 +227,66 @@ def test_info_follows_what_a_person_says(film):
     assert about["view"]["window"] == (0.0, 100.0, "manual")
 
 
+@pytest.mark.parametrize(
+    ("call", "sentence"),
+    [
+        (lambda s: s.track("forward"), r"settings must be TrackSettings\(\.\.\.\), not 'forward'"),
+        (lambda s: list(s.track(TrackSettings(objects=(9,)))), "no object 9"),
+        (lambda s: list(s.check("all")), r"settings must be CheckSettings\(\.\.\.\), not 'all'"),
+        (lambda s: s.set_model(5), "model must be a name"),
+        (lambda s: s.set_model(None), "model must be a name"),
+        (lambda s: s.add_object(name=3), "name of object 3 must be text, not 3"),
+        (lambda s: s.add_object(object_id="a"), "id of an object must be a whole number of at least 1, not 'a'"),
+        (lambda s: s.add_object(object_id=0), "id of an object must be a whole number of at least 1, not 0"),
+        (lambda s: s.add_object(color=3), r"colour \(3,\) of object 3 is not three numbers"),
+        (lambda s: s.edit_object(1, color="red"), "is not three numbers"),
+        (lambda s: s.edit_object(9, name="x"), "no object 9"),
+        (lambda s: s.add_prompt(3), "must be a PointPrompt, BoxPrompt or MaskPrompt, not 3"),
+        (lambda s: s.set_prompts(1, 0, ["1@0:3,3"]), "must be a PointPrompt, BoxPrompt or MaskPrompt"),
+        (lambda s: s.scores(99), "no object 99"),
+        (lambda s: s.scores("cell"), "no object cell"),
+        (lambda s: s.accepted(99), "no object 99"),
+        (lambda s: s.prompts(99), "no object 99"),
+        (lambda s: s.mask(99, 0), "no object 99"),
+        (lambda s: s.mask(1, 99), "no frame 99"),
+        (lambda s: s.labels[99], "no position 99 along an axis of 8"),
+        (lambda s: s.labels["a"], "indexed by numbers, slices and arrays"),
+        (lambda s: s.labels[0, 0, 0, 0], "have 3 axes, not 4"),
+        (lambda s: s.labels.__setitem__((0, 0, 0), "a"), "whole numbers, not <U1"),
+        (lambda s: s.labels.__setitem__((0, 0, 0), 1.5), "whole numbers, not float64"),
+    ],
+)
+def test_a_wrong_call_of_a_session_changes_nothing(session, call, sentence):
+    before = session.objects, session.prompts(), session.model_settings, np.asarray(session.labels).tolist()
+    with pytest.raises(Sam2VideoError, match=sentence) as refused:
+        call(session)
+    assert "\n" not in str(refused.value)
+    assert (session.objects, session.prompts(), session.model_settings, np.asarray(session.labels).tolist()) == before
+
+
+def test_labels_compare_and_calculate_element_by_element(session):
+    labels_tyx = np.asarray(session.labels)
+    assert np.array_equal(session.labels == 1, labels_tyx == 1)
+    assert np.array_equal(session.labels > 0, labels_tyx > 0)
+    assert np.array_equal(session.labels * 2, labels_tyx * 2)
+    assert np.array_equal(labels_tyx != session.labels, np.zeros(labels_tyx.shape, bool))
+    assert np.array_equal(np.logical_or(session.labels == 1, session.labels == 2), labels_tyx > 0)
+    assert len({session.labels}) == 1
+    assert [frame.shape for frame in session.labels] == [labels_tyx.shape[1:]] * len(labels_tyx)
+
+
+def test_a_mask_is_the_objects_own(session):
+    session.paint(3, (0, 0), np.full((4, 4), 2))
+    assert session.mask(2, 3)[:4, :4].all()
+    assert np.array_equal(session.mask(1, 3), session.masks.object_mask(3, 1))
+
+
+def test_dask_out(session):
+    lazy = dask.array.from_array(session.labels, chunks=(1, -1, -1))
+    assert lazy.chunks[0] == (1,) * 8
+    assert np.array_equal((lazy == 1).sum(axis=(1, 2)).compute(), session.scores(1)["area"])
+
+
 def test_a_session_says_who_is_wrong_where_it_is_closed_twice(film, tmp_path):
     session = api.create_session(film, tmp_path / "run.sam2v")
     session.close()

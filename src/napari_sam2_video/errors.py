@@ -1,4 +1,4 @@
-"""What can go wrong, each as one plain sentence for the person at the screen."""
+"""What can go wrong, each in one plain sentence for a person."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class ModelError(Sam2VideoError):
 
 
 class CheckpointError(ModelError):
-    """A file is not a checkpoint we can load."""
+    """A file is not a checkpoint this package can load."""
 
 
 class DownloadError(ModelError):
@@ -52,6 +52,10 @@ class PromptError(Sam2VideoError):
 
 class StoreError(Sam2VideoError):
     """Masks cannot be written or read."""
+
+
+class PositionError(StoreError, IndexError):
+    """An index lies outside the label images."""
 
 
 class MissingError(StoreError):
@@ -79,4 +83,4 @@ class ExportError(Sam2VideoError):
 
 
 class TargetExistsError(ExportError):
-    """The file to be written exists, and nobody said it may be replaced."""
+    """The file to be written exists, and it was not said that it may be replaced."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from napari_sam2_video.errors import ExportError
+from napari_sam2_video.errors import ExportError, SettingsError
 from napari_sam2_video.units import SECONDS, convert_length, plain_unit
 
 if TYPE_CHECKING:
@@ -54,6 +54,8 @@ class TrackedObject:
 
     def __post_init__(self) -> None:
         """Make the name one that every format can hold."""
+        if not isinstance(self.name, str):
+            raise SettingsError(f"The name of object {self.id} must be text, not {self.name!r}.")
         object.__setattr__(self, "name", printable(self.name))
 
     def to_json(self) -> dict[str, Any]:

@@ -108,7 +108,7 @@ def test_a_removed_object_comes_back_whole_and_its_id_serves_anew_without_its_pa
     before = seen(prompted)
     prompted.remove_object(2)
     assert not (np.asarray(prompted.labels) == 2).any()
-    assert prompted.prompts(2) == ()
+    assert prompted.prompt_sets(2) == ()
     prompted.add_object(object_id=2)
     assert not (np.asarray(prompted.labels) == 2).any()
     assert prompted.scores(2)["frame"].size == 0

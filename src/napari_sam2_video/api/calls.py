@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -17,21 +17,6 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from napari_sam2_video.types import Prompt
-
-S = TypeVar("S")
-
-
-def instance(value: Any, kind: type[S], what: str) -> S:
-    """The value, where it is of a kind.
-
-    Raises
-    ------
-    SettingsError
-        If it is something else.
-    """
-    if isinstance(value, kind):
-        return value
-    raise SettingsError(f"{what} must be {kind.__name__}(...), not {shown(value)}.")
 
 
 def path_of(value: Any, what: str) -> Path:

@@ -10,14 +10,14 @@ import numpy as np
 from napari_sam2_video.analysis import measure as measuring
 from napari_sam2_video.analysis.review import review_queue, review_table
 from napari_sam2_video.analysis.table import Table
-from napari_sam2_video.api.calls import instance, path_of
+from napari_sam2_video.api.calls import path_of
 from napari_sam2_video.api.sessions import followed, open_session
 from napari_sam2_video.errors import ExportError
 from napari_sam2_video.export.registry import export as export_result
 from napari_sam2_video.session import Session
 from napari_sam2_video.types import CheckSettings
 from napari_sam2_video.types.calls import public
-from napari_sam2_video.types.checks import object_ids, shown
+from napari_sam2_video.types.checks import instance, object_ids, shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
+from numpy.lib.mixins import NDArrayOperatorsMixin
 
-from napari_sam2_video.errors import StoreError
+from napari_sam2_video.errors import PositionError, StoreError
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -38,11 +39,14 @@ class _Span:
     kept: bool
 
 
-class LabelArray:
+class LabelArray(NDArrayOperatorsMixin):
     """Label images of a store, lazily, and a way to paint on them.
 
     Reading gives a fresh array. Setting a part is a stroke of a person: it is on disk when the assignment returns, and
     the model never changes those pixels again.
+
+    Arithmetic and comparisons, such as ``labels == 1``, go element by element and give a NumPy array of all frames; a
+    part is read by indexing first.
 
     - A number sets every pixel of the part.
     - An array sets only those pixels that differ from what was read last through the same index (or from what is there,
@@ -100,6 +104,13 @@ class LabelArray:
             whole[frame] = self._store.read_labels(frame)
         return whole if dtype is None else whole.astype(dtype, copy=False)
 
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **options: Any) -> Any:
+        arrays = [np.asarray(one) if isinstance(one, LabelArray) else one for one in inputs]
+        return getattr(ufunc, method)(*arrays, **options)
+
+    # What compares element by element would not be hashable otherwise, which viewers need.
+    __hash__ = object.__hash__
+
     def __getitem__(self, index: Any) -> npt.NDArray[Any]:
         spans = self._spans(index)
         if spans is None:
@@ -119,6 +130,8 @@ class LabelArray:
         if self._painter is None:
             raise StoreError("These masks are open for reading only; open the session for writing to paint.")
         values = np.asarray(value)
+        if values.dtype.kind not in "biu":
+            raise StoreError(f"Labels are whole numbers, not {values.dtype}; convert them.")
         spans = self._spans(index)
         if spans is None:
             self._scatter(index, values)
@@ -169,7 +182,7 @@ class LabelArray:
             at = items.index(Ellipsis)
             items = items[:at] + (slice(None),) * (4 - len(items)) + items[at + 1 :]
         if len(items) > 3:
-            raise IndexError(f"the label images have 3 axes, not {len(items)}")
+            raise PositionError(f"The label images have 3 axes, not {len(items)}.")
         items = items + (slice(None),) * (3 - len(items))
         first, second, third = (_span(i, n) for i, n in zip(items, self.shape, strict=True))
         return first, second, third
@@ -209,9 +222,12 @@ class LabelArray:
 def _span(item: Any, length: int) -> _Span:
     if isinstance(item, slice):
         return _Span(range(*item.indices(length)), kept=True)
-    position = operator.index(item)
+    try:
+        position = operator.index(item)
+    except TypeError:
+        raise PositionError(f"The label images are indexed by numbers, slices and arrays, not {item!r}.") from None
     if not -length <= position < length:
-        raise IndexError(f"index {position} is out of bounds for {length}")
+        raise PositionError(f"There is no position {position} along an axis of {length}.")
     return _Span(range(position % length, position % length + 1), kept=False)
 
 

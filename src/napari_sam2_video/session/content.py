@@ -68,6 +68,18 @@ class SessionContent:
         """Label images as one array of shape ``(T, Y, X)``, to be shown and painted on."""
         return self._paint.labels
 
+    def mask(self, object_id: int, frame: int) -> npt.NDArray[np.bool_]:
+        """One object's own pixels on a frame, shape ``(Y, X)``, even where others cover them.
+
+        Raises
+        ------
+        SessionError
+            If there is no such object.
+        StoreError
+            If there is no such frame, or its masks cannot be read.
+        """
+        return self.masks.object_mask(frame, self.object(object_id).id)
+
     @property
     def n_frames(self) -> int:
         """Number of frames."""
@@ -108,7 +120,11 @@ class SessionContent:
         ------
         PromptError
             If a mask is damaged; `set_prompts` and `add_prompt` replace it.
+        SessionError
+            If there is no such object.
         """
+        if object_id is not None:
+            self.object(object_id)
         return self._prompts.get(object_id, frame, masks=masks)
 
     def prompt_sets(self, object_id: int | None = None, frame: int | None = None) -> tuple[PromptSet, ...]:
@@ -116,7 +132,8 @@ class SessionContent:
         return self._prompts.sets(object_id, frame)
 
     def accepted(self, object_id: int) -> frozenset[int]:
-        """Frames of an object that are accepted."""
+        """Frames of an object that are accepted; raises `SessionError` if there is no such object."""
+        self.object(object_id)
         return self._context.inputs.accepted(object_id)
 
     def scores(self, object_id: int) -> dict[str, npt.NDArray[Any]]:
@@ -124,7 +141,13 @@ class SessionContent:
 
         ``disagreement`` is that of the last `check` that compared the very mask that is there now, else NaN;
         ``checked_from`` is the frame it was tracked back from, NaN also where the mask there has changed since.
+
+        Raises
+        ------
+        SessionError
+            If there is no such object.
         """
+        self.object(object_id)
         figures = self.masks.scores(object_id)
         accepted = self.accepted(object_id)
         figures["accepted"] = np.array([int(f) in accepted for f in figures["frame"]], bool)

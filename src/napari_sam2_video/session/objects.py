@@ -12,9 +12,10 @@ from napari_sam2_video.errors import SessionError
 from napari_sam2_video.masks.codec import MAX_ID
 from napari_sam2_video.results import TrackedObject, default_color
 from napari_sam2_video.session.prompts import key_of
+from napari_sam2_video.types.checks import whole
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
     from napari_sam2_video.session.context import Context
     from napari_sam2_video.storage.tables import Change
@@ -57,6 +58,14 @@ def check_object(info: TrackedObject, others: Iterable[TrackedObject], n_frames:
     check_lineage([info, *(other for other in others if other.id != info.id)])
 
 
+def plain_color(color: Any) -> tuple[int, int, int]:
+    """Colour of any sequence; what is none becomes one that `check_object` refuses."""
+    try:
+        return tuple(color)
+    except TypeError:
+        return (color,)  # type: ignore[return-value]
+
+
 class Objects:
     """The objects of a session.
 
@@ -95,7 +104,8 @@ class Objects:
 
     def made(self, object_id: int, name: str | None = None, color: tuple[int, int, int] | None = None) -> TrackedObject:
         """A new object, checked and not kept yet."""
-        info = TrackedObject(object_id, name or f"object {object_id}", color or default_color(object_id))
+        default = default_color(object_id)
+        info = TrackedObject(object_id, name or f"object {object_id}", default if color is None else plain_color(color))
         check_object(info, (), self._context.view.n_frames)
         return info
 
@@ -112,7 +122,7 @@ class Objects:
         """See `Session.add_object`."""
         context = self._context
         with context.changing():
-            number = self.next_id() if object_id is None else int(object_id)
+            number = self.next_id() if object_id is None else whole(object_id, "The id of an object", at_least=1)
             if context.state.get("objects", number) is not None:
                 raise SessionError(f"There is an object {number} already.")
             info = self.made(number, name, color)
@@ -121,12 +131,13 @@ class Objects:
         context.events.announce("objects")
         return number
 
-    def edit(self, object_id: int, changes: Mapping[str, Any]) -> TrackedObject:
+    def edit(self, object_id: int, changes: dict[str, Any]) -> TrackedObject:
         """Replace fields of an object; see `Session.edit_object`."""
         context = self._context
         with context.changing():
             old = self.get(object_id)
-            new = replace(old, **changes)
+            color = {} if "color" not in changes else {"color": plain_color(changes["color"])}
+            new = replace(old, **changes | color)
             if new.parent is None:
                 new = replace(new, parent_frame=None)
             if new == old:

@@ -9,7 +9,8 @@ import numpy as np
 from napari_sam2_video.errors import PromptError, StoreError, UnreachableError
 from napari_sam2_video.masks.codec import MAX_ID, encode_mask
 from napari_sam2_video.session.prompts import PromptSet, key_of, mask_item, to_json, unpacked
-from napari_sam2_video.types import MaskPrompt
+from napari_sam2_video.types import BoxPrompt, MaskPrompt, PointPrompt
+from napari_sam2_video.types.checks import shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -123,6 +124,8 @@ class PromptTable:
 
     def _fitted(self, prompt: Prompt) -> Prompt:
         view = self._context.view
+        if not isinstance(prompt, PointPrompt | BoxPrompt | MaskPrompt):
+            raise PromptError(f"A prompt must be a PointPrompt, BoxPrompt or MaskPrompt, not {shown(prompt)}.")
         return prompt.fitted(view.n_frames, view.shape_yx)
 
     def _replace(self, object_id: int, frame: int, prompts: Sequence[Prompt]) -> bool:

@@ -18,6 +18,7 @@ from napari_sam2_video.types import CheckSettings, ModelSettings, TrackSettings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
+    from os import PathLike
     from types import EllipsisType, TracebackType
 
     import numpy.typing as npt
@@ -74,7 +75,7 @@ class Session(SessionContent):
         Parameters
         ----------
         folder : str or Path
-            Where; by custom its name ends with ``.sam2v``.
+            Where; its name usually ends with ``.sam2v``.
         recording : Recording
             The recording; it stays the caller's to close.
         view : ViewSettings, optional
@@ -175,7 +176,7 @@ class Session(SessionContent):
         parent_frame: int | EllipsisType | None = ...,
     ) -> TrackedObject:
         """Change what is known of an object; what is not given stays. Refused where the parent cannot be one."""
-        given: dict[str, Any] = {"name": name, "locked": locked, "color": None if color is None else (*color,)}
+        given: dict[str, Any] = {"name": name, "locked": locked, "color": color}
         changes = {field: value for field, value in given.items() if value is not None}
         lineage = {"parent": parent, "parent_frame": parent_frame}
         changes.update({field: value for field, value in lineage.items() if value is not ...})
@@ -270,9 +271,9 @@ class Session(SessionContent):
         """
         self._acceptance.mark_absent(object_id, start, stop, parent)
 
-    def set_model(self, settings: ModelSettings) -> None:
-        """Choose another network; the next run tracks everything again. Refused while a run is under way."""
-        self._tracking.set_model(settings)
+    def set_model(self, model: ModelSettings | str | PathLike[str]) -> None:
+        """Choose another network by settings, name or path; the next run tracks everything again."""
+        self._tracking.set_model(model)
 
     def track(
         self,
@@ -336,12 +337,8 @@ class Session(SessionContent):
 
         Raises
         ------
-        SessionError
-            If a run is under way, an object is unknown, or there is nothing to check.
-        PromptError
-            If the range does not fit the recording.
-        EngineError, FrameError, StoreError
-            If it cannot continue; what was compared stands.
+        SessionError, PromptError
+            If there is nothing to check, or the range does not fit. Errors of `track` leave what was compared.
         """
         return self._tracking.check(settings, self.scores, stop)
 

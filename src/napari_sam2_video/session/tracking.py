@@ -12,10 +12,12 @@ from napari_sam2_video.session.conditioning import model_tag
 from napari_sam2_video.session.run import Runner
 from napari_sam2_video.session.tidy import tidy
 from napari_sam2_video.session.tracker import default_tracker
-from napari_sam2_video.types import MaskPrompt
+from napari_sam2_video.types import CheckSettings, MaskPrompt, ModelSettings, TrackSettings
+from napari_sam2_video.types.checks import instance
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+    from os import PathLike
 
     import numpy.typing as npt
 
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
     from napari_sam2_video.session.objects import Objects
     from napari_sam2_video.session.prompt_table import PromptTable
     from napari_sam2_video.session.tracker import TrackerFactory, TrackerLike
-    from napari_sam2_video.types import CheckSettings, FrameDone, ModelSettings, Preview, Prompt, TrackSettings
+    from napari_sam2_video.types import FrameDone, Preview, Prompt
 
 BUSY = "A run is under way; wait for it or stop it first."
 
@@ -77,8 +79,9 @@ class Tracking:
                 self._tracker = self._factory(context.model_settings, context.view, memory)
             return self._tracker
 
-    def set_model(self, settings: ModelSettings) -> None:
+    def set_model(self, model: ModelSettings | str | PathLike[str]) -> None:
         """See `Session.set_model`."""
+        settings = ModelSettings.of(model)
         context = self._context
         context.check_writable()
         with context.busy.idle("A run is under way; stop it before you choose another model."):
@@ -103,6 +106,7 @@ class Tracking:
 
     def track(self, settings: TrackSettings, stop: Callable[[], bool] | None) -> Generator[FrameDone]:
         """See `Session.track`."""
+        instance(settings, TrackSettings, "The settings")
         return self._go(lambda tag: self._runner.begin(settings, self._trackable(settings.objects), tag), stop)
 
     def resume(self, stop: Callable[[], bool] | None) -> Generator[FrameDone]:
@@ -116,6 +120,7 @@ class Tracking:
         stop: Callable[[], bool] | None,
     ) -> Generator[FrameDone]:
         """Check objects whose figures `scores` gives; see `Session.check`."""
+        instance(settings, CheckSettings, "The settings")
         context = self._context
         context.check_writable()
         chosen = [o.id for o in self._objects.all()] if settings.objects is None else sorted(set(settings.objects))

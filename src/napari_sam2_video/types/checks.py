@@ -82,6 +82,19 @@ def flag(value: object, what: str, *, error: type[Sam2VideoError] = SettingsErro
     raise error(f"{what} must be True or False, not {shown(value)}.")
 
 
+def instance(value: object, kind: type[T], what: str) -> T:
+    """The value, where it is of a kind.
+
+    Raises
+    ------
+    SettingsError
+        If it is something else.
+    """
+    if isinstance(value, kind):
+        return value
+    raise SettingsError(f"{what} must be {kind.__name__}(...), not {shown(value)}.")
+
+
 def one_of(value: object, what: str, choices: Sequence[str]) -> None:
     """Refuse what is none of the choices.
 
