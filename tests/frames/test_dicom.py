@@ -14,9 +14,9 @@ from napari_sam2_video.frames.dicom_files import is_dicom
 from napari_sam2_video.frames.open import open_recording
 from napari_sam2_video.frames.view import FrameView, default_view
 from napari_sam2_video.types import CT_WINDOWS
-from tests.frames.dicoms import CT, remove_mark, save_dicom, save_series
+from tests.frames.dicoms import CT, item, remove_mark, save_dicom, save_series
 
-nibabel = pytest.importorskip("nibabel")
+nibabel = pytest.importorskip("nibabel.testing") and pytest.importorskip("nibabel")
 pydicom = pytest.importorskip("pydicom")
 
 if TYPE_CHECKING:
@@ -194,3 +194,162 @@ def test_dicom_with_a_palette_has_its_colours(bits: int, tmp_path: Path) -> None
     with open_recording(tmp_path / "film.dcm") as recording:
         assert (recording.axes, recording.dtype) == ("TYXS", np.uint8)
         np.testing.assert_array_equal(recording.read({}), np.moveaxis(palette, 0, -1)[stored] >> (bits - 8))
+
+
+def test_a_file_with_a_tiff_preamble_is_dicom(tmp_path: Path) -> None:
+    save_series(tmp_path, [0.0, 1.0, 2.0])
+    for path in tmp_path.iterdir():
+        path.write_bytes(b"II*\0\x08\0\0\0" + bytes(120) + path.read_bytes()[128:])
+    for source in (tmp_path, path):
+        with open_recording(source) as recording:
+            np.testing.assert_array_equal(recording.read({}), CT[:3])
+
+
+def encapsulated(path: Path, syntax: str, frames: list[bytes], **values: Any) -> None:
+    """Write compressed images in place of the pixels of a file."""
+    image = pydicom.dcmread(path)
+    image.file_meta.TransferSyntaxUID = syntax
+    for name, value in values.items():
+        setattr(image, name, value)
+    image.PixelData = pydicom.encaps.encapsulate(frames)
+    image["PixelData"].VR, image["PixelData"].is_undefined_length = "OB", True
+    image.save_as(path)
+
+
+@pytest.mark.parametrize(
+    ("syntax", "signed", "bits"),
+    [
+        ("JPEGLossless", False, 16),
+        ("JPEGLosslessSV1", False, 16),
+        ("JPEGLosslessSV1", True, 16),
+        ("JPEGLosslessSV1", False, 12),
+        ("JPEGLosslessSV1", True, 12),
+    ],
+)
+def test_lossless_jpeg_is_decoded(syntax: str, signed: bool, bits: int, tmp_path: Path) -> None:
+    imagecodecs = pytest.importorskip("imagecodecs")
+    stored = CT[0]
+    meant = stored.astype(np.int32) - 2**bits * (signed & (stored >= 2 ** (bits - 1)))
+    save_dicom(tmp_path / "a.dcm", stored, PixelRepresentation=int(signed), BitsStored=bits, HighBit=bits - 1)
+    packed = imagecodecs.ljpeg_encode(stored, bitspersample=bits)
+    encapsulated(tmp_path / "a.dcm", getattr(pydicom.uid, syntax), [packed])
+    with open_recording(tmp_path / "a.dcm") as recording:
+        np.testing.assert_array_equal(recording.read({})[0], meant)
+
+
+def test_jpeg_of_twelve_bits_is_decoded(tmp_path: Path) -> None:
+    imagecodecs = pytest.importorskip("imagecodecs")
+    packed = imagecodecs.jpeg_encode(CT[0] % 4096, level=100, bitspersample=12)
+    save_dicom(tmp_path / "a.dcm", CT[0], BitsStored=12, HighBit=11)
+    encapsulated(tmp_path / "a.dcm", pydicom.uid.JPEGExtended12Bit, [packed])
+    with open_recording(tmp_path / "a.dcm") as recording:
+        np.testing.assert_array_equal(recording.read({})[0], imagecodecs.jpeg_decode(packed))
+
+
+@pytest.mark.parametrize(
+    ("syntax", "remedy"),
+    [
+        ("HTJ2KLossless", "pip install pylibjpeg pylibjpeg-openjpeg"),
+        ("JPEG2000Lossless", "pip install pylibjpeg pylibjpeg-openjpeg"),
+        ("JPEGLSLossless", "pip install pyjpegls"),
+        ("JPEGXLLossless", "convert it to an uncompressed file"),
+        ("MPEG4HP41", "holds a film .*; extract it"),
+    ],
+)
+def test_a_compression_that_nothing_installed_decodes_names_the_package_that_does(
+    syntax: str, remedy: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    uid = getattr(pydicom.uid, syntax, pydicom.uid.HTJ2KLossless)
+    save_dicom(tmp_path / "a.dcm", CT[0])
+    encapsulated(tmp_path / "a.dcm", uid, [b"abcd"])
+    if syntax == "JPEGXLLossless":  # which pydicom does not know yet
+        content = (tmp_path / "a.dcm").read_bytes()
+        (tmp_path / "a.dcm").write_bytes(content.replace(uid.encode(), b"1.2.840.10008.1.2.4.110"))
+    elif syntax != "MPEG4HP41":
+        monkeypatch.setattr(type(pydicom.pixels.get_decoder(uid)), "is_available", False)
+    with pytest.raises(RecordingError, match=remedy):
+        open_recording(tmp_path / "a.dcm")
+
+
+def test_values_of_twelve_bits_without_gaps(tmp_path: Path) -> None:
+    stored = (CT[:3] % 4096).reshape(3, -1)
+    low, high = stored[:, ::2], stored[:, 1::2]
+    packed = np.stack([low & 255, low >> 8 | (high & 15) << 4, high >> 4], -1).astype(np.uint8)
+    save_dicom(tmp_path / "a.dcm", CT[:3], NumberOfFrames=3, BitsAllocated=12, BitsStored=12, HighBit=11)
+    image = pydicom.dcmread(tmp_path / "a.dcm")
+    image.PixelData = packed.tobytes()
+    image.save_as(tmp_path / "a.dcm")
+    with open_recording(tmp_path / "a.dcm") as recording:
+        np.testing.assert_array_equal(recording.read({}), CT[:3] % 4096)
+
+
+def test_values_of_a_table_are_looked_up(tmp_path: Path) -> None:
+    table = np.arange(255, -1, -1, dtype=np.uint16) * 257
+    lookup = item(LUTDescriptor=[256, 0, 16], ModalityLUTType="HU", LUTData=table.tobytes())
+    stored = (CT[:3] % 256).astype(np.uint8)
+    save_dicom(tmp_path / "a.dcm", stored, NumberOfFrames=3, ModalityLUTSequence=[lookup])
+    with open_recording(tmp_path / "a.dcm") as recording:
+        assert recording.dtype == np.uint16
+        np.testing.assert_array_equal(recording.read({}), table[stored])
+
+
+@pytest.mark.parametrize("syntax", ["ExplicitVRBigEndian", "DeflatedExplicitVRLittleEndian", "ImplicitVRLittleEndian"])
+def test_every_encoding_of_a_data_set(syntax: str, tmp_path: Path) -> None:
+    save_series(tmp_path, [0.0, 1.0, 2.0], CT[:3].astype(np.int16), PixelRepresentation=1, RescaleIntercept=-5)
+    for path in tmp_path.iterdir():
+        image = pydicom.dcmread(path)
+        if syntax == "ExplicitVRBigEndian":
+            image.PixelData = image.pixel_array.astype(">i2").tobytes()
+        image.file_meta.TransferSyntaxUID = getattr(pydicom.uid, syntax)
+        implicit, little = syntax.startswith("Implicit"), not syntax.endswith("BigEndian")
+        pydicom.dcmwrite(path, image, implicit_vr=implicit, little_endian=little, force_encoding=True)
+    with open_recording(tmp_path) as recording:
+        np.testing.assert_array_equal(recording.read({}), CT[:3].astype(int) - 5)
+
+
+def test_files_of_one_series_that_store_their_values_differently(tmp_path: Path) -> None:
+    save_dicom(tmp_path / "a", CT[0], ImagePositionPatient=[0, 0, 0])
+    signed = CT[1].astype(np.int16) - 3000
+    save_dicom(tmp_path / "b", signed, ImagePositionPatient=[0, 0, 1], RescaleSlope=2, RescaleIntercept=1)
+    with open_recording(tmp_path) as recording:
+        np.testing.assert_array_equal(recording.read({}), [CT[0], signed.astype(int) * 2 + 1])
+
+
+def test_a_file_without_pixels_is_an_error_of_that_slice_only(tmp_path: Path) -> None:
+    save_series(tmp_path, [0.0, 1.0, 2.0])
+    victim = next(path for path in tmp_path.iterdir() if pydicom.dcmread(path).InstanceNumber == 2)
+    image = pydicom.dcmread(victim)
+    del image.PixelData
+    image.save_as(victim)
+    with open_recording(tmp_path) as recording:
+        np.testing.assert_array_equal(recording.read({"Z": 2}), CT[2])
+        with pytest.raises(FrameError, match=f"{victim.name} cannot be decoded"):
+            recording.read({"Z": 1})
+
+
+def test_a_mosaic_is_cut_into_the_slices_of_a_volume(tmp_path: Path) -> None:
+    dicomwrappers = pytest.importorskip("nibabel.nicom.dicomwrappers")
+    source = nibabel.testing.data_path / "0.dcm" if hasattr(nibabel, "testing") else None
+    if source is None or not source.is_file():
+        pytest.skip("this nibabel ships no mosaic")
+    for number in range(2):
+        image = pydicom.dcmread(source)
+        image.Rows = image.Columns = 7 * 36
+        pixels = np.random.default_rng(number).integers(0, 4096, (7 * 36, 7 * 36)).astype(np.uint16)
+        image.PixelData, image.InstanceNumber, image.SOPInstanceUID = pixels.tobytes(), number + 1, f"1.2.{number}"
+        image.save_as(tmp_path / f"{number}.dcm")
+    with open_recording(tmp_path) as recording:
+        assert (recording.axes, recording.shape) == ("TZYX", (2, 48, 36, 36))
+        for number in range(2):
+            wrapper = dicomwrappers.wrapper_from_file(tmp_path / f"{number}.dcm")
+            np.testing.assert_array_equal(recording.read({"T": number}), wrapper.get_data().transpose(2, 0, 1))
+        assert [recording.scale[letter] for letter in "YXZ"] == pytest.approx(wrapper.voxel_sizes, rel=1e-5)
+        assert recording.affine is not None
+        expected = np.diag([-1.0, -1, 1, 1]) @ wrapper.affine
+        np.testing.assert_allclose(recording.affine, expected[:, [1, 0, 2, 3]], atol=1e-3)
+
+
+def test_a_whole_slide_image_is_refused_truly(tmp_path: Path) -> None:
+    save_dicom(tmp_path / "a.dcm", CT[:3], NumberOfFrames=3, SOPClassUID="1.2.840.10008.5.1.4.1.1.77.1.6")
+    with pytest.raises(RecordingError, match=r"a\.dcm is a whole-slide image"):
+        open_recording(tmp_path / "a.dcm")

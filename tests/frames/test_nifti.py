@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from napari_sam2_video.errors import FrameError
+from napari_sam2_video.errors import FrameError, RecordingError
+from napari_sam2_video.frames.nibabel_volume import NibabelRecording
 from napari_sam2_video.frames.open import open_recording
 from napari_sam2_video.frames.view import FrameView, default_view
 
@@ -145,3 +146,148 @@ def test_a_nifti_pair_is_one_recording_whichever_file_is_named(suffix: str, tmp_
     nibabel.save(nibabel.Nifti1Pair(VOXELS + 1, np.eye(4)), tmp_path / f"a.img{suffix}")
     with open_recording(tmp_path / f"a.hdr{suffix}") as recording:
         assert recording.fingerprint()["sample"] != prints[0]["sample"]
+
+
+def test_a_header_that_contradicts_itself_is_reported_and_sizes_follow_the_affine(tmp_path: Path) -> None:
+    image = nibabel.Nifti1Image(VOXELS, np.diag([0.7, 0.7, 0.7, 1]))
+    image.header.set_sform(np.diag([1.4, 1.4, 2.5, 1]), 2)
+    image.header["pixdim"][1:4] = 0.7
+    image.header.set_xyzt_units("mm", "sec")
+    path = tmp_path / "a.nii"
+    path.write_bytes(image.header.binaryblock + bytes(4) + VOXELS.tobytes(order="F"))
+    with open_recording(path) as recording:
+        assert recording.scale == {"Z": 2.5, "Y": 1.4, "X": 1.4}
+        assert recording.affine is not None
+        np.testing.assert_allclose(np.diag(recording.affine), [1.4, 1.4, 2.5, 1], rtol=1e-6)
+        assert "sform has voxels of 1.4 × 1.4 × 2.5, its pixdim of 0.7 × 0.7 × 0.7 (X, Y, Z); those of the sform" in (
+            " ".join(recording.notes)
+        )
+
+
+def test_two_forms_that_place_a_volume_differently_are_reported(tmp_path: Path) -> None:
+    image = nibabel.Nifti1Image(VOXELS, np.diag([2, 2, 2, 1.0]))
+    image.set_sform(np.diag([2, 2, 2, 1.0]), 4)
+    image.set_qform(np.array([[2, 0, 0, 9], [0, 2, 0, 0], [0, 0, 2, 0], [0, 0, 0, 1.0]]), 1)
+    image.header.set_xyzt_units("mm")
+    nibabel.save(image, tmp_path / "a.nii")
+    with open_recording(tmp_path / "a.nii") as recording:
+        assert recording.notes == (
+            "The sform and the qform of the header place the volume differently: the sform is used.",
+        )
+
+
+@pytest.mark.parametrize(
+    ("space", "time", "sizes", "interval", "note"),
+    [
+        ("mm", "sec", (2.5, "mm"), (3.0, "s"), ""),
+        ("micron", "msec", (2.5, "µm"), (3.0, "ms"), ""),
+        ("meter", "usec", (2.5, "m"), (3.0, "µs"), ""),
+        ("unknown", "sec", (2.5, "mm"), (3.0, "s"), "does not name the unit of its sizes"),
+        ("mm", "unknown", (2.5, "mm"), (None, None), "gives 3 as its interval, but no unit"),
+    ],
+)
+def test_units_are_those_of_the_header(
+    tmp_path: Path,
+    space: str,
+    time: str,
+    sizes: tuple[float, str],
+    interval: tuple[float | None, str | None],
+    note: str,
+) -> None:
+    image = nibabel.Nifti1Image(np.zeros((3, 4, 5, 2), np.int16), np.diag([1, 1, 2.5, 1]))
+    image.header.set_zooms((1, 1, 2.5, 3))
+    image.header.set_xyzt_units(space, time)
+    nibabel.save(image, tmp_path / "a.nii")
+    with open_recording(tmp_path / "a.nii") as recording:
+        assert (recording.scale["Z"], recording.units["Z"]) == sizes
+        assert (recording.scale["T"], recording.units["T"]) == interval
+        assert [note in text for text in recording.notes] == ([True] if note else [])
+
+
+def test_an_array_that_nobody_measured_has_no_sizes(tmp_path: Path) -> None:
+    nibabel.save(nibabel.Nifti1Image(VOXELS, None), tmp_path / "a.nii")
+    with open_recording(tmp_path / "a.nii") as recording:
+        assert recording.scale == {"Z": None, "Y": None, "X": None}
+
+
+@pytest.mark.parametrize(
+    ("shape", "axes"),
+    [((9, 8), "TYX"), ((3, 4, 5, 1, 6), "CTZYX"), ((3, 4, 5, 2, 3, 2), "UCTZYX"), ((3, 4, 2, 2, 2, 2, 3), "VUCTZYX")],
+)
+def test_volumes_of_any_number_of_axes(tmp_path: Path, shape: tuple[int, ...], axes: str) -> None:
+    voxels = np.arange(np.prod(shape), dtype=np.int32).reshape(shape)
+    with open_recording(save_nifti(tmp_path / "a.nii", voxels, np.eye(4))) as recording:
+        assert recording.axes == axes
+        np.testing.assert_array_equal(recording.read({}), voxels.T.reshape(recording.shape))
+        last = dict.fromkeys(axes[:-2], 0) | {"Y": slice(1, 4, 2)}
+        np.testing.assert_array_equal(recording.read(last), voxels.T[(0,) * (len(shape) - 2)][1:4:2])
+
+
+def test_transparent_colours_are_laid_over_white(tmp_path: Path) -> None:
+    colours = np.zeros((3, 4, 5, 4), np.uint8)
+    colours[..., 0], colours[1, ..., 3], colours[2, ..., 3] = 200, 255, 51
+    voxels = colours.view([(name, "u1") for name in "RGBA"])[..., 0]
+    with open_recording(save_nifti(tmp_path / "a.nii", voxels, np.eye(4))) as recording:
+        assert recording.read({"Z": 0, "Y": 0}).tolist() == [[255, 255, 255], [200, 0, 0], [244, 204, 204]]
+        assert "on white" in recording.notes[0]
+
+
+@pytest.mark.parametrize("dtype", ["f8", "i8", "u4", "i1"])
+@pytest.mark.parametrize("order", "<>")
+def test_values_of_any_type_and_byte_order(tmp_path: Path, dtype: str, order: str) -> None:
+    voxels = np.arange(60).reshape(3, 4, 5).astype(f"{order}{dtype}")
+    image = nibabel.Nifti1Image(voxels, np.eye(4), nibabel.Nifti1Header(endianness=order), dtype=voxels.dtype)
+    nibabel.save(image, tmp_path / "a.nii")
+    with open_recording(tmp_path / "a.nii") as recording:
+        assert recording.dtype == np.dtype(dtype)
+        np.testing.assert_array_equal(recording.read({}), voxels.T)
+
+
+def test_complex_values_are_refused_truly(tmp_path: Path) -> None:
+    path = save_nifti(tmp_path / "a.nii", VOXELS.astype(np.complex64), np.eye(4))
+    with pytest.raises(RecordingError, match=r"a\.nii holds complex values; save their magnitude"):
+        open_recording(path)
+
+
+def test_a_header_without_its_voxels_is_named(tmp_path: Path) -> None:
+    path = save_nifti(tmp_path / "a.hdr", VOXELS, np.eye(4), nibabel.Nifti1Pair)
+    (tmp_path / "a.img").unlink()
+    with pytest.raises(RecordingError, match=r"a\.hdr is the header of a volume \(NIfTI\), but its voxels are not"):
+        open_recording(path)
+
+
+@pytest.mark.parametrize("name", ["a.mgh", "a.mgz", "renamed"])
+def test_freesurfer_volumes(tmp_path: Path, name: str) -> None:
+    voxels = np.arange(3 * 4 * 5 * 2, dtype=np.int16).reshape(3, 4, 5, 2)
+    image = nibabel.MGHImage(voxels, OBLIQUE)
+    image.header.set_zooms((*image.header.get_zooms()[:3], 2000))
+    nibabel.save(image, tmp_path / "a.mgz")
+    (tmp_path / "a.mgz").rename(tmp_path / name) if name == "renamed" else nibabel.save(image, tmp_path / name)
+    with open_recording(tmp_path / name) as recording:
+        np.testing.assert_array_equal(recording.read({}), voxels.T)
+        assert recording.affine is not None
+        np.testing.assert_allclose(recording.affine, OBLIQUE, rtol=1e-5)
+        assert (recording.scale["T"], recording.units["T"]) == (2000, "ms")
+        assert recording.scale["X"] == pytest.approx(np.linalg.norm(OBLIQUE[:3, 0]), rel=1e-6)
+
+
+@pytest.mark.parametrize("kind", [nibabel.AnalyzeImage, nibabel.Spm2AnalyzeImage])
+@pytest.mark.parametrize("name", ["a.hdr", "a.img"])
+def test_analyze_volumes(tmp_path: Path, kind: Any, name: str) -> None:
+    image = kind(VOXELS, np.diag([-2, 3, 4, 1.0]))
+    nibabel.save(image, tmp_path / "a.img")
+    with open_recording(tmp_path / name) as recording:
+        np.testing.assert_array_equal(recording.read({}), VOXELS.T)
+        assert recording.scale == {"Z": 4.0, "Y": 3.0, "X": 2.0}
+        assert recording.affine is not None
+        np.testing.assert_allclose(recording.affine, nibabel.load(tmp_path / "a.img").affine)
+
+
+def test_a_compressed_volume_is_unpacked_once_and_no_further_than_its_voxels(tmp_path: Path) -> None:
+    path, packed = tmp_path / "a.nii", tmp_path / "a.nii.gz"
+    voxels = np.random.default_rng(0).integers(0, 99, (64, 64, 32)).astype(np.int16)
+    packed.write_bytes(gzip.compress(save_nifti(path, voxels, np.eye(4)).read_bytes() + bytes(200 << 20)))
+    with open_recording(packed) as recording:
+        np.testing.assert_array_equal(recording.read({}), voxels.T)
+        assert isinstance(recording, NibabelRecording)
+        assert recording._volume.files[0]._all.seek(0, 2) < 4 << 20

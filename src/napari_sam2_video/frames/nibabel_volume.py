@@ -90,6 +90,7 @@ class NibabelRecording(PlanesRecording):
         shape = shape_ijk[::-1] + colour
         self.plane_ndim = 2 + len(colour)
         shape, cut = _present(path, volume, shape, self.plane_ndim)
+        self._leading = shape[: -self.plane_ndim]
         name = path.name
         for suffix in _SUFFIXES:
             name = name.removesuffix(suffix)
@@ -113,7 +114,7 @@ class NibabelRecording(PlanesRecording):
         self._lock = threading.Lock()
 
     def _plane(self, number: int, rows: slice) -> npt.NDArray[Any]:
-        leading = np.unravel_index(number, self.shape[: -self.plane_ndim]) if len(self.shape) > self.plane_ndim else ()
+        leading = np.unravel_index(number, self._leading) if self._leading else ()
         before = (*(0,) * self._trimmed, *(int(n) for n in leading))
         index = (*before, rows, slice(None)) if self._volume.slow_first else (slice(None), rows, *before[::-1])
         try:
