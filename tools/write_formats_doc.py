@@ -1,4 +1,7 @@
-"""Write docs/formats.md from the registry of export formats; ``--check`` only says whether it is current."""
+"""Write the export formats in docs/formats.md from their registry; ``--check`` only says whether they are current.
+
+What stands above the mark in that file, on recordings, is written by hand.
+"""
 
 from __future__ import annotations
 
@@ -14,8 +17,9 @@ if TYPE_CHECKING:
     from napari_sam2_video.export.format import ExportFormat, ExportOption
 
 TARGET = Path(__file__).parents[1] / "docs" / "formats.md"
-INTRODUCTION = """\
-# Export formats
+MARK = "<!-- From here on written by tools/write_formats_doc.py -->\n"
+INTRODUCTION = """
+## Exports
 
 Every format is written by the *Export* panel, by `napari-sam2-video export RUN.sam2v OUT --format NAME` and by
 `export(session, "OUT", format="NAME")` of `napari_sam2_video.api`. Where the suffix of the target tells the format, the
@@ -58,12 +62,13 @@ def names_of(entry: ExportFormat) -> str:
 
 
 def render() -> str:
-    """The whole page."""
-    parts = [INTRODUCTION]
+    """The whole page: what is written by hand, and the exports."""
+    written = TARGET.read_text(encoding="utf-8").partition(MARK)[0]
+    parts = [written + MARK + INTRODUCTION]
     groups = list(dict.fromkeys(entry.group for entry in FORMATS.values()))
     ordered = sorted(FORMATS.values(), key=lambda entry: groups.index(entry.group))
     for group, entries in groupby(ordered, key=lambda entry: entry.group):
-        parts.append(f"\n## {group}\n")
+        parts.append(f"\n### {group}\n")
         parts.append("| Format | `--format` | Name ends in | Highest id | What it holds |\n|---|---|---|---|---|")
         listed = list(entries)
         for entry in listed:
