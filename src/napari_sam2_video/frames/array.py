@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_sam2_video.errors import RecordingError
+from napari_sam2_video.errors import FrameError, RecordingError
 from napari_sam2_video.frames.alpha import NOTE, on_white
 from napari_sam2_video.frames.axes import guess_axes
 from napari_sam2_video.frames.recording import AxisIndex, Recording
@@ -38,8 +38,9 @@ class ArrayRecording(Recording):
         *,
         name: str = "array",
         axes: str | None = None,
-        scale: Mapping[str, float] | None = None,
+        scale: Mapping[str, float | None] | None = None,
         units: Mapping[str, str | None] | None = None,
+        times: npt.ArrayLike | None = None,
         path: Path | None = None,
         notes: tuple[str, ...] = (),
         affine: npt.NDArray[np.float64] | None = None,
@@ -49,11 +50,6 @@ class ArrayRecording(Recording):
         shape = tuple(int(n) for n in array.shape)
         if len(shape) < 2:
             raise RecordingError(f"{name} has {len(shape)} axes; a recording needs at least an image of two.")
-        if axes is None and len(shape) >= 3 and shape[-1] == 4 and min(shape[-3:-1]) >= 8:
-            raise RecordingError(
-                f"{name} has the shape {shape}, whose last axis of 4 looks like colour with transparency; pass "
-                "array[..., :3], or name the axes."
-            )
         axes = (axes or guess_axes(shape)).upper()
         self._array = array
         self._alpha = False
@@ -72,6 +68,7 @@ class ArrayRecording(Recording):
             dtype=array.dtype,
             scale=scale,
             units=units,
+            times=times,
             path=path,
             notes=notes,
             affine=affine,
@@ -94,11 +91,25 @@ class ArrayRecording(Recording):
         return self._values(index)
 
     def _values(self, index: tuple[AxisIndex, ...]) -> npt.NDArray[Any]:
-        values = np.asarray(self._array[self._stored(index)])
+        try:
+            values = self._fetch(self._stored(index))
+        except (MemoryError, FrameError):
+            raise
+        except Exception as error:
+            places = zip(self.axes[-len(index) :], index, strict=True)
+            part = ", ".join(f"{letter} {chosen}" for letter, chosen in places if isinstance(chosen, int))
+            remedy = "; copy or write it again" if self.path is not None else ""
+            raise FrameError(
+                f"The part {part or 'asked for'} of {self.path or self.name} cannot be read ({error}){remedy}."
+            ) from error
         if self._samples >= 0 and isinstance(index[-1], slice):
             before = sum(isinstance(chosen, slice) for chosen in index[: self._samples])
             values = np.moveaxis(values, before, -1)
         return np.array(values)
+
+    def _fetch(self, index: tuple[AxisIndex, ...]) -> npt.NDArray[Any]:
+        """Read by the axes in the order in which the array has them."""
+        return np.asarray(self._array[index])
 
     def _stored(self, index: tuple[AxisIndex, ...]) -> tuple[AxisIndex, ...]:
         """The index in the order in which the array has its axes; RGB samples need not be its last."""

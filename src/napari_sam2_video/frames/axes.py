@@ -7,6 +7,16 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+_WORDS = {
+    **dict.fromkeys(("t", "time", "times", "frame", "frames", "timepoint", "date"), "T"),
+    **dict.fromkeys(("z", "depth", "plane", "slice", "slices", "level", "altitude"), "Z"),
+    **dict.fromkeys(("c", "ch", "channel", "channels", "band", "wavelength"), "C"),
+    **dict.fromkeys(("y", "row", "rows", "height", "lat", "latitude"), "Y"),
+    **dict.fromkeys(("x", "col", "column", "columns", "cols", "width", "lon", "longitude"), "X"),
+    **dict.fromkeys(("s", "rgb", "rgba", "colour", "color", "sample", "samples"), "S"),
+}
+"""Usual names of axes in arrays that name them."""
+
 _SPARE = "TZQIRAPHEFGBDKLMNOUVWJ"
 
 
@@ -19,6 +29,21 @@ def name_unknown(axes: str) -> str:
             letter = next(spare for spare in _SPARE if spare not in taken)
         named.append(letter)
     return "".join(named)
+
+
+def axes_named(names: Sequence[str], shape: Sequence[int]) -> str | None:
+    """Letters of axes that have names, such as ``time`` or ``lat``; None where no axes ``Y`` and ``X`` are among them.
+
+    Other names get letters that no axis has. The last axis, if it is named as that of colours and is 3 or 4 long, is
+    ``S``.
+    """
+    letters = [_WORDS.get(name.strip().lower(), "Q") for name in names]
+    letters = [
+        "Q" if letter == "S" and length not in (3, 4) else letter for letter, length in zip(letters, shape, strict=True)
+    ]
+    if letters.count("Y") != 1 or letters.count("X") != 1 or letters.count("S") > 1:
+        return None
+    return name_unknown("".join(letters))
 
 
 def axis_named(axes: str, text: str | None) -> str | None:

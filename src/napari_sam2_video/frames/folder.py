@@ -1,53 +1,100 @@
-"""Folders of images, one a frame."""
+"""Folders of images, and lists of files: which of them make one recording."""
 
 from __future__ import annotations
 
-import math
 import os
-import re
-import threading
-from collections import Counter, OrderedDict
-from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-import numpy as np
-
-from napari_sam2_video.errors import FrameError, RecordingError
-from napari_sam2_video.frames.fingerprint import files_fingerprint
-from napari_sam2_video.frames.image import SUFFIXES, ImageKind, probe_image, read_image
-from napari_sam2_video.frames.reader import Reader
-from napari_sam2_video.frames.recording import PlanesRecording
-from napari_sam2_video.frames.tiff import is_tiff, open_tiff
+from napari_sam2_video.errors import RecordingError
+from napari_sam2_video.frames.file_names import arrange_names, natural_key
+from napari_sam2_video.frames.file_stack import FileStack, Pictures, Recordings
+from napari_sam2_video.frames.image import SUFFIXES, is_image, open_image
+from napari_sam2_video.frames.reader import HEAD_BYTES, Reader
+from napari_sam2_video.frames.tiff import described_files, is_tiff, open_tiff
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Callable, Sequence
 
-    import numpy.typing as npt
-
+    from napari_sam2_video.frames.file_stack import FileContents
     from napari_sam2_video.frames.recording import Recording
 
-_SPREAD = 128
-_OPEN_FILES = 4
+_MOST_GROUPS = 32
 
 
-def open_folder(path: Path) -> Recording:
+def open_folder(path: Path, series: int | str | None = None) -> Recording:
     """Open a folder of images in the natural order of their names (2 before 10).
+
+    TIFF files that describe one another, and a single file, are opened as that file is. Where names count in several
+    places, as ``_t00_ch00`` does, they are several axes.
+
+    Parameters
+    ----------
+    path : Path
+        The folder.
+    series : int or str, optional
+        Which recording, where TIFF files of several lie in the folder.
 
     Raises
     ------
     RecordingError
-        If it holds no images, or they differ in size or type; the first that differs is named.
+        If it holds no images, several recordings, or images that differ in size or type; the first that differs is
+        named.
     """
     files, notes = image_files(path)
-    with files[0].open("rb") as file:
-        tiff = is_tiff(file.read(4))
+    tiff = _is_tiff(files[0])
     if tiff:
-        return _TiffFolder(path, files, notes)
-    return _ImageFolder(path, files, notes)
+        groups = _described_groups(files)
+        if len(groups) > 1:
+            return _chosen(path, groups, series)
+        if len(groups) == 1 or len(files) == 1:
+            return open_tiff(groups[0][0] if groups else files[0], series)
+    if series not in (None, 0):
+        raise RecordingError(f"The folder {path} holds one series; leave out series {series!r}.")
+    if len(files) == 1:
+        return open_image(files[0])
+    found = arrange_names([file.name for file in files])
+    contents: FileContents = Recordings(files[0], open_tiff) if tiff else Pictures(files[0])
+    return FileStack(
+        [None if name is None else path / name for name in found.names],
+        contents,
+        found.axes,
+        found.lengths,
+        path=path,
+        name=path.name,
+        notes=(*notes, *found.notes),
+        metadata={"channels": list(found.channels)} if found.channels else None,
+    )
+
+
+def open_files(files: Sequence[str | Path], opener: Callable[[Path], Recording]) -> Recording:
+    """Open a list of files as one recording, one frame or stack each, in the order of the list.
+
+    Parameters
+    ----------
+    files : sequence of str or Path
+        The files.
+    opener : callable
+        Opens one that is no picture.
+
+    Raises
+    ------
+    RecordingError
+        If one does not exist, or they differ in size or type.
+    """
+    paths = [Path(file) for file in files]
+    missing = next((path for path in paths if not path.is_file()), None)
+    if missing is not None:
+        raise RecordingError(f"There is no file {missing}; check the name.")
+    with paths[0].open("rb") as file:
+        picture = is_image(file.read(HEAD_BYTES))
+    contents: FileContents = Pictures(paths[0]) if picture else Recordings(paths[0], opener)
+    return FileStack(paths, contents, "T", (len(paths),), path=None, name=paths[0].parent.absolute().name)
 
 
 def image_files(folder: Path) -> tuple[list[Path], tuple[str, ...]]:
-    """Images of a folder in natural order, and what is remarkable about their names.
+    """Images of a folder in natural order, and what is remarkable about them.
 
     Raises
     ------
@@ -66,162 +113,45 @@ def image_files(folder: Path) -> tuple[list[Path], tuple[str, ...]]:
     names = sorted((name for name, its_kind in found.items() if its_kind == kind), key=natural_key)
     if names != sorted(names):
         notes.append("The names are sorted by their numbers (2 before 10), not letter by letter.")
-    files = [folder / name for name in names]
-    notes.extend(_gaps(files))
-    return files, tuple(notes)
+    return [folder / name for name in names], tuple(notes)
 
 
-def natural_key(name: str) -> tuple[Any, ...]:
-    """Sort key under which 2 comes before 10."""
-    parts = re.split(r"(\d+)", name.lower())
-    return (*((int(part), "") if n % 2 else (0, part) for n, part in enumerate(parts)), (0, name))
+def _is_tiff(file: Path) -> bool:
+    with file.open("rb") as stream:
+        return is_tiff(stream.read(4))
 
 
-def _gaps(files: list[Path]) -> list[str]:
-    numbered = [re.findall(r"\d+", item.stem) for item in files]
-    if len({len(found) for found in numbered}) != 1 or not numbered[0]:
-        return []
-    moving = [n for n in range(len(numbered[0])) if len({int(found[n]) for found in numbered}) > 1]
-    if len(moving) != 1:
-        return []
-    numbers = [int(found[moving[0]]) for found in numbered]
-    steps = Counter(after - before for before, after in pairwise(numbers))
-    usual = steps.most_common(1)[0][0]
-    holes = [n for n in range(1, len(numbers)) if numbers[n] - numbers[n - 1] > usual > 0]
-    if not holes:
-        return []
-    first = holes[0]
-    more = f", and {len(holes) - 1} more" if len(holes) > 1 else ""
-    return [
-        f"There is a gap in the numbers between {files[first - 1].name} and {files[first].name}{more}; frames are "
-        "counted by the files that exist."
-    ]
+def _described_groups(files: list[Path]) -> list[tuple[Path, tuple[str, ...]]]:
+    """Recordings whose files name one another: the file that describes each, and the names of all; none if not so."""
+    groups: list[tuple[Path, tuple[str, ...]]] = []
+    left = {file.name: file for file in files}
+    while left and len(groups) < _MOST_GROUPS:
+        main, names = described_files(next(iter(left.values())))
+        if len(names) < 2 and not groups:
+            return []
+        groups.append((main, names))
+        for name in (*names, main.name, next(iter(left))):
+            left.pop(name, None)
+    return groups
 
 
-class _ImageFolder(PlanesRecording):
-    """PNG, JPEG and the like."""
-
-    def __init__(self, path: Path, files: list[Path], notes: tuple[str, ...]) -> None:
-        self._folder, self._files = path, files
-        self._kind = probe_image(files[0])
-        said = dict.fromkeys(self._kind.notes())
-        for file in _spread(files):
-            kind = probe_image(file)
-            self._check(file, kind)
-            said |= dict.fromkeys(kind.notes())
-        self.plane_ndim = len(self._kind.shape)
-        notes = (*notes, *said)
-        axes = "TYXS" if self.plane_ndim == 3 else "TYX"
-        super().__init__(
-            name=path.name,
-            axes=axes,
-            shape=(len(files), *self._kind.shape),
-            dtype=self._kind.dtype,
-            path=path,
-            notes=notes,
-            metadata={"format": "folder", "first": files[0].name, "last": files[-1].name},
+def _chosen(path: Path, groups: list[tuple[Path, tuple[str, ...]]], series: int | str | None) -> Recording:
+    named = "; ".join(f"{n}: {main.name}, {len(names)} files" for n, (main, names) in enumerate(groups[:8]))
+    if series is None:
+        raise RecordingError(
+            f"The folder {path} holds {len(groups)} recordings ({named}); open one of these files, or choose one with "
+            "series, for instance --series 0."
         )
-
-    def _check(self, file: Path, kind: ImageKind) -> None:
-        if kind != self._kind:
-            raise RecordingError(
-                f"{file} is {kind}, but {self._files[0].name} is {self._kind}; put only images of one size and type "
-                "into the folder."
-            )
-
-    def _plane(self, number: int, rows: slice) -> npt.NDArray[Any]:
-        file = self._files[number]
-        try:
-            return read_image(file, self._kind)[rows]
-        except RecordingError as error:
-            raise FrameError(f"Frame {number} cannot be read: {error}") from error
-
-    def _source(self) -> dict[str, Any]:
-        return files_fingerprint(self._folder, self._files)
-
-
-class _TiffFolder(PlanesRecording):
-    """TIFF files, each one plane or one stack."""
-
-    def __init__(self, path: Path, files: list[Path], notes: tuple[str, ...]) -> None:
-        self._folder, self._files = path, files
-        self._lock = threading.Lock()
-        self._opened: OrderedDict[int, Recording] = OrderedDict()
-        with open_tiff(files[0]) as first:
-            self._inner, self._type = (first.axes, first.shape), first.dtype
-            for file in _spread(files):
-                with open_tiff(file) as other:
-                    self._check(file, other)
-            self.plane_ndim = 3 if first.axes.endswith("S") else 2
-            self._each = math.prod(first.shape[: -self.plane_ndim])
-            axes = first.axes
-            if "T" in axes:
-                axes = axes.replace("T", "Z" if "Z" not in axes else "Q")
-            super().__init__(
-                name=path.name,
-                axes="T" + axes,
-                shape=(len(files), *first.shape),
-                dtype=first.dtype,
-                scale={letter: first.scale[letter] for letter in "ZYX" if letter in first.scale},
-                units={letter: first.units[letter] for letter in "ZYX" if letter in first.units},
-                path=path,
-                notes=(*notes, *first.notes),
-                metadata={"format": "folder", "first": files[0].name, "last": files[-1].name},
-            )
-
-    def _check(self, file: Path, other: Recording) -> None:
-        if ((other.axes, other.shape), other.dtype) != (self._inner, self._type):
-            raise RecordingError(
-                f"{file} is {_size(other.shape)} {other.dtype}, but {self._files[0].name} is {_size(self._inner[1])} "
-                f"{self._type}; put only images of one size and type into the folder."
-            )
-
-    def _plane(self, number: int, rows: slice) -> npt.NDArray[Any]:
-        frame, inner = divmod(number, self._each)
-        try:
-            with self._lock:
-                recording = self._open(frame)
-                places = np.unravel_index(inner, recording.shape[: -self.plane_ndim])
-                at = {letter: int(place) for letter, place in zip(recording.axes, places, strict=False)}
-                return recording.read({**at, "Y": rows})
-        except RecordingError as error:
-            raise FrameError(f"Frame {frame} cannot be read: {error}") from error
-
-    def _open(self, frame: int) -> Recording:
-        if frame not in self._opened:
-            recording = open_tiff(self._files[frame])
-            self._opened[frame] = recording
-            while len(self._opened) > _OPEN_FILES:
-                self._opened.popitem(last=False)[1].close()
-            self._check(self._files[frame], recording)
-        self._opened.move_to_end(frame)
-        return self._opened[frame]
-
-    def _source(self) -> dict[str, Any]:
-        return files_fingerprint(self._folder, self._files)
-
-    def _close(self) -> None:
-        with self._lock:
-            for recording in self._opened.values():
-                recording.close()
-            self._opened.clear()
-
-
-def _spread(files: list[Path]) -> list[Path]:
-    """Files that are checked when a folder is opened: all of a small one, a hundred or two spread over a large one.
-
-    The others are checked when they are read, so that opening takes no longer the longer the recording is.
-    """
-    return files[1 :: max(1, len(files) // _SPREAD)]
-
-
-def _size(shape: tuple[int, ...]) -> str:
-    return " × ".join(str(n) for n in shape)
+    fitting = [main for n, (main, _) in enumerate(groups) if series in (n, main.name)]
+    if not fitting:
+        raise RecordingError(f"The folder {path} has no series {series!r}; choose one of {named}.")
+    return open_tiff(fitting[0])
 
 
 READER = Reader(
     name="folder of images",
     patterns=(),
     matches=lambda head, path: head is None,
-    open=lambda path, series: open_folder(path),
+    open=open_folder,
+    has_series=True,
 )

@@ -35,7 +35,8 @@ def open_numpy(path: Path) -> Recording:
     except Exception as error:
         first = str(error).partition("\n")[0].rstrip(".") or type(error).__name__
         raise RecordingError(f"{path} is no array file that can be read ({first}); save it again.") from error
-    if array.ndim > 2 and array.flags.c_contiguous:
+    transparent = guess_axes(array.shape).endswith("S") and array.shape[-1] != 3
+    if array.ndim > 2 and array.flags.c_contiguous and not transparent:
         return _NumpyRecording(path, array)
     return ArrayRecording(array, name=path.stem, path=path, metadata={"format": "npy"})
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from napari_sam2_video.errors import FrameError, RecordingError
+from napari_sam2_video.errors import RecordingError
 from napari_sam2_video.frames.array import ArrayRecording
 from napari_sam2_video.frames.axes import name_unknown
 from napari_sam2_video.frames.fingerprint import array_fingerprint
@@ -136,22 +136,9 @@ def _axes_of(described: list[dict[str, Any]]) -> str:
 class ZarrRecording(ArrayRecording):
     """A recording in a zarr array."""
 
-    def _read_stored(self, index: tuple[AxisIndex, ...]) -> npt.NDArray[Any]:
-        try:
-            refuse_bombs(self._array, self._stored(index))
-            return super()._read_stored(index)
-        except FrameError:
-            raise
-        except Exception as error:
-            at = ", ".join(
-                f"{letter} {chosen}"
-                for letter, chosen in zip(self.axes[-len(index) :], index, strict=True)
-                if isinstance(chosen, int)
-            )
-            raise FrameError(
-                f"The part {at or 'asked for'} of {self.path or self.name} cannot be read ({error}); copy or write it "
-                "again."
-            ) from error
+    def _fetch(self, index: tuple[AxisIndex, ...]) -> npt.NDArray[Any]:
+        refuse_bombs(self._array, index)
+        return super()._fetch(index)
 
     def _source(self) -> dict[str, Any]:
         place = {"path": str(self.path.absolute())} if self.path is not None else {}

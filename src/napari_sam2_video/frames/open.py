@@ -7,11 +7,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from napari_sam2_video.errors import RecordingError
 from napari_sam2_video.frames.array import ArrayRecording
-from napari_sam2_video.frames.omezarr import ZARR_METADATA
+from napari_sam2_video.frames.array_like import array_source
+from napari_sam2_video.frames.folder import open_files
+from napari_sam2_video.frames.omezarr import ZARR_METADATA, zarr_recording
 from napari_sam2_video.frames.recording import Recording
 from napari_sam2_video.frames.registry import reader_of
 from napari_sam2_video.types import OpenSettings
@@ -112,21 +112,21 @@ def _open_path(path: Path, text: str, series: int | str | None) -> Recording:
 
 
 def _open_array(source: Any, axes: str | None) -> Recording:
-    notes: tuple[str, ...] = ()
-    if isinstance(source, list | tuple) and source and all(hasattr(level, "shape") for level in source):
-        if len({tuple(level.shape) for level in source}) > 1:
-            notes = (f"The image is multiscale with {len(source)} levels: level 0, the full resolution, is used.",)
-            source = source[0]
-        else:
-            source = np.stack(source)
-    if type(source).__module__.split(".")[0] == "zarr":
-        from napari_sam2_video.frames.omezarr import zarr_recording
-
+    if isinstance(source, list | tuple) and source and all(isinstance(one, str | os.PathLike) for one in source):
+        found: Recording = open_files(source, lambda path: reader_of(path).open(path, None))
+    elif type(source).__module__.partition(".")[0] == "zarr":
         found = zarr_recording(source, str(getattr(source, "name", "")).strip("/") or "zarr")
-        if axes is not None:
-            found.rename_axes(axes)
-        found.notes = (*notes, *found.notes)
-        return found
-    if not (hasattr(source, "shape") and hasattr(source, "dtype") and hasattr(source, "__getitem__")):
-        source = np.asarray(source)
-    return ArrayRecording(source, axes=axes, notes=notes)
+    else:
+        about = array_source(source)
+        return ArrayRecording(
+            about.array,
+            name=about.name,
+            axes=axes or about.axes,
+            scale=about.scale if axes in (None, about.axes) else None,
+            units=about.units,
+            times=about.times if axes in (None, about.axes) else None,
+            notes=about.notes,
+        )
+    if axes is not None:
+        found.apply(OpenSettings(axes=axes))
+    return found

@@ -57,20 +57,26 @@ def open_tiff(path: Path, series: int | str | None = None) -> Recording:
     _keep_quiet()
     file = _opened(path)
     main = OmeXml(file.ome_metadata).main_file if file.is_ome else None
-    if main is not None:
+    alone: tuple[str, ...] = ()
+    if main is not None and not (path.parent / main).is_file():
+        alone = (
+            f"{main}, which describes {path.name} and the files beside it, is missing: {path.name} is opened by "
+            "itself, without pixel size and time.",
+        )
+    elif main is not None and main != path.name:
         file.close()
-        path, named = path.parent / main, path.name
-        if not path.is_file():
-            raise RecordingError(f"{named} is described by {path}, which is not there; put it back and open it.")
+        path = path.parent / main
         file = _opened(path)
     try:
-        return _recording(path, file, series)
+        recording = _recording(path, file, series)
     except RecordingError:
         file.close()
         raise
     except Exception as error:
         file.close()
         raise RecordingError(f"{path} is a damaged TIFF ({error}); write or copy it again.") from error
+    recording.notes = (*alone, *recording.notes)
+    return recording
 
 
 def described_files(path: Path) -> tuple[Path, tuple[str, ...]]:

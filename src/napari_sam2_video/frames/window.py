@@ -132,8 +132,7 @@ def _sample(
     if failed:
         numbers = ", ".join(map(str, list(failed)[:5])) + (" and others" if len(failed) > 5 else "")
         recording.add_note(
-            f"Frame {numbers} of {recording.name} cannot be read and is left out of the contrast window; the other "
-            "frames can be used."
+            f"{'Frames' if len(failed) > 1 else 'Frame'} {numbers} of {recording.name} cannot be read; the others can."
         )
     values = np.concatenate(found)
     return values[np.isfinite(values)] if values.dtype.kind == "f" else values
