@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -86,6 +87,27 @@ class FrameRecords:
             changes: list[Change] = [("records", number, value), ("masks", masks.frame, [number, *kept]), *extra]
             name = None if generation is not None else f"masks of frame {masks.frame}"
             self._state.commit(changes, name=name, step=generation, number=number)
+
+    def drop(self, frame: int, object_id: int, step: int) -> None:
+        """Forget one object on a frame: the records that hold it are written again without it."""
+        with self._state.writing():
+            removed = removed_objects(self._state)
+            for number in self._state.get("masks", frame, ()):
+                info: RecordInfo | None = self._state.get("records", number)
+                if info is None or object_id not in info.ids or number <= removed.get(object_id, 0):
+                    continue
+                masks = self._read(number)
+                kept = () if masks is None else masks.objects
+                rest = tuple(m for m in kept if m.object_id != object_id and number > removed.get(m.object_id, 0))
+                own = self._state.next_number
+                changes: list[Change] = []
+                if masks is not None and rest:
+                    left = replace(masks, objects=rest)
+                    ref = self._packs.put(encode_masks(left), inline=False)
+                    changes.append(("records", own, record_to_json(ref, left, figures_of(left))))
+                numbers = [own if n == number else n for n in self._state.get("masks", frame, ())]
+                numbers = [n for n in numbers if n != own or rest]
+                self._state.commit([*changes, ("masks", frame, numbers)], step=step, number=own)
 
     def newest(self, frame: int, object_id: int) -> tuple[int, RecordInfo] | None:
         """Number and description of the newest record of an object on a frame, None if there is none."""

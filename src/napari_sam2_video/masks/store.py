@@ -284,7 +284,13 @@ class MaskStore:
         return number
 
     def clear_paint(
-        self, frame: int, object_id: int | None = None, *, name: str | None = None, protected: Collection[int] = ()
+        self,
+        frame: int,
+        object_id: int | None = None,
+        *,
+        step: int | None = None,
+        name: str | None = None,
+        protected: Collection[int] = (),
     ) -> bool:
         """Give a frame's painted pixels back to the model; True if there were any.
 
@@ -294,6 +300,8 @@ class MaskStore:
             The frame.
         object_id : int, optional
             Only this object's pixels, and those erased from it; all if not given.
+        step : int, optional
+            Step to add it to; a step of its own if not given.
         name : str, optional
             Name of the step.
         protected : collection of int
@@ -316,8 +324,12 @@ class MaskStore:
         stroke = cut(Stroke(layer.origin_yx, np.where(back, CLEARED, UNTOUCHED).astype(np.uint8), layer.values))
         if stroke is None:
             return False
-        self._strokes.add(frame, stroke, dropped=dropped, name=name or f"clear paint on frame {frame}")
+        self._strokes.add(frame, stroke, dropped=dropped, step=step, name=name or f"clear paint on frame {frame}")
         return True
+
+    def drop(self, frame: int, object_id: int, *, step: int) -> None:
+        """Forget what the model computed for an object on a frame, as a part of a step."""
+        self._records.drop(self._checked(frame), object_id, step)
 
     def remove_object(self, object_id: int, *, extra: Sequence[Change] = (), name: str | None = None) -> int:
         """Forget an object's masks and paint; its id can be used for a new object afterwards."""

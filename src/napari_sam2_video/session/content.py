@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_sam2_video.session.acceptance import Acceptance
+from napari_sam2_video.session.life import Life
 from napari_sam2_video.session.objects import Objects
 from napari_sam2_video.session.paint import Paint
 from napari_sam2_video.session.prompt_table import PromptTable
@@ -42,6 +43,7 @@ class SessionContent:
         self._paint = Paint(context, self._objects)
         self._acceptance = Acceptance(context, self._objects, self._prompts)
         self._tracking = Tracking(context, self._objects, self._prompts, tracker_factory)
+        self._life = Life(context, self._objects, self._prompts, lambda: self._tracking.tag)
 
     @property
     def folder(self) -> Path:

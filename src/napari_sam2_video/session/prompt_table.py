@@ -137,7 +137,7 @@ class PromptTable:
             return False
         state = self._context.state
         number = state.next_number
-        changes = self._changes(number, object_id, frame, prompts)
+        changes = self.changes(number, object_id, frame, prompts)
         state.commit(changes, name=f"prompts of {info.name} on frame {frame}", number=number)
         return True
 
@@ -148,7 +148,8 @@ class PromptTable:
         except (PromptError, UnreachableError):
             return False
 
-    def _changes(self, number: int, object_id: int, frame: int, prompts: Sequence[Prompt]) -> list[Change]:
+    def changes(self, number: int, object_id: int, frame: int, prompts: Sequence[Prompt]) -> list[Change]:
+        """Changes that replace the prompts of an object on a frame by those that fit it."""
         key = key_of(object_id, frame)
         if not prompts:
             return [("prompts", key, None)]

@@ -91,6 +91,11 @@ def without_place(prompt: StoredPrompt) -> dict[str, Any]:
     return {name: value for name, value in prompt.to_json().items() if name not in ("object", "frame")}
 
 
+def stored_json(prompt: StoredPrompt) -> dict[str, Any]:
+    """Journal form of a prompt that the journal has already."""
+    return mask_item(prompt.blob) if isinstance(prompt, StoredMask) else without_place(prompt)
+
+
 def unpacked(
     found: PromptSet, shape_yx: tuple[int, int], read_blob: Callable[[str], bytes], *, masks: bool = True
 ) -> tuple[Prompt, ...]:

@@ -40,10 +40,8 @@ class Session(SessionContent):
 
     Attributes
     ----------
-    recording : Recording
-        The recording.
-    view : FrameView
-        How it is looked at.
+    recording, view : Recording and FrameView
+        The recording, and how it is looked at.
     """
 
     def __init__(
@@ -154,14 +152,8 @@ class Session(SessionContent):
     ) -> int:
         """Add an object; its id.
 
-        Parameters
-        ----------
-        name : str, optional
-            ``object <id>`` if not given.
-        color : tuple of int, optional
-            Red, green and blue from 0 to 255; chosen by the id if not given.
-        object_id : int, optional
-            The next one that was never used, if not given.
+        If not given, the id is the next one that was never used; name and colour (red, green and blue from 0 to 255)
+        follow from it.
         """
         return self._objects.add(name, color, object_id)
 
@@ -185,6 +177,33 @@ class Session(SessionContent):
     def remove_object(self, object_id: int) -> None:
         """Remove an object with its prompts, masks and paint; `undo` brings all back."""
         self._objects.remove(object_id)
+
+    def merge_objects(self, object_id: int, other_id: int) -> None:
+        """Give an object the masks, prompts and paint of another one too, which is removed."""
+        self._life.merge(object_id, other_id)
+
+    def split_object(self, object_id: int, frame: int, line_yx: npt.ArrayLike | None = None) -> list[int]:
+        """Make an object of every connected part of a mask but the largest, to be tracked from its frame; their ids.
+
+        With a line, its corners ``(y, x)`` in an array of shape ``(n, 2)``, the mask is cut along it first.
+        """
+        return self._life.split(object_id, frame, line_yx)
+
+    def renumber_object(self, object_id: int, new_id: int) -> None:
+        """Give an object an id that no object has."""
+        self._life.renumber(object_id, new_id)
+
+    def swap_objects(self, first_id: int, second_id: int, start: int = 0, stop: int | None = None) -> None:
+        """Exchange two objects on the frames from `start` up to, not including, `stop`; to the end if not given."""
+        self._life.swap(first_id, second_id, start, stop)
+
+    def delete_masks(self, object_id: int, start: int, stop: int) -> None:
+        """Delete masks, prompts and paint from `start` up to, not including, `stop`; the next run tracks them again."""
+        self._life.delete(object_id, start, stop)
+
+    def copy_mask(self, object_id: int, frame: int, to: int | None = None) -> None:
+        """Make the mask of a frame the prompt and the mask of another one, the next if not given."""
+        self._life.copy(object_id, frame, frame + 1 if to is None else to)
 
     def set_prompts(self, object_id: int, frame: int, prompts: Sequence[Prompt]) -> None:
         """Replace the prompts of an object on a frame; an empty sequence removes them.
@@ -223,10 +242,8 @@ class Session(SessionContent):
 
         Parameters
         ----------
-        frame : int
-            The frame.
-        origin_yx : tuple of int
-            Where `labels` begins.
+        frame, origin_yx : int and tuple of int
+            The frame, and where `labels` begins on it.
         labels : ndarray of int, shape (h, w)
             Object ids, 0 to erase; an id without an object makes one.
         where : ndarray of bool, shape (h, w), optional
@@ -330,15 +347,7 @@ class Session(SessionContent):
         stop : callable, optional
             Asked between frames; what was compared is kept.
 
-        Yields
-        ------
-        FrameDone
-            One for every frame that was tracked back.
-
-        Raises
-        ------
-        SessionError, PromptError
-            If there is nothing to check, or the range does not fit. Errors of `track` leave what was compared.
+        Yields a `FrameDone` for every frame that was tracked back, and raises as `track`; what was compared is kept.
         """
         return self._tracking.check(settings, self.scores, stop)
 
@@ -349,16 +358,9 @@ class Session(SessionContent):
         *,
         progress: Callable[[int, int], None] | None = None,
     ) -> int:
-        """Tidy masks; painted and accepted frames stay as they are. The number of masks that changed.
+        """Tidy masks of some objects, or of all that are not locked; the number of masks that changed.
 
-        Parameters
-        ----------
-        settings : CleanSettings
-            What to tidy.
-        objects : sequence of int, optional
-            Which objects; all that are not locked, if not given.
-        progress : callable, optional
-            Called with the number of objects done and of all objects.
+        Painted and accepted frames stay as they are. `progress` is called with the number of objects done and of all.
         """
         return self._tracking.tidy(settings, objects, progress)
 
