@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 OPENING = ("axes", "pixel_size", "interval", "series")
 VIEW = ("axis", "at", "channel", "contrast")
-MODEL = ("model", "device", "precision", "image_size")
+MODEL = ("model", "device", "precision", "image_size", "window")
 
 
 @dataclass(frozen=True)
@@ -77,6 +77,8 @@ class SessionOptions:
         model: dict[str, Any] = {name: said[name] for name in MODEL if name in said}
         if "image_size" in said:
             model["image_size"] = number_from_text(said["image_size"], "The image size")
+        if "window" in said:
+            model["window"] = ModelSettings.window_from_text(said["window"])
         return cls(
             OpenSettings.of(**{name: said.get(name) for name in OPENING}),
             said.get("axis"),

@@ -40,7 +40,7 @@ class BatchItem:
     seeds : str
         ``LABELS.tif@FRAME``: every label of this image becomes an object.
     axes, pixel_size, interval, series, axis, at, channel, contrast
-    model, device, precision, image_size, direction, range : str
+    model, device, precision, image_size, window, direction, range : str
         As the options of ``napari-sam2-video track`` of the same names; empty for their defaults.
     export : str
         Files to write, separated by ``;``; the format follows from the suffix.
@@ -65,6 +65,7 @@ class BatchItem:
     device: str = ""
     precision: str = ""
     image_size: str = ""
+    window: str = ""
     direction: str = ""
     range: str = ""
     export: str = ""

@@ -89,6 +89,14 @@ ImageSize = Annotated[
         rich_help_panel=NETWORK,
     ),
 ]
+Window = Annotated[
+    str | None,
+    typer.Option(
+        help="auto (small objects are tracked in windows that follow them), off, or the windows' side in pixels.",
+        metavar="auto|off|PIXELS",
+        rich_help_panel=NETWORK,
+    ),
+]
 SessionFolder = Annotated[Path, typer.Argument(help="Session folder, *.sam2v.", metavar="SESSION")]
 RecordingPath = Annotated[
     str,

@@ -75,6 +75,7 @@ def track(
     series: shared.Series = None,
     model: shared.Model = None,
     image_size: shared.ImageSize = None,
+    window: shared.Window = None,
     device: shared.Device = None,
     precision: shared.Precision = None,
     compile_: Annotated[
@@ -122,6 +123,7 @@ def track(
             "device": device,
             "precision": precision,
             "image_size": image_size,
+            "window": window,
         },
         compile=compile_,
     )

@@ -6,7 +6,7 @@ import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from napari_sam2_video.engine.memory import MemoryEntry, recall
+from napari_sam2_video.engine.memory import MemoryEntry
 from napari_sam2_video.engine.networks.outputs import Decoded
 from napari_sam2_video.engine.threads import Threads
 from napari_sam2_video.engine.torch_errors import engine_errors
@@ -14,16 +14,14 @@ from napari_sam2_video.errors import DeviceMemoryError
 from napari_sam2_video.types import ObjectMask
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
 
     import torch
 
-    from napari_sam2_video.engine.features import Embedder
-    from napari_sam2_video.engine.memory import ConditioningEntry, Recall
+    from napari_sam2_video.engine.memory import Recall
     from napari_sam2_video.engine.networks.outputs import Embedding
     from napari_sam2_video.engine.networks.protocol import Network
-    from napari_sam2_video.engine.plan import PassDirection
-    from napari_sam2_video.engine.replay import Recompute
+    from napari_sam2_video.engine.windows import Window
     from napari_sam2_video.types import FrameSource
 
 _KEY_BYTES = 16 << 20
@@ -97,30 +95,18 @@ class Batcher:
         for part in _chunks(recalls, self.batch_size):
             yield from self._batch(frame, embedding, part)
 
-    def recompute(self, embedder: Embedder) -> Recompute:
-        """How a `Replay` computes one frame for one object."""
-
-        def one_frame(
-            frame: int,
-            direction: PassDirection,
-            trail: Mapping[int, MemoryEntry],
-            attended: Mapping[int, ConditioningEntry],
-        ) -> tuple[MemoryEntry, torch.Tensor]:
-            embedding = embedder.embed(frame)
-            remembered = recall(attended, trail, frame, direction, self.view.n_frames)
-            ((decoded, entry),) = self.steps(frame, embedding, [remembered])
-            return entry, decoded.logits
-
-        return one_frame
-
-    def shown(self, object_ids: Sequence[int], decoded: Decoded, *, prompted: bool) -> list[ObjectMask]:
-        """What was decoded, at the resolution of the frame; an id for each mask of the batch."""
-        levels = self.model.levels(decoded, self.view.shape_yx)
+    def shown(
+        self, object_ids: Sequence[int], decoded: Decoded, *, prompted: bool, window: Window | None = None
+    ) -> list[ObjectMask]:
+        """What was decoded in a window, at the resolution of the frame; an id for each mask of the batch."""
+        shape_yx = self.view.shape_yx
+        levels = self.model.levels(decoded, shape_yx if window is None else window.shape_yx)
         scores, ious = decoded.scores[:, 0].tolist(), decoded.ious.tolist()
-        return [
+        masks = [
             ObjectMask(object_id, origin, plane, score, iou, prompted)
             for object_id, (origin, plane), score, iou in zip(object_ids, levels, scores, ious, strict=True)
         ]
+        return masks if window is None else [window.outward(mask, shape_yx) for mask in masks]
 
     def _batch(self, frame: int, embedding: Embedding, recalls: Sequence[Recall]) -> list[tuple[Decoded, MemoryEntry]]:
         """One batch; in halves when the device is too small."""

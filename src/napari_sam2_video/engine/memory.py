@@ -7,7 +7,7 @@ A spatial memory and a pointer of every prompted frame are kept permanently; of 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from napari_sam2_video.engine.plan import step_of
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import torch
 
     from napari_sam2_video.engine.plan import PassDirection
+    from napari_sam2_video.engine.windows import Place
     from napari_sam2_video.models.presets import ModelPreset
     from napari_sam2_video.types import ObjectMask
 
@@ -37,11 +38,14 @@ class MemoryEntry:
         Spatial memory; dropped once it is too old to be looked at.
     pointer : torch.Tensor of float32, shape (1, hidden_dim)
         Object pointer.
+    place : Place, optional
+        Where the object was, and its window; none where windows are off.
     """
 
     frame: int
     spatial: torch.Tensor | None
     pointer: torch.Tensor
+    place: Place | None = None
 
 
 @dataclass(frozen=True)
@@ -169,7 +173,7 @@ def prune(trail: dict[int, MemoryEntry], frame: int, direction: PassDirection) -
         if not 0 <= age < POINTERS:
             del trail[t]
         elif age >= SPATIAL and trail[t].spatial is not None:
-            trail[t] = MemoryEntry(t, None, trail[t].pointer)
+            trail[t] = replace(trail[t], spatial=None)
 
 
 def fullest(entry: ConditioningEntry, n_frames: int) -> Recall:

@@ -15,6 +15,7 @@ import numpy as np
 from napari_sam2_video.engine.memory import POINTERS, ConditioningEntry, MemoryEntry, Trail
 from napari_sam2_video.engine.plan import step_of
 from napari_sam2_video.engine.resume_cache import ResumeCache
+from napari_sam2_video.engine.windows import pack_places, unpack_places
 from napari_sam2_video.errors import StoreError
 from napari_sam2_video.storage.atomic import write_beside
 from napari_sam2_video.types import ObjectMask
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from napari_sam2_video.engine.plan import PassDirection
+    from napari_sam2_video.engine.windows import Window
 
 DEFAULT_TRAIL_BYTES = 2 << 30
 _Key: TypeAlias = "tuple[int, PassDirection, int]"
@@ -51,6 +53,7 @@ class MemoryStore:
         self._entries: dict[int, dict[int, ConditioningEntry]] = {}
         self._trails: dict[_Key, Trail | None] = {}
         self._sizes: dict[_Key, int] = {}
+        self._windows: dict[int, dict[int, Window | None]] = {}
         self.resume_cache = None if folder is None else ResumeCache(folder / "resume")
         if folder is None:
             return
@@ -119,6 +122,17 @@ class MemoryStore:
                 f"The memory of object {object_id} on frame {entry.frame} cannot be written to {self._folder}: "
                 f"{error.strerror or error}."
             ) from error
+
+    def window(self, object_id: int, frame: int) -> Window | None:
+        """Window of a prompted frame, or one that was noted; None for none."""
+        entry = self._entries.get(object_id, {}).get(frame)
+        if entry is not None:
+            return None if entry.memory.place is None else entry.memory.place.window
+        return self._windows.get(object_id, {}).get(frame)
+
+    def note_window(self, object_id: int, frame: int, window: Window | None) -> None:
+        """Remember, until the process ends, in which window an object was tracked on a frame."""
+        self._windows.setdefault(object_id, {})[frame] = window
 
     def put_trail(self, trail: Trail) -> None:
         """Keep a trail; one that cannot be written is left out."""
@@ -198,6 +212,7 @@ class MemoryStore:
         """Drop all that is known of an object."""
         for frame in list(self._entries.get(object_id, {})):
             self.forget_entry(object_id, frame)
+        self._windows.pop(object_id, None)
         self.forget_trails(object_id)
 
     def _drop(self, key: _Key) -> None:
@@ -255,6 +270,9 @@ def _pack(entries: list[MemoryEntry]) -> dict[str, Any]:
     if spatial:
         stacked = torch.cat([e.spatial for e in spatial if e.spatial is not None])
         arrays["spatial"] = stacked.cpu().contiguous().view(torch.int16).numpy()
+    places = [e.place for e in entries]
+    if any(places):
+        arrays["places"] = pack_places(places)
     return arrays
 
 
@@ -269,4 +287,8 @@ def _unpack(data: Any) -> list[MemoryEntry]:
     if data["spatial_frames"].size:
         stacked = torch.from_numpy(data["spatial"]).view(torch.bfloat16)
         spatial = {t: stacked[i : i + 1] for i, t in enumerate(data["spatial_frames"].tolist())}
-    return [MemoryEntry(t, spatial.get(t), pointers[i : i + 1]) for i, t in enumerate(frames)]
+    places = unpack_places(data["places"]) if "places" in data else [None] * len(frames)
+    return [
+        MemoryEntry(t, spatial.get(t), pointers[i : i + 1], place)
+        for i, (t, place) in enumerate(zip(frames, places, strict=True))
+    ]

@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from napari_sam2_video.engine.frame_step import FrameStep
 from napari_sam2_video.engine.memory import recall
 from napari_sam2_video.engine.plan import FORWARD, preceding
 from napari_sam2_video.engine.prompts import mask_as_object
 from napari_sam2_video.engine.replay import Replay
+from napari_sam2_video.engine.windows import moved_logits, place_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,23 +20,50 @@ if TYPE_CHECKING:
     import torch
 
     from napari_sam2_video.engine.batching import Batcher
-    from napari_sam2_video.engine.features import Embedder
-    from napari_sam2_video.engine.memory import ConditioningEntry, MemoryEntry
+    from napari_sam2_video.engine.embedder import Embedder
+    from napari_sam2_video.engine.framing import Framing
+    from napari_sam2_video.engine.memory import ConditioningEntry, MemoryEntry, Recall
     from napari_sam2_video.engine.memory_store import MemoryStore
     from napari_sam2_video.engine.networks.outputs import Decoded, Embedding
     from napari_sam2_video.engine.plan import PassDirection
     from napari_sam2_video.engine.prompts import SettledPrompts
+    from napari_sam2_video.engine.windows import Place, Window
     from napari_sam2_video.types import ObjectMask
 
     Tracked = npt.NDArray[np.int8]
 
+_LOOKS = 4
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What prompts select.
+
+    Parameters
+    ----------
+    chosen : Decoded
+        The mask to take, a batch of 1.
+    candidates : Decoded
+        All masks that the network offers.
+    window : Window, optional
+        The window that the network saw; the whole frame if none.
+    embedding : Embedding
+        What it looks like.
+    """
+
+    chosen: Decoded
+    candidates: Decoded
+    window: Window | None
+    embedding: Embedding
+
 
 @dataclass(frozen=True)
 class _Corrected:
-    """Memories of the frames before one that is corrected, and the logits that were tracked there."""
+    """Memories of the frames before one that is corrected, its logits, and where the object was on it."""
 
     entries: Mapping[int, MemoryEntry]
     logits: torch.Tensor | None
+    place: Place | None
 
 
 class Prompter:
@@ -46,11 +75,14 @@ class Prompter:
         The network; the caller holds its turn.
     memory : MemoryStore
         What objects remember.
+    framing : Framing, optional
+        Decides on windows; without it the network sees whole frames.
     """
 
-    def __init__(self, batcher: Batcher, memory: MemoryStore) -> None:
+    def __init__(self, batcher: Batcher, memory: MemoryStore, framing: Framing | None = None) -> None:
         self._batcher = batcher
         self._memory = memory
+        self._framing = framing
         self._last_corrected: tuple[object, _Corrected] | None = None
 
     def forget(self) -> None:
@@ -58,14 +90,8 @@ class Prompter:
         self._last_corrected = None
 
     def answer(
-        self,
-        object_id: int,
-        frame: int,
-        given: SettledPrompts,
-        embedding: Embedding,
-        embedder: Embedder,
-        tracked: Tracked | None,
-    ) -> tuple[Decoded, Decoded]:
+        self, object_id: int, frame: int, given: SettledPrompts, embedder: Embedder, tracked: Tracked | None
+    ) -> Answer:
         """Decode prompts.
 
         Parameters
@@ -74,50 +100,68 @@ class Prompter:
             The object and the frame.
         given : SettledPrompts
             Its prompts there.
-        embedding : Embedding
-            What the frame looks like.
         embedder : Embedder
-            For other frames, where a correction has to track some again.
+            Embeds the frame, and others where a correction has to track some again.
         tracked : ndarray of int8, shape (n_frames,), optional
             Direction in which each frame of the object was tracked before, as in `ObjectState`.
-
-        Returns
-        -------
-        chosen : Decoded
-            The mask to take, a batch of 1.
-        candidates : Decoded
-            All masks that the network offers.
         """
-        model, view = self._batcher.model, self._batcher.view
-        prior: torch.Tensor | None = None
-        if given.mask is not None:
-            from_mask = model.decode_mask(embedding, given.mask)
-            if given.labels.size == 0:
-                return from_mask, from_mask
-            prior = from_mask.logits
-        remembered = None
         conditioning = {t: e for t, e in self._memory.entries(object_id).items() if t != frame}
-        if tracked is not None and tracked[frame] and conditioning:
+        state: _Corrected | None = None
+        remembered = None
+        if tracked is not None and tracked[frame] and conditioning and given.labels.size:
             came: PassDirection = "forward" if tracked[frame] == FORWARD else "backward"
             past = preceding(tracked, frame, came)
             state = self._corrected(object_id, frame, came, past, conditioning, embedder)
-            remembered = recall(conditioning, state.entries, frame, came, view.n_frames)
-            prior = state.logits if prior is None else prior
-        return model.decode_points(
+            remembered = recall(conditioning, state.entries, frame, came, self._batcher.view.n_frames)
+        if self._framing is None:
+            return self._decode(given, None, embedder.embed(frame), remembered, state)
+        sizes = [e.memory.place.size for e in conditioning.values() if e.memory.place and e.memory.place.size > 0]
+        window, settled = self._framing.for_prompts(given, state.place if state else None, sizes)
+        for _ in range(_LOOKS):
+            ((_, embedding),) = embedder.embed_windows(frame, [window])
+            answer = self._decode(given, window, embedding, remembered, state)
+            if settled:
+                break
+            (mask,) = self.shown(object_id, given, answer, answer.chosen)
+            window, settled = self._framing.for_found(given, place_of(mask, window, None))
+        return answer
+
+    def shown(self, object_id: int, given: SettledPrompts, answer: Answer, decoded: Decoded) -> list[ObjectMask]:
+        """What was decoded, at the resolution of the frame; a mask without points as it was drawn."""
+        if given.labels.size == 0 and given.mask is not None:
+            return [mask_as_object(object_id, given.mask, float(decoded.scores[0, 0]), float(decoded.ious[0]))]
+        return self._batcher.shown([object_id] * len(decoded.ious), decoded, prompted=True, window=answer.window)
+
+    def _decode(
+        self,
+        given: SettledPrompts,
+        window: Window | None,
+        embedding: Embedding,
+        remembered: Recall | None,
+        state: _Corrected | None,
+    ) -> Answer:
+        """Decode prompts in a window."""
+        model, view = self._batcher.model, self._batcher.view
+        prior: torch.Tensor | None = None
+        if given.mask is not None:
+            drawn = given.mask if window is None else window.crop_mask(given.mask)
+            from_mask = model.decode_mask(embedding, drawn)
+            if given.labels.size == 0:
+                return Answer(from_mask, from_mask, window, embedding)
+            prior = from_mask.logits
+        elif state is not None and state.logits is not None:
+            before = state.place.window if state.place is not None else None
+            prior = state.logits if before == window else moved_logits(state.logits, before, window, view.shape_yx)
+        chosen, candidates = model.decode_points(
             embedding,
-            given.points_yx,
+            given.points_yx if window is None else window.inward(given.points_yx),
             given.labels,
-            view.shape_yx,
+            view.shape_yx if window is None else window.shape_yx,
             recall=remembered,
             n_frames=view.n_frames,
             prior=prior,
         )
-
-    def shown(self, object_id: int, given: SettledPrompts, decoded: Decoded) -> list[ObjectMask]:
-        """What was decoded, at the resolution of the frame; a mask without points as it was drawn."""
-        if given.labels.size == 0 and given.mask is not None:
-            return [mask_as_object(object_id, given.mask, float(decoded.scores[0, 0]), float(decoded.ious[0]))]
-        return self._batcher.shown([object_id] * len(decoded.ious), decoded, prompted=True)
+        return Answer(chosen, candidates, window, embedding)
 
     def _corrected(
         self,
@@ -131,8 +175,10 @@ class Prompter:
         """What a correction of a tracked frame starts from; kept for the next click on the same frame."""
         key = (object_id, frame, direction, past, tuple(conditioning))
         if self._last_corrected is None or self._last_corrected[0] != key:
-            replay = Replay(object_id, self._memory, conditioning, self._batcher.recompute(embedder), lambda: False)
-            logits = replay.logits(frame, direction)
+            step = FrameStep(self._batcher, embedder, self._framing)
+            replay = Replay(object_id, self._memory, conditioning, step.recompute, lambda: False)
+            tracked = replay.tracked(frame, direction)
             entries = replay.preceding(frame, direction, past) or {}
-            self._last_corrected = (key, _Corrected(entries, logits))
+            entry, logits = tracked if tracked is not None else (None, None)
+            self._last_corrected = (key, _Corrected(entries, logits, entry.place if entry else None))
         return self._last_corrected[1]

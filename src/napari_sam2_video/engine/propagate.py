@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from napari_sam2_video.engine.memory import POINTERS, Trail, prune, recall
+from napari_sam2_video.engine.frame_step import FrameStep, Tracked
+from napari_sam2_video.engine.memory import POINTERS, Trail, prune
 from napari_sam2_video.engine.replay import Replay
 from napari_sam2_video.errors import PromptError
 from napari_sam2_video.types import FrameMasks
@@ -17,10 +17,8 @@ if TYPE_CHECKING:
     import torch
 
     from napari_sam2_video.engine.batching import Batcher
-    from napari_sam2_video.engine.features import Embedder
-    from napari_sam2_video.engine.memory import ConditioningEntry, MemoryEntry, Recall
+    from napari_sam2_video.engine.memory import ConditioningEntry, MemoryEntry
     from napari_sam2_video.engine.memory_store import MemoryStore
-    from napari_sam2_video.engine.networks.outputs import Embedding
     from napari_sam2_video.engine.plan import Pass, PassDirection, Plan
     from napari_sam2_video.types import ObjectMask
 
@@ -48,8 +46,8 @@ class Propagator:
         The network; its turn is taken for each frame, and given back before the frame is yielded.
     memory : MemoryStore
         What objects remember; trails and the resume cache are written there on the way.
-    embedder : Embedder
-        Gives what the frames look like.
+    step : FrameStep
+        Takes objects one frame further.
     stop : callable
         Asked before each frame; the run ends when it returns True.
     on_logits : callable, optional
@@ -58,7 +56,7 @@ class Propagator:
 
     batcher: Batcher
     memory: MemoryStore
-    embedder: Embedder
+    step: FrameStep
     stop: Callable[[], bool]
     on_logits: Callable[[int, int, torch.Tensor], None] | None
 
@@ -87,8 +85,7 @@ class Propagator:
                 if self.stop():
                     return
                 with self.batcher.turn():
-                    embedding = self.embedder.embed(frame, frames[i + 1 : i + 1 + _AHEAD])
-                    masks = self._frame(frame, active, embedding)
+                    masks = self._frame(frame, active, frames[i + 1 : i + 1 + _AHEAD])
                     self._keep_for_resume(frame, direction, active)
                 yield FrameMasks(frame, self.batcher.view.shape_yx, masks, direction)
                 active = [s for s in active if s.plan.stop != frame]
@@ -107,7 +104,7 @@ class Propagator:
         if resumed is not None:
             return resumed
         before = {t: e for t, e in conditioning.items() if t != plan.start or plan.resume_after is not None}
-        replay = Replay(plan.object_id, self.memory, before, self.batcher.recompute(self.embedder), self.stop)
+        replay = Replay(plan.object_id, self.memory, before, self.step.recompute, self.stop)
         entries = replay.preceding(plan.first, plan.direction, plan.preceding_first())
         if entries is None:
             return None
@@ -140,25 +137,26 @@ class Propagator:
         prune(entries, last, plan.direction)
         return _Stream(plan, dict(conditioning), entries, dict(kept) if whole else None)
 
-    def _frame(self, frame: int, streams: Sequence[_Stream], embedding: Embedding) -> tuple[ObjectMask, ...]:
+    def _frame(self, frame: int, streams: Sequence[_Stream], upcoming: Sequence[int]) -> tuple[ObjectMask, ...]:
         masks: dict[int, ObjectMask] = {}
-        groups: dict[tuple[int, int], list[tuple[_Stream, Recall]]] = defaultdict(list)
-        n_frames = self.batcher.view.n_frames
+        tracked: list[_Stream] = []
         for stream in streams:
             entry = stream.conditioning.get(frame)
             if entry is not None:
                 masks[stream.plan.object_id] = entry.shown
                 self._report(stream, frame, entry.logits)
             else:
-                remembered = recall(stream.conditioning, stream.trail, frame, stream.plan.direction, n_frames)
-                groups[remembered.signature].append((stream, remembered))
-        for group in groups.values():
-            steps = self.batcher.steps(frame, embedding, [r for _, r in group])
-            for (stream, _), (decoded, left) in zip(group, steps, strict=True):
-                object_id = stream.plan.object_id
-                stream.trail[frame] = left
-                masks[object_id] = self.batcher.shown([object_id], decoded, prompted=False)[0]
-                self._report(stream, frame, decoded.logits)
+                tracked.append(stream)
+        if tracked:
+            direction = tracked[0].plan.direction
+            objects = [Tracked(s.plan.object_id, s.conditioning, s.trail) for s in tracked]
+            outcomes = self.step.track(frame, direction, objects, upcoming)
+            for stream, outcome in zip(tracked, outcomes, strict=True):
+                stream.trail[frame] = outcome.entry
+                masks[stream.plan.object_id] = outcome.mask
+                if outcome.entry.place is not None:
+                    self.memory.note_window(stream.plan.object_id, frame, outcome.entry.place.window)
+                self._report(stream, frame, outcome.logits)
         for stream in streams:
             self._remember_start(stream, frame)
             prune(stream.trail, frame, stream.plan.direction)

@@ -84,8 +84,8 @@ class Replay:
         prune(entries, frame - back, direction)
         return entries
 
-    def logits(self, frame: int, direction: PassDirection) -> torch.Tensor | None:
-        """Logits that a tracked frame was given, or None where its pass cannot be found again."""
+    def tracked(self, frame: int, direction: PassDirection) -> tuple[MemoryEntry, torch.Tensor] | None:
+        """Entry and logits that a tracked frame was given, or None where its pass cannot be found again."""
         step = step_of(direction)
         start = self._start(frame - step, frame, direction)
         if start is None:
@@ -93,7 +93,7 @@ class Replay:
         restored = self._track(start, frame - step)
         if restored is None:
             return None
-        return self.recompute(frame, direction, restored[0], self._attended(start))[1]
+        return self.recompute(frame, direction, restored[0], self._attended(start))
 
     def _stretch(
         self, frames: Sequence[int], direction: PassDirection, *, inside: bool

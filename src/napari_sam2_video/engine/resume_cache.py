@@ -12,6 +12,7 @@ import numpy as np
 
 from napari_sam2_video.engine.memory import POINTERS, MemoryEntry
 from napari_sam2_video.engine.plan import step_of
+from napari_sam2_video.engine.windows import pack_places, unpack_places
 from napari_sam2_video.storage.atomic import drop, write_beside
 
 if TYPE_CHECKING:
@@ -61,6 +62,9 @@ class ResumeCache:
             "pointers": torch.cat([e.pointer for e in held.values()]).cpu().numpy(),
             "spatial": spatial.cpu().contiguous().view(torch.int16).numpy(),
         }
+        places = [e.place for e in held.values()]
+        if any(places):
+            arrays["places"] = pack_places(places)
         path = self._folder / f"{direction}-{frame:08d}.npz"
         try:
             self._folder.mkdir(exist_ok=True)
@@ -104,8 +108,9 @@ def _load(path: Path, frame: int) -> dict[int, MemoryEntry]:
             objects: list[int] = data["objects"].tolist()
             pointers: Any = torch.from_numpy(data["pointers"])
             spatial: Any = torch.from_numpy(data["spatial"]).view(torch.bfloat16)
+            places = unpack_places(data["places"]) if "places" in data else [None] * len(objects)
     except Exception:
         return {}
-    if not len(objects) == len(pointers) == len(spatial):
+    if not len(objects) == len(pointers) == len(spatial) == len(places):
         return {}
-    return {i: MemoryEntry(frame, spatial[n : n + 1], pointers[n : n + 1]) for n, i in enumerate(objects)}
+    return {i: MemoryEntry(frame, spatial[n : n + 1], pointers[n : n + 1], places[n]) for n, i in enumerate(objects)}

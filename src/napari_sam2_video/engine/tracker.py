@@ -6,12 +6,16 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from napari_sam2_video.engine.batching import Batcher
-from napari_sam2_video.engine.features import Embedder, FeatureCache, default_cache
+from napari_sam2_video.engine.embedder import Embedder
+from napari_sam2_video.engine.features import FeatureCache, default_cache
+from napari_sam2_video.engine.frame_step import FrameStep
+from napari_sam2_video.engine.framing import Framing
 from napari_sam2_video.engine.memory import ConditioningEntry, MemoryEntry
 from napari_sam2_video.engine.memory_store import MemoryStore
 from napari_sam2_video.engine.prompting import Prompter
 from napari_sam2_video.engine.prompts import settle_prompts
 from napari_sam2_video.engine.propagate import Propagator
+from napari_sam2_video.engine.windows import place_of
 from napari_sam2_video.types import Preview
 
 if TYPE_CHECKING:
@@ -22,7 +26,8 @@ if TYPE_CHECKING:
     from napari_sam2_video.engine.networks.protocol import Network
     from napari_sam2_video.engine.plan import Plan
     from napari_sam2_video.engine.prompting import Tracked
-    from napari_sam2_video.types import FrameMasks, FrameSource, ObjectMask, Prompt
+    from napari_sam2_video.engine.windows import Window
+    from napari_sam2_video.types import FrameMasks, FrameSource, ObjectMask, Prompt, WindowSetting
 
 
 class Tracker:
@@ -40,6 +45,8 @@ class Tracker:
         Where image embeddings are kept; as `default_cache` says, beside the memories, if not given.
     batch_size : int, optional
         Most objects that go through the network at once; 8 to 64 by the size of the network and its input if not given.
+    window : "auto", "off" or int
+        Whether small objects are tracked in windows; see `ModelSettings`.
     """
 
     def __init__(
@@ -50,18 +57,21 @@ class Tracker:
         *,
         features: FeatureCache | None = None,
         batch_size: int | None = None,
+        window: WindowSetting = "off",
     ) -> None:
         self.model = model
         self.view = view
         self.memory = memory if memory is not None else MemoryStore()
         self.features = features if features is not None else default_cache(self.memory.cache_folder)
         self._batcher = Batcher(model, view, batch_size)
-        self._prompter = Prompter(self._batcher, self.memory)
-        self.memory.bind(f"{model.key}/{view.key}")
+        self.framing = None if window == "off" else Framing(window, model.image_size, view.shape_yx)
+        self._prompter = Prompter(self._batcher, self.memory, self.framing)
+        self.memory.bind("/".join([model.key, view.key, *([self.framing.key] if self.framing else [])]))
 
     def scratch(self) -> Tracker:
         """A tracker with the same network and embeddings that remembers nothing, and keeps nothing on disk."""
-        made = Tracker(self.model, self.view, features=self.features, batch_size=self.batch_size)
+        window = self.framing.setting if self.framing else "off"
+        made = Tracker(self.model, self.view, features=self.features, batch_size=self.batch_size, window=window)
         made._batcher.lock = self._batcher.lock
         return made
 
@@ -104,10 +114,9 @@ class Tracker:
         """
         given = settle_prompts(object_id, frame, prompts, self.view)
         with self._working() as embedder:
-            embedding = embedder.embed(frame)
-            _, candidates = self._prompter.answer(object_id, frame, given, embedding, embedder, tracked)
-            masks = self._prompter.shown(object_id, given, candidates)
-        best = int(candidates.ious.argmax()) if given.labels.size == 1 else 0
+            answer = self._prompter.answer(object_id, frame, given, embedder, tracked)
+            masks = self._prompter.shown(object_id, given, answer, answer.candidates)
+        best = int(answer.candidates.ious.argmax()) if given.labels.size == 1 else 0
         return Preview(object_id, frame, self.view.shape_yx, tuple(masks), best)
 
     def condition(
@@ -124,13 +133,14 @@ class Tracker:
         """
         given = settle_prompts(object_id, frame, prompts, self.view)
         with self._working() as embedder:
-            embedding = embedder.embed(frame)
-            chosen, _ = self._prompter.answer(object_id, frame, given, embedding, embedder, tracked)
-            spatial = self.model.remember(embedding, chosen, prompted=True)
+            answer = self._prompter.answer(object_id, frame, given, embedder, tracked)
+            chosen = answer.chosen
+            spatial = self.model.remember(answer.embedding, chosen, prompted=True)
             held = self.memory.entries(object_id)
             order = held[frame].order if frame in held else 1 + max((e.order for e in held.values()), default=-1)
-            (shown,) = self._prompter.shown(object_id, given, chosen)
-            memory = MemoryEntry(frame, spatial, chosen.pointers)
+            (shown,) = self._prompter.shown(object_id, given, answer, chosen)
+            place = None if self.framing is None else place_of(shown, answer.window, None)
+            memory = MemoryEntry(frame, spatial, chosen.pointers, place)
             self._prompter.forget()
             self.memory.put_entry(object_id, ConditioningEntry(order, memory, chosen.logits, shown))
             return shown
@@ -140,6 +150,13 @@ class Tracker:
         embedder = Embedder(self.model, self.view, self.features)
         with self._batcher.turn(), embedder:
             yield embedder
+
+    def window_at(self, object_id: int, frame: int) -> Window | None:
+        """Window in which the network saw an object on a frame; None for the whole frame, or where it is not known.
+
+        Known are the windows of prompted frames, and of those that this tracker computed.
+        """
+        return self.memory.window(object_id, frame)
 
     def missing(self, object_id: int, frames: Iterable[int]) -> list[int]:
         """Those of the prompted `frames` that `condition` was not called for with this model and view."""
@@ -177,6 +194,7 @@ class Tracker:
         halted = stop if stop is not None else lambda: False
         self._prompter.forget()
         with Embedder(self.model, self.view, self.features) as embedder:
-            propagator = Propagator(self._batcher, self.memory, embedder, halted, on_logits)
+            step = FrameStep(self._batcher, embedder, self.framing)
+            propagator = Propagator(self._batcher, self.memory, step, halted, on_logits)
             yield from propagator.sweep(plan, "forward")
             yield from propagator.sweep(plan, "backward")

@@ -23,8 +23,8 @@ Mark: TypeAlias = tuple[int, int, str]
 
 
 def model_tag(settings: ModelSettings) -> str:
-    """Short name of what makes masks differ: network, precision and size."""
-    said = {k: v for k, v in asdict(settings).items() if k in ("model", "precision", "image_size")}
+    """Short name of what makes masks differ: network, precision, size and windows."""
+    said = {k: v for k, v in asdict(settings).items() if k in ("model", "precision", "image_size", "window")}
     return hashlib.blake2b(json.dumps(said, sort_keys=True).encode(), digest_size=6).hexdigest()
 
 

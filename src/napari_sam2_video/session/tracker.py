@@ -75,7 +75,7 @@ def default_tracker(settings: ModelSettings, view: FrameSource, memory: Path | N
     from napari_sam2_video.models.resolve import resolve_model
 
     model = load_model(resolve_model(settings.model), settings)
-    return Tracker(model, view, MemoryStore(memory))
+    return Tracker(model, view, MemoryStore(memory), window=settings.window)
 
 
 def describe_model(tracker: object) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from napari_sam2_video.types.settings import (
     Precision,
     TrackSettings,
     ViewSettings,
+    WindowSetting,
 )
 
 __all__ = [
@@ -39,4 +40,5 @@ __all__ = [
     "Prompt",
     "TrackSettings",
     "ViewSettings",
+    "WindowSetting",
 ]

@@ -27,6 +27,7 @@ from napari_sam2_video.types.checks import (
 
 Direction: TypeAlias = Literal["both", "forward", "backward"]
 Precision: TypeAlias = Literal["auto", "fp32", "bf16", "fp16"]
+WindowSetting: TypeAlias = Literal["auto", "off"] | int
 
 _PLACE = re.compile(r"\s*([A-Za-z])\s*=\s*(\d{1,18})\s*")
 
@@ -167,6 +168,10 @@ class ModelSettings:
         Side in pixels of the square image the network sees; the checkpoint's own if not given.
     compile : bool
         Compile the network: slow to start, then faster.
+    window : "auto", "off" or int
+        Whether the network sees the whole frame, or a square window of it that follows each object. ``"auto"`` takes
+        a window at native resolution for objects that would be small in the whole frame; a number is the side of the
+        windows in pixels of the frame; with ``"off"`` the masks are those of Meta's predictor.
 
     Raises
     ------
@@ -179,6 +184,7 @@ class ModelSettings:
     precision: Precision = "auto"
     image_size: int | None = None
     compile: bool = False
+    window: WindowSetting = "auto"
 
     def __post_init__(self) -> None:
         model = os.fspath(self.model) if isinstance(self.model, os.PathLike) else self.model
@@ -190,6 +196,19 @@ class ModelSettings:
         one_of(self.precision, "The precision", get_args(Precision))
         set_field(self, "image_size", optional_whole(self.image_size, "The image size", at_least=1))
         set_field(self, "compile", flag(self.compile, "compile"))
+        set_field(self, "window", _window(self.window))
+
+    @classmethod
+    def window_from_text(cls, text: str) -> WindowSetting:
+        """Window setting written as ``auto``, ``off`` or a number of pixels.
+
+        Raises
+        ------
+        SettingsError
+            If it is written in another way.
+        """
+        word = text.strip().lower()
+        return _window(int(word) if re.fullmatch(r"\d{1,9}", word) else word)
 
     @classmethod
     def of(cls, model: ModelSettings | str | os.PathLike[str]) -> ModelSettings:
@@ -353,3 +372,11 @@ def _set_span(settings: TrackSettings | CheckSettings) -> None:
     set_field(settings, "start", start)
     set_field(settings, "stop", stop)
     set_field(settings, "objects", object_ids(settings.objects, "The objects"))
+
+
+def _window(value: object) -> WindowSetting:
+    if value == "auto" or value == "off":
+        return "auto" if value == "auto" else "off"
+    if isinstance(value, str):
+        raise SettingsError(f"The window must be auto, off or a number of pixels, not {shown(value)}.")
+    return whole(value, "The window", at_least=32)

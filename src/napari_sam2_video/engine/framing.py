@@ -1,0 +1,243 @@
+"""In which window an object is looked for: at its prompts, from frame to frame, and again where it was lost.
+
+A window stands still while the object keeps to its middle, else it moves by whole cells of the spatial memory; kept
+memories stay in the coordinates of the window that they were made in. Where a window is depends on the object alone, so
+an object tracked by itself gets the masks that it gets beside others. Positions lie on a grid of half the side, so
+that objects close to each other share windows.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from napari_sam2_video.engine.prompts import mask_as_object
+from napari_sam2_video.engine.windows import Place, Window, place_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy.typing as npt
+
+    from napari_sam2_video.engine.prompts import SettledPrompts
+    from napari_sam2_video.types import WindowSetting
+
+CELLS = 16
+"""Pixels of the network's input in a cell of its spatial memory."""
+_SEARCHED, _SEARCHED_AGAIN = 3, 8
+
+
+@dataclass(frozen=True)
+class Look:
+    """A window to look in; None stands for the whole frame."""
+
+    window: Window | None
+
+
+@dataclass(frozen=True)
+class Framing:
+    """Decides in which window an object is looked for.
+
+    Parameters
+    ----------
+    setting : "auto" or int
+        ``"auto"``, or the side of windows in pixels of the frame.
+    image_size : int
+        Side of the network's input.
+    shape_yx : tuple of int
+        Shape of the frame.
+    small, large : float
+        Largest size of an object, as a part of the network's input, for which a whole frame is too coarse, and largest
+        that it may have in a window.
+    hold : float
+        How far the object may be from the middle of its window, as a part of the side, before the window moves.
+    grid : int
+        Windows that are chosen afresh lie on multiples of the side over this; they then move by whole cells.
+    fast : float
+        Motion between two frames, as a part of the object's size, beyond which the window moves along with the object.
+    """
+
+    setting: WindowSetting
+    image_size: int
+    shape_yx: tuple[int, int]
+    small: float = 0.12
+    large: float = 0.3
+    hold: float = 0.3
+    grid: int = 2
+    fast: float = 0.15
+
+    @property
+    def key(self) -> str:
+        """Changes whenever windows would."""
+        return f"window-{self.setting}"
+
+    def around(self, centre_yx: tuple[float, float], size: float, side: int | None = None) -> Window | None:
+        """Window for an object of a size in frame pixels; None where the whole frame shows it as well.
+
+        Parameters
+        ----------
+        centre_yx : tuple of float
+            Its middle in frame pixels.
+        size : float
+            The larger of its height and width.
+        side : int, optional
+            Side of the window it was in; kept as long as the object is not far too small or too large in it.
+        """
+        longest = max(self.shape_yx)
+        if self.setting == "auto":
+            shown = size * self.image_size / longest
+            if shown >= self.small * self.image_size * (0.8 if side is None else 1.25):
+                return None
+        chosen = side if side is not None and self._fits(size, side) else self._side(size)
+        if chosen >= longest:
+            return None
+        return self.at(centre_yx, chosen)
+
+    def at(self, centre_yx: tuple[float, float], side: int) -> Window:
+        """Window of a side whose middle is as close to a point as the grid and the frame allow."""
+        cells = self.image_size // CELLS
+        step = max(1, cells // self.grid) * (side // cells)
+        first = [
+            self._within(axis, round((centre + 0.5 - side / 2) / step) * step, side)
+            for axis, centre in enumerate(centre_yx)
+        ]
+        return Window(first[0], first[1], side)
+
+    def follow(self, before: Place, earlier: Place | None) -> Window | None:
+        """Window for the next frame.
+
+        Parameters
+        ----------
+        before : Place
+            Where the object was on the frame before.
+        earlier : Place, optional
+            Where it was on the frame before that; if given, its motion counts.
+        """
+        if before.extent_yx is None:
+            return before.window
+        side = None if before.window is None else before.window.side
+        fitting = self.around(before.centre_yx, before.size, side)
+        if fitting is None or before.window is None or fitting.side != side:
+            return fitting
+        window, cell = before.window, before.window.side // (self.image_size // CELLS)
+        moved = (0.0, 0.0)
+        if earlier is not None and earlier.extent_yx is not None:
+            moved = (before.centre_yx[0] - earlier.centre_yx[0], before.centre_yx[1] - earlier.centre_yx[1])
+        runs = max(map(abs, moved)) > self.fast * before.size
+        first = []
+        for axis, begin in enumerate((window.top, window.left)):
+            ahead = min(max(moved[axis], -window.side / 8), window.side / 8)
+            away = before.centre_yx[axis] + ahead - window.centre_yx[axis]
+            by = 0.0
+            if runs and earlier is not None and earlier.window is not None and earlier.window.side == window.side:
+                by = away - (earlier.centre_yx[axis] - earlier.window.centre_yx[axis])
+            if abs(away - by) > self.hold * window.side:
+                by += math.copysign(2 * cell, away - by)
+            first.append(self._within(axis, begin + round(by / cell) * cell, window.side))
+        return Window(first[0], first[1], window.side)
+
+    def wider(self, found: Place) -> Look | None:
+        """Where to look again for an object that is not in its window; None for nowhere."""
+        if found.extent_yx is not None or found.window is None:
+            return None
+        soon = found.absent <= _SEARCHED or found.absent % _SEARCHED_AGAIN == 0
+        return Look(self.grown(found.window)) if soon else None
+
+    def recentred(self, found: Place) -> Look | None:
+        """Where to look again for an object that reaches the border of its window, or is too small in it."""
+        window = found.window
+        if found.extent_yx is None:
+            return None
+        fitting = self.around(found.centre_yx, found.size, None if window is None else window.side)
+        same_side = window is not None and fitting is not None and fitting.side == window.side
+        if window is not None and same_side and not window.touched_by(found, self.shape_yx):
+            return None
+        return Look(fitting) if fitting != window else None
+
+    def is_plausible(self, found: Place, before: Place) -> bool:
+        """Whether what a second look found can be the object."""
+        return found.extent_yx is not None and 0.5 * before.size <= found.size <= 2 * before.size
+
+    def grown(self, window: Window) -> Window | None:
+        """The window with twice the side around the same middle; None where that is the whole frame."""
+        return None if 2 * window.side >= max(self.shape_yx) else self.at(window.centre_yx, 2 * window.side)
+
+    def for_prompts(
+        self, given: SettledPrompts, tracked: Place | None, sizes: Sequence[float]
+    ) -> tuple[Window | None, bool]:
+        """Window in which prompts are answered, and whether the size of the object is known, so that it is final.
+
+        Parameters
+        ----------
+        given : SettledPrompts
+            The prompts.
+        tracked : Place, optional
+            Where the object was tracked on this frame, for a correction.
+        sizes : sequence of float
+            Sizes of the object on other prompted frames.
+        """
+        if given.mask is not None:
+            drawn = place_of(mask_as_object(0, given.mask, 0.0, 0.0), None, None)
+            points = np.concatenate([_corners(given.mask), given.points_yx])
+            return self._around_points(points, drawn.size), True
+        if tracked is not None:
+            window = tracked.window
+            if window is None or window.holds(given.points_yx):
+                return window, True
+            return self._around_points(given.points_yx, max(tracked.size, *sizes, 0.0)), True
+        if (given.labels >= 2).any() or sizes:
+            return self._around_points(given.points_yx, max(sizes, default=0.0)), True
+        first = self._around_points(given.points_yx, 0.0)
+        return first, first is None
+
+    def for_found(self, given: SettledPrompts, found: Place) -> tuple[Window | None, bool]:
+        """Window for what clicks selected in another one, and whether that is where it was found already."""
+        if found.extent_yx is None:
+            return found.window, True
+        window = self._around_points(given.points_yx, found.size, found)
+        same = window is None if found.window is None else window is not None and window.side == found.window.side
+        return (found.window if same else window), same
+
+    def _around_points(
+        self, points_yx: npt.NDArray[np.float32], size: float, found: Place | None = None
+    ) -> Window | None:
+        """Window that holds points of an object of at least the given size, or what they selected."""
+        low, high = points_yx.min(axis=0), points_yx.max(axis=0)
+        middle = (float(low[0] + high[0]) / 2, float(low[1] + high[1]) / 2)
+        side = found.window.side if found is not None and found.window is not None else None
+        window = self.around(middle if found is None else found.centre_yx, max(size, float((high - low).max())), side)
+        while window is not None and not window.holds(points_yx):
+            window = self.grown(window)
+        return window
+
+    def _within(self, axis: int, first: int, side: int) -> int:
+        """First pixel of a window along an axis, moved into the frame but for the rest of a cell at its end."""
+        cell = side // (self.image_size // CELLS)
+        return min(max(first, 0), max(0, -(-(self.shape_yx[axis] - side) // cell) * cell))
+
+    def _side(self, size: float) -> int:
+        side = self.image_size
+        if self.setting != "auto":
+            cells = self.image_size // CELLS
+            side = max(cells, -(-int(self.setting) // cells) * cells)
+        while size > self.large * side * (1 if self.setting == "auto" else 2):
+            side *= 2
+        return side
+
+    def _fits(self, size: float, side: int) -> bool:
+        """Whether an object is neither far too large nor far too small in a window that it is in."""
+        usual = self._side(size)
+        if usual == side:
+            return True
+        return size <= 1.4 * self.large * side if usual > side else size > 0.7 * self.large * side / 2
+
+
+def _corners(mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.float32]:
+    """First and last row and column of a mask, as two points; its middle where it is empty."""
+    rows, columns = np.nonzero(mask)
+    if rows.size == 0:
+        return np.array([[(n - 1) / 2 for n in mask.shape]], np.float32)
+    return np.array([[rows.min(), columns.min()], [rows.max(), columns.max()]], np.float32)

@@ -1,0 +1,200 @@
+"""Windows: square parts of the frame around small objects, which the network sees at or near native resolution."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy.typing as npt
+    import torch
+
+    from napari_sam2_video.types import ObjectMask
+
+_NOTHING = -32.0
+
+
+@dataclass(frozen=True, order=True)
+class Window:
+    """A square part of a frame.
+
+    Parameters
+    ----------
+    top, left : int
+        Its first pixel; the window may reach beyond the frame, whose edge pixels are then repeated.
+    side : int
+        Its side in pixels of the frame.
+    """
+
+    top: int
+    left: int
+    side: int
+
+    @property
+    def key(self) -> str:
+        """Name in the key of an embedding."""
+        return f"{self.top},{self.left},{self.side}"
+
+    @property
+    def centre_yx(self) -> tuple[float, float]:
+        """Middle of the window in frame pixels."""
+        half = (self.side - 1) / 2
+        return self.top + half, self.left + half
+
+    @property
+    def shape_yx(self) -> tuple[int, int]:
+        """Shape in pixels."""
+        return self.side, self.side
+
+    def crop(self, frame: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+        """The window's part of a frame of shape ``(Y, X, 3)`` or a mask ``(Y, X)``; shape ``(side, side, ...)``."""
+        rows = np.clip(np.arange(self.top, self.top + self.side), 0, frame.shape[0] - 1)
+        columns = np.clip(np.arange(self.left, self.left + self.side), 0, frame.shape[1] - 1)
+        return frame[rows[:, None], columns]
+
+    def crop_mask(self, mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+        """The window's part of a mask ``(Y, X)``, False beyond the frame; shape ``(side, side)``."""
+        rows, columns = (np.arange(first, first + self.side) for first in (self.top, self.left))
+        inside = ((rows >= 0) & (rows < mask.shape[0]))[:, None] & (columns >= 0) & (columns < mask.shape[1])
+        part = mask[np.clip(rows, 0, mask.shape[0] - 1)[:, None], np.clip(columns, 0, mask.shape[1] - 1)]
+        return np.asarray(part & inside)
+
+    def holds(self, points_yx: npt.NDArray[np.float32]) -> bool:
+        """Whether points ``(N, 2)`` of the frame are inside."""
+        first = np.array([self.top, self.left])
+        return bool(((points_yx >= first - 0.5) & (points_yx <= first + self.side - 0.5)).all())
+
+    def inward(self, points_yx: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        """Points ``(N, 2)`` of the frame in pixels of the window."""
+        return (points_yx - np.array([self.top, self.left], np.float32)).astype(np.float32)
+
+    def outward(self, mask: ObjectMask, shape_yx: tuple[int, int]) -> ObjectMask:
+        """A mask in pixels of the window as a mask of the frame, cut off at the frame's edges."""
+        levels = mask.levels
+        if levels.size == 0:
+            return mask
+        top, left = mask.origin_yx[0] + self.top, mask.origin_yx[1] + self.left
+        rows = slice(max(0, -top), max(0, shape_yx[0] - top))
+        columns = slice(max(0, -left), max(0, shape_yx[1] - left))
+        return replace(mask, origin_yx=(max(top, 0), max(left, 0)), levels=levels[rows, columns])
+
+    def touched_by(self, place: Place, shape_yx: tuple[int, int]) -> bool:
+        """Whether an object reaches the window's border where that is not the frame's."""
+        if place.extent_yx is None:
+            return False
+        for first, length, centre, extent in zip(
+            (self.top, self.left), shape_yx, place.centre_yx, place.extent_yx, strict=True
+        ):
+            margin = self.side / 32
+            if first > 0 and centre - extent / 2 < first + margin:
+                return True
+            if first + self.side < length and centre + extent / 2 > first + self.side - margin:
+                return True
+        return False
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where an object was on a frame, and the window in which it was looked for.
+
+    Parameters
+    ----------
+    window : Window, optional
+        None where the network saw the whole frame.
+    centre_yx : tuple of float
+        Centre of mass of the object, in frame pixels; where it was last seen, if it is absent.
+    extent_yx : tuple of float, optional
+        Height and width in pixels of an ellipse that is spread like the object; None where it is absent.
+    size : float
+        The larger of the two when the object was last seen.
+    absent : int
+        For how many frames in a row it was not seen.
+    """
+
+    window: Window | None
+    centre_yx: tuple[float, float]
+    extent_yx: tuple[float, float] | None
+    size: float
+    absent: int = 0
+
+
+def place_of(mask: ObjectMask, window: Window | None, before: Place | None) -> Place:
+    """Place of a mask; where it is empty, that of the frame before with one more absence."""
+    present = mask.levels > 0
+    count = int(np.count_nonzero(present))
+    if count == 0:
+        if before is None:
+            middle = (0.0, 0.0) if window is None else window.centre_yx
+            return Place(window, middle, None, 0.0, 1)
+        return Place(window, before.centre_yx, None, before.size, before.absent + 1)
+    centre, extent = [], []
+    for axis in (0, 1):
+        profile = present.sum(axis=1 - axis)
+        positions = np.arange(profile.size)
+        mean = float((profile * positions).sum()) / count
+        spread = float((profile * (positions - mean) ** 2).sum()) / count
+        centre.append(mask.origin_yx[axis] + mean)
+        # A uniform ellipse has a variance of a sixteenth of its squared axis, a pixel one of a twelfth.
+        extent.append(4 * math.sqrt(spread + 1 / 12))
+    return Place(window, (centre[0], centre[1]), (extent[0], extent[1]), max(extent))
+
+
+def pack_places(places: Sequence[Place | None]) -> npt.NDArray[np.float64]:
+    """Places as rows of numbers, shape ``(N, 9)``; NaN for what is none."""
+    rows = np.full((len(places), 9), np.nan)
+    for row, place in zip(rows, places, strict=True):
+        if place is not None:
+            if place.window is not None:
+                row[:3] = place.window.top, place.window.left, place.window.side
+            row[3:5] = place.centre_yx
+            if place.extent_yx is not None:
+                row[5:7] = place.extent_yx
+            row[7:] = place.size, place.absent
+    return rows
+
+
+def unpack_places(rows: npt.NDArray[np.float64]) -> list[Place | None]:
+    """Undo `pack_places`; raises ValueError for anything else."""
+    if rows.ndim != 2 or rows.shape[1] != 9:
+        raise ValueError("There are no places in this file.")
+    places: list[Place | None] = []
+    for top, left, side, y, x, height, width, size, absent in rows.tolist():
+        if math.isnan(y):
+            places.append(None)
+            continue
+        window = None if math.isnan(side) else Window(int(top), int(left), int(side))
+        extent = None if math.isnan(height) else (height, width)
+        places.append(Place(window, (y, x), extent, size, int(absent)))
+    return places
+
+
+def moved_logits(
+    logits: torch.Tensor, source: Window | None, target: Window | None, shape_yx: tuple[int, int]
+) -> torch.Tensor:
+    """Logits ``(1, 1, S / 4, S / 4)`` of one window as those of another; None stands for the whole frame."""
+    import torch
+    import torch.nn.functional as F
+
+    side = logits.shape[-1]
+    grid = []
+    for axis in (0, 1):
+        begin, length = _span(target, shape_yx, axis)
+        first, whole = _span(source, shape_yx, axis)
+        positions = (torch.arange(side, device=logits.device) + 0.5) / side * length + begin
+        grid.append((positions - first) / whole * 2 - 1)
+    rows, columns = torch.meshgrid(grid[0], grid[1], indexing="ij")
+    inside = (rows.abs() <= 1) & (columns.abs() <= 1)
+    moved = F.grid_sample(
+        logits.float(), torch.stack([columns, rows], dim=-1)[None].float(), padding_mode="border", align_corners=False
+    )
+    return torch.where(inside, moved, torch.full_like(moved, _NOTHING))
+
+
+def _span(window: Window | None, shape_yx: tuple[int, int], axis: int) -> tuple[int, int]:
+    """First pixel and length of a window along an axis."""
+    return (0, shape_yx[axis]) if window is None else ((window.top, window.left)[axis], window.side)
