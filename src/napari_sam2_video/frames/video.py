@@ -220,7 +220,10 @@ def _open(path: Path, series: int | str | None) -> VideoRecording:
 
 READER = Reader(
     name="video",
-    patterns=("*.mp4", "*.m4v", "*.mov", "*.avi", "*.mkv", "*.webm", "*.mpg", "*.mpeg", "*.wmv", "*.ogv"),
+    patterns=tuple(
+        f"*.{suffix}"
+        for suffix in "mp4 m4v mov avi mkv webm mpg mpeg wmv ogv flv ts mts m2ts h264 hevc".split()  # noqa: SIM905
+    ),
     matches=lambda head, path: head is not None,
     open=_open,
 )
