@@ -98,9 +98,9 @@ def test_seeds_of_a_palette_image_are_its_numbers(tmp_path):
     assert labels.tolist() == [[0, 1], [2, 1]]
 
 
-def test_seeds_of_a_colour_image_are_refused(tmp_path):
-    Image.fromarray(np.zeros((4, 4, 3), np.uint8)).save(tmp_path / "photo.png")
-    with pytest.raises(PromptError, match="is a colour image"):
+def test_seeds_of_a_photo_are_refused(tmp_path):
+    Image.fromarray(np.random.default_rng(0).integers(0, 255, (80, 80, 3), np.uint8)).save(tmp_path / "photo.png")
+    with pytest.raises(PromptError, match=r"picture of \d+ colours and no label image"):
         parse_seeds(f"{tmp_path / 'photo.png'}@0")
 
 
@@ -111,8 +111,8 @@ def test_seeds_written_wrongly_show_the_right_way(text):
 
 
 def test_seeds_of_fractions_are_refused(tmp_path):
-    tifffile.imwrite(tmp_path / "labels.tif", np.zeros((4, 6), np.float32))
-    with pytest.raises(PromptError, match="float32 where a label image holds whole numbers"):
+    tifffile.imwrite(tmp_path / "labels.tif", np.full((4, 6), 2.5, np.float32))
+    with pytest.raises(PromptError, match=r"holds 2\.5 where labels are whole numbers"):
         parse_seeds("labels.tif@0", folder=tmp_path)
 
 

@@ -8,22 +8,22 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from napari_sam2_video.errors import PromptError, RecordingError
+from napari_sam2_video.frames.mask_image import read_labels, read_mask
 from napari_sam2_video.types import MaskPrompt
 from napari_sam2_video.types.prompts import KINDS, place_from_text, prompt_from_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    import numpy as np
     import numpy.typing as npt
 
     from napari_sam2_video.types import Prompt
 
 
 def parse_mask(text: str, *, folder: Path | None = None) -> MaskPrompt:
-    """Mask written as ``ID@FRAME:FILE``: an image of one frame, in which every pixel that is not 0 is the object.
+    """Mask written as ``ID@FRAME:FILE``: an image of one frame, as `frames.mask_image.read_mask` reads it.
 
     Parameters
     ----------
@@ -60,12 +60,14 @@ def parse_seeds(text: str, *, folder: Path | None = None) -> tuple[npt.NDArray[A
     if not at or not name.strip() or not re.fullmatch(r"\s*\d{1,99}\s*", frame):
         raise PromptError(f'"{text}" is not a label image on a frame; write it as LABELS.tif@FRAME.')
     path = _inside(folder, name.strip())
-    labels = _plane(path)
-    if labels.ndim != 2:
-        raise PromptError(f"{path} is a colour image where a label image holds whole numbers; convert it.")
-    if labels.dtype.kind not in "uib":
-        raise PromptError(f"{path} holds {labels.dtype} where a label image holds whole numbers; convert it.")
-    return labels, int(frame)
+    try:
+        return read_labels(path), int(frame)
+    except RecordingError as error:
+        raise PromptError(str(error)) from error
+    except OSError as error:
+        raise PromptError(
+            f"There is no label image {path} that can be read ({error.strerror}); check the name."
+        ) from error
 
 
 def read_prompts(path: str | Path) -> tuple[Prompt, ...]:
@@ -145,10 +147,13 @@ def _mask(object_id: int, frame: int, path: Path) -> MaskPrompt:
 
 
 def _drawn(path: Path) -> npt.NDArray[np.bool_]:
-    """What is drawn in an image of one plane: every pixel that is neither 0 nor NaN, in any of its colours."""
-    plane = _plane(path)
-    drawn: npt.NDArray[np.bool_] = (plane != 0) & (plane == plane)
-    return np.asarray(drawn.any(axis=-1)) if drawn.ndim == 3 else drawn
+    """What is drawn in an image of one plane."""
+    try:
+        return read_mask(path)
+    except RecordingError as error:
+        raise PromptError(str(error)) from error
+    except OSError as error:
+        raise PromptError(f"The mask {path} cannot be read ({error.strerror}); check the name.") from error
 
 
 def _is_path(name: str) -> bool:
@@ -162,34 +167,3 @@ def _inside(folder: Path | None, name: str) -> Path:
     # leaves a name such as ~mask.png alone where Path.expanduser finds no such user
     path = Path(os.path.expanduser(name))
     return path if folder is None else folder / path
-
-
-def _plane(path: Path) -> npt.NDArray[Any]:
-    """Pixels of an image of one plane; of a palette image, the numbers and not the colours."""
-    from napari_sam2_video.frames.open import open_recording
-
-    numbers = _palette_numbers(path)
-    if numbers is not None:
-        return numbers
-    try:
-        with open_recording(path) as recording:
-            pixels: Any = recording.read({})
-            colour = recording.axes.endswith("S")
-    except RecordingError as error:
-        raise PromptError(str(error)) from error
-    planes = pixels.reshape(-1, *pixels.shape[-3:]) if colour else pixels.reshape(-1, *pixels.shape[-2:])
-    if len(planes) != 1:
-        raise PromptError(f"{path} has the shape {pixels.shape} where an image of one plane is needed.")
-    plane: npt.NDArray[Any] = planes[0]
-    return plane
-
-
-def _palette_numbers(path: Path) -> npt.NDArray[Any] | None:
-    """Numbers of a palette image, in which label images are often kept; None for any other file."""
-    from PIL import Image, UnidentifiedImageError
-
-    try:
-        with Image.open(path) as image:
-            return np.asarray(image) if image.mode == "P" else None
-    except (OSError, UnidentifiedImageError, Image.DecompressionBombError):
-        return None

@@ -210,7 +210,7 @@ def test_seeds_become_objects_with_masks(session):
     assert [o.id for o in session.objects] == [2]
 
 
-@pytest.mark.parametrize("labels", [np.zeros((48, 64), int), np.ones((5, 5), int), np.ones((48, 64))])
+@pytest.mark.parametrize("labels", [np.zeros((48, 64), int), np.ones((5, 5), int), np.full((48, 64), 1.5)])
 def test_seeds_that_do_not_fit_are_refused(session, labels):
     with pytest.raises(PromptError):
         session.add_seeds(labels, 0)

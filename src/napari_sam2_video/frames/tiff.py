@@ -39,7 +39,7 @@ def is_companion(head: bytes) -> bool:
     return head.lstrip(b"\xef\xbb\xbf \r\n").startswith((b"<?xml", b"<OME")) and b"<OME" in head
 
 
-def open_tiff(path: Path, series: int | str | None = None) -> Recording:
+def open_tiff(path: Path, series: int | str | None = None, *, numbers: bool = False) -> Recording:
     """Open a TIFF, with all files that it belongs to, without reading its pixels.
 
     Parameters
@@ -48,6 +48,8 @@ def open_tiff(path: Path, series: int | str | None = None) -> Recording:
         A TIFF, or a companion file of OME-XML.
     series : int or str, optional
         Which image series, where it holds several.
+    numbers : bool
+        Keep the stored numbers, as masks and label images want it: palettes, colours and transparency stay samples.
 
     Raises
     ------
@@ -68,7 +70,7 @@ def open_tiff(path: Path, series: int | str | None = None) -> Recording:
         path = path.parent / main
         file = _opened(path)
     try:
-        recording = _recording(path, file, series)
+        recording = _recording(path, file, series, numbers)
     except RecordingError:
         file.close()
         raise
@@ -123,10 +125,10 @@ def _keep_quiet() -> None:
         logger.addHandler(logging.NullHandler())
 
 
-def _recording(path: Path, file: Any, series: int | str | None) -> Recording:
+def _recording(path: Path, file: Any, series: int | str | None, numbers: bool) -> Recording:
     run = _imagej_run(file) if series in (None, 0) else None
     if run is not None:
-        return _run(path, file, run, about_tiff(file, None, 0, _length(run.axes, run.shape)), ())
+        return _run(path, file, run, about_tiff(file, None, 0, _length(run.axes, run.shape)), (), numbers)
     chosen = choose_series(path, file, series)
     notes = list(chosen.notes)
     if chosen.series.is_pyramidal:
@@ -134,10 +136,10 @@ def _recording(path: Path, file: Any, series: int | str | None) -> Recording:
     about = about_tiff(file, chosen.series, chosen.number, _length(chosen.axes, chosen.shape))
     run = _series_run(file, chosen)
     if run is not None:
-        return _run(path, file, run, about, tuple(notes))
+        return _run(path, file, run, about, tuple(notes), numbers)
     keyframe = chosen.series.keyframe
     if keyframe.axes in ("YX", "YXS", "SYX") and chosen.axes.endswith(keyframe.axes) and len(chosen.pages) > 0:
-        return _pages(path, file, chosen, about, tuple(notes))
+        return _pages(path, file, chosen, about, tuple(notes), numbers)
     import zarr
 
     store = chosen.series.aszarr(level=0) if chosen.series.is_pyramidal else chosen.series.aszarr()
@@ -191,8 +193,8 @@ def _runnable(run: _Run) -> _Run | None:
     return run if re.fullmatch(r"[^YXS]*YXS?", run.axes) and run.page.axes in ("YX", "YXS") else None
 
 
-def _run(path: Path, file: Any, run: _Run, about: TiffAbout, notes: tuple[str, ...]) -> Recording:
-    style = style_of(path, run.page, values_meant=about.kind != "tiff", rescale=about.rescale)
+def _run(path: Path, file: Any, run: _Run, about: TiffAbout, notes: tuple[str, ...], numbers: bool) -> Recording:
+    style = style_of(path, run.page, about, numbers=numbers)
     said = _arguments(file, about, (*notes, *style.notes(), *_inverted(run.page)))
     cut = len(run.shape) - len(run.page.axes)
     axes, leading = run.axes[:cut], run.shape[:cut]
@@ -201,9 +203,9 @@ def _run(path: Path, file: Any, run: _Run, about: TiffAbout, notes: tuple[str, .
     return recording
 
 
-def _pages(path: Path, file: Any, chosen: Chosen, about: TiffAbout, notes: tuple[str, ...]) -> Recording:
+def _pages(path: Path, file: Any, chosen: Chosen, about: TiffAbout, notes: tuple[str, ...], numbers: bool) -> Recording:
     keyframe = chosen.series.keyframe
-    style = style_of(path, keyframe, values_meant=about.kind != "tiff", rescale=about.rescale)
+    style = style_of(path, keyframe, about, numbers=numbers)
     cut = len(chosen.axes) - len(keyframe.axes)
     axes, leading = chosen.axes[:cut], chosen.shape[:cut]
     names = OmeXml(file.ome_metadata).files if file.is_ome else ()
@@ -288,6 +290,6 @@ READER = Reader(
     name="TIFF",
     patterns=("*.tif", "*.tiff", "*.btf", "*.tf8", "*.lsm", "*.stk", "*.companion.ome"),
     matches=lambda head, path: head is not None and (is_tiff(head) or is_companion(head)),
-    open=open_tiff,
+    open=lambda path, series: open_tiff(path, series),
     has_series=True,
 )

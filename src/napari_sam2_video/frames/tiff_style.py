@@ -15,6 +15,8 @@ from napari_sam2_video.frames.rescale import AS_STORED, Rescale
 if TYPE_CHECKING:
     import numpy.typing as npt
 
+    from napari_sam2_video.frames.tiff_metadata import TiffAbout
+
 _WHITE_IS_ZERO, _RGB, _PALETTE, _CMYK, _YCBCR, _LAB, _ICC_LAB = 0, 2, 3, 5, 6, 8, 9
 _JPEG = (6, 7, 34892)
 _ASSOCIATED, _UNASSOCIATED = 1, 2
@@ -132,7 +134,7 @@ class PlaneStyle:
         return np.asarray(np.rint(lab2rgb(np.concatenate([light, across], axis=-1)) * 255), np.uint8)
 
 
-def style_of(path: object, page: Any, *, values_meant: bool, rescale: Rescale = AS_STORED) -> PlaneStyle:
+def style_of(path: object, page: Any, about: TiffAbout, *, numbers: bool = False) -> PlaneStyle:
     """Style of the planes that look like `page`.
 
     Parameters
@@ -141,10 +143,11 @@ def style_of(path: object, page: Any, *, values_meant: bool, rescale: Rescale = 
         Of the file, for the error.
     page : tifffile.TiffPage
         First page of the series, whose axes are ``YX``, ``YXS`` or ``SYX``.
-    values_meant : bool
-        Whether a palette only says how values are shown, as in files of microscopes, and is not meant as colour.
-    rescale : Rescale
-        Calibration of the values.
+    about : TiffAbout
+        What the file says. A palette in the file of a microscope or of ImageJ only says how values are shown, and is
+        not meant as colour.
+    numbers : bool
+        Keep the stored numbers: palettes, colours and transparency stay samples.
 
     Raises
     ------
@@ -159,7 +162,9 @@ def style_of(path: object, page: Any, *, values_meant: bool, rescale: Rescale = 
     colours = samples - len(extra)
     palette = None
     colour = "grey" if samples == 1 else "channels"
-    if photometric == _PALETTE and not values_meant:
+    if numbers:
+        alpha = False
+    elif photometric == _PALETTE and about.kind == "tiff":
         palette = _palette(page)
         colour = "grey" if palette is None else "palette"
     elif photometric in (_RGB, _YCBCR) and samples in (3, 4) and (colours == 3 or alpha or samples == 4):
@@ -186,7 +191,7 @@ def style_of(path: object, page: Any, *, values_meant: bool, rescale: Rescale = 
         alpha=alpha,
         palette=palette,
         orientation=orientation.valid(None if tag is None else int(tag.value)),
-        rescale=rescale if colour in ("grey", "channels") else AS_STORED,
+        rescale=about.rescale if colour in ("grey", "channels") else AS_STORED,
     )
 
 

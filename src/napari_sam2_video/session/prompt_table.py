@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_sam2_video.errors import PromptError, StoreError, UnreachableError
+from napari_sam2_video.errors import PromptError, RecordingError, StoreError, UnreachableError
+from napari_sam2_video.frames.mask_image import whole_numbers
 from napari_sam2_video.masks.codec import MAX_ID, encode_mask
 from napari_sam2_video.session.prompts import PromptSet, key_of, mask_item, to_json, unpacked
 from napari_sam2_video.types import BoxPrompt, MaskPrompt, PointPrompt
@@ -95,12 +96,15 @@ class PromptTable:
     def add_seeds(self, labels_yx: npt.NDArray[Any], frame: int) -> list[int]:
         """See `Session.add_seeds`."""
         context = self._context
-        labels_yx = np.asarray(labels_yx)
+        try:
+            labels_yx = whole_numbers(np.asarray(labels_yx), f"The label image of frame {frame}")
+        except RecordingError as error:
+            raise PromptError(str(error)) from error
         shape_yx = context.view.shape_yx
-        if labels_yx.shape != shape_yx or labels_yx.dtype.kind not in "bui":
+        if labels_yx.shape != shape_yx:
             raise PromptError(
-                f"The seeds have the shape {labels_yx.shape} and type {labels_yx.dtype} where whole numbers of shape "
-                f"{shape_yx} were expected; give the label image of frame {frame}."
+                f"The label image of frame {frame} has the shape {labels_yx.shape} where {shape_yx} is needed; give "
+                "the labels of that frame."
             )
         found = [int(i) for i in np.unique(labels_yx) if i > 0]
         if not found:
