@@ -1,0 +1,150 @@
+"""``napari-sam2-video edit``: what becomes of the objects of a session."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from napari_sam2_video.cli import options as shared  # noqa: TC001
+from napari_sam2_video.cli.show import say
+from napari_sam2_video.errors import SettingsError
+from napari_sam2_video.types.checks import frame_span_from_text
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from napari_sam2_video.session import Session
+
+app = typer.Typer(no_args_is_help=True, rich_markup_mode="markdown")
+
+Id = Annotated[int, typer.Argument(help="Object.", metavar="ID")]
+Frame = Annotated[int, typer.Option(help="Frame, from 0.", metavar="FRAME")]
+Range = Annotated[str, typer.Option("--range", help="Frames A to B-1; 'A:' to the end, ':' for all.", metavar="A:B")]
+_POINT = re.compile(r"\s*(-?\d+(?:\.\d*)?)\s*,\s*(-?\d+(?:\.\d*)?)\s*")
+
+
+@app.callback()
+def edit(context: typer.Context, session: shared.SessionFolder) -> None:
+    """Merge, split, renumber, swap or delete objects of a session; each edit is one step that can be undone.
+
+    Examples
+    --------
+    napari-sam2-video edit cells.sam2v merge 1 4
+
+    napari-sam2-video edit cells.sam2v swap 1 2 --range 30:
+
+    napari-sam2-video edit cells.sam2v split 3 --frame 12 --line "40,10 40,60"
+
+    napari-sam2-video edit cells.sam2v undo
+    """
+    context.obj = session
+
+
+@app.command()
+def merge(context: typer.Context, object_id: Id, other_id: Annotated[int, typer.Argument(metavar="OTHER")]) -> None:
+    """Give object ID the masks and prompts of OTHER too, which is removed."""
+    _edit(context, lambda session: session.merge_objects(object_id, other_id))
+
+
+@app.command()
+def split(
+    context: typer.Context,
+    object_id: Id,
+    frame: Frame,
+    line: Annotated[
+        str | None,
+        typer.Option(help="Points of a line to cut along; without it, connected parts.", metavar="'Y,X Y,X ...'"),
+    ] = None,
+) -> None:
+    """Make an object of every part of a mask but the largest; the next run tracks them."""
+    corners = None if line is None else _corners(line)
+    new = _edit(context, lambda session: session.split_object(object_id, frame, corners))
+    say(f"New: {', '.join(f'object {one}' for one in new)}")
+
+
+@app.command()
+def renumber(context: typer.Context, object_id: Id, new_id: Annotated[int, typer.Argument(metavar="NEW")]) -> None:
+    """Give object ID another id that no object has."""
+    _edit(context, lambda session: session.renumber_object(object_id, new_id))
+
+
+@app.command()
+def swap(
+    context: typer.Context, first_id: Id, second_id: Annotated[int, typer.Argument(metavar="OTHER")], range_: Range
+) -> None:
+    """Exchange two objects, from a frame on or on some frames."""
+    start, stop = frame_span_from_text(range_)
+    _edit(context, lambda session: session.swap_objects(first_id, second_id, start or 0, stop))
+
+
+@app.command()
+def absent(context: typer.Context, object_id: Id, range_: Range) -> None:
+    """Say that an object is not on some frames; runs leave them as they are."""
+    _edit(context, lambda session: session.mark_absent(object_id, *_span(range_, session)))
+
+
+@app.command()
+def delete(context: typer.Context, object_id: Id, range_: Range) -> None:
+    """Delete masks and prompts of an object on some frames; the next run tracks them again."""
+    _edit(context, lambda session: session.delete_masks(object_id, *_span(range_, session)))
+
+
+@app.command()
+def copy(
+    context: typer.Context,
+    object_id: Id,
+    frame: Frame,
+    to: Annotated[int | None, typer.Option(help="Frame to copy to; the next if not given.", metavar="FRAME")] = None,
+) -> None:
+    """Make the mask of a frame the prompt of another one."""
+    _edit(context, lambda session: session.copy_mask(object_id, frame, to))
+
+
+@app.command()
+def remove(context: typer.Context, object_id: Id) -> None:
+    """Remove an object with its prompts and masks."""
+    _edit(context, lambda session: session.remove_object(object_id))
+
+
+@app.command()
+def undo(context: typer.Context) -> None:
+    """Undo the last step of the session, whatever made it."""
+    _travel(context, lambda session: session.undo(), "Undone", "There is nothing to undo.")
+
+
+@app.command()
+def redo(context: typer.Context) -> None:
+    """Do the step undone last again."""
+    _travel(context, lambda session: session.redo(), "Done again", "There is nothing to redo.")
+
+
+def _edit(context: typer.Context, change: Callable[[Session], Any]) -> Any:
+    from napari_sam2_video import api
+
+    with api.open_session(context.obj) as session:
+        result = change(session)
+        say(f"Done: {session.can_undo}")
+    return result
+
+
+def _travel(context: typer.Context, move: Callable[[Session], str | None], what: str, nothing: str) -> None:
+    from napari_sam2_video import api
+
+    with api.open_session(context.obj) as session:
+        name = move(session)
+    say(nothing if name is None else f"{what}: {name}")
+
+
+def _span(text: str, session: Session) -> tuple[int, int]:
+    start, stop = frame_span_from_text(text)
+    return start or 0, session.n_frames if stop is None else stop
+
+
+def _corners(text: str) -> list[tuple[float, float]]:
+    found = [_POINT.fullmatch(part) for part in re.split(r"[\s;]+(?=-?\d+(?:\.\d*)?\s*,)", text.strip())]
+    corners = [(float(match[1]), float(match[2])) for match in found if match is not None]
+    if len(corners) != len(found) or len(corners) < 2:
+        raise SettingsError(f"{text!r} is not a line; write two or more points as 'Y,X Y,X'.")
+    return corners
