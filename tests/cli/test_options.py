@@ -126,6 +126,14 @@ def test_notes_are_printed_once(call, tmp_path):
     assert said.count("gap in the numbers") == 1
 
 
+def test_a_window_that_hides_the_picture_is_named(film, call, tmp_path):
+    wrong = ("--contrast", "60000,65000")
+    assert "contrast window" in call("info", film[0], *wrong)[1].split("Contrast window", 1)[1]
+    said = call("track", film[0], "--out", tmp_path / "run.sam2v", "--point", film[1], *wrong)[2]
+    assert said.count("contrast window") == 1
+    assert "contrast window" not in call("track", film[0], "--out", tmp_path / "b.sam2v", "--point", film[1])[2]
+
+
 def test_a_prompt_outside_the_range_is_named(film, call, tmp_path):
     place = film[1].partition(":")[2]
     _, _, said = call("track", film[0], "--out", tmp_path / "run.sam2v", "--point", f"1@6:{place}", "--range", "0:4")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from napari_sam2_video.api.options import SessionOptions
 from napari_sam2_video.api.sessions import window_of
 from napari_sam2_video.frames.view import FrameView
+from napari_sam2_video.frames.window import contrast_note
 from napari_sam2_video.types import OpenSettings
 from napari_sam2_video.types.calls import public
 
@@ -71,6 +72,7 @@ def describe(recording: Any, options: SessionOptions) -> dict[str, Any]:
     try:
         settings = options.view_of(source)
         view = FrameView(source, settings)
+        contrast = contrast_note(source, settings)
         return {
             "name": source.name,
             "axes": source.axes,
@@ -80,7 +82,7 @@ def describe(recording: Any, options: SessionOptions) -> dict[str, Any]:
             "scale": dict(source.scale),
             "units": dict(source.units),
             "calibration_source": dict(source.calibration_source),
-            "notes": tuple(source.notes),
+            "notes": (*source.notes, *(() if contrast is None else (contrast,))),
             "view": {
                 "axis": settings.axis,
                 "n_frames": view.n_frames,

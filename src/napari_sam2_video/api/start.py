@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from napari_sam2_video.engine.plan import plan_run
 from napari_sam2_video.errors import PromptError, SessionError
+from napari_sam2_video.frames.window import contrast_note
 from napari_sam2_video.session import Session
 from napari_sam2_video.session.import_prompts import add_prompts
 from napari_sam2_video.session.manifest import NAME as MANIFEST
@@ -131,6 +132,12 @@ def is_anything_left(session: Session, settings: TrackSettings) -> bool:
     """
     states = [session.state(one.id) for one in session.objects if not one.locked]
     return bool(plan_run(states, settings, session.n_frames).passes)
+
+
+def run_notes(session: Session, settings: TrackSettings) -> tuple[str, ...]:
+    """Sentences that a person should see before a run: what was found, what the window hides, what the range misses."""
+    contrast = contrast_note(session.recording, session.view.settings)
+    return (*session.notes, *(() if contrast is None else (contrast,)), *range_notes(session, settings))
 
 
 def range_notes(session: Session, settings: TrackSettings) -> tuple[str, ...]:
