@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
+import re
+import struct
 import subprocess
 from functools import cache
 from typing import TYPE_CHECKING
@@ -156,6 +159,150 @@ def palette_mov(folder: Path) -> Path:
     return target
 
 
+def raw_h264_in_order(folder: Path) -> Path:
+    return encode(folder / "simple.h264", *_X264, "-g", "12", "-bf", "0")
+
+
+def raw_hevc_open_gop(folder: Path) -> Path:
+    parameters = "open-gop=1:keyint=12:bframes=4:scenecut=0:log-level=none:pools=1"
+    return encode(folder / "raw.hevc", "-c:v", "libx265", "-pix_fmt", "yuv420p", "-x265-params", parameters)
+
+
+def raw_mpeg4(folder: Path) -> Path:
+    return encode(folder / "raw.m4v", "-c:v", "mpeg4", "-q:v", "3", "-g", "12", "-bf", "2", "-f", "m4v")
+
+
+def raw_mpeg2(folder: Path) -> Path:
+    return encode(folder / "raw.m2v", "-c:v", "mpeg2video", "-q:v", "3", "-g", "12", "-bf", "2")
+
+
+def raw_av1(folder: Path) -> Path:
+    return encode(folder / "raw.obu", "-c:v", "libaom-av1", "-cpu-used", "8", "-g", "12", "-pix_fmt", "yuv420p")
+
+
+def raw_mjpeg(folder: Path) -> Path:
+    return encode(folder / "raw.mjpeg", "-c:v", "mjpeg", "-q:v", "3", "-pix_fmt", "yuvj420p")
+
+
+def pgm_stack(folder: Path) -> Path:
+    return encode(folder / "stack.pgm", "-c:v", "pgm", "-f", "image2pipe")
+
+
+def gif(folder: Path) -> Path:
+    return encode(folder / "film.gif")
+
+
+def animated_png(folder: Path) -> Path:
+    return encode(folder / "film.png", "-f", "apng")
+
+
+def animated_webp(folder: Path) -> Path:
+    return encode(folder / "film.webp", "-c:v", "libwebp_anim", "-lossless", "1")
+
+
+def animated_avif(folder: Path) -> Path:
+    return encode(folder / "film.avif", "-c:v", "libaom-av1", "-cpu-used", "8", "-g", "12", "-pix_fmt", "yuv420p")
+
+
+def vp9_alt_ref(folder: Path) -> Path:
+    """Packets that hold frames which are never shown."""
+    codec = ["-c:v", "libvpx-vp9", "-auto-alt-ref", "6", "-lag-in-frames", "16", "-g", "24", "-cpu-used", "8"]
+    return encode(folder / "altref.webm", *codec, "-pix_fmt", "yuv420p")
+
+
+def av1_mkv(folder: Path) -> Path:
+    return encode(folder / "av1.mkv", "-c:v", "libaom-av1", "-cpu-used", "8", "-g", "24", "-pix_fmt", "yuv420p")
+
+
+def program_stream(folder: Path) -> Path:
+    return encode(folder / "film.mpg", "-c:v", "mpeg2video", "-q:v", "3", "-g", "12", "-bf", "2", "-f", "dvd")
+
+
+def wrapped_stamps(folder: Path) -> Path:
+    """Time stamps of 33 bits that begin anew in the middle."""
+    offset = f"{2**33 / 90000 - 1.2:.3f}"
+    target = folder / "wrapped.ts"
+    ffmpeg("-i", cfr(folder), "-c", "copy", "-output_ts_offset", offset, "-muxdelay", "0", target)
+    return target
+
+
+def late_start(folder: Path) -> Path:
+    """Frames whose times begin an hour after zero."""
+    target = folder / "late.mkv"
+    ffmpeg("-itsoffset", "3600", "-i", h264_open_gop(folder), "-c", "copy", "-copyts", target)
+    return target
+
+
+def negative_times(folder: Path) -> Path:
+    target = folder / "negative.mkv"
+    ffmpeg("-itsoffset", "-0.5", "-i", cfr(folder), "-c", "copy", "-copyts", "-avoid_negative_ts", "disabled", target)
+    return target
+
+
+def interlaced(folder: Path) -> Path:
+    codec = ["-c:v", "libx264", "-preset", "veryfast", "-pix_fmt", "yuv420p", "-flags", "+ilme+ildct", "-g", "12"]
+    return encode(folder / "interlaced.ts", *codec, "-x264-params", "tff=1", height=96)
+
+
+def dv(folder: Path) -> Path:
+    return encode(folder / "film.dv", "-vf", "scale=720:576:flags=neighbor", "-pix_fmt", "yuv420p", "-target", "pal-dv")
+
+
+def windows_media(folder: Path) -> Path:
+    return encode(folder / "film.wmv", "-c:v", "wmv2", "-q:v", "3", "-g", "12")
+
+
+def flash(folder: Path) -> Path:
+    return encode(folder / "film.flv", *_X264, "-g", "12", "-bf", "2")
+
+
+def packed_mpeg4_avi(folder: Path) -> Path:
+    """B-frames that share a packet with the frame they refer to, and empty packets: as DivX and XviD write them."""
+    codec = ["-c:v", "mpeg4", "-q:v", "3", "-g", "12", "-bf", "1", "-f", "m4v"]
+    stream = encode(folder / "packed.m4v", *codec).read_bytes()
+    starts = [found.start() for found in re.finditer(rb"\x00\x00\x01[\xb0\xb3\xb6]", stream)]
+    parts: list[bytes] = [b""]
+    for start, end in itertools.pairwise([*starts, len(stream)]):
+        parts[-1] += stream[start:end]
+        if stream[start + 3] == 0xB6:
+            parts.append(b"")
+    pictures = parts[:-1]
+    place = pictures[0].index(b"\0\0\1\xb6")
+    pictures[0] = pictures[0][:place] + b"\0\0\1\xb2DivX503b1393p" + pictures[0][place:]
+    empty = b"\0\0\1\xb6" + int("0101" + "00000" + "10" + "01111", 2).to_bytes(2, "big") + b"\x7f"
+    kinds = [part[part.index(b"\0\0\1\xb6") + 4] >> 6 for part in pictures]
+    packets: list[bytes] = []
+    for picture, kind in zip(pictures, kinds, strict=True):
+        if kind == 2:
+            packets[-1] += picture
+            packets.append(empty)
+        else:
+            packets.append(picture)
+    return _avi(folder / "packed.avi", b"XVID", packets)
+
+
+def _avi(path: Path, codec: bytes, packets: list[bytes]) -> Path:
+    """Write packets at 25 a second, the simplest file of that kind."""
+
+    def chunk(name: bytes, *content: bytes) -> bytes:
+        data = b"".join(content)
+        return name + struct.pack("<I", len(data)) + data + b"\0" * (len(data) % 2)
+
+    size = struct.pack("<iiiHH4sIiiII", 40, WIDTH, HEIGHT, 1, 24, codec, WIDTH * HEIGHT * 3, 0, 0, 0, 0)
+    stream = struct.pack("<4s4sIHHIIIIIIIIhhhh", b"vids", codec, 0, 0, 0, 0, 1, 25, 0, len(packets), *[0] * 7)
+    main = struct.pack("<14I", 40000, 0, 0, 16, len(packets), 0, 1, 0, WIDTH, HEIGHT, 0, 0, 0, 0)
+    head = chunk(
+        b"LIST", b"hdrl", chunk(b"avih", main), chunk(b"LIST", b"strl", chunk(b"strh", stream), chunk(b"strf", size))
+    )
+    movie, index, place = b"", b"", 4
+    for number, packet in enumerate(packets):
+        index += struct.pack("<4sIII", b"00dc", 0 if number % 12 else 16, place, len(packet))
+        movie += chunk(b"00dc", packet)
+        place = len(movie) + 4
+    path.write_bytes(chunk(b"RIFF", b"AVI ", head, chunk(b"LIST", b"movi", movie), chunk(b"idx1", index)))
+    return path
+
+
 def truncated(folder: Path, name: str = "cut.mp4", part: float = 0.7) -> Path:
     front = ["-movflags", "+faststart"] if name.endswith("mp4") else []
     codec = ["-c:v", "mjpeg", "-pix_fmt", "yuvj420p"] if name.endswith("avi") else [*_X264, "-g", "12", "-bf", "2"]
@@ -197,6 +344,28 @@ CORPUS = {
         h264_avi,
         raw_h264,
         palette_mov,
+        raw_h264_in_order,
+        raw_hevc_open_gop,
+        raw_mpeg4,
+        raw_mpeg2,
+        raw_av1,
+        raw_mjpeg,
+        pgm_stack,
+        gif,
+        animated_png,
+        animated_webp,
+        animated_avif,
+        vp9_alt_ref,
+        av1_mkv,
+        program_stream,
+        wrapped_stamps,
+        late_start,
+        negative_times,
+        interlaced,
+        dv,
+        windows_media,
+        flash,
+        packed_mpeg4_avi,
     )
 }
 

@@ -79,9 +79,12 @@ def start_ffmpeg(arguments: Sequence[str], **pipes: Any) -> subprocess.Popen[byt
             ) from error
 
 
-def input_of(path: Path) -> list[str]:
-    """Arguments that name `path` as the input, whatever its characters, and let it fetch nothing from elsewhere."""
-    return ["-protocol_whitelist", "file,pipe", "-i", f"file:{path.absolute()}"]
+def input_of(path: Path, demuxer: str | None = None) -> list[str]:
+    """Arguments that name `path` as the input, whatever its characters, and let it fetch nothing from elsewhere.
+
+    ffmpeg finds out what the file is, unless it is told by the name of a `demuxer`.
+    """
+    return [*(["-f", demuxer] if demuxer else []), "-protocol_whitelist", "file,pipe", "-i", f"file:{path.absolute()}"]
 
 
 class Running:

@@ -5,7 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from napari_sam2_video.errors import RecordingError
-from napari_sam2_video.frames import dicom, folder, image, nibabel_volume, numpyfile, omezarr, tiff, video
+from napari_sam2_video.frames import (
+    animation,
+    dicom,
+    folder,
+    image,
+    image_stream,
+    nibabel_volume,
+    numpyfile,
+    omezarr,
+    tiff,
+    video,
+)
 from napari_sam2_video.frames.reader import HEAD_BYTES, Reader
 
 if TYPE_CHECKING:
@@ -17,6 +28,8 @@ READERS: tuple[Reader, ...] = (
     tiff.READER,
     numpyfile.READER,
     nibabel_volume.READER,
+    animation.READER,
+    image_stream.READER,
     image.READER,
     folder.READER,
     video.READER,

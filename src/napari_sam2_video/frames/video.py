@@ -11,8 +11,14 @@ from napari_sam2_video.errors import RecordingError
 from napari_sam2_video.frames.alpha import NOTE as ALPHA_NOTE
 from napari_sam2_video.frames.ffmpeg import Running, input_of
 from napari_sam2_video.frames.reader import HEAD_BYTES, Reader
-from napari_sam2_video.frames.times import FrameTimes
-from napari_sam2_video.frames.video_count import counted_index, index_in_file_order, numbered_copy, remove_copy
+from napari_sam2_video.frames.times import UNKNOWN, FrameTimes
+from napari_sam2_video.frames.video_count import (
+    counted_index,
+    index_in_file_order,
+    numbered_copy,
+    remove_copy,
+    searchable_copy,
+)
 from napari_sam2_video.frames.video_frames import CACHE_BYTES, VideoFile, VideoRecording
 from napari_sam2_video.frames.video_index import (
     UnstampedError,
@@ -31,7 +37,9 @@ _PLAYLISTS = (b"#EXTM3U", b"ffconcat", b"[playlist]", b"[Reference]", b"v=0")
 _ROUNDED_SECONDS = 0.01
 
 
-def open_video(path: Path, *, cache_bytes: int = CACHE_BYTES, timeout: float | None = None) -> VideoRecording:
+def open_video(
+    path: Path, *, demuxer: str | None = None, cache_bytes: int = CACHE_BYTES, timeout: float | None = None
+) -> VideoRecording:
     """Open a video: read its packets once, decode a single frame.
 
     A video whose packets have no time stamps of their own is copied to a temporary file in which they are numbered,
@@ -41,6 +49,8 @@ def open_video(path: Path, *, cache_bytes: int = CACHE_BYTES, timeout: float | N
     ----------
     path : Path
         The file.
+    demuxer : str, optional
+        ffmpeg's name of the container, where its own guess would be wrong: for bare packets.
     cache_bytes : int
         Most memory that decoded frames may take.
     timeout : float, optional
@@ -52,30 +62,61 @@ def open_video(path: Path, *, cache_bytes: int = CACHE_BYTES, timeout: float | N
         If it is no video, has no pictures, or not one can be decoded.
     """
     with ThreadPoolExecutor(1) as pool:
-        reading = pool.submit(read_index, path, timeout=timeout)
-        probe = probe_video(path, timeout=timeout)
-    in_order, usual_gap = False, None
+        reading = pool.submit(read_index, path, demuxer=demuxer, timeout=timeout)
+        probe = probe_video(path, demuxer=demuxer, timeout=timeout)
     try:
         index = reading.result()
     except UnstampedError as error:
-        usual_gap = error.usual_gap
-    else:
-        if not probe.raw and probe.pts is not None and index.frame_at(probe.pts) is not None:
-            return _recording(VideoFile(path, path), probe, index.from_first_decodable(probe.pts), cache_bytes, timeout)
-        usual_gap = index.usual_gap
+        return _unstamped(path, probe, error.usual_gap, False, demuxer, cache_bytes, timeout)
+    first = None if probe.raw or probe.pts is None else index.frame_at(probe.pts)
+    if first is None:
         in_order = bool((np.diff(index.coded) > 0).all())
-    timing = FrameTimes(None, usual_gap)
-    if probe.raw and not states_rate(path, timeout=timeout):
-        timing = FrameTimes(None, None)
-    copy = numbered_copy(path, timeout=timeout)
+        return _unstamped(path, probe, index.usual_gap, in_order, demuxer, cache_bytes, timeout)
+    copy = searchable_copy(path, timeout=timeout) if probe.searched and index.wraps() else None
     try:
-        read = copy or path
+        if copy is not None:
+            index = read_index(copy, called=path, timeout=timeout)
+        elif probe.searched:
+            index = index.sought_by_decoding_time()
+        index = index.from_first_decodable(int(index.pts[first]))
+        return _recording(VideoFile(path, copy or path), probe, index, cache_bytes, timeout)
+    except BaseException:
+        if copy is not None:
+            remove_copy(copy)
+        raise
+
+
+def _unstamped(
+    path: Path,
+    probe: Probe,
+    usual_gap: float | None,
+    in_order: bool,
+    demuxer: str | None,
+    cache_bytes: int,
+    timeout: float | None,
+) -> VideoRecording:
+    """Open a video whose time stamps are made up, missing or shared.
+
+    Parameters
+    ----------
+    usual_gap : float or None
+        Seconds from one packet to the next, where they are even.
+    in_order : bool
+        Whether frames seem to be shown in the order of their packets.
+    """
+    timing = FrameTimes(None, usual_gap)
+    if probe.raw and not states_rate(path, demuxer=demuxer, timeout=timeout):
+        timing = UNKNOWN
+    copy = numbered_copy(path, demuxer=demuxer, timeout=timeout)
+    if copy is None and demuxer is not None:
+        raise RecordingError(f"{path} could not be copied to a temporary file; free some space, or convert it to MP4.")
+    try:
         found = None
         if in_order and copy is not None:
             found = index_in_file_order(copy, probe.picture, timing, called=path, timeout=timeout)
         if found is None:
-            found = counted_index(read, timing, called=path, timeout=timeout)
-        return _recording(VideoFile(path, read), probe, found, cache_bytes, timeout)
+            found = counted_index(copy or path, timing, called=path, timeout=timeout)
+        return _recording(VideoFile(path, copy or path), probe, found, cache_bytes, timeout)
     except BaseException:
         if copy is not None:
             remove_copy(copy)
@@ -111,7 +152,8 @@ def _time_notes(file: VideoFile, index: VideoIndex) -> list[str]:
     elif timing.interval is None and len(index.pts) > 1:
         notes.append(f"{name} states no frame rate: the time between frames is unknown; give the interval if you know.")
     if file.read != file.path:
-        notes.append(f"{name} has no time stamps of its own: it is read from a temporary copy that has.")
+        stamps = "no time stamps of its own" if index.timing is not None else "time stamps that begin again from zero"
+        notes.append(f"{name} has {stamps}: it is read from a temporary copy without that fault.")
     if index.counted and len(index.keys) == 1 and len(index.pts) > 1:
         notes.append(
             f"{name} has no time stamps of its own: its frames were counted, and jumping back in it takes as long as "
@@ -139,6 +181,12 @@ def _damage_notes(path: Path, index: VideoIndex, missing: int) -> list[str]:
         frames = "frame" if index.left_out == 1 else f"{index.left_out} frames"
         notes.append(
             f"The first {frames} of {path.name} cannot be decoded without what came before them, so they are left out."
+        )
+    if index.undecoded:
+        pictures = "One picture" if index.undecoded == 1 else f"{index.undecoded} pictures"
+        notes.append(
+            f"{pictures} of {path.name} cannot be decoded, as those ahead of the first key frame, and the others are "
+            "counted without them."
         )
     if missing:
         notes.append(
@@ -172,7 +220,10 @@ def _open(path: Path, series: int | str | None) -> VideoRecording:
 
 READER = Reader(
     name="video",
-    patterns=("*.mp4", "*.m4v", "*.mov", "*.avi", "*.mkv", "*.webm", "*.mpg", "*.mpeg", "*.wmv", "*.ogv"),
+    patterns=tuple(
+        f"*.{suffix}"
+        for suffix in "mp4 m4v mov avi mkv webm mpg mpeg wmv ogv flv ts mts m2ts h264 hevc".split()  # noqa: SIM905
+    ),
     matches=lambda head, path: head is not None,
     open=_open,
 )

@@ -24,18 +24,30 @@ if TYPE_CHECKING:
     from napari_sam2_video.frames.video_format import PictureFormat
 
 _LOOKED_AT = 48
+_FRAME_A_PACKET = ("h264", "hevc", "mpeg1video", "mpeg2video", "mjpeg")
 
 
-def numbered_copy(path: Path, *, timeout: float | None = None) -> Path | None:
+def numbered_copy(path: Path, *, demuxer: str | None = None, timeout: float | None = None) -> Path | None:
     """Copy whose packets have their numbers in the file as time stamps, a second each; None where there can be none.
 
     Packets of such a copy can be sought; whether frames are shown in the order of their packets is another matter.
     """
-    with tempfile.NamedTemporaryFile(prefix="napari-sam2-video-", suffix=".mkv", delete=False) as file:
+    numbered = ["-c", "copy", "-copyinkf", "-bsf:v", "setts=ts=N/TB", "-f", "matroska"]
+    return _copied([*input_of(path, demuxer), "-map", "0:V:0", *numbered], ".mkv", timeout)
+
+
+def searchable_copy(path: Path, *, timeout: float | None = None) -> Path | None:
+    """Copy with the same time stamps, in a container in which they are found; None where there can be none."""
+    return _copied(
+        ["-copyts", *input_of(path), "-map", "0:V:0", "-c", "copy", "-copyinkf", "-f", "nut"], ".nut", timeout
+    )
+
+
+def _copied(arguments: list[str], suffix: str, timeout: float | None) -> Path | None:
+    with tempfile.NamedTemporaryFile(prefix="napari-sam2-video-", suffix=suffix, delete=False) as file:
         copy = Path(file.name)
-    arguments = ["-v", "error", "-y", *input_of(path), "-map", "0:V:0", "-c", "copy", "-copyinkf"]
     try:
-        code, _ = run_ffmpeg([*arguments, "-bsf:v", "setts=ts=N/TB", "-f", "matroska", str(copy)], timeout=timeout)
+        code, _ = run_ffmpeg(["-v", "error", "-y", *arguments, str(copy)], timeout=timeout)
     except RecordingError:
         remove_copy(copy)
         raise
@@ -125,6 +137,7 @@ def counted_index(path: Path, timing: FrameTimes, *, called: Path, timeout: floa
         pts=np.arange(count),
         keys=np.zeros(1, np.int64),
         starts=np.zeros(1, np.int64),
+        decoded_at=np.zeros(1, np.int64),
         packets=np.array([count], np.int64),
         small=np.zeros(count, bool),
         coded=np.arange(count, dtype=np.float64),
@@ -158,6 +171,7 @@ def _with_keys(counted: VideoIndex, packets: VideoIndex, shown: npt.NDArray[np.i
         coded=counted.coded[:count],
         end=count,
         left_out=skipped,
+        undecoded=max(0, len(packets.pts) - count) if packets.codec in _FRAME_A_PACKET else 0,
     )
     if packets.first_key is None or len(shown) != len(packets.keys):
         return counted

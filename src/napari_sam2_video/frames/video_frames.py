@@ -102,6 +102,8 @@ class VideoRecording(PlanesRecording):
 
     def _decoded(self, number: int) -> npt.NDArray[Any] | None:
         chunk = self._index.chunk_of(number)
+        if chunk in self._whole and number not in self._whole[chunk]:
+            return None
         for decoder in self._running[:]:
             near = number - decoder.at < _NEAR or self._index.first_of(chunk) <= decoder.at
             if decoder.at <= number and near:

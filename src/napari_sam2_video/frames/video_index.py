@@ -28,11 +28,13 @@ DECODED_WITHOUT_KEY = ("mpeg4", "h263", "flv1", "msmpeg4v1", "msmpeg4v2", "msmpe
 _NO_PTS = -(2**63)
 _CORRUPT, _DISCARD = 2, 4
 _PIECE = 4096
-_TEXT_CODECS = ("ansi", "bintext", "xbin", "idf")
+_TEXT_CODECS = ("ansi", "bintext", "xbin", "idf", "svg")
 _SMALL_PACKET = 16
 _STEADY = 8
 _COMPLAINT = re.compile(r"\[(?:error|fatal|panic)\]|corrupt|mismatch|continuity|truncat", re.IGNORECASE)
 _LARGEST_GAP = 1000
+_WRAP_SECONDS = Fraction(2**33, 90_000)
+_ROUNDED_TICKS, _ALIKE = 1.5, 0.8
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,8 @@ class VideoIndex:
         Time stamps at which decoding may begin, those of hidden packets included.
     starts : ndarray of int64
         For each key, the time stamp to seek to, in units of `start_base`.
+    decoded_at : ndarray of int64
+        For each key, its decoding time in units of `start_base`.
     packets : ndarray of int64
         For each key, how many packets from it on its frames need.
     small : ndarray of bool, shape (T,)
@@ -64,7 +68,7 @@ class VideoIndex:
     begins_with_key : bool
         Whether that is the very first packet.
     usual_gap : float or None
-        Seconds from one packet to the next by their decoding times.
+        Seconds from one packet to the next by their decoding times, where these are even.
     complaints : tuple of str
         What ffmpeg said meanwhile.
     damaged_end : bool
@@ -75,6 +79,8 @@ class VideoIndex:
         Frames of which the file holds nothing.
     left_out : int
         Packets ahead of the first frame that can be decoded; frames that are decoded and left out where counted.
+    undecoded : int
+        Packets of which the decoder made no frame, where frames were counted.
     timing : FrameTimes or None
         Where the time stamps are not the times of the frames, what is known of these.
     counted : bool
@@ -84,6 +90,7 @@ class VideoIndex:
     pts: npt.NDArray[np.int64]
     keys: npt.NDArray[np.int64]
     starts: npt.NDArray[np.int64]
+    decoded_at: npt.NDArray[np.int64]
     packets: npt.NDArray[np.int64]
     small: npt.NDArray[np.bool_]
     coded: npt.NDArray[np.float64]
@@ -99,6 +106,7 @@ class VideoIndex:
     damaged: bool = False
     lost: frozenset[int] = frozenset()
     left_out: int = 0
+    undecoded: int = 0
     timing: FrameTimes | None = None
     counted: bool = False
 
@@ -143,6 +151,14 @@ class VideoIndex:
             return self.timing
         return frame_times((self.pts - self.pts[0]) * float(self.time_base), tick=float(self.time_base))
 
+    def wraps(self) -> bool:
+        """Whether time stamps of 33 bits begin again from zero in the file, where a search for them goes astray."""
+        return bool(self.decoded_at.min() < 0) or int(self.pts[-1]) * self.time_base >= _WRAP_SECONDS
+
+    def sought_by_decoding_time(self) -> VideoIndex:
+        """Index for containers without a table of frames, which are searched for decoding times."""
+        return replace(self, starts=self.decoded_at)
+
     def from_first_decodable(self, first_pts: int) -> VideoIndex:
         """Index without the frames that come before the first one that can be decoded.
 
@@ -176,7 +192,9 @@ class UnstampedError(RecordingError):
         self.usual_gap, self.codec = usual_gap, codec
 
 
-def read_index(path: Path, *, called: Path | None = None, timeout: float | None = None) -> VideoIndex:
+def read_index(
+    path: Path, *, called: Path | None = None, demuxer: str | None = None, timeout: float | None = None
+) -> VideoIndex:
     """Read the packets of the first video stream.
 
     Parameters
@@ -185,6 +203,8 @@ def read_index(path: Path, *, called: Path | None = None, timeout: float | None 
         The file.
     called : Path, optional
         The file that sentences name, where `path` is a copy of it.
+    demuxer : str, optional
+        ffmpeg's name of the container; found out if not given.
     timeout : float, optional
         Seconds after which an ffmpeg that gives nothing is ended.
 
@@ -196,7 +216,7 @@ def read_index(path: Path, *, called: Path | None = None, timeout: float | None 
         If there are none.
     """
     called = called or path
-    arguments = ["-v", "level+warning", "-copyts", *input_of(path), "-map", "0:V:0", "-c", "copy", "-copyinkf"]
+    arguments = ["-v", "level+warning", "-copyts", *input_of(path, demuxer), "-map", "0:V:0", "-c", "copy", "-copyinkf"]
     running = Running([*arguments, "-flush_packets", "1", "-f", "framecrc", "-"], _PIECE, timeout=timeout)
     heading: list[str] = []
     rows = array("q")
@@ -240,8 +260,7 @@ def _index_of(heading: str, rows: npt.NDArray[np.int64], path: Path, complaints:
     if not shown.any():
         raise RecordingError(f"{path} holds no whole picture; copy or record it again.")
     time_base = Fraction(int(base[1]), int(base[2]))
-    gaps = np.diff(dts[dts != _NO_PTS])
-    usual_gap = float(np.median(gaps[gaps > 0])) * float(time_base) if (gaps > 0).any() else None
+    usual_gap = _usual_gap(dts[dts != _NO_PTS], time_base)
     if (pts[shown] == _NO_PTS).any() or len(np.unique(pts[shown])) < shown.sum():
         raise UnstampedError(path, usual_gap, codec[1] if codec else "")
     order = np.argsort(pts[shown], kind="stable")
@@ -255,6 +274,7 @@ def _index_of(heading: str, rows: npt.NDArray[np.int64], path: Path, complaints:
         pts=pts[shown][order],
         keys=pts[key_rows],
         starts=pts[key_rows],
+        decoded_at=np.where(dts[key_rows] == _NO_PTS, pts[key_rows], dts[key_rows]),
         packets=_packets(pts, key_rows, len(pts) - damaged_end),
         small=sizes[shown][order] <= _SMALL_PACKET,
         coded=np.flatnonzero(shown)[order].astype(np.float64),
@@ -271,10 +291,26 @@ def _index_of(heading: str, rows: npt.NDArray[np.int64], path: Path, complaints:
     )
 
 
+def _usual_gap(dts: npt.NDArray[np.int64], time_base: Fraction) -> float | None:
+    """Seconds from one packet to the next, where all but a few of them are that far apart."""
+    if len(dts) < 2:
+        return None
+    gaps = np.diff(dts)
+    mean, usual = (dts[-1] - dts[0]) / len(gaps), float(np.median(gaps))
+    if mean > 0 and np.abs(dts - dts[0] - mean * np.arange(len(dts))).max() <= _ROUNDED_TICKS:
+        return float(mean) * float(time_base)
+    alike = (np.abs(gaps - usual) <= _ROUNDED_TICKS).mean()
+    return usual * float(time_base) if usual > 0 and alike >= _ALIKE else None
+
+
 def from_one_key(index: VideoIndex) -> VideoIndex:
     """Index of a video whose palette comes with its first packet: decoding begins there, or shows black."""
     return replace(
-        index, keys=index.keys[:1], starts=index.starts[:1], packets=np.array([index.packets.sum()], np.int64)
+        index,
+        keys=index.keys[:1],
+        starts=index.starts[:1],
+        decoded_at=index.decoded_at[:1],
+        packets=np.array([index.packets.sum()], np.int64),
     )
 
 

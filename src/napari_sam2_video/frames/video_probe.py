@@ -23,6 +23,7 @@ SHOWN = re.compile(
 _RAW = re.compile(
     r"h26[1-6]|hevc|vvc|evc|m4v|mpegvideo|mjpeg(?:_2000)?|obu|av1|dirac|cavsvideo|avs[23]|vc1|apv|\w+_pipe"
 )
+_SEARCHED = ("mpegts", "mpeg", "dv")
 _OTHER_RATE = ("1237/71", "17.42")
 _LINES_KEPT = 2000
 _LARGEST_ASPECT = 16
@@ -42,18 +43,28 @@ class Probe:
         Duration that the header states.
     streams : int
         Number of video and audio streams.
-    raw : bool
-        True for bare packets without a container: their time stamps are made up while they are read.
+    container : str
+        ffmpeg's name of the container, as ``"mov,mp4,m4a,3gp,3g2,mj2"``.
     """
 
     picture: PictureFormat
     pts: int | None
     seconds: float | None
     streams: int
-    raw: bool
+    container: str
+
+    @property
+    def raw(self) -> bool:
+        """True for bare packets without a container: their time stamps are made up while they are read."""
+        return _RAW.fullmatch(self.container) is not None
+
+    @property
+    def searched(self) -> bool:
+        """True for containers without a table of frames, in which a decoding time is searched for."""
+        return self.container in _SEARCHED
 
 
-def probe_video(path: Path, *, timeout: float | None = None) -> Probe:
+def probe_video(path: Path, *, demuxer: str | None = None, timeout: float | None = None) -> Probe:
     """Decode one frame.
 
     Raises
@@ -62,7 +73,7 @@ def probe_video(path: Path, *, timeout: float | None = None) -> Probe:
         If the file is no video, or not one frame of it can be decoded.
     """
     said: list[str] = []
-    arguments = ["-v", "info", "-copyts", *input_of(path), "-map", "0:V:0", "-vf", "showinfo=checksum=0"]
+    arguments = ["-v", "info", "-copyts", *input_of(path, demuxer), "-map", "0:V:0", "-vf", "showinfo=checksum=0"]
     running = Running(
         [*arguments, "-frames:v", "1", "-f", "null", "-"],
         4096,
@@ -86,14 +97,14 @@ def probe_video(path: Path, *, timeout: float | None = None) -> Probe:
         None if shown["pts"] == "NOPTS" else int(shown["pts"]),
         int(duration[1]) * 3600 + int(duration[2]) * 60 + float(duration[3]) if duration else None,
         len(set(re.findall(r"Stream #0:(\d+).*: (?:Video|Audio)", text.split("Stream mapping")[0]))),
-        container is not None and _RAW.fullmatch(container[1]) is not None,
+        container[1] if container else "",
     )
 
 
-def states_rate(path: Path, *, timeout: float | None = None) -> bool:
+def states_rate(path: Path, *, demuxer: str | None = None, timeout: float | None = None) -> bool:
     """Whether bare packets state their frame rate: ffmpeg then keeps to it when told another one."""
     rate, shown = _OTHER_RATE
-    arguments = ["-v", "info", "-framerate", rate, *input_of(path), "-map", "0:V:0", "-c", "copy", "-t", "0"]
+    arguments = ["-v", "info", "-framerate", rate, *input_of(path, demuxer), "-map", "0:V:0", "-c", "copy", "-t", "0"]
     _, lines = run_ffmpeg([*arguments, "-f", "null", "-"], timeout=timeout)
     rates = re.findall(r"Video: .* ([\d.]+k?) tbr", "\n".join(lines))
     return bool(rates) and rates[0] != shown

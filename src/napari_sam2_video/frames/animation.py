@@ -1,0 +1,198 @@
+"""Animated GIF, PNG, WebP and AVIF: every frame as it is displayed, composed with those before it."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_sam2_video.errors import FrameError, RecordingError
+from napari_sam2_video.frames import alpha
+from napari_sam2_video.frames.animation_times import durations_of, is_deep_png, png_is_animated
+from napari_sam2_video.frames.reader import Reader
+from napari_sam2_video.frames.recording import PlanesRecording
+from napari_sam2_video.frames.times import UNKNOWN, FrameTimes, frame_times
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    import numpy.typing as npt
+    from PIL.ImageFile import ImageFile
+
+    from napari_sam2_video.frames.recording import Recording
+
+CACHE_BYTES = 256 << 20
+"""Most memory that the composed frames of one animation take."""
+
+_TICKS = {"GIF": 0.01, "WEBP": 0.001, "AVIF": 0.001}
+_HEADER_BYTES = 1 << 16
+_BRANDS = slice(8, 64)
+_UNREADABLE = (OSError, ValueError, SyntaxError, EOFError, IndexError, MemoryError)
+
+
+class AnimationRecording(PlanesRecording):
+    """An animation: ``TYXS`` of bytes, or ``TYX`` where it is grey. Transparent pixels are white.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    cache_bytes : int
+        Most memory that composed frames may take.
+
+    Raises
+    ------
+    RecordingError
+        If it is damaged, or of a kind that Pillow here cannot read.
+    """
+
+    def __init__(self, path: Path, *, cache_bytes: int = CACHE_BYTES) -> None:
+        self._lock = threading.RLock()
+        self._cached: OrderedDict[int, npt.NDArray[Any]] = OrderedDict()
+        self._image = _opened(path)
+        self._grey = self._image.format == "PNG" and self._image.mode in ("1", "L", "LA")
+        try:
+            with _damage_named(path, 0):
+                count, shape = int(getattr(self._image, "n_frames", 1)), self._image.size[::-1]
+                first, seen_through = self._composed()
+                timing = self._timing(path, count)
+        except BaseException:
+            self._image.close()
+            raise
+        self._room = max(1, cache_bytes // max(1, first.nbytes))
+        notes = [alpha.NOTE] if seen_through else []
+        if _is_deep_avif(path):
+            notes.append(
+                f"{path.name} has more than 8 bits a colour and is read with 8; convert it to MP4 to keep them."
+            )
+        if timing.times is not None:
+            notes.append("The frame rate varies: every frame has its own time, and none is repeated or dropped.")
+        elif timing.interval is None and count > 1:
+            notes.append(
+                f"{path.name} does not say how long its frames are shown: the time between them is unknown; give the "
+                "interval if you know it."
+            )
+        self.plane_ndim = first.ndim
+        super().__init__(
+            name=path.stem,
+            axes="TYX" if self._grey else "TYXS",
+            shape=(count, *shape) if self._grey else (count, *shape, 3),
+            dtype=np.uint8,
+            scale={"T": timing.interval},
+            units={"T": "s"},
+            times=timing.times,
+            path=path,
+            notes=tuple(notes),
+            metadata={"format": str(self._image.format).lower()},
+        )
+
+    def _timing(self, path: Path, count: int) -> FrameTimes:
+        if self._image.format == "AVIF":
+            durations: list[float] = []
+            for number in range(count):
+                self._image.seek(number)
+                self._image.load()
+                durations.append(self._image.info.get("duration", 0) / 1000)
+        else:
+            durations = durations_of(path)
+        if len(durations) != count or min(durations[:-1], default=0) <= 0:
+            return UNKNOWN
+        return frame_times(np.cumsum([0.0, *durations[:-1]]), tick=_TICKS.get(str(self._image.format), 0.0))
+
+    def _plane(self, number: int, rows: slice) -> npt.NDArray[Any]:
+        with self._lock:
+            self._check_open()
+            found = self._cached.get(number)
+            if found is None:
+                found = self._advance(number)
+            self._cached.move_to_end(number)
+            shown = found[rows]
+        shown.flags.writeable = False
+        return shown
+
+    def _advance(self, number: int) -> npt.NDArray[Any]:
+        """Compose frames onward to `number`, as each is drawn over the one before."""
+        assert self.path is not None
+        first = self._image.tell() + 1
+        if first > number:  # Pillow loses count of the parts of a PNG when it goes back
+            self._image.close()
+            self._image, first = _opened(self.path), 0
+        for passed in range(first, number + 1):
+            with _damage_named(self.path, passed, number):
+                self._image.seek(passed)
+                self._cached[passed] = found = self._composed()[0]
+        while len(self._cached) > self._room:
+            self._cached.popitem(last=False)
+        return found
+
+    def _composed(self) -> tuple[npt.NDArray[Any], bool]:
+        """The frame at which the file stands, and whether any of it was transparent."""
+        transparent = self._image.has_transparency_data
+        if not transparent:
+            return np.array(self._image.convert("L" if self._grey else "RGB")), False
+        values = np.array(self._image.convert("LA" if self._grey else "RGBA"))
+        return alpha.on_white(values), bool((values[..., -1] < 255).any())
+
+    def _close(self) -> None:
+        with self._lock:
+            self._image.close()
+            self._cached.clear()
+
+
+def _opened(path: Path) -> ImageFile:
+    from PIL import Image
+
+    try:
+        return Image.open(path)
+    except (*_UNREADABLE, Image.DecompressionBombError) as error:
+        raise RecordingError(
+            f"{path} is an animation that cannot be read; copy it again if it is cut short, or convert it to a video."
+        ) from error
+
+
+@contextmanager
+def _damage_named(path: Path, frame: int, wanted: int | None = None) -> Iterator[None]:
+    try:
+        yield
+    except _UNREADABLE as error:
+        if wanted in (None, frame):
+            raise FrameError(f"Frame {frame} of {path} is damaged and cannot be decoded; leave it out.") from error
+        raise FrameError(
+            f"Frame {wanted} of {path} is drawn over frame {frame}, which is damaged; leave both out."
+        ) from error
+
+
+def _is_deep_avif(path: Path) -> bool:
+    with path.open("rb") as file:
+        head = file.read(_HEADER_BYTES)
+    settings = head.find(b"av1C") + 6
+    return (
+        head[4:8] == b"ftyp" and settings > 6 and head[settings : settings + 1] > b"\x3f" and head[settings] & 0x40 > 0
+    )
+
+
+def _matches(head: bytes | None, path: Path) -> bool:
+    if head is None:
+        return False
+    if head[:4] == b"RIFF" and head[8:16] == b"WEBPVP8X":
+        return bool(head[20:21]) and head[20] & 2 != 0
+    if head[4:8] == b"ftyp":
+        return b"avis" in head[_BRANDS]
+    return head[:6] in (b"GIF87a", b"GIF89a") or (head[:8] == b"\x89PNG\r\n\x1a\n" and png_is_animated(path))
+
+
+def _open(path: Path, series: int | str | None) -> Recording:
+    if is_deep_png(path):
+        from napari_sam2_video.frames.video import open_video
+
+        return open_video(path)
+    return AnimationRecording(path)
+
+
+READER = Reader(
+    name="animation", patterns=("*.gif", "*.apng", "*.png", "*.webp", "*.avif"), matches=_matches, open=_open
+)

@@ -1,0 +1,189 @@
+"""What a video says of itself: rates, times, the shape of its pixels, and where its frames begin."""
+
+from __future__ import annotations
+
+import random
+import re
+import subprocess
+from typing import TYPE_CHECKING
+
+import imageio_ffmpeg
+import numpy as np
+import pytest
+
+from napari_sam2_video.errors import FrameError, RecordingError
+from napari_sam2_video.frames.open import open_recording
+from tests.frames import videos
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+X264 = ["-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p", "-g", "12"]
+RAW = {
+    "h264": [*X264, "-bf", "0"],
+    "reordered.h264": [*X264, "-bf", "3", "-preset", "veryfast"],
+    "hevc": [
+        "-c:v",
+        "libx265",
+        "-preset",
+        "ultrafast",
+        "-pix_fmt",
+        "yuv420p",
+        "-x265-params",
+        "log-level=none:pools=1",
+    ],
+    "m4v": ["-c:v", "mpeg4", "-q:v", "3", "-f", "m4v"],
+    "m2v": ["-c:v", "mpeg2video", "-q:v", "3", "-bf", "2"],
+}
+RATES = ["24", "25", "30000/1001", "30", "50", "60", "60000/1001", "120"]
+OPEN_264 = "open-gop=1:scenecut=0:keyint=12:min-keyint=12:bframes=3:b-adapt=0"
+OPEN_265 = "open-gop=1:keyint=12:bframes=4:scenecut=0:log-level=none:pools=1"
+OPEN = {
+    "h264": ["-c:v", "libx264", "-preset", "veryfast", "-pix_fmt", "yuv420p", "-x264-params", OPEN_264],
+    "hevc": ["-c:v", "libx265", "-preset", "veryfast", "-pix_fmt", "yuv420p", "-x265-params", OPEN_265],
+    "mpeg2video": ["-c:v", "mpeg2video", "-q:v", "2", "-g", "12", "-bf", "2"],
+    "mpeg4": ["-c:v", "mpeg4", "-q:v", "2", "-g", "12", "-bf", "2"],
+}
+
+
+def decoded(path: Path) -> list[int]:
+    """Numbers on the frames that ffmpeg gives when it decodes a file from its beginning."""
+    command = [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "fatal", "-i", str(path), "-fps_mode", "passthrough"]
+    raw = subprocess.run([*command, "-f", "rawvideo", "-pix_fmt", "gray", "-"], capture_output=True, check=True).stdout
+    frames = np.frombuffer(raw, np.uint8).reshape(-1, videos.HEIGHT, videos.WIDTH)
+    return [videos.index_of(frame) for frame in frames]
+
+
+def read(path: Path) -> tuple[list[int], tuple[str, ...]]:
+    """Numbers on the frames as they are read in a random order, and the notes."""
+    with open_recording(path) as recording:
+        count = recording.shape[0]
+        found = {n: videos.index_of(recording.read({"T": n})) for n in random.Random(1).sample(range(count), count)}
+        return [found[n] for n in range(count)], recording.notes
+
+
+@pytest.mark.parametrize("rate", RATES)
+@pytest.mark.parametrize("name", RAW)
+def test_bare_packets_are_read_and_timed_at_every_rate(name: str, rate: str, tmp_path: Path) -> None:
+    if (name, rate) == ("m2v", "120"):
+        pytest.skip("MPEG-2 has no such rate")
+    path = tmp_path / f"a.{name}"
+    source = ["-f", "rawvideo", "-pix_fmt", "gray", "-s", f"{videos.WIDTH}x{videos.HEIGHT}", "-r", rate, "-i", "-"]
+    videos.ffmpeg(*source, *RAW[name], path, data=videos.raw(count=40))
+    assert read(path)[0] == list(range(40))
+    numerator, _, denominator = rate.partition("/")
+    with open_recording(path) as recording:
+        assert recording.scale["T"] == pytest.approx(int(denominator or 1) / int(numerator), rel=1e-3)
+        assert (recording.units["T"], recording.times) == ("s", None)
+
+
+@pytest.mark.parametrize("name", ["raw_av1", "raw_mjpeg", "pgm_stack"])
+def test_a_rate_that_nobody_states_is_unknown(name: str, corpus: Callable[[str], Path]) -> None:
+    with open_recording(corpus(name)) as recording:
+        assert (recording.scale["T"], recording.units["T"], recording.times) == (None, None, None)
+        assert any("states no frame rate" in note for note in recording.notes)
+
+
+@pytest.mark.parametrize("name", ["mpeg4_avi", "packed_mpeg4_avi", "h264_avi", "mjpeg_avi", "palette_avi"])
+def test_the_rate_that_an_avi_file_states_is_kept(name: str, corpus: Callable[[str], Path]) -> None:
+    with open_recording(corpus(name)) as recording:
+        assert (recording.scale["T"], recording.times) == (pytest.approx(0.04, rel=1e-6), None)
+
+
+@pytest.mark.parametrize("container", ["mkv", "mp4", "ts", "raw"])
+@pytest.mark.parametrize("codec", OPEN)
+def test_a_video_that_begins_in_the_middle_has_every_frame_that_can_be_decoded(
+    codec: str, container: str, tmp_path: Path
+) -> None:
+    whole, cut = tmp_path / "whole.ts", tmp_path / "cut.ts"
+    videos.encode(whole, *OPEN[codec], "-f", "mpegts")
+    packets = whole.read_bytes()
+    cut.write_bytes(packets[: 2 * 188] + packets[len(packets) // 188 // 3 * 188 :])
+    if container != "ts":
+        raw_format = {"mpeg4": "m4v"}.get(codec, codec)
+        target = tmp_path / f"cut.{container}"
+        how = ["-f", raw_format] if container == "raw" else ["-copyts", "-avoid_negative_ts", "make_zero"]
+        videos.ffmpeg("-v", "fatal", "-i", cut, "-c", "copy", "-copyinkf", *how, target)
+        cut = target
+    expected = [n for n in decoded(cut) if n >= 0]
+    assert expected[-1] == videos.COUNT - 1
+    found, notes = read(cut)
+    assert found == expected
+    with open_recording(cut) as recording:
+        assert recording.shape[0] == len(expected)
+    assert all("damaged" not in note or container == "ts" for note in notes)
+
+
+@pytest.mark.parametrize("codec", ["h264", "hevc"])
+def test_what_comes_before_the_first_key_is_left_out_and_said(codec: str, tmp_path: Path) -> None:
+    whole, cut = tmp_path / "whole.mp4", tmp_path / "cut.mkv"
+    videos.encode(whole, *OPEN[codec])
+    videos.ffmpeg("-ss", "1.0", "-i", whole, "-c", "copy", "-avoid_negative_ts", "make_zero", cut)
+    found, notes = read(cut)
+    assert found == decoded(cut) == list(range(24, videos.COUNT))
+    said = "cannot be decoded without what came before them|cannot be decoded, as those ahead of the first key frame"
+    assert len([note for note in notes if re.search(said, note)]) == 1
+
+
+@pytest.mark.parametrize(
+    ("aspect", "wide"), [("2/1", 2), ("16/15", 16 / 15), ("10/11", 10 / 11), ("1/1", None), ("0/1", None)]
+)
+@pytest.mark.parametrize("turned", [False, True])
+def test_pixels_that_are_not_square_are_measured_as_displayed(
+    aspect: str, wide: float | None, turned: bool, tmp_path: Path
+) -> None:
+    path = videos.encode(tmp_path / "a.mp4", "-vf", f"setsar={aspect}", *X264, count=3)
+    if turned:
+        videos.ffmpeg("-display_rotation", "90", "-i", path, "-c", "copy", tmp_path / "b.mp4")
+        path = tmp_path / "b.mp4"
+    with open_recording(path) as recording:
+        expected = None if wide is None else (1.0, 1 / wide if turned else wide)
+        scale = recording.scale["Y"], recording.scale["X"]
+        assert scale == ((None, None) if expected is None else pytest.approx(expected))
+        assert (recording.units["Y"], recording.units["X"]) == (None, None)
+        assert any("not square" in note for note in recording.notes) == (wide is not None)
+
+
+def test_a_video_of_one_frame_opens(tmp_path: Path) -> None:
+    with open_recording(videos.encode(tmp_path / "a.mp4", *X264, count=1)) as recording:
+        assert (recording.shape[0], recording.scale["T"], recording.times) == (1, None, None)
+        assert videos.index_of(recording.read({"T": 0})) == 0
+
+
+def test_a_time_lapse_camera_keeps_its_interval(tmp_path: Path) -> None:
+    path = videos.encode(tmp_path / "a.mkv", "-vf", "setpts=N*30/TB", "-fps_mode", "passthrough", *X264, count=20)
+    with open_recording(path) as recording:
+        assert (recording.scale["T"], recording.units["T"]) == (pytest.approx(30), "s")
+        assert [videos.index_of(recording.read({"T": n})) for n in (19, 0, 7)] == [19, 0, 7]
+
+
+@pytest.mark.parametrize("name", ["raw_h264", "raw_mpeg4", "h264_avi", "raw_mjpeg"])
+def test_no_sentence_names_a_temporary_file(
+    name: str, corpus: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source, place = corpus(name), tmp_path / "temporary"
+    place.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(place))
+    cut = tmp_path / source.name
+    data = bytearray(source.read_bytes())
+    noise = np.random.default_rng(0).integers(0, 256, 400, np.uint8).tobytes()
+    data[len(data) // 2 : len(data) // 2 + 400] = noise
+    cut.write_bytes(data[: len(data) * 9 // 10])
+    with open_recording(cut) as recording:
+        said, readable = list(recording.notes), 0
+        for n in range(recording.shape[0]):
+            try:
+                recording.read({"T": n})
+                readable += 1
+            except FrameError as error:
+                said.append(str(error))
+        assert readable > videos.COUNT // 3
+        for copy in place.iterdir():
+            copy.write_bytes(b"")
+        recording._stop()
+        recording._cached.clear()
+        with pytest.raises(RecordingError) as found:
+            recording.read({"T": 40})
+        said.append(str(found.value))
+    assert not [sentence for sentence in said if str(place) in sentence or "napari-sam2-video-" in sentence]
