@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gzip
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -397,3 +398,82 @@ def test_enhanced_file_of_many_slices_is_sorted_by_position(tmp_path: Path) -> N
             assert (recording.axes, recording.shape) == ("ZYX", (4, 6, 8))
             assert recording.scale == {"Z": 3.0, "Y": 2.0, "X": 1.0}
             np.testing.assert_array_equal(recording.read({}), CT[[3, 1, 2, 0]].astype(int) * 2 - 10)
+
+
+@pytest.mark.parametrize("spacing", [b"0,143\\0,150", b"0.143,0.150"])
+def test_sizes_with_commas_are_read(spacing: bytes, tmp_path: Path) -> None:
+    save_dicom(tmp_path / "a", CT[0], PixelSpacing=["0.143", "0.150"])
+    content = (tmp_path / "a").read_bytes()
+    (tmp_path / "a").write_bytes(content.replace(b"0.143\\0.150", spacing))
+    with open_recording(tmp_path / "a") as recording:
+        assert (recording.scale["Y"], recording.scale["X"]) == (0.143, 0.15)
+
+
+def test_a_scout_with_larger_pixels_does_not_stretch_its_series(tmp_path: Path) -> None:
+    save_series(tmp_path, [0.5 * n for n in range(6)])
+    save_dicom(tmp_path / "zz", CT[7], ImagePositionPatient=[-10, -20, 100], PixelSpacing=[2, 2])
+    with open_recording(tmp_path) as recording:
+        np.testing.assert_array_equal(recording.read({}), CT[:6])
+        assert recording.scale["Z"] == 0.5
+        assert "(1 image in zz)" in recording.notes[0]
+
+
+def test_the_volumes_of_a_scan_that_was_stopped_are_whole(tmp_path: Path) -> None:
+    for number in range(3):
+        about = {"TemporalPositionIdentifier": number + 1}
+        save_series(tmp_path, [0.0, 1.0, 2.0][: 3 - number // 2 * 2], CT[3 * number :], 1000 * number, **about)
+    with open_recording(tmp_path) as recording:
+        np.testing.assert_array_equal(recording.read({}), CT[:6].reshape(2, 3, 6, 8))
+        assert recording.notes == ("1 of 3 passes have few of the slices and are left out.",)
+
+
+def test_magnitude_and_phase_are_series_to_choose_from(tmp_path: Path) -> None:
+    for number, part in enumerate("MP"):
+        kind = ["ORIGINAL", "PRIMARY", part]
+        save_series(tmp_path, [0.0, 1.0, 2.0], CT[3 * number :], 1000 * number, ImageType=kind)
+    with open_recording(tmp_path, series="chest P") as recording:
+        np.testing.assert_array_equal(recording.read({}), CT[3:6])
+
+
+def test_positions_without_a_direction_give_the_distance_of_the_slices(tmp_path: Path) -> None:
+    frames = [item(PlanePositionSequence=[item(ImagePositionPatient=[0, 0, 2.0 * n])]) for n in range(4)]
+    about = {"NumberOfFrames": 4, "PerFrameFunctionalGroupsSequence": frames, "ImageOrientationPatient": None}
+    save_dicom(tmp_path / "a", CT[:4], **about)
+    with open_recording(tmp_path / "a") as recording:
+        assert (recording.axes, recording.scale["Z"]) == ("ZYX", 2.0)
+        assert recording.affine is None
+
+
+def test_a_volume_of_ultrasound_lies_where_its_own_system_says(tmp_path: Path) -> None:
+    frames = [
+        item(
+            PlanePositionVolumeSequence=[item(ImagePositionVolume=[0, 0, 0.4 * n])],
+            PlaneOrientationVolumeSequence=[item(ImageOrientationVolume=[1, 0, 0, 0, 1, 0])],
+        )
+        for n in range(4)
+    ]
+    save_clip(tmp_path / "a", 9, PerFrameFunctionalGroupsSequence=frames)
+    with open_recording(tmp_path / "a") as recording:
+        assert (recording.axes, recording.scale["Z"]) == ("ZYX", pytest.approx(0.4))
+
+
+def test_pixels_that_are_not_square_keep_their_ratio(tmp_path: Path) -> None:
+    save_clip(tmp_path / "a", 9, PixelAspectRatio=[2, 1])
+    with open_recording(tmp_path / "a") as recording:
+        assert (recording.scale["Y"], recording.scale["X"]) == (2.0, 1.0)
+        assert recording.units["Y"] is None
+
+
+def test_images_beyond_the_end_of_a_clip_are_errors_of_their_own(tmp_path: Path) -> None:
+    save_clip(tmp_path / "a", 9, NumberOfFrames=6)
+    with open_recording(tmp_path / "a") as recording:
+        assert recording.read({"T": 3}).max() == 9
+        with pytest.raises(FrameError, match="cannot be decoded"):
+            recording.read({"T": 5})
+
+
+def test_a_compressed_file_is_to_be_unpacked(tmp_path: Path) -> None:
+    save_dicom(tmp_path / "a", CT[0])
+    (tmp_path / "a.gz").write_bytes(gzip.compress((tmp_path / "a").read_bytes()))
+    with pytest.raises(RecordingError, match=r"a\.gz is a compressed DICOM file; unpack it"):
+        open_recording(tmp_path / "a.gz")

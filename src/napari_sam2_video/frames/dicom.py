@@ -10,12 +10,13 @@ import numpy as np
 
 from napari_sam2_video.errors import FrameError, RecordingError
 from napari_sam2_video.frames.dicom_codecs import check_decodable, register
-from napari_sam2_video.frames.dicom_files import is_dicom, is_dicom_folder
+from napari_sam2_video.frames.dicom_files import DICOM_HEAD, is_dicom, is_dicom_folder
 from napari_sam2_video.frames.dicom_order import arrange
 from napari_sam2_video.frames.dicom_pixels import PALETTE, read_values, value_type
 from napari_sam2_video.frames.dicom_series import Series, damage, find_series, reason
 from napari_sam2_video.frames.dicom_times import clip_times
 from napari_sam2_video.frames.fingerprint import files_fingerprint
+from napari_sam2_video.frames.packed import GZIP_MAGIC, unpacked_head
 from napari_sam2_video.frames.reader import Reader, need
 from napari_sam2_video.frames.recording import PlanesRecording
 
@@ -44,6 +45,11 @@ def open_dicom(path: Path, series: int | str | None = None) -> DicomRecording:
         If there is none, several and none of them was named, nothing installed decodes it, or pydicom is missing.
     """
     need("pydicom", path)
+    if path.is_file():
+        with path.open("rb") as stream:
+            packed = stream.read(2) == GZIP_MAGIC
+        if packed:
+            raise RecordingError(f"{path} is a compressed DICOM file; unpack it (gunzip) and open it or its folder.")
     register()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -78,8 +84,11 @@ class DicomRecording(PlanesRecording):
             axes=order.axes + ("YXS" if colour else "YX"),
             shape=(*order.shape, *plane),
             dtype="u1" if palette else value_type(series.slices),
-            scale={letter: size for letter, size in order.scale.items() if size is not None},
-            units={letter: "s" if letter == "T" else "mm" for letter, size in order.scale.items() if size is not None},
+            scale=order.scale,
+            units={
+                letter: "s" if letter == "T" else "mm" if letter == "Z" or series.slices[0].spacing else None
+                for letter in order.scale
+            },
             times=order.times,
             path=path,
             notes=(*series.notes, *order.notes, *timing, *_value_notes(header)),
@@ -142,7 +151,7 @@ def _letter(header: Any, interval: float | None) -> str:
 READER = Reader(
     name="DICOM",
     patterns=("*.dcm", "*.dicom"),
-    matches=lambda head, path: is_dicom_folder(path) if head is None else is_dicom(head),
+    matches=lambda head, path: is_dicom_folder(path) if head is None else is_dicom(unpacked_head(head, DICOM_HEAD)),
     open=open_dicom,
     has_series=True,
 )

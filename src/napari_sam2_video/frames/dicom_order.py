@@ -23,6 +23,7 @@ LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 _SAME_PLACE = 1e-2
 _SAME_OF_PIXEL = 0.1
 _SAME_DIRECTION = 1e-3
+_SAME_SIZE = 0.01
 _GAP = 1.5
 _UNEVEN = 0.02
 _SLANTED = math.tan(math.radians(0.5))
@@ -46,7 +47,7 @@ class Arrangement:
 
 
 def by_direction(slices: Sequence[Slice]) -> list[list[Slice]]:
-    """Slices that are parallel to one another; those whose place is unknown are a group of their own."""
+    """Slices that are parallel and have pixels of one size; those of no known direction are a group, too."""
     groups: list[list[Slice]] = []
     for part in slices:
         for group in groups:
@@ -59,6 +60,8 @@ def by_direction(slices: Sequence[Slice]) -> list[list[Slice]]:
 
 
 def _parallel(part: Slice, other: Slice) -> bool:
+    if not np.allclose(part.spacing or (0, 0), other.spacing or (0, 0), rtol=_SAME_SIZE, atol=0):
+        return False
     if part.orientation is None or other.orientation is None:
         return part.orientation is other.orientation
     return bool(np.abs(np.subtract(part.orientation, other.orientation)).max() <= _SAME_DIRECTION)
@@ -107,7 +110,7 @@ def arrange(slices: Sequence[Slice], letter: str, clip: FrameTimes = UNKNOWN) ->
     clip : FrameTimes
         When the images were taken, where the file has them in this order.
     """
-    spacing = slices[0].spacing or (None, None)
+    spacing = slices[0].spacing or slices[0].aspect or (None, None)
     scale: dict[str, float | None] = {"Y": spacing[0], "X": spacing[1]}
     if slices[0].orientation is None:
         return _unplaced(slices, letter, clip, scale)
@@ -134,13 +137,28 @@ def _unplaced(slices: Sequence[Slice], letter: str, clip: FrameTimes, scale: dic
     times = clip if one_file else UNKNOWN
     if times.interval is None:
         times = _times([[part] for part in ordered])
-    if letter == "T":
+    step = _step(ordered)
+    if step is not None:
+        letter, times = "Z", UNKNOWN
+        scale["Z"] = step
+    elif letter == "T":
         scale["T"] = times.interval
     else:
         scale[letter], times = slices[0].step, UNKNOWN
     note = f"The files do not say where the {len(slices)} images lie: they are in the order of their numbers."
     notes = [] if one_file else [note]
     return Arrangement([*ordered], letter, (len(ordered),), scale, times.times, None, notes)
+
+
+def _step(slices: Sequence[Slice]) -> float | None:
+    """Distance in mm of slices that are one behind the other, whichever way they are turned; None of others."""
+    places = [part.position for part in slices if part.position is not None]
+    if len(places) < max(2, len(slices)):
+        return None
+    steps = np.diff(np.array(places, np.float64), axis=0)
+    lengths = np.linalg.norm(steps, axis=1)
+    straight = lengths.min() > 0 and (steps @ steps[0] > (1 - _SAME_SIZE) * lengths * lengths[0]).all()
+    return float(np.median(lengths)) if straight else None
 
 
 def _volumes(

@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from napari_sam2_video.errors import RecordingError
+from napari_sam2_video.frames.dicom_header import frame_count, read_header, series_uid
 from napari_sam2_video.frames.dicom_order import by_direction, by_kind
 from napari_sam2_video.frames.dicom_pixels import PALETTE
-from napari_sam2_video.frames.dicom_slices import Slice, frame_count, read_header, series_uid, slices_of
+from napari_sam2_video.frames.dicom_slices import Slice, slices_of
 from napari_sam2_video.frames.file_names import natural_key
 
 if TYPE_CHECKING:

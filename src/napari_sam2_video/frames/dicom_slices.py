@@ -4,36 +4,20 @@ from __future__ import annotations
 
 import importlib
 import math
-import warnings
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from napari_sam2_video.errors import RecordingError
-from napari_sam2_video.frames.dicom_files import DICOM_HEAD, is_dicom
-from napari_sam2_video.frames.dicom_times import date_seconds
+from napari_sam2_video.frames.dicom_header import PASSES, FrameHeader, frame_count, pair, transfer_syntax, vector
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-TAGS: tuple[str | int, ...] = (
-    *("Rows", "Columns", "SamplesPerPixel", "BitsAllocated", "BitsStored", "PixelRepresentation", "NumberOfFrames"),
-    *("PhotometricInterpretation", "Modality", "ImageType", "SOPClassUID", "SOPInstanceUID", "ConcatenationUID"),
-    *("SeriesInstanceUID", "SeriesDescription", "InstanceNumber", "EchoTime", "DiffusionBValue"),
-    *("TemporalPositionIdentifier", "TriggerTime", "FrameReferenceTime", "AcquisitionNumber"),
-    *("AcquisitionDateTime", "AcquisitionDate", "AcquisitionTime"),
-    *("FrameIncrementPointer", "FrameTime", "FrameTimeVector", "CineRate", "RecommendedDisplayFrameRate"),
-    *("ActualFrameDuration", "SliceVector", "GridFrameOffsetVector", "DetectorInformationSequence"),
-    *("ImagePositionPatient", "ImageOrientationPatient", "SpacingBetweenSlices", "PixelSpacing"),
-    *("ImagerPixelSpacing", "NominalScannedPixelSpacing", "EstimatedRadiographicMagnificationFactor"),
-    *("SequenceOfUltrasoundRegions", "RescaleSlope", "RescaleIntercept", "ModalityLUTSequence", "DoseGridScaling"),
-    *("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence"),
-)
 _CM, _FLAT = 3, 1
 _MOST_BITS = 64
 _WHOLE_SLIDE = "1.2.840.10008.5.1.4.1.1.77.1.6"
-_SERIES_INSTANCE_UID = 0x0020000E
 
 
 @dataclass(frozen=True)
@@ -61,7 +45,10 @@ class Slice:
     moments : tuple of float
         Seconds by the clocks that a file may tell the time with; NaN where missing.
     position, orientation : tuple of float, optional
-        Centre of the first pixel in mm (left, posterior, superior); directions along a row and along a column.
+        Centre of the first pixel in mm (left, posterior, superior); directions along a row and along a column, which
+        are never known without the position.
+    aspect : tuple of float, optional
+        Height and width of a pixel in no unit, where only their ratio is known.
     step : float, optional
         Distance to the next slice in mm as the file has it.
     syntax : str
@@ -91,57 +78,9 @@ class Slice:
     position: tuple[float, ...] | None = None
     orientation: tuple[float, ...] | None = None
     step: float | None = None
+    aspect: tuple[float, float] | None = None
     lookup: bool = False
     tile: tuple[int, int] | None = None
-
-
-def read_header(file: Path) -> Any:
-    """Header of a DICOM file that holds an image, without the pixels; None for any other file.
-
-    Raises
-    ------
-    Exception
-        Of any kind, if the file is damaged.
-    """
-    pydicom: Any = importlib.import_module("pydicom")
-    with file.open("rb") as stream:
-        if not is_dicom(stream.read(DICOM_HEAD)):
-            return None
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        header = pydicom.dcmread(file, stop_before_pixels=True, specific_tags=list(TAGS), force=True)
-        if "Rows" not in header or "Columns" not in header:
-            return None
-        if "MOSAIC" in (header.get("ImageType") or ()):
-            header.mosaic = _mosaic(pydicom.dcmread(file, stop_before_pixels=True, force=True))
-    return header
-
-
-def series_uid(file: Path) -> str | None:
-    """What DICOM calls the series of a file by, without reading further; None for any other file.
-
-    Raises
-    ------
-    Exception
-        Of any kind, if the file is damaged.
-    """
-    reader: Any = importlib.import_module("pydicom.filereader")
-    with file.open("rb") as stream:
-        if not is_dicom(stream.read(DICOM_HEAD)):
-            return None
-        stream.seek(0)
-        beyond = _SERIES_INSTANCE_UID + 1
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            about = reader.read_partial(
-                stream, lambda tag, kind, length: tag >= beyond, force=True, specific_tags=[_SERIES_INSTANCE_UID]
-            )
-            return str(about.get("SeriesInstanceUID", ""))
-
-
-def frame_count(header: Any) -> int:
-    """Number of images in the file of that header."""
-    return int(header.get("NumberOfFrames") or 1)
 
 
 def slices_of(file: Path, header: Any) -> list[Slice]:
@@ -165,7 +104,7 @@ def slices_of(file: Path, header: Any) -> list[Slice]:
 
 
 def _images(file: Path, header: Any, frame: int, size: tuple[int, int, int], places: Any) -> list[Slice]:
-    about = _Frame(header, frame)
+    about = FrameHeader(header, frame)
     slope, intercept = about.number("RescaleSlope", 1.0), about.number("RescaleIntercept", 0.0)
     if header.get("DoseGridScaling") not in (None, ""):
         slope = float(header.DoseGridScaling)
@@ -183,9 +122,9 @@ def _images(file: Path, header: Any, frame: int, size: tuple[int, int, int], pla
         slope=1.0 if lookup else slope,
         intercept=0.0 if lookup else intercept,
         spacing=_spacing(about),
-        taken=(*(about.number(name, 0.0) for name in (*_PASSES, "AcquisitionTime", "InstanceNumber")), float(frame)),
+        taken=(*(about.number(name, 0.0) for name in (*PASSES, "AcquisitionTime", "InstanceNumber")), float(frame)),
         kind=about.kind(),
-        passes=tuple(about.number(name, math.nan) for name in _PASSES),
+        passes=tuple(about.number(name, math.nan) for name in PASSES),
         moments=about.moments(),
         syntax=transfer_syntax(header),
         photometric=str(header.get("PhotometricInterpretation", "")),
@@ -193,92 +132,11 @@ def _images(file: Path, header: Any, frame: int, size: tuple[int, int, int], pla
         position=position,
         orientation=orientation,
         step=abs(about.number("SpacingBetweenSlices", 0.0)) or None,
+        aspect=pair(about.get("PixelAspectRatio")),
         lookup=lookup,
     )
-    mosaic = getattr(header, "mosaic", None)
+    mosaic = _mosaic(header.whole) if hasattr(header, "whole") else None
     return [image] if mosaic is None else mosaic(image)
-
-
-_PASSES = ("TemporalPositionIdentifier", "TriggerTime", "FrameReferenceTime", "AcquisitionNumber", "DiffusionBValue")
-_GROUPS = {
-    "TemporalPositionIdentifier": ("FrameContentSequence", "TemporalPositionIndex"),
-    "TriggerTime": ("CardiacSynchronizationSequence", "NominalCardiacTriggerDelayTime"),
-    "EchoTime": ("MREchoSequence", "EffectiveEchoTime"),
-    "DiffusionBValue": ("MRDiffusionSequence", "DiffusionBValue"),
-    "RescaleSlope": ("PixelValueTransformationSequence", "RescaleSlope"),
-    "RescaleIntercept": ("PixelValueTransformationSequence", "RescaleIntercept"),
-    "PixelSpacing": ("PixelMeasuresSequence", "PixelSpacing"),
-    "SpacingBetweenSlices": ("PixelMeasuresSequence", "SpacingBetweenSlices"),
-    "ImagePositionPatient": ("PlanePositionSequence", "ImagePositionPatient"),
-    "ImageOrientationPatient": ("PlaneOrientationSequence", "ImageOrientationPatient"),
-    "AcquisitionDateTime": ("FrameContentSequence", "FrameAcquisitionDateTime"),
-    "FrameReferenceDateTime": ("FrameContentSequence", "FrameReferenceDateTime"),
-    "TemporalPositionTimeOffset": ("TemporalPositionSequence", "TemporalPositionTimeOffset"),
-    "ReferencedSegmentNumber": ("SegmentIdentificationSequence", "ReferencedSegmentNumber"),
-}
-
-
-class _Frame:
-    """What a header says of one image: in the image's own group, in that of all images, or in the header itself."""
-
-    def __init__(self, header: Any, frame: int) -> None:
-        self.header = header
-        own = header.get("PerFrameFunctionalGroupsSequence") or ()
-        shared = header.get("SharedFunctionalGroupsSequence") or ()
-        self.groups = [*own[frame : frame + 1], *shared[:1]]
-        if own and frame >= len(own):
-            raise ValueError(f"it describes {len(own)} of its {frame_count(header)} images")
-
-    def get(self, name: str) -> Any:
-        group, inner = _GROUPS.get(name, ("", ""))
-        for part in self.groups:
-            for found in (part.get(group) or ())[:1]:
-                if found.get(inner) not in (None, ""):
-                    return found.get(inner)
-        return self.header.get(name)
-
-    def number(self, name: str, missing: float) -> float:
-        value = self.get(name)
-        if value in (None, ""):
-            return missing
-        try:
-            return float(value)
-        except (TypeError, ValueError):
-            if name.startswith("Rescale"):
-                raise
-            return missing
-
-    def kind(self) -> tuple[str, ...]:
-        types = self.header.get("ImageType") or ()
-        for part in self.groups:
-            for group in part:
-                if str(group.keyword).endswith("FrameTypeSequence") and group.value:
-                    types = group.value[0].get("FrameType") or types
-        values = ("EchoTime", "ReferencedSegmentNumber")
-        return ("/".join(str(part) for part in types[2:]), *(str(self.get(name) or "") for name in values))
-
-    def moments(self) -> tuple[float, ...]:
-        day = str(self.header.get("AcquisitionDate") or "20000101")
-        clock = str(self.header.get("AcquisitionTime") or "")
-        return (
-            date_seconds(self.get("FrameReferenceDateTime")),
-            self.number("TemporalPositionTimeOffset", math.nan),
-            self.number("TriggerTime", math.nan) / 1000,
-            self.number("FrameReferenceTime", math.nan) / 1000,
-            date_seconds(self.get("AcquisitionDateTime")),
-            date_seconds(day + clock if clock else ""),
-        )
-
-
-def transfer_syntax(header: Any) -> str:
-    """How the values are encoded; of a file without that mark, as its elements are."""
-    if "TransferSyntaxUID" in header.file_meta:
-        return str(header.file_meta.TransferSyntaxUID)
-    uid: Any = importlib.import_module("pydicom.uid")
-    implicit, little = header.original_encoding
-    if implicit:
-        return str(uid.ImplicitVRLittleEndian)
-    return str(uid.ExplicitVRLittleEndian if little in (True, None) else uid.ExplicitVRBigEndian)
 
 
 def _stored_range(header: Any) -> tuple[float, float] | None:
@@ -295,11 +153,11 @@ def _table_range(header: Any) -> tuple[float, float]:
     return 0.0, 2.0 ** int(header.ModalityLUTSequence[0].LUTDescriptor[2]) - 1
 
 
-def _spacing(about: _Frame) -> tuple[float, float] | None:
+def _spacing(about: FrameHeader) -> tuple[float, float] | None:
     """Distance of rows and of columns in mm: in the body, in ultrasound, at the detector, of scanned film."""
     for name in ("PixelSpacing", "", "ImagerPixelSpacing", "NominalScannedPixelSpacing"):
-        found = _vector(about.get(name), 2) if name else _ultrasound_spacing(about.header)
-        if found is not None and min(found) > 0:
+        found = pair(about.get(name) if name else _ultrasound_spacing(about.header))
+        if found is not None:
             enlarged = about.number("EstimatedRadiographicMagnificationFactor", 1.0) or 1.0
             factor = enlarged if name == "ImagerPixelSpacing" else 1.0
             return found[0] / factor, found[1] / factor
@@ -321,16 +179,20 @@ def _places(header: Any, count: int) -> list[tuple[tuple[float, ...] | None, tup
     """Position and orientation of every image of a file."""
     places = []
     for frame in range(count):
-        about = _Frame(header, frame)
-        place = _vector(about.get("ImagePositionPatient"), 3), _vector(about.get("ImageOrientationPatient"), 6)
-        places.append(place if None not in place else (None, None))
+        about = FrameHeader(header, frame)
+        for system in ("Patient", "Volume"):
+            position = vector(about.get(f"ImagePosition{system}"), 3)
+            orientation = vector(about.get(f"ImageOrientation{system}"), 6)
+            if position is not None:
+                break
+        places.append((position, orientation if position is not None else None))
     if count > 1 and all(places[0] == place for place in places):
         first, steps = places[0], _frame_steps(header, count)
         if first[0] is None and header.get("DetectorInformationSequence"):
             detector = header.DetectorInformationSequence[0]
             first = (
-                _vector(detector.get("ImagePositionPatient"), 3),
-                _vector(detector.get("ImageOrientationPatient"), 6),
+                vector(detector.get("ImagePositionPatient"), 3),
+                vector(detector.get("ImageOrientationPatient"), 6),
             )
         if first[0] is None or first[1] is None or steps is None:
             return places
@@ -341,21 +203,13 @@ def _places(header: Any, count: int) -> list[tuple[tuple[float, ...] | None, tup
 
 def _frame_steps(header: Any, count: int) -> list[float] | None:
     """Distance in mm of each image of a dose grid or of a nuclear tomogram from the first; None where unknown."""
-    offsets = _vector(header.get("GridFrameOffsetVector"), count)
+    offsets = vector(header.get("GridFrameOffsetVector"), count)
     if offsets is not None:  # from the first plane, or absolute along z
         return [offset - offsets[0] for offset in offsets]
-    numbers = _vector(header.get("SliceVector"), count)
+    numbers = vector(header.get("SliceVector"), count)
     if numbers is not None and header.get("SpacingBetweenSlices"):
         return [(number - numbers[0]) * float(header.SpacingBetweenSlices) for number in numbers]
     return None
-
-
-def _vector(values: Any, length: int) -> tuple[float, ...] | None:
-    try:
-        found = tuple(float(value) for value in values) if values is not None else ()
-    except TypeError:
-        return None
-    return found if len(found) == length else None
 
 
 def _mosaic(header: Any) -> Any:

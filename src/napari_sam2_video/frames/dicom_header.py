@@ -1,0 +1,190 @@
+"""What the header of a DICOM file says of the file, and of one of its images."""
+
+from __future__ import annotations
+
+import importlib
+import math
+import warnings
+from typing import TYPE_CHECKING, Any
+
+from napari_sam2_video.frames.dicom_files import DICOM_HEAD, is_dicom
+from napari_sam2_video.frames.dicom_times import date_seconds
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+TAGS: tuple[str | int, ...] = (
+    *("Rows", "Columns", "SamplesPerPixel", "BitsAllocated", "BitsStored", "PixelRepresentation", "NumberOfFrames"),
+    *("PhotometricInterpretation", "Modality", "ImageType", "SOPClassUID", "SOPInstanceUID", "ConcatenationUID"),
+    *("SeriesInstanceUID", "SeriesDescription", "InstanceNumber", "EchoTime", "DiffusionBValue"),
+    *("TemporalPositionIdentifier", "TriggerTime", "FrameReferenceTime", "AcquisitionNumber"),
+    *("AcquisitionDateTime", "AcquisitionDate", "AcquisitionTime"),
+    *("FrameIncrementPointer", "FrameTime", "FrameTimeVector", "CineRate", "RecommendedDisplayFrameRate"),
+    *("ActualFrameDuration", "SliceVector", "GridFrameOffsetVector", "DetectorInformationSequence"),
+    *("ImagePositionPatient", "ImageOrientationPatient", "SpacingBetweenSlices", "PixelSpacing"),
+    *(
+        "PixelAspectRatio",
+        "ImagerPixelSpacing",
+        "NominalScannedPixelSpacing",
+        "EstimatedRadiographicMagnificationFactor",
+    ),
+    *("SequenceOfUltrasoundRegions", "RescaleSlope", "RescaleIntercept", "ModalityLUTSequence", "DoseGridScaling"),
+    *("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence"),
+)
+_SERIES_INSTANCE_UID = 0x0020000E
+PASSES = ("TemporalPositionIdentifier", "TriggerTime", "FrameReferenceTime", "AcquisitionNumber", "DiffusionBValue")
+_GROUPS = {
+    "TemporalPositionIdentifier": ("FrameContentSequence", "TemporalPositionIndex"),
+    "TriggerTime": ("CardiacSynchronizationSequence", "NominalCardiacTriggerDelayTime"),
+    "EchoTime": ("MREchoSequence", "EffectiveEchoTime"),
+    "DiffusionBValue": ("MRDiffusionSequence", "DiffusionBValue"),
+    "RescaleSlope": ("PixelValueTransformationSequence", "RescaleSlope"),
+    "RescaleIntercept": ("PixelValueTransformationSequence", "RescaleIntercept"),
+    "PixelSpacing": ("PixelMeasuresSequence", "PixelSpacing"),
+    "SpacingBetweenSlices": ("PixelMeasuresSequence", "SpacingBetweenSlices"),
+    "ImagePositionPatient": ("PlanePositionSequence", "ImagePositionPatient"),
+    "ImageOrientationPatient": ("PlaneOrientationSequence", "ImageOrientationPatient"),
+    "ImagePositionVolume": ("PlanePositionVolumeSequence", "ImagePositionVolume"),
+    "ImageOrientationVolume": ("PlaneOrientationVolumeSequence", "ImageOrientationVolume"),
+    "AcquisitionDateTime": ("FrameContentSequence", "FrameAcquisitionDateTime"),
+    "FrameReferenceDateTime": ("FrameContentSequence", "FrameReferenceDateTime"),
+    "TemporalPositionTimeOffset": ("TemporalPositionSequence", "TemporalPositionTimeOffset"),
+    "ReferencedSegmentNumber": ("SegmentIdentificationSequence", "ReferencedSegmentNumber"),
+}
+
+
+def read_header(file: Path) -> Any:
+    """Header of a DICOM file that holds an image, without the pixels; None for any other file.
+
+    Raises
+    ------
+    Exception
+        Of any kind, if the file is damaged.
+    """
+    pydicom: Any = importlib.import_module("pydicom")
+    with file.open("rb") as stream:
+        if not is_dicom(stream.read(DICOM_HEAD)):
+            return None
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        header = pydicom.dcmread(file, stop_before_pixels=True, specific_tags=list(TAGS), force=True)
+        if "Rows" not in header or "Columns" not in header:
+            return None
+        if "MOSAIC" in (header.get("ImageType") or ()):
+            header.whole = pydicom.dcmread(file, stop_before_pixels=True, force=True)
+    return header
+
+
+def series_uid(file: Path) -> str | None:
+    """What DICOM calls the series of a file by, without reading further; None for any other file.
+
+    Raises
+    ------
+    Exception
+        Of any kind, if the file is damaged.
+    """
+    reader: Any = importlib.import_module("pydicom.filereader")
+    with file.open("rb") as stream:
+        if not is_dicom(stream.read(DICOM_HEAD)):
+            return None
+        stream.seek(0)
+        beyond = _SERIES_INSTANCE_UID + 1
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            about = reader.read_partial(
+                stream, lambda tag, kind, length: tag >= beyond, force=True, specific_tags=[_SERIES_INSTANCE_UID]
+            )
+            return str(about.get("SeriesInstanceUID", ""))
+
+
+def frame_count(header: Any) -> int:
+    """Number of images in the file of that header."""
+    return int(header.get("NumberOfFrames") or 1)
+
+
+class FrameHeader:
+    """What a header says of one image: in the image's own group, in that of all images, or in the header itself."""
+
+    def __init__(self, header: Any, frame: int) -> None:
+        self.header = header
+        own = header.get("PerFrameFunctionalGroupsSequence") or ()
+        shared = header.get("SharedFunctionalGroupsSequence") or ()
+        self.groups = [*own[frame : frame + 1], *shared[:1]]
+        if own and frame >= len(own):
+            raise ValueError(f"it describes {len(own)} of its {frame_count(header)} images")
+
+    def get(self, name: str) -> Any:
+        """Value of an element, None where it is missing, and its text where it is not what the standard asks for."""
+        tag_for_keyword: Any = importlib.import_module("pydicom.datadict").tag_for_keyword
+        group, inner = _GROUPS.get(name, ("", ""))
+        for part in self.groups:
+            for found in (part.get(group) or ())[:1]:
+                if found.get(inner) not in (None, ""):
+                    return found.get(inner)
+        try:
+            return self.header.get(name)
+        except (TypeError, ValueError):  # a decimal with a comma, or a comma between two of them
+            return self.header.get_item(tag_for_keyword(name)).value.decode("latin-1")
+
+    def number(self, name: str, missing: float) -> float:
+        """Number of an element, or `missing`; a rescaling that is not a number raises."""
+        value = self.get(name)
+        if value in (None, ""):
+            return missing
+        try:
+            return float(value)
+        except (TypeError, ValueError):
+            if name.startswith("Rescale"):
+                raise
+            return missing
+
+    def kind(self) -> tuple[str, ...]:
+        """What tells the image apart from others of its place: type, echo time, segment."""
+        types = self.header.get("ImageType") or ()
+        for part in self.groups:
+            for group in part:
+                if str(group.keyword).endswith("FrameTypeSequence") and group.value:
+                    types = group.value[0].get("FrameType") or types
+        values = ("EchoTime", "ReferencedSegmentNumber")
+        return ("/".join(str(part) for part in types[2:]), *(str(self.get(name) or "") for name in values))
+
+    def moments(self) -> tuple[float, ...]:
+        """Seconds at which it was taken by every clock that a file may have; NaN where it has not."""
+        day = str(self.header.get("AcquisitionDate") or "20000101")
+        clock = str(self.header.get("AcquisitionTime") or "")
+        return (
+            date_seconds(self.get("FrameReferenceDateTime")),
+            self.number("TemporalPositionTimeOffset", math.nan),
+            self.number("TriggerTime", math.nan) / 1000,
+            self.number("FrameReferenceTime", math.nan) / 1000,
+            date_seconds(self.get("AcquisitionDateTime")),
+            date_seconds(day + clock if clock else ""),
+        )
+
+
+def transfer_syntax(header: Any) -> str:
+    """How the values are encoded; of a file without that mark, as its elements are."""
+    if "TransferSyntaxUID" in header.file_meta:
+        return str(header.file_meta.TransferSyntaxUID)
+    uid: Any = importlib.import_module("pydicom.uid")
+    implicit, little = header.original_encoding
+    if implicit:
+        return str(uid.ImplicitVRLittleEndian)
+    return str(uid.ExplicitVRLittleEndian if little in (True, None) else uid.ExplicitVRBigEndian)
+
+
+def vector(values: Any, length: int) -> tuple[float, ...] | None:
+    """That many numbers; None where there are others. Text may have decimal commas, or a comma between numbers."""
+    if isinstance(values, str):
+        values = values.split("," if "." in values and "\\" not in values else "\\")
+    try:
+        found = tuple(float(str(value).replace(",", ".")) for value in values) if values is not None else ()
+    except (TypeError, ValueError):
+        return None
+    return found if len(found) == length else None
+
+
+def pair(values: Any) -> tuple[float, float] | None:
+    """Two positive numbers; None where there are others."""
+    found = vector(values, 2)
+    return (found[0], found[1]) if found is not None and min(found) > 0 else None
