@@ -60,6 +60,7 @@ def open_layer(layer: Image, *, axes: str | None = None) -> Recording:
         If it cannot be opened, or the axes do not fit.
     """
     from napari_sam2_video.plugin.layer_source import LayerSource
-    from napari_sam2_video.plugin.layers import axes_of
+    from napari_sam2_video.plugin.layers import axes_are_told, axes_of
 
-    return LayerSource.of(layer, axes or axes_of(layer)).open()
+    known = axes is not None or axes_are_told(layer)
+    return LayerSource.of(layer, axes or axes_of(layer), axes_known=known).open()

@@ -10,10 +10,10 @@ from napari_sam2_video.plugin.actions import Actions
 from napari_sam2_video.plugin.layer_source import LayerSource
 from napari_sam2_video.plugin.layers import axes_of, show_frame, show_plane, shown_frame, shown_point, unwrap
 from napari_sam2_video.plugin.recording_layers import add_recording
-from napari_sam2_video.plugin.session_loader import SessionLoader
+from napari_sam2_video.plugin.session_loader import SessionLoader, warm_up
 from napari_sam2_video.plugin.session_summary import SessionSummary
 from napari_sam2_video.plugin.settings import read_settings
-from napari_sam2_video.plugin.worker import Runner, as_sentence
+from napari_sam2_video.plugin.worker import Job, Runner, as_sentence
 from napari_sam2_video.types import ModelSettings
 
 if TYPE_CHECKING:
@@ -75,6 +75,7 @@ class Controller(QObject):
         self.loader = SessionLoader(self.viewer, self.runner, self)
         self.loader.loaded.connect(self._on_loaded)
         self.loader.failed.connect(self._on_not_loaded)
+        self.runner.submit(Job("loading PyTorch", warm_up), "warm-up")
         self._then: Callable[[], Any] | None = None
         self._closed = False
         self._closers: list[Callable[[], Any]] = []

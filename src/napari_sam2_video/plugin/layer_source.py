@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_sam2_video.plugin.layers import axes_of, level_zero, shown_point, walked_axis_shown
+from napari_sam2_video.plugin.layers import axes_are_told, axes_of, level_zero, shown_point, walked_axis_shown
 from napari_sam2_video.plugin.recording_layers import known_recording
-from napari_sam2_video.types import ContrastWindow
+from napari_sam2_video.types import ContrastWindow, OpenSettings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -43,6 +43,10 @@ class Choices:
         Where the other axes stand.
     window : str or ContrastWindow
         A window, or `PERCENTILE` to take one from a sample of the recording.
+    opening : OpenSettings
+        What the person says of axes and sizes; it wins over the file.
+    axes_known : bool
+        Whether `axes` are more than a guess from their number; the file decides where they are not.
     """
 
     axes: str
@@ -50,6 +54,8 @@ class Choices:
     channel: int | None
     at: dict[str, int]
     window: str | ContrastWindow
+    opening: OpenSettings = field(default_factory=OpenSettings)
+    axes_known: bool = False
 
 
 def letters_with_samples(layer: Image, axes: str) -> str:
@@ -77,10 +83,14 @@ def colour_window(dtype: npt.DTypeLike, limits: Sequence[float]) -> ContrastWind
 
 
 def default_choices(viewer: Viewer, layer: Image, axes: str | None = None, axis: str | None = None) -> Choices:
-    """Choices that follow what the viewer shows."""
+    """Choices that follow what the viewer shows; a single image is a recording of one frame."""
     recording = known_recording(layer)
     letters = axes or (recording.axes.removesuffix("S") if recording is not None else axes_of(layer))
+    known = bool(axes) or recording is not None or axes_are_told(layer)
     shape = level_zero(layer).shape[: layer.ndim]
+    if layer.ndim == 2:
+        plane = letters[-2:]
+        return Choices(f"T{plane}", "T", None, {}, shown_window(layer), axes_known=known)
     if axis is None or axis not in letters:
         axis = walked_axis_shown(viewer, layer, letters, shape)
     point = shown_point(viewer, layer)
@@ -88,10 +98,9 @@ def default_choices(viewer: Viewer, layer: Image, axes: str | None = None, axis:
         letter: min(max(round(float(position)), 0), length - 1)
         for letter, position, length in zip(letters, point, shape, strict=True)
     }
-    plane = _plane(letters, axis)
-    at = {letter: place for letter, place in places.items() if letter not in (*plane, axis, "C")}
+    at = {letter: place for letter, place in places.items() if letter not in (*_plane(letters, axis), axis, "C")}
     channel = places["C"] if "C" in letters and axis != "C" else None
-    return Choices(letters, axis, channel, at, shown_window(layer))
+    return Choices(letters, axis, channel, at, shown_window(layer), axes_known=known)
 
 
 def _plane(letters: str, axis: str) -> tuple[str, str]:
@@ -103,54 +112,123 @@ def _plane(letters: str, axis: str) -> tuple[str, str]:
 
 @dataclass(frozen=True)
 class LayerSource:
-    """What is needed of a layer to open its recording on another thread."""
+    """What is needed of a layer to open its recording on another thread.
+
+    Parameters
+    ----------
+    data : array-like
+        The layer's array, of three axes or more, RGB samples apart.
+    name : str
+        The layer's name.
+    axes : str
+        Letters of all axes of `data`, RGB samples included.
+    axes_known : bool
+        Whether these are more than a guess.
+    scale, units : dict
+        By axis letter, as the layer has them; a scale of 1 without a unit says nothing.
+    path : Path, optional
+        The file that napari read the layer from.
+    recording : Recording, optional
+        The one behind a layer of the plugin's own readers.
+    opening : OpenSettings
+        What the person says.
+    """
 
     data: Any
     name: str
     axes: str
+    axes_known: bool
     scale: dict[str, float]
     units: dict[str, str | None]
     path: Path | None
     recording: Recording | None
+    opening: OpenSettings = field(default_factory=OpenSettings)
 
     @classmethod
-    def of(cls, layer: Image, axes: str) -> LayerSource:
-        """Collect it on the main thread."""
+    def of(
+        cls, layer: Image, axes: str, *, axes_known: bool = True, opening: OpenSettings | None = None
+    ) -> LayerSource:
+        """Collect it on the main thread.
+
+        Parameters
+        ----------
+        layer : Image
+            The layer.
+        axes : str
+            A letter for each of its data axes, RGB samples left out; a single image may have one for its frame.
+        axes_known, opening
+            As of the class.
+        """
+        if len(axes) == 2:
+            axes = f"T{axes}"
         data = level_zero(layer)
         if layer.rgb and data.shape[-1] == 4:
             data = data[..., :3]
+        letters = axes[-layer.ndim :]
+        if len(axes) > layer.ndim:
+            data = (data if hasattr(data, "dask") else np.asarray(data))[np.newaxis]
         units = [None if str(unit) in {"pixel", "pixels", "dimensionless"} else str(unit) for unit in layer.units]
         path = Path(layer.source.path) if layer.source.path else None
+        recording = known_recording(layer)
+        if path is None and recording is not None:
+            path = recording.path
         return cls(
             data=data,
             name=layer.name,
             axes=letters_with_samples(layer, axes),
-            scale=dict(zip(axes, (abs(float(size)) for size in layer.scale), strict=True)),
-            units=dict(zip(axes, units, strict=True)),
+            axes_known=axes_known,
+            scale=dict(zip(letters, (abs(float(size)) for size in layer.scale), strict=True)),
+            units=dict(zip(letters, units, strict=True)),
             path=path,
-            recording=known_recording(layer),
+            recording=recording,
+            opening=opening or OpenSettings(),
         )
 
     def open(self) -> Recording:
-        """The recording of the layer: the file it was read from if that is the same array, else the array itself."""
+        """The recording of the layer: the file it was read from if that is the same array, else the array itself.
+
+        What the file says of axes and sizes holds where neither the layer nor the person says something else.
+        """
+        from napari_sam2_video.frames.open import open_recording
+
+        plain = self.opening == OpenSettings()
+        if self.recording is not None and plain and len(self.recording.axes) == len(self.axes):
+            return self.recording
+        recording = self.open_file()
+        if recording is None:
+            recording = open_recording(self.data, axes=self.axes, name=self.name, scale=self.scale, units=self.units)
+            recording.apply(replace(self.opening, series=None))
+        return recording
+
+    def open_file(self) -> Recording | None:
+        """The recording of the layer's file, None unless it holds what the layer shows."""
         from napari_sam2_video.errors import RecordingError
         from napari_sam2_video.frames.open import open_recording
 
-        if self.recording is not None and len(self.recording.axes) == len(self.axes):
-            return self.recording
-        if self.path is not None and self.path.exists():
-            try:
-                recording = open_recording(self.path)
-            except RecordingError:
-                recording = None
-            if recording is not None:
-                if _same_pixels(recording, self.data):
-                    recording.rename_axes(self.axes)
-                    said = {x: size for x, size in self.scale.items() if self.units[x] is not None or size != 1}
-                    recording.set_calibration(said, self.units, "person")
-                    return recording
+        if self.path is None or not self.path.exists():
+            return None
+        try:
+            recording = open_recording(self.path, series=self.opening.series)
+        except RecordingError:
+            return None
+        try:
+            if not _same_pixels(recording, self.data):
                 recording.close()
-        return open_recording(self.data, axes=self.axes, name=self.name, scale=self.scale, units=self.units)
+                return None
+            if self.axes_known:
+                recording.rename_axes(self.axes)
+            letters = dict(zip(self.axes, recording.axes, strict=True))
+            said = {
+                letters[letter]: size
+                for letter, size in self.scale.items()
+                if self.units[letter] is not None or size not in (1, recording.scale[letters[letter]])
+            }
+            recording.set_calibration(said, {letters[letter]: unit for letter, unit in self.units.items()}, "person")
+            recording.apply(replace(self.opening, series=None))
+        except BaseException:
+            recording.close()
+            raise
+        return recording
 
     def release(self, recording: Recording) -> None:
         """Close a recording that `open` gave, unless it belongs to the layer."""
@@ -172,9 +250,18 @@ def _same_pixels(recording: Recording, data: Any) -> bool:
 
 
 def view_of(recording: Recording, choices: Choices) -> ViewSettings:
-    """Frozen view settings; reads a sample of the recording where a percentile window is asked for."""
+    """Frozen view settings; reads a sample of the recording where a percentile window is asked for.
+
+    Where the recording names its axes otherwise than the choices do, those in the same place are meant.
+    """
     from napari_sam2_video.frames.view import default_view
 
+    letters = dict(zip(choices.axes, recording.axes, strict=False))
+    at = {letters[letter]: place for letter, place in choices.at.items() if letters[letter] != "C"}
+    axis = letters[choices.axis]
+    channel = choices.channel if "C" in recording.axes and axis != "C" else None
+    if channel is None and "C" in recording.axes and axis != "C":
+        channel = next((place for letter, place in choices.at.items() if letters[letter] == "C"), 0)
     window = choices.window if isinstance(choices.window, ContrastWindow) else None
-    settings = default_view(recording, axis=choices.axis, at=choices.at, channel=choices.channel, window=window)
+    settings = default_view(recording, axis=axis, at=at, channel=channel, window=window)
     return replace(settings, at=dict(settings.at))

@@ -105,8 +105,8 @@ class Geometry:
         One letter for each data axis, RGB samples left out.
     shape : tuple of int
         Length of each data axis.
-    walk : int
-        Data axis that is walked.
+    walk : int or None
+        Data axis that is walked; None where the layer is a single image, which is a recording of one frame.
     plane : tuple of int
         Data axes of the plane, ``(y, x)``.
     fixed : mapping of int to int
@@ -117,15 +117,28 @@ class Geometry:
 
     axes: str
     shape: tuple[int, ...]
-    walk: int
+    walk: int | None
     plane: tuple[int, int]
     fixed: Mapping[int, int]
     spread: Mapping[int, int] = field(default_factory=dict)
 
     @classmethod
-    def of_view(cls, axes: str, shape: Sequence[int], plane_axes: tuple[str, str], settings: ViewSettings) -> Geometry:
-        """Build from what a session's frame view says of itself; `axes` and `shape` may include the RGB samples."""
+    def of_view(
+        cls,
+        axes: str,
+        shape: Sequence[int],
+        plane_axes: tuple[str, str],
+        settings: ViewSettings,
+        ndim: int | None = None,
+    ) -> Geometry:
+        """Build from what a session's frame view says of itself; `axes` and `shape` may include the RGB samples.
+
+        `ndim` is the layer's number of data axes; one less than the recording has for a single image.
+        """
         letters = axes[:-1] if axes.endswith("S") else axes
+        if ndim == 2 and len(letters) == 3:
+            y, x = sorted(letters.index(letter) for letter in plane_axes)
+            return cls(letters[y] + letters[x], (int(shape[y]), int(shape[x])), None, (0, 1), {})
         channel = letters.find("C") if settings.channel is not None else -1
         return cls(
             axes=letters,
@@ -144,7 +157,7 @@ class Geometry:
     @property
     def n_frames(self) -> int:
         """Length of the walked axis."""
-        return self.shape[self.walk]
+        return 1 if self.walk is None else self.shape[self.walk]
 
     @property
     def shape_yx(self) -> tuple[int, int]:
@@ -154,14 +167,16 @@ class Geometry:
     def to_pixel(self, data: npt.ArrayLike) -> tuple[int, float, float]:
         """Frame and ``(y, x)`` pixel of data coordinates."""
         point = np.asarray(data, float)
-        return int(np.round(point[self.walk])), float(point[self.plane[0]]), float(point[self.plane[1]])
+        frame = 0 if self.walk is None else int(np.round(point[self.walk]))
+        return frame, float(point[self.plane[0]]), float(point[self.plane[1]])
 
     def to_data(self, frame: int, y: float, x: float) -> npt.NDArray[np.float64]:
         """Data coordinates of a pixel of a frame."""
         point = np.zeros(self.ndim)
         for axis, at in (*self.fixed.items(), *self.spread.items()):
             point[axis] = at
-        point[self.walk] = frame
+        if self.walk is not None:
+            point[self.walk] = frame
         point[self.plane[0]] = y
         point[self.plane[1]] = x
         return point
@@ -193,6 +208,8 @@ def shown_frame(viewer: Viewer, layer: Layer, geometry: Geometry) -> int:
 
 def show_frame(viewer: Viewer, layer: Layer, geometry: Geometry, frame: int) -> None:
     """Move the viewer's sliders to a frame of the session, and to its plane."""
+    if geometry.walk is None:
+        return
     point = shown_point(viewer, layer)
     point[geometry.walk] = frame
     for axis, at in geometry.fixed.items():
@@ -206,7 +223,7 @@ def show_frame(viewer: Viewer, layer: Layer, geometry: Geometry, frame: int) -> 
 def show_plane(viewer: Viewer, layer: Layer, geometry: Geometry) -> None:
     """Show the session's plane where the viewer shows another one, so that a slider walks the frames."""
     first = viewer.dims.ndim - layer.ndim
-    if first + geometry.walk in viewer.dims.displayed[-2:]:
+    if geometry.walk is not None and first + geometry.walk in viewer.dims.displayed[-2:]:
         plane = [first + axis for axis in geometry.plane]
         viewer.dims.order = (*(axis for axis in range(viewer.dims.ndim) if axis not in plane), *plane)
         viewer.reset_view()
@@ -252,7 +269,8 @@ def labels_on_frame(data: Any, name: str, geometry: Geometry, frame: int) -> npt
     shape = tuple(data.shape)
     if shape == geometry.shape:
         index: list[Any] = [geometry.fixed.get(axis, 0) for axis in range(geometry.ndim)]
-        index[geometry.walk] = frame
+        if geometry.walk is not None:
+            index[geometry.walk] = frame
         for axis in geometry.plane:
             index[axis] = slice(None)
         plane = np.asarray(data[tuple(index)])

@@ -9,7 +9,7 @@ import numpy as np
 from qtpy.QtCore import QObject, QTimer, Signal  # type: ignore[attr-defined]
 
 from napari_sam2_video.plugin.layers import Geometry, take_off, transform_of
-from napari_sam2_video.plugin.plane_stack import PlaneStack
+from napari_sam2_video.plugin.plane_stack import PlaneStack, SinglePlane, shown_stack
 from napari_sam2_video.plugin.preview import ADDED, DARK, LIGHT, REMOVED
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ class MaskLayers(QObject):
             self._viewer.add_layer(self.masks)
             yield
         if self.preview is None:
-            self.preview = Labels(PlaneStack(self._geometry, self._candidate), name=PREVIEW_NAME, opacity=1.0, **place)
+            self.preview = Labels(shown_stack(self._geometry, self._candidate), name=PREVIEW_NAME, opacity=1.0, **place)
             self.preview.editable = False
             self.preview.colormap = _preview_colormap()
             self._viewer.add_layer(self.preview)
@@ -101,8 +101,8 @@ class MaskLayers(QObject):
         self._let_go()
         self.preview = None
 
-    def _new_stack(self) -> PlaneStack:
-        return PlaneStack(self._geometry, self._session.labels, self._refuse)
+    def _new_stack(self) -> PlaneStack | SinglePlane:
+        return shown_stack(self._geometry, self._session.labels, self._refuse)
 
     def _refuse(self, sentence: str) -> None:
         """Report once for each stroke that it was not kept, and show what the session has."""

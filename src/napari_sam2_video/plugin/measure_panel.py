@@ -236,6 +236,7 @@ def in_layer(found: Tracks, geometry: Geometry) -> npt.NDArray[np.float64]:
     """Vertices of tracks as ``(id, data coordinates of the image layer)``."""
     ids, frames, y, x = found.data.T
     points = np.tile(geometry.to_data(0, 0.0, 0.0), (len(ids), 1))
+    assert geometry.walk is not None
     points[:, geometry.walk] = frames
     points[:, geometry.plane[0]] = y
     points[:, geometry.plane[1]] = x

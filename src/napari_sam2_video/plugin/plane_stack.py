@@ -1,4 +1,4 @@
-"""An array-like that shows label images of shape ``(T, Y, X)`` along the axes of an image layer."""
+"""Array-likes that show label images of shape ``(T, Y, X)`` along the axes of an image layer."""
 
 from __future__ import annotations
 
@@ -38,6 +38,8 @@ class PlaneStack:
         self.dtype = np.dtype(labels.dtype)
         self.shape = geometry.shape
         self.ndim = geometry.ndim
+        assert geometry.walk is not None
+        self._walk = geometry.walk
         self._others = [n for n in range(self.ndim) if n != geometry.walk and n not in geometry.plane]
 
     @property
@@ -63,7 +65,7 @@ class PlaneStack:
         others = self._shown(spans)
         if others is not None:
             target = self._canonical(whole)
-            for n, frame in enumerate(spans[self._geometry.walk]):
+            for n, frame in enumerate(spans[self._walk]):
                 plane = np.asarray(self._labels[self._box(int(frame), spans)])
                 place: tuple[Any, ...] = (slice(None), slice(None), *np.ix_(*others))
                 target[n][place] = plane.reshape(plane.shape + (1,) * len(others))
@@ -91,7 +93,7 @@ class PlaneStack:
             return
         dropped = tuple(axis for axis, part in enumerate(index) if not isinstance(part, slice))
         pick = tuple(int(positions[0]) for positions in others)
-        for n, frame in enumerate(spans[self._geometry.walk]):
+        for n, frame in enumerate(spans[self._walk]):
             box = self._box(int(frame), spans)
             if not values.ndim:
                 self._labels[box] = values
@@ -134,10 +136,10 @@ class PlaneStack:
 
     def _canonical(self, array: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """A view of `array` with the axes walk, y, x, others."""
-        return np.moveaxis(array, (self._geometry.walk, *self._geometry.plane), (0, 1, 2))
+        return np.moveaxis(array, (self._walk, *self._geometry.plane), (0, 1, 2))
 
     def _ordered(self, parts: list[npt.NDArray[Any]]) -> list[npt.NDArray[Any]]:
-        return [parts[axis] for axis in (self._geometry.walk, *self._geometry.plane)]
+        return [parts[axis] for axis in (self._walk, *self._geometry.plane)]
 
     def _points(self, index: tuple[Any, ...]) -> tuple[list[npt.NDArray[Any]], npt.NDArray[np.bool_]]:
         if any(isinstance(part, slice) for part in index):
@@ -158,3 +160,54 @@ def _normal(part: Any, length: int) -> Any:
     if not -length <= number < length:
         raise IndexError(f"index {number} is outside an axis of {length}")
     return number % length
+
+
+class SinglePlane:
+    """The one frame of a single image, laid out as its layer is: as a `PlaneStack` of two axes.
+
+    Parameters
+    ----------
+    labels : array-like of shape (1, Y, X)
+        What is shown and painted.
+    refused : callable, optional
+        As of `PlaneStack`.
+    """
+
+    ndim = 2
+
+    def __init__(self, labels: Any, refused: Callable[[str], Any] | None = None) -> None:
+        self._labels = labels
+        self._refused = refused
+        self.dtype = np.dtype(labels.dtype)
+        self.shape = tuple(labels.shape[1:])
+        self.size = int(np.prod(self.shape))
+
+    def __len__(self) -> int:
+        return int(self.shape[0])
+
+    def __array__(self, dtype: npt.DTypeLike | None = None, copy: bool | None = None) -> npt.NDArray[Any]:
+        return np.asarray(self[...], dtype)
+
+    def __getitem__(self, key: Any) -> npt.NDArray[Any]:
+        return np.asarray(self._labels[self._full(key)])
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        if self._refused is None:
+            raise ValueError("these labels are shown only; paint in the layer of the masks")
+        try:
+            self._labels[self._full(key)] = np.asarray(value)
+        except Sam2VideoError as error:
+            self._refused(str(error))
+
+    def _full(self, key: Any) -> tuple[Any, ...]:
+        parts = tuple(part for part in (key if isinstance(key, tuple) else (key,)) if part is not Ellipsis)
+        parts += (slice(None),) * (self.ndim - len(parts))
+        arrays = [part for part in parts if isinstance(part, np.ndarray)]
+        return (np.zeros(arrays[0].shape, int) if arrays else 0, *parts)
+
+
+def shown_stack(
+    geometry: Geometry, labels: Any, refused: Callable[[str], Any] | None = None
+) -> PlaneStack | SinglePlane:
+    """Labels of shape ``(T, Y, X)`` as a layer of this geometry shows them."""
+    return SinglePlane(labels, refused) if geometry.walk is None else PlaneStack(geometry, labels, refused)

@@ -251,7 +251,8 @@ class PromptLayers(QObject):
     def _limit_size(self) -> None:
         """Keep points large enough to be seen; napari draws a dot at the origin, which has to vanish, for none."""
         data = self.points.data
-        some = len(data) > 0 and bool((np.round(data[:, self._geometry.walk]) == self._frame).any())
+        walk = self._geometry.walk
+        some = len(data) > 0 and (walk is None or bool((np.round(data[:, walk]) == self._frame).any()))
         limits = SEEN if some else NONE_SEEN
         if tuple(self.points.canvas_size_limits) != limits:
             self.points.canvas_size_limits = limits

@@ -1,4 +1,4 @@
-"""Readers: videos, volumes, OME-Zarr, folders of images, large TIFF files and sessions, all without loading them."""
+"""Readers: videos, volumes, OME-TIFF, OME-Zarr, folders of images and sessions, all without loading them."""
 
 from __future__ import annotations
 
@@ -44,14 +44,9 @@ def volume_reader(path: Any) -> Reader | None:
     return None if _single(path) is None else _open
 
 
-def large_tiff_reader(path: Any) -> Reader | None:
-    """Reader of a TIFF file that is large, by the preferences; None for all others, so that nobody has to choose."""
-    from napari_sam2_video.plugin.settings import read_settings
-
-    file = _single(path)
-    if file is None or not file.is_file() or file.stat().st_size < read_settings().large_tiff_mb * 1_000_000:
-        return None
-    return _open
+def tiff_reader(path: Any) -> Reader | None:
+    """Reader of an OME-TIFF or a BigTIFF, with its sizes, and without loading it; napari itself reads other TIFFs."""
+    return None if _single(path) is None else _open
 
 
 def folder_reader(path: Any) -> Reader | None:

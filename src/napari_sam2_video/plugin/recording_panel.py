@@ -6,9 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 from qtpy.QtWidgets import QComboBox, QWidget
 
+from napari_sam2_video.errors import Sam2VideoError
 from napari_sam2_video.plugin.layer_source import AS_SHOWN, PERCENTILE, Choices, default_choices, shown_window
 from napari_sam2_video.plugin.layers import axes_are_told, level_zero, show_position
+from napari_sam2_video.plugin.opening_fields import OpeningFields
 from napari_sam2_video.plugin.widgets import choose, fill, form, narrow, note, set_note, stack
+from napari_sam2_video.types import OpenSettings
 
 if TYPE_CHECKING:
     from napari.layers import Image
@@ -34,6 +37,7 @@ class RecordingPanel(QWidget):
         self.axis_box.setToolTip("The axis along which frames follow each other: time, depth, or any other.")
         self.channel_box.setToolTip("The channel that the model sees.")
         self.window_box.setToolTip("Raw values between these limits are what the model sees, alike on every frame.")
+        self.opening = OpeningFields(controller)
         self.about = note()
         self.warning = note()
         self._form = form(
@@ -42,11 +46,13 @@ class RecordingPanel(QWidget):
             ("Channel", self.channel_box),
             ("Contrast", self.window_box),
         )
-        stack(self, self._form, self.about, self.warning)
+        stack(self, self._form, self.opening, self.about, self.warning)
         self.layer_box.currentIndexChanged.connect(self._on_layer)
         self.axis_box.currentIndexChanged.connect(lambda *_: self._describe())
         self.channel_box.currentIndexChanged.connect(self._on_channel)
         self.window_box.currentIndexChanged.connect(lambda *_: self._describe())
+        self.opening.changed.connect(self._describe)
+        self.opening.found.connect(self._on_layer)
         events, dims = controller.viewer.layers.events, controller.viewer.dims.events
         controller.listen(events.inserted, self.update_layers)
         controller.listen(events.removed, self.update_layers)
@@ -97,6 +103,7 @@ class RecordingPanel(QWidget):
     def _on_layer(self, *_: Any) -> None:
         layer = self.layer
         self._watch(layer)
+        self.opening.look_at(layer)
         if self._controller.session is not None:
             self._show_frozen(self._controller.session)
             return
@@ -105,11 +112,13 @@ class RecordingPanel(QWidget):
                 fill(box, [])
             self._describe()
             return
-        choices = default_choices(self._controller.viewer, layer)
+        choices = default_choices(self._controller.viewer, layer, self.opening.axes_of(layer))
         shape = level_zero(layer).shape[: layer.ndim]
-        lengths = dict(zip(choices.axes, shape, strict=True))
+        lengths = dict(zip(choices.axes[-layer.ndim :], shape, strict=True))
         walks = [(_axis_text(a, n), (a, choices.axes)) for a, n in lengths.items() if n > 1]
-        if choices.axes == "TYX" and not axes_are_told(layer):
+        if _is_single(layer, choices.axes):
+            walks = [("A single image", (choices.axis, choices.axes))]
+        elif choices.axes == "TYX" and not choices.axes_known:
             walks[1:1] = [(_axis_text("Z", shape[0]), ("Z", "ZYX"))]
         fill(self.axis_box, walks, (choices.axis, choices.axes))
         count = lengths.get("C", 0)
@@ -168,7 +177,13 @@ class RecordingPanel(QWidget):
         window = self.window_box.currentData()
         channel = self.channel_box.currentData() if basis.channel is not None else None
         shown = basis.window if window == AS_SHOWN else window
-        return Choices(basis.axes, basis.axis, channel, basis.at, shown)
+        # The axis that is offered first is a guess where neither the layer nor the person named it.
+        known = self.axis_box.currentIndex() > 0 or self.opening.axes_of(layer) is not None or axes_are_told(layer)
+        try:
+            opening = self.opening.settings()
+        except Sam2VideoError:
+            opening = OpenSettings()
+        return Choices(basis.axes, basis.axis, channel, basis.at, shown, opening, known)
 
     def _walk(self) -> tuple[str | None, str | None]:
         """The chosen axis, and the letters of all axes that go with it."""
@@ -179,11 +194,11 @@ class RecordingPanel(QWidget):
         """Why no session can be started with these choices, empty where one can."""
         layer = self.layer
         if layer is None:
-            return "Open an image first: a time series, a volume or a video."
-        axes = default_choices(self._controller.viewer, layer).axes
-        lengths = dict(zip(axes, level_zero(layer).shape[: layer.ndim], strict=True))
-        if all(n == 1 for axis, n in lengths.items() if axis not in "YX"):
-            return f"{layer.name} is a single image; a recording needs frames along one more axis."
+            return "Open an image first: a time series, a volume, a video or a single image."
+        try:
+            self.opening.settings()
+        except Sam2VideoError as error:
+            return str(error)
         return ""
 
     def _describe(self, *_: Any) -> None:
@@ -191,6 +206,7 @@ class RecordingPanel(QWidget):
         frozen = session is not None
         for box in (self.layer_box, self.axis_box, self.channel_box, self.window_box):
             box.setEnabled(not frozen)
+        self.opening.setVisible(not frozen and self.layer is not None)
         if session is not None:
             settings = session.view.settings
             height, width = session.shape_yx
@@ -216,6 +232,12 @@ class RecordingPanel(QWidget):
         if image is not None:
             self.select(image)
         self._on_layer()
+
+
+def _is_single(layer: Image, axes: str) -> bool:
+    """Whether a layer holds one frame only."""
+    lengths = dict(zip(axes[-layer.ndim :], level_zero(layer).shape[: layer.ndim], strict=True))
+    return all(n == 1 for letter, n in lengths.items() if letter not in "YX")
 
 
 def _axis_text(letter: str, length: int) -> str:

@@ -33,8 +33,8 @@ KEY = "open"
 class SessionLoader(QObject):
     """Loads one session at a time, and closes every session that it loaded.
 
-    Work on files and the import of torch happen on the engine's thread. Layers are added on the main thread, one for
-    each turn of the event loop, so that the window draws and answers between two of them.
+    Work on files happens on the engine's thread; torch is loaded beside it (`warm_up`). Layers are added on the main
+    thread, one for each turn of the event loop, so that the window draws and answers between two of them.
 
     Parameters
     ----------
@@ -74,10 +74,10 @@ class SessionLoader(QObject):
 
     def create(self, image: Image, choices: Choices, settings: PluginSettings, model: ModelSettings) -> None:
         """Make a session of an image layer."""
-        source, options = LayerSource.of(image, choices.axes), self.options
+        source = LayerSource.of(image, choices.axes, axes_known=choices.axes_known, opening=choices.opening)
+        options = self.options
 
         def work(job: Job) -> Session:
-            _import_heavy(job)
             from napari_sam2_video.session import Session
 
             job.report("Opening the recording…")
@@ -100,7 +100,6 @@ class SessionLoader(QObject):
         for_layer: list[Recording] = []
 
         def work(job: Job) -> Session:
-            _import_heavy(job)
             from napari_sam2_video.session import Session
 
             job.report("Opening the session…")
@@ -226,21 +225,17 @@ def _make(folder: Path) -> None:
         ) from error
 
 
-def _import_heavy(job: Job) -> None:
+def warm_up(_: Job) -> None:
     """Import torch, and what napari needs for the first layer of a kind, on a thread that may wait for it.
 
-    While libraries that size are loaded the viewer cannot always draw: better now than in a run.
+    While libraries that size are loaded the viewer cannot always draw: better when the widget opens than in a run.
     """
-    import sys
-
     import numpy as np
     from napari.layers import Labels, Points, Shapes
 
     from napari_sam2_video.preload import import_torch
 
-    if "torch" not in sys.modules:
-        job.report("Loading PyTorch…")
-    import_torch()
     Labels(np.zeros((1, 1, 1), np.uint8))
     Points(ndim=3)
     Shapes(ndim=3)
+    import_torch()

@@ -51,7 +51,7 @@ class SessionView(QObject):
         self._viewer = viewer
         self.session = session
         self.image = image
-        self.geometry = Geometry.of_view(recording.axes, recording.shape, view.plane_axes, view.settings)
+        self.geometry = Geometry.of_view(recording.axes, recording.shape, view.plane_axes, view.settings, image.ndim)
         self.masks = MaskLayers(viewer, image, self.geometry, session)
         self.prompts = PromptLayers(viewer, image, self.geometry, session)
         self.preview = LivePreview(runner, session, self.masks)

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 PLUGIN = "napari-sam2-video"
 SESSION_SUFFIX = ".sam2v"
+LONGEST_NAME = 160
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,7 @@ class PluginSettings:
     device: str = "auto"
     live_preview: bool = True
     follow_run: bool = False
-    large_tiff_mb: int = 1024
+    demo_noted: bool = False
 
 
 def read_settings() -> PluginSettings:
@@ -40,8 +41,18 @@ def read_settings() -> PluginSettings:
         device=stored.sessions.device.strip() or PluginSettings.device,
         live_preview=stored.interface.live_preview,
         follow_run=stored.interface.follow_run,
-        large_tiff_mb=stored.interface.large_tiff_mb,
+        demo_noted=stored.interface.demo_noted,
     )
+
+
+def write_setting(section: str, name: str, value: Any) -> None:
+    """Change one of the preferences, which napari keeps; does nothing where napari does not know the plugin."""
+    from napari.settings import get_plugin_settings
+
+    try:
+        setattr(getattr(get_plugin_settings(PLUGIN), section), name, value)
+    except KeyError:
+        return
 
 
 def new_session_folder(recording: Recording, settings: PluginSettings) -> Path:
@@ -56,10 +67,15 @@ def new_session_folder(recording: Recording, settings: PluginSettings) -> Path:
         parent = user_documents_path() / PLUGIN
     stem = recording.path.stem if recording.path is not None else recording.name
     stem = "".join(letter if letter.isalnum() or letter in "-_. " else "_" for letter in stem).strip(" .")
-    stem = stem or "recording"
+    stem = _shortened(stem) or "recording"
     number = 1
     while True:
         folder = parent / f"{stem}{'' if number == 1 else f'-{number}'}{SESSION_SUFFIX}"
         if not folder.exists():
             return folder
         number += 1
+
+
+def _shortened(stem: str) -> str:
+    """As much of a name as a folder's name can hold in any file system, which counts bytes."""
+    return stem.encode()[:LONGEST_NAME].decode(errors="ignore").strip(" .")

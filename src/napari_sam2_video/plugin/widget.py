@@ -17,11 +17,12 @@ from napari_sam2_video.plugin.model_panel import ModelPanel
 from napari_sam2_video.plugin.objects_panel import ObjectsPanel
 from napari_sam2_video.plugin.recording_panel import RecordingPanel
 from napari_sam2_video.plugin.review_panel import ReviewPanel
+from napari_sam2_video.plugin.run_bar import RunBar
 from napari_sam2_video.plugin.scripting import SessionHandle
 from napari_sam2_video.plugin.session_panel import SessionPanel
 from napari_sam2_video.plugin.settings import PLUGIN
 from napari_sam2_video.plugin.tidy_panel import TidyPanel
-from napari_sam2_video.plugin.track_panel import RunBar, TrackPanel
+from napari_sam2_video.plugin.track_panel import TrackPanel
 from napari_sam2_video.plugin.widgets import Panels, Section, row
 
 if TYPE_CHECKING:
@@ -55,8 +56,8 @@ class TrackingWidget(QWidget):
         self.model = ModelPanel(controller)
         self.objects = ObjectsPanel(controller, self.start_session)
         self.track = TrackPanel(controller)
-        self.run_bar = RunBar(controller, self.track, self.model.missing)
         self.review = ReviewPanel(controller)
+        self.run_bar = RunBar(controller, self.track, self.model.missing, self.open_review)
         self.tidy = TidyPanel(controller)
         self.measurements = MeasurePanel(controller)
         self.export = ExportPanel(controller)
@@ -157,6 +158,12 @@ class TrackingWidget(QWidget):
         """Open a session folder and go on where it was left."""
         self.session.open(folder)
 
+    def open_review(self) -> None:
+        """Open the review at the most doubtful frame."""
+        self.sections["review"].set_expanded(True)
+        self.panels.ensureWidgetVisible(self.sections["review"])
+        self.review.next_doubtful()
+
     def _on_session(self) -> None:
         controller = self.controller
         opened = controller.session is not None
@@ -164,10 +171,8 @@ class TrackingWidget(QWidget):
             self.sections["recording"].set_expanded(False)
             self.sections["objects"].set_expanded(True)
             assert controller.run is not None
-            controller.run.ended.connect(self.run_bar.told_end)
+            controller.run.ended.connect(self.run_bar.show_end)
             self._bind_layers()
-        self.run_bar.outcome = ""
-        self.run_bar.update_state()
 
     def _bind_layers(self) -> None:
         prompts, masks = self.controller.prompts, self.controller.masks
