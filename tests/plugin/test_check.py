@@ -106,7 +106,7 @@ def test_stop_ends_a_check_and_keeps_what_was_compared(tracked):
     tracked.gate.release()
     assert tracked.errors() == []
     assert tracked.widget.run_bar.outcome == f"Stopped after {run.progress.done} frames; they are kept."
-    assert not tracked.widget.run_bar.resume_button.isVisibleTo(tracked.widget.run_bar)
+    assert tracked.widget.run_bar.track_button.text() == "Track"
     known = np.isfinite(tracked.session.scores(1)["disagreement"]).sum()
     assert 0 < known < N_FRAMES - 2
     tracked.settle()

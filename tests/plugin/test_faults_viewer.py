@@ -31,9 +31,10 @@ def test_fault_32_out_of_memory_says_what_to_do(at_work):
     assert at_work.errors() == ["The GPU is full: choose a smaller model."]
     assert len(at_work.session.masks.frames_done(1)) == 4
     bar = at_work.widget.run_bar
-    assert bar.resume_button.isVisible()
+    assert bar.track_button.text().startswith("Continue")
+    assert bar.error.text() in bar.status.text()
     at_work.tracker.fail_at.clear()
-    at_work.press(bar.resume_button)
+    at_work.press(bar.track_button)
     at_work.idle()
     assert len(at_work.session.masks.frames_done(1)) == N_FRAMES
 
@@ -69,7 +70,7 @@ def test_fault_36_masks_layer_deleted_in_a_run(at_work):
     own = [layer.name for layer in at_work.viewer.layers][1:]
     assert own == ["SAM 2 masks", "SAM 2 preview", "SAM 2 points", "SAM 2 boxes and outlines"]
     at_work.gate.release()
-    at_work.press(at_work.widget.run_bar.resume_button)
+    at_work.press(at_work.widget.run_bar.track_button)
     at_work.idle()
     assert len(at_work.session.masks.frames_done(1)) == N_FRAMES
 
@@ -228,12 +229,26 @@ def test_image_layer_deleted_closes_the_session(at_work):
     assert len(at_work.viewer.layers) == 0
 
 
-def test_a_single_image_is_refused_before_anything_starts(bench):
-    here = bench(make_frames()[0])
-    here.press(here.widget.objects.new_button)
+def test_a_single_image_is_segmented(bench):
+    here = bench(make_frames()[0], image={"scale": (0.5, 0.5)})
+    assert here.widget.recording.axis_box.currentText() == "A single image"
+    here.start()
+    here.click(*spots(0)[0])
     here.idle()
-    assert here.session is None
-    assert "single image" in told(here)
+    here.settle()
+    assert here.widget.run_bar.track_button.text() == "Segment"
+    here.track()
+    y, x = (round(at) for at in spots(0)[0])
+    layer = here.controller.masks.masks
+    assert layer.ndim == 2
+    assert np.asarray(layer.data)[y, x] == here.session.labels[0][y, x] == 1
+    here.press(here.widget.objects.tools["paint"])
+    here.click(50, 20)
+    assert here.session.labels[0][50, 20] == 1
+    here.press(here.widget.objects.tools["erase"])
+    here.click(50, 20)
+    assert here.session.labels[0][50, 20] == 0
+    assert here.errors() == []
 
 
 def test_locked_objects_refuse_prompts(at_work):
@@ -244,7 +259,7 @@ def test_locked_objects_refuse_prompts(at_work):
 
 
 @pytest.mark.parametrize("painting", [False, True])
-def test_a_stopped_run_names_the_button_that_is_there(at_work, painting):
+def test_a_stopped_run_is_continued_by_the_same_button(at_work, painting):
     begin(at_work)
     bar = at_work.widget.run_bar
     if painting:
@@ -255,9 +270,8 @@ def test_a_stopped_run_names_the_button_that_is_there(at_work, painting):
     at_work.gate.release()
     at_work.idle()
     at_work.settle()
-    assert bar.resume_button.isVisible() != painting
-    assert bar.status.text().endswith(f"press {'Track' if painting else 'Go on'} to finish.")
-    at_work.press(bar.track_button if painting else bar.resume_button)
+    assert bar.track_button.text().startswith("Track" if painting else "Continue (")
+    at_work.press(bar.track_button)
     at_work.idle()
     assert len(at_work.session.masks.frames_done(1)) == N_FRAMES
     assert at_work.errors() == []

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
 
 import napari_sam2_video
 
@@ -72,19 +73,28 @@ def test_samples_open(name, ndim, rgb):
     assert (kind, data.ndim, arguments.get("rgb", False)) == ("image", ndim, rgb)
 
 
-def test_small_tiffs_are_left_to_napari_and_large_ones_read_lazily(tmp_path, monkeypatch):
-    import tifffile
+def test_napari_is_asked_for_files_that_the_plugin_opens_and_for_no_others(tmp_path):
+    from npe2 import PluginManager
 
-    from napari_sam2_video.plugin import reader, settings
-    from napari_sam2_video.plugin.settings import PluginSettings
-
-    file = tmp_path / "small.tif"
     frames = np.arange(4 * 32 * 40, dtype=np.uint16).reshape(4, 32, 40)
+    for name in ("cells.tif", "cells.ome.tif"):
+        tifffile.imwrite(tmp_path / name, frames, metadata={"axes": "TYX"})
+    for name in ("a.png", "a.npy", "a.csv", "a.svg", "a.txt"):
+        (tmp_path / name).touch()
+    (tmp_path / "folder").mkdir()
+    manager = PluginManager()
+    manager.register(load())
+    asked = {path.name for path in tmp_path.iterdir() if list(manager.iter_compatible_readers(str(path)))}
+    assert asked == {"cells.ome.tif", "folder"}
+
+
+def test_an_ome_tiff_is_read_lazily(tmp_path):
+    from napari_sam2_video.plugin.reader import tiff_reader
+
+    frames = np.arange(4 * 32 * 40, dtype=np.uint16).reshape(4, 32, 40)
+    file = tmp_path / "cells.ome.tif"
     tifffile.imwrite(file, frames, metadata={"axes": "TYX"})
-    monkeypatch.setattr(settings, "read_settings", lambda: PluginSettings(large_tiff_mb=1))
-    assert reader.large_tiff_reader(str(file)) is None
-    monkeypatch.setattr(settings, "read_settings", lambda: PluginSettings(large_tiff_mb=0))
-    ((data, arguments, _),) = reader.large_tiff_reader(str(file))(str(file))
+    ((data, arguments, _),) = tiff_reader(str(file))(str(file))
     assert np.array_equal(np.asarray(data), frames)
     assert arguments["axis_labels"] == ["t", "y", "x"]
 

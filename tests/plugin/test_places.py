@@ -181,7 +181,13 @@ def test_colour_of_more_than_8_bits_is_seen_as_it_is_shown(bench, kind):
 
 def test_one_frame_is_a_single_image(bench):
     here = bench(make_frames()[:1], image={"name": "one"})
-    assert here.widget.recording.problem().startswith("one is a single image")
+    assert here.widget.recording.axis_box.currentText() == "A single image"
+    here.start()
+    assert here.session.n_frames == 1
+    here.click(*spots(0)[1])
+    check_point(here, 0, *spots(0)[1])
+    here.track()
+    check_masks(here, 0, *spots(0)[1])
 
 
 def test_multiscale_tracks_level_zero(bench):

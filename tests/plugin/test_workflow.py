@@ -140,9 +140,9 @@ def test_stop_and_go_on(at_work):
     at_work.idle()
     done = len(at_work.session.masks.frames_done(1))
     assert 2 <= done < N_FRAMES
-    assert at_work.widget.run_bar.resume_button.isVisible()
+    assert at_work.widget.run_bar.track_button.text() == f"Continue ({N_FRAMES - done} left)"
     at_work.gate.release()
-    at_work.press(at_work.widget.run_bar.resume_button)
+    at_work.press(at_work.widget.run_bar.track_button)
     at_work.idle()
     assert len(at_work.session.masks.frames_done(1)) == N_FRAMES
 
