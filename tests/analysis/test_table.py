@@ -61,7 +61,6 @@ def test_pandas_reads_the_csv_of_measurements(tmp_path):
 
 
 def test_parquet_reads_back_to_the_same_values_and_types(table, tmp_path):
-    pytest.importorskip("pandas")
     parquet = pytest.importorskip("pyarrow.parquet")
     table.to_parquet(tmp_path / "t.parquet")
     read = parquet.read_table(tmp_path / "t.parquet")
@@ -71,11 +70,70 @@ def test_parquet_reads_back_to_the_same_values_and_types(table, tmp_path):
     np.testing.assert_array_equal(read.column("area").to_numpy(), table["area"])
 
 
-@pytest.mark.parametrize("missing", ["pandas", "pyarrow"])
-def test_parquet_without_its_library_says_how_to_get_it(table, tmp_path, monkeypatch, missing):
+@pytest.mark.parametrize(
+    ("missing", "write"), [("pandas", "to_pandas"), ("pyarrow", "to_arrow"), ("pyarrow", "to_parquet")]
+)
+def test_a_missing_library_says_how_to_get_it(table, tmp_path, monkeypatch, missing, write):
     monkeypatch.setitem(sys.modules, missing, None)
     with pytest.raises(ExportError, match=rf'{missing}; install it with: pip install "napari-sam2-video\[export\]"'):
-        table.to_parquet(tmp_path / "t.parquet")
+        getattr(table, write)(*([tmp_path / "t.parquet"] if write == "to_parquet" else []))
+
+
+def test_polars_that_is_missing_says_how_to_get_it(table, monkeypatch):
+    monkeypatch.setitem(sys.modules, "polars", None)
+    with pytest.raises(ExportError, match="polars; install it with: pip install polars"):
+        table.to_polars()
+
+
+@pytest.mark.parametrize(
+    ("library", "method"), [("pandas", "to_pandas"), ("polars", "to_polars"), ("pyarrow", "to_arrow")]
+)
+def test_a_table_becomes_that_of_another_library_in_one_call(library, method):
+    pytest.importorskip(library)
+    labels = np.zeros((3, 8, 8), np.uint8)
+    labels[0, 2:5, 2:5] = 1
+    labels[2, 4:7, 2:5] = 1
+    measured = measure(source_of(labels))
+    other = getattr(measured, method)()
+    assert tuple(other.columns if library != "pyarrow" else other.column_names) == measured.names
+    for name in measured.names:
+        np.testing.assert_array_equal(np.asarray(other[name]), measured[name], err_msg=name)
+
+
+def source_of(labels):
+    return TrackingResult.from_arrays(labels, raw=labels, pixel_size=(0.5, 0.5), units=("s", "µm", "µm"), step=2.0)
+
+
+def test_every_number_with_a_dimension_has_its_unit():
+    measured = measure(source_of(np.ones((2, 4, 4), np.uint8)))
+    units = measured.units
+    for name, unit in {
+        "area": "µm²",
+        "area_px": "px",
+        "centroid_x": "µm",
+        "centroid_x_px": "px",
+        "position": "s",
+        "speed": "µm/s",
+        "growth_rate": "µm²/s",
+        "bbox_y0": "px",
+        "path_length": "µm",
+    }.items():
+        assert units[name] == unit
+    bare = {"object_id", "name", "frame", "eccentricity", "intensity_mean", "predicted_iou", "walk", "length_unit"}
+    assert bare.isdisjoint(units)
+    floats = {name for name in measured.names if measured[name].dtype.kind == "f"}
+    without = {"eccentricity", "relative_area", "object_score", "predicted_iou", "disagreement", "checked_from"}
+    assert {n for n in floats - units.keys() if not n.startswith("intensity_")} <= without
+
+
+def test_units_go_along_into_pandas_arrow_and_parquet(tmp_path):
+    parquet = pytest.importorskip("pyarrow.parquet")
+    measured = measure(source_of(np.ones((2, 4, 4), np.uint8)))
+    assert measured.to_pandas().attrs["units"] == measured.units
+    measured.to_parquet(tmp_path / "t.parquet")
+    for schema in (measured.to_arrow().schema, parquet.read_table(tmp_path / "t.parquet").schema):
+        assert schema.field("area").metadata[b"unit"].decode() == "µm²"
+        assert b"unit" not in (schema.field("frame").metadata or {})
 
 
 @pytest.mark.parametrize("write", ["to_csv", "to_parquet"])

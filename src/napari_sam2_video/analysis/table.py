@@ -5,12 +5,14 @@ from __future__ import annotations
 import csv
 import math
 from dataclasses import dataclass, field
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 import numpy as np
 import numpy.typing as npt
 
+from napari_sam2_video.analysis.column_units import units_of
 from napari_sam2_video.errors import ExportError
 from napari_sam2_video.results import Calibration
 
@@ -97,22 +99,55 @@ class Table:
         for values in zip(*(column.tolist() for column in self.columns.values()), strict=True):
             writer.writerow(["" if isinstance(value, float) and math.isnan(value) else value for value in values])
 
+    @property
+    def units(self) -> dict[str, str]:
+        """Units of the columns that have one, such as ``{"area": "µm²", "speed": "µm/s"}``."""
+        length, walk = self.calibration.length_unit, self.calibration.walk_unit
+        if "length_unit" in self and len(self):
+            length = str(self["length_unit"][0])
+        return units_of(self.names, length, walk)
+
     def to_pandas(self) -> Any:
-        """Give the table as a `pandas.DataFrame`.
+        """Give the table as a `pandas.DataFrame`, whose ``attrs["units"]`` are `units`.
 
         Raises
         ------
         ExportError
             If pandas is not installed.
         """
-        try:
-            import pandas
-        except ImportError as error:
-            raise ExportError('This needs pandas; install it with: pip install "napari-sam2-video[export]"') from error
-        return pandas.DataFrame(dict(self.columns))
+        frame = _library("pandas").DataFrame(dict(self.columns))
+        frame.attrs["units"] = self.units
+        return frame
+
+    def to_arrow(self) -> Any:
+        """Give the table as a `pyarrow.Table`, whose fields have their unit as ``metadata[b"unit"]``.
+
+        Raises
+        ------
+        ExportError
+            If pyarrow is not installed.
+        """
+        arrow = _library("pyarrow")
+        units = self.units
+        arrays = [arrow.array(column) for column in self.columns.values()]
+        fields = [
+            arrow.field(name, one.type, metadata={"unit": units[name]} if name in units else None)
+            for name, one in zip(self.names, arrays, strict=True)
+        ]
+        return arrow.Table.from_arrays(arrays, schema=arrow.schema(fields))
+
+    def to_polars(self) -> Any:
+        """Give the table as a `polars.DataFrame`; it has no place for `units`.
+
+        Raises
+        ------
+        ExportError
+            If polars is not installed.
+        """
+        return _library("polars").DataFrame(dict(self.columns))
 
     def to_parquet(self, target: str | Path) -> None:
-        """Write the table as a Parquet file.
+        """Write the table as a Parquet file, the units as metadata of its fields.
 
         Parameters
         ----------
@@ -122,17 +157,22 @@ class Table:
         Raises
         ------
         ExportError
-            If pandas or pyarrow is not installed, or the file cannot be written.
+            If pyarrow is not installed, or the file cannot be written.
         """
-        frame = self.to_pandas()
+        table, parquet = self.to_arrow(), _library("pyarrow.parquet")
         try:
-            frame.to_parquet(target, engine="pyarrow", index=False)
-        except ImportError as error:
-            raise ExportError(
-                'Parquet needs pyarrow; install it with: pip install "napari-sam2-video[export]", or write CSV.'
-            ) from error
+            parquet.write_table(table, target)
         except OSError as error:
             raise _cannot_write(target, error) from error
+
+
+def _library(name: str) -> Any:
+    try:
+        return import_module(name)
+    except ImportError as error:
+        package = name.partition(".")[0]
+        source = "polars" if package == "polars" else '"napari-sam2-video[export]"'
+        raise ExportError(f"This needs {package}; install it with: pip install {source}, or write CSV.") from error
 
 
 def _cannot_write(target: str | Path, error: OSError) -> ExportError:
