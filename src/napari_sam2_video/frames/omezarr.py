@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from napari_sam2_video.errors import RecordingError
 from napari_sam2_video.frames.array import ArrayRecording
-from napari_sam2_video.frames.axes import name_unknown
+from napari_sam2_video.frames.array_like import ArraySource, with_coordinate
+from napari_sam2_video.frames.axes import axes_named, name_unknown
 from napari_sam2_video.frames.fingerprint import array_fingerprint
 from napari_sam2_video.frames.reader import Reader
 from napari_sam2_video.frames.zarr_chunks import refuse_bombs
-from napari_sam2_video.units import plain_unit
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -43,59 +43,120 @@ def is_ome_image(folder: Path) -> bool:
     return False
 
 
-def open_zarr(path: Path) -> ZarrRecording:
+def open_zarr(path: Path, series: int | str | None = None) -> ZarrRecording:
     """Open a zarr folder: an OME-Zarr image at full resolution, or a plain array.
+
+    Parameters
+    ----------
+    path : Path
+        The folder.
+    series : int or str, optional
+        Which image, by its place or its path inside, of a folder that holds several.
 
     Raises
     ------
     RecordingError
-        If it holds no image or several.
+        If it holds no image, or several and none was chosen.
     """
     import zarr
 
     try:
-        node = zarr.open(str(path), mode="r")
-        return zarr_recording(node, path.name, path)
+        return zarr_recording(zarr.open(str(path), mode="r"), path.name, path, series)
     except RecordingError:
         raise
     except Exception as error:
         raise RecordingError(f"{path} is a damaged zarr folder ({error}); write or copy it again.") from error
 
 
-def zarr_recording(node: Any, name: str, path: Path | None = None) -> ZarrRecording:
+def zarr_recording(node: Any, name: str, path: Path | None = None, series: int | str | None = None) -> ZarrRecording:
     """Recording of an open zarr array, or of a group with OME-Zarr metadata.
 
     Raises
     ------
     RecordingError
-        If it holds no image or several.
+        If it holds no image, or several and none was chosen.
     """
     name = name.removesuffix(".zarr").removesuffix(".ome")
     if hasattr(node, "shape"):
-        names = getattr(node.metadata, "dimension_names", None)
-        axes = _axes_of([{"name": str(text)} for text in names]) if names and all(names) else None
-        if axes is not None and not {"Y", "X"} <= set(axes):
-            axes = None
-        return ZarrRecording(node, name=name, axes=axes, path=path, metadata={"format": "zarr"})
-    attributes = dict(node.attrs)
-    about = attributes.get("ome", attributes)
+        return _from_array(node, node, name, path)
+    about = _ome(node)
+    images = _images_inside(node, about)
+    if images:
+        chosen = _chosen(name, images, series)
+        return zarr_recording(node[chosen], name, path)
     if "multiscales" in about:
-        return _from_multiscales(node, about, name, path)
-    if "bioformats2raw.layout" in about and "0" in node:
-        found = zarr_recording(node["0"], name, path)
-        if "1" in node:
-            found.notes = (*found.notes, f"{name} holds several images: the first one is used.")
-        return found
-    arrays = sorted(key for key, _ in node.arrays())
-    if len(arrays) == 1:
-        return zarr_recording(node[arrays[0]], name, path)
-    if arrays:
-        raise RecordingError(f"{name} holds the arrays {', '.join(arrays[:5])}; open the folder of one of them.")
-    raise RecordingError(f"{name} is a zarr group without an image of its own; open the folder of one image inside it.")
+        return _from_multiscales(node, about, name, path, series)
+    arrays = dict(sorted(node.arrays()))
+    planes = [key for key, array in arrays.items() if array.ndim > 1]
+    if not planes:
+        raise RecordingError(
+            f"{name} is a zarr group without an image of its own; open the folder of one image inside it."
+        )
+    return _from_array(arrays[_chosen(name, planes, series)], node, name, path)
 
 
-def _from_multiscales(node: Any, about: Mapping[str, Any], name: str, path: Path | None) -> ZarrRecording:
-    image = about["multiscales"][0]
+def _ome(node: Any) -> Mapping[str, Any]:
+    attributes = dict(node.attrs)
+    found: Mapping[str, Any] = attributes.get("ome", attributes)
+    return found
+
+
+def _images_inside(node: Any, about: Mapping[str, Any]) -> list[str]:
+    """Paths of the images of a converted file, of a plate or of a well."""
+    if "bioformats2raw.layout" in about:
+        listed = _ome(node["OME"]).get("series") if "OME" in node else None
+        return [str(path) for path in listed] if listed else sorted((key for key in node if key.isdecimal()), key=int)
+    if "plate" in about:
+        wells = [str(well["path"]) for well in about["plate"]["wells"]]
+        return [f"{well}/{path}" for well in wells for path in _images_inside(node[well], _ome(node[well]))]
+    if "well" in about:
+        return [str(image["path"]) for image in about["well"]["images"]]
+    return []
+
+
+def _chosen(name: str, found: list[str], series: int | str | None) -> str:
+    """The one that is asked for, or the only one."""
+    if series is None and len(found) == 1:
+        return found[0]
+    named = ", ".join(f"{n}: {one}" for n, one in enumerate(found[:8])) + (", …" if len(found) > 8 else "")
+    if series is None:
+        raise RecordingError(
+            f"{name} holds {len(found)} images ({named}); choose one with series, for instance --series 0."
+        )
+    fitting = [one for n, one in enumerate(found) if series in (n, one)]
+    if not fitting:
+        raise RecordingError(f"{name} has no series {series!r}; choose one of {named}.")
+    return fitting[0]
+
+
+def _from_array(array: Any, group: Any, name: str, path: Path | None) -> ZarrRecording:
+    """Recording of an array whose dimensions may have names, and coordinates beside it, as xarray writes them."""
+    names = getattr(array.metadata, "dimension_names", None) or array.attrs.get("_ARRAY_DIMENSIONS") or ()
+    axes = axes_named([str(one) for one in names], array.shape) if len(names) == array.ndim and all(names) else None
+    found = ArraySource(array, axes)
+    for dimension, letter, length in zip(names, axes or "", array.shape, strict=False):
+        if group is not array and dimension in group and group[dimension].shape == (length,):
+            places = group[dimension]
+            found = with_coordinate(found, letter, places[:], places.attrs.get("units"))
+    return ZarrRecording(
+        array,
+        name=name,
+        axes=axes,
+        scale=found.scale,
+        units=found.units,
+        times=found.times,
+        path=path,
+        notes=found.notes,
+        metadata={"format": "zarr"},
+    )
+
+
+def _from_multiscales(
+    node: Any, about: Mapping[str, Any], name: str, path: Path | None, series: int | str | None
+) -> ZarrRecording:
+    images = about["multiscales"]
+    called = [str(image.get("name") or number) for number, image in enumerate(images)]
+    image = images[called.index(_chosen(name, called, series))] if len(images) > 1 else images[0]
     levels = image["datasets"]
     array = node[levels[0]["path"]]
     described = image.get("axes") or [{"name": letter} for letter in "tczyx"[-len(array.shape) :]]
@@ -103,23 +164,23 @@ def _from_multiscales(node: Any, about: Mapping[str, Any], name: str, path: Path
     axes = _axes_of(described)
     factors = [1.0] * len(axes)
     for step in (*levels[0].get("coordinateTransformations", ()), *image.get("coordinateTransformations", ())):
-        if step.get("type") == "scale":
-            factors = [one * float(other) for one, other in zip(factors, step["scale"], strict=True)]
+        scale = step.get("scale") if step.get("type") == "scale" else None
+        if isinstance(scale, list):
+            factors = [one * float(other) for one, other in zip(factors, scale, strict=True)]
     notes = []
     if len(levels) > 1:
         notes.append(f"{name} is multiscale with {len(levels)} levels: level 0, the full resolution, is used.")
-    if len(about["multiscales"]) > 1:
-        notes.append(f"{name} holds {len(about['multiscales'])} images: the first one is used.")
     version = image.get("version") or about.get("version") or "0.4"
+    channels = [str(one.get("label") or "") for one in (about.get("omero") or {}).get("channels", ())]
     return ZarrRecording(
         array,
         name=str(image.get("name") or "").strip("/") or name,
         axes=axes,
         scale=dict(zip(axes, factors, strict=True)),
-        units={letter: plain_unit(axis.get("unit")) for letter, axis in zip(axes, described, strict=True)},
+        units={letter: axis.get("unit") for letter, axis in zip(axes, described, strict=True)},
         path=path,
         notes=tuple(notes),
-        metadata={"format": "ome-zarr", "version": version},
+        metadata={"format": "ome-zarr", "version": version} | ({"channels": channels} if all(channels) else {}),
     )
 
 
@@ -149,5 +210,6 @@ READER = Reader(
     name="OME-Zarr",
     patterns=("*.zarr",),
     matches=lambda head, path: head is None and is_zarr(path),
-    open=lambda path, series: open_zarr(path),
+    open=open_zarr,
+    has_series=True,
 )
