@@ -20,7 +20,7 @@ import torch
 import torch.distributed as dist
 import torch.multiprocessing as processes
 
-from demo_model.data import HARD, MIXTURE, MOVING, SMALL_NUCLEI, Batch, Dealer, build_cache
+from demo_model.data import HARD, MIXTURE, MOVING, PLAIN, SMALL_NUCLEI, Batch, Dealer, build_cache
 from demo_model.export import export_weights
 from demo_model.plot import plot_log
 from demo_model.schedule import SINGLE_MODES, STAGES, Stage
@@ -36,6 +36,7 @@ CACHES: dict[str, tuple[int, int, dict[str, int]]] = {
     "short": (2000, 12, MIXTURE),
     "long": (260, 24, MOVING),
     "hard": (240, 40, HARD),
+    "plain": (48, 32, PLAIN),
     "crowded": (500, 1, {SMALL_NUCLEI: 1}),
 }
 

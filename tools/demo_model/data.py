@@ -24,6 +24,7 @@ SMALL_NUCLEI = "small nuclei"
 MIXTURE = {"cells": 5, "phase": 3, "video": 4, "nuclei": 4, "organs": 4, "ct": 3, SMALL_NUCLEI: 2}
 FOLLOWED = "followed"
 HARD = {"cells": 2, "phase": 2, "video": 1, "dish": 4, "cross": 3, "packed": 4, "hidden": 2, FOLLOWED: 6}
+PLAIN = {"cells": 2, "phase": 1, "video": 1, "nuclei": 2, "organs": 1, "ct": 1}
 MOVING = {"cells": 5, "phase": 3, "video": 4, "nuclei": 1, "organs": 1, "ct": 1}
 _LOOSE = 24
 _CELL = 16

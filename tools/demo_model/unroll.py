@@ -147,13 +147,31 @@ class Unroller(nn.Module):
             past.detach()
             first = stop
 
+    def tracked(self, batch: Batch) -> Iterator[tuple[int, torch.Tensor, torch.Tensor]]:
+        """Track the objects of one clip without learning; yields frame, mask logits (N, 4, H, W) and quality (N, 4)."""
+        clips, frames = batch.images.shape[:2]
+        past = _Past(len(batch.masks) // clips, max(frames, _POINTERS))
+        past.corrected_at = frames
+        with torch.no_grad():
+            features = self._encode(batch, range(frames))
+            for t in range(frames):
+                self._answers.clear()
+                self._tokens.clear()
+                views = self._views(features, clips, t, past.objects)
+                past.keep(t, past.step(self.network, t, views, *(self._prompt(batch) if t == 0 else (None, None))))
+                masks, quality, *_ = self._answers[0]
+                yield t, masks.float(), quality.float()
+
+    def _encode(self, batch: Batch, frames: range) -> dict[str, Any]:
+        images = torch.from_numpy(batch.images[:, frames.start : frames.stop]).permute(0, 1, 4, 2, 3).float().div(255)
+        return self.network.forward_image(((images - _MEAN) / _DEVIATION).flatten(0, 1))  # type: ignore[no-any-return]
+
     def _stretch(self, batch: Batch, weights: Weights, past: _Past, frames: range) -> Result:
         network = self.network
         watched = frames.start >= weights.unwatched
         tokens = network.image_size // 16
-        images = torch.from_numpy(batch.images[:, frames.start : frames.stop]).permute(0, 1, 4, 2, 3).float().div(255)
         with torch.set_grad_enabled(watched):
-            features = network.forward_image(((images - _MEAN) / _DEVIATION).flatten(0, 1))
+            features = self._encode(batch, frames)
         loss = torch.zeros(())
         if weights.scenery and watched:
             answer = F.pixel_shuffle(self.scenery(features["backbone_fpn"][-1]), 4).float()
