@@ -22,6 +22,18 @@ def test_milliseconds_copied_to_a_finer_clock_are_a_constant_rate() -> None:
     assert frame_times(np.round(N / 30, 3), tick=1 / 90000).times is None
 
 
+def test_frames_that_a_slow_clock_skips_are_kept() -> None:
+    """An AVI file counts time in frames: a gap of three is two dropped frames, and not a slower rate."""
+    frames = np.r_[np.arange(20), 22 + np.arange(30)]
+    np.testing.assert_allclose(frame_times(frames / 25, tick=1 / 25).times, frames / 25)
+
+
+@pytest.mark.parametrize("rate", [420, 700])
+def test_a_quick_camera_in_milliseconds_has_a_constant_rate(rate: int) -> None:
+    seconds = np.floor(N * 1000 / rate) / 1000
+    assert frame_times(seconds, tick=0.001).times is None
+
+
 @pytest.mark.parametrize(
     "seconds",
     [

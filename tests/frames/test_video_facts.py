@@ -187,3 +187,64 @@ def test_no_sentence_names_a_temporary_file(
             recording.read({"T": 40})
         said.append(str(found.value))
     assert not [sentence for sentence in said if str(place) in sentence or "napari-sam2-video-" in sentence]
+
+
+def test_frames_that_a_camera_dropped_leave_gaps_in_the_times(tmp_path: Path) -> None:
+    dropped = (5, 6, 20)
+    kept = [n for n in range(30) if n not in dropped]
+    packets = [b"" if n in dropped else videos.jpeg(n) for n in range(30)]
+    with open_recording(videos.avi(tmp_path / "a.avi", b"MJPG", packets)) as recording:
+        assert [videos.index_of(recording.read({"T": n})) for n in range(27)] == kept
+        np.testing.assert_allclose(recording.times, np.array(kept) / 25)
+
+
+def test_one_of_several_videos_in_a_file_can_be_chosen(tmp_path: Path) -> None:
+    small = ["-f", "lavfi", "-i", "testsrc=s=32x24:r=10:d=2"]
+    path, numbered = tmp_path / "a.mkv", videos.encode(tmp_path / "b.mkv", *X264)
+    videos.ffmpeg(*small, "-i", numbered, "-map", "0:v", "-map", "1:v", "-c:v:0", "ffv1", "-c:v:1", "copy", path)
+    with open_recording(path) as recording:
+        assert recording.shape[:3] == (20, 24, 32)
+        assert any("holds 2 videos (0: 32 × 24, 1: 64 × 48) and the first is read" in note for note in recording.notes)
+    with open_recording(path, series=1) as recording:
+        assert recording.notes == ()
+        assert [videos.index_of(recording.read({"T": n})) for n in (71, 0, 30)] == [71, 0, 30]
+    with pytest.raises(RecordingError, match=r"a\.mkv has no series 2; it holds 2 \(0: 32 × 24, 1: 64 × 48\)"):
+        open_recording(path, series=2)
+    with pytest.raises(RecordingError, match="has no series 'left'"):
+        open_recording(path, series="left")
+
+
+def test_a_cover_is_no_video(tmp_path: Path) -> None:
+    path, numbered = tmp_path / "a.mp4", videos.encode(tmp_path / "b.mp4", *X264)
+    cover = tmp_path / "cover.png"
+    videos.ffmpeg("-f", "lavfi", "-i", "color=red:s=32x32", "-frames:v", "1", cover)
+    streams = ["-map", "0", "-map", "1", "-c:v:0", "png", "-c:v:1", "copy", "-disposition:v:0", "attached_pic"]
+    videos.ffmpeg("-i", cover, "-i", numbered, *streams, path)
+    found, notes = read(path)
+    assert (found, notes) == (list(range(videos.COUNT)), ())
+
+
+@pytest.mark.parametrize("how", [["-display_hflip"], ["-display_vflip"], ["-display_rotation", "180"]])
+def test_a_mirrored_video_is_as_displayed(how: list[str], tmp_path: Path) -> None:
+    path, turned = videos.encode(tmp_path / "a.mp4", *X264, count=6), tmp_path / "b.mp4"
+    videos.ffmpeg(*how, "-i", path, "-c", "copy", turned)
+    with open_recording(path) as upright, open_recording(turned) as recording:
+        expected = upright.read({"T": 4})
+        expected = expected[:, ::-1] if "hflip" in how[0] else expected[::-1]
+        expected = expected[:, ::-1] if how[-1] == "180" else expected
+        np.testing.assert_array_equal(recording.read({"T": 4}), expected)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["-movflags", "frag_keyframe+empty_moov+default_base_moof"],
+        ["-movflags", "negative_cts_offsets"],
+        ["-output_ts_offset", "1.5"],
+    ],
+    ids=["fragments", "negative offsets", "an empty edit"],
+)
+def test_every_kind_of_mp4_has_its_frames(options: list[str], corpus: Callable[[str], Path], tmp_path: Path) -> None:
+    videos.ffmpeg("-i", corpus("cfr"), "-c", "copy", *options, tmp_path / "a.mp4")
+    found, notes = read(tmp_path / "a.mp4")
+    assert (found, notes) == (list(range(videos.COUNT)), ())

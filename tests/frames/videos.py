@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import itertools
 import re
 import struct
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import imageio_ffmpeg
 import numpy as np
+from PIL import Image
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -278,10 +280,10 @@ def packed_mpeg4_avi(folder: Path) -> Path:
             packets.append(empty)
         else:
             packets.append(picture)
-    return _avi(folder / "packed.avi", b"XVID", packets)
+    return avi(folder / "packed.avi", b"XVID", packets)
 
 
-def _avi(path: Path, codec: bytes, packets: list[bytes]) -> Path:
+def avi(path: Path, codec: bytes, packets: list[bytes]) -> Path:
     """Write packets at 25 a second, the simplest file of that kind."""
 
     def chunk(name: bytes, *content: bytes) -> bytes:
@@ -301,6 +303,12 @@ def _avi(path: Path, codec: bytes, packets: list[bytes]) -> Path:
         place = len(movie) + 4
     path.write_bytes(chunk(b"RIFF", b"AVI ", head, chunk(b"LIST", b"movi", movie), chunk(b"idx1", index)))
     return path
+
+
+def jpeg(index: int) -> bytes:
+    file = io.BytesIO()
+    Image.fromarray(frame_yx(index)).convert("RGB").save(file, "JPEG", quality=95)
+    return file.getvalue()
 
 
 def truncated(folder: Path, name: str = "cut.mp4", part: float = 0.7) -> Path:

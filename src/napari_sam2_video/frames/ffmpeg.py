@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections import deque
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -79,12 +80,30 @@ def start_ffmpeg(arguments: Sequence[str], **pipes: Any) -> subprocess.Popen[byt
             ) from error
 
 
-def input_of(path: Path, demuxer: str | None = None) -> list[str]:
-    """Arguments that name `path` as the input, whatever its characters, and let it fetch nothing from elsewhere.
+@dataclass(frozen=True)
+class VideoInput:
+    """What ffmpeg reads.
 
-    ffmpeg finds out what the file is, unless it is told by the name of a `demuxer`.
+    Parameters
+    ----------
+    path : Path
+        The file.
+    stream : int
+        Number of the video in it, pictures of a cover not counted.
+    demuxer : str, optional
+        ffmpeg's name of the container, where its own guess would be wrong.
     """
-    return [*(["-f", demuxer] if demuxer else []), "-protocol_whitelist", "file,pipe", "-i", f"file:{path.absolute()}"]
+
+    path: Path
+    stream: int = 0
+    demuxer: str | None = None
+
+    @property
+    def arguments(self) -> list[str]:
+        """Name the file, whatever its characters, let it fetch nothing from elsewhere, and choose the stream."""
+        kind = ["-f", self.demuxer] if self.demuxer else []
+        where = ["-protocol_whitelist", "file,pipe", "-i", f"file:{self.path.absolute()}"]
+        return [*kind, *where, "-map", f"0:V:{self.stream}"]
 
 
 class Running:

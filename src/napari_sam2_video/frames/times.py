@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 _ROUNDED_SECONDS = 0.0015
 _JITTER = 0.1
+_COARSE, _MOSTLY = 0.2, 0.9
 
 
 class FrameTimes(NamedTuple):
@@ -54,6 +55,9 @@ def frame_times(seconds: npt.ArrayLike, *, tick: float = 0.0) -> FrameTimes:
     times = found - found[0]
     interval = float(times[-1] / (times.size - 1))
     usual = float(np.median(np.diff(times)))
+    gaps = np.diff(found)
+    if tick > _COARSE * usual and (np.abs(gaps - usual) < _COARSE * tick).mean() >= _MOSTLY:
+        tick = 0.0  # a clock that ticks once a frame: gaps are dropped frames, not roundings
     rounded = max(1.5 * tick, min(_ROUNDED_SECONDS, _JITTER * usual)) + 1e-9 * float(np.abs(found).max())
     if np.abs(times - interval * np.arange(times.size)).max() <= rounded:
         return FrameTimes(None, interval)

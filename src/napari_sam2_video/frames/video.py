@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from napari_sam2_video.errors import RecordingError
 from napari_sam2_video.frames.alpha import NOTE as ALPHA_NOTE
-from napari_sam2_video.frames.ffmpeg import Running, input_of
+from napari_sam2_video.frames.ffmpeg import Running, VideoInput
 from napari_sam2_video.frames.reader import HEAD_BYTES, Reader
 from napari_sam2_video.frames.times import UNKNOWN, FrameTimes
 from napari_sam2_video.frames.video_count import (
@@ -27,10 +28,13 @@ from napari_sam2_video.frames.video_index import (
     read_index,
     with_gaps_filled,
 )
-from napari_sam2_video.frames.video_probe import Probe, probe_video, states_rate
+from napari_sam2_video.frames.video_probe import Probe, listed, probe_video, states_rate
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
+
+    from napari_sam2_video.frames.video_format import PictureFormat
 
 _BLANKS = b" \t\r\n\xef\xbb\xbf"
 _PLAYLISTS = (b"#EXTM3U", b"ffconcat", b"[playlist]", b"[Reference]", b"v=0")
@@ -38,7 +42,12 @@ _ROUNDED_SECONDS = 0.01
 
 
 def open_video(
-    path: Path, *, demuxer: str | None = None, cache_bytes: int = CACHE_BYTES, timeout: float | None = None
+    path: Path,
+    *,
+    series: int | str | None = None,
+    demuxer: str | None = None,
+    cache_bytes: int = CACHE_BYTES,
+    timeout: float | None = None,
 ) -> VideoRecording:
     """Open a video: read its packets once, decode a single frame.
 
@@ -49,6 +58,8 @@ def open_video(
     ----------
     path : Path
         The file.
+    series : int or str, optional
+        Which of several videos in the file, counted from 0; the first if not given.
     demuxer : str, optional
         ffmpeg's name of the container, where its own guess would be wrong: for bare packets.
     cache_bytes : int
@@ -59,43 +70,54 @@ def open_video(
     Raises
     ------
     RecordingError
-        If it is no video, has no pictures, or not one can be decoded.
+        If it is no video, has no pictures or no such series, or not one frame can be decoded.
     """
+    if isinstance(series, str) or (series is not None and series < 0):
+        raise RecordingError(f"{path} has no series {series!r}; choose one of its videos by number, counted from 0.")
+    source = VideoInput(path, series or 0, demuxer)
     with ThreadPoolExecutor(1) as pool:
-        reading = pool.submit(read_index, path, demuxer=demuxer, timeout=timeout)
-        probe = probe_video(path, demuxer=demuxer, timeout=timeout)
+        reading = pool.submit(read_index, source, timeout=timeout)
+        probe = probe_video(source, timeout=timeout)
+    read: VideoInput | None
     try:
         index = reading.result()
     except UnstampedError as error:
-        return _unstamped(path, probe, error.usual_gap, False, demuxer, cache_bytes, timeout)
-    first = None if probe.raw or probe.pts is None else index.frame_at(probe.pts)
-    if first is None:
-        in_order = bool((np.diff(index.coded) > 0).all())
-        return _unstamped(path, probe, index.usual_gap, in_order, demuxer, cache_bytes, timeout)
-    copy = searchable_copy(path, timeout=timeout) if probe.searched and index.wraps() else None
-    try:
+        read, index = _unstamped(source, probe, error.usual_gap, False, timeout)
+    else:
+        first = None if probe.raw or probe.pts is None else index.frame_at(probe.pts)
+        if first is None:
+            in_order = bool((np.diff(index.coded) > 0).all())
+            read, index = _unstamped(source, probe, index.usual_gap, in_order, timeout)
+        else:
+            read, index = _stamped(source, probe, index, first, timeout)
+    file = VideoFile(path, read or source)
+    with _removed_on_error(file.copy):
+        notes = []
+        if series is None and len(probe.videos) > 1:
+            notes.append(
+                f"{path.name} holds {len(probe.videos)} videos ({listed(probe.videos)}) and the first is read; choose "
+                "another as series."
+            )
+        return _recording(file, probe, index, notes, cache_bytes, timeout)
+
+
+def _stamped(
+    source: VideoInput, probe: Probe, index: VideoIndex, first: int, timeout: float | None
+) -> tuple[VideoInput | None, VideoIndex]:
+    """Index by time stamps from the frame numbered `first` on, and a copy where these cannot be searched for."""
+    copy = searchable_copy(source, timeout=timeout) if probe.searched and index.wraps() else None
+    with _removed_on_error(copy):
         if copy is not None:
-            index = read_index(copy, called=path, timeout=timeout)
+            index = read_index(copy, called=source.path, timeout=timeout)
         elif probe.searched:
             index = index.sought_by_decoding_time()
-        index = index.from_first_decodable(int(index.pts[first]))
-        return _recording(VideoFile(path, copy or path), probe, index, cache_bytes, timeout)
-    except BaseException:
-        if copy is not None:
-            remove_copy(copy)
-        raise
+        return copy, index.from_first_decodable(int(index.pts[first]))
 
 
 def _unstamped(
-    path: Path,
-    probe: Probe,
-    usual_gap: float | None,
-    in_order: bool,
-    demuxer: str | None,
-    cache_bytes: int,
-    timeout: float | None,
-) -> VideoRecording:
-    """Open a video whose time stamps are made up, missing or shared.
+    source: VideoInput, probe: Probe, usual_gap: float | None, in_order: bool, timeout: float | None
+) -> tuple[VideoInput | None, VideoIndex]:
+    """Index of a video whose time stamps are made up, missing or shared, and a copy where one can be made.
 
     Parameters
     ----------
@@ -104,19 +126,21 @@ def _unstamped(
     in_order : bool
         Whether frames seem to be shown in the order of their packets.
     """
-    timing = FrameTimes(None, usual_gap)
-    if probe.raw and not states_rate(path, demuxer=demuxer, timeout=timeout):
+    path, timing = source.path, FrameTimes(None, usual_gap)
+    if probe.raw and not states_rate(source, timeout=timeout):
         timing = UNKNOWN
-    copy = numbered_copy(path, demuxer=demuxer, timeout=timeout)
-    if copy is None and demuxer is not None:
-        raise RecordingError(f"{path} could not be copied to a temporary file; free some space, or convert it to MP4.")
-    try:
+    copy = numbered_copy(source, timeout=timeout)
+    with _removed_on_error(copy):
         found = None
         if in_order and copy is not None:
             found = index_in_file_order(copy, probe.picture, timing, called=path, timeout=timeout)
-        if found is None:
-            found = counted_index(copy or path, timing, called=path, timeout=timeout)
-        return _recording(VideoFile(path, copy or path), probe, found, cache_bytes, timeout)
+        return copy, found or counted_index(copy or source, timing, called=path, timeout=timeout)
+
+
+@contextmanager
+def _removed_on_error(copy: VideoInput | None) -> Iterator[None]:
+    try:
+        yield
     except BaseException:
         if copy is not None:
             remove_copy(copy)
@@ -124,7 +148,12 @@ def _unstamped(
 
 
 def _recording(
-    file: VideoFile, probe: Probe, index: VideoIndex, cache_bytes: int, timeout: float | None
+    file: VideoFile,
+    probe: Probe,
+    index: VideoIndex,
+    notes: list[str],
+    cache_bytes: int,
+    timeout: float | None,
 ) -> VideoRecording:
     picture = probe.picture
     missing = _missing_at_end(probe, index)
@@ -132,8 +161,8 @@ def _recording(
         index = with_gaps_filled(index)
     if picture.palette:
         index = from_one_key(index)
-    notes = _damage_notes(file.path, index, missing)
-    if picture.alpha and not (picture.palette and _opaque(file.read, picture.height, picture.width, timeout)):
+    notes += _damage_notes(file.path, index, missing)
+    if picture.alpha and not (picture.palette and _opaque(file.read, picture, timeout)):
         notes.append(ALPHA_NOTE)
     notes += _time_notes(file, index)
     if picture.sample_aspect != 1:
@@ -151,7 +180,7 @@ def _time_notes(file: VideoFile, index: VideoIndex) -> list[str]:
         notes.append("The frame rate varies: every frame has its own time, and none is repeated or dropped.")
     elif timing.interval is None and len(index.pts) > 1:
         notes.append(f"{name} states no frame rate: the time between frames is unknown; give the interval if you know.")
-    if file.read != file.path:
+    if file.copy is not None:
         stamps = "no time stamps of its own" if index.timing is not None else "time stamps that begin again from zero"
         notes.append(f"{name} has {stamps}: it is read from a temporary copy without that fault.")
     if index.counted and len(index.keys) == 1 and len(index.pts) > 1:
@@ -200,14 +229,14 @@ def _damage_notes(path: Path, index: VideoIndex, missing: int) -> list[str]:
     return notes
 
 
-def _opaque(path: Path, height: int, width: int, timeout: float | None) -> bool:
-    arguments = ["-v", "error", *input_of(path), "-map", "0:V:0", "-frames:v", "1", "-pix_fmt", "rgba"]
-    running = Running([*arguments, "-f", "rawvideo", "-"], height * width * 4, timeout=timeout)
+def _opaque(source: VideoInput, picture: PictureFormat, timeout: float | None) -> bool:
+    arguments = ["-v", "error", *source.arguments, "-frames:v", "1", "-pix_fmt", "rgba", "-f", "rawvideo", "-"]
+    running = Running(arguments, picture.height * picture.width * 4, timeout=timeout)
     try:
         piece = running.piece()
     finally:
         running.kill()
-    return piece is not None and piece.size == height * width * 4 and bool((piece[3::4] == 255).all())
+    return piece is not None and bool((piece[3::4] == 255).all())
 
 
 def _open(path: Path, series: int | str | None) -> VideoRecording:
@@ -215,7 +244,7 @@ def _open(path: Path, series: int | str | None) -> VideoRecording:
         head = file.read(HEAD_BYTES)
     if head.lstrip(_BLANKS).startswith(_PLAYLISTS) or b"<MPD" in head:
         raise RecordingError(f"{path} only names other files; open the video that it names.")
-    return open_video(path)
+    return open_video(path, series=series)
 
 
 READER = Reader(
@@ -226,4 +255,5 @@ READER = Reader(
     ),
     matches=lambda head, path: head is not None,
     open=_open,
+    has_series=True,
 )

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_sam2_video.errors import RecordingError
-from napari_sam2_video.frames.ffmpeg import Running, input_of, run_ffmpeg
+from napari_sam2_video.frames.ffmpeg import Running, VideoInput, run_ffmpeg
 from napari_sam2_video.frames.video_decode import Decoder, SizeChangedError
 from napari_sam2_video.frames.video_index import DECODED_WITHOUT_KEY, UnstampedError, VideoIndex, read_index
 from napari_sam2_video.frames.video_probe import SHOWN
@@ -27,27 +27,25 @@ _LOOKED_AT = 48
 _FRAME_A_PACKET = ("h264", "hevc", "mpeg1video", "mpeg2video", "mjpeg")
 
 
-def numbered_copy(path: Path, *, demuxer: str | None = None, timeout: float | None = None) -> Path | None:
+def numbered_copy(source: VideoInput, *, timeout: float | None = None) -> VideoInput | None:
     """Copy whose packets have their numbers in the file as time stamps, a second each; None where there can be none.
 
     Packets of such a copy can be sought; whether frames are shown in the order of their packets is another matter.
     """
     numbered = ["-c", "copy", "-copyinkf", "-bsf:v", "setts=ts=N/TB", "-f", "matroska"]
-    return _copied([*input_of(path, demuxer), "-map", "0:V:0", *numbered], ".mkv", timeout)
+    return _copied([*source.arguments, *numbered], ".mkv", timeout)
 
 
-def searchable_copy(path: Path, *, timeout: float | None = None) -> Path | None:
-    """Copy with the same time stamps, in a container in which they are found; None where there can be none."""
-    return _copied(
-        ["-copyts", *input_of(path), "-map", "0:V:0", "-c", "copy", "-copyinkf", "-f", "nut"], ".nut", timeout
-    )
+def searchable_copy(source: VideoInput, *, timeout: float | None = None) -> VideoInput | None:
+    """Copy with time stamps from zero on, in a container with a table of frames; None where there can be none."""
+    return _copied([*source.arguments, "-c", "copy", "-copyinkf", "-f", "nut"], ".nut", timeout)
 
 
-def _copied(arguments: list[str], suffix: str, timeout: float | None) -> Path | None:
+def _copied(arguments: list[str], suffix: str, timeout: float | None) -> VideoInput | None:
     with tempfile.NamedTemporaryFile(prefix="napari-sam2-video-", suffix=suffix, delete=False) as file:
-        copy = Path(file.name)
+        copy = VideoInput(Path(file.name))
     try:
-        code, _ = run_ffmpeg(["-v", "error", "-y", *arguments, str(copy)], timeout=timeout)
+        code, _ = run_ffmpeg(["-v", "error", "-y", *arguments, str(copy.path)], timeout=timeout)
     except RecordingError:
         remove_copy(copy)
         raise
@@ -57,14 +55,14 @@ def _copied(arguments: list[str], suffix: str, timeout: float | None) -> Path | 
     return None
 
 
-def remove_copy(copy: Path) -> None:
+def remove_copy(copy: VideoInput) -> None:
     """Remove a temporary copy; Windows may not let go of it yet, which is no reason to fail."""
     with suppress(OSError):
-        copy.unlink(missing_ok=True)
+        copy.path.unlink(missing_ok=True)
 
 
 def index_in_file_order(
-    copy: Path, picture: PictureFormat, timing: FrameTimes, *, called: Path, timeout: float | None = None
+    copy: VideoInput, picture: PictureFormat, timing: FrameTimes, *, called: Path, timeout: float | None = None
 ) -> VideoIndex | None:
     """Index of a numbered copy whose frames are shown in the order of their packets; None where they are not."""
     index = replace(read_index(copy, called=called, timeout=timeout), timing=timing)
@@ -87,7 +85,7 @@ def index_in_file_order(
     return index if last >= 0 else None
 
 
-def counted_index(path: Path, timing: FrameTimes, *, called: Path, timeout: float | None = None) -> VideoIndex:
+def counted_index(source: VideoInput, timing: FrameTimes, *, called: Path, timeout: float | None = None) -> VideoIndex:
     """Index of the frames as the decoder gives them.
 
     Decoding can begin at any key where the decoder shows as many as there are packets that are keys, else only at the
@@ -95,7 +93,7 @@ def counted_index(path: Path, timing: FrameTimes, *, called: Path, timeout: floa
 
     Parameters
     ----------
-    path : Path
+    source : VideoInput
         The video, or a numbered copy of it.
     timing : FrameTimes
         What is known of the times of the frames.
@@ -116,7 +114,7 @@ def counted_index(path: Path, timing: FrameTimes, *, called: Path, timeout: floa
         if shown is not None:
             keys_shown.append(int(shown["key"]))
 
-    arguments = ["-v", "info", "-copyts", *input_of(path), "-map", "0:V:0", "-fps_mode", "passthrough"]
+    arguments = ["-v", "info", "-copyts", *source.arguments, "-fps_mode", "passthrough"]
     arguments += ["-vf", "showinfo=checksum=0,setpts=N", "-f", "null", "-", "-progress", "pipe:1"]
     running = Running(arguments, 4096, on_line=on_line, timeout=timeout)
     try:
@@ -149,7 +147,7 @@ def counted_index(path: Path, timing: FrameTimes, *, called: Path, timeout: floa
         counted=True,
     )
     try:
-        packets = read_index(path, called=called, timeout=timeout)
+        packets = read_index(source, called=called, timeout=timeout)
     except UnstampedError as error:
         return replace(whole, codec=error.codec)
     return _with_keys(replace(whole, codec=packets.codec, damaged=packets.damaged), packets, shown)

@@ -9,7 +9,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from napari_sam2_video.errors import RecordingError
-from napari_sam2_video.frames.ffmpeg import TIMEOUT, FfmpegHungError, Running, input_of, run_ffmpeg
+from napari_sam2_video.frames.ffmpeg import TIMEOUT, FfmpegHungError, Running, VideoInput, run_ffmpeg
 from napari_sam2_video.frames.video_probe import SHOWN
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ class Decoder:
 
     Parameters
     ----------
-    path : Path
+    source : VideoInput
         The video.
     index : VideoIndex
         Its index.
@@ -63,7 +63,7 @@ class Decoder:
     chunk : int or None
         Number of the key to begin at; None for the beginning of the file.
     strict : bool
-        Stop at the first damage instead of covering it; `path` then holds only the packets of the chunk.
+        Stop at the first damage instead of covering it; `source` then holds only the packets of the chunk.
 
     Attributes
     ----------
@@ -75,7 +75,7 @@ class Decoder:
 
     def __init__(
         self,
-        path: Path,
+        source: VideoInput,
         index: VideoIndex,
         picture: PictureFormat,
         chunk: int | None,
@@ -99,7 +99,7 @@ class Decoder:
             limits = ["-xerror", "-threads", "1"]
         elif chunk:
             limits = seek_to(index, chunk)
-        arguments = ["-v", "level+info", "-copyts", *limits, *input_of(path), "-map", "0:V:0"]
+        arguments = ["-v", "level+info", "-copyts", *limits, *source.arguments]
         arguments += ["-fps_mode", "passthrough", "-vf", "showinfo=checksum=0,setpts=N", "-pix_fmt", picture.name]
         ahead = min(_AHEAD_FRAMES, max(2, _AHEAD_BYTES // picture.frame_bytes))
         self._running = Running(
@@ -204,7 +204,7 @@ def _shift(index: VideoIndex) -> int:
 
 
 def extract_chunk(
-    path: Path, index: VideoIndex, chunk: int, target: Path, *, called: Path, timeout: float | None = None
+    source: VideoInput, index: VideoIndex, chunk: int, target: Path, *, called: Path, timeout: float | None = None
 ) -> None:
     """Copy the packets that the frames of one chunk need, and no others, to a NUT file, as far as they can be read.
 
@@ -214,7 +214,7 @@ def extract_chunk(
         If there is no room for the file; it names `called`.
     """
     limits = seek_to(index, chunk) if chunk else []
-    arguments = ["-v", "error", "-y", "-copyts", *limits, *input_of(path), "-map", "0:V:0", "-c", "copy"]
+    arguments = ["-v", "error", "-y", "-copyts", *limits, *source.arguments, "-c", "copy"]
     shift = float(_shift(index) * index.start_base)
     arguments += ["-copypriorss", "0", "-output_ts_offset", f"{shift:.6f}"]
     arguments += ["-frames:v", str(index.packets[chunk])]

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from napari_sam2_video.errors import FrameError, RecordingError
-from napari_sam2_video.frames.ffmpeg import FfmpegHungError
+from napari_sam2_video.frames.ffmpeg import FfmpegHungError, VideoInput
 from napari_sam2_video.frames.recording import PlanesRecording
 from napari_sam2_video.frames.video_count import remove_copy
 from napari_sam2_video.frames.video_decode import Decoder, SizeChangedError, extract_chunk
@@ -28,10 +28,15 @@ _NEAR = 16
 
 
 class VideoFile(NamedTuple):
-    """The video as a person knows it, and the file that is read: itself, or a temporary copy."""
+    """The file as a person knows it, and the video that is read: in it, or in a temporary copy."""
 
     path: Path
-    read: Path
+    read: VideoInput
+
+    @property
+    def copy(self) -> VideoInput | None:
+        """The temporary copy, None where there is none."""
+        return None if self.read.path == self.path else self.read
 
 
 class VideoRecording(PlanesRecording):
@@ -58,7 +63,7 @@ class VideoRecording(PlanesRecording):
         self._failure, self._killed = "", False
         self._other_size: tuple[int, int, int] | None = None
         self._running: list[Decoder] = []
-        self._released = weakref.finalize(self, _release, self._running, file.read if file.read != file.path else None)
+        self._released = weakref.finalize(self, _release, self._running, file.copy)
         self.plane_ndim = len(picture.shape)
         timing, aspect = index.frame_times(), float(picture.sample_aspect)
         super().__init__(
@@ -136,7 +141,7 @@ class VideoRecording(PlanesRecording):
                 raise self._size_error() from error
             if step is None:
                 code, line = decoder.outcome()
-                line = line.replace(str(self._file.read), self._file.path.name)
+                line = line.replace(str(self._file.read.path), self._file.path.name)
                 self._failure, self._killed = f"ffmpeg ended with code {code} ({line})" if code else "", code < 0
                 in_step = not decoder.out_of_step
                 self._stop()
@@ -168,7 +173,9 @@ class VideoRecording(PlanesRecording):
         with tempfile.TemporaryDirectory(prefix="napari-sam2-video-") as folder:
             packets = Path(folder) / "chunk.nut"
             extract_chunk(self._file.read, self._index, chunk, packets, called=self._file.path, timeout=self._timeout)
-            decoder = Decoder(packets, self._index, self._picture, chunk or None, strict=True, timeout=self._timeout)
+            decoder = Decoder(
+                VideoInput(packets), self._index, self._picture, chunk or None, strict=True, timeout=self._timeout
+            )
             try:
                 while (step := decoder.next()) is not None and step[0] < end:
                     whole.add(step[0])
@@ -202,7 +209,7 @@ class VideoRecording(PlanesRecording):
             self._cached.clear()
 
 
-def _release(running: list[Decoder], copy: Path | None) -> None:
+def _release(running: list[Decoder], copy: VideoInput | None) -> None:
     while running:
         running.pop().kill()
     if copy is not None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_sam2_video.errors import RecordingError
-from napari_sam2_video.frames.ffmpeg import Running, input_of
+from napari_sam2_video.frames.ffmpeg import Running, VideoInput
 from napari_sam2_video.frames.times import FrameTimes, frame_times
 
 if TYPE_CHECKING:
@@ -192,19 +192,15 @@ class UnstampedError(RecordingError):
         self.usual_gap, self.codec = usual_gap, codec
 
 
-def read_index(
-    path: Path, *, called: Path | None = None, demuxer: str | None = None, timeout: float | None = None
-) -> VideoIndex:
-    """Read the packets of the first video stream.
+def read_index(source: VideoInput, *, called: Path | None = None, timeout: float | None = None) -> VideoIndex:
+    """Read the packets of a video.
 
     Parameters
     ----------
-    path : Path
-        The file.
+    source : VideoInput
+        The video.
     called : Path, optional
-        The file that sentences name, where `path` is a copy of it.
-    demuxer : str, optional
-        ffmpeg's name of the container; found out if not given.
+        The file that sentences name, where `source` is a copy of it.
     timeout : float, optional
         Seconds after which an ffmpeg that gives nothing is ended.
 
@@ -215,8 +211,8 @@ def read_index(
     RecordingError
         If there are none.
     """
-    called = called or path
-    arguments = ["-v", "level+warning", "-copyts", *input_of(path, demuxer), "-map", "0:V:0", "-c", "copy", "-copyinkf"]
+    called = called or source.path
+    arguments = ["-v", "level+warning", "-copyts", *source.arguments, "-c", "copy", "-copyinkf"]
     running = Running([*arguments, "-flush_packets", "1", "-f", "framecrc", "-"], _PIECE, timeout=timeout)
     heading: list[str] = []
     rows = array("q")

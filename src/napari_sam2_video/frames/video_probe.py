@@ -8,11 +8,11 @@ from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from napari_sam2_video.errors import RecordingError
-from napari_sam2_video.frames.ffmpeg import Running, input_of, run_ffmpeg
+from napari_sam2_video.frames.ffmpeg import Running, VideoInput, run_ffmpeg
 from napari_sam2_video.frames.video_format import PictureFormat, picture_format
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Sequence
 
 SHOWN = re.compile(
     r"n: *\d+ pts: *(?P<pts>-?\d+|NOPTS) .*fmt:(?P<format>[^\s(]+).* sar:(?P<sar>\d+/\d+) "
@@ -43,6 +43,8 @@ class Probe:
         Duration that the header states.
     streams : int
         Number of video and audio streams.
+    videos : tuple of str
+        Size of each video in the file.
     container : str
         ffmpeg's name of the container, as ``"mov,mp4,m4a,3gp,3g2,mj2"``.
     """
@@ -51,6 +53,7 @@ class Probe:
     pts: int | None
     seconds: float | None
     streams: int
+    videos: tuple[str, ...]
     container: str
 
     @property
@@ -64,7 +67,7 @@ class Probe:
         return self.container in _SEARCHED
 
 
-def probe_video(path: Path, *, demuxer: str | None = None, timeout: float | None = None) -> Probe:
+def probe_video(source: VideoInput, *, timeout: float | None = None) -> Probe:
     """Decode one frame.
 
     Raises
@@ -73,7 +76,7 @@ def probe_video(path: Path, *, demuxer: str | None = None, timeout: float | None
         If the file is no video, or not one frame of it can be decoded.
     """
     said: list[str] = []
-    arguments = ["-v", "info", "-copyts", *input_of(path, demuxer), "-map", "0:V:0", "-vf", "showinfo=checksum=0"]
+    arguments = ["-v", "info", "-copyts", *source.arguments, "-vf", "showinfo=checksum=0"]
     running = Running(
         [*arguments, "-frames:v", "1", "-f", "null", "-"],
         4096,
@@ -89,7 +92,7 @@ def probe_video(path: Path, *, demuxer: str | None = None, timeout: float | None
     shown = next((found for found in map(SHOWN.search, said) if found), None)
     text = "\n".join(said)
     if shown is None:
-        raise RecordingError(_why_not(path, text))
+        raise RecordingError(_why_not(source, text))
     duration = re.search(r"Duration: (\d+):(\d+):([\d.]+)", text)
     container = re.search(r"^Input #0, ([\w,]+), from", text, re.MULTILINE)
     return Probe(
@@ -97,17 +100,30 @@ def probe_video(path: Path, *, demuxer: str | None = None, timeout: float | None
         None if shown["pts"] == "NOPTS" else int(shown["pts"]),
         int(duration[1]) * 3600 + int(duration[2]) * 60 + float(duration[3]) if duration else None,
         len(set(re.findall(r"Stream #0:(\d+).*: (?:Video|Audio)", text.split("Stream mapping")[0]))),
+        video_sizes(text),
         container[1] if container else "",
     )
 
 
-def states_rate(path: Path, *, demuxer: str | None = None, timeout: float | None = None) -> bool:
+def states_rate(source: VideoInput, *, timeout: float | None = None) -> bool:
     """Whether bare packets state their frame rate: ffmpeg then keeps to it when told another one."""
     rate, shown = _OTHER_RATE
-    arguments = ["-v", "info", "-framerate", rate, *input_of(path, demuxer), "-map", "0:V:0", "-c", "copy", "-t", "0"]
+    arguments = ["-v", "info", "-framerate", rate, *source.arguments, "-c", "copy", "-t", "0"]
     _, lines = run_ffmpeg([*arguments, "-f", "null", "-"], timeout=timeout)
     rates = re.findall(r"Video: .* ([\d.]+k?) tbr", "\n".join(lines))
     return bool(rates) and rates[0] != shown
+
+
+def video_sizes(said: str) -> tuple[str, ...]:
+    """Width and height of each video that ffmpeg reports of a file, pictures of a cover left out."""
+    streams = re.findall(r"Stream #0:\d+.*: Video: (.*)", said.split("Stream mapping")[0])
+    found = [re.search(r"\b(\d+)x(\d+)\b", about) for about in streams if "attached pic" not in about]
+    return tuple(f"{size[1]} × {size[2]}" if size else "of unknown size" for size in found)
+
+
+def listed(sizes: Sequence[str]) -> str:
+    """Sizes of the videos of a file, each with its number."""
+    return ", ".join(f"{number}: {size}" for number, size in enumerate(sizes))
 
 
 def _aspect(text: str) -> Fraction:
@@ -117,7 +133,10 @@ def _aspect(text: str) -> Fraction:
     return ratio if Fraction(1, _LARGEST_ASPECT) <= ratio <= _LARGEST_ASPECT else Fraction(1)
 
 
-def _why_not(path: Path, said: str) -> str:
+def _why_not(source: VideoInput, said: str) -> str:
+    path, sizes = source.path, video_sizes(said)
+    if source.stream and "matches no streams" in said:
+        return f"{path} has no series {source.stream}; it holds {len(sizes)} ({listed(sizes)}), counted from 0."
     if re.search(r"Stream #0:\d+.*Audio", said) and "matches no streams" in said:
         return f"{path} holds sound but no pictures; choose a video, a TIFF, or a folder of images."
     if "moov atom not found" in said:
