@@ -84,4 +84,4 @@ def print_resolution(per_unit: float, unit: object) -> bool:
     if factor is None:
         return False
     per_inch = per_unit * factor
-    return per_inch <= 1 or any(abs(per_inch / usual - 1) < 0.005 for usual in _PRINT_RESOLUTIONS)
+    return per_unit == 1 or per_inch <= 1 or any(abs(per_inch / usual - 1) < 0.005 for usual in _PRINT_RESOLUTIONS)

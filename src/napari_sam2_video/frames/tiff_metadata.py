@@ -239,5 +239,5 @@ def _say_print_resolution(about: TiffAbout, per_unit: float, unit: str) -> None:
         f"The file says {per_inch} pixels per inch, a resolution for printing: the pixel size is unknown until "
         "you give it."
     )
-    if per_inch not in _DEFAULT_PER_INCH and sentence not in about.notes:
+    if per_unit != 1 and per_inch not in _DEFAULT_PER_INCH and sentence not in about.notes:
         about.notes.append(sentence)
