@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import colorsys
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -156,6 +156,15 @@ class TrackingResult:
         Frame to uint8 ``(Y, X, 3)`` as the model saw it, and to the untouched values; None for a frame that is missing.
     read_scores : callable, optional
         Object id to a mapping of per-frame arrays.
+    read_masks : callable, optional
+        Frame and object ids to the mask of each, bool ``(Y, X)``, whole also where objects overlap. Without it objects
+        are taken not to overlap.
+    read_name : callable, optional
+        Frame to the name of its own file in the source, None where it has none.
+    tracked : range, optional
+        From the first to the last frame with anything on it; None where that is not known.
+    selected : range, optional
+        Frames to measure or write; all if not given.
     """
 
     n_frames: int
@@ -176,6 +185,23 @@ class TrackingResult:
     read_frame: PictureReader | None = None
     read_raw: PictureReader | None = None
     read_scores: Callable[[int], Mapping[str, Array]] | None = None
+    read_masks: Callable[[int, Sequence[int]], Iterable[Array]] | None = None
+    read_name: Callable[[int], str | None] | None = None
+    tracked: range | None = None
+    selected: range | None = None
+
+    @property
+    def frames(self) -> range:
+        """Frames to measure or write, by their index in the recording."""
+        return range(self.n_frames) if self.selected is None else self.selected
+
+    @property
+    def frame_times(self) -> npt.NDArray[np.float64] | None:
+        """Seconds from the first of `frames` to each, where they are known and the interval varies."""
+        if self.times is None or len(self.frames) < 2:
+            return None
+        times = self.times[self.frames.start : self.frames.stop]
+        return np.asarray(times - times[0], np.float64)
 
     @property
     def max_id(self) -> int:
@@ -209,8 +235,8 @@ class TrackingResult:
 
         The mean one where the interval varies, so that a format with room for one interval has the right length.
         """
-        if self.times is not None:
-            return float(self.times[-1]) / (self.n_frames - 1)
+        if self.frame_times is not None:
+            return float(self.frame_times[-1]) / (len(self.frames) - 1)
         factor = SECONDS.get(plain_unit(self.units[0]) or "")
         if self.walk_axis != "T" or factor is None or self.step is None or not self.step > 0:
             return None
@@ -256,6 +282,42 @@ class TrackingResult:
             raise ExportError(f"Frame {frame} holds the id {highest}, which is not in the table of objects.")
         return labels_yx.astype(self.dtype, copy=False)
 
+    def layers(self, frame: int) -> list[Array]:
+        """Label images of a frame in which no object is cut by another; each object is in one of them.
+
+        Returns
+        -------
+        list of ndarray of unsigned int, shape (Y, X)
+            One image, `labels`, where objects do not overlap.
+        """
+        labels_yx = self.labels(frame)
+        if not self.overlaps(frame, labels_yx):
+            return [labels_yx]
+        assert self.read_masks is not None
+        layers: list[Array] = []
+        ids = [entry.id for entry in self.objects]
+        for object_id, mask in zip(ids, self.read_masks(frame, ids), strict=True):
+            free = next((layer for layer in layers if not layer[mask].any()), None)
+            if free is None:
+                free = np.zeros(self.shape_yx, self.dtype)
+                layers.append(free)
+            free[mask] = object_id
+        return layers
+
+    def overlaps(self, frame: int, labels_yx: Array) -> bool:
+        """Whether objects overlap on a frame whose label image is `labels_yx`."""
+        return self.read_masks is not None and self._areas.get(frame, 0) > int(np.count_nonzero(labels_yx))
+
+    @cached_property
+    def _areas(self) -> Mapping[int, int]:
+        """Sum of the areas of the objects' own masks on each frame."""
+        total: dict[int, int] = {}
+        for entry in self.objects:
+            scores = self.scores(entry.id)
+            for frame, area in zip(scores.get("frame", ()), scores.get("area", ()), strict=False):
+                total[int(frame)] = total.get(int(frame), 0) + int(area)
+        return total
+
     def frame(self, frame: int) -> npt.NDArray[np.uint8] | None:
         """Picture of a frame, uint8 ``(Y, X, 3)``, or None where the result has none."""
         return None if self.read_frame is None else self.read_frame(frame)
@@ -265,7 +327,7 @@ class TrackingResult:
         return None if self.read_raw is None else self.read_raw(frame)
 
     def scores(self, object_id: int) -> Mapping[str, Array]:
-        """Per-frame figures of an object by name, empty where the result has none."""
+        """Per-frame figures of an object by name, empty where the result has none; ``area`` is that of its own mask."""
         return {} if self.read_scores is None else self.read_scores(object_id)
 
     @classmethod

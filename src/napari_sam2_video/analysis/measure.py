@@ -55,7 +55,8 @@ def measure(
         ``position``
             Of the frame along the walked axis in ``walk_unit``: its own time where the interval varies.
         ``area_px``, ``area``
-            Number of pixels, and the same in ``length_unit`` squared.
+            Number of pixels of the object's own mask, also of those that other objects cover, and the same in
+            ``length_unit`` squared.
         ``centroid_y_px``, ``centroid_x_px``, ``centroid_y``, ``centroid_x``
             Mean pixel centre in pixels and in ``length_unit``.
         ``bbox_y0``, ``bbox_x0``, ``bbox_y1``, ``bbox_x1``
@@ -85,20 +86,29 @@ def measure(
     """
     calibration = result.calibration
     parts: list[Columns] = []
-    for frame in range(result.n_frames):
-        labels_yx = np.asarray(result.labels(frame))
-        raw = result.raw(frame) if intensity and labels_yx.any() else None
-        parts.append(measure_frame(labels_yx, raw, calibration.pixel_size, frame))
+    for done, frame in enumerate(result.frames, start=1):
+        layers = result.layers(frame)
+        raw = result.raw(frame) if intensity and layers[0].any() else None
+        parts += [measure_frame(labels_yx, raw, calibration.pixel_size, frame) for labels_yx in layers]
         if progress is not None:
-            progress(frame + 1, result.n_frames)
+            progress(done, len(result.frames))
     if intensity and not any(len(part["object_id"]) for part in parts):
-        parts = [measure_frame(np.zeros(result.shape_yx, np.uint8), result.raw(0), calibration.pixel_size)]
+        first = result.frames.start
+        parts = [measure_frame(np.zeros(result.shape_yx, np.uint8), result.raw(first), calibration.pixel_size)]
     columns = _join(parts)
     names = {entry.id: entry.name for entry in result.objects}
     known = sorted(set(names) | set(np.unique(columns["object_id"]).tolist()))
-    scores = {object_id: result.scores(object_id) for object_id in known}
+    scores = {object_id: _within(result.frames, result.scores(object_id)) for object_id in known}
     columns = _with_scores(_with_absent_frames(columns, scores), scores)
     return _finish(columns, names, calibration)
+
+
+def _within(frames: range, scores: Mapping[str, npt.NDArray[Any]]) -> Mapping[str, npt.NDArray[Any]]:
+    """Figures of some frames."""
+    if "frame" not in scores:
+        return scores
+    inside = (scores["frame"] >= frames.start) & (scores["frame"] < frames.stop)
+    return {name: column[inside] for name, column in scores.items()}
 
 
 def measure_frame(

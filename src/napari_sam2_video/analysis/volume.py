@@ -112,11 +112,11 @@ def measure_volumes(result: TrackingResult, *, progress: Callable[[int, int], No
     solids: dict[int, _Solid] = {}
     empty = _Slice(np.zeros(result.shape_yx, np.uint8), {})
     held = deque([empty, empty, empty], maxlen=4)
-    for z in range(result.n_frames + 2):
-        held.append(_read_slice(result, z, solids) if z < result.n_frames else empty)
+    for z in range(result.frames.start, result.frames.stop + 2):
+        held.append(_read_slice(result, z, solids) if z in result.frames else empty)
         _add_layer(solids, list(held), spacing)
-        if progress is not None and z < result.n_frames:
-            progress(z + 1, result.n_frames)
+        if progress is not None and z in result.frames:
+            progress(z + 1 - result.frames.start, len(result.frames))
     return _table(result, solids, spacing, unit)
 
 

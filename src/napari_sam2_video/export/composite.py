@@ -12,7 +12,6 @@ from napari_sam2_video.export.ffmpeg import encode_frames
 from napari_sam2_video.export.format import ExportFormat, ExportJob, ExportOption
 from napari_sam2_video.export.matte import need_pictures
 from napari_sam2_video.export.overlay import picture_of
-from napari_sam2_video.export.selection import OBJECTS, Selection
 from napari_sam2_video.export.video import CRF, FPS, mp4_arguments
 
 if TYPE_CHECKING:
@@ -24,11 +23,10 @@ GROW = ExportOption(
 
 
 def composites(job: ExportJob, keep: bool) -> Iterator[npt.NDArray[np.uint8]]:
-    """Pictures in which everything but the chosen objects (`keep`), or only them, has the plain colour."""
+    """Pictures in which everything but the objects (`keep`), or only them, has the plain colour."""
     need_pictures(job)
-    chosen = Selection(job)
     for frame in job.frames():
-        inside = grown(chosen.mask(job.result.labels(frame)), job.options.get("grow", 0))
+        inside = grown(job.result.labels(frame) > 0, job.options.get("grow", 0))
         drawn = np.array(picture_of(job.result, frame), np.uint8)
         drawn[~inside if keep else inside] = job.options["color"]
         yield drawn
@@ -52,13 +50,13 @@ def write_pictures(job: ExportJob, keep: bool) -> None:
     """Write ``00000.png`` and so on."""
     from PIL import Image
 
-    for number, drawn in enumerate(composites(job, keep)):
-        Image.fromarray(drawn).save(job.path / f"{number:05d}.png", format="PNG", compress_level=3)
+    for frame, drawn in zip(job.result.frames, composites(job, keep), strict=True):
+        Image.fromarray(drawn).save(job.path / f"{frame:05d}.png", format="PNG", compress_level=3)
 
 
 def composite_formats(name: str, title: str, keep: bool, color: str, help_color: str) -> tuple[ExportFormat, ...]:
     """The video and the pictures of one kind of composite."""
-    options = (OBJECTS, ExportOption("color", "color", color, help_color), *(() if keep else (GROW,)))
+    options = (ExportOption("color", "color", color, help_color), *(() if keep else (GROW,)))
     video = ExportFormat(
         name=f"{name}-mp4",
         title=f"{title} (MP4)",
@@ -67,6 +65,7 @@ def composite_formats(name: str, title: str, keep: bool, color: str, help_color:
         write=partial(write_video, keep=keep),
         about="H.264, yuv420p; colours are as exact as the codec.",
         options=(FPS, CRF, *options),
+        overlaps=True,
         guess=False,
         group="Mattes and cut-outs",
     )
@@ -78,6 +77,7 @@ def composite_formats(name: str, title: str, keep: bool, color: str, help_color:
         write=partial(write_pictures, keep=keep),
         about="Folder of `00000.png` and so on; exact.",
         options=options,
+        overlaps=True,
         group="Mattes and cut-outs",
     )
     return video, pictures

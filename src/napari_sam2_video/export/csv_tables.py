@@ -6,7 +6,7 @@ import csv
 
 from napari_sam2_video.analysis.measure import measure
 from napari_sam2_video.export.format import ExportFormat, ExportJob, ExportOption, need
-from napari_sam2_video.export.spots import axis_positions, find_spots
+from napari_sam2_video.export.spots import axis_positions, spots_of
 
 TRACKMATE_COLUMNS = (
     "ID",
@@ -32,7 +32,7 @@ def write_trackmate(job: ExportJob) -> None:
         table = csv.writer(stream, lineterminator="\n")
         table.writerow(TRACKMATE_COLUMNS)
         for frame in job.frames():
-            spots = find_spots(result.labels(frame), frame)
+            spots = spots_of(result, frame)
             positions = {letter: values.tolist() for letter, values in axis_positions(result, spots).items()}
             for row, object_id in enumerate(spots.ids.tolist()):
                 places = [positions[letter][row] if letter in positions else 0.0 for letter in "XYZT"]
@@ -47,7 +47,7 @@ def write_napari(job: ExportJob) -> None:
     plane = result.at.get("Z")
     rows: list[tuple[int, int, float, float]] = []
     for frame in job.frames():
-        spots = find_spots(result.labels(frame), frame)
+        spots = spots_of(result, frame)
         rows.extend(zip(spots.ids.tolist(), [frame] * len(spots.ids), spots.y.tolist(), spots.x.tolist(), strict=True))
     rows.sort()
     if result.walk_axis != "T":
@@ -77,6 +77,7 @@ TRACKMATE = ExportFormat(
     kind="file",
     write=write_trackmate,
     about="One row a spot with TRACK_ID, FRAME and POSITION_X, Y, Z and T in the recording's units; AREA in its units.",
+    overlaps=True,
     guess=False,
     group="Tracks and tables",
 )
@@ -87,6 +88,7 @@ NAPARI = ExportFormat(
     kind="file",
     write=write_napari,
     about="ID, T, (Z), Y, X in pixels, ordered by track and frame, as a napari Tracks layer takes it.",
+    overlaps=True,
     guess=False,
     group="Tracks and tables",
 )
@@ -98,5 +100,6 @@ MEASUREMENTS = ExportFormat(
     write=write_measurements,
     about="Area, centroid, shape, intensity, motion and scores of every object on every frame, a tidy table.",
     options=(ExportOption("intensity", "bool", True, "also measure the recording's raw values"),),
+    overlaps=True,
     group="Tracks and tables",
 )

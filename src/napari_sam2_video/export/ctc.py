@@ -83,7 +83,7 @@ def write(job: ExportJob) -> None:
     import tifffile
 
     result = job.result
-    digits = 3 if result.n_frames <= 1000 else 4
+    digits = 3 if result.frames.stop <= 1000 else 4
     table = TrackTable(result.objects)
     for frame in job.frames():
         labels_yx = result.labels(frame)

@@ -175,7 +175,9 @@ def numbered_volume(job: ExportJob) -> tuple[Array, list[TrackedObject]]:
     letters = (result.walk_axis, *result.plane_axes)
     if set(letters) != set("ZYX"):
         raise ExportError(f"A DICOM SEG needs a volume, but this recording was walked along {result.walk_axis}.")
-    volume = np.stack([result.labels(frame) for frame in job.frames()])
+    volume = np.zeros((result.n_frames, *result.shape_yx), result.dtype)
+    for frame in job.frames():
+        volume[frame] = result.labels(frame)
     volume_zyx = volume.transpose([letters.index(letter) for letter in "ZYX"])
     ids = np.unique(volume_zyx)
     ids = ids[ids > 0]

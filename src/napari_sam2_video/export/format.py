@@ -88,11 +88,11 @@ class ExportJob:
     unreadable: Collection[int] = ()
 
     def frames(self) -> Iterator[int]:
-        """Frame indices in order; progress is told after each."""
-        total = self.result.n_frames
-        for frame in range(total):
+        """Indices of the frames to write, in order; progress is reported after each."""
+        total = len(self.result.frames)
+        for done, frame in enumerate(self.result.frames, start=1):
             yield frame
-            self.progress(frame + 1, total)
+            self.progress(done, total)
 
     def note(self, sentence: str) -> None:
         """Keep a sentence for the person, once."""
@@ -137,6 +137,10 @@ class ExportFormat:
         Highest object id that it can hold.
     embeds_provenance : bool
         True where the file itself says how it was made; otherwise a JSON file beside it does.
+    overlaps : bool
+        True where objects that overlap stay whole, or no masks are written.
+    whole : bool
+        True where all frames are written if none are named, because the file lies on its source voxel by voxel.
     guess : bool
         Whether the suffix alone chooses this format.
     group : str
@@ -152,6 +156,8 @@ class ExportFormat:
     options: tuple[ExportOption, ...] = ()
     max_id: int | None = None
     embeds_provenance: bool = False
+    overlaps: bool = False
+    whole: bool = False
     guess: bool = True
     group: str = "Labels"
 

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_sam2_video.export.format import ExportFormat, ExportJob, need
-from napari_sam2_video.export.spots import Spots, find_spots
+from napari_sam2_video.export.spots import Spots, spots_of
 from napari_sam2_video.units import ngff_unit
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ def write(job: ExportJob) -> None:
     core = need("geff.core_io._base_write", "geff")
     spec = need("geff_spec", "geff")
     result = job.result
-    spots = [find_spots(result.labels(frame), frame) for frame in job.frames()]
+    spots = [spots_of(result, frame) for frame in job.frames()]
     frames = np.concatenate([np.full(len(found.ids), found.frame, np.int64) for found in spots])
     ids = joined(spots, "ids")
     properties = {
@@ -108,5 +108,6 @@ FORMAT = ExportFormat(
         "an edge to the object's next frame and from a parent to its daughter."
     ),
     embeds_provenance=True,
+    overlaps=True,
     group="Tracks and tables",
 )

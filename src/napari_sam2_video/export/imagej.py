@@ -19,7 +19,7 @@ def write(job: ExportJob) -> None:
 
     result = job.result
     height, width = result.shape_yx
-    needed = result.n_frames * height * width * result.dtype.itemsize
+    needed = len(result.frames) * height * width * result.dtype.itemsize
     if needed > LIMIT_BYTES:
         raise ExportError(
             f"An ImageJ hyperstack holds at most 4 GB and this one needs {needed / 1e9:.1f} GB; "
@@ -27,7 +27,7 @@ def write(job: ExportJob) -> None:
         )
     note_geometry(job)
     axis = stack_axis(result)
-    shape = (1, result.n_frames, 1) if axis == "Z" else (result.n_frames, 1, 1)
+    shape = (1, len(result.frames), 1) if axis == "Z" else (len(result.frames), 1, 1)
     with tifffile.TiffWriter(job.path, imagej=True) as writer:
         writer.write(
             label_pages(job),

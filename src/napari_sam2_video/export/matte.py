@@ -12,7 +12,6 @@ from napari_sam2_video.errors import ExportError
 from napari_sam2_video.export.ffmpeg import encode_frames
 from napari_sam2_video.export.format import ExportFormat, ExportJob, ExportOption
 from napari_sam2_video.export.overlay import picture_of
-from napari_sam2_video.export.selection import OBJECTS, Selection
 from napari_sam2_video.export.video import BT709, EVEN, FPS, colours_and_shape, filters, note_padding
 
 if TYPE_CHECKING:
@@ -34,11 +33,10 @@ def need_pictures(job: ExportJob) -> None:
 
 
 def rgba_frames(job: ExportJob) -> Iterator[npt.NDArray[np.uint8]]:
-    """Pictures with alpha 255 on the chosen objects and 0 elsewhere, uint8 ``(Y, X, 4)``."""
+    """Pictures with alpha 255 on the objects and 0 elsewhere, uint8 ``(Y, X, 4)``."""
     need_pictures(job)
-    chosen = Selection(job)
     for frame in job.frames():
-        inside = chosen.mask(job.result.labels(frame))
+        inside = job.result.labels(frame) > 0
         rgba = np.empty((*job.result.shape_yx, 4), np.uint8)
         rgba[..., :3] = picture_of(job.result, frame)
         rgba[..., 3] = np.where(inside, 255, 0)
@@ -56,8 +54,8 @@ def write_pictures(job: ExportJob) -> None:
     """Write ``00000.png`` and so on."""
     from PIL import Image
 
-    for number, rgba in enumerate(rgba_frames(job)):
-        Image.fromarray(rgba).save(job.path / f"{number:05d}.png", format="PNG", compress_level=3)
+    for frame, rgba in zip(job.result.frames, rgba_frames(job), strict=True):
+        Image.fromarray(rgba).save(job.path / f"{frame:05d}.png", format="PNG", compress_level=3)
 
 
 def prores_arguments(job: ExportJob) -> list[str]:
@@ -81,7 +79,8 @@ PRORES = ExportFormat(
     kind="file",
     write=partial(write_video, arguments=prores_arguments),
     about="10-bit 4:4:4 with a lossless alpha channel, straight unless asked; any size.",
-    options=(FPS, OBJECTS, PREMULTIPLIED),
+    options=(FPS, PREMULTIPLIED),
+    overlaps=True,
     group="Mattes and cut-outs",
 )
 VP9 = ExportFormat(
@@ -94,9 +93,9 @@ VP9 = ExportFormat(
     options=(
         FPS,
         ExportOption("crf", "int", 20, "quality, 0 (best) to 63 (worst)", limits=(0, 63)),
-        OBJECTS,
         PREMULTIPLIED,
     ),
+    overlaps=True,
     guess=False,
     group="Mattes and cut-outs",
 )
@@ -107,6 +106,7 @@ PICTURES = ExportFormat(
     kind="folder",
     write=write_pictures,
     about="Folder of RGBA `00000.png` and so on, straight alpha unless asked; exact.",
-    options=(OBJECTS, PREMULTIPLIED),
+    options=(PREMULTIPLIED,),
+    overlaps=True,
     group="Mattes and cut-outs",
 )

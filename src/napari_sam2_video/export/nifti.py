@@ -55,7 +55,7 @@ def walk_letter(result: TrackingResult) -> str:
 def voxel_shape(result: TrackingResult) -> tuple[int, ...]:
     """Shape of the file's voxels ``(X, Y, Z)`` or ``(X, Y, Z, T)``."""
     letters = (walk_letter(result), *result.plane_axes)
-    lengths = dict(zip(letters, (result.n_frames, *result.shape_yx), strict=True))
+    lengths = dict(zip(letters, (len(result.frames), *result.shape_yx), strict=True))
     return tuple(lengths.get(letter, 1) for letter in ("XYZT" if "T" in lengths else "XYZ"))
 
 
@@ -68,13 +68,13 @@ def write_voxels(job: ExportJob, stream: BinaryIO) -> None:
             stream.write(np.ascontiguousarray(labels_yx).data)
         return
     ordered = sorted(letters, key=DISK_ORDER.index)
-    lengths = dict(zip(letters, (result.n_frames, *result.shape_yx), strict=True))
+    lengths = dict(zip(letters, (len(result.frames), *result.shape_yx), strict=True))
     scratch = job.path.with_name(job.path.name + ".scratch")
     try:
         volume = np.memmap(scratch, result.dtype, "w+", shape=tuple(lengths[letter] for letter in ordered))
         walked = volume.transpose([ordered.index(letter) for letter in letters])
-        for frame, labels_yx in enumerate(frames_of(job)):
-            walked[frame] = labels_yx
+        for index, labels_yx in enumerate(frames_of(job)):
+            walked[index] = labels_yx
         for first in range(0, volume.shape[0], COPY_ROWS):
             stream.write(np.ascontiguousarray(volume[first : first + COPY_ROWS]).data)
         del walked, volume
@@ -129,14 +129,15 @@ def source_header(nibabel: Any, path: Path | None) -> Any:
 
 
 def moved_to_fixed(result: TrackingResult) -> npt.NDArray[np.float64] | None:
-    """Affine of the written voxels: the source's, moved to where axes of length one stand."""
+    """Affine of the written voxels: the source's, moved to the first slice and to where axes of length one stand."""
     if result.affine is None:
         return None
     affine = np.array(result.affine, np.float64)
     shown = {walk_letter(result), *result.plane_axes}
+    begins = {letter: place for letter, place in result.at.items() if letter not in shown}
+    begins[walk_letter(result)] = result.frames.start
     for column, letter in enumerate("XYZ"):
-        if letter not in shown and result.at.get(letter):
-            affine[:3, 3] += affine[:3, column] * result.at[letter]
+        affine[:3, 3] += affine[:3, column] * begins.get(letter, 0)
     return affine
 
 
@@ -193,4 +194,5 @@ FORMAT = ExportFormat(
         "frame interval otherwise; slope 1; provenance in a comment extension."
     ),
     embeds_provenance=True,
+    whole=True,
 )

@@ -28,7 +28,7 @@ def write(job: ExportJob) -> None:
     with tifffile.TiffWriter(job.path, bigtiff=True, ome=True) as writer:
         writer.write(
             label_pages(job),
-            shape=(result.n_frames, *result.shape_yx),
+            shape=(len(result.frames), *result.shape_yx),
             dtype=result.dtype,
             photometric="minisblack",
             compression="zlib" if job.options["compressed"] else None,
@@ -40,10 +40,10 @@ def write(job: ExportJob) -> None:
 
 
 def label_pages(job: ExportJob) -> Iterator[Array]:
-    """Label images in order; progress is told before each, because the writer never asks for what follows the last."""
-    for frame in range(job.result.n_frames):
+    """Label images in order; progress is reported before each: the writer never asks for what follows the last."""
+    for done, frame in enumerate(job.result.frames, start=1):
         labels_yx = np.ascontiguousarray(job.result.labels(frame))
-        job.progress(frame + 1, job.result.n_frames)
+        job.progress(done, len(job.result.frames))
         yield labels_yx
 
 
@@ -97,8 +97,8 @@ def ome_metadata(job: ExportJob) -> dict[str, Any]:
         if size is not None and size > 0 and (symbol is not None or size != 1.0):
             metadata[f"PhysicalSize{letter}"] = size
             metadata[f"PhysicalSize{letter}Unit"] = symbol or "reference frame"
-    if result.times is not None:
-        metadata["Plane"] = {"DeltaT": result.times.tolist(), "DeltaTUnit": ["s"] * result.n_frames}
+    if result.frame_times is not None:
+        metadata["Plane"] = {"DeltaT": result.frame_times.tolist(), "DeltaTUnit": ["s"] * len(result.frames)}
     elif (
         axis == "T" and result.step is not None and result.step > 0 and (unit := time_unit(result.units[0])) is not None
     ):

@@ -41,20 +41,20 @@ def write(job: ExportJob) -> None:
         sample = first_values(result)
         set_attributes(root, {"multiscales": [multiscale(job, "image", 1, version, sample.ndim == 3)]}, version)
         image = make_level(root, result, 0, sample.dtype, sample.shape[2] if sample.ndim == 3 else 0)
-    for frame in job.frames():
+    for index, frame in enumerate(job.frames()):
         labels_yx = result.labels(frame)
         for level, array in enumerate(arrays):
-            array[frame] = labels_yx[:: 2**level, :: 2**level]
+            array[index] = labels_yx[:: 2**level, :: 2**level]
         if image is not None:
             raw = result.raw(frame)
             if raw is not None:
-                image[frame] = np.moveaxis(raw, -1, 0) if raw.ndim == 3 else raw
+                image[index] = np.moveaxis(raw, -1, 0) if raw.ndim == 3 else raw
     group.attrs["provenance"] = job.provenance()
 
 
 def first_values(result: TrackingResult) -> Array:
     """Values of the first frame that can be read; zeros where none can."""
-    found = (raw for raw in map(result.raw, range(result.n_frames)) if raw is not None)
+    found = (raw for raw in map(result.raw, result.frames) if raw is not None)
     return np.asarray(next(found, np.zeros(result.shape_yx, np.uint8)))
 
 
@@ -94,7 +94,7 @@ def make_level(group: Any, result: TrackingResult, level: int, dtype: Any, chann
     zarr_2 = group.metadata.zarr_format == 2
     return group.create_array(
         str(level),
-        shape=(result.n_frames, *middle, *shape),
+        shape=(len(result.frames), *middle, *shape),
         chunks=(1, *middle, *tile),
         dtype=dtype,
         chunk_key_encoding={"name": "v2" if zarr_2 else "default", "separator": "/"},

@@ -115,7 +115,7 @@ def picture_of(result: TrackingResult, frame: int) -> Picture:
 def contact_sheet(
     result: TrackingResult, *, count: int = 6, columns: int = 3, tile: int = 320, **style: Any
 ) -> Picture:
-    """Frames spread over the whole result, drawn and set side by side.
+    """Frames spread over those of the result, drawn and set side by side.
 
     Parameters
     ----------
@@ -135,7 +135,9 @@ def contact_sheet(
     """
     from PIL import Image, ImageDraw, ImageFont
 
-    frames = np.unique(np.linspace(0, result.n_frames - 1, min(count, result.n_frames)).round().astype(int))
+    last = len(result.frames) - 1
+    places = np.unique(np.linspace(0, last, min(count, last + 1)).round().astype(int))
+    frames = places + result.frames.start
     columns = min(columns, len(frames))
     shown = displayed_shape(result)
     factor = tile / max(shown)

@@ -273,6 +273,7 @@ FORMATS = tuple(
         write=_writer(plot),
         about=f"{title} of all objects, with the units of the recording.",
         options=(ExportOption("dpi", "int", 150, "pixels per inch of a PNG", limits=(30, 1200)),),
+        overlaps=True,
         guess=False,
         group="Tracks and tables",
     )

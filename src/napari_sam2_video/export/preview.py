@@ -29,7 +29,7 @@ FORMAT = ExportFormat(
     suffixes=(".png",),
     kind="file",
     write=write,
-    about="Frames spread over the whole recording with the objects drawn over them, on one picture.",
+    about="Frames spread over the tracked part of the recording with the objects drawn over them, on one picture.",
     options=(
         ExportOption("count", "int", 6, "number of frames at most", limits=(1, 400)),
         ExportOption("columns", "int", 3, "frames in a row", limits=(1, 400)),
@@ -37,5 +37,6 @@ FORMAT = ExportFormat(
         ExportOption("alpha", "float", 0.35, "opacity of the filled areas, 0 to 1", limits=(0, 1)),
     ),
     embeds_provenance=True,
+    overlaps=True,
     group="Pictures and video",
 )

@@ -38,6 +38,7 @@ from napari_sam2_video.export.output import (
     write_json,
     written_aside,
 )
+from napari_sam2_video.export.selection import noting_overlaps, select
 from napari_sam2_video.export.unreadable import Unreadable
 from napari_sam2_video.types.calls import public
 
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from napari_sam2_video.export.selection import Frames, Objects
     from napari_sam2_video.results import TrackingResult
 
 FORMATS: Mapping[str, ExportFormat] = {
@@ -84,6 +86,8 @@ def export(
     format: str | None = None,
     overwrite: bool = False,
     progress: Progress | None = None,
+    objects: Objects = None,
+    frames: Frames = None,
     options: Mapping[str, Any] | None = None,
 ) -> ExportReport:
     """Write a result in one of the formats of `FORMATS`.
@@ -104,6 +108,12 @@ def export(
         Whether an existing target may be replaced; a folder only where an export made every file in it.
     progress : callable, optional
         Called with the steps done and their number; what it raises ends the export and leaves nothing behind.
+    objects : iterable of int or str, optional
+        Objects to write, as ids or as text such as ``"1,3-5"``; all if not given.
+    frames : range, tuple of int or str, optional
+        Frames to write: a range, ``(start, stop)`` without the last one, or text: ``"10-39"`` with the last one,
+        ``"tracked"`` or ``"all"``. If not given, from the first to the last frame with anything on it; all for formats
+        that lie on their source voxel by voxel.
     options : mapping of str to object, optional
         Options of the format by their names, as values or as text.
 
@@ -136,7 +146,9 @@ def export(
     aside = None if folder or chosen.embeds_provenance else target.with_name(f"{target.name}.{PROVENANCE_NAME}")
     abandoned, older = (leftovers(target), stood_aside(target)) if target.parent.is_dir() else ([], [])
     lost = Unreadable(result.source_path)
+    result = select(result, objects, frames, whole=chosen.whole)
     result = replace(result, read_frame=lost.around(result.read_frame), read_raw=lost.around(result.read_raw))
+    result, overlapping = noting_overlaps(result)
     with ExitStack() as stack:
         statement_part = None if aside is None else stack.enter_context(written_aside(aside, overwrite=True))
         part = stack.enter_context(written_aside(target, folder=folder, overwrite=overwrite, suffix=suffix))
@@ -149,7 +161,14 @@ def export(
             job.note(f"{path.name} is what was there when an export was killed; keep it by another name, or delete it.")
         chosen.write(job)
         lost.settle(job)
-        statement = {"format": chosen.name, "options": dict(job.options), "notes": job.notes, **job.stated()}
+        if overlapping and not chosen.overlaps:
+            job.note(
+                f"Objects overlap on {len(overlapping)} frames, the first of them {min(overlapping)}, and this format "
+                "gives each pixel to one of them; choose coco, roi-zip, dicom-seg or geff, or one object at a time."
+            )
+        written = {"objects": [o.id for o in result.objects], "frames": [result.frames.start, result.frames.stop]}
+        made = {"format": chosen.name, "options": dict(job.options), "notes": job.notes, "written": written}
+        statement = {**made, **job.stated()}
         if folder:
             statement["files"] = files_below(part)
         if folder or statement_part is not None:

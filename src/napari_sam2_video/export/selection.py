@@ -1,41 +1,113 @@
-"""Which objects an export is about."""
+"""Which objects and frames an export is about."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import operator
+from dataclasses import replace
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 
 from napari_sam2_video.errors import ExportError
-from napari_sam2_video.export.format import ExportOption
+from napari_sam2_video.export.format import parse_ids
 
 if TYPE_CHECKING:
-    from napari_sam2_video.export.format import ExportJob
-    from napari_sam2_video.results import Array
+    from collections.abc import Callable, Iterable
 
-OBJECTS = ExportOption("objects", "ids", None, "ids to take, as 1,3-5; all if not given")
+    from napari_sam2_video.results import Array, TrackingResult
+
+Objects: TypeAlias = "Iterable[int] | str | None"
+Frames: TypeAlias = "range | tuple[int, int] | str | None"
 
 
-class Selection:
-    """The objects that the option ``objects`` names, all if it is not given.
+def select(result: TrackingResult, objects: Objects, frames: Frames, *, whole: bool) -> TrackingResult:
+    """The part of a result that is to be written.
+
+    Parameters
+    ----------
+    result : TrackingResult
+        The result.
+    objects : iterable of int or str, optional
+        Ids, also as text such as ``"1,3-5"``; all if not given.
+    frames : range, tuple or str, optional
+        ``(start, stop)`` or a range, the last one not included; or text: ``"10-39"`` from the first to the last frame,
+        ``"tracked"`` from the first frame with anything on it to the last one, or ``"all"``.
+    whole : bool
+        Whether ``"all"`` is taken where `frames` is not given, else ``"tracked"``.
 
     Raises
     ------
     ExportError
-        If an id is not in the table of objects.
+        If there is no such object or frame.
     """
+    chosen = _frames(result, frames or ("all" if whole else "tracked"))
+    result = replace(result, selected=None if len(chosen) == result.n_frames else chosen)
+    if objects is None:
+        return result
+    known = {entry.id: entry for entry in result.objects}
+    try:
+        asked = parse_ids(objects)
+    except (ValueError, TypeError):
+        raise ExportError(f"The objects {objects!r} are no ids; give them as 1,3-5 or as a list of numbers.") from None
+    for object_id in asked:
+        if object_id not in known:
+            raise ExportError(f"There is no object {object_id}; choose among {', '.join(map(str, sorted(known)))}.")
+    ids = sorted(set(asked))
+    if not ids:
+        raise ExportError("No object is named, so there is nothing to export; name one, or leave objects out for all.")
+    return replace(result, objects=tuple(known[i] for i in ids), read_labels=_labels_of(result, ids))
 
-    def __init__(self, job: ExportJob) -> None:
-        asked = job.options["objects"]
-        known = {entry.id for entry in job.result.objects}
-        for object_id in asked or ():
-            if object_id not in known:
-                raise ExportError(f"There is no object {object_id}; choose among {', '.join(map(str, sorted(known)))}.")
-        self._ids = None if asked is None else np.array(sorted(set(asked)))
 
-    def mask(self, labels_yx: Array) -> npt.NDArray[np.bool_]:
-        """Pixels of the chosen objects."""
-        if self._ids is None:
-            return labels_yx > 0
-        return np.isin(labels_yx, self._ids)
+def _labels_of(result: TrackingResult, ids: list[int]) -> Callable[[int], Array]:
+    """Label images of some objects, whole where others cover them."""
+
+    def read(frame: int) -> Array:
+        labels_yx = result.labels(frame)
+        kept = np.isin(labels_yx, ids)
+        covered = (labels_yx > 0) & ~kept
+        chosen = np.where(kept, labels_yx, 0)
+        if covered.any() and result.overlaps(frame, labels_yx) and result.read_masks is not None:
+            for object_id, mask in zip(ids, result.read_masks(frame, ids), strict=True):
+                chosen[mask & covered & (chosen == 0)] = object_id
+        return chosen
+
+    return read
+
+
+def _frames(result: TrackingResult, frames: range | tuple[int, int] | str) -> range:
+    last = result.n_frames - 1
+    try:
+        if frames == "all" or (frames == "tracked" and not result.tracked):
+            found = range(result.n_frames)
+        elif frames == "tracked" and result.tracked:
+            found = result.tracked
+        elif isinstance(frames, str):
+            first, dash, end = frames.partition("-")
+            found = range(int(first), int(end if dash else first) + 1)
+        elif isinstance(frames, range):
+            found = frames
+        else:
+            start, stop = frames
+            found = range(operator.index(start), operator.index(stop))
+    except (ValueError, TypeError):
+        raise ExportError(
+            f"The frames {frames!r} are no range; give them as 10-39, as (10, 40), or as tracked or all."
+        ) from None
+    if found.step != 1 or not found or found.start < 0 or found[-1] > last:
+        raise ExportError(
+            f"The frames {frames!r} do not fit the recording, which has the frames 0 to {last}; choose among them."
+        )
+    return found
+
+
+def noting_overlaps(result: TrackingResult) -> tuple[TrackingResult, set[int]]:
+    """The result, and a set that grows by each frame on which objects turn out to overlap while it is read."""
+    found: set[int] = set()
+
+    def read(frame: int) -> Array:
+        labels_yx = result.labels(frame)
+        if result.overlaps(frame, labels_yx):
+            found.add(frame)
+        return labels_yx
+
+    return replace(result, read_labels=read), found

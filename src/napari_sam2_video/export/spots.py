@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 if TYPE_CHECKING:
+    from napari_sam2_video.geometry import Region
     from napari_sam2_video.results import Array, TrackingResult
 
 
@@ -33,6 +34,18 @@ def find_spots(labels_yx: Array, frame: int) -> Spots:
     return Spots(frame, ids.astype(np.int64), areas.astype(np.int64), y, x)
 
 
+def spots_of(result: TrackingResult, frame: int) -> Spots:
+    """Spots of a frame, each of the whole object, also where objects overlap."""
+    found = [find_spots(labels_yx, frame) for labels_yx in result.layers(frame)]
+    if len(found) == 1:
+        return found[0]
+    order = np.argsort(np.concatenate([spots.ids for spots in found]))
+    columns = {
+        name: np.concatenate([getattr(spots, name) for spots in found])[order] for name in ("ids", "areas", "y", "x")
+    }
+    return Spots(frame, **columns)
+
+
 def axis_positions(result: TrackingResult, spots: Spots) -> dict[str, npt.NDArray[np.float64]]:
     """Positions by axis letter in the units of the measurements, for the walked axis and the two of the plane."""
     calibration = result.calibration
@@ -43,7 +56,7 @@ def axis_positions(result: TrackingResult, spots: Spots) -> dict[str, npt.NDArra
     }
 
 
-def object_bounds(labels_yx: Array) -> list[tuple[int, tuple[slice, slice]]]:
+def object_bounds(labels_yx: Array) -> list[tuple[int, Region]]:
     """Id and bounding box of every object of a label image, ids ascending."""
     rows, columns = np.nonzero(labels_yx)
     ids, place = np.unique(labels_yx[rows, columns], return_inverse=True)

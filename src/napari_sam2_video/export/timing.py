@@ -48,7 +48,7 @@ def pace_of(job: ExportJob) -> Pace:
     ExportError
         If the option ``fps`` is no frame rate.
     """
-    times, asked = job.result.times, job.options["fps"]
+    times, asked = job.result.frame_times, job.options["fps"]
     if times is None or asked is not None:
         rate, note = frame_rate(job.result.frame_seconds, asked)
         if note is None and asked is None and job.result.frame_seconds is None and job.result.walk_axis == "T":
@@ -116,11 +116,12 @@ def single_interval(job: ExportJob) -> float | None:
         In the result's own unit of the walked axis; the mean where the interval varies, None where it is unknown.
     """
     result = job.result
-    if result.times is None:
+    if result.frame_times is None:
         return result.step
     calibration = result.calibration
     job.note(
         "The frame rate of the recording varies and this format holds one frame interval: the mean is written; "
         "choose ome-tiff or measurements-csv for the time of every frame."
     )
-    return float(calibration.position(result.n_frames - 1)) / (result.n_frames - 1)
+    first, last = calibration.position([result.frames.start, result.frames[-1]])
+    return float(last - first) / (len(result.frames) - 1)

@@ -109,6 +109,7 @@ def overlay_format(
         write=partial(write, arguments=arguments),
         about=about,
         options=(FPS, *extra, *STYLE),
+        overlaps=True,
         group="Pictures and video",
     )
 

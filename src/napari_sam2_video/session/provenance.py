@@ -109,7 +109,16 @@ def result_of(session: SessionContent) -> TrackingResult:
         read_frame=view.read,
         read_raw=view.raw,
         read_scores=session.scores,
+        read_masks=session.masks.each_mask,
+        tracked=_tracked(session),
     )
+
+
+def _tracked(session: SessionContent) -> range | None:
+    """From the first frame with a mask or paint to the last one, None where there is none."""
+    frames = [f for info in session.objects for f in session.masks.frames_done(info.id).tolist()]
+    frames += session.masks.painted()
+    return range(min(frames), max(frames) + 1) if frames else None
 
 
 def _corrected(state: State) -> Mapping[Any, Any]:
