@@ -6,7 +6,7 @@ import colorsys
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -78,6 +78,8 @@ class Calibration:
     length_unit, walk_unit : str
         Symbols of the units; ``"px"``, ``"frame"`` and ``"slice"`` where the size is not known, ``"unit"`` where it is
         known without a unit.
+    plane_axes : tuple of str
+        Letters of a frame's two axes.
     times : ndarray of float64, shape (n_frames,), optional
         Position of every frame in `walk_unit`, where the interval varies.
     """
@@ -87,6 +89,7 @@ class Calibration:
     step: float = 1.0
     length_unit: str = "px"
     walk_unit: str = "frame"
+    plane_axes: tuple[str, str] = ("Y", "X")
     times: npt.NDArray[np.float64] | None = field(default=None, repr=False, compare=False)
 
     @property
@@ -251,20 +254,23 @@ class TrackingResult:
         """
         walk, unit_y, unit_x = (plain_unit(unit) for unit in self.units)
         length, pixel_size = _plane(self.pixel_size, unit_y, unit_x)
+        settled = partial(
+            Calibration,
+            walk_axis=self.walk_axis,
+            plane_axes=self.plane_axes,
+            pixel_size=pixel_size,
+            length_unit=length,
+        )
         if self.times is not None:
             walk = walk if walk in SECONDS else "s"
             times = self.times / SECONDS[walk]
-            return Calibration(self.walk_axis, pixel_size, float(np.median(np.diff(times))), length, walk, times)
+            return settled(step=float(np.median(np.diff(times))), walk_unit=walk, times=times)
         if self.walk_axis not in SPATIAL_AXES:
-            if self.step is None:
-                return Calibration(self.walk_axis, pixel_size, 1.0, length, "frame")
-            return Calibration(self.walk_axis, pixel_size, self.step, length, walk or "unit")
+            return settled() if self.step is None else settled(step=self.step, walk_unit=walk or "unit")
         if self.step is None and length == "px":
-            return Calibration(self.walk_axis, pixel_size, 1.0, "px", "px")
+            return settled(walk_unit="px")
         step = None if self.step is None or length == "px" else convert_length(self.step, walk, length)
-        if step is None:
-            return Calibration(self.walk_axis, pixel_size, 1.0, length, "slice")
-        return Calibration(self.walk_axis, pixel_size, step, length, length)
+        return settled(walk_unit="slice") if step is None else settled(step=step, walk_unit=length)
 
     def labels(self, frame: int) -> Array:
         """Label image of a frame in `dtype`, shape ``(Y, X)``.

@@ -176,3 +176,29 @@ def test_long_names_are_shortened(tmp_path):
 
 def test_a_name_of_nothing_to_show_is_the_id(table):
     assert "object 1" in lines(plot_areas(table.with_columns(name=np.full(len(table), "_"))))
+
+
+@pytest.mark.parametrize("shape_yx", [(12, 900), (900, 12), (300, 300)])
+@pytest.mark.parametrize("size", [1e-4, 1e6])
+def test_labels_of_the_axes_lie_inside_the_figure(shape_yx: tuple[int, int], size: float) -> None:
+    labels = np.zeros((5, *shape_yx), np.uint8)
+    for t in range(5):
+        top, left = (t * (side - 4) // 4 for side in shape_yx)
+        labels[t, top : top + 3, left : left + 3] = 1
+    units = ("s", "µm", "µm")
+    table = measure(TrackingResult.from_arrays(labels, pixel_size=(size, size), step=1.0, units=units))
+    figure = plot_trajectories(table, shape_yx=shape_yx)
+    draw(figure, width=720)
+    for axis in (figure.axes[0].xaxis, figure.axes[0].yaxis):
+        box = axis.label.get_window_extent()
+        assert figure.bbox.contains(box.x0, box.y0)
+        assert figure.bbox.contains(box.x1, box.y1)
+
+
+def test_trajectories_of_a_walk_along_x_are_named_by_its_plane() -> None:
+    known = {"walk_axis": "X", "plane_axes": ("Z", "Y"), "pixel_size": (1.0, 1.0), "step": 1.0, "units": ("mm",) * 3}
+    table = measure(TrackingResult.from_arrays(moving(), **known))
+    assert {"centroid_z", "centroid_y_px", "bbox_z0", "bbox_y1"} <= set(table.names)
+    assert not {"centroid_x", "bbox_x0"} & set(table.names)
+    axes = plot_trajectories(table).axes[0]
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("y (mm)", "z (mm)")

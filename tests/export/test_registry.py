@@ -43,7 +43,7 @@ def test_every_format_tells_progress_and_provenance_and_leaves_only_the_target(n
     assert set(tmp_path.iterdir()) == made
     assert report.path.is_dir() == (FORMATS[name].kind == "folder")
     assert os.fspath(report) == str(report.path)
-    stated = report.path / "provenance.json" if report.path.is_dir() else report.provenance_path
+    stated = report.provenance_path or (report.path / "provenance.json" if report.path.is_dir() else None)
     assert "0" * 64 in stated.read_text(encoding="utf-8") if stated else FORMATS[name].embeds_provenance
 
 

@@ -111,7 +111,7 @@ def test_webm_matte_has_an_alpha(case: str, tmp_path: Path) -> None:
 
 
 def test_png_matte_is_exact_and_straight(result: TrackingResult, tmp_path: Path) -> None:
-    folder = export(result, tmp_path / "matte", format="matte-png", options={"objects": "1,3"}).path
+    folder = export(result, tmp_path / "matte", format="matte-png", objects="1,3").path
     for frame in range(result.n_frames):
         rgba = np.asarray(Image.open(folder / f"{frame:05d}.png"))
         assert (rgba[..., 3] == np.where(np.isin(result.labels(frame), [1, 3]), 255, 0)).all()
@@ -128,7 +128,7 @@ def test_premultiplied_matte_is_black_where_nothing_is(result: TrackingResult, t
 
 @pytest.mark.parametrize(("name", "keep"), [("cutout", True), ("removed", False)])
 def test_plain_colour_stands_where_it_should(name: str, keep: bool, result: TrackingResult, tmp_path: Path) -> None:
-    folder = export(result, tmp_path / name, format=f"{name}-png", options={"color": "#102030", "objects": [2]}).path
+    folder = export(result, tmp_path / name, format=f"{name}-png", objects=[2], options={"color": "#102030"}).path
     for frame in range(result.n_frames):
         shown = np.asarray(Image.open(folder / f"{frame:05d}.png"))
         covered = (result.labels(frame) == 2) ^ keep
@@ -163,7 +163,7 @@ def test_mattes_need_pictures_and_say_so(name: str, tmp_path: Path) -> None:
 
 def test_unknown_object_is_named(result: TrackingResult, tmp_path: Path) -> None:
     with pytest.raises(ExportError, match="no object 9; choose among 1, 2, 3"):
-        export(result, tmp_path / "m.mov", options={"objects": "1,9"})
+        export(result, tmp_path / "m.mov", objects="1,9")
 
 
 def test_preview_shows_the_frames(result: TrackingResult, tmp_path: Path) -> None:

@@ -292,7 +292,7 @@ def stated_in(report: ExportReport) -> dict[str, Any]:
     if report.path.suffix == ".png":
         with Image.open(report.path) as image:
             return json.loads(image.text["provenance"])
-    path = report.path / aside.PROVENANCE_NAME if report.path.is_dir() else report.provenance_path
+    path = report.provenance_path or (report.path / aside.PROVENANCE_NAME if report.path.is_dir() else None)
     assert path is not None
     return json.loads(path.read_text(encoding="utf-8"))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -58,7 +59,8 @@ def measure(
             Number of pixels of the object's own mask, also of those that other objects cover, and the same in
             ``length_unit`` squared.
         ``centroid_y_px``, ``centroid_x_px``, ``centroid_y``, ``centroid_x``
-            Mean pixel centre in pixels and in ``length_unit``.
+            Mean pixel centre in pixels and in ``length_unit``; in place of y and x stand the axes of the
+            plane, where the recording was walked along Y or X.
         ``bbox_y0``, ``bbox_x0``, ``bbox_y1``, ``bbox_x1``
             First pixel row and column, and those after the last, all 0 for an empty mask.
         ``equivalent_diameter_px``, ``equivalent_diameter``
@@ -254,6 +256,13 @@ def _with_scores(columns: Columns, scores: Mapping[int, Mapping[str, npt.NDArray
     return {**columns, **added}
 
 
+def _named_by_axes(columns: Columns, plane_axes: tuple[str, str]) -> Columns:
+    """Columns of places named after the axes of the plane instead of y and x."""
+    letters = dict(zip("yx", (letter.lower() for letter in plane_axes), strict=True))
+    pattern = re.compile("(?<=centroid_)[yx]|(?<=bbox_)[yx]")
+    return {pattern.sub(lambda found: letters[found[0]], name): column for name, column in columns.items()}
+
+
 def _finish(columns: Columns, names: Mapping[int, str], calibration: Calibration) -> Table:
     dy, dx = calibration.pixel_size
     n_rows = len(columns["object_id"])
@@ -285,4 +294,5 @@ def _finish(columns: Columns, names: Mapping[int, str], calibration: Calibration
         "length_unit": np.full(n_rows, calibration.length_unit),
         "walk_unit": np.full(n_rows, calibration.walk_unit),
     }
-    return motion(Table(ordered, calibration)).with_columns(**units)
+    named = _named_by_axes(ordered, calibration.plane_axes)
+    return motion(Table(named, calibration)).with_columns(**units)

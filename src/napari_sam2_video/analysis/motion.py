@@ -29,7 +29,7 @@ def motion(table: Table) -> Table:
     Parameters
     ----------
     table : Table
-        Needs ``object_id``, ``frame``, ``position``, ``area``, ``centroid_y`` and ``centroid_x``, ordered by
+        Needs ``object_id``, ``frame``, ``position``, ``area`` and the centroids, ordered by
         object and frame.
 
     Returns
@@ -47,7 +47,7 @@ def motion(table: Table) -> Table:
         if not rows.size:
             continue
         area = table["area"][rows]
-        place_yx = np.stack([table["centroid_y"][rows], table["centroid_x"][rows]], axis=1)
+        place_yx = table.centroids()[rows]
         elapsed = np.diff(table["position"][rows])
         moved = np.hypot(*np.diff(place_yx, axis=0).T)
         added["area_change"][rows[1:]] = np.diff(area)
@@ -91,7 +91,7 @@ def mean_squared_displacement(table: Table, *, max_lag: int | None = None) -> Ta
         frames = table["frame"][rows]
         span = int(frames[-1] - frames[0])
         last = min(span, max(1, span // 4) if max_lag is None else max_lag)
-        place_yx = np.stack([table["centroid_y"][rows], table["centroid_x"][rows]], axis=1)
+        place_yx = table.centroids()[rows]
         found = _squared_by_lag(table["position"][rows] / table.calibration.step, place_yx, last)
         lags, between, msd, pairs = found
         parts.append((np.full(len(lags), object_id), lags, between * table.calibration.step, msd, pairs))

@@ -107,7 +107,7 @@ def centroid_jump_component(table: Table) -> Floats:
     """
     rows, before = neighbour_rows(table)
     component = np.zeros(len(table))
-    place_yx = np.stack([table["centroid_y_px"], table["centroid_x_px"]], axis=1)
+    place_yx = table.centroids(pixels=True)
     earlier = np.full(len(table), -1)
     earlier[rows] = before
     earlier = earlier[before]

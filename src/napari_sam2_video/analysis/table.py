@@ -61,6 +61,12 @@ class Table:
         """Give the row numbers of an object, in the table's order."""
         return np.flatnonzero(self.columns["object_id"] == object_id)
 
+    def centroids(self, *, pixels: bool = False) -> npt.NDArray[np.float64]:
+        """Give the centroids along the two axes of the plane, shape ``(n_rows, 2)``, in length units or in pixels."""
+        suffix = "_px" if pixels else ""
+        names = [f"centroid_{letter.lower()}{suffix}" for letter in self.calibration.plane_axes]
+        return np.stack([self.columns[name] for name in names], axis=1)
+
     def object_ids(self) -> tuple[int, ...]:
         """Give the ids of the objects in the table, ascending."""
         return tuple(int(object_id) for object_id in np.unique(self.columns["object_id"]))

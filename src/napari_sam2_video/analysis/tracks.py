@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from napari_sam2_video.analysis.table import Table
     from napari_sam2_video.results import TrackedObject
 
-PLACE_COLUMNS = frozenset({"object_id", "frame", "centroid_y_px", "centroid_x_px"})
+PLACE_COLUMNS = frozenset({"object_id", "frame", *(f"centroid_{letter}_px" for letter in "zyx")})
 
 
 class Tracks(NamedTuple):
@@ -56,7 +56,7 @@ def tracks(table: Table, objects: Iterable[TrackedObject] = (), *, z: float | No
     """
     found = table.where(table["area_px"] > 0)
     order = np.lexsort((found["frame"], found["object_id"]))
-    places = [found["object_id"], found["frame"], found["centroid_y_px"], found["centroid_x_px"]]
+    places = [found["object_id"], found["frame"], *found.centroids(pixels=True).T]
     if z is not None:
         places.insert(2, np.full(len(found), z))
     data = np.stack([column[order].astype(np.float64) for column in places], axis=1)

@@ -89,7 +89,7 @@ def measure_volumes(result: TrackingResult, *, progress: Callable[[int, int], No
         ``equivalent_diameter``
             Diameter of the ball of the same volume.
         ``centroid_z``, ``centroid_y``, ``centroid_x``
-            In ``length_unit``; z is the walked axis, y and x those of the plane.
+            In ``length_unit``, along the walked axis and the two of the plane.
         ``bbox_z0`` to ``bbox_x1``
             First voxel and the one after the last.
         ``length_unit``
@@ -207,9 +207,11 @@ def _table(result: TrackingResult, solids: dict[int, _Solid], spacing: tuple[flo
     sums = np.array([solid.sums_zyx for solid in chosen], np.float64).reshape(-1, 3)
     low = np.array([solid.low_zyx for solid in chosen], np.int64).reshape(-1, 3)
     high = np.array([solid.high_zyx for solid in chosen], np.int64).reshape(-1, 3)
-    for axis, letter in enumerate("zyx"):
+    calibration = result.calibration
+    letters = [letter.lower() for letter in (calibration.walk_axis, *calibration.plane_axes)]
+    for axis, letter in enumerate(letters):
         columns[f"centroid_{letter}"] = sums[:, axis] / voxels * spacing[axis]
     for edge, corner in (("0", low), ("1", high)):
-        columns.update({f"bbox_{letter}{edge}": corner[:, axis] for axis, letter in enumerate("zyx")})
+        columns.update({f"bbox_{letter}{edge}": corner[:, axis] for axis, letter in enumerate(letters)})
     columns["length_unit"] = np.full(len(ids), unit)
-    return Table(columns, result.calibration)
+    return Table(columns, calibration)

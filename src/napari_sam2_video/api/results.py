@@ -20,7 +20,7 @@ from napari_sam2_video.types.calls import public
 from napari_sam2_video.types.checks import instance, object_ids, shown
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from pathlib import Path
 
     from napari_sam2_video.analysis.review import ReviewItem
@@ -150,6 +150,8 @@ def export(
     target: str | Path,
     *,
     format: str | None = None,
+    objects: Iterable[int] | str | None = None,
+    frames: range | tuple[int, int] | str | None = None,
     options: Mapping[str, object] | None = None,
     overwrite: bool = False,
     progress: Callable[[int, int], None] | None = None,
@@ -164,6 +166,12 @@ def export(
         File or folder to write.
     format : str, optional
         Name of the format; from the suffix of `target` if not given.
+    objects : iterable of int or str, optional
+        Objects to write, as ids or as text such as ``"1,3-5"``; all if not given.
+    frames : range, tuple of int or str, optional
+        Frames to write: a range, ``(start, stop)`` without the last one, or text: ``"10-39"`` with the last one,
+        ``"tracked"`` or ``"all"``. If not given, from the first to the last frame with anything on it; all for formats
+        that lie on their source voxel by voxel.
     options : mapping of str to object, optional
         Options of the format by their names, such as ``{"style": "fill"}``.
     overwrite : bool
@@ -187,7 +195,14 @@ def export(
         raise ExportError(f'The options of a format are given as {{"name": value}}, not {shown(given)}.')
     with _opened(source, read_only=True) as session:
         return export_result(
-            session.result(), path, format=format, overwrite=overwrite, progress=progress, options=dict(given)
+            session.result(),
+            path,
+            format=format,
+            overwrite=overwrite,
+            progress=progress,
+            objects=objects,
+            frames=frames,
+            options=dict(given),
         )
 
 

@@ -19,6 +19,11 @@ def export(
         str | None,
         typer.Option(help="A name of 'napari-sam2-video formats'; from the target's suffix if not given."),
     ] = None,
+    objects: Annotated[str | None, typer.Option(help="Objects to write, such as 1,3-5; all if not given.")] = None,
+    frames: Annotated[
+        str | None,
+        typer.Option(help="Frames to write, such as 10-39, or tracked or all; tracked if not given, all for volumes."),
+    ] = None,
     option: Annotated[
         list[str] | None, typer.Option(help="An option of the format; repeatable.", metavar="NAME=VALUE")
     ] = None,
@@ -33,6 +38,8 @@ def export(
     napari-sam2-video export cells.sam2v overlay.mp4 --option style=fill --overwrite
 
     napari-sam2-video export cells.sam2v ctc_folder --format ctc
+
+    napari-sam2-video export cells.sam2v matte.mov --objects 1,3 --frames 10-39
     """
     from napari_sam2_video import api
 
@@ -43,7 +50,16 @@ def export(
             raise ExportError(f"{text!r} is not an option; write NAME=VALUE.")
         options[name.strip()] = value
     with frames_bar("Exporting") as progress:
-        report = api.export(session, target, format=format, overwrite=overwrite, progress=progress, options=options)
+        report = api.export(
+            session,
+            target,
+            format=format,
+            overwrite=overwrite,
+            progress=progress,
+            objects=objects,
+            frames=frames,
+            options=options,
+        )
     for sentence in report.notes:
         note(sentence)
     say(f"Wrote {report.path}")

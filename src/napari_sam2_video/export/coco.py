@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from napari_sam2_video.export.format import ExportFormat, ExportJob, json_text, need
+from napari_sam2_video.export.ome_tiff import note_geometry
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from napari_sam2_video.results import Array
+    from napari_sam2_video.results import Array, TrackedObject, TrackingResult
 
 
 def run_lengths(labels_yx: Array) -> Iterator[tuple[int, list[int]]]:
@@ -39,30 +41,61 @@ def annotation(rle: Any, mask_api: Any) -> dict[str, Any]:
     }
 
 
+def category_of(entry: TrackedObject) -> str:
+    """Name of the category of an object: its own without the number at its end, so that cell 1 and cell 2 are cells."""
+    return re.sub(r"[\s_#-]*\d+$", "", entry.name).strip() or entry.name.strip() or "object"
+
+
+def file_name(result: TrackingResult, frame: int) -> str:
+    """Name of a frame's own file, or of the file or stack that it is a frame of, with its index."""
+    own = None if result.read_name is None else result.read_name(frame)
+    if own is not None:
+        return own
+    source = "recording" if result.source_path is None else result.source_path.name
+    return f"{source}#{frame:05d}"
+
+
 def write(job: ExportJob) -> None:
     """Write images, annotations and categories, the annotations a frame at a time."""
     mask_api = need("pycocotools.mask", "coco")
     result = job.result
+    note_geometry(job)
     height, width = result.shape_yx
+    names = sorted({category_of(entry) for entry in result.objects})
+    categories = {name: number for number, name in enumerate(names, start=1)}
+    source = None if result.source_path is None else result.source_path.name
     head = {
         "info": {"description": "Tracked objects", "provenance": result.provenance},
+        "videos": [{"id": 1, "name": source or "recording", "width": width, "height": height}],
         "images": [
-            {"id": frame + 1, "file_name": f"{frame:05d}.png", "width": width, "height": height, "frame_index": frame}
-            for frame in range(result.n_frames)
+            {
+                "id": frame + 1,
+                "file_name": file_name(result, frame),
+                "width": width,
+                "height": height,
+                "video_id": 1,
+                "frame_index": frame,
+            }
+            for frame in result.frames
         ],
-        "categories": [{"id": 1, "name": "object", "supercategory": "object"}],
-        "tracks": [{"id": entry.id, "name": entry.name, "parent": entry.parent} for entry in result.objects],
+        "categories": [{"id": number, "name": name, "supercategory": "object"} for name, number in categories.items()],
+        "tracks": [
+            {"id": entry.id, "name": entry.name, "category_id": categories[category_of(entry)], "parent": entry.parent}
+            for entry in result.objects
+        ],
     }
     number = 0
     with job.path.open("w", encoding="utf-8") as stream:
         stream.write(json_text(head)[:-1] + ', "annotations": [')
         for frame in job.frames():
-            for object_id, counts in run_lengths(result.labels(frame)):
+            found = [pair for labels_yx in result.layers(frame) for pair in run_lengths(labels_yx)]
+            for object_id, counts in sorted(found):
                 rle = mask_api.frPyObjects({"size": [height, width], "counts": counts}, height, width)
                 number += 1
-                row: dict[str, Any] = {"id": number, "image_id": frame + 1, "category_id": 1, "track_id": object_id}
-                row |= {"name": result.entry(object_id).name, **annotation(rle, mask_api)}
-                stream.write(("" if number == 1 else ",") + "\n" + json_text(row))
+                entry = result.entry(object_id)
+                row: dict[str, Any] = {"id": number, "image_id": frame + 1, "video_id": 1, "track_id": object_id}
+                row |= {"category_id": categories[category_of(entry)], "name": entry.name}
+                stream.write(("" if number == 1 else ",") + "\n" + json_text(row | annotation(rle, mask_api)))
         stream.write("\n]}\n")
 
 
@@ -73,8 +106,10 @@ FORMAT = ExportFormat(
     kind="file",
     write=write,
     about=(
-        "One image a frame and one annotation an object and frame, compressed RLE (column-major); "
-        "`track_id` is the object's id. One category, `object`."
+        "One image a frame, with its file's name in a folder of images and `FILE#00000` in a stack or video; one "
+        "annotation an object and frame, compressed RLE (column-major), whole also where objects overlap; `track_id` "
+        "is the object's id. The categories are the names of the objects without the numbers at their ends."
     ),
     embeds_provenance=True,
+    overlaps=True,
 )

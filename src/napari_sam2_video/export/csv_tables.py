@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import csv
+import math
 
 from napari_sam2_video.analysis.measure import measure
 from napari_sam2_video.export.format import ExportFormat, ExportJob, ExportOption, need
+from napari_sam2_video.export.ome_tiff import note_geometry
 from napari_sam2_video.export.spots import axis_positions, spots_of
 
 TRACKMATE_COLUMNS = (
-    "ID",
     "LABEL",
+    "ID",
     "TRACK_ID",
-    "FRAME",
+    "QUALITY",
     "POSITION_X",
     "POSITION_Y",
     "POSITION_Z",
     "POSITION_T",
+    "FRAME",
+    "RADIUS",
+    "VISIBILITY",
     "AREA",
 )
 
@@ -24,6 +29,7 @@ TRACKMATE_COLUMNS = (
 def write_trackmate(job: ExportJob) -> None:
     """Write one row a spot, ordered by frame."""
     result = job.result
+    note_geometry(job)
     dy, dx = result.calibration.pixel_size
     number = 0
     if result.walk_axis != "T":
@@ -37,13 +43,15 @@ def write_trackmate(job: ExportJob) -> None:
             for row, object_id in enumerate(spots.ids.tolist()):
                 places = [positions[letter][row] if letter in positions else 0.0 for letter in "XYZT"]
                 area = float(spots.areas[row]) * dy * dx
-                table.writerow([number, result.entry(object_id).name, object_id, frame, *places, area])
+                name, radius = result.entry(object_id).name, (area / math.pi) ** 0.5
+                table.writerow([name, number, object_id, 1.0, *places, frame, radius, 1, area])
                 number += 1
 
 
 def write_napari(job: ExportJob) -> None:
     """Write one row a vertex in pixels, ordered by track and frame as a Tracks layer wants it."""
     result = job.result
+    note_geometry(job)
     plane = result.at.get("Z")
     rows: list[tuple[int, int, float, float]] = []
     for frame in job.frames():
@@ -54,13 +62,14 @@ def write_napari(job: ExportJob) -> None:
         job.note(f"The column T counts along the walked axis {result.walk_axis}.")
     with job.path.open("w", newline="", encoding="utf-8") as stream:
         table = csv.writer(stream, lineterminator="\n")
-        table.writerow(["ID", "T", "Y", "X"] if plane is None else ["ID", "T", "Z", "Y", "X"])
+        table.writerow(["ID", "T", *([] if plane is None else ["Z"]), *result.plane_axes])
         for object_id, frame, y, x in rows:
             table.writerow([object_id, frame, *([] if plane is None else [plane]), y, x])
 
 
 def write_measurements(job: ExportJob) -> None:
     """Write every measurement, as CSV or as Parquet by the suffix."""
+    note_geometry(job)
     table = measure(job.result, intensity=job.options["intensity"], progress=job.progress)
     if job.path.suffix.lower() == ".parquet":
         need("pyarrow", "measurements-csv")
@@ -76,7 +85,10 @@ TRACKMATE = ExportFormat(
     suffixes=(".csv",),
     kind="file",
     write=write_trackmate,
-    about="One row a spot with TRACK_ID, FRAME and POSITION_X, Y, Z and T in the recording's units; AREA in its units.",
+    about=(
+        "One row a spot in the columns of TrackMate's own table of spots: LABEL, ID, TRACK_ID, QUALITY, POSITION_X to "
+        "T in the recording's units, FRAME, RADIUS, VISIBILITY, AREA; one header row."
+    ),
     overlaps=True,
     guess=False,
     group="Tracks and tables",

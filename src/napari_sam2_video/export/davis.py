@@ -5,12 +5,14 @@ from __future__ import annotations
 import numpy as np
 
 from napari_sam2_video.export.format import ExportFormat, ExportJob
+from napari_sam2_video.export.ome_tiff import note_geometry
 
 
 def write(job: ExportJob) -> None:
     """Write ``00000.png`` and so on; a pixel's index is the object's id."""
     from PIL import Image
 
+    note_geometry(job)
     palette = np.zeros((256, 3), np.uint8)
     for entry in job.result.objects:
         palette[entry.id] = entry.color

@@ -141,6 +141,11 @@ class ExportFormat:
         True where objects that overlap stay whole, or no masks are written.
     whole : bool
         True where all frames are written if none are named, because the file lies on its source voxel by voxel.
+    sidecar : bool
+        True where the provenance of a folder lies beside it, because its readers would trip over it inside.
+    enter : callable, optional
+        Called with the target before anything is written: prepares the store of another program that it lies in, and
+        gives what registers it there once it is complete; None where the target is on its own.
     guess : bool
         Whether the suffix alone chooses this format.
     group : str
@@ -158,6 +163,8 @@ class ExportFormat:
     embeds_provenance: bool = False
     overlaps: bool = False
     whole: bool = False
+    sidecar: bool = False
+    enter: Callable[[Path], Callable[[], None] | None] | None = None
     guess: bool = True
     group: str = "Labels"
 

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_sam2_video.export.format import ExportFormat, ExportJob, need
+from napari_sam2_video.export.ome_tiff import note_geometry
 from napari_sam2_video.export.spots import Spots, spots_of
 from napari_sam2_video.units import ngff_unit
 
@@ -23,6 +24,7 @@ def write(job: ExportJob) -> None:
     core = need("geff.core_io._base_write", "geff")
     spec = need("geff_spec", "geff")
     result = job.result
+    note_geometry(job)
     spots = [spots_of(result, frame) for frame in job.frames()]
     frames = np.concatenate([np.full(len(found.ids), found.frame, np.int64) for found in spots])
     ids = joined(spots, "ids")
@@ -108,6 +110,7 @@ FORMAT = ExportFormat(
         "an edge to the object's next frame and from a parent to its daughter."
     ),
     embeds_provenance=True,
+    sidecar=True,
     overlaps=True,
     group="Tracks and tables",
 )

@@ -53,7 +53,7 @@ def stack_axis(result: TrackingResult) -> str:
 
 
 def note_geometry(job: ExportJob) -> None:
-    """Say what a TIFF or Zarr cannot hold of this result's place in space."""
+    """Note what a format with no affine cannot hold of this result's place in space."""
     result = job.result
     if result.affine is not None and is_oblique(result.affine):
         job.note(

@@ -6,11 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_sam2_video.errors import ExportError
 from napari_sam2_video.export.format import ExportFormat, ExportJob, ExportOption
 from napari_sam2_video.export.ome_tiff import note_geometry
+from napari_sam2_video.export.ome_zarr_image import check_name, enter, image_around, write_into
 from napari_sam2_video.export.timing import single_interval
-from napari_sam2_video.results import printable
 from napari_sam2_video.units import ngff_unit
 
 if TYPE_CHECKING:
@@ -24,12 +23,15 @@ def write(job: ExportJob) -> None:
     import zarr
 
     result, options = job.result, job.options
-    version = options["version"]
-    check_name(options["name"])
     note_geometry(job)
+    image_path = image_around(job.target)
+    if image_path is not None:
+        write_into(job, image_path, label_metadata(job))
+        return
+    name, version = options["name"], options["version"]
+    check_name(name)
     root = zarr.open_group(job.path, mode="w", zarr_format=2 if version == "0.4" else 3)
     levels = level_count(result.shape_yx)
-    name = options["name"]
     labels = root.create_group("labels")
     set_attributes(labels, {"labels": [name]}, version)
     group = labels.create_group(name)
@@ -39,8 +41,14 @@ def write(job: ExportJob) -> None:
     image = None
     if options["image"] and result.read_raw is not None:
         sample = first_values(result)
-        set_attributes(root, {"multiscales": [multiscale(job, "image", 1, version, sample.ndim == 3)]}, version)
+        shown = multiscale(job, "image", 1, version, sample.ndim == 3)
         image = make_level(root, result, 0, sample.dtype, sample.shape[2] if sample.ndim == 3 else 0)
+    else:
+        # Readers take a group without an image for an empty one, so the labels are the image, too.
+        shown = multiscale(job, name, levels, version)
+        for dataset in shown["datasets"]:
+            dataset["path"] = f"labels/{name}/{dataset['path']}"
+    set_attributes(root, {"multiscales": [shown]}, version)
     for index, frame in enumerate(job.frames()):
         labels_yx = result.labels(frame)
         for level, array in enumerate(arrays):
@@ -56,18 +64,6 @@ def first_values(result: TrackingResult) -> Array:
     """Values of the first frame that can be read; zeros where none can."""
     found = (raw for raw in map(result.raw, result.frames) if raw is not None)
     return np.asarray(next(found, np.zeros(result.shape_yx, np.uint8)))
-
-
-def check_name(name: str) -> None:
-    """Refuse what is no name of one group inside a zarr.
-
-    Raises
-    ------
-    ExportError
-        If it is empty, has slashes or line breaks, or is a name that zarr keeps for itself.
-    """
-    if not name or name != printable(name) or set(name) & set("/\\") or name.startswith((".", "__", "zarr.json")):
-        raise ExportError(f"The option name cannot be {name!r}; give the labels a plain name such as objects.")
 
 
 def set_attributes(group: Any, content: dict[str, Any], version: str) -> None:
@@ -143,8 +139,7 @@ def label_metadata(job: ExportJob) -> dict[str, Any]:
     }
     if job.options["version"] == "0.4":
         described["version"] = "0.4"
-    if job.options["image"] and result.read_raw is not None:
-        described["source"] = {"image": "../../"}
+    described["source"] = {"image": "../../"}
     return described
 
 
@@ -156,7 +151,8 @@ FORMAT = ExportFormat(
     write=write,
     about=(
         "`labels/<name>` with image-label metadata (colours, names), a chunk a frame, a pyramid for frames above 1024 "
-        "pixels; pixel size, frame interval and units in the axes."
+        "pixels; pixel size, frame interval and units in the axes. Without the image, the labels are shown as one. A "
+        "target such as `IMAGE.zarr/labels/cells` adds the labels to an existing OME-Zarr image."
     ),
     options=(
         ExportOption("name", "str", "objects", "name of the labels"),
@@ -164,4 +160,6 @@ FORMAT = ExportFormat(
         ExportOption("image", "bool", False, "also write the recording's values as the image"),
     ),
     embeds_provenance=True,
+    sidecar=True,
+    enter=enter,
 )

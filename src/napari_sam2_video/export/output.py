@@ -110,6 +110,12 @@ def files_below(folder: Path) -> list[str]:
     return sorted(found)
 
 
+def statement_of(folder: Path) -> Path:
+    """Where an exported folder says how it was made: inside, or beside it."""
+    inside = folder / PROVENANCE_NAME
+    return inside if inside.exists() else folder.with_name(f"{folder.name}.{PROVENANCE_NAME}")
+
+
 def foreign_file(folder: Path) -> str | None:
     """First file below an exported folder that the export did not make, None where there is none.
 
@@ -119,7 +125,7 @@ def foreign_file(folder: Path) -> str | None:
         If the folder does not say what the export made.
     """
     try:
-        made = json.loads((folder / PROVENANCE_NAME).read_text(encoding="utf-8"))["files"]
+        made = json.loads(statement_of(folder).read_text(encoding="utf-8"))["files"]
         own = {PROVENANCE_NAME, *made}
     except (ValueError, TypeError, KeyError, RecursionError):
         raise ExportError(
@@ -136,7 +142,7 @@ def foreign_file(folder: Path) -> str | None:
 def check_target(target: Path, *, folder: bool, overwrite: bool) -> None:
     """Refuse a target that may not be replaced.
 
-    A folder is replaced only if an export made all that it holds, as our provenance file in it says, or it is empty.
+    A folder is replaced only if an export made all that it holds, as its provenance file says, or it is empty.
 
     Raises
     ------
@@ -153,7 +159,7 @@ def check_target(target: Path, *, folder: bool, overwrite: bool) -> None:
         names = {entry.name for entry in target.iterdir()}
         if not names:
             return
-        if PROVENANCE_NAME not in names:
+        if not statement_of(target).exists():
             raise ExportError(
                 f"The folder {target} holds files that no export made, so it is not replaced; choose another name."
             )

@@ -66,7 +66,7 @@ def plot_areas(table: Table, colors: Colors | None = None) -> Figure:
 
 
 def plot_trajectories(table: Table, colors: Colors | None = None, *, shape_yx: tuple[int, int] | None = None) -> Figure:
-    """Draw where each object went: a ring where it began, a dot where it ended, y downward as in the image.
+    """Draw where each object went: a ring where it began, a dot where it ended, rows downward as in the image.
 
     Parameters
     ----------
@@ -83,13 +83,14 @@ def plot_trajectories(table: Table, colors: Colors | None = None, *, shape_yx: t
         One panel with equal scales.
     """
     unit = table.calibration.length_unit
-    figure, axes = _panel(f"x ({unit})", f"y ({unit})")
+    down, across = (letter.lower() for letter in table.calibration.plane_axes)
+    figure, axes = _panel(f"{across} ({unit})", f"{down} ({unit})")
     for object_id in table.object_ids():
         rows = table.rows_of(object_id)
         rows = rows[table["area"][rows] > 0]
         if not rows.size:
             continue
-        y, x = table["centroid_y"][rows], table["centroid_x"][rows]
+        y, x = table.centroids()[rows].T
         line = _line(axes, x, y, object_id, _name_of(table, rows, object_id), colors)
         axes.plot(x[:1], y[:1], "o", color=line.get_color(), markerfacecolor="white", markersize=5)
         axes.plot(x[-1:], y[-1:], "o", color=line.get_color(), markersize=5)
@@ -179,7 +180,9 @@ PLOTS: dict[str, tuple[str, Callable[[Table, Colors | None], Figure]]] = {
 
 
 def _panel(x_label: str, y_label: str) -> tuple[Figure, Any]:
-    figure = need("matplotlib.figure", "plot").Figure(figsize=(7.2, 4.6), layout="constrained")
+    figure = need("matplotlib.figure", "plot").Figure(figsize=(7.2, 4.6))
+    # A margin wide enough for the larger letters that a viewer of SVG may draw the labels with.
+    figure.set_layout_engine("constrained", w_pad=0.12, h_pad=0.12)
     need("matplotlib.backends.backend_agg", "plot").FigureCanvasAgg(figure)
     axes = figure.add_subplot()
     axes.set_xlabel(x_label, fontsize=11)

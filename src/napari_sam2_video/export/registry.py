@@ -25,6 +25,7 @@ from napari_sam2_video.export import (
     preview,
     roi,
     tiff_folder,
+    trackmate_xml,
     video,
 )
 from napari_sam2_video.export.format import ExportFormat, ExportJob, ExportReport, Progress
@@ -64,6 +65,7 @@ FORMATS: Mapping[str, ExportFormat] = {
         csv_tables.MEASUREMENTS,
         csv_tables.NAPARI,
         csv_tables.TRACKMATE,
+        trackmate_xml.FORMAT,
         ctc.FORMAT,
         geff_graph.FORMAT,
         roi.FORMAT,
@@ -143,10 +145,12 @@ def export(
         raise ExportError("The result has no frames, so there is nothing to export.")
     folder = chosen.kind == "folder"
     suffix = "" if folder else matching_suffix(chosen, target)
-    aside = None if folder or chosen.embeds_provenance else target.with_name(f"{target.name}.{PROVENANCE_NAME}")
+    register = None if chosen.enter is None else chosen.enter(target)
+    beside = chosen.sidecar if folder else not chosen.embeds_provenance
+    aside = target.with_name(f"{target.name}.{PROVENANCE_NAME}") if beside and register is None else None
     abandoned, older = (leftovers(target), stood_aside(target)) if target.parent.is_dir() else ([], [])
     lost = Unreadable(result.source_path)
-    result = select(result, objects, frames, whole=chosen.whole)
+    result = select(result, objects, frames, whole=chosen.whole or register is not None)
     result = replace(result, read_frame=lost.around(result.read_frame), read_raw=lost.around(result.read_raw))
     result, overlapping = noting_overlaps(result)
     with ExitStack() as stack:
@@ -166,14 +170,24 @@ def export(
                 f"Objects overlap on {len(overlapping)} frames, the first of them {min(overlapping)}, and this format "
                 "gives each pixel to one of them; choose coco, roi-zip, dicom-seg or geff, or one object at a time."
             )
-        written = {"objects": [o.id for o in result.objects], "frames": [result.frames.start, result.frames.stop]}
-        made = {"format": chosen.name, "options": dict(job.options), "notes": job.notes, "written": written}
-        statement = {**made, **job.stated()}
-        if folder:
-            statement["files"] = files_below(part)
-        if folder or statement_part is not None:
-            write_json(statement_part or part / PROVENANCE_NAME, statement)
+        if register is None:
+            _state(job, chosen, part, statement_part)
+    if register is not None:
+        register()
     return ExportReport(target, tuple(job.notes), aside)
+
+
+def _state(job: ExportJob, chosen: ExportFormat, part: Path, statement: Path | None) -> None:
+    """Write how the result was made and what was written of it: inside a folder, or to `statement` beside it."""
+    result = job.result
+    written = {"objects": [o.id for o in result.objects], "frames": [result.frames.start, result.frames.stop]}
+    made = {"format": chosen.name, "options": dict(job.options), "notes": job.notes, "written": written}
+    content = {**made, **job.stated()}
+    if chosen.kind == "folder":
+        content["files"] = files_below(part)
+        statement = statement or part / PROVENANCE_NAME
+    if statement is not None:
+        write_json(statement, content)
 
 
 def find_format(target: Path, name: str | None = None) -> ExportFormat:

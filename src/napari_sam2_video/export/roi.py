@@ -9,13 +9,14 @@ import numpy as np
 
 from napari_sam2_video.errors import ExportError
 from napari_sam2_video.export.format import ExportFormat, ExportJob, need
+from napari_sam2_video.export.ome_tiff import note_geometry, stack_axis
 from napari_sam2_video.export.outline import outlines
 from napari_sam2_video.export.spots import object_bounds
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from napari_sam2_video.results import TrackedObject
+    from napari_sam2_video.results import TrackedObject, TrackingResult
 
 LIMIT_SIDE = 32767
 MOVE_TO, LINE_TO, CLOSE = 0.0, 1.0, 4.0
@@ -25,6 +26,7 @@ def write(job: ExportJob) -> None:
     """Write the zip as the ROI Manager opens it."""
     roifile = need("roifile", "roi-zip")
     result = job.result
+    note_geometry(job)
     if max(result.shape_yx) > LIMIT_SIDE:
         raise ExportError(
             f"ImageJ regions hold coordinates up to {LIMIT_SIDE} and these frames are {result.shape_yx[1]} x "
@@ -32,12 +34,22 @@ def write(job: ExportJob) -> None:
         )
     with zipfile.ZipFile(job.path, "w", zipfile.ZIP_DEFLATED) as archive:
         for frame in job.frames():
-            labels_yx = result.labels(frame)
-            for object_id, box in object_bounds(labels_yx):
-                name = f"{frame + 1:05d}-{object_id:05d}"
+            found = [(i, box, labels_yx) for labels_yx in result.layers(frame) for i, box in object_bounds(labels_yx)]
+            for object_id, box, labels_yx in sorted(found, key=lambda one: one[0]):
+                # ImageJ reads the slice from names of this form where a stack has no channels, slices and frames.
+                name = f"{frame + 1:05d}-{object_id:05d}-object"
                 corner_xy = np.array([box[1].start, box[0].start])
                 loops = [loop + corner_xy for loop in outlines(labels_yx[box] == object_id)]
-                archive.writestr(f"{name}.roi", region(roifile, loops, name, frame, result.entry(object_id)).tobytes())
+                roi = region(roifile, loops, name, frame, result.entry(object_id))
+                roi.c_position, roi.z_position, roi.t_position = hyperstack_position(result, frame)
+                archive.writestr(f"{name}.roi", roi.tobytes())
+
+
+def hyperstack_position(result: TrackingResult, frame: int) -> tuple[int, int, int]:
+    """Channel, slice and frame of a hyperstack of the recording, one-based; 0 is any, as for the channel."""
+    places = {"Z": 0, "T": 0} | {axis: place + 1 for axis, place in result.at.items() if axis in "ZT"}
+    places[stack_axis(result)] = frame + 1
+    return 0, places["Z"], places["T"]
 
 
 def region(roifile: Any, loops: list[npt.NDArray[np.int64]], name: str, frame: int, entry: TrackedObject) -> Any:
@@ -75,8 +87,10 @@ FORMAT = ExportFormat(
     kind="file",
     write=write,
     about=(
-        "One region an object and frame, outlines along the pixel borders (exact), position one-based, "
-        "named frame-object, coloured; composite regions for objects with parts or holes."
+        "One region an object and frame, outlines along the pixel borders (exact), whole also where objects overlap; "
+        "positions in the stack and in the hyperstack, named frame-object, coloured; composite regions for objects "
+        "with parts or holes."
     ),
+    overlaps=True,
     group="Tracks and tables",
 )

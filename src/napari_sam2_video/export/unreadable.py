@@ -73,8 +73,8 @@ class Unreadable:
         more = len(self.frames) - NAMED
         which = f"{listed} and {more} more" if more > 0 else listed
         job.note(
-            f"{len(self.frames)} of the {len(job.result.frames)} frames cannot be read ({which}); each keeps "
-            f"its place in {job.target.name}, black or without intensities."
+            f"{len(self.frames)} of the recording's {len(job.result.frames)} frames cannot be read ({which}); each "
+            f"keeps its place in {job.target.name}, black or without intensities."
         )
 
     def _check_source(self, error: FrameError) -> None:

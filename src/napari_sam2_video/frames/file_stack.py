@@ -214,6 +214,11 @@ class FileStack(PlanesRecording):
         at = zip(self.axes, np.unravel_index(place, self._lengths), strict=False)
         return ", ".join(f"{letter} {n}" for letter, n in at)
 
+    def file_of(self, axis: str, position: int) -> str | None:
+        """Name of the file that holds one position along an axis and nothing else; None where there is none."""
+        file = self._files[position] if len(self._lengths) == 1 and axis == self.axes[0] else None
+        return None if file is None else file.name
+
     def _source(self) -> dict[str, Any]:
         present = [file for file in self._files if file is not None]
         return files_fingerprint(self.path or present[0].parent, present)

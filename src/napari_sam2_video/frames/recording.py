@@ -153,6 +153,10 @@ class Recording(ABC):
         self.calibration_source |= {letter: source if sizes[letter] is not None else "unknown" for letter in sizes}
         self.notes = (*self.notes, *notes)
 
+    def file_of(self, axis: str, position: int) -> str | None:
+        """Name of the file that holds one position along an axis and nothing else; None where there is none."""
+        return None
+
     def apply(self, settings: OpenSettings) -> None:
         """Take what a person says of the recording, in place of what its file says.
 

@@ -110,6 +110,7 @@ def result_of(session: SessionContent) -> TrackingResult:
         read_raw=view.raw,
         read_scores=session.scores,
         read_masks=session.masks.each_mask,
+        read_name=lambda frame: recording.file_of(view.walk_axis, frame),
         tracked=_tracked(session),
     )
 
