@@ -29,7 +29,8 @@ MAY_IMPORT = {
     "results": LOW | {"units"},
     "analysis": LOW | {"units", "masks", "results"},
     "export": LOW | {"units", "storage", "frames", "analysis", "results"},
-    "session": LOW | {"units", "storage", "frames", "models", "engine", "masks", "analysis", "results"},
+    "server": LOW | {"storage", "models", "engine", "masks", "torch_environment"},
+    "session": LOW | {"server"} | {"units", "storage", "frames", "models", "engine", "masks", "analysis", "results"},
     "prompt_text": LOW | {"frames"},
     "api": LOW
     | {"units", "prompt_text", "frames", "models", "engine", "masks", "analysis", "results", "export", "session"},

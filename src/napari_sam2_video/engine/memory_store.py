@@ -134,6 +134,27 @@ class MemoryStore:
         """Remember, until the process ends, in which window an object was tracked on a frame."""
         self._windows.setdefault(object_id, {})[frame] = window
 
+    def entry_bytes(self, object_id: int, frame: int) -> bytes:
+        """File of a conditioning entry, for a store elsewhere; only a store with a folder has it.
+
+        Raises
+        ------
+        StoreError
+            If it cannot be read.
+        """
+        try:
+            return self._path(object_id, "prompt", frame).read_bytes()
+        except OSError as error:
+            raise StoreError(f"The memory of object {object_id} on frame {frame} cannot be read: {error}.") from error
+
+    def take_entry(self, object_id: int, frame: int, data: bytes) -> bool:
+        """Keep a conditioning entry that another store gave with `entry_bytes`; False where it is none."""
+        path = self._path(object_id, "prompt", frame)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_beside(path, lambda file: file.write(data), durable=False)
+        self._index(path)
+        return frame in self._entries.get(object_id, {})
+
     def put_trail(self, trail: Trail) -> None:
         """Keep a trail; one that cannot be written is left out."""
         key = (trail.object_id, trail.direction, trail.frame)

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from dataclasses import asdict, dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 
 from napari_sam2_video.errors import PromptError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     import numpy.typing as npt
 
@@ -98,12 +98,40 @@ class Pass:
         return range(self.first, self.stop + self.step, self.step)
 
 
+def _pass_from_json(value: Mapping[str, Any]) -> Pass:
+    resume = value["resume_after"]
+    return Pass(
+        int(value["object_id"]),
+        value["direction"],
+        int(value["start"]),
+        int(value["stop"]),
+        tuple(int(d) for d in value["preceding"]),
+        None if resume is None else int(resume),
+    )
+
+
 @dataclass(frozen=True)
 class Plan:
     """All passes of a run: first those forward, then those backward."""
 
     passes: tuple[Pass, ...]
     n_frames: int
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Plan:
+        """Plan of what `to_json` gave; raises ValueError, TypeError or KeyError for anything else."""
+        n_frames = int(value["n_frames"])
+        passes = tuple(_pass_from_json(one) for one in value["passes"])
+        for one in passes:
+            if one.direction not in ("forward", "backward"):
+                raise ValueError("a pass in no direction")
+            if not (0 <= one.start < n_frames and 0 <= one.stop < n_frames):
+                raise ValueError("a pass outside the recording")
+        return cls(passes, n_frames)
+
+    def to_json(self) -> dict[str, Any]:
+        """The plan as JSON takes it."""
+        return {"n_frames": self.n_frames, "passes": [asdict(one) for one in self.passes]}
 
     def sweep(self, direction: PassDirection) -> tuple[Pass, ...]:
         """Passes in one direction."""

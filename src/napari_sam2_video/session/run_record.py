@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from napari_sam2_video.engine.plan import Pass, Plan
+from napari_sam2_video.engine.plan import Plan
 from napari_sam2_video.session.prompts import key_of, split_key
 from napari_sam2_video.spans import bounds_of
 from napari_sam2_video.types import TrackSettings
@@ -34,8 +34,7 @@ class RunRecord:
         """Form in the journal."""
         return {
             "settings": self.settings.to_json(),
-            "n_frames": self.plan.n_frames,
-            "passes": [asdict(p) for p in self.plan.passes],
+            **self.plan.to_json(),
             "marks": [[key_of(o, f), list(m)] for o, marks in self.marks.items() for f, m in marks.items()],
             "fences": [[o, bounds_of(frames)] for o, frames in self.fences.items()],
             "total": self.total,
@@ -47,39 +46,23 @@ class RunRecord:
 
 def run_from_json(key: Any, value: Any) -> RunRecord:
     """Run of its journal form; raises ValueError, TypeError or KeyError for anything else."""
-    n_frames = int(value["n_frames"])
-    passes = tuple(_pass_from_json(p) for p in value["passes"])
-    for one in passes:
-        if one.direction not in ("forward", "backward") or not (0 <= one.start < n_frames and 0 <= one.stop < n_frames):
-            raise ValueError("a pass outside the recording")
+    plan = Plan.from_json(value)
     marks: dict[int, dict[int, Mark]] = {}
     for name, (revision, stroke, tag) in value["marks"]:
         object_id, frame = split_key(name)
         marks.setdefault(object_id, {})[frame] = (int(revision), int(stroke), str(tag))
     fences = {
-        int(o): frozenset(f for a, b in spans for f in range(max(0, a), min(n_frames, b)))
+        int(o): frozenset(f for a, b in spans for f in range(max(0, a), min(plan.n_frames, b)))
         for o, spans in value["fences"]
     }
     return RunRecord(
         int(key),
         TrackSettings.from_json(value["settings"]),
-        Plan(passes, n_frames),
+        plan,
         marks,
         fences,
         int(value["total"]),
         dict(value["model"]),
         str(value["started"]),
         value["finished"],
-    )
-
-
-def _pass_from_json(value: Any) -> Pass:
-    resume = value["resume_after"]
-    return Pass(
-        int(value["object_id"]),
-        value["direction"],
-        int(value["start"]),
-        int(value["stop"]),
-        tuple(int(d) for d in value["preceding"]),
-        None if resume is None else int(resume),
     )

@@ -383,6 +383,7 @@ class Session(SessionContent):
         if self._context.closed:
             return
         try:
+            self._tracking.close()
             self._context.close()
         finally:
             if self._lock is not None:

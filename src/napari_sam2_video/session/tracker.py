@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol, Self, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
@@ -62,13 +62,19 @@ class TrackerLike(Protocol):
         """Masks of the frames of a plan."""
         ...
 
-    def scratch(self) -> Self:
+    def scratch(self) -> TrackerLike:
         """A tracker of the same network that remembers nothing, and whose memory is not kept."""
         ...
 
 
 def default_tracker(settings: ModelSettings, view: FrameSource, memory: Path | None) -> TrackerLike:
-    """Tracker with the network that the settings name."""
+    """Tracker with the network that the settings name, on this machine or on a server."""
+    from napari_sam2_video.server.connection import is_address
+
+    if is_address(settings.device):
+        from napari_sam2_video.server.client import open_remote
+
+        return open_remote(settings.device, settings, view, memory)
     from napari_sam2_video.engine.memory_store import MemoryStore
     from napari_sam2_video.engine.networks.load import load_model
     from napari_sam2_video.engine.tracker import Tracker
@@ -76,6 +82,13 @@ def default_tracker(settings: ModelSettings, view: FrameSource, memory: Path | N
 
     model = load_model(resolve_model(settings.model), settings)
     return Tracker(model, view, MemoryStore(memory), window=settings.window)
+
+
+def close_tracker(tracker: TrackerLike | None) -> None:
+    """Release what a tracker holds on a server; one on this machine holds nothing that needs it."""
+    close = getattr(tracker, "close", None)
+    if close is not None:
+        close()
 
 
 def describe_model(tracker: object) -> dict[str, Any]:

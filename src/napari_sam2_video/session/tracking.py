@@ -11,7 +11,7 @@ from napari_sam2_video.session.check import Checker
 from napari_sam2_video.session.conditioning import model_tag
 from napari_sam2_video.session.run import Runner
 from napari_sam2_video.session.tidy import tidy
-from napari_sam2_video.session.tracker import default_tracker
+from napari_sam2_video.session.tracker import close_tracker, default_tracker
 from napari_sam2_video.types import CheckSettings, MaskPrompt, ModelSettings, TrackSettings
 from napari_sam2_video.types.checks import instance
 
@@ -79,6 +79,11 @@ class Tracking:
                 self._tracker = self._factory(context.model_settings, context.view, memory)
             return self._tracker
 
+    def close(self) -> None:
+        """Release the tracker; the next use makes another one."""
+        tracker, self._tracker = self._tracker, None
+        close_tracker(tracker)
+
     def set_model(self, model: ModelSettings | str | PathLike[str]) -> None:
         """See `Session.set_model`."""
         settings = ModelSettings.of(model)
@@ -88,7 +93,7 @@ class Tracking:
             if settings == context.model_settings:
                 return
             context.state.commit([("model", "settings", settings.to_json())])
-            self._tracker = None
+            self.close()
         context.events.announce("model")
 
     def preview(self, object_id: int, frame: int, prompts: Sequence[Prompt] | None) -> Preview:

@@ -1,0 +1,145 @@
+"""One call of a client to its tracker: done in a thread of its own, and answered as a stream of records."""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from napari_sam2_video.errors import EngineError, Sam2VideoError
+from napari_sam2_video.masks.codec import encode_masks
+from napari_sam2_video.server import wire
+from napari_sam2_video.types import FrameMasks
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from napari_sam2_video.engine.plan import Plan
+    from napari_sam2_video.engine.tracker import Tracker
+    from napari_sam2_video.server.leases import Lease
+    from napari_sam2_video.types import Prompt
+
+Emit: TypeAlias = "Callable[[bytes], None]"
+Work: TypeAlias = "Callable[[Emit], None]"
+_ALIVE_SECONDS = 5.0
+_AHEAD = 8
+_TURN_SECONDS = 60.0
+
+
+def answer(lease: Lease, work: Work) -> Iterator[bytes]:
+    """Do `work` for a client and yield what it emits; the work is stopped where the client is gone.
+
+    Parameters
+    ----------
+    lease : Lease
+        The client; its calls are done one after the other.
+    work : callable
+        Called with a function that takes records.
+    """
+    # A call that was stopped ends with the frame it is at.
+    if not lease.busy.acquire(timeout=_TURN_SECONDS):
+        yield wire.pack_json(
+            wire.FAILED, wire.error_to_json(EngineError("The tracker is still busy with another call; try again."))
+        )
+        return
+    records: queue.Queue[bytes | None] = queue.Queue(_AHEAD)
+    lease.stop.clear()
+
+    def emit(record: bytes | None) -> None:
+        while True:
+            try:
+                records.put(record, timeout=0.2)
+                return
+            except queue.Full:
+                if lease.stop.is_set():
+                    return
+
+    def run() -> None:
+        frames = lease.frames
+        frames.halted = lease.stop.is_set
+        frames.ask = lambda frame: emit(wire.pack_json(wire.WANTED, frame))
+        try:
+            work(emit)
+        except Exception as error:
+            emit(wire.pack_json(wire.FAILED, wire.error_to_json(error)))
+            if not isinstance(error, Sam2VideoError):
+                raise
+        finally:
+            frames.ask = None
+            lease.busy.release()
+            emit(None)
+
+    threading.Thread(target=run, name=f"call of {lease.id[:6]}", daemon=True).start()
+    last = time.monotonic()
+    try:
+        while True:
+            try:
+                record = records.get(timeout=1.0)
+            except queue.Empty:
+                if time.monotonic() - last > _ALIVE_SECONDS:
+                    last = time.monotonic()
+                    # Where nobody listens any more, sending this is how it is noticed.
+                    yield wire.pack(wire.ALIVE)
+                continue
+            if record is None:
+                return
+            yield record
+    finally:
+        lease.stop.set()
+
+
+def preview(tracker: Tracker, request: Prompted) -> Work:
+    """Show what prompts select."""
+
+    def work(emit: Emit) -> None:
+        shown = tracker.preview(request.object_id, request.frame, request.prompts, tracked=request.tracked)
+        masks = FrameMasks(shown.frame, shown.shape_yx, shown.candidates)
+        emit(wire.pack(wire.MASKS, encode_masks(masks)))
+        emit(wire.pack_json(wire.RESULT, shown.best))
+
+    return work
+
+
+def condition(tracker: Tracker, request: Prompted, *, entry: bool) -> Work:
+    """Make prompts part of what an object remembers; the client gets a copy of the memory where it wants one."""
+
+    def work(emit: Emit) -> None:
+        shown = tracker.condition(request.object_id, request.frame, request.prompts, tracked=request.tracked)
+        emit(wire.pack(wire.MASKS, encode_masks(FrameMasks(request.frame, tracker.view.shape_yx, (shown,)))))
+        if entry:
+            emit(wire.pack(wire.ENTRY, tracker.memory.entry_bytes(request.object_id, request.frame)))
+
+    return work
+
+
+def run(tracker: Tracker, plan: Plan, lease: Lease) -> Work:
+    """Track the frames of a plan."""
+
+    def work(emit: Emit) -> None:
+        for masks in tracker.run(plan, stop=lease.stop.is_set):
+            emit(wire.pack(wire.MASKS, encode_masks(masks)))
+        if not lease.stop.is_set():
+            emit(wire.pack_json(wire.RESULT, None))
+
+    return work
+
+
+class Prompted:
+    """Prompts of one object on one frame, as a client sends them.
+
+    Raises
+    ------
+    ValueError, TypeError, KeyError, PromptError
+        If they are not.
+    """
+
+    def __init__(self, value: Any, n_frames: int, shape_yx: tuple[int, int]) -> None:
+        from napari_sam2_video.types.prompts import prompt_from_json
+
+        self.object_id = int(value["object_id"])
+        self.frame = int(value["frame"])
+        if self.object_id < 1 or not 0 <= self.frame < n_frames:
+            raise ValueError("an object or a frame that cannot be")
+        self.prompts: list[Prompt] = [prompt_from_json(one).fitted(n_frames, shape_yx) for one in value["prompts"]]
+        self.tracked = wire.tracked_from_text(value.get("tracked"), n_frames)

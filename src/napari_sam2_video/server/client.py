@@ -1,0 +1,353 @@
+"""A tracker on another machine, which a session uses as it uses its own. torch is not needed here."""
+
+from __future__ import annotations
+
+import json
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Self
+
+from napari_sam2_video.errors import EngineError, FrameError, Sam2VideoError
+from napari_sam2_video.masks.codec import decode_masks
+from napari_sam2_video.server import wire
+from napari_sam2_video.server.connection import Connection, TrackerGoneError
+from napari_sam2_video.server.kept_memory import KeptMemory
+from napari_sam2_video.types import Preview
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Sequence
+    from pathlib import Path
+
+    import numpy as np
+    import numpy.typing as npt
+
+    from napari_sam2_video.engine.plan import Plan
+    from napari_sam2_video.types import FrameMasks, FrameSource, ModelSettings, ObjectMask, Prompt
+
+_POLL_SECONDS = 0.1
+_PUSHED_AHEAD = 3
+
+
+@dataclass(frozen=True)
+class RemoteModel:
+    """What is known of the network on the server; as `engine.networks.protocol.Network` names it."""
+
+    name: str
+    sha256: str
+    image_size: int
+    device: str
+    precision: str
+    threads: int
+    key: str
+
+
+class RemoteTracker:
+    """Segments and tracks on a server; see `engine.tracker.Tracker` for the methods.
+
+    The tracker on the server is opened again where the server was restarted or let go of it; what objects remember of
+    their prompts is kept here, in the format of the engine, and sent to the new one.
+
+    Parameters
+    ----------
+    connection : Connection
+        The server.
+    settings : ModelSettings
+        The network.
+    view : FrameSource
+        The recording as it is looked at.
+    memory : Path, optional
+        Folder for what objects remember; in memory if not given.
+    """
+
+    def __init__(
+        self, connection: Connection, settings: ModelSettings, view: FrameSource, memory: Path | None = None
+    ) -> None:
+        self._connection = connection
+        self._settings = settings
+        self._view = view
+        self._lease: str | None = None
+        self._sender = _Sender(connection, view)
+        self.notes: tuple[str, ...] = ()
+        self.model = self._open()
+        self.memory = RemoteMemory(self, KeptMemory(memory))
+        self.memory.kept.bind(f"{self.model.key}/{view.key}")
+        self._restore()
+
+    def preview(
+        self, object_id: int, frame: int, prompts: Sequence[Prompt], *, tracked: npt.NDArray[np.int8] | None = None
+    ) -> Preview:
+        """Show what prompts select, without keeping anything."""
+        asked = _asked(object_id, frame, prompts, tracked)
+        found = self.call("preview", asked)
+        masks = decode_masks(found[wire.MASKS], self._view.shape_yx)
+        return Preview(object_id, frame, self._view.shape_yx, masks.objects, int(json.loads(found[wire.RESULT])))
+
+    def condition(
+        self, object_id: int, frame: int, prompts: Sequence[Prompt], *, tracked: npt.NDArray[np.int8] | None = None
+    ) -> ObjectMask:
+        """Make prompts a permanent part of what an object remembers."""
+        found = self.call("condition", _asked(object_id, frame, prompts, tracked))
+        self.memory.kept.put(object_id, frame, found[wire.ENTRY])
+        (mask,) = decode_masks(found[wire.MASKS], self._view.shape_yx).objects
+        return mask
+
+    def run(self, plan: Plan, *, stop: Callable[[], bool] | None = None) -> Generator[FrameMasks]:
+        """Compute the frames of a plan."""
+        yield from self.track(plan, stop, scratch=False)
+
+    def scratch(self) -> RemoteScratch:
+        """A tracker of the same network that remembers nothing, and whose memory is not kept."""
+        self.request("POST", "scratch")
+        return RemoteScratch(self)
+
+    def call(self, name: str, asked: dict[str, Any]) -> dict[bytes, bytes]:
+        """Records of a call that is answered at once, by kind; on a new tracker where the old one is gone."""
+        for attempt in (1, 2):
+            try:
+                stream = self._connection.stream(f"/trackers/{self._lease}/{name}", asked, self._sender.send)
+                found: dict[bytes, bytes] = {}
+                while (record := _next(stream)) is not None:
+                    found[record[0]] = record[1]
+                return found
+            except TrackerGoneError:
+                if attempt == 2 or asked.get("scratch"):
+                    raise
+                self._renew()
+            except Sam2VideoError:
+                self._sender.check()
+                raise
+        raise AssertionError("unreachable")
+
+    def track(self, plan: Plan, stop: Callable[[], bool] | None, *, scratch: bool) -> Generator[FrameMasks]:
+        """Masks of the frames of a plan; a run that was cut off here is stopped there."""
+        if not scratch:
+            self._alive()
+        asked = {"plan": plan.to_json(), "scratch": scratch}
+        stream = self._connection.stream(f"/trackers/{self._lease}/run", asked, self._sender.send)
+        ended = stopped = False
+        try:
+            while True:
+                if stop is not None and not stopped and stop():
+                    stopped = True
+                    self.request("POST", "stop")
+                try:
+                    record = stream.get(_POLL_SECONDS)
+                except TimeoutError:
+                    continue
+                if record is None:
+                    ended = True
+                    return
+                if record[0] == wire.MASKS:
+                    yield decode_masks(record[1], self._view.shape_yx)
+        except Sam2VideoError:
+            ended = True
+            self._sender.check()
+            raise
+        finally:
+            if not ended:
+                with suppress(Sam2VideoError):
+                    self.request("POST", "stop")
+            stream.close()
+
+    def request(self, method: str, path: str, **options: Any) -> Any:
+        """Ask the tracker on the server for something."""
+        return self._connection.request(method, f"/trackers/{self._lease}/{path}", **options)
+
+    def close(self) -> None:
+        """Let go of the tracker on the server, in the background."""
+
+        def let_go() -> None:
+            self._sender.close()
+            with suppress(Sam2VideoError):
+                self._connection.request("DELETE", f"/trackers/{self._lease}", timeout=5.0)
+            self._connection.close()
+
+        threading.Thread(target=let_go, name="sam2-video-server-close").start()
+
+    def _open(self) -> RemoteModel:
+        asked = {
+            "protocol": wire.PROTOCOL,
+            "settings": self._settings.to_json(),
+            "n_frames": self._view.n_frames,
+            "shape_yx": list(self._view.shape_yx),
+            "key": self._view.key,
+        }
+        answer = self._connection.request("POST", "/trackers", json=asked)
+        self._lease = answer["id"]
+        self._sender.path = f"/trackers/{self._lease}/frames"
+        self.notes = tuple(answer["notes"])
+        said = answer["model"]
+        return RemoteModel(**said | {"device": f"{said['device']} at {self._connection.url}"})
+
+    def _restore(self) -> None:
+        for object_id, frame, data in self.memory.kept.everything():
+            self.request("PUT", f"memory/{object_id}/{frame}", content=data)
+
+    def _renew(self) -> None:
+        model = self._open()
+        if model.key != self.model.key:
+            raise EngineError("The server has another version of the model now; open the session again.")
+        self._restore()
+
+    def _alive(self) -> None:
+        """Make sure that the server holds the tracker, before a call that cannot be repeated."""
+        try:
+            self.request("GET", "alive")
+        except TrackerGoneError:
+            self._renew()
+
+
+class RemoteScratch:
+    """A tracker on the server that remembers nothing else; see `RemoteTracker.scratch`."""
+
+    def __init__(self, tracker: RemoteTracker) -> None:
+        self._tracker = tracker
+        self.notes: tuple[str, ...] = ()
+        self.model = tracker.model
+        self.memory = tracker.memory
+
+    def condition(
+        self, object_id: int, frame: int, prompts: Sequence[Prompt], *, tracked: npt.NDArray[np.int8] | None = None
+    ) -> ObjectMask:
+        """Make prompts part of what an object remembers."""
+        found = self._tracker.call("condition", _asked(object_id, frame, prompts, tracked) | {"scratch": True})
+        (mask,) = decode_masks(found[wire.MASKS], self._tracker._view.shape_yx).objects
+        return mask
+
+    def preview(
+        self, object_id: int, frame: int, prompts: Sequence[Prompt], *, tracked: npt.NDArray[np.int8] | None = None
+    ) -> Preview:
+        """Show what prompts select; nothing is remembered, so it is what the tracker itself shows of a first prompt."""
+        return self._tracker.preview(object_id, frame, prompts, tracked=None)
+
+    def run(self, plan: Plan, *, stop: Callable[[], bool] | None = None) -> Generator[FrameMasks]:
+        """Compute the frames of a plan."""
+        yield from self._tracker.track(plan, stop, scratch=True)
+
+    def scratch(self) -> Self:
+        """Forget everything."""
+        self._tracker.request("POST", "scratch")
+        return self
+
+
+class RemoteMemory:
+    """What objects remember on the server, as far as a session has a say in it.
+
+    Parameters
+    ----------
+    tracker : RemoteTracker
+        The tracker.
+    kept : KeptMemory
+        The copies on this side.
+    """
+
+    def __init__(self, tracker: RemoteTracker, kept: KeptMemory) -> None:
+        self._tracker = tracker
+        self.kept = kept
+
+    def entries(self, object_id: int) -> dict[int, Any]:
+        """Prompted frames that an object remembers."""
+        return dict.fromkeys(self.kept.frames(object_id))
+
+    def forget_entry(self, object_id: int, frame: int) -> None:
+        """Drop one of them."""
+        self.kept.drop(object_id, frame)
+        self._forget(f"memory/{object_id}/{frame}")
+
+    def forget_trails(self, object_id: int) -> None:
+        """Drop what a pass could be resumed from."""
+        self._forget(f"trails/{object_id}")
+
+    def _forget(self, path: str) -> None:
+        # A tracker that is gone remembers nothing; the next one is sent what is kept here.
+        with suppress(TrackerGoneError):
+            self._tracker.request("DELETE", path)
+
+
+class _Sender:
+    """Sends the frames that a server asks for, and the next ones before it does."""
+
+    def __init__(self, connection: Connection, view: FrameSource) -> None:
+        self._connection = connection
+        self._view = view
+        self._pool = ThreadPoolExecutor(2, thread_name_prefix="sam2-video-send")
+        self._sent: dict[int, None] = {}
+        self._last: int | None = None
+        self._failed: Sam2VideoError | None = None
+        self.path = ""
+
+    def send(self, frame: int) -> None:
+        """Send a frame in the background, and those that will be asked for after it."""
+        step = 0 if self._last is None else frame - self._last
+        self._last = frame
+        following = range(1, _PUSHED_AHEAD + 1) if abs(step) == 1 else ()
+        for t in (frame, *(frame + step * n for n in following)):
+            if 0 <= t < self._view.n_frames and (t == frame or t not in self._sent):
+                self._sent[t] = None
+                self._pool.submit(self._send, t, asked=t == frame)
+        while len(self._sent) > 16:
+            del self._sent[next(iter(self._sent))]
+
+    def check(self) -> None:
+        """Raise what kept a frame from being sent, which says more than what the server makes of it."""
+        failed, self._failed = self._failed, None
+        if failed is not None:
+            raise failed
+
+    def close(self) -> None:
+        """End the threads."""
+        self._pool.shutdown(cancel_futures=True)
+
+    def _send(self, frame: int, *, asked: bool) -> None:
+        try:
+            kind, data = wire.encode_frame(self._view.read(frame), compress=not self._connection.is_local)
+        except Sam2VideoError as error:
+            if not asked:
+                return
+            self._failed = error
+            kind, data = "text/plain", str(error).encode()
+        except Exception as error:
+            self._failed = FrameError(f"Frame {frame} could not be read ({type(error).__name__}: {error}).")
+            kind, data = "text/plain", str(self._failed).encode()
+        try:
+            self._connection.request("PUT", f"{self.path}/{frame}", content=data, headers={"Content-Type": kind})
+        except Sam2VideoError as error:
+            if self._failed is None:
+                self._failed = error
+
+
+def open_remote(url: str, settings: ModelSettings, view: FrameSource, memory: Path | None) -> RemoteTracker:
+    """Tracker on the server at an address.
+
+    Raises
+    ------
+    SettingsError
+        If the address is none, or there is no token for it.
+    EngineError, ModelError
+        If the server cannot be reached, is full, or does not have the model.
+    """
+    connection = Connection(url)
+    try:
+        return RemoteTracker(connection, settings, view, memory)
+    except BaseException:
+        connection.close()
+        raise
+
+
+def _asked(
+    object_id: int, frame: int, prompts: Sequence[Prompt], tracked: npt.NDArray[np.int8] | None
+) -> dict[str, Any]:
+    return {
+        "object_id": object_id,
+        "frame": frame,
+        "prompts": [prompt.to_json() for prompt in prompts],
+        "tracked": wire.tracked_to_text(tracked),
+    }
+
+
+def _next(stream: Any) -> Any:
+    while True:
+        with suppress(TimeoutError):
+            return stream.get(1.0)

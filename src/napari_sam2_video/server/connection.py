@@ -1,0 +1,236 @@
+"""The client's line to a server: requests, streams, and what goes wrong with them as one sentence."""
+
+from __future__ import annotations
+
+import os
+import queue
+import ssl
+import threading
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from napari_sam2_video.errors import EngineError, Sam2VideoError, SettingsError
+from napari_sam2_video.server import wire
+from napari_sam2_video.server.token import client_token
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    import httpx
+
+CERTIFICATE_VARIABLE = "NAPARI_SAM2_VIDEO_CERTIFICATE"
+_LOOPBACK = ("127.0.0.1", "localhost", "::1")
+_READ_SECONDS = 60.0
+_HELD_RECORDS = 16
+
+
+class TrackerGoneError(EngineError):
+    """The server does not hold this tracker any more."""
+
+
+class Connection:
+    """A server at an address.
+
+    Parameters
+    ----------
+    url : str
+        ``http://HOST:PORT`` or ``https://HOST:PORT``.
+    token : str, optional
+        Its token; from the environment, the token file or the keyring if not given.
+
+    Raises
+    ------
+    SettingsError
+        If the address is none, there is no token, or the extra ``server`` is not installed.
+    """
+
+    def __init__(self, url: str, token: str | None = None) -> None:
+        try:
+            import httpx
+        except ImportError as error:
+            raise SettingsError('httpx is not installed; run pip install "napari-sam2-video[server]".') from error
+        self.url = check_address(url)
+        self.is_local = urlsplit(self.url).hostname in _LOOPBACK
+        self._lost = (httpx.HTTPError, OSError)
+        self._http = httpx.Client(
+            base_url=self.url,
+            headers={"Authorization": f"Bearer {token or client_token(self.url)}"},
+            verify=_trusted(),
+            timeout=httpx.Timeout(_READ_SECONDS, connect=10.0),
+            limits=httpx.Limits(max_connections=8),
+            trust_env=not self.is_local,
+        )
+
+    def request(self, method: str, path: str, **options: Any) -> Any:
+        """Ask for something and get its JSON.
+
+        Raises
+        ------
+        TrackerGoneError
+            If the server does not hold the tracker any more.
+        Sam2VideoError
+            What the server refused it for, or that it cannot be reached.
+        """
+        try:
+            answer = self._http.request(method, path, **options)
+        except self._lost as error:
+            raise self._unreachable(error) from error
+        self._check(answer)
+        return answer.json() if answer.content else None
+
+    def stream(self, path: str, value: Any, on_wanted: Callable[[int], None]) -> RecordStream:
+        """Begin a call; its records are read in the background.
+
+        Parameters
+        ----------
+        path : str
+            Route of the call.
+        value : JSON-able
+            What is asked.
+        on_wanted : callable
+            Called in the background with each frame that the server asks for.
+        """
+        return RecordStream(self, path, value, on_wanted)
+
+    def close(self) -> None:
+        """Close the line."""
+        self._http.close()
+
+    def records(self, path: str, value: Any) -> Iterator[tuple[bytes, bytes]]:
+        """Records of a call, as they arrive."""
+        try:
+            with self._http.stream("POST", path, json=value) as answer:
+                if answer.status_code >= 400:
+                    answer.read()
+                    self._check(answer)
+                yield from wire.unpack(answer.iter_raw())
+        except self._lost as error:
+            raise self._unreachable(error) from error
+
+    def _check(self, answer: httpx.Response) -> None:
+        if answer.status_code < 400:
+            return
+        try:
+            detail = answer.json()["detail"]
+        except (ValueError, KeyError, TypeError):
+            detail = f"it answered {answer.status_code}; is {self.url} the address of a tracking server?"
+        if answer.status_code == 401:
+            raise EngineError(f"The server at {self.url} refused the token; use the one that it printed.")
+        if answer.status_code == 404:
+            raise TrackerGoneError(f"The server at {self.url}: {detail}")
+        if isinstance(detail, dict):
+            raise wire.error_from_json(detail)
+        raise EngineError(f"The server at {self.url}: {detail}")
+
+    def _unreachable(self, error: Exception) -> EngineError:
+        return EngineError(
+            f"The server at {self.url} cannot be reached ({error or type(error).__name__}); finished frames are kept: "
+            "check that it runs, then continue."
+        )
+
+
+class RecordStream:
+    """Records of a call, read in the background so that frames are sent while the caller works.
+
+    Parameters
+    ----------
+    connection : Connection
+        The server.
+    path, value
+        The call.
+    on_wanted : callable
+        Called with each frame that the server asks for.
+    """
+
+    def __init__(self, connection: Connection, path: str, value: Any, on_wanted: Callable[[int], None]) -> None:
+        self._records: queue.Queue[tuple[bytes, bytes] | BaseException | None] = queue.Queue(_HELD_RECORDS)
+        self._closed = threading.Event()
+        self._thread = threading.Thread(
+            target=self._read, args=(connection, path, value, on_wanted), name="sam2-video-server", daemon=True
+        )
+        self._thread.start()
+
+    def get(self, seconds: float) -> tuple[bytes, bytes] | None:
+        """Next record; None at the end of the stream.
+
+        Raises
+        ------
+        TimeoutError
+            If none arrives in that time.
+        Sam2VideoError
+            What the call failed with.
+        """
+        try:
+            found = self._records.get(timeout=seconds)
+        except queue.Empty:
+            raise TimeoutError from None
+        if isinstance(found, BaseException):
+            raise found
+        if found is not None and found[0] == wire.FAILED:
+            import json
+
+            raise wire.error_from_json(json.loads(found[1]))
+        return found
+
+    def close(self) -> None:
+        """Read no further."""
+        self._closed.set()
+        with suppress(queue.Empty):
+            while True:
+                self._records.get_nowait()
+
+    def _read(self, connection: Connection, path: str, value: Any, on_wanted: Callable[[int], None]) -> None:
+        try:
+            for kind, payload in connection.records(path, value):
+                if self._closed.is_set():
+                    return
+                if kind == wire.WANTED:
+                    on_wanted(int(payload))
+                elif kind != wire.ALIVE:
+                    self._put((kind, payload))
+            self._put(None)
+        except Sam2VideoError as error:
+            self._put(error)
+        except Exception as error:
+            self._put(EngineError(f"The answer of the server cannot be read ({type(error).__name__}: {error})."))
+
+    def _put(self, record: tuple[bytes, bytes] | BaseException | None) -> None:
+        while not self._closed.is_set():
+            with suppress(queue.Full):
+                self._records.put(record, timeout=0.2)
+                return
+
+
+def is_address(device: str) -> bool:
+    """Whether a device is another machine's address."""
+    return device.startswith(("http://", "https://"))
+
+
+def check_address(url: str) -> str:
+    """The address without a path.
+
+    Raises
+    ------
+    SettingsError
+        If it is none.
+    """
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        host = None
+    if not host or parts.scheme not in ("http", "https") or parts.username or parts.path.strip("/") or parts.query:
+        raise SettingsError(f"{url} is not the address of a server; write it as https://HOST:PORT.")
+    return f"{parts.scheme}://{parts.netloc}"
+
+
+def _trusted() -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    file = os.environ.get(CERTIFICATE_VARIABLE)
+    if file:
+        try:
+            context.load_verify_locations(file)
+        except OSError as error:
+            raise SettingsError(f"{CERTIFICATE_VARIABLE} names {file}, which is no certificate: {error}.") from error
+    return context

@@ -1,0 +1,115 @@
+"""Run the server until it is interrupted."""
+
+from __future__ import annotations
+
+import ipaddress
+import logging
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from napari_sam2_video.errors import SettingsError
+from napari_sam2_video.server.leases import Leases, Limits
+from napari_sam2_video.server.token import server_token
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+DEFAULT_HOST, DEFAULT_PORT = "127.0.0.1", 7860
+
+
+@dataclass(frozen=True)
+class ServerSettings:
+    """Where and how a server listens.
+
+    Parameters
+    ----------
+    host, port : str, int
+        Where it listens; port 0 is one that is free.
+    token_file : Path, optional
+        File with the token; `NAPARI_SAM2_VIDEO_TOKEN`, else one made at the start, if not given.
+    certificate, key : Path, optional
+        TLS certificate and its key, in PEM; both or none.
+    device : str
+        Device of the networks.
+    limits : Limits
+        What clients may ask for.
+    """
+
+    host: str = DEFAULT_HOST
+    port: int = DEFAULT_PORT
+    token_file: Path | None = None
+    certificate: Path | None = None
+    key: Path | None = None
+    device: str = "auto"
+    limits: Limits = field(default_factory=Limits)
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be."""
+        if (self.certificate is None) != (self.key is None):
+            raise SettingsError("TLS needs both the certificate and its key; give --certificate and --key.")
+        for file in (self.certificate, self.key):
+            if file is not None and not file.is_file():
+                raise SettingsError(f"There is no file {file}; give the certificate and its key as PEM files.")
+
+
+def serve(settings: ServerSettings, say: Callable[[str], None]) -> None:
+    """Listen until the process is interrupted.
+
+    Parameters
+    ----------
+    settings : ServerSettings
+        Where and how.
+    say : callable
+        Prints a line for the person who starts the server.
+
+    Raises
+    ------
+    SettingsError
+        If the address is taken, or the extra ``server`` is not installed.
+    """
+    try:
+        import uvicorn
+
+        from napari_sam2_video.server.app import make_app
+    except ImportError as error:
+        raise SettingsError(f'{error.name} is not installed; run pip install "napari-sam2-video[server]".') from error
+    from napari_sam2_video.torch_environment import prepare_torch
+
+    prepare_torch()
+    token, made = server_token(settings.token_file)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
+    config = uvicorn.Config(
+        make_app(Leases(settings.limits, settings.device), token),
+        settings.host,
+        settings.port,
+        ssl_certfile=settings.certificate,
+        ssl_keyfile=settings.key,
+        log_config=None,
+        access_log=False,
+        timeout_graceful_shutdown=5,
+        h11_max_incomplete_event_size=1 << 16,
+    )
+    scheme = "http" if settings.certificate is None else "https"
+    try:
+        listening = config.bind_socket()
+    except SystemExit as error:
+        raise SettingsError(
+            f"Port {settings.port} of {settings.host} cannot be used; stop what listens there, or give another --port."
+        ) from error
+    host, port = listening.getsockname()[:2]
+    with listening:
+        say(f"Listening on {scheme}://{host}:{port}")
+        if made:
+            say(f"Token: {token}")
+        if settings.certificate is None and not _is_loopback(settings.host):
+            say("The connection is not encrypted: reach it through an SSH tunnel, or give --certificate and --key.")
+        uvicorn.Server(config).run(sockets=[listening])
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
