@@ -11,6 +11,7 @@ from napari_sam2_video.session import Session
 from napari_sam2_video.session.import_prompts import add_prompts
 from napari_sam2_video.session.manifest import NAME as MANIFEST
 from napari_sam2_video.session.manifest import open_as, read_manifest
+from napari_sam2_video.session.tracker import check_model
 from napari_sam2_video.types import OpenSettings, TrackSettings
 
 if TYPE_CHECKING:
@@ -70,13 +71,10 @@ def start(
         return session
 
     def prepare(session: Session) -> None:
-        from napari_sam2_video.engine.networks.load import choose
-        from napari_sam2_video.models.resolve import resolve_model
-
         add_prompts(session, prompts, seeds)
         require_prompts(session)
         is_anything_left(session, settings)
-        choose(resolve_model(session.model_settings.model), session.model_settings)
+        check_model(session.model_settings)
 
     return make(recording, out, options, overwrite=if_there == "overwrite", prepare=prepare)
 

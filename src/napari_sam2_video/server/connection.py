@@ -76,8 +76,23 @@ class Connection:
             answer = self._http.request(method, path, **options)
         except self._lost as error:
             raise self._unreachable(error) from error
-        self._check(answer)
+        self._refuse(answer)
         return answer.json() if answer.content else None
+
+    def check(self) -> None:
+        """Ask the server for its version, and close the line.
+
+        Raises
+        ------
+        EngineError
+            If it cannot be reached, refuses the token or has another version.
+        """
+        try:
+            protocol = self.request("GET", "/version")["protocol"]
+        finally:
+            self.close()
+        if protocol != wire.PROTOCOL:
+            raise EngineError(f"The server at {self.url} runs another version of napari-sam2-video; use the same one.")
 
     def stream(self, path: str, value: Any, on_wanted: Callable[[int], None]) -> RecordStream:
         """Begin a call; its records are read in the background.
@@ -103,12 +118,12 @@ class Connection:
             with self._http.stream("POST", path, json=value) as answer:
                 if answer.status_code >= 400:
                     answer.read()
-                    self._check(answer)
+                    self._refuse(answer)
                 yield from wire.unpack(answer.iter_raw())
         except self._lost as error:
             raise self._unreachable(error) from error
 
-    def _check(self, answer: httpx.Response) -> None:
+    def _refuse(self, answer: httpx.Response) -> None:
         if answer.status_code < 400:
             return
         try:

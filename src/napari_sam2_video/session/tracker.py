@@ -84,6 +84,25 @@ def default_tracker(settings: ModelSettings, view: FrameSource, memory: Path | N
     return Tracker(model, view, MemoryStore(memory), window=settings.window)
 
 
+def check_model(settings: ModelSettings) -> None:
+    """Check, without loading anything, that the settings name a network that can run.
+
+    Raises
+    ------
+    ModelError, EngineError, SettingsError
+        If the model, the device or the server cannot be used.
+    """
+    from napari_sam2_video.server.connection import Connection, is_address
+
+    if is_address(settings.device):
+        Connection(settings.device).check()
+        return
+    from napari_sam2_video.engine.networks.load import choose
+    from napari_sam2_video.models.resolve import resolve_model
+
+    choose(resolve_model(settings.model), settings)
+
+
 def close_tracker(tracker: TrackerLike | None) -> None:
     """Release what a tracker holds on a server; one on this machine holds nothing that needs it."""
     close = getattr(tracker, "close", None)
