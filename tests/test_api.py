@@ -80,7 +80,7 @@ WRONG = {
     "mask of another shape": (lambda f, t: api.track(f, [MaskPrompt(1, 0, f[0][1:] > 0)], t), "full size"),
     "seeds without a list": (lambda f, t: api.track(f, [], t, seeds=(f[0], 0)), "seeds must be a list of label images"),
     "seeds without frames": (lambda f, t: api.track(f, [], t, seeds=[f[0]]), "seeds must be a list of label images"),
-    "seeds of another shape": (lambda f, t: api.track(f, [], t, seeds=[(f[0][1:], 0)]), "seeds have the shape"),
+    "seeds of another shape": (lambda f, t: api.track(f, [], t, seeds=[(f[0][1:], 0)]), r"has the shape \(47, 64\)"),
     "seeds of fractions": (lambda f, t: api.track(f, [], t, seeds=[(f[0] / 2, 0)]), "whole numbers of shape"),
     "seeds of a film": (lambda f, t: api.track(f, [], t, seeds=[(f, 0)]), "whole numbers of shape"),
     "seeds on no frame": (lambda f, t: api.track(f, [], t, seeds=[(f[0], 99)]), "frames 0 to 7"),
@@ -100,7 +100,6 @@ WRONG = {
     "contrast by name": (lambda f, t: api.create_session(f, t, contrast="kidney"), "contrast window 'kidney'"),
     "folder": (lambda f, t: api.create_session(f, 3), "session's folder must be a path, not 3"),
     "no recording": (lambda f, t: api.create_session(None, t), "at least an image"),
-    "transparent colour": (lambda f, t: api.info(np.zeros((5, 64, 64, 4), np.uint8)), "colour with transparency"),
     "no session": (lambda f, t: api.open_session(t), "There is no session"),
     "session by number": (lambda f, t: api.measure(3), "session must be a path, not 3"),
     "check": (lambda f, t: api.check(t, "forward"), r"settings must be CheckSettings\(\.\.\.\)"),
@@ -217,6 +216,16 @@ def test_prompts_survive_a_file(session, tmp_path, film):
     api.write_prompts(tmp_path / "prompts.json", session.prompts())
     assert api.read_prompts(tmp_path / "prompts.json") == session.prompts()
     assert mask in api.read_prompts(str(tmp_path / "prompts.json"))
+
+
+def test_colour_with_transparency_is_opened_on_white_and_said():
+    film = np.zeros((5, 64, 64, 4), np.uint8)
+    film[..., 1], film[:, :32, :, 3] = 200, 255
+    about = api.info(film)
+    assert (about["axes"], about["shape"]) == ("TYXS", (5, 64, 64, 3))
+    assert any("white" in note for note in about["notes"])
+    with api.open_recording(film) as recording:
+        assert recording.read({"T": 2})[[0, 63], 0].tolist() == [[0, 200, 0], [255, 255, 255]]
 
 
 def test_info_follows_what_a_person_says(film):

@@ -43,11 +43,11 @@ class DeviceMemoryError(EngineError):
 
 
 class SettingsError(Sam2VideoError):
-    """A setting or an option has a value that it cannot have."""
+    """A setting or an option has an invalid value."""
 
 
 class PromptError(Sam2VideoError):
-    """A prompt is not one, lies outside the recording or does not fit it."""
+    """A prompt is invalid, lies outside the recording or does not fit it."""
 
 
 class StoreError(Sam2VideoError):

@@ -1,4 +1,4 @@
-"""Prompts as people write them: on a command line, and in JSON files."""
+"""Read prompts from a command line and from JSON files."""
 
 from __future__ import annotations
 

@@ -259,7 +259,7 @@ WRONG = {
     "device number": (["--point", "1@0:4,4", "--device", "cuda:x"], "no device 'cuda:x'"),
     "image size": (["--point", "1@0:4,4", "--image-size", "50"], "multiple of 32"),
     "image size 0": (["--point", "1@0:4,4", "--image-size", "0"], "image size must be a whole number of at least 1"),
-    "unknown home": (["--mask", "1@0:~nobody-here/mask.tif"], "no file or folder ~nobody-here/mask.tif"),
+    "unknown home": (["--mask", "1@0:~nobody-here/mask.tif"], "~nobody-here/mask.tif cannot be read"),
     "unknown home of a model": (["--point", "1@0:4,4", "--model", "~nobody-here/x.pt"], "no checkpoint at ~nobody"),
     "unknown option": (["--colour", "red"], "--colour"),
 }

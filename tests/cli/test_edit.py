@@ -66,7 +66,7 @@ def test_every_edit_reaches_the_session_and_can_be_undone(edit, folder):
         undone = masks(folder)
         assert undone.keys() == before.keys()
         assert all(np.array_equal(undone[i], before[i]) for i in before)
-    assert "Done again: split object 1 on frame 3" in edit("redo")[1]
+    assert "Redone: split object 1 on frame 3" in edit("redo")[1]
     assert edit("redo") == (0, "There is nothing to redo.\n")
 
 

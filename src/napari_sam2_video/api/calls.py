@@ -1,4 +1,4 @@
-"""What every public function checks of the way it is called."""
+"""Checks that the public functions share."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def path_of(value: Any, what: str) -> Path:
-    """A path of what may be a text.
+    """A path, from text or a path.
 
     Raises
     ------
@@ -33,7 +33,7 @@ def path_of(value: Any, what: str) -> Path:
 
 
 def prompt_list(prompts: Any) -> list[Prompt]:
-    """Prompts of any iterable.
+    """Prompts, from any iterable.
 
     Raises
     ------

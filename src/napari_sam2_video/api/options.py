@@ -1,4 +1,4 @@
-"""What is said of a new session, by a script, on the command line or in a table, and whether an old one fits it."""
+"""Options of a new session, from a script, the command line or a table, and whether an existing one fits them."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ MODEL = ("model", "device", "precision", "image_size", "window")
 
 @dataclass(frozen=True)
 class SessionOptions:
-    """How a recording is opened, looked at and tracked; what is None or missing is not said.
+    """How a recording is opened, viewed and tracked; None where an option is not given.
 
     Parameters
     ----------
     opening : OpenSettings
-        What the file does not say of itself.
+        What the file does not say.
     axis : str, optional
         Axis to walk, by its letter, or by its index as text.
     at : mapping of str to int
@@ -48,7 +48,7 @@ class SessionOptions:
     Raises
     ------
     SettingsError
-        If a value is not what it must be.
+        If a value is invalid.
     """
 
     opening: OpenSettings = field(default_factory=OpenSettings)
@@ -67,12 +67,12 @@ class SessionOptions:
 
     @classmethod
     def from_text(cls, options: Mapping[str, str | None], *, compile: bool = False) -> Self:
-        """Options as a command line or a table has them, by their names; None and empty texts say nothing.
+        """Options as text, by their names, as on a command line or in a table; None and empty text are not given.
 
         Raises
         ------
         SettingsError
-            If one is not what it must be.
+            If one is invalid.
         """
         said = {name: text.strip() for name, text in options.items() if text is not None and text.strip()}
         model: dict[str, Any] = {name: said[name] for name in MODEL if name in said}
@@ -90,7 +90,7 @@ class SessionOptions:
         )
 
     def open(self, recording: Any) -> Recording:
-        """Open a recording with what is said of it."""
+        """Open a recording with these options."""
         said = self.opening
         return open_recording(
             recording, axes=said.axes, pixel_size=said.pixel_size, interval=said.interval, series=said.series
@@ -106,16 +106,16 @@ class SessionOptions:
         return settings
 
     def model_settings(self) -> ModelSettings:
-        """The network of a new session."""
+        """Model settings of a new session."""
         return ModelSettings(**self.model)
 
     def settle(self, session: Session) -> None:
-        """Take over how a session is computed, and refuse what would make its masks other ones.
+        """Apply the device and compilation to a session, and refuse options that would change its masks.
 
         Raises
         ------
         SessionError
-            If the session was made with something else.
+            If the session was made with other options.
         """
         view, model = session.view.settings, session.model_settings
         axis = axis_named(session.recording.axes, self.axis)

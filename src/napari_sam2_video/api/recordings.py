@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 from napari_sam2_video.api.options import SessionOptions
 from napari_sam2_video.api.sessions import window_of
 from napari_sam2_video.frames.view import FrameView
-from napari_sam2_video.frames.window import contrast_note
 from napari_sam2_video.types import OpenSettings
 from napari_sam2_video.types.calls import public
 
@@ -35,7 +34,7 @@ def info(
     channel: int | None = None,
     contrast: str | tuple[float, float] | ContrastWindow | None = None,
 ) -> dict[str, Any]:
-    """What a recording is, and how it would be looked at, without reading more than a few frames.
+    """Describe a recording and how it would be viewed; reads a few frames at most.
 
     Parameters
     ----------
@@ -54,7 +53,7 @@ def info(
     Raises
     ------
     Sam2VideoError
-        If it cannot be opened, or cannot be looked at so.
+        If it cannot be opened, or not be viewed so.
     """
     options = SessionOptions(
         OpenSettings.of(axes=axes, pixel_size=pixel_size, interval=interval, series=series),
@@ -72,7 +71,6 @@ def describe(recording: Any, options: SessionOptions) -> dict[str, Any]:
     try:
         settings = options.view_of(source)
         view = FrameView(source, settings)
-        contrast = contrast_note(source, settings)
         return {
             "name": source.name,
             "axes": source.axes,
@@ -82,7 +80,7 @@ def describe(recording: Any, options: SessionOptions) -> dict[str, Any]:
             "scale": dict(source.scale),
             "units": dict(source.units),
             "calibration_source": dict(source.calibration_source),
-            "notes": (*source.notes, *(() if contrast is None else (contrast,))),
+            "notes": tuple(source.notes),
             "view": {
                 "axis": settings.axis,
                 "n_frames": view.n_frames,

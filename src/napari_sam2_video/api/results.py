@@ -1,4 +1,4 @@
-"""What is found in a session: tables, the check, the review, and files of other programs."""
+"""Results of a session: tables, the check, the review, and files for other programs."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def review(
     objects : tuple of int, optional
         Objects to look at; all if not given.
     threshold : float
-        Omit what is no more doubtful than this.
+        Omit frames that are no more doubtful than this.
     spacing : int
         Omit frames within this distance of a more doubtful one of the same object.
     limit : int, optional
@@ -175,7 +175,7 @@ def export(
     options : mapping of str to object, optional
         Options of the format by their names, such as ``{"style": "fill"}``.
     overwrite : bool
-        Replace what is there.
+        Replace an existing file or folder.
     progress : callable, optional
         Called with the steps done and their number.
 
@@ -187,7 +187,7 @@ def export(
     Raises
     ------
     ExportError, TargetExistsError
-        If it cannot be written; what is there stays as it was.
+        If it cannot be written; an existing target stays as it was.
     """
     path = path_of(target, "The target")
     given: Any = {} if options is None else options

@@ -62,7 +62,7 @@ def create_session(
     model : ModelSettings, str or path
         The network: its settings, or its name in the catalogue or the path of its checkpoint.
     overwrite : bool
-        Replace a session that is there.
+        Replace an existing session.
 
     Returns
     -------
@@ -197,7 +197,7 @@ def add_prompts(
     Raises
     ------
     PromptError
-        If one does not fit the recording; no prompt is added then.
+        If one does not fit the recording.
     """
     import_prompts.add_prompts(instance(session, Session, "The session"), prompt_list(prompts), seed_list(seeds))
 
@@ -217,7 +217,7 @@ def resume(
     session : Session
         The session.
     settings : TrackSettings
-        Direction, range and objects of what is tracked beyond the unfinished run.
+        Direction, range and objects of the run that follows.
     progress : callable, optional
         Called after each frame.
     stop : callable, optional
@@ -278,7 +278,7 @@ def _options(
 
 
 def window_of(contrast: Any) -> ContrastWindow | None:
-    """Contrast window of a text, a pair of numbers, or what is one already.
+    """Contrast window from text, from a pair of numbers, or as it is.
 
     Raises
     ------

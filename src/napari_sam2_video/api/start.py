@@ -1,4 +1,4 @@
-"""Make the session of a run, or take up the one that is there: the one way of scripts, command line and batches."""
+"""Make the session of a run, or continue an existing one, for scripts, the command line and batches alike."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from napari_sam2_video.engine.plan import plan_run
 from napari_sam2_video.errors import PromptError, SessionError
-from napari_sam2_video.frames.window import contrast_note
 from napari_sam2_video.session import Session
 from napari_sam2_video.session.import_prompts import add_prompts
 from napari_sam2_video.session.manifest import NAME as MANIFEST
@@ -37,7 +36,7 @@ def start(
     *,
     if_there: IfThere = "refuse",
 ) -> Session:
-    """Session with prompts that can be tracked; no network is loaded.
+    """Open a session with prompts, ready to be tracked; no network is loaded.
 
     Parameters
     ----------
@@ -48,11 +47,11 @@ def start(
     options : SessionOptions
         How the recording is looked at and tracked.
     prompts, seeds
-        Prompts, and label images with their frames; those that a session has already are not added again.
+        Prompts, and label images with their frames; those that an existing session already has are not added again.
     settings : TrackSettings
         What is to be tracked.
     if_there : {"refuse", "resume", "overwrite"}
-        What becomes of a session that is there; one that is to be replaced is kept unless the new one can be tracked.
+        What to do with an existing session; one to be replaced is kept unless the new one can be tracked.
 
     Raises
     ------
@@ -87,7 +86,7 @@ def make(
     overwrite: bool,
     prepare: Callable[[Session], None] | None = None,
 ) -> Session:
-    """New session of a recording, which it closes unless the caller opened it."""
+    """Make a session, which closes the recording unless the caller opened it."""
     return _with_recording(
         recording,
         options.open(recording),
@@ -98,7 +97,7 @@ def make(
 
 
 def reopen(out: Path, recording: Any, options: SessionOptions | None = None, *, read_only: bool = False) -> Session:
-    """Open a session with its recording, which is opened as it was before unless the options say something else."""
+    """Open a session; its recording is opened as it was before, unless the options say otherwise."""
     if not out.is_dir():
         raise SessionError(f"There is no session {out}; check the path.")
     if recording is None:
@@ -132,12 +131,6 @@ def is_anything_left(session: Session, settings: TrackSettings) -> bool:
     return bool(plan_run(states, settings, session.n_frames).passes)
 
 
-def run_notes(session: Session, settings: TrackSettings) -> tuple[str, ...]:
-    """Sentences that a person should see before a run: what was found, what the window hides, what the range misses."""
-    contrast = contrast_note(session.recording, session.view.settings)
-    return (*session.notes, *(() if contrast is None else (contrast,)), *range_notes(session, settings))
-
-
 def range_notes(session: Session, settings: TrackSettings) -> tuple[str, ...]:
     """Sentences about objects that are tracked beyond the range, because their prompts lie outside it."""
     first, stop = settings.start or 0, session.n_frames if settings.stop is None else settings.stop
@@ -148,8 +141,8 @@ def range_notes(session: Session, settings: TrackSettings) -> tuple[str, ...]:
         if outside and (settings.objects is None or one.id in settings.objects):
             frames = ", ".join(map(str, sorted(outside)[:5])) + (" ..." if len(outside) > 5 else "")
             notes.append(
-                f"Object {one.id} has prompts outside the range {first}:{stop}, on frame {frames}; the frames between "
-                "them and the range are tracked and kept, too."
+                f"Object {one.id} has prompts outside the range {first}:{stop}, on frame {frames}; those in between "
+                "are tracked and kept, too."
             )
     return tuple(notes)
 

@@ -1,4 +1,4 @@
-"""Run one item in a process of its own, and again if that process dies."""
+"""Run one item in its own process, and again if that process dies."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from napari_sam2_video.batch.table import BatchItem
 
 ALIVE = "alive.lock"
-"""Beside the item's file: locked for as long as the process that started the worker lives."""
+"""File beside the item: locked while the process that started the worker lives."""
 
 _MODULE = "napari_sam2_video.batch.worker"
 _POLL = 0.05
@@ -154,7 +154,7 @@ def _manner(code: int) -> str:
         name = signal.Signals(-code).name
     except ValueError:
         name = f"signal {-code}"
-    return f"{name}, perhaps for lack of memory" if name == "SIGKILL" else name
+    return f"{name}, possibly out of memory" if name == "SIGKILL" else name
 
 
 def _last_words(log: Path) -> str:

@@ -41,7 +41,7 @@ def run_batch(
     items : sequence of BatchItem
         What to do, as `read_table` gives it.
     report : Path
-        CSV or JSON file, rewritten after every item; a file that is there has to be a report.
+        CSV or JSON file, rewritten after every item; an existing file must be a report.
     workers : int
         Items that run at the same time on this machine; they share its processor cores.
     scheduler : str, optional
@@ -77,7 +77,7 @@ def run_batch(
             write_report(report, results)
             refusal = None
         except BatchError as error:
-            # Somebody may be looking at it with a program that locks it; the next item writes it again.
+            # A spreadsheet may have locked it; the next item writes it again.
             refusal = error
         if on_result is not None:
             on_result(results[index], count, len(items))

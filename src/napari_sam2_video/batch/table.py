@@ -1,4 +1,4 @@
-"""A table of recordings -> what to do with each."""
+"""Read a table of recordings into items to work on."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ class BatchError(Sam2VideoError):
 class BatchItem:
     """One row of a table: a recording, what to track in it, and where the results go.
 
-    Every value is kept as it was written, except that paths are absolute; it is checked when the item runs, so that
-    one wrong cell costs one item.
+    Values are kept as written, except that paths are absolute. They are checked when the item runs, so a wrong cell
+    fails one item only.
 
     Parameters
     ----------
     name : str
-        How the report calls it; the recording's file name if the table does not say.
+        Its name in the report; the recording's file name if the table has none.
     recording, out : str
         The recording, and the session folder to make or to continue.
     prompts : str
@@ -45,7 +45,7 @@ class BatchItem:
     export : str
         Files to write, separated by ``;``; the format follows from the suffix.
     overwrite : str
-        ``yes`` to replace files of `export` that are there; they are left alone if not given.
+        ``yes`` to replace existing files of `export`; they are left alone if not given.
     """
 
     name: str
@@ -96,7 +96,7 @@ def read_table(path: Path, *, defaults: Mapping[str, str] | None = None) -> tupl
         objects; columns are the fields of `BatchItem`,
         ``recording`` and ``out`` are required. Relative paths start at the table's folder.
     defaults : mapping, optional
-        Values for the cells that are empty or columns that are not there.
+        Values for empty cells and missing columns.
 
     Raises
     ------
@@ -182,7 +182,7 @@ def _item(path: Path, number: int, row: Mapping[str, str], defaults: dict[str, s
 
 def _absolute(folder: Path, text: str) -> str:
     path = Path(text)
-    # A tilde may also begin the name of a file that is in nobody's home.
+    # A tilde may also begin the name of an ordinary file.
     with suppress(RuntimeError):
         path = path.expanduser()
     return str(folder / path)
@@ -196,7 +196,7 @@ def _is_writable(value: str) -> bool:
 
 
 def _place(path: str | Path) -> Path:
-    """A path to compare with others: two that differ by their capitals alone are one on Windows and macOS."""
+    """A path to compare with others; on Windows and macOS, capitals do not count."""
     place = Path(path).resolve()
     return Path(str(place).casefold()) if sys.platform in ("win32", "darwin") else place
 

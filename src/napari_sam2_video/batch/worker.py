@@ -29,7 +29,7 @@ def work(item: BatchItem, stop: Callable[[], bool] | None = None) -> dict[str, A
     ----------
     item : BatchItem
         What to do. A session that exists keeps its view and its model; prompts of the item that it does not have are
-        added, and only what is not done is tracked.
+        added, and only what is missing is tracked.
     stop : callable, optional
         Asked between frames.
 
@@ -41,7 +41,7 @@ def work(item: BatchItem, stop: Callable[[], bool] | None = None) -> dict[str, A
     try:
         from napari_sam2_video.api import TrackSettings, export, read_prompts, resume
         from napari_sam2_video.api.options import SessionOptions
-        from napari_sam2_video.api.start import run_notes
+        from napari_sam2_video.api.start import range_notes
         from napari_sam2_video.prompt_text import parse_seeds
 
         settings = TrackSettings.from_text(item.direction or "both", item.range or None)
@@ -59,7 +59,7 @@ def work(item: BatchItem, stop: Callable[[], bool] | None = None) -> dict[str, A
             last = session.n_frames if settings.stop is None else settings.stop
             return {
                 "status": "done",
-                "sentence": " ".join(run_notes(session, settings)),
+                "sentence": " ".join((*session.notes, *range_notes(session, settings))),
                 "objects": len(session.objects),
                 "frames": last - (settings.start or 0),
             }

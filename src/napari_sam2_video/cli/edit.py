@@ -116,8 +116,8 @@ def undo(context: typer.Context) -> None:
 
 @app.command()
 def redo(context: typer.Context) -> None:
-    """Do the step undone last again."""
-    _travel(context, lambda session: session.redo(), "Done again", "There is nothing to redo.")
+    """Redo the last step that was undone."""
+    _travel(context, lambda session: session.redo(), "Redone", "There is nothing to redo.")
 
 
 def _edit(context: typer.Context, change: Callable[[Session], Any]) -> Any:

@@ -1,4 +1,4 @@
-"""``napari-sam2-video models``: what there is, what is downloaded, and fetching it."""
+"""``napari-sam2-video models``: the catalogue, and how to download and verify a model."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ app = typer.Typer(help="List, download and verify the networks.", no_args_is_hel
 
 @app.command("list")
 def list_models() -> None:
-    """List the catalogue, and what of it is on this computer."""
+    """List the catalogue, and which models are on this computer."""
     from napari_sam2_video.models.catalogue import CATALOGUE, is_downloaded
     from napari_sam2_video.models.folder import model_folder
 

@@ -25,11 +25,11 @@ err = Console(stderr=True, soft_wrap=True, highlight=False, markup=False)
 
 
 class Stopped(Exception):
-    """Ctrl-C, where the person may want to know what is kept and how to continue."""
+    """Stopped by Ctrl-C, with a sentence about what is kept and how to continue."""
 
 
 def say(text: str) -> None:
-    """Print a line of result."""
+    """Print a line of the result."""
     out.print(text)
 
 
@@ -50,14 +50,14 @@ class _Rate(TextColumn):
 
 @contextmanager
 def frames_bar(text: str) -> Iterator[Callable[[int, int], None]]:
-    """Progress over frames with rate and remaining time; a line now and then where there is no terminal."""
+    """Progress over frames with rate and remaining time; without a terminal, a line every few seconds."""
     with _bar(text, MofNCompleteColumn(), _Rate()) as update:
         yield update
 
 
 @contextmanager
 def run_bar(text: str, kept: str) -> Iterator[Callable[[FrameDone], None]]:
-    """Progress of a run of a session; Ctrl-C ends it with what is `kept`."""
+    """Progress of a run of a session; Ctrl-C ends it with a sentence about what is `kept`."""
     try:
         with frames_bar(text) as bar:
             yield lambda done: bar(done.done, done.total)
@@ -101,12 +101,12 @@ class _Lines:
 
 
 def debugging() -> bool:
-    """Whether the person asked for tracebacks, by setting ``NAPARI_SAM2_VIDEO_DEBUG``."""
+    """Whether tracebacks are asked for, by setting ``NAPARI_SAM2_VIDEO_DEBUG``."""
     return bool(os.environ.get("NAPARI_SAM2_VIDEO_DEBUG"))
 
 
 def fail(sentence: str) -> int:
-    """Print why it did not work; gives the exit code."""
+    """Print an error; returns the exit code."""
     sys.stdout.flush()
     err.print(f"Error: {sentence}")
     return 1

@@ -38,7 +38,7 @@ def track(
     mask: Annotated[
         list[str] | None,
         typer.Option(
-            help="An image that is not 0 on object ID; repeatable.",
+            help="An image that is not 0 where object ID is; repeatable.",
             metavar="ID@FRAME:FILE",
             rich_help_panel=shared.PROMPTS,
         ),
@@ -105,7 +105,7 @@ def track(
     """
     from napari_sam2_video import api
     from napari_sam2_video.api.options import SessionOptions
-    from napari_sam2_video.api.start import run_notes, start
+    from napari_sam2_video.api.start import range_notes, start
     from napari_sam2_video.prompt_text import parse_mask, parse_seeds
 
     settings = api.TrackSettings.from_text(direction, range_)
@@ -141,7 +141,7 @@ def track(
         raise SessionError(f"{out} already exists; continue it with --resume, or replace it with --overwrite.")
     if_there = "resume" if resume else "overwrite" if overwrite else "refuse"
     with start(recording, out, wanted, given, planes, settings, if_there=if_there) as session:  # type: ignore[arg-type]
-        for sentence in (*run_notes(session, settings), *session.tracker.notes):
+        for sentence in (*session.notes, *range_notes(session, settings), *session.tracker.notes):
             note(sentence)
         kept = "Finished frames are kept; the same command with --resume continues from there."
         with run_bar("Tracking", kept) as progress:

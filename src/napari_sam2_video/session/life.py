@@ -1,4 +1,4 @@
-"""The life of objects: merged, split, renumbered, swapped, deleted and copied, each as one step of the history."""
+"""Merge, split, renumber, swap, delete and copy objects, each as one step of the history."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ CHANGED = ("objects", "prompts", "masks", "accepted")
 
 
 class Life:
-    """What becomes of the objects of a session.
+    """Edits of whole objects of a session.
 
     Parameters
     ----------
@@ -151,7 +151,7 @@ class Life:
         return range(self._context.view.n_frames)
 
     def _free(self, object_id: int) -> TrackedObject:
-        """An object that may be changed now."""
+        """An object that is neither locked nor being tracked."""
         info = self._objects.changeable(object_id)
         self._context.busy.check_idle(info.id)
         return info
@@ -182,12 +182,12 @@ class Life:
         return [("objects", one.id, one.to_json()) for one in new] + [("objects", gone.id, None)]
 
     def _move(self, sources: dict[int, tuple[int, ...]], frames: range, name: str, changes: Sequence[Change]) -> None:
-        """Give objects the prompts, masks and paint of others on some frames; those whom nobody takes up are removed.
+        """Give objects the prompts, masks and paint of others on some frames; others of them are removed.
 
         Parameters
         ----------
         sources : dict of int to tuple of int
-            For each object that gets something, the objects that it gets it from; `changes` are to make it.
+            For each target, the objects that it takes over; a new target is made by `changes`.
         frames : range
             Frames on which it does.
         name : str
@@ -223,7 +223,7 @@ class Life:
                 context.state.commit(known, step=step)
 
     def _settled(self, object_id: int) -> frozenset[int]:
-        """Frames on which the masks of an object follow from what it is given there, or where it is given nothing."""
+        """Frames on which the masks of an object are up to date with its prompts and paint."""
         inputs = self._context.inputs
         marks, known = inputs.marks(object_id, self._tag()), inputs.conditioned(object_id)
         return frozenset(f for f in self._all if marks.get(f) == known.get(f))
@@ -290,16 +290,16 @@ class Life:
         return sorted(found.intersection(frames))
 
     def _forgotten(self, object_id: int, frames: range) -> list[Change]:
-        """Changes that remove what an object is given on some frames."""
+        """Changes that remove the prompts of an object on some frames."""
         prompted = (int(frame) for frame in self._context.state.group("prompts", object_id))
         changes: list[Change] = [("prompts", key_of(object_id, f), None) for f in prompted if f in frames]
         return changes + self._unconditioned(object_id, frames)
 
     def _unconditioned(self, object_id: int, frames: range) -> list[Change]:
-        """Changes that forget from what the masks of an object were made on some frames."""
+        """Changes that forget which prompts the masks of an object were made from, on some frames."""
         known = self._context.inputs.conditioned(object_id)
         return [("conditioned", key_of(object_id, f), None) for f in known if f in frames]
 
     def _new_trails(self, object_id: int) -> Change:
-        """Change after which no run goes on from what the tracker remembers of the frames before."""
+        """Change after which no run continues from what the tracker remembers of earlier frames."""
         return ("walks", object_id, self._context.state.next_number)

@@ -17,7 +17,7 @@ R = TypeVar("R")
 
 
 def public(function: Callable[P, R]) -> Callable[P, R]:
-    """Let a function refuse an option that it does not have in a sentence that names the nearest one.
+    """Make a function refuse an unknown option with a sentence that names the nearest one.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Checks of single values that a person or a file gave, shared by the settings and the prompts."""
+"""Checks of single values, shared by settings and prompts."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _RANGE = re.compile(r"\s*(\d{0,99})\s*:\s*(\d{0,99})\s*")
 
 
 def whole(value: object, what: str, *, at_least: int | None = None, error: type[Sam2VideoError] = SettingsError) -> int:
-    """Value as an int; NumPy's whole numbers are as good as Python's, logical values and texts are none.
+    """Value as an int. NumPy integers are accepted; booleans and text are not.
 
     Raises
     ------
@@ -52,7 +52,7 @@ def optional_whole(value: object, what: str, *, at_least: int | None = None) -> 
 
 
 def real(value: object, what: str, *, error: type[Sam2VideoError] = SettingsError) -> float:
-    """Value as a finite float; logical values and texts are none.
+    """Value as a finite float. NumPy numbers are accepted; booleans and text are not.
 
     Raises
     ------
@@ -96,19 +96,19 @@ def instance(value: object, kind: type[T], what: str) -> T:
 
 
 def one_of(value: object, what: str, choices: Sequence[str]) -> None:
-    """Refuse what is none of the choices.
+    """Refuse a value that is not one of the choices.
 
     Raises
     ------
     SettingsError
-        If the value is another one.
+        If it is not.
     """
     if not isinstance(value, str) or value not in choices:
         raise SettingsError(f"{what} must be one of {', '.join(choices)}, not {shown(value)}.")
 
 
 def object_ids(value: Any, what: str) -> tuple[int, ...] | None:
-    """None, or ids as a tuple; any sequence, set or array of whole numbers from 1 will do.
+    """None, or ids as a tuple; from any sequence, set or array of integers from 1.
 
     Raises
     ------
@@ -208,11 +208,11 @@ def _is_required(one: Field[Any]) -> bool:
 
 
 def shown(value: object) -> str:
-    """Short form of a value for a sentence."""
+    """Short form of a value, for an error message."""
     text = repr(value)
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
 def set_field(frozen: object, name: str, value: Any) -> None:
-    """Set a field of a frozen dataclass, which its own `__post_init__` alone does."""
+    """Set a field of a frozen dataclass, for its own `__post_init__`."""
     object.__setattr__(frozen, name, value)

@@ -1,4 +1,4 @@
-"""What a person says of a recording that its file does not say."""
+"""What a person says about a recording that its file does not."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class OpenSettings:
     Raises
     ------
     SettingsError
-        If one of them makes no sense.
+        If a value is invalid.
     """
 
     axes: str | None = None

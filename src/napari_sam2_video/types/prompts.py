@@ -1,4 +1,4 @@
-"""Prompts: what a person says of one object on one frame."""
+"""Prompts: points, boxes and masks of one object on one frame."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ _PLACE = re.compile(r"\s*(\d{1,99})\s*@\s*(\d{1,99})\s*:\s*(.+?)\s*", re.DOTALL)
 
 @dataclass(frozen=True)
 class _Prompt:
-    """What all prompts share: the object, the frame, and how they are checked.
+    """The object and the frame of a prompt.
 
     Raises
     ------
     PromptError
-        If a value is not what it must be.
+        If a value is invalid.
     """
 
     kind: ClassVar[str]
@@ -175,7 +175,7 @@ class BoxPrompt(_Prompt):
 
 @dataclass(frozen=True)
 class MaskPrompt(_Prompt):
-    """The object's mask, an array of shape ``(Y, X)`` of the shown plane; what is neither 0 nor NaN is the object."""
+    """The object's mask, an array of shape ``(Y, X)`` of the shown plane, neither 0 nor NaN where the object is."""
 
     kind: ClassVar[str] = "mask"
     mask: npt.NDArray[np.bool_] = field(repr=False)
@@ -237,7 +237,7 @@ def prompt_from_json(value: Mapping[str, Any]) -> Prompt:
 
 
 def place_from_text(text: str, form: str) -> tuple[int, int, str]:
-    """Object, frame and what follows of ``ID@FRAME:...``.
+    """Object, frame and the rest of ``ID@FRAME:...``.
 
     Raises
     ------

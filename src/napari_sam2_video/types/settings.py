@@ -122,7 +122,7 @@ class ViewSettings:
     Raises
     ------
     SettingsError
-        If a value is not what it must be.
+        If a value is invalid.
     """
 
     axis: str
@@ -176,7 +176,7 @@ class ModelSettings:
     Raises
     ------
     SettingsError
-        If a value is not what it must be.
+        If a value is invalid.
     """
 
     model: str = "demo"
@@ -247,7 +247,7 @@ class TrackSettings:
     Raises
     ------
     SettingsError
-        If a value is not what it must be.
+        If a value is invalid.
     """
 
     direction: Direction = "both"
@@ -291,13 +291,13 @@ class CheckSettings:
     objects : tuple of int, optional
         Objects to check; all if not given.
     span : int
-        Most frames that are walked back from one mask. Short ones tell closely where a track went wrong, long ones
-        notice what changes more slowly.
+        Most frames to track back from one mask. Short spans locate an error more exactly, long ones notice slower
+        changes.
 
     Raises
     ------
     SettingsError
-        If a value is not what it must be.
+        If a value is invalid.
     """
 
     start: int | None = None
