@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from napari_sam2_video.plugin.recording_layers import LayerData, recording_layer, reopened
 from napari_sam2_video.plugin.settings import PLUGIN, SESSION_SUFFIX
+from napari_sam2_video.plugin.waiting import while_window_draws
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from napari.layers import Image
+
+    from napari_sam2_video.frames.recording import Recording
 
 Reader: TypeAlias = "Callable[[Any], list[LayerData]]"
 IMAGES = {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp"}
@@ -28,10 +34,14 @@ def _open(path: Any) -> list[LayerData]:
 
     from napari_sam2_video.frames.open import open_recording
 
-    recording = open_recording(path)
+    def work() -> tuple[Recording, LayerData]:
+        recording = open_recording(path)
+        return recording, recording_layer(recording)
+
+    recording, layer = while_window_draws(work, f"Opening {Path(path).name}…")
     for sentence in recording.notes:
         show_info(sentence)
-    return [recording_layer(recording)]
+    return [layer]
 
 
 def video_reader(path: Any) -> Reader | None:
@@ -104,10 +114,27 @@ def _session_layers(folder: Path) -> list[LayerData]:
     return [image, (labels, {"name": f"{folder.stem} masks"}, "labels")]
 
 
-def made_of_array(folder: Path) -> bool:
-    """Whether a session was made of an array, which has to be in the viewer to open it again."""
+@dataclass(frozen=True)
+class ArraySource:
+    """An array that a session was made of: the layer's name, and the shape of the recording."""
+
+    name: str
+    shape: tuple[int, ...]
+
+    def fits(self, layer: Image) -> bool:
+        """Whether a layer may be that array; opening the session compares the pixels."""
+        data = layer.data[0] if layer.multiscale else layer.data
+        shape = tuple(int(n) for n in data.shape)
+        rgba = (*shape[:-1], 3) if layer.rgb else shape
+        return self.shape in (shape, rgba, (1, *shape), (1, *rgba))
+
+
+def array_of_session(folder: Path) -> ArraySource | None:
+    """The array that a session was made of, which has to be in the viewer to open it again; None for a file."""
     source = _source(folder)
-    return "path" in source and source["path"] is None
+    if "path" not in source or source["path"] is not None:
+        return None
+    return ArraySource(str(source.get("name", "")), tuple(int(n) for n in source.get("shape", ())))
 
 
 def axes_of_session(folder: Path, ndim: int) -> str:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from qtpy.QtCore import Signal  # type: ignore[attr-defined]
 from qtpy.QtWidgets import QComboBox, QWidget
 
 from napari_sam2_video.errors import Sam2VideoError
 from napari_sam2_video.plugin.layer_source import AS_SHOWN, PERCENTILE, Choices, default_choices, shown_window
 from napari_sam2_video.plugin.layers import axes_are_told, level_zero, show_position
 from napari_sam2_video.plugin.opening_fields import OpeningFields
-from napari_sam2_video.plugin.widgets import choose, fill, form, narrow, note, set_note, stack
+from napari_sam2_video.plugin.recent_sessions import session_of
+from napari_sam2_video.plugin.widgets import button, choose, fill, form, narrow, note, row, set_note, stack
 from napari_sam2_video.types import OpenSettings
 
 if TYPE_CHECKING:
@@ -24,7 +26,15 @@ AXIS_WORDS = {"T": "time", "Z": "depth", "C": "channel", "Y": "rows", "X": "colu
 
 
 class RecordingPanel(QWidget):
-    """Choices for the next session, or what the open one has frozen."""
+    """Choices for the next session, or what the open one has frozen.
+
+    Signals
+    -------
+    continued : str
+        The person wants the session in this folder, which the chosen image has already.
+    """
+
+    continued = Signal(str)
 
     def __init__(self, controller: Controller) -> None:
         super().__init__()
@@ -38,6 +48,8 @@ class RecordingPanel(QWidget):
         self.channel_box.setToolTip("The channel that the model sees.")
         self.window_box.setToolTip("Raw values between these limits are what the model sees, alike on every frame.")
         self.opening = OpeningFields(controller)
+        self.found = note()
+        self.continue_button = button("Continue", self._continue, "Open the session that this image has already.")
         self.about = note()
         self.warning = note()
         self._form = form(
@@ -46,7 +58,8 @@ class RecordingPanel(QWidget):
             ("Channel", self.channel_box),
             ("Contrast", self.window_box),
         )
-        stack(self, self._form, self.opening, self.about, self.warning)
+        found = row(self.found, self.continue_button, stretch=0)
+        stack(self, self._form, self.opening, self.about, self.warning, found)
         self.layer_box.currentIndexChanged.connect(self._on_layer)
         self.axis_box.currentIndexChanged.connect(lambda *_: self._describe())
         self.channel_box.currentIndexChanged.connect(self._on_channel)
@@ -104,6 +117,7 @@ class RecordingPanel(QWidget):
         layer = self.layer
         self._watch(layer)
         self.opening.look_at(layer)
+        self._find_session()
         if self._controller.session is not None:
             self._show_frozen(self._controller.session)
             return
@@ -201,6 +215,18 @@ class RecordingPanel(QWidget):
             return str(error)
         return ""
 
+    def _continue(self) -> None:
+        found = None if self.layer is None else session_of(self.layer)
+        if found is not None:
+            self.continued.emit(found.folder)
+
+    def _find_session(self) -> None:
+        """Offer the session that the chosen image has already."""
+        idle = self._controller.session is None and self.layer is not None
+        found = session_of(self.layer) if idle and self.layer is not None else None
+        set_note(self.found, "" if found is None else f"There is a session of this image: {found.text()}.")
+        self.continue_button.setVisible(found is not None)
+
     def _describe(self, *_: Any) -> None:
         session = self._controller.session
         frozen = session is not None
@@ -228,6 +254,7 @@ class RecordingPanel(QWidget):
         set_note(self.about, f"{several}{f'Tracked plane: {others}.' if others else ''}".strip())
 
     def _on_session(self) -> None:
+        self._find_session()
         image = self._controller.image
         if image is not None:
             self.select(image)

@@ -1,13 +1,16 @@
-"""The session's folder, opening and closing it, and its history."""
+"""The session's folder, opening and closing it, recent ones, and its history."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from qtpy.QtWidgets import QFileDialog, QWidget
+from qtpy.QtWidgets import QComboBox, QFileDialog, QWidget
 
-from napari_sam2_video.plugin.widgets import NO_SESSION, allow, button, note, row, set_note, stack
+from napari_sam2_video.plugin.reader import array_of_session
+from napari_sam2_video.plugin.recent_sessions import RecentSession, recent_sessions, remember
+from napari_sam2_video.plugin.sample_data import sample_layer
+from napari_sam2_video.plugin.widgets import NO_SESSION, allow, button, fill, narrow, note, row, set_note, stack
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -15,6 +18,8 @@ if TYPE_CHECKING:
     from napari.layers import Image
 
     from napari_sam2_video.plugin.controller import Controller
+
+RECENT = "Recent sessions…"
 
 
 class SessionPanel(QWidget):
@@ -24,19 +29,27 @@ class SessionPanel(QWidget):
         super().__init__()
         self._controller = controller
         self._chosen_layer = chosen_layer
+        self._remembered: RecentSession | None = None
         self.about = note()
-        self.open_button = button("Open session…", self.choose, "Open a .sam2v folder and go on where it was left.")
-        self.close_button = button("Close session", controller.close_session, "Everything is in its folder already.")
-        self.undo_button = button("Undo", controller.actions.undo, "Take back the last change (Ctrl+Z).")
-        self.redo_button = button("Redo", controller.actions.redo, "Make it again (Ctrl+Shift+Z).")
+        self.open_button = button("Open session…", self.choose, "Open a .sam2v folder, to continue where you left it.")
+        self.close_button = button(
+            "Close session", controller.close_session, "Take its layers off the viewer; everything is in its folder."
+        )
+        self.recent_box = narrow(QComboBox())
+        self.recent_box.setToolTip("Sessions that were open lately; choose one to continue it.")
+        self.undo_button = button("Undo", controller.actions.undo, "Undo the last change (Ctrl+Z).")
+        self.redo_button = button("Redo", controller.actions.redo, "Redo what was undone last (Ctrl+Shift+Z).")
         self.last = note()
         history, doors = row(self.undo_button, self.redo_button), row(self.open_button, self.close_button)
-        stack(self, self.about, history, self.last, doors)
+        stack(self, self.about, history, self.last, doors, self.recent_box)
         for signal in (controller.session_changed, controller.changed):
             signal.connect(lambda *_: set_note(self.last, ""))
             signal.connect(self.update_state)
         controller.run_changed.connect(self.update_state)
-        controller.notified.connect(self._on_told)
+        controller.summary_changed.connect(self._remember)
+        controller.notified.connect(self._on_notified)
+        self.recent_box.activated.connect(self._on_recent)
+        self.offer_recent()
         self.update_state()
 
     def choose(self) -> None:
@@ -45,28 +58,74 @@ class SessionPanel(QWidget):
         if folder:
             self.open(Path(folder))
 
-    def open(self, folder: Path) -> None:
-        """Open a session; the chosen image layer serves where the recording was an array."""
-        from napari_sam2_video.plugin.reader import made_of_array
+    def open(self, folder: Path, then: Callable[[], object] | None = None) -> None:
+        """Open a session; where it was made of an array, the layer or sample that is that array serves."""
+        controller = self._controller
+        source = array_of_session(folder)
+        image = None
+        if source is not None:
+            from napari.layers import Image, Layer
 
-        self._controller.open_session(folder, self._chosen_layer() if made_of_array(folder) else None)
+            chosen = self._chosen_layer()
+            images = [layer for layer in controller.viewer.layers if isinstance(layer, Image)]
+            ordered = sorted(images, key=lambda layer: (layer.name != source.name, layer is not chosen))
+            image = next((layer for layer in ordered if source.fits(layer)), None)
+            if image is None:
+                sample = sample_layer(source.name)
+                if sample is not None:
+                    image = controller.viewer.add_layer(Layer.create(*sample))
+                    if not source.fits(image):
+                        controller.viewer.layers.remove(image)
+                        image = None
+            if image is None:
+                controller.error(
+                    f"The session {folder.stem} was made of the layer {source.name}, which was no file: show that "
+                    "image in the viewer first, then open the session again."
+                )
+                return
+        controller.open_session(folder, image, then)
 
-    def _on_told(self, kind: str, sentence: str) -> None:
+    def offer_recent(self) -> None:
+        """List the sessions that were open lately."""
+        entries = [(f"{Path(entry.folder).stem} ({entry.text()})", entry.folder) for entry in recent_sessions()]
+        fill(self.recent_box, [(RECENT, None), *entries])
+        self.recent_box.setVisible(bool(entries))
+
+    def _on_recent(self, *_: object) -> None:
+        folder = self.recent_box.currentData()
+        self.recent_box.setCurrentIndex(0)
+        if folder is not None:
+            self.open(Path(folder))
+
+    def _remember(self) -> None:
+        """Keep what the session holds for the list of recent ones, where that changed."""
+        view = self._controller.view
+        if view is None or self._controller.running or not view.session.objects:
+            return
+        entry = RecentSession.of(view.session, view.summary.newest)
+        last = self._remembered
+        if last is None or (last.folder, last.objects, last.frames) != (entry.folder, entry.objects, entry.frames):
+            self._remembered = entry
+            remember(entry)
+            self.offer_recent()
+
+    def _on_notified(self, kind: str, sentence: str) -> None:
         if kind == "status":
             set_note(self.last, sentence)
 
     def update_state(self, *_: object) -> None:
         """Say where the session is and what can be undone."""
         session = self._controller.session
-        run = self._controller.run
-        running = run is not None and run.running
+        running = self._controller.running
         allow(self.close_button, NO_SESSION if session is None else "")
         undo = session.can_undo if session is not None else None
         redo = session.can_redo if session is not None else None
         self.undo_button.setEnabled(bool(undo) and not running)
         self.redo_button.setEnabled(bool(redo) and not running)
-        self.undo_button.setToolTip(f"Take back: {undo} (Ctrl+Z)" if undo else "Nothing to take back (Ctrl+Z)")
-        self.redo_button.setToolTip(f"Make again: {redo} (Ctrl+Shift+Z)" if redo else "Nothing to make again")
+        self.undo_button.setToolTip(f"Undo: {undo} (Ctrl+Z)" if undo else "There is nothing to undo (Ctrl+Z).")
+        self.redo_button.setToolTip(
+            f"Redo: {redo} (Ctrl+Shift+Z)" if redo else "There is nothing to redo (Ctrl+Shift+Z)."
+        )
         if session is None:
             set_note(self.about, "A session begins with the first object; every change is saved in its folder at once.")
         else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QEvent, Qt
@@ -15,6 +16,7 @@ from napari_sam2_video.plugin.keys import Key, Keys
 from napari_sam2_video.plugin.measure_panel import MeasurePanel
 from napari_sam2_video.plugin.model_panel import ModelPanel
 from napari_sam2_video.plugin.objects_panel import ObjectsPanel
+from napari_sam2_video.plugin.recent_sessions import session_of
 from napari_sam2_video.plugin.recording_panel import RecordingPanel
 from napari_sam2_video.plugin.review_panel import ReviewPanel
 from napari_sam2_video.plugin.run_bar import RunBar
@@ -27,9 +29,10 @@ from napari_sam2_video.plugin.widgets import Panels, Section, row
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from napari.viewer import Viewer
+
+    from napari_sam2_video.plugin.recent_sessions import RecentSession
 
 WIDTH = 340
 STATUS_SECONDS = 4000
@@ -54,7 +57,7 @@ class TrackingWidget(QWidget):
         self.controller = controller = Controller(napari_viewer, self)
         self.recording = RecordingPanel(controller)
         self.model = ModelPanel(controller)
-        self.objects = ObjectsPanel(controller, self.start_session)
+        self.objects = ObjectsPanel(controller, self.begin)
         self.track = TrackPanel(controller)
         self.review = ReviewPanel(controller)
         self.run_bar = RunBar(controller, self.track, self.model.missing, self.open_review)
@@ -82,6 +85,7 @@ class TrackingWidget(QWidget):
         self.sections["model"].toggled.connect(lambda opened: self.model.probe() if opened else None)
         self.sections["export"].toggled.connect(lambda opened: self.export.offer_formats() if opened else None)
         controller.listen(controller.viewer.layers.events.inserted, self._on_inserted)
+        self.recording.continued.connect(lambda folder: self.session.open(Path(folder)))
         controller.at_close(self.keys.close)
         self.keyboard = KeyboardFocus(controller.viewer, self)
         controller.at_close(self.keyboard.close)
@@ -143,6 +147,16 @@ class TrackingWidget(QWidget):
         box.open()
 
     # Sessions
+
+    def begin(self, then: Callable[[], Any]) -> None:
+        """Start a session for what the person wants to do, or continue the one that the recording has."""
+        layer = self.recording.layer
+        found = None if layer is None or self.recording.problem() else session_of(layer)
+        answer = "new" if found is None else ask_to_continue(self, found)
+        if answer == "new":
+            self.start_session(then)
+        elif answer == "continue" and found is not None:
+            self.session.open(Path(found.folder), then)
 
     def start_session(self, then: Callable[[], Any] | None = None) -> None:
         """Make a session of the chosen layer with the chosen settings, then call `then`."""
@@ -211,6 +225,21 @@ class TrackingWidget(QWidget):
             return
         self._closed = True
         self.controller.close()
+
+
+def ask_to_continue(parent: QWidget, found: RecentSession) -> str:
+    """Ask whether to continue a session; ``"continue"``, ``"new"`` or ``""`` for neither."""
+    box = QMessageBox(parent)
+    box.setWindowTitle("Continue?")
+    box.setText(f"This recording has a session already ({found.text()}).")
+    box.setInformativeText(f"It is in {found.folder}.")
+    continuing = box.addButton("Continue it", QMessageBox.ButtonRole.AcceptRole)
+    fresh = box.addButton("New session", QMessageBox.ButtonRole.DestructiveRole)
+    box.addButton(QMessageBox.StandardButton.Cancel)
+    box.setDefaultButton(continuing)
+    box.exec()
+    clicked = box.clickedButton()
+    return "continue" if clicked is continuing else "new" if clicked is fresh else ""
 
 
 def find_widget(viewer: Viewer) -> TrackingWidget:

@@ -1,0 +1,118 @@
+"""Work that was done before is found again."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from qtpy.QtCore import QTimer
+from qtpy.QtWidgets import QApplication, QMessageBox
+
+from tests.plugin.conftest import N_FRAMES, make_frames, spots
+
+
+@pytest.fixture
+def recent(tmp_path, monkeypatch):
+    """A list of recent sessions of the test alone."""
+    from napari_sam2_video.plugin import recent_sessions
+
+    file = tmp_path / "recent.json"
+    monkeypatch.setattr(recent_sessions, "_file", lambda: file)
+    return file
+
+
+@pytest.fixture
+def left(recent, at_work):
+    """A bench whose session was tracked and closed."""
+    at_work.click(*spots(0)[0])
+    at_work.track()
+    at_work.settle()
+    folder = at_work.session.folder
+    at_work.controller.close_session()
+    at_work.idle()
+    return at_work, folder
+
+
+def answer(text):
+    """Press a button of the question that comes next."""
+
+    def press():
+        box = QApplication.activeModalWidget()
+        if isinstance(box, QMessageBox):
+            next(button for button in box.buttons() if button.text() == text).click()
+        else:
+            QTimer.singleShot(20, press)
+
+    QTimer.singleShot(20, press)
+
+
+@pytest.mark.parametrize("choice", ["Continue it", "New session"])
+def test_a_recording_that_has_a_session_is_continued_if_the_person_says_so(left, choice):
+    here, folder = left
+    assert f"1 object, {N_FRAMES} frames tracked, today" in here.widget.recording.found.text()
+    answer(choice)
+    here.press(here.widget.objects.new_button)
+    here.idle()
+    assert (here.session.folder == folder) == (choice == "Continue it")
+    assert len(here.session.objects) == (2 if choice == "Continue it" else 1)
+    assert here.errors() == []
+
+
+def test_a_session_is_offered_beside_its_recording_and_among_the_recent_ones(left):
+    here, folder = left
+    here.widget.sections["recording"].set_expanded(True)
+    here.press(here.widget.recording.continue_button)
+    here.idle()
+    assert here.session.folder == folder
+    assert here.session.labels[5][tuple(round(at) for at in spots(5)[0])] == 1
+    here.controller.close_session()
+    here.idle()
+    box = here.widget.session.recent_box
+    box.setCurrentIndex(1)
+    box.activated.emit(1)
+    here.idle()
+    assert here.session.folder == folder
+
+
+def test_another_image_has_no_session(left):
+    here, _ = left
+    here.viewer.layers.clear()
+    here.viewer.add_image(make_frames(5), name="spots")
+    here.spin()
+    assert here.widget.recording.found.text() == ""
+
+
+def test_the_session_of_a_sample_opens_without_the_sample(bench):
+    from napari_sam2_video.plugin.sample_data import cells
+
+    here = bench()
+    ((data, arguments, _),) = cells()
+    here.viewer.add_image(data, **arguments)
+    here.spin()
+    here.start()
+    folder = here.session.folder
+    here.controller.close_session()
+    here.viewer.layers.clear()
+    here.idle()
+    here.widget.open_session(folder)
+    here.idle()
+    assert here.session.folder == folder
+    assert np.array_equal(here.controller.image.data, data)
+    assert here.errors() == []
+
+
+def test_the_session_of_an_array_finds_its_layer_or_asks_for_it(left):
+    here, folder = left
+    here.viewer.add_image(make_frames(5), name="another")
+    here.spin()
+    here.widget.open_session(folder)
+    here.idle()
+    assert here.session.folder == folder
+    here.controller.close_session()
+    here.idle()
+    here.viewer.layers.clear()
+    here.widget.open_session(folder)
+    here.idle()
+    assert here.session is None
+    (sentence,) = here.errors()
+    assert "made of the layer spots" in sentence
+    assert sentence in here.widget.run_bar.error.text()
