@@ -163,12 +163,76 @@ def test_ome_tiff_that_names_a_file_outside_does_not_show_it(inside, secret):
         '<TiffData FirstT="0" IFD="0" PlaneCount="4"><UUID FileName="../outside/secret.ome.tif">urn:uuid:1</UUID>'
         "</TiffData></Pixels></Image></OME>"
     )
-    tifffile.imwrite(inside / "a.ome.tif", np.ones((4, 8, 9), np.uint8), description=text, metadata=None)
+    data = np.ones((4, 8, 9), np.uint8)
+    tifffile.imwrite(inside / "a.ome.tif", data, description=text, metadata=None, photometric="minisblack")
     try:
         seen = frames_of(inside / "a.ome.tif")
     except RecordingError:
         return
     assert seen.max() < SECRET
+
+
+OME = '<OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06" UUID="urn:uuid:{uuid}">{body}</OME>'
+IMAGE = (
+    '<Image ID="Image:0"><Pixels ID="Pixels:0" DimensionOrder="XYZCT" SizeC="1" SizeT="{count}" SizeX="9" SizeY="8" '
+    'SizeZ="1" Type="uint8"><TiffData FirstT="0" IFD="0" PlaneCount="4"><UUID FileName="{name}">urn:uuid:{uuid}</UUID>'
+    "</TiffData></Pixels></Image>"
+)
+
+
+def ome_tiff(path, body, uuid="b", value=1):
+    text = OME.format(uuid=uuid, body=body)
+    data = np.full((4, 8, 9), value, np.uint8)
+    tifffile.imwrite(path, data, description=text, metadata=None, photometric="minisblack")
+
+
+@pytest.mark.parametrize("name", ["../outside/s.ome.tif", "{outside}/s.ome.tif"])
+@pytest.mark.parametrize("kind", ["pixels", "description", "companion"])
+def test_nothing_that_a_tiff_names_in_another_folder_is_opened(inside, secret, name, kind):
+    name = name.format(outside=secret)
+    ome_tiff(secret / "s.ome.tif", IMAGE.format(count=4, name="s.ome.tif", uuid="a"), "a", SECRET)
+    source = inside / ("a.companion.ome" if kind == "companion" else "a.ome.tif")
+    if kind == "companion":
+        source.write_text(OME.format(uuid="b", body=IMAGE.format(count=4, name=name, uuid="a")))
+    elif kind == "pixels":
+        ome_tiff(source, IMAGE.format(count=4, name=name, uuid="a"))
+    else:
+        ome_tiff(source, f'<BinaryOnly MetadataFile="{name}" UUID="urn:uuid:a"/>')
+    if kind == "companion":
+        with pytest.raises(RecordingError, match="TIFF files that are not beside it"):
+            frames_of(source)
+    else:
+        assert frames_of(source).max() == 1
+
+
+def test_tiff_files_that_refer_to_one_another_in_a_circle_open_or_are_refused(inside):
+    for name, other in (("a", "b"), ("b", "a"), ("c", "c")):
+        ome_tiff(inside / f"{name}.ome.tif", f'<BinaryOnly MetadataFile="{other}.ome.tif" UUID="urn:uuid:{other}"/>')
+    for source in (inside / "a.ome.tif", inside / "c.ome.tif", inside):
+        assert len(refusal(source) or "") < 1000
+
+
+@pytest.mark.parametrize("kind", ["tiff", "companion"])
+def test_planes_that_nobody_wrote_fill_no_memory(inside, kind):
+    body = IMAGE.format(count=10**12, name="a.ome.tif", uuid="b")
+    ome_tiff(inside / "a.ome.tif", body)
+    (inside / "a.companion.ome").write_text(OME.format(uuid="c", body=body))
+    with pytest.raises(RecordingError, match="promises 1,000,000,000,000 planes"):
+        frames_of(inside / ("a.ome.tif" if kind == "tiff" else "a.companion.ome"))
+
+
+@pytest.mark.parametrize("orientation", [0, 9, 65535])
+def test_an_orientation_that_does_not_exist_is_upright(inside, orientation):
+    data = np.arange(72, dtype=np.uint8).reshape(8, 9)
+    tifffile.imwrite(inside / "a.tif", data, extratags=[(274, "H", 1, orientation, True)])
+    np.testing.assert_array_equal(frames_of(inside / "a.tif")[0, ..., 0], data)
+
+
+def test_a_calibration_of_values_that_is_no_number_is_left_out(inside):
+    for c0, c1 in (("nan", "1"), ("0", "0"), ("1e400", "2"), ("x", "1")):
+        about = f"ImageJ=1.54f\nimages=1\ncf=0\nc0={c0}\nc1={c1}\nvunit=HU\n"
+        tifffile.imwrite(inside / "a.tif", np.ones((8, 9), np.uint16), description=about, metadata=None)
+        assert len(refusal(inside / "a.tif") or "") < 1000
 
 
 def test_entities_that_multiply_do_no_harm(inside):

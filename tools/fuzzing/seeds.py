@@ -82,6 +82,51 @@ def tiff_tiled(path: Path) -> None:
     tifffile.imwrite(path, pixels(), bigtiff=True, tile=(16, 16), photometric="minisblack")
 
 
+def tiff_files(path: Path) -> None:
+    """OME-TIFF of three files, each of which describes all of them."""
+    import tifffile
+
+    path.mkdir()
+    planes = "".join(
+        f'<TiffData FirstT="{t}" IFD="{t % 2}" PlaneCount="1">'
+        f'<UUID FileName="f{t // 2}.ome.tif">urn:uuid:{t // 2}</UUID></TiffData>'
+        for t in range(6)
+    )
+    times = "".join(f'<Plane TheT="{t}" TheC="0" TheZ="0" DeltaT="{t * 2.5}"/>' for t in range(6))
+    for number in range(3):
+        text = (
+            f'<OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06" UUID="urn:uuid:{number}">'
+            f'<Image ID="Image:0"><Pixels ID="Pixels:0" DimensionOrder="XYZCT" Type="uint16" SizeX="{SHAPE[2]}" '
+            f'SizeY="{SHAPE[1]}" SizeZ="1" SizeC="1" SizeT="6" PhysicalSizeX="0.2">{planes}{times}'
+            "</Pixels></Image></OME>"
+        )
+        with tifffile.TiffWriter(path / f"f{number}.ome.tif") as writer:
+            writer.write(pixels()[2 * number], description=text, metadata=None, photometric="minisblack")
+            writer.write(pixels()[2 * number + 1], metadata=None, photometric="minisblack")
+
+
+def tiff_signed(path: Path) -> None:
+    """ImageJ stack of signed values, stored turned round."""
+    import tifffile
+
+    about = "ImageJ=1.54f\nimages=12\nslices=12\nunit=mm\nspacing=2.5\ncf=0\nc0=-32768.0\nc1=1.0\nvunit=HU\n"
+    turned = [(274, "H", 1, 3, True)]
+    tifffile.imwrite(path, pixels() + 32768, description=about, metadata=None, extratags=turned, resolution=(2, 2))
+
+
+def image_grid(path: Path) -> None:
+    """Photos of two channels, some of them turned, and one of them missing."""
+    from PIL import Image
+
+    path.mkdir()
+    for number, frame in enumerate(pixels(np.uint8)[:8]):
+        image = Image.fromarray(frame)
+        exif = image.getexif()
+        exif[274] = 3 if number % 3 else 1
+        image.save(path / f"s_t{number // 2:02}_ch{number % 2:02}.jpg", exif=exif)
+    (path / "s_t01_ch01.jpg").unlink()
+
+
 def zarr_plain(path: Path) -> None:
     """Zarr 3 array."""
     import zarr
@@ -216,6 +261,9 @@ SEEDS: dict[str, tuple[str, Callable[[Path], None]]] = {
     "tiff-imagej": ("stack.tif", tiff_imagej),
     "tiff-ome": ("stack.ome.tif", tiff_ome),
     "tiff-tiled": ("stack.tif", tiff_tiled),
+    "tiff-files": ("acquired", tiff_files),
+    "tiff-signed": ("stack.tif", tiff_signed),
+    "image-grid": ("images", image_grid),
     "zarr": ("array.zarr", zarr_plain),
     "ome-zarr": ("image.ome.zarr", zarr_ome),
     "images": ("images", image_folder),

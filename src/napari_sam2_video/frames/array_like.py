@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from napari_sam2_video.frames.calibration import Sizes, Units
 
 _EVEN = 1e-3
-_LIBRARIES = ("dask", "zarr", "h5py", "tensorstore")
+_LIBRARIES = ("dask", "zarr", "h5py")
 """Libraries whose arrays can be sliced along several axes at once."""
 
 
@@ -60,7 +60,7 @@ def array_source(source: Any) -> ArraySource:
     Parameters
     ----------
     source : object
-        An array of numpy, dask, zarr, h5py, xarray, torch, cupy or tensorstore, a list of such arrays, or a sequence
+        An array of numpy, dask, zarr, h5py, xarray or torch, a list of such arrays, or a sequence
         that gives one frame for each number, as those of pims do. A list of arrays of different shapes is a multiscale
         image, of which the first is used.
 
@@ -86,8 +86,6 @@ def _plain(source: Any, library: str) -> Any:
     if library == "torch":
         tensor = source.detach().cpu()
         return (tensor.float() if "bfloat16" in str(tensor.dtype) else tensor).numpy()
-    if library == "cupy":
-        return source.get()
     if isinstance(source, np.ma.MaskedArray):
         return source.filled(np.nan if source.dtype.kind == "f" else 0)
     if library == "dask" and any(not np.isfinite(n) for n in source.shape):

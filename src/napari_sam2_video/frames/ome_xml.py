@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree
 
@@ -35,22 +36,32 @@ class OmeXml:
     def main_file(self) -> str | None:
         """Name of the file that describes all, where this one only refers to it."""
         found = next(_named(self._root, "BinaryOnly"), None)
-        return None if found is None else found.get("MetadataFile")
+        name = None if found is None else found.get("MetadataFile")
+        return name if name and _lies_beside(name) else None
 
     @property
     def files(self) -> tuple[str, ...]:
-        """Names of all files that hold planes, each once, in their order."""
-        names = (uuid.get("FileName", "") for uuid in _named(self._root, "UUID"))
-        return tuple(dict.fromkeys(name for name in names if name))
+        """Names of all files that hold planes, each once, in their order; none if one lies in another folder."""
+        names = self._file_names()
+        return tuple(names) if all(map(_lies_beside, names)) else ()
 
-    def planes_of(self, file: str, series: int, name: str) -> tuple[int, ...]:
-        """Positions along ``T`` of which a plane is in `file`, of one image."""
-        pixels = self._pixels(series, name)
-        found = set()
-        for data in _named(pixels, "TiffData") if pixels is not None else ():
-            if any(uuid.get("FileName") == file for uuid in data):
-                found.add(int(data.get("FirstT", 0)))
-        return tuple(sorted(found))
+    @property
+    def planes(self) -> int:
+        """How many planes the largest image has, by what is said."""
+        counts = [
+            math.prod(int(_number(pixels.get(f"Size{letter}")) or 1) for letter in "CZT")
+            for pixels in _named(self._root, "Pixels")
+        ]
+        return max(counts, default=0)
+
+    @property
+    def points_elsewhere(self) -> bool:
+        """Whether it names a file in another folder, which nobody chose to open."""
+        return not all(map(_lies_beside, self._file_names()))
+
+    def _file_names(self) -> dict[str, None]:
+        names = (uuid.get("FileName", "") for uuid in _named(self._root, "UUID"))
+        return dict.fromkeys(name for name in names if name)
 
     def calibration(self, series: int, name: str) -> tuple[Sizes, Units]:
         """Sizes and units by axis letter, of the image `name`, or of the one at place `series`."""
@@ -95,12 +106,17 @@ class OmeXml:
         return next(_named(images[series], "Pixels"), None)
 
 
+def _lies_beside(name: str) -> bool:
+    return not set(name) & {"/", "\\", ":"} and name not in (".", "..")
+
+
 def _named(element: ElementTree.Element, name: str) -> Iterator[ElementTree.Element]:
     return (found for found in element.iter() if found.tag.rpartition("}")[2] == name)
 
 
 def _number(text: str | None) -> float | None:
     try:
-        return None if text is None else float(text)
+        found = None if text is None else float(text)
     except ValueError:
         return None
+    return found if found is None or math.isfinite(found) else None

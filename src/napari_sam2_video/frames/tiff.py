@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 _MAGIC = (b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+")
 _LARGEST_XML = 1 << 28
+_MOST_PLANES = 20_000_000
 
 
 def is_tiff(head: bytes) -> bool:
@@ -69,6 +70,8 @@ def open_tiff(path: Path, series: int | str | None = None, *, numbers: bool = Fa
         file.close()
         path = path.parent / main
         file = _opened(path)
+    if file.is_ome and OmeXml(file.ome_metadata).points_elsewhere:
+        alone = (f"{path.name} names files in other folders, which are not opened.",)
     try:
         recording = _recording(path, file, series, numbers)
     except RecordingError:
@@ -106,9 +109,17 @@ def _opened(path: Path) -> Any:
         with path.open("rb") as stream:
             head = stream.read(1024)
         if not is_companion(head):
-            return tifffile.TiffFile(path)
+            file = tifffile.TiffFile(path)
+            xml = OmeXml(file.ome_metadata if file.is_ome else None)
+            if xml.planes <= _MOST_PLANES and not xml.points_elsewhere:
+                return file
+            file.close()
+            _check_planes(path, xml)
+            return tifffile.TiffFile(path, _multifile=False)
         text = path.read_bytes()[:_LARGEST_XML].decode(errors="replace")
-        first = next((path.parent / name for name in OmeXml(text).files if (path.parent / name).is_file()), None)
+        xml = OmeXml(text)
+        _check_planes(path, xml)
+        first = next((path.parent / name for name in xml.files if (path.parent / name).is_file()), None)
         if first is None:
             raise RecordingError(f"{path} describes TIFF files that are not beside it; put them there.")
         return tifffile.TiffFile(first, omexml=text.strip())
@@ -116,6 +127,12 @@ def _opened(path: Path) -> Any:
         raise
     except Exception as error:
         raise RecordingError(f"{path} cannot be read as a TIFF ({error}); write or copy it again.") from error
+
+
+def _check_planes(path: Path, xml: OmeXml) -> None:
+    """Refuse what would fill the memory with planes that do not exist."""
+    if xml.planes > _MOST_PLANES:
+        raise RecordingError(f"{path} promises {xml.planes:,} planes, more than any recording has; write it again.")
 
 
 def _keep_quiet() -> None:
