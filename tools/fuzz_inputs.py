@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 def preload() -> None:
     """Import what the cases need once, before they are forked."""
     import dask.array
+    import h5py
     import imageio_ffmpeg
     import nibabel
     import PIL.Image
@@ -48,7 +49,7 @@ def preload() -> None:
     import zarr
 
     torch.set_num_threads(1)
-    for module in (dask.array, nibabel, PIL.Image, pydicom, tifffile, zarr):
+    for module in (dask.array, h5py, nibabel, PIL.Image, pydicom, tifffile, zarr):
         assert module
     imageio_ffmpeg.get_ffmpeg_exe()
 

@@ -355,3 +355,56 @@ def test_dicom_file_with_two_values_for_one_number_is_named(inside, tag):
     with open_recording(inside) as recording:
         assert recording.length("Z") == 2
         assert "1.dcm is left out" in recording.notes[0]
+
+
+def test_dicom_that_promises_millions_of_images_is_refused(inside):
+    from tests.frames.dicoms import CT, save_dicom
+
+    save_dicom(inside / "a.dcm", CT[:3], NumberOfFrames=2_000_000_000)
+    with pytest.raises(RecordingError, match=r"a\.dcm .*promises 2000000000 images, many more than there is room for"):
+        frames_of(inside / "a.dcm")
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_other_volumes_of_a_huge_declared_shape_are_refused(inside, version):
+    pytest.importorskip("nibabel")
+    (inside / "a.mgh").write_bytes(struct.pack(">7ih", version, 9999, 9999, 9999, 9, 3, 0, 0) + bytes(400))
+    assert "a.mgh" in refusal(inside / "a.mgh")
+    (inside / "a.mgz").write_bytes(gzip.compress((inside / "a.mgh").read_bytes()))
+    assert "a.mgz" in refusal(inside / "a.mgz")
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a.mnc", b"CDF\x01" + bytes(400)),
+        ("b.mnc", b"\x89HDF\r\n\x1a\n" + bytes(400)),
+        ("a.PAR", b"# === DATA DESCRIPTION FILE ===\n" * 9),
+        ("a+orig.HEAD", b"type = string-attribute\nname = X\ncount = 99999999999\n'~\n"),
+        ("a.v", b"MATRIX72v" + bytes(2000)),
+        ("a.hdr", struct.pack("<i", 348) + bytes(36) + struct.pack("<8h", 3, 9, 9, 9, 1, 1, 1, 1) + bytes(400)),
+    ],
+)
+def test_headers_of_volumes_that_lie_are_refused_by_name(inside, name, content):
+    pytest.importorskip("h5py")
+    (inside / name).write_bytes(content)
+    for other in (".REC", "+orig.BRIK", ".img"):
+        (inside / f"a{other}").write_bytes(bytes(300))
+    assert name in refusal(inside / name)
+
+
+def test_a_dicomdir_does_not_show_what_lies_elsewhere(inside, tmp_path):
+    pydicom = pytest.importorskip("pydicom")
+    from tests.frames.dicoms import CT, item, save_dicom
+
+    outside = tmp_path / "elsewhere"
+    outside.mkdir()
+    save_dicom(outside / "secret", CT[0])
+    with pydicom.config.disable_value_validation():
+        index = item(DirectoryRecordSequence=[item(ReferencedFileID=["..", "elsewhere", "secret"])])
+    index.file_meta = pydicom.dataset.FileMetaDataset()
+    index.file_meta.TransferSyntaxUID = pydicom.uid.ExplicitVRLittleEndian
+    index.file_meta.MediaStorageSOPClassUID = pydicom.uid.MediaStorageDirectoryStorage
+    index.file_meta.MediaStorageSOPInstanceUID = "1.2"
+    index.save_as(inside / "DICOMDIR", enforce_file_format=True)
+    assert "no images" in refusal(inside / "DICOMDIR")

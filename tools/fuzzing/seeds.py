@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import gzip
 import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
+
+from fuzzing import medical_seeds
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -164,48 +165,6 @@ def array_file(path: Path) -> None:
         np.save(stream, pixels())
 
 
-def nifti(path: Path) -> None:
-    """NIfTI volume."""
-    import nibabel
-
-    nibabel.Nifti1Image(pixels(np.int16).T, np.diag([0.5, 0.5, 2.0, 1.0])).to_filename(path)
-
-
-def nifti_gz(path: Path) -> None:
-    """Compressed NIfTI volume."""
-    plain = path.with_name("plain.nii")
-    nifti(plain)
-    path.write_bytes(gzip.compress(plain.read_bytes(), mtime=0))
-    plain.unlink()
-
-
-def dicom_series(path: Path) -> None:
-    """CT series."""
-    from pydicom.dataset import Dataset, FileMetaDataset
-    from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
-
-    path.mkdir()
-    series, study, frame_of_reference = (generate_uid(entropy_srcs=[name]) for name in ("series", "study", "frame"))
-    for number, frame in enumerate(pixels(np.int16)[:6]):
-        meta = FileMetaDataset()
-        meta.MediaStorageSOPClassUID = CTImageStorage
-        meta.MediaStorageSOPInstanceUID = generate_uid(entropy_srcs=[str(number)])
-        meta.TransferSyntaxUID = ExplicitVRLittleEndian
-        slice_ = Dataset()
-        slice_.file_meta = meta
-        slice_.SOPClassUID, slice_.SOPInstanceUID = meta.MediaStorageSOPClassUID, meta.MediaStorageSOPInstanceUID
-        slice_.SeriesInstanceUID, slice_.StudyInstanceUID = series, study
-        slice_.FrameOfReferenceUID, slice_.Modality, slice_.InstanceNumber = frame_of_reference, "CT", number + 1
-        slice_.ImagePositionPatient, slice_.ImageOrientationPatient = [0, 0, 2.0 * number], [1, 0, 0, 0, 1, 0]
-        slice_.PixelSpacing, slice_.SliceThickness = [0.5, 0.5], 2.0
-        slice_.Rows, slice_.Columns = frame.shape
-        slice_.BitsAllocated, slice_.BitsStored, slice_.HighBit, slice_.PixelRepresentation = 16, 16, 15, 1
-        slice_.SamplesPerPixel, slice_.PhotometricInterpretation = 1, "MONOCHROME2"
-        slice_.RescaleSlope, slice_.RescaleIntercept = 1, -1024
-        slice_.PixelData = frame.tobytes()
-        slice_.save_as(path / f"slice{number}.dcm", enforce_file_format=True)
-
-
 def checkpoint_plain(path: Path) -> None:
     """Small state dictionary as torch writes it."""
     import torch
@@ -268,9 +227,7 @@ SEEDS: dict[str, tuple[str, Callable[[Path], None]]] = {
     "ome-zarr": ("image.ome.zarr", zarr_ome),
     "images": ("images", image_folder),
     "npy": ("array.npy", array_file),
-    "nifti": ("volume.nii", nifti),
-    "nifti-gz": ("volume.nii.gz", nifti_gz),
-    "dicom": ("series", dicom_series),
+    **medical_seeds.SEEDS,
     "checkpoint": ("model.pt", checkpoint_plain),
     "checkpoint-legacy": ("model.pt", checkpoint_legacy),
     "checkpoint-demo": ("model.pt", checkpoint_demo),

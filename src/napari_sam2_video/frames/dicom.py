@@ -58,7 +58,7 @@ def open_dicom(path: Path, series: int | str | None = None) -> DicomRecording:
             check_decodable(syntax, file.name)
         try:
             return DicomRecording(path, found)
-        except (ValueError, TypeError, AttributeError, IndexError, OverflowError) as error:
+        except Exception as error:
             raise RecordingError(damage(found.files[0], error)) from error
 
 

@@ -32,6 +32,10 @@ TAGS: tuple[str | int, ...] = (
     *("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence"),
 )
 _SERIES_INSTANCE_UID = 0x0020000E
+_NAMES = (
+    *("SOPClassUID", "SOPInstanceUID", "ConcatenationUID", "SeriesInstanceUID", "SeriesDescription", "Modality"),
+    *("ImageType", "PhotometricInterpretation", "FrameIncrementPointer"),
+)
 PASSES = ("TemporalPositionIdentifier", "TriggerTime", "FrameReferenceTime", "AcquisitionNumber", "DiffusionBValue")
 _GROUPS = {
     "TemporalPositionIdentifier": ("FrameContentSequence", "TemporalPositionIndex"),
@@ -70,6 +74,8 @@ def read_header(file: Path) -> Any:
         header = pydicom.dcmread(file, stop_before_pixels=True, specific_tags=list(TAGS), force=True)
         if "Rows" not in header or "Columns" not in header:
             return None
+        for name in _NAMES:  # converted now, so that a damaged one is an error of this file
+            header.get(name)
         if "MOSAIC" in (header.get("ImageType") or ()):
             header.whole = pydicom.dcmread(file, stop_before_pixels=True, force=True)
     return header

@@ -122,11 +122,12 @@ def _lists_others(file: Path) -> bool:
         kind = str(about.get("Modality") or getattr(about.get("SOPClassUID"), "name", "") or "of no known kind")
     except Exception as error:
         raise RecordingError(damage(file, error)) from error
-    raise RecordingError(f"{file} is a DICOM file without an image ({kind}); open a file of an image series.")
+    shown = "".join(letter for letter in kind if letter.isprintable())[:40]
+    raise RecordingError(f"{file} is a DICOM file without an image ({shown}); open a file of an image series.")
 
 
 def _listed(index: Path) -> list[Path]:
-    """Files that a DICOMDIR lists and that are there."""
+    """Files that a DICOMDIR lists and that lie beside or below it."""
     pydicom: Any = importlib.import_module("pydicom")
     try:
         records = pydicom.dcmread(index).get("DirectoryRecordSequence") or ()
@@ -134,6 +135,9 @@ def _listed(index: Path) -> list[Path]:
     except Exception:
         return []
     parts = [[name] if isinstance(name, str) else [*name] for name in names if name]
+    parts = [
+        names for names in parts if all(name not in ("", ".", "..") and not set(name) & set("/:") for name in names)
+    ]
     return _in_order(file for file in (index.parent.joinpath(*part) for part in parts) if file.is_file())
 
 

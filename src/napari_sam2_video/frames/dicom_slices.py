@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _CM, _FLAT = 3, 1
+_ITEM = 8
 _MOST_BITS = 64
 _WHOLE_SLIDE = "1.2.840.10008.5.1.4.1.1.77.1.6"
 
@@ -99,8 +100,18 @@ def slices_of(file: Path, header: Any) -> list[Slice]:
     size = int(header.Rows or 0), int(header.Columns or 0), int(header.get("SamplesPerPixel") or 1)
     if min(size) < 1 or count < 1 or size[2] not in (1, 3):
         raise ValueError(f"its images are {size[0]} × {size[1]} with {size[2]} samples")
+    if count > _most_images(file, header, size):
+        raise ValueError(f"it promises {count} images, many more than there is room for in it")
     places = _places(header, count)
     return [part for frame in range(count) for part in _images(file, header, frame, size, places)]
+
+
+def _most_images(file: Path, header: Any, size: tuple[int, int, int]) -> int:
+    """How many images a file of that header can describe, twice those that fit in it: its end may be missing."""
+    length, syntax = file.stat().st_size, importlib.import_module("pydicom.uid").UID(transfer_syntax(header))
+    bits = math.prod(size) * int(header.get("BitsAllocated") or 8)
+    compressed = not syntax.is_private and syntax.is_transfer_syntax and syntax.is_compressed
+    return length // _ITEM if compressed else 2 * (8 * length // bits) + _ITEM
 
 
 def _images(file: Path, header: Any, frame: int, size: tuple[int, int, int], places: Any) -> list[Slice]:
