@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 import re
 import subprocess
@@ -248,3 +249,22 @@ def test_every_kind_of_mp4_has_its_frames(options: list[str], corpus: Callable[[
     videos.ffmpeg("-i", corpus("cfr"), "-c", "copy", *options, tmp_path / "a.mp4")
     found, notes = read(tmp_path / "a.mp4")
     assert (found, notes) == (list(range(videos.COUNT)), ())
+
+
+@pytest.mark.parametrize("name", ["raw_h264", "raw_h264_in_order", "raw_hevc_open_gop", "raw_mpeg4", "raw_mjpeg"])
+@pytest.mark.parametrize("part", [0.3, 0.6, 0.9])
+def test_one_bad_packet_leaves_the_frames_of_other_groups(
+    name: str, part: float, corpus: Callable[[str], Path], tmp_path: Path
+) -> None:
+    source = corpus(name)
+    data = bytearray(source.read_bytes())
+    noise = np.random.default_rng(int(10 * part)).integers(0, 256, 60, np.uint8).tobytes()
+    data[int(len(data) * part) : int(len(data) * part) + 60] = noise
+    path = tmp_path / source.name
+    path.write_bytes(data)
+    shown = set()
+    with open_recording(path) as recording:
+        for n in range(recording.shape[0]):
+            with contextlib.suppress(FrameError):
+                shown.add(videos.index_of(recording.read({"T": n})))
+    assert len(shown & set(range(videos.COUNT))) >= videos.COUNT - 26

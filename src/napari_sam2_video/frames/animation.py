@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import struct
 import threading
 from collections import OrderedDict
 from contextlib import contextmanager
@@ -28,10 +30,20 @@ if TYPE_CHECKING:
 CACHE_BYTES = 256 << 20
 """Most memory that the composed frames of one animation take."""
 
-_TICKS = {"GIF": 0.01, "WEBP": 0.001, "AVIF": 0.001}
+_TICKS = {"GIF": 0.01, "WEBP": 0.001}
 _HEADER_BYTES = 1 << 16
 _BRANDS = slice(8, 64)
-_UNREADABLE = (OSError, ValueError, SyntaxError, EOFError, IndexError, MemoryError)
+_UNREADABLE = (
+    OSError,
+    ValueError,
+    SyntaxError,
+    EOFError,
+    LookupError,
+    MemoryError,
+    RuntimeError,
+    TypeError,
+    struct.error,
+)
 
 
 class AnimationRecording(PlanesRecording):
@@ -57,13 +69,15 @@ class AnimationRecording(PlanesRecording):
         self._grey = self._image.format == "PNG" and self._image.mode in ("1", "L", "LA")
         try:
             with _damage_named(path, 0):
-                count, shape = int(getattr(self._image, "n_frames", 1)), self._image.size[::-1]
-                first, seen_through = self._composed()
-                timing = self._timing(path, count)
+                count = int(getattr(self._image, "n_frames", 1))
+            height, width = self._image.size[::-1]
+            seen_through = self._seen_through_at_first(path)
+            timing = _timing(path, str(self._image.format), count)
         except BaseException:
             self._image.close()
             raise
-        self._room = max(1, cache_bytes // max(1, first.nbytes))
+        shape = (height, width) if self._grey else (height, width, 3)
+        self._room = max(1, cache_bytes // max(1, math.prod(shape)))
         notes = [alpha.NOTE] if seen_through else []
         if _is_deep_avif(path):
             notes.append(
@@ -76,11 +90,11 @@ class AnimationRecording(PlanesRecording):
                 f"{path.name} does not say how long its frames are shown: the time between them is unknown; give the "
                 "interval if you know it."
             )
-        self.plane_ndim = first.ndim
+        self.plane_ndim = len(shape)
         super().__init__(
             name=path.stem,
             axes="TYX" if self._grey else "TYXS",
-            shape=(count, *shape) if self._grey else (count, *shape, 3),
+            shape=(count, *shape),
             dtype=np.uint8,
             scale={"T": timing.interval},
             units={"T": "s"},
@@ -90,18 +104,12 @@ class AnimationRecording(PlanesRecording):
             metadata={"format": str(self._image.format).lower()},
         )
 
-    def _timing(self, path: Path, count: int) -> FrameTimes:
-        if self._image.format == "AVIF":
-            durations: list[float] = []
-            for number in range(count):
-                self._image.seek(number)
-                self._image.load()
-                durations.append(self._image.info.get("duration", 0) / 1000)
-        else:
-            durations = durations_of(path)
-        if len(durations) != count or min(durations[:-1], default=0) <= 0:
-            return UNKNOWN
-        return frame_times(np.cumsum([0.0, *durations[:-1]]), tick=_TICKS.get(str(self._image.format), 0.0))
+    def _seen_through_at_first(self, path: Path) -> bool:
+        try:
+            with _damage_named(path, 0):
+                return self._composed()[1]
+        except FrameError:
+            return False
 
     def _plane(self, number: int, rows: slice) -> npt.NDArray[Any]:
         with self._lock:
@@ -141,6 +149,31 @@ class AnimationRecording(PlanesRecording):
         with self._lock:
             self._image.close()
             self._cached.clear()
+
+
+def _timing(path: Path, kind: str, count: int) -> FrameTimes:
+    """What the file says of the times of its frames, without decoding them."""
+    if kind == "AVIF":
+        return _timing_of_track(path, count)
+    durations = durations_of(path)
+    if len(durations) != count or min(durations[:-1], default=0) <= 0:
+        return UNKNOWN
+    return frame_times(np.cumsum([0.0, *durations[:-1]]), tick=_TICKS.get(kind, 0.0))
+
+
+def _timing_of_track(path: Path, count: int) -> FrameTimes:
+    """Times of the frames of an AVIF file, in which the still picture and its alpha may count as videos too."""
+    from napari_sam2_video.frames.ffmpeg import VideoInput
+    from napari_sam2_video.frames.video_index import read_index
+
+    for stream in (1, 2, 3, 0):
+        try:
+            index = read_index(VideoInput(path, stream))
+        except RecordingError:
+            continue
+        if len(index.pts) == count:
+            return index.frame_times()
+    return UNKNOWN
 
 
 def _opened(path: Path) -> ImageFile:

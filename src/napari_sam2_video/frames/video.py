@@ -28,7 +28,7 @@ from napari_sam2_video.frames.video_index import (
     read_index,
     with_gaps_filled,
 )
-from napari_sam2_video.frames.video_probe import Probe, listed, probe_video, states_rate
+from napari_sam2_video.frames.video_probe import Probe, bare_demuxer, listed, probe_video, states_rate
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -242,9 +242,15 @@ def _opaque(source: VideoInput, picture: PictureFormat, timeout: float | None) -
 def _open(path: Path, series: int | str | None) -> VideoRecording:
     with path.open("rb") as file:
         head = file.read(HEAD_BYTES)
+    demuxer = bare_demuxer(head)
     if head.lstrip(_BLANKS).startswith(_PLAYLISTS) or b"<MPD" in head:
         raise RecordingError(f"{path} only names other files; open the video that it names.")
-    return open_video(path, series=series)
+    try:
+        return open_video(path, series=series)
+    except RecordingError:
+        if demuxer is None:
+            raise
+        return open_video(path, series=series, demuxer=demuxer)
 
 
 READER = Reader(

@@ -13,7 +13,7 @@ import numpy as np
 
 from napari_sam2_video.errors import RecordingError
 from napari_sam2_video.frames.ffmpeg import Running, VideoInput, run_ffmpeg
-from napari_sam2_video.frames.video_decode import Decoder, SizeChangedError
+from napari_sam2_video.frames.video_decode import Decoder, SizeChangedError, reports_damage
 from napari_sam2_video.frames.video_index import DECODED_WITHOUT_KEY, UnstampedError, VideoIndex, read_index
 from napari_sam2_video.frames.video_probe import SHOWN
 
@@ -67,22 +67,18 @@ def index_in_file_order(
     """Index of a numbered copy whose frames are shown in the order of their packets; None where they are not."""
     index = replace(read_index(copy, called=called, timeout=timeout), timing=timing)
     decoder = Decoder(copy, index, picture, None, timeout=timeout)
+    first = None
     try:
-        last = -1
-        for _ in range(min(_LOOKED_AT, len(index.pts))):
+        for _ in range(_LOOKED_AT):
             step = decoder.next()
             if step is None:
                 break
-            if last >= 0 and step[0] != last + 1:
-                return None
-            if last < 0:
-                index = index.from_first_decodable(int(index.pts[step[0]]))
-            last = step[0]
+            first = step[0] if first is None else first
     except SizeChangedError:
         pass
     finally:
         decoder.kill()
-    return index if last >= 0 else None
+    return None if first is None or decoder.disordered else index.from_first_decodable(int(index.pts[first]))
 
 
 def counted_index(source: VideoInput, timing: FrameTimes, *, called: Path, timeout: float | None = None) -> VideoIndex:
@@ -107,14 +103,17 @@ def counted_index(source: VideoInput, timing: FrameTimes, *, called: Path, timeo
     RecordingError
         If there are no frames, or ffmpeg was ended.
     """
-    keys_shown = bytearray()
+    keys_shown, damaged = bytearray(), False
 
     def on_line(line: str) -> None:
+        nonlocal damaged
         shown = SHOWN.search(line)
         if shown is not None:
             keys_shown.append(int(shown["key"]))
+        elif len(keys_shown) >= _LOOKED_AT and reports_damage(line):
+            damaged = True
 
-    arguments = ["-v", "info", "-copyts", *source.arguments, "-fps_mode", "passthrough"]
+    arguments = ["-v", "level+info", "-copyts", *source.arguments, "-fps_mode", "passthrough"]
     arguments += ["-vf", "showinfo=checksum=0,setpts=N", "-f", "null", "-", "-progress", "pipe:1"]
     running = Running(arguments, 4096, on_line=on_line, timeout=timeout)
     try:
@@ -144,13 +143,14 @@ def counted_index(source: VideoInput, timing: FrameTimes, *, called: Path, timeo
         end=count,
         codec="",
         timing=timing,
+        damaged=damaged,
         counted=True,
     )
     try:
         packets = read_index(source, called=called, timeout=timeout)
     except UnstampedError as error:
         return replace(whole, codec=error.codec)
-    return _with_keys(replace(whole, codec=packets.codec, damaged=packets.damaged), packets, shown)
+    return _with_keys(replace(whole, codec=packets.codec, damaged=damaged or packets.damaged), packets, shown)
 
 
 def _with_keys(counted: VideoIndex, packets: VideoIndex, shown: npt.NDArray[np.int64]) -> VideoIndex:

@@ -27,7 +27,7 @@ _AFTER_ZERO = 1000
 _BASE = re.compile(r"config in time_base: (\d+)/(\d+)")
 _TROUBLE = re.compile(r"\[(?:error|fatal|panic)\]|corrupt decoded frame|concealing")
 _HARMLESS = re.compile(
-    r"^\[(?:vost#|out#|rawvideo @)|mmco: unref short failure|number of reference frames .* exceeds max"
+    r"^\[(?:vost#|out#|rawvideo @|null @)|mmco: unref short failure|number of reference frames .* exceeds max"
 )
 
 
@@ -37,6 +37,11 @@ class SizeChangedError(RecordingError):
     def __init__(self, height: int, width: int) -> None:
         super().__init__(f"The picture is {height} × {width} from here on.")
         self.height, self.width = height, width
+
+
+def reports_damage(line: str) -> bool:
+    """Whether ffmpeg says in a line that it could not decode all of a picture."""
+    return _TROUBLE.search(line) is not None and _HARMLESS.search(line) is None
 
 
 class _Shown(NamedTuple):
@@ -71,6 +76,8 @@ class Decoder:
         First frame that can come, and the next one.
     out_of_step : bool
         True where frames were counted and a key came elsewhere than it should: the numbers would be wrong.
+    disordered : bool
+        True where a frame came after one with a higher number.
     """
 
     def __init__(
@@ -91,7 +98,7 @@ class Decoder:
         self._timeout = TIMEOUT if timeout is None else timeout
         self.first = index.first_of(chunk) if chunk else 0
         self.at = self.first
-        self.out_of_step = False
+        self.out_of_step = self.disordered = False
         self._key_numbers = frozenset(index.keys.tolist()) if index.counted and len(index.keys) > 1 else None
         self._counted = -index.left_out if index.counted and not chunk else None
         limits = []
@@ -140,6 +147,7 @@ class Decoder:
             number = self._count(shown) if self._index.counted else self._number(shown.pts)
             if self.out_of_step:
                 return None
+            self.disordered |= number is not None and self.first < number < self.at
             if number is not None and number >= self.at:
                 self.at = number + 1
                 return number, self._picture.frame_of(piece), shown.suspect
@@ -189,7 +197,7 @@ class Decoder:
         base = _BASE.search(line)
         if base is not None:
             self._per_unit = Fraction(int(base[1]), int(base[2])) / self._index.start_base
-        elif _TROUBLE.search(line) and not _HARMLESS.search(line):
+        elif reports_damage(line):
             self._suspect_until = self._lines + _SUSPECT_FRAMES
 
 

@@ -105,6 +105,21 @@ def probe_video(source: VideoInput, *, timeout: float | None = None) -> Probe:
     )
 
 
+def bare_demuxer(head: bytes) -> str | None:
+    """Name by which ffmpeg reads bare packets that begin with `head`; None where it is something else."""
+    start = re.match(rb"\x00{2,8}\x01(.)(.)", head, re.DOTALL)
+    if start is None:
+        return None
+    kind, after = start[1][0], start[2][0]
+    if kind in (0xB0, 0xB5) or kind < 0x20:
+        return "m4v" if kind != 0x09 else "h264"
+    if kind == 0xB3:
+        return "mpegvideo"
+    if after == 1 and kind in (0x40, 0x42, 0x44, 0x46):
+        return "hevc"
+    return "h264" if kind & 0x80 == 0 and kind & 0x1F in (6, 7, 9) else None
+
+
 def states_rate(source: VideoInput, *, timeout: float | None = None) -> bool:
     """Whether bare packets state their frame rate: ffmpeg then keeps to it when told another one."""
     rate, shown = _OTHER_RATE
