@@ -24,7 +24,7 @@ _NO_UNIT = frozenset(
 _OTHER_SPELLINGS = {
     "Å": ("a", "å", "angstroms"),
     "nm": ("nanometre", "nanometres"),
-    "µm": ("um", "μm", "\\u00b5m", "micron", "microns", "micrometre", "micrometres"),
+    "µm": ("um", "μm", "\\u00b5m", "âµm", "micron", "microns", "micrometre", "micrometres"),
     "mm": ("millimetre", "millimetres"),
     "cm": ("centimetre", "centimetres"),
     "m": ("metre", "metres"),

@@ -36,6 +36,7 @@ def image(group, *, scales=((1.0, 1.0, 1.0),), unit="micrometer", name=None):
         ([(1.0, 1.0, 1.0)], None, {"T": 1.0, "Y": None, "X": None}, None),
         ([(1.0, 2.0, 1.0)], None, {"T": 1.0, "Y": 2.0, "X": 1.0}, None),
         ([(-1.0, 0.5, 0.0)], "micrometer", {"T": None, "Y": 0.5, "X": None}, None),
+        ([(2.0, -0.5, 0.25)], "micrometer", {"T": 2.0, "Y": 0.5, "X": 0.25}, "µm"),
     ],
 )
 def test_transformations_are_multiplied_and_units_decide_what_is_known(tmp_path, scales, unit, sizes, unit_x):

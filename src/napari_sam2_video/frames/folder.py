@@ -12,7 +12,7 @@ from napari_sam2_video.frames.file_names import arrange_names, natural_key
 from napari_sam2_video.frames.file_stack import FileStack, Pictures, Recordings
 from napari_sam2_video.frames.image import SUFFIXES, is_image, open_image
 from napari_sam2_video.frames.reader import HEAD_BYTES, Reader
-from napari_sam2_video.frames.tiff import described_files, is_tiff, open_tiff
+from napari_sam2_video.frames.tiff import NDTIFF_INDEX, described_files, is_tiff, open_tiff
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -44,6 +44,8 @@ def open_folder(path: Path, series: int | str | None = None) -> Recording:
     """
     files, notes = image_files(path)
     tiff = _is_tiff(files[0])
+    if tiff and (path / NDTIFF_INDEX).is_file():
+        return open_tiff(files[0], series)
     if tiff:
         groups = _described_groups(files)
         if len(groups) > 1:

@@ -37,13 +37,13 @@ class OmeXml:
         """Name of the file that describes all, where this one only refers to it."""
         found = next(_named(self._root, "BinaryOnly"), None)
         name = None if found is None else found.get("MetadataFile")
-        return name if name and _lies_beside(name) else None
+        return name if name and lies_beside(name) else None
 
     @property
     def files(self) -> tuple[str, ...]:
         """Names of all files that hold planes, each once, in their order; none if one lies in another folder."""
         names = self._file_names()
-        return tuple(names) if all(map(_lies_beside, names)) else ()
+        return tuple(names) if all(map(lies_beside, names)) else ()
 
     @property
     def planes(self) -> int:
@@ -57,7 +57,7 @@ class OmeXml:
     @property
     def points_elsewhere(self) -> bool:
         """Whether it names a file in another folder, which nobody chose to open."""
-        return not all(map(_lies_beside, self._file_names()))
+        return not all(map(lies_beside, self._file_names()))
 
     def _file_names(self) -> dict[str, None]:
         names = (uuid.get("FileName", "") for uuid in _named(self._root, "UUID"))
@@ -106,7 +106,8 @@ class OmeXml:
         return next(_named(images[series], "Pixels"), None)
 
 
-def _lies_beside(name: str) -> bool:
+def lies_beside(name: str) -> bool:
+    """Whether a file of that name, as another file has it, is in the same folder."""
     return not set(name) & {"/", "\\", ":"} and name not in (".", "..")
 
 

@@ -176,7 +176,7 @@ def _from_multiscales(
         array,
         name=str(image.get("name") or "").strip("/") or name,
         axes=axes,
-        scale=dict(zip(axes, factors, strict=True)),
+        scale={letter: abs(size) if letter in "ZYX" else size for letter, size in zip(axes, factors, strict=True)},
         units={letter: axis.get("unit") for letter, axis in zip(axes, described, strict=True)},
         path=path,
         notes=tuple(notes),

@@ -7,12 +7,13 @@ import math
 import operator
 import re
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_sam2_video.errors import RecordingError
 from napari_sam2_video.frames.array import ArrayRecording
 from napari_sam2_video.frames.axes import name_unknown
-from napari_sam2_video.frames.ome_xml import OmeXml
+from napari_sam2_video.frames.ome_xml import OmeXml, lies_beside
 from napari_sam2_video.frames.reader import Reader
 from napari_sam2_video.frames.tiff_metadata import TiffAbout, about_tiff
 from napari_sam2_video.frames.tiff_planes import PagesRecording, RunRecording
@@ -21,11 +22,11 @@ from napari_sam2_video.frames.tiff_style import style_of, white_is_zero
 from napari_sam2_video.frames.truncated import cut_short
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from napari_sam2_video.frames.recording import Recording
 
 _MAGIC = (b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+")
+NDTIFF_INDEX = "NDTiff.index"
+"""File of Micro-Manager that says which planes the TIFF files beside it hold."""
 _LARGEST_XML = 1 << 28
 _MOST_PLANES = 20_000_000
 
@@ -110,6 +111,8 @@ def _opened(path: Path) -> Any:
             head = stream.read(1024)
         if not is_companion(head):
             file = tifffile.TiffFile(path)
+            if file.is_ndtiff:
+                _check_index(path.parent / NDTIFF_INDEX)
             xml = OmeXml(file.ome_metadata if file.is_ome else None)
             if xml.planes <= _MOST_PLANES and not xml.points_elsewhere:
                 return file
@@ -133,6 +136,14 @@ def _check_planes(path: Path, xml: OmeXml) -> None:
     """Refuse what would fill the memory with planes that do not exist."""
     if xml.planes > _MOST_PLANES:
         raise RecordingError(f"{path} promises {xml.planes:,} planes, more than any recording has; write it again.")
+
+
+def _check_index(path: Path) -> None:
+    """Refuse an index that names files in another folder, which nobody chose to open."""
+    import tifffile
+
+    if any(not lies_beside(entry[1]) for entry in tifffile.tifffile.read_ndtiff_index(path)):
+        raise RecordingError(f"{path} names files in other folders; copy the whole recording into one.")
 
 
 def _keep_quiet() -> None:
@@ -240,6 +251,8 @@ def _pages(path: Path, file: Any, chosen: Chosen, about: TiffAbout, notes: tuple
         leading, notes = shape[: len(leading)], (*notes, *note)
     said = _arguments(file, about, (*notes, *style.notes(), *_inverted(keyframe)))
     files = [path.parent / name for name in names if name not in missing]
+    if chosen.series.kind == "ndtiff":
+        files = sorted({Path(page.parent.filehandle.path) for page in chosen.pages if page is not None})
     return PagesRecording(path, file, axes, leading, style, chosen.pages, files, missing, said)
 
 

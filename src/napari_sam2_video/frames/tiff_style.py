@@ -167,6 +167,8 @@ def style_of(path: object, page: Any, about: TiffAbout, *, numbers: bool = False
     elif photometric == _PALETTE and about.kind == "tiff":
         palette = _palette(page)
         colour = "grey" if palette is None else "palette"
+    elif planar and samples == 4 and page.is_shaped:
+        alpha = False
     elif photometric in (_RGB, _YCBCR) and samples in (3, 4) and (colours == 3 or alpha or samples == 4):
         alpha = samples == 4
         colour = "YCbCr" if photometric == _YCBCR and page.compression not in _JPEG else "RGB"
