@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from benchmarks import doubt, load, memory, modes, speed, store
+from benchmarks import doubt, load, memory, modes, remote, speed, store
 from benchmarks.linking.run import link
 
 if TYPE_CHECKING:
@@ -124,6 +124,12 @@ def under_load(level: int) -> list[Row]:
     return load.under_load((12, 60)[level], 256, 1)
 
 
+def remote_tracker(level: int) -> list[Row]:
+    """A tracker on a server against one in this process."""
+    sizes = ((256, 16, 2),) if level == QUICK else ((256, 40, 3), (512, 16, 3), (1024, 4, 1))
+    return [row for pixels, frames, repeats in sizes for row in remote.measure(pixels, frames, repeats)]
+
+
 def session_cost(level: int) -> list[Row]:
     """What a session adds to each frame, with the model that ships."""
     frames = (8, 24)[level]
@@ -153,6 +159,7 @@ SCENARIOS: dict[str, Callable[[int], list[Row]]] = {
     "under-load": under_load,
     "doubt": doubt_and_check,
     "link": linking,
+    "remote": remote_tracker,
     "budget": budget,
     "fast-modes": fast_modes,
     "reading": reading,
