@@ -203,6 +203,48 @@ def test_measure_review_and_export_take_a_session_or_its_folder(session, tmp_pat
     assert report.path.stat().st_size
 
 
+@pytest.fixture
+def two_channels(film, prompts, tmp_path):
+    stack = np.stack([film.astype(np.uint16), film.astype(np.uint16) * 3 + 7], axis=1)
+    with api.track(stack, prompts, tmp_path / "channels.sam2v", axes="TCYX", channel=0) as session:
+        yield session, stack
+
+
+def test_tracked_in_one_channel_and_measured_in_others(two_channels):
+    session, _ = two_channels
+    table, own = api.measure(session, channels=(0, 1)), api.measure(session)
+    np.testing.assert_allclose(table["intensity_mean_c0"], own["intensity_mean"])
+    np.testing.assert_allclose(table["intensity_mean_c1"], own["intensity_mean"] * 3 + 7)
+    assert "intensity_mean" not in table
+    assert "perimeter" in table
+    assert "perimeter" not in api.measure(session, shape=False)
+
+
+def test_another_recording_of_the_same_size_is_measured(session, film, tmp_path):
+    tifffile.imwrite(tmp_path / "marker.tif", film.astype(np.uint16) + 500, photometric="minisblack")
+    own, other = api.measure(session), api.measure(session, recording=tmp_path / "marker.tif")
+    np.testing.assert_allclose(other["intensity_median"], own["intensity_median"] + 500)
+    array = api.measure(session, recording=film.astype(np.float32) / 2)
+    np.testing.assert_allclose(array["intensity_max"], own["intensity_max"] / 2)
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"recording": np.zeros((8, 9, 9), np.uint8)}, r"8 frames of \(9, 9\) pixels where the session has 8 of"),
+        ({"recording": np.zeros((7, 48, 64), np.uint8)}, "7 frames of"),
+        ({"recording": "nothing.tif"}, "nothing.tif"),
+        ({"channels": (0,)}, "no channels to choose from"),
+        ({"channels": "DAPI"}, "list of indices"),
+        ({"channels": 1}, "list of indices"),
+        ({"channels": (-1,)}, "at least 0"),
+    ],
+)
+def test_what_cannot_be_measured_is_refused(session, options, sentence):
+    with pytest.raises(Sam2VideoError, match=sentence):
+        api.measure(session, **options)
+
+
 def test_the_recording_of_a_folder_is_found_for_measures(film, prompts, tmp_path):
     tifffile.imwrite(tmp_path / "film.tif", film, photometric="minisblack")
     api.track(tmp_path / "film.tif", prompts, tmp_path / "run.sam2v").close()

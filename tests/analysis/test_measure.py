@@ -187,7 +187,7 @@ def test_nothing_tracked_gives_an_empty_table_with_all_columns():
 
 def test_many_ids_are_measured_each():
     labels = np.arange(1, 70_001, dtype=np.uint32).reshape(280, 250)
-    columns = measure_frame(labels, None)
+    columns = measure_frame(labels, {})
     assert columns["object_id"].tolist() == labels.ravel().tolist()
     assert set(columns["area_px"].tolist()) == {1}
 

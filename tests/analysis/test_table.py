@@ -122,7 +122,8 @@ def test_every_number_with_a_dimension_has_its_unit():
     bare = {"object_id", "name", "frame", "eccentricity", "intensity_mean", "predicted_iou", "walk", "length_unit"}
     assert bare.isdisjoint(units)
     floats = {name for name in measured.names if measured[name].dtype.kind == "f"}
-    without = {"eccentricity", "relative_area", "object_score", "predicted_iou", "disagreement", "checked_from"}
+    without = {"eccentricity", "circularity", "solidity", "relative_area"}
+    without |= {"object_score", "predicted_iou", "disagreement", "checked_from"}
     assert {n for n in floats - units.keys() if not n.startswith("intensity_")} <= without
 
 

@@ -126,6 +126,27 @@ def test_notes_are_printed_once(call, tmp_path):
     assert said.count("gap in the numbers") == 1
 
 
+def test_a_session_is_measured_in_another_recording_from_a_terminal(film, call, tmp_path):
+    source, point = film
+    call("track", source, "--out", tmp_path / "run.sam2v", "--point", point)
+    tifffile.imwrite(tmp_path / "marker.tif", tifffile.imread(source).astype(np.uint16) + 900, photometric="minisblack")
+    table = tmp_path / "marker.csv"
+    code, said, _ = call("measure", tmp_path / "run.sam2v", table, "--recording", tmp_path / "marker.tif", "--no-shape")
+    assert code == 0
+    assert "8 rows" in said
+    with table.open(encoding="utf-8") as file:
+        row = next(csv.DictReader(file))
+    assert float(row["intensity_min"]) >= 900
+    assert "perimeter" not in row
+    assert "exists" in call("measure", tmp_path / "run.sam2v", table)[2]
+    assert call("measure", tmp_path / "run.sam2v", table, "--overwrite", "--no-intensity")[0] == 0
+    with table.open(encoding="utf-8") as file:
+        assert "perimeter" in next(csv.DictReader(file))
+    assert "written as .csv or .parquet" in call("measure", tmp_path / "run.sam2v", tmp_path / "t.xlsx")[2]
+    assert "no channels" in call("measure", tmp_path / "run.sam2v", tmp_path / "t.csv", "--channels", "1")[2]
+    assert not (tmp_path / "t.csv").exists()
+
+
 def test_a_window_that_hides_the_picture_is_named(film, call, tmp_path):
     wrong = ("--contrast", "60000,65000")
     assert "contrast window" in call("info", film[0], *wrong)[1].split("Contrast window", 1)[1]
@@ -195,7 +216,9 @@ def test_defaults_fill_the_empty_cells_of_a_batch(call, tmp_path, monkeypatch):
     assert 'unknown column "colour"' in call("batch", table, "--default", "colour=red")[2]
 
 
-@pytest.mark.parametrize("command", ["track", "export", "info", "check", "batch", "demo", "formats", "models"])
+@pytest.mark.parametrize(
+    "command", ["track", "export", "info", "check", "batch", "demo", "formats", "models", "measure", "edit"]
+)
 def test_every_command_explains_itself(command, call):
     code, said, _ = call(command, "--help")
     assert code == 0

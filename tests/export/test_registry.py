@@ -25,8 +25,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-NEEDS_A_SERIES = {"dicom-seg"}
-MAKEABLE = sorted(set(FORMATS) - NEEDS_A_SERIES)
+# the source as DICOM, and a recording that was walked through space
+NEEDS_MORE = {"dicom-seg", "volumes-csv"}
+MAKEABLE = sorted(set(FORMATS) - NEEDS_MORE)
 
 
 def target_of(name: str, folder: Path) -> Path:

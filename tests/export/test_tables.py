@@ -22,6 +22,10 @@ from pycocotools.coco import COCO
 from scipy import ndimage
 from skimage.measure import points_in_poly
 
+from napari_sam2_video.analysis.measure import measure
+from napari_sam2_video.analysis.motion import mean_squared_displacement
+from napari_sam2_video.analysis.volume import measure_volumes
+from napari_sam2_video.errors import ExportError
 from napari_sam2_video.export.coco import run_lengths
 from napari_sam2_video.export.outline import outlines
 from napari_sam2_video.export.registry import export
@@ -237,3 +241,29 @@ def test_geff_axes_have_the_scale_and_the_units(result: TrackingResult, tmp_path
         (0.25, "micrometer"),
         (0.5, "micrometer"),
     ]
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+def test_displacements_and_volumes_are_the_tables_of_the_analysis(tmp_path, suffix):
+    read = pandas.read_csv if suffix == ".csv" else pandas.read_parquet
+    moving, solid = make_result(), make_result(walk_axis="Z", step=2.0, units=("µm", "µm", "µm"))
+    for result, name, expected in (
+        (moving, "msd-csv", mean_squared_displacement(measure(moving))),
+        (solid, "volumes-csv", measure_volumes(solid)),
+    ):
+        written = read(export(result, tmp_path / f"{name}{suffix}", format=name).path)
+        assert tuple(written.columns) == expected.names
+        assert len(written)
+        for column in expected.names:
+            np.testing.assert_array_equal(written[column].to_numpy(), expected[column], err_msg=column)
+
+
+def test_lags_of_displacements_can_be_limited(tmp_path):
+    rows = rows_of(export(make_result(), tmp_path / "a.csv", format="msd-csv", options={"max_lag": 2}).path)
+    assert {row["lag"] for row in rows} == {"1", "2"}
+
+
+def test_volumes_of_a_time_series_are_refused(tmp_path):
+    with pytest.raises(ExportError, match="Volumes need a recording that was walked along Z, Y or X, not T"):
+        export(make_result(), tmp_path / "a.csv", format="volumes-csv")
+    assert list(tmp_path.iterdir()) == []

@@ -1,14 +1,16 @@
-"""Size, place, shape and brightness of every object on every frame."""
+"""Size, place, form and intensity of every object on every frame."""
 
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
+from napari_sam2_video.analysis.intensity import intensity_columns
 from napari_sam2_video.analysis.motion import motion
+from napari_sam2_video.analysis.shape import SHAPE_COLUMNS, shape_columns
 from napari_sam2_video.analysis.table import Table
 
 if TYPE_CHECKING:
@@ -17,17 +19,19 @@ if TYPE_CHECKING:
     from napari_sam2_video.results import Calibration, TrackingResult
 
 Columns = dict[str, npt.NDArray[Any]]
+Reader: TypeAlias = "Callable[[int], npt.NDArray[Any] | None]"
 
 INTEGER_COLUMNS = ("object_id", "frame", "area_px", "bbox_y0", "bbox_x0", "bbox_y1", "bbox_x1")
 FLAG_COLUMNS = ("prompted", "painted", "accepted")
 SCORE_COLUMNS = ("object_score", "predicted_iou", "disagreement", "checked_from")
-CHANNEL_SUFFIXES = ("_red", "_green", "_blue")
 
 
 def measure(
     result: TrackingResult,
     *,
     intensity: bool = True,
+    shape: bool = True,
+    readers: Mapping[str, Reader] | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Table:
     """Measure every object on every frame.
@@ -42,6 +46,11 @@ def measure(
         The tracked recording.
     intensity : bool
         Also read the recording and measure its raw values.
+    shape : bool
+        Also measure outlines and forms, which takes a few milliseconds for each object and frame.
+    readers : mapping of str to callable, optional
+        What to measure in place of the recording: functions of the frame that give its raw values, by what is appended
+        to the names of the columns.
     progress : callable, optional
         Called with the number of frames done and of all frames.
 
@@ -67,11 +76,13 @@ def measure(
             Diameter of the disc of the same area.
         ``major_axis``, ``minor_axis``, ``eccentricity``
             Of the ellipse with the same second moments, lengths in ``length_unit``.
+        ``perimeter``, ``circularity``, ``solidity``, ``orientation``, ``feret_diameter``
+            See `napari_sam2_video.analysis.shape.measure_shape`; absent without `shape`.
         ``touches_border``
             True where a pixel lies in the first or last row or column of the frame.
-        ``intensity_mean``, ``intensity_min``, ``intensity_max``, ``intensity_sum``
-            Of the raw values; with ``_red``, ``_green``, ``_blue`` for colour; absent without raw values, and NaN on a
-            frame that has none.
+        ``intensity_mean`` to ``intensity_p95``
+            See `napari_sam2_video.analysis.intensity.intensity_columns`; absent without raw values, and NaN on a frame
+            that has none.
         ``object_score``, ``predicted_iou``
             The network's scores; NaN where nothing is known.
         ``disagreement``, ``checked_from``
@@ -87,22 +98,28 @@ def measure(
             Units of the columns above.
     """
     calibration = result.calibration
+    sources = (readers or {"": result.raw}) if intensity else {}
     parts: list[Columns] = []
     for done, frame in enumerate(result.frames, start=1):
         layers = result.layers(frame)
-        raw = result.raw(frame) if intensity and layers[0].any() else None
-        parts += [measure_frame(labels_yx, raw, calibration.pixel_size, frame) for labels_yx in layers]
+        raw = _raw(sources, frame) if layers[0].any() else {}
+        parts += [measure_frame(labels_yx, raw, calibration.pixel_size, frame, shape=shape) for labels_yx in layers]
         if progress is not None:
             progress(done, len(result.frames))
     if intensity and not any(len(part["object_id"]) for part in parts):
-        first = result.frames.start
-        parts = [measure_frame(np.zeros(result.shape_yx, np.uint8), result.raw(first), calibration.pixel_size)]
+        raw, nothing = _raw(sources, result.frames.start), np.zeros(result.shape_yx, np.uint8)
+        parts = [measure_frame(nothing, raw, calibration.pixel_size, shape=shape)]
     columns = _join(parts)
     names = {entry.id: entry.name for entry in result.objects}
     known = sorted(set(names) | set(np.unique(columns["object_id"]).tolist()))
     scores = {object_id: _within(result.frames, result.scores(object_id)) for object_id in known}
     columns = _with_scores(_with_absent_frames(columns, scores), scores)
     return _finish(columns, names, calibration)
+
+
+def _raw(sources: Mapping[str, Reader], frame: int) -> dict[str, npt.NDArray[Any]]:
+    found = {suffix: read(frame) for suffix, read in sources.items()}
+    return {suffix: values for suffix, values in found.items() if values is not None}
 
 
 def _within(frames: range, scores: Mapping[str, npt.NDArray[Any]]) -> Mapping[str, npt.NDArray[Any]]:
@@ -115,9 +132,11 @@ def _within(frames: range, scores: Mapping[str, npt.NDArray[Any]]) -> Mapping[st
 
 def measure_frame(
     labels_yx: npt.NDArray[Any],
-    raw: npt.NDArray[Any] | None,
+    raw: Mapping[str, npt.NDArray[Any]],
     pixel_size: tuple[float, float] = (1.0, 1.0),
     frame: int = 0,
+    *,
+    shape: bool = False,
 ) -> Columns:
     """Measure all objects of one frame at once.
 
@@ -125,12 +144,14 @@ def measure_frame(
     ----------
     labels_yx : ndarray of unsigned int, shape (Y, X)
         Object ids, 0 for none.
-    raw : ndarray, shape (Y, X) or (Y, X, 3), or None
-        Values to measure.
+    raw : mapping of str to ndarray of shape (Y, X) or (Y, X, 3)
+        Values to measure, by what is appended to the names of the columns.
     pixel_size : tuple of float
         Pixel size ``(dy, dx)``.
     frame : int
         Number written into the column ``frame``.
+    shape : bool
+        Also measure outlines and forms.
 
     Returns
     -------
@@ -167,8 +188,12 @@ def measure_frame(
     dx = (x - np.repeat(columns["centroid_x_px"], counts)) * pixel_size[1]
     variances = [total(np.add, product) / counts for product in (dy * dy, dx * dx, dy * dx)]
     columns["major_axis"], columns["minor_axis"], columns["eccentricity"] = _ellipse(*variances)
-    if raw is not None:
-        columns.update(_intensities(raw, flat, total, counts))
+    if shape:
+        boxes = zip(*(columns[f"bbox_{side}"].tolist() for side in ("y0", "x0", "y1", "x1")), strict=True)
+        crops = zip(columns["object_id"].tolist(), boxes, strict=True)
+        columns.update(shape_columns([labels_yx[y0:y1, x0:x1] == i for i, (y0, x0, y1, x1) in crops], pixel_size))
+    for suffix, values in raw.items():
+        columns.update(intensity_columns(values, flat, starts, suffix))
     return columns
 
 
@@ -189,25 +214,6 @@ def _ellipse(
     large, small = middle + half, np.clip(middle - half, 0, None)
     ratio = np.divide(small, large, out=np.ones_like(large), where=large > 0)
     return 4 * np.sqrt(large), 4 * np.sqrt(small), np.sqrt(1 - ratio)
-
-
-def _intensities(
-    raw: npt.NDArray[Any],
-    flat: npt.NDArray[np.intp],
-    total: Callable[[np.ufunc, npt.NDArray[Any]], npt.NDArray[Any]],
-    counts: npt.NDArray[np.int64],
-) -> Columns:
-    channels = raw.reshape(-1, 1 if raw.ndim == 2 else raw.shape[2])
-    suffixes = ("",) if channels.shape[1] == 1 else CHANNEL_SUFFIXES
-    columns: Columns = {}
-    for channel, suffix in enumerate(suffixes):
-        values = channels[flat, channel].astype(np.float64)
-        summed = total(np.add, values)
-        columns[f"intensity_mean{suffix}"] = summed / counts
-        columns[f"intensity_min{suffix}"] = total(np.minimum, values)
-        columns[f"intensity_max{suffix}"] = total(np.maximum, values)
-        columns[f"intensity_sum{suffix}"] = summed
-    return columns
 
 
 def _join(parts: list[Columns]) -> Columns:
@@ -286,6 +292,7 @@ def _finish(columns: Columns, names: Mapping[int, str], calibration: Calibration
         "major_axis": columns["major_axis"],
         "minor_axis": columns["minor_axis"],
         "eccentricity": columns["eccentricity"],
+        **{name: columns[name] for name in SHAPE_COLUMNS if name in columns},
         "touches_border": columns["touches_border"],
         **{name: columns[name] for name in intensities},
         **{name: columns[name] for name in (*SCORE_COLUMNS, *FLAG_COLUMNS, "walk")},

@@ -122,7 +122,7 @@ def measure_volumes(result: TrackingResult, *, progress: Callable[[int, int], No
 
 def _read_slice(result: TrackingResult, z: int, solids: dict[int, _Solid]) -> _Slice:
     labels_yx = np.asarray(result.labels(z))
-    columns = measure_frame(labels_yx, None)
+    columns = measure_frame(labels_yx, {})
     windows: dict[int, Window] = {}
     for row, object_id in enumerate(columns["object_id"].tolist()):
         y0, x0, y1, x1 = (int(columns[f"bbox_{edge}"][row]) for edge in ("y0", "x0", "y1", "x1"))

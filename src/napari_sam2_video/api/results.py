@@ -11,6 +11,7 @@ from napari_sam2_video.analysis import measure as measuring
 from napari_sam2_video.analysis.review import review_queue, review_table
 from napari_sam2_video.analysis.table import Table
 from napari_sam2_video.api.calls import path_of
+from napari_sam2_video.api.intensities import readers_of
 from napari_sam2_video.api.sessions import followed, open_session
 from napari_sam2_video.errors import ExportError
 from napari_sam2_video.export.registry import export as export_result
@@ -23,8 +24,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
     from pathlib import Path
 
+    import numpy.typing as npt
+
     from napari_sam2_video.analysis.review import ReviewItem
     from napari_sam2_video.export.format import ExportReport
+    from napari_sam2_video.frames.recording import Recording
     from napari_sam2_video.types import FrameDone
 
 
@@ -33,6 +37,9 @@ def measure(
     source: str | Path | Session,
     *,
     intensity: bool = True,
+    shape: bool = True,
+    channels: Iterable[int] | None = None,
+    recording: str | Path | Recording | npt.ArrayLike | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Table:
     """Measure every object of a session on every frame.
@@ -43,6 +50,13 @@ def measure(
         The session, or its folder.
     intensity : bool
         Also read the recording and measure its raw values.
+    shape : bool
+        Also measure outlines and forms, which takes a few milliseconds for each object and frame.
+    channels : iterable of int, optional
+        Channels whose raw values are measured, in columns such as ``intensity_mean_c1``; the one that was tracked if
+        not given.
+    recording : str, Path, Recording or array-like, optional
+        Another recording of the same size, whose raw values are measured in place of the session's own.
     progress : callable, optional
         Called with the number of frames done and of all frames.
 
@@ -54,10 +68,11 @@ def measure(
     Raises
     ------
     Sam2VideoError
-        If the session or its recording cannot be read.
+        If the session or a recording cannot be read, or the recording is of another size.
     """
-    with _opened(source, read_only=True) as session:
-        return measuring.measure(session.result(), intensity=intensity, progress=progress)
+    with _opened(source, read_only=True) as session, readers_of(session, channels, recording) as readers:
+        result = session.result()
+        return measuring.measure(result, intensity=intensity, shape=shape, readers=readers, progress=progress)
 
 
 @public

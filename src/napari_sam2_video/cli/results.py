@@ -1,4 +1,4 @@
-"""``napari-sam2-video export``, ``formats`` and ``info``."""
+"""``napari-sam2-video export``, ``measure``, ``formats`` and ``info``."""
 
 from __future__ import annotations
 
@@ -63,6 +63,47 @@ def export(
     for sentence in report.notes:
         note(sentence)
     say(f"Wrote {report.path}")
+
+
+def measure(
+    session: shared.SessionFolder,
+    target: Annotated[Path, typer.Argument(help="CSV or Parquet file to write.", metavar="TARGET")],
+    channels: Annotated[
+        str | None, typer.Option(help="Channels whose raw values to measure.", metavar="INDEX,INDEX,...")
+    ] = None,
+    recording: Annotated[
+        Path | None,
+        typer.Option(help="Another recording of the same size, to measure its raw values.", metavar="RECORDING"),
+    ] = None,
+    intensity: Annotated[bool, typer.Option(help="Measure raw values, which reads the recording.")] = True,
+    shape: Annotated[bool, typer.Option(help="Measure outlines and forms, which takes longer.")] = True,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what exists.")] = False,
+) -> None:
+    """Measure every object on every frame into a table.
+
+    Examples
+    --------
+    napari-sam2-video measure cells.sam2v cells.csv
+
+    napari-sam2-video measure cells.sam2v marker.parquet --channels 1,2 --no-shape
+    """
+    from napari_sam2_video import api
+    from napari_sam2_video.api.options import number_from_text
+    from napari_sam2_video.export.output import written_aside
+
+    chosen = None if channels is None else [number_from_text(one.strip(), "A channel") for one in channels.split(",")]
+    suffix = target.suffix.lower()
+    if suffix not in (".csv", ".parquet"):
+        raise ExportError(f"A table is written as .csv or .parquet, not as {target.name}; choose another name.")
+    with frames_bar("Measuring") as progress, written_aside(target, overwrite=overwrite, suffix=suffix) as part:
+        table = api.measure(
+            session, intensity=intensity, shape=shape, channels=chosen, recording=recording, progress=progress
+        )
+        if suffix == ".csv":
+            table.to_csv(part)
+        else:
+            table.to_parquet(part)
+    say(f"Wrote {target}: {len(table)} rows, {len(table.names)} columns")
 
 
 def formats() -> None:

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import csv
 import math
+from typing import TYPE_CHECKING
 
 from napari_sam2_video.analysis.measure import measure
-from napari_sam2_video.export.format import ExportFormat, ExportJob, ExportOption, need
+from napari_sam2_video.analysis.motion import mean_squared_displacement
+from napari_sam2_video.analysis.volume import measure_volumes
+from napari_sam2_video.export.format import ExportFormat, ExportJob, ExportOption
 from napari_sam2_video.export.ome_tiff import note_geometry
 from napari_sam2_video.export.spots import axis_positions, spots_of
+
+if TYPE_CHECKING:
+    from napari_sam2_video.analysis.table import Table
 
 TRACKMATE_COLUMNS = (
     "LABEL",
@@ -70,10 +76,26 @@ def write_napari(job: ExportJob) -> None:
 def write_measurements(job: ExportJob) -> None:
     """Write every measurement, as CSV or as Parquet by the suffix."""
     note_geometry(job)
-    table = measure(job.result, intensity=job.options["intensity"], progress=job.progress)
+    chosen = {name: job.options[name] for name in ("intensity", "shape")}
+    _write_table(job, measure(job.result, **chosen, progress=job.progress))
+
+
+def write_displacements(job: ExportJob) -> None:
+    """Write the mean squared displacement of every object for every lag."""
+    note_geometry(job)
+    table = measure(job.result, intensity=False, shape=False, progress=job.progress)
+    _write_table(job, mean_squared_displacement(table, max_lag=job.options["max_lag"] or None))
+
+
+def write_volumes(job: ExportJob) -> None:
+    """Write volume and surface of every object of a recording that was walked through space."""
+    note_geometry(job)
+    _write_table(job, measure_volumes(job.result, progress=job.progress))
+
+
+def _write_table(job: ExportJob, table: Table) -> None:
     if job.path.suffix.lower() == ".parquet":
-        need("pyarrow", "measurements-csv")
-        table.to_pandas().to_parquet(job.path, engine="pyarrow", index=False)
+        table.to_parquet(job.path)
         return
     with job.path.open("w", newline="", encoding="utf-8") as stream:
         table.to_csv(stream)
@@ -111,7 +133,33 @@ MEASUREMENTS = ExportFormat(
     kind="file",
     write=write_measurements,
     about="Area, centroid, shape, intensity, motion and scores of every object on every frame, a tidy table.",
-    options=(ExportOption("intensity", "bool", True, "also measure the recording's raw values"),),
+    options=(
+        ExportOption("intensity", "bool", True, "also measure the recording's raw values"),
+        ExportOption("shape", "bool", True, "also measure outlines and forms, which takes longer"),
+    ),
     overlaps=True,
+    group="Tracks and tables",
+)
+DISPLACEMENTS = ExportFormat(
+    name="msd-csv",
+    title="Mean squared displacement (CSV)",
+    suffixes=(".csv", ".parquet"),
+    kind="file",
+    write=write_displacements,
+    about="How far objects move in a given time: lag, mean squared displacement and number of pairs of every object.",
+    options=(ExportOption("max_lag", "int", 0, "longest lag in frames; 0: a quarter of a track", limits=(0, 10**9)),),
+    overlaps=True,
+    guess=False,
+    group="Tracks and tables",
+)
+VOLUMES = ExportFormat(
+    name="volumes-csv",
+    title="Volumes (CSV)",
+    suffixes=(".csv", ".parquet"),
+    kind="file",
+    write=write_volumes,
+    about="Volume, surface, sphericity and place of every object of a recording that was walked through space.",
+    overlaps=True,
+    guess=False,
     group="Tracks and tables",
 )

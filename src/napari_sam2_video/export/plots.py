@@ -248,7 +248,7 @@ def _squared(unit: str) -> str:
 
 
 def _write(job: ExportJob, plot: Callable[[Table, Colors | None], Figure]) -> None:
-    table = measure(job.result, intensity=False, progress=job.progress)
+    table = measure(job.result, intensity=False, shape=False, progress=job.progress)
     colors = {entry.id: entry.color for entry in job.result.objects}
     if plot is plot_trajectories:
         figure = plot_trajectories(table, colors, shape_yx=job.result.shape_yx)

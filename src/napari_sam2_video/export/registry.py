@@ -63,6 +63,8 @@ FORMATS: Mapping[str, ExportFormat] = {
         coco.FORMAT,
         label_video.FORMAT,
         csv_tables.MEASUREMENTS,
+        csv_tables.DISPLACEMENTS,
+        csv_tables.VOLUMES,
         csv_tables.NAPARI,
         csv_tables.TRACKMATE,
         trackmate_xml.FORMAT,

@@ -209,7 +209,7 @@ def measured(session: Session, kind: str, told: Any) -> Measured:
     from napari_sam2_video.analysis.tracks import tracks
     from napari_sam2_video.export.plots import PLOTS, draw, plot_trajectories
 
-    table = measure(session.result(), intensity=False, progress=told)
+    table = measure(session.result(), intensity=False, shape=False, progress=told)
     colors = {entry.id: entry.color for entry in session.objects}
     plot = PLOTS[kind][1]
     figure = plot(table, colors)
