@@ -147,7 +147,7 @@ DISPLACEMENTS = ExportFormat(
     kind="file",
     write=write_displacements,
     about="How far objects move in a given time: lag, mean squared displacement and number of pairs of every object.",
-    options=(ExportOption("max_lag", "int", 0, "longest lag in frames; 0: a quarter of a track", limits=(0, 10**9)),),
+    options=(ExportOption("max_lag", "int", 0, "longest lag in frames; 0: a quarter of a track", limits=(0, 100_000)),),
     overlaps=True,
     guess=False,
     group="Tracks and tables",
