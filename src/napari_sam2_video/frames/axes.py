@@ -1,8 +1,10 @@
-"""Names for axes that have none."""
+"""Names of axes: checked, taken from what names them, or guessed."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+
+from napari_sam2_video.errors import RecordingError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -68,3 +70,29 @@ def guess_axes(shape: Sequence[int]) -> str:
     else:
         names = _SPARE[: len(leading)]
     return f"{names}YX{colour}"
+
+
+def check_axes(axes: str, shape: tuple[int, ...], name: str) -> str:
+    """Axis names in capitals, if they fit `shape`.
+
+    Raises
+    ------
+    RecordingError
+        If they do not, or an axis is empty.
+    """
+    axes = axes.upper()
+    if len(axes) != len(shape):
+        raise RecordingError(f"{name} has {len(shape)} axes {shape}, but {axes!r} names {len(axes)}; name each one.")
+    if len(set(axes)) != len(axes) or not axes.isalpha():
+        raise RecordingError(f"The axes {axes!r} of {name} must be letters, each used once; correct them.")
+    if "Y" not in axes or "X" not in axes:
+        raise RecordingError(f"The axes {axes!r} of {name} must contain Y and X; name the two axes of an image so.")
+    for letter, n in zip(axes, shape, strict=True):
+        if n == 0:
+            raise RecordingError(f"Axis {letter} of {name} is empty; there is nothing to read.")
+    if "S" in axes and (axes[-1] != "S" or shape[-1] != 3):
+        raise RecordingError(
+            f"{name} has {shape[axes.index('S')]} colour samples as axes {axes}; give three (RGB) in the last axis, "
+            "or call the axis C to choose one channel."
+        )
+    return axes

@@ -108,7 +108,10 @@ def _open_path(path: Path, text: str, series: int | str | None) -> Recording:
     reader = reader_of(path)
     if series not in (None, 0) and not reader.has_series:
         raise RecordingError(f"{path} ({reader.name}) holds one series; leave out series {series!r}.")
-    return reader.open(path, series)
+    recording = reader.open(path, series)
+    if recording.series is None and recording.path == path:
+        recording.series = series
+    return recording
 
 
 def _open_array(source: Any, axes: str | None) -> Recording:

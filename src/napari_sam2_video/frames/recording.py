@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from napari_sam2_video.errors import FrameError, RecordingError
+from napari_sam2_video.frames.axes import check_axes
 from napari_sam2_video.frames.calibration import fits_axis, settle
 from napari_sam2_video.frames.fingerprint import array_fingerprint, file_fingerprint
 from napari_sam2_video.frames.times import checked_times
@@ -70,6 +71,8 @@ class Recording(ABC):
         Symbols of their units; None where unknown, or where only the ratio of the sizes is known.
     calibration_source : dict of str to str
         Who says so, by axis: ``"file"``, ``"person"`` or ``"unknown"``.
+    series : int or str, optional
+        Which series of the file or folder at `path` it is, where somebody chose one.
     is_single : bool
         Whether it is a single image, whose axis ``T`` is not in the file.
     nominal_range : tuple of float, optional
@@ -115,6 +118,7 @@ class Recording(ABC):
         self.nominal_range: tuple[float, float] | None = None
         self.closed = False
         self.is_single = False
+        self.series: int | str | None = None
 
     def add_note(self, sentence: str) -> None:
         """Add a sentence that a person should see, once."""
@@ -376,42 +380,14 @@ class PlanesRecording(Recording):
 
 
 class _Indexable:
-    """The face that dask wants: shape, dtype and slices by position."""
+    """What dask asks of an array: shape, dtype and slices by position."""
 
     def __init__(self, recording: Recording) -> None:
-        self.recording = recording
-        self.shape = recording.shape
-        self.dtype = recording.dtype
+        self.recording, self.shape, self.dtype = recording, recording.shape, recording.dtype
         self.ndim = len(recording.shape)
 
     def __getitem__(self, index: tuple[AxisIndex, ...]) -> npt.NDArray[Any]:
         return self.recording.read(dict(zip(self.recording.axes, index, strict=False)))
-
-
-def check_axes(axes: str, shape: tuple[int, ...], name: str) -> str:
-    """Axis names in capitals, if they fit `shape`.
-
-    Raises
-    ------
-    RecordingError
-        If they do not, or an axis is empty.
-    """
-    axes = axes.upper()
-    if len(axes) != len(shape):
-        raise RecordingError(f"{name} has {len(shape)} axes {shape}, but {axes!r} names {len(axes)}; name each one.")
-    if len(set(axes)) != len(axes) or not axes.isalpha():
-        raise RecordingError(f"The axes {axes!r} of {name} must be letters, each used once; correct them.")
-    if "Y" not in axes or "X" not in axes:
-        raise RecordingError(f"The axes {axes!r} of {name} must contain Y and X; name the two axes of an image so.")
-    for letter, n in zip(axes, shape, strict=True):
-        if n == 0:
-            raise RecordingError(f"Axis {letter} of {name} is empty; there is nothing to read.")
-    if "S" in axes and (axes[-1] != "S" or shape[-1] != 3):
-        raise RecordingError(
-            f"{name} has {shape[axes.index('S')]} colour samples as axes {axes}; give three (RGB) in the last axis, "
-            "or call the axis C to choose one channel."
-        )
-    return axes
 
 
 def _numbers(chosen: slice) -> range:

@@ -82,6 +82,7 @@ def open_tiff(path: Path, series: int | str | None = None, *, numbers: bool = Fa
         file.close()
         raise RecordingError(f"{path} is a damaged TIFF ({error}); write or copy it again.") from error
     recording.notes = (*alone, *recording.notes)
+    recording.series = series
     return recording
 
 

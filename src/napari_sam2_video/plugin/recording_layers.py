@@ -67,7 +67,12 @@ def reopened(recording: Recording) -> Recording:
     from napari_sam2_video.frames.open import open_recording
 
     return open_recording(
-        recording.path, axes=recording.axes, name=recording.name, scale=recording.scale, units=recording.units
+        recording.path,
+        axes=recording.axes,
+        series=recording.series,
+        name=recording.name,
+        scale=recording.scale,
+        units=recording.units,
     )
 
 

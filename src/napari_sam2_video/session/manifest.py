@@ -58,6 +58,7 @@ def describe_source(folder: Path, recording: Recording) -> dict[str, Any]:
         "scale": dict(recording.scale),
         "units": dict(recording.units),
         "calibration_source": dict(recording.calibration_source),
+        "series": recording.series,
         "fingerprint": plain(recording.fingerprint()),
     }
 
@@ -182,7 +183,16 @@ def open_as(manifest: dict[str, Any], source: Any) -> Recording:
     from napari_sam2_video.frames.open import open_recording
 
     kept = manifest["source"]
-    return open_recording(source, axes=kept["axes"], name=kept["name"], scale=kept["scale"], units=kept["units"])
+    recording = open_recording(
+        source,
+        axes=kept["axes"],
+        series=kept.get("series"),
+        name=kept["name"],
+        scale=kept["scale"],
+        units=kept["units"],
+    )
+    recording.calibration_source |= kept.get("calibration_source", {})
+    return recording
 
 
 def check_source(folder: Path, manifest: dict[str, Any], recording: Recording) -> None:
