@@ -12,7 +12,7 @@ HEADLESS = --ignore tests/plugin -p no:pytest-qt -p no:napari -p no:napari-plugi
 SCREEN = xvfb-run -a -s "-screen 0 1600x1200x24"
 
 .PHONY: help demo test lint test-headless test-plugin test-lowest test-highest pins audit \
-	system-packages docs pictures bench quality fuzz kill soak clean
+	system-packages docs pictures bench quality fuzz kill soak monkey clean
 
 help:
 	@echo "make demo           track several objects in a short recording and write the results to demo-output/"
@@ -29,6 +29,7 @@ help:
 	@echo "make fuzz           open damaged inputs by the thousand (MINUTES=5), then the random tests with new examples"
 	@echo "make kill           kill a run and a download 50 times and compare with ones left alone"
 	@echo "make soak           track, correct, export and close for an hour, and watch memory"
+	@echo "make monkey         press anything in the widget, in any order, and check that all parts agree"
 	@echo "make pictures       take the pictures of the documentation again"
 	@echo "Variables: PYTHON=python3.12  VENV=.venv  TORCH=cuda  JOBS=4"
 
@@ -89,6 +90,9 @@ soak: $(READY)
 kill: $(READY)
 	$(BIN)/python tools/kill_test.py --kills 50 --model demo
 	$(BIN)/python tools/kill_download.py --kills 50
+
+monkey: $(READY) system-packages
+	$(SCREEN) $(BIN)/python tools/monkey.py --seeds 20 --acts 400
 
 pictures: $(READY) system-packages
 	$(SCREEN) $(BIN)/python tools/make_screenshots.py

@@ -5,12 +5,12 @@ import threading
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 
-from napari_sam2_video.plugin.settings import PluginSettings
 from tests.fakes import FakeTracker
 
 SHAPE_YX = (64, 80)
@@ -51,10 +51,12 @@ def _quick_removal(monkeypatch):
 
 @pytest.fixture
 def settings(tmp_path, monkeypatch):
-    """Preferences of the test alone; sessions go to a folder of its own."""
-    chosen = PluginSettings(folder=str(tmp_path / "sessions"))
-    for module in ("controller", "model_panel"):
-        monkeypatch.setattr(f"napari_sam2_video.plugin.{module}.read_settings", lambda: chosen)
+    """Preferences of the test alone, as napari holds them; sessions go to a folder of its own."""
+    chosen = SimpleNamespace(
+        sessions=SimpleNamespace(folder=str(tmp_path / "sessions"), model="demo", device="auto"),
+        interface=SimpleNamespace(live_preview=True, follow_run=False, demo_noted=True),
+    )
+    monkeypatch.setattr("napari.settings.get_plugin_settings", lambda _: chosen)
     return chosen
 
 

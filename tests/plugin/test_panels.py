@@ -146,12 +146,9 @@ def test_what_is_said_of_a_run_holds_until_something_changes(at_work):
     assert status.text() == ""
 
 
-def test_a_folder_for_new_sessions_that_cannot_be_made_is_told(bench, settings, tmp_path, monkeypatch):
-    from dataclasses import replace
-
+def test_a_folder_for_new_sessions_that_cannot_be_made_is_reported(bench, settings, tmp_path):
     (tmp_path / "file").write_text("")
-    chosen = replace(settings, folder=str(tmp_path / "file" / "sessions"))
-    monkeypatch.setattr("napari_sam2_video.plugin.controller.read_settings", lambda: chosen)
+    settings.sessions.folder = str(tmp_path / "file" / "sessions")
     here = bench(make_frames())
     here.press(here.widget.objects.new_button)
     here.idle()

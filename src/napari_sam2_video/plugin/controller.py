@@ -47,6 +47,8 @@ class Controller(QObject):
         The active object (0 for none), and the shown frame.
     preview_changed, run_changed, summary_changed
         `preview`, `run` or `summary` has something new to show.
+    model_changed
+        Another model, or another way to run it, was chosen.
     layers_lost : str
         A sentence: layers of the session are gone and can be restored; empty once they are restored.
     notified : str, str
@@ -60,6 +62,7 @@ class Controller(QObject):
     preview_changed = Signal()
     run_changed = Signal()
     summary_changed = Signal()
+    model_changed = Signal()
     layers_lost = Signal(str)
     notified = Signal(str, str)
 

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from qtpy.QtWidgets import QComboBox, QFileDialog, QProgressBar, QWidget
 
-from napari_sam2_video.plugin.settings import read_settings
+from napari_sam2_video.plugin.settings import read_settings, write_setting
 from napari_sam2_video.plugin.widgets import (
     IN_A_RUN,
     NO_SESSION,
     allow,
     button,
+    choose,
     fill,
     form,
     narrow,
@@ -35,6 +36,7 @@ FILE = "file"
 BUDGET = "budget"
 SIZES = (256, 512, 768, 1024)
 PRECISIONS = (("Automatic", "auto"), ("fp32", "fp32"), ("bf16", "bf16"), ("fp16", "fp16"))
+WINDOWS = (128, 256, 512)
 PROGRESS_STEPS = 1000
 
 
@@ -53,6 +55,10 @@ class ModelPanel(QWidget):
         self.device_box = narrow(QComboBox())
         self.precision_box = narrow(QComboBox())
         self.size_box = narrow(QComboBox())
+        self.window_box = narrow(QComboBox())
+        self.window_box.setToolTip(
+            "Whether small objects are tracked in a window that follows each of them, at full resolution."
+        )
         self.precision_box.setToolTip("Arithmetic of the network; bf16 is faster on most GPUs.")
         self.size_box.setToolTip("Side of the image that the network sees; smaller is faster and coarser.")
         self.about = note()
@@ -72,14 +78,16 @@ class ModelPanel(QWidget):
             ("Device", self.device_box),
             ("Precision", self.precision_box),
             ("Image size", self.size_box),
+            ("Small objects", self.window_box),
         )
         notes = (self.about, self.warning, self._download_row, self.advice)
         stack(self, choices, *notes, self.estimate_button, self.budget)
         fill(self.precision_box, list(PRECISIONS), "auto")
+        self._offer_windows()
         self.update_models()
         self._offer_devices()
         self.model_box.currentIndexChanged.connect(self._on_model)
-        for box in (self.device_box, self.precision_box, self.size_box):
+        for box in (self.device_box, self.precision_box, self.size_box, self.window_box):
             box.currentIndexChanged.connect(self._apply)
         controller.session_changed.connect(self._on_session)
         controller.run_changed.connect(self._enable)
@@ -117,6 +125,12 @@ class ModelPanel(QWidget):
         sizes = [(own, None), *((f"{size} px", size) for size in SIZES)]
         fill(self.size_box, sizes, self._controller.model_settings.image_size)
 
+    def _offer_windows(self) -> None:
+        chosen = self._controller.model_settings.window
+        sizes = sorted({*WINDOWS, *([chosen] if isinstance(chosen, int) else [])})
+        entries = [("Automatic", "auto"), ("Whole frame", "off"), *((f"A window of {n} px", n) for n in sizes)]
+        fill(self.window_box, entries, chosen)
+
     def _on_model(self, *_: Any) -> None:
         chosen = self.model_box.currentData()
         if chosen == FILE:
@@ -139,18 +153,31 @@ class ModelPanel(QWidget):
 
     def _apply(self, *_: Any) -> None:
         controller = self._controller
-        settings = ModelSettings(
+        settings = replace(
+            controller.model_settings,
             model=self.model_box.currentData(),
             device=self.device_box.currentData(),
             precision=self.precision_box.currentData(),
             image_size=self.size_box.currentData(),
+            window=self.window_box.currentData(),
         )
         controller.model_settings = settings
         session = controller.session
         if session is not None and session.model_settings != settings:
             controller.perform(lambda: session.set_model(settings), "changing the model")
+        for name in ("model", "device"):
+            write_setting("sessions", name, getattr(settings, name))
         set_note(self.budget, "")
+        controller.model_changed.emit()
         self._describe()
+
+    def choose(self, name: str) -> None:
+        """Choose a model of the catalogue, and download it if it is not there yet."""
+        from napari_sam2_video.models.catalogue import CATALOGUE, is_downloaded
+
+        choose(self.model_box, name)
+        if not is_downloaded(CATALOGUE[name]):
+            self.download()
 
     def missing(self) -> str:
         """Why no run can start with this model, empty where one can."""
@@ -286,6 +313,7 @@ class ModelPanel(QWidget):
             self.update_models()
             self._offer_devices()
             fill(self.precision_box, list(PRECISIONS), settings.precision)
+            self._offer_windows()
         set_note(self.budget, "")
         self._describe()
 
@@ -300,7 +328,7 @@ class ModelPanel(QWidget):
     def _enable(self) -> None:
         run = self._controller.run
         running = run is not None and run.running
-        for box in (self.model_box, self.device_box, self.precision_box, self.size_box):
+        for box in (self.model_box, self.device_box, self.precision_box, self.size_box, self.window_box):
             box.setEnabled(not running)
         allow(self.estimate_button, NO_SESSION if self._controller.session is None else IN_A_RUN if running else "")
 

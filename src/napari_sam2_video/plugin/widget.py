@@ -14,6 +14,7 @@ from napari_sam2_video.plugin.export_panel import ExportPanel
 from napari_sam2_video.plugin.keyboard_focus import KeyboardFocus
 from napari_sam2_video.plugin.keys import Key, Keys
 from napari_sam2_video.plugin.measure_panel import MeasurePanel
+from napari_sam2_video.plugin.model_line import ModelLine
 from napari_sam2_video.plugin.model_panel import ModelPanel
 from napari_sam2_video.plugin.objects_panel import ObjectsPanel
 from napari_sam2_video.plugin.recent_sessions import session_of
@@ -61,6 +62,7 @@ class TrackingWidget(QWidget):
         self.track = TrackPanel(controller)
         self.review = ReviewPanel(controller)
         self.run_bar = RunBar(controller, self.track, self.model.missing, self.open_review)
+        self.model_line = ModelLine(controller, self.open_models, self._get_model)
         self.tidy = TidyPanel(controller)
         self.measurements = MeasurePanel(controller)
         self.export = ExportPanel(controller)
@@ -115,6 +117,7 @@ class TrackingWidget(QWidget):
         layout.addWidget(row(title, self.help_button, stretch=0))
         layout.addWidget(self.panels, 1)
         layout.addWidget(self.run_bar)
+        layout.addWidget(self.model_line)
         self.setMinimumWidth(WIDTH)
 
     def _keys(self) -> list[Key]:
@@ -171,6 +174,15 @@ class TrackingWidget(QWidget):
     def open_session(self, folder: Path) -> None:
         """Open a session folder and go on where it was left."""
         self.session.open(folder)
+
+    def open_models(self) -> None:
+        """Open the panel of models."""
+        self.sections["model"].set_expanded(True)
+        self.panels.ensureWidgetVisible(self.sections["model"])
+
+    def _get_model(self, name: str) -> None:
+        self.open_models()
+        self.model.choose(name)
 
     def open_review(self) -> None:
         """Open the review at the most doubtful frame."""

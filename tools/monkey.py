@@ -1,0 +1,353 @@
+"""Press what a person can press in the widget, in any order, and check after each act that all parts agree.
+
+Run it where there is a screen, or on a virtual one::
+
+    xvfb-run -a -s "-screen 0 1600x1200x24" python tools/monkey.py --seeds 5 --acts 400
+
+An act is a click on any button that can be pressed, a key of the widget, a click or a stroke in the image, a walk to
+another frame, or something done to the layers. Every act of a seed can be repeated by giving the seed again. The
+network is a fake that follows bright spots, so that a run takes moments.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import os
+import random
+import sys
+import tempfile
+import threading
+import time
+import traceback
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+import numpy as np
+from tests.fakes import FakeTracker
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+SHAPE = (8, 64, 80)
+SECONDS_TO_SETTLE = 60.0
+ASKS_FOR_A_FILE = ("…", "Get ", "Download", "Keys", "Larger")
+
+
+def recording() -> np.ndarray[Any, np.dtype[np.uint8]]:
+    """Two bright spots that move on a dark ground, uint8 (T, Y, X)."""
+    rows, columns = np.indices(SHAPE[1:])
+    frames = np.full(SHAPE, 10, np.uint8)
+    for t in range(SHAPE[0]):
+        for y, x in ((20 + t, 20 + t), (44 - t, 60 - t)):
+            frames[t][np.hypot(rows - y, columns - x) < 6] = 200
+    return frames
+
+
+class Monkey:
+    """A viewer with the widget, and somebody who presses anything.
+
+    Parameters
+    ----------
+    seed : int
+        Decides every act.
+    """
+
+    def __init__(self, seed: int, sessions: Path) -> None:
+        import napari
+        from qtpy.QtCore import QTimer
+
+        from napari_sam2_video.plugin.settings import write_setting
+
+        write_setting("sessions", "folder", str(sessions))
+        self.random = random.Random(seed)
+        self.faults: list[str] = []
+        self.viewer = napari.Viewer(show=True, show_welcome_screen=False)
+        self.viewer.window.resize(1100, 760)
+        self.viewer.add_image(recording(), name="spots")
+        _, self.widget = self.viewer.window.add_plugin_dock_widget("napari-sam2-video")
+        self.controller = self.widget.controller
+        self.controller.loader.options = {"tracker_factory": lambda _, view, memory: FakeTracker(view, memory)}
+        self.controller.notified.connect(self._on_notified)
+        for section in self.widget.sections.values():
+            section.set_expanded(True)
+        self._answers = QTimer()
+        self._answers.timeout.connect(self._answer)
+        self._answers.start(30)
+        sys.excepthook = self._on_exception
+        threading.excepthook = lambda args: self._on_exception(args.exc_type, args.exc_value, args.exc_traceback)
+        self.settle()
+
+    def _on_exception(self, kind: Any, error: Any, trace: Any) -> None:
+        where = traceback.extract_tb(trace)[-1]
+        self.faults.append(f"{kind.__name__}: {error} ({Path(where.filename).name}:{where.lineno})")
+
+    def _on_notified(self, kind: str, sentence: str) -> None:
+        if kind == "error" and "report it" in sentence:
+            self.faults.append(f"an error that nobody foresaw: {sentence}")
+
+    def _answer(self) -> None:
+        """Answer a question that came up."""
+        from qtpy.QtWidgets import QApplication, QMessageBox
+
+        box: Any = QApplication.activeModalWidget()
+        if isinstance(box, QMessageBox):
+            self.random.choice(box.buttons()).click()
+        elif box is not None:
+            self.random.choice((box.accept, box.reject))()
+
+    def spin(self, seconds: float = 0.0) -> None:
+        from qtpy.QtWidgets import QApplication
+
+        end = time.monotonic() + seconds
+        QApplication.processEvents()
+        while time.monotonic() < end:
+            QApplication.processEvents()
+            time.sleep(0.002)
+
+    def settle(self) -> None:
+        """Wait until nothing is under way."""
+        end = time.monotonic() + SECONDS_TO_SETTLE
+        view = self.controller.view
+        while self.controller.runner.busy() or self.controller.loading or (view is not None and not view.summary.fresh):
+            self.spin(0.01)
+            view = self.controller.view
+            if time.monotonic() > end:
+                self.faults.append("something is still under way after a minute")
+                return
+        self.spin(0.02)
+
+    # What a person can do
+
+    def act(self) -> str:
+        """Do something; what it was."""
+        acts: list[tuple[int, Callable[[], str]]] = [
+            (8, self.press_button), (6, self.press_key), (6, self.click), (2, self.stroke), (4, self.walk),
+            (1, self.change_layers), (1, self.change_view), (2, self.edit_object), (1, self.choose_entry),
+        ]  # fmt: skip
+        (act,) = self.random.choices([act for _, act in acts], [weight for weight, _ in acts])
+        return act()
+
+    def press_button(self) -> str:
+        from qtpy.QtCore import Qt
+        from qtpy.QtTest import QTest
+        from qtpy.QtWidgets import QPushButton
+
+        buttons = [
+            button
+            for button in self.widget.findChildren(QPushButton)
+            if button.isVisible() and button.isEnabled() and not any(text in button.text() for text in ASKS_FOR_A_FILE)
+        ]
+        button = self.random.choice(buttons)
+        text = button.text()
+        if self.random.random() < 0.1:
+            button = self.widget.objects.new_button
+            text = button.text()
+        QTest.mouseClick(button, Qt.MouseButton.LeftButton)
+        return f"press {text}"
+
+    def press_key(self) -> str:
+        from app_model.types import KeyBinding
+
+        keys = [key.key for key in self.widget.keys.keys if key.title != "Keys"]
+        name = self.random.choice([*keys, "Left", "Right", "[", "]", "V", "Delete", "Enter"])
+        text = name.replace("Control", "Ctrl").replace("-", "+") if len(name) > 1 else name
+        handler = self.viewer.window._qt_viewer.canvas._key_map_handler
+        handler.press_key(KeyBinding.from_str(text.title() if len(text) > 1 else text.upper()))
+        return f"key {text}"
+
+    def _point(self) -> Any:
+        from qtpy.QtCore import QPoint
+
+        native = self.viewer.window._qt_viewer.canvas.native
+        return native, QPoint(
+            self.random.randrange(5, native.width() - 5), self.random.randrange(5, native.height() - 5)
+        )
+
+    def click(self) -> str:
+        from qtpy.QtCore import Qt
+        from qtpy.QtTest import QTest
+
+        native, point = self._point()
+        modifier = self.random.choice((Qt.KeyboardModifier.NoModifier,) * 4 + (Qt.KeyboardModifier.ControlModifier,))
+        QTest.mouseMove(native, point)
+        QTest.mouseClick(native, Qt.MouseButton.LeftButton, modifier, point)
+        return f"click {point.x()}, {point.y()}"
+
+    def stroke(self) -> str:
+        from qtpy.QtCore import QEvent, QPointF, Qt
+        from qtpy.QtGui import QMouseEvent
+        from qtpy.QtWidgets import QApplication
+
+        native, start = self._point()
+        _, end = self._point()
+        left, none = Qt.MouseButton.LeftButton, Qt.MouseButton.NoButton
+        steps = [start + (end - start) * part / 6 for part in range(7)]
+        kinds = [(QEvent.Type.MouseButtonPress, left, left), *[(QEvent.Type.MouseMove, none, left)] * 5]
+        for point, (kind, button, buttons) in zip(
+            steps, [*kinds, (QEvent.Type.MouseButtonRelease, left, none)], strict=True
+        ):
+            at, place = QPointF(point), QPointF(native.mapToGlobal(point))
+            QApplication.sendEvent(
+                native, QMouseEvent(kind, at, place, button, buttons, Qt.KeyboardModifier.NoModifier)
+            )
+            self.spin()
+        return "stroke"
+
+    def walk(self) -> str:
+        frame = self.random.randrange(SHAPE[0])
+        self.viewer.dims.set_current_step(0, frame)
+        return f"frame {frame}"
+
+    def change_layers(self) -> str:
+        layers = self.viewer.layers
+        what = self.random.choice(("hide", "select", "labels", "remove", "image", "move"))
+        layer = self.random.choice(list(layers)) if layers else None
+        if what == "labels":
+            labels = np.zeros(SHAPE[1:], np.uint8)
+            for number in range(1, 4):
+                y, x = self.random.randrange(50), self.random.randrange(60)
+                labels[y : y + 10, x : x + 10] = number
+            self.viewer.add_labels(labels, name="found")
+        elif what == "image" or layer is None:
+            if "spots" not in layers:
+                self.viewer.add_image(recording(), name="spots")
+        elif what == "hide":
+            layer.visible = not layer.visible
+        elif what == "select":
+            layers.selection.active = layer
+        elif what == "move":
+            layers.move(layers.index(layer), self.random.randrange(len(layers)))
+        elif layer.name != "spots" or self.random.random() < 0.2:
+            layers.remove(layer)
+        return f"layers: {what} {layer}"
+
+    def change_view(self) -> str:
+        what = self.random.choice(("3D", "theme", "contrast", "close"))
+        if what == "3D":
+            self.viewer.dims.ndisplay = 5 - self.viewer.dims.ndisplay
+        elif what == "theme":
+            self.viewer.theme = self.random.choice(("dark", "light"))
+        elif what == "contrast" and "spots" in self.viewer.layers:
+            self.viewer.layers["spots"].contrast_limits = (0, self.random.randrange(50, 255))
+        elif what == "close":
+            self.controller.close_session()
+        return f"view: {what}"
+
+    def edit_object(self) -> str:
+        from qtpy.QtCore import Qt
+
+        from napari_sam2_video.plugin.objects_table import LOCK, NAME
+
+        model = self.widget.objects.table.objects
+        if not model.rows:
+            return "no object to edit"
+        row = self.random.randrange(len(model.rows))
+        if self.random.random() < 0.5:
+            state = Qt.CheckState.Unchecked if model.rows[row].locked else Qt.CheckState.Checked
+            model.setData(model.index(row, LOCK), state, Qt.ItemDataRole.CheckStateRole)
+            return f"lock row {row}"
+        if self.random.random() < 0.5:
+            model.setData(model.index(row, NAME), f"name {self.random.randrange(99)}")
+            return f"name row {row}"
+        self.widget.objects.table.selectRow(row)
+        return f"select row {row}"
+
+    def choose_entry(self) -> str:
+        panel = self.widget.track
+        box = self.random.choice((panel.range_box, panel.direction_box, panel.objects_box))
+        box.setCurrentIndex(self.random.randrange(box.count()))
+        return f"choose {box.currentText()}"
+
+    # What has to agree
+
+    def check(self) -> None:
+        """Compare what widget, layers and session show; call it when nothing is under way."""
+        session, widget = self.controller.session, self.widget
+        texts = [widget.objects.here.text(), widget.run_bar.status.text(), widget.run_bar.reason.text()]
+        self._agree("nothing waits", not any("…" in text for text in texts), texts)
+        self._agree("stop button", not widget.run_bar.stop_button.isVisible(), "a run")
+        if session is None:
+            self._agree("no rows", not widget.objects.table.objects.rows, "rows without a session")
+            return
+        view, frame = self.controller.view, self.controller.frame
+        numbers = [entry.id for entry in session.objects]
+        shown = [entry.id for entry in widget.objects.table.objects.rows]
+        self._agree("rows", shown == numbers, (shown, numbers))
+        active = self.controller.active
+        self._agree("active object", active in numbers or (not numbers and active == 0), (active, numbers))
+        points = len(view.prompts.points.data)
+        prompts = session.prompts(masks=False)
+        kinds = [type(prompt).__name__ for prompt in prompts]
+        self._agree("points", points == kinds.count("PointPrompt"), (points, kinds))
+        self._agree("boxes", len(view.prompts.shapes.data) == kinds.count("BoxPrompt"), kinds)
+        undo = widget.session.undo_button.isEnabled()
+        self._agree("undo", undo == bool(session.can_undo), (undo, session.can_undo))
+        layer = view.masks.masks
+        if layer is None:
+            return
+        if active:
+            self._agree("selected label", layer.selected_label == active, (layer.selected_label, active))
+        if self.viewer.dims.ndisplay == 2 and layer.visible:
+            drawn, stored = np.asarray(layer._slice.image.raw), np.asarray(session.labels[frame])
+            self._agree("pixels", np.array_equal(drawn, stored), f"{(drawn != stored).sum()} pixels of frame {frame}")
+        preview = view.preview.preview
+        if preview is not None:
+            place = (preview.object_id, preview.frame)
+            self._agree("preview", place == (active, frame), (place, active, frame))
+
+    def _agree(self, what: str, agrees: bool, found: object) -> None:
+        if not agrees:
+            self.faults.append(f"{what}: {found}")
+
+    def close(self) -> None:
+        """Close everything."""
+        self._answers.stop()
+        runner = self.controller.runner
+        self.viewer.close()
+        self.spin(0.1)
+        if not runner.join(30):
+            self.faults.append("a thread is left after closing")
+
+
+def run(seed: int, acts: int, *, settle_each: bool, verbose: bool) -> list[str]:
+    """Do the acts of a seed; what did not agree, with the acts before it."""
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        monkey = Monkey(seed, Path(folder))
+        done: list[str] = []
+        for _ in range(acts):
+            done.append(monkey.act())
+            if verbose:
+                print(f"  {done[-1]}", flush=True)
+            monkey.spin(monkey.random.choice((0.0, 0.0, 0.01, 0.05)))
+            if settle_each or monkey.random.random() < 0.4:
+                monkey.settle()
+                monkey.check()
+            if monkey.faults:
+                break
+        monkey.close()
+        return [*(f"{fault}\n    after {' | '.join(done[-8:])}" for fault in monkey.faults)]
+
+
+def main() -> int:
+    """Run the seeds that the command line asks for."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--seeds", type=int, default=5, help="how many seeds")
+    parser.add_argument("--first", type=int, default=0, help="the first seed")
+    parser.add_argument("--acts", type=int, default=400, help="acts of each seed")
+    parser.add_argument("--verbose", action="store_true", help="print each act")
+    options = parser.parse_args()
+    os.environ["NAPARI_CONFIG"] = os.path.join(tempfile.mkdtemp(), "settings.yaml")
+    bad = 0
+    for seed in range(options.first, options.first + options.seeds):
+        faults = run(seed, options.acts, settle_each=False, verbose=options.verbose)
+        gc.collect()
+        print(f"seed {seed}: {'all agreed' if not faults else faults[0]}", flush=True)
+        bad += bool(faults)
+    return 1 if bad else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
