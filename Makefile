@@ -11,7 +11,7 @@ PYTEST = $(BIN)/pytest --timeout 900 -q -n $(JOBS) --dist worksteal
 HEADLESS = --ignore tests/plugin -p no:pytest-qt -p no:napari -p no:napari-plugin-engine -p no:npe2
 SCREEN = xvfb-run -a -s "-screen 0 1600x1200x24"
 
-.PHONY: help demo test lint test-headless test-plugin test-lowest test-highest pins audit \
+.PHONY: help demo test lint test-headless test-plugin test-lowest test-highest test-consumers pins audit \
 	system-packages docs pictures bench quality fuzz kill soak monkey clean
 
 help:
@@ -21,6 +21,7 @@ help:
 	@echo "make test-headless  the tests that need no screen"
 	@echo "make test-plugin    the tests with a napari viewer, on a virtual screen"
 	@echo "make test-lowest    the tests with the lowest versions that are admitted; test-highest with the newest"
+	@echo "make test-consumers the exports, opened by the libraries of others"
 	@echo "make audit          ask whether a pinned version has a known vulnerability"
 	@echo "make pins           write the versions of $(VENV) to constraints.txt"
 	@echo "make docs           build the documentation into site/"
@@ -54,6 +55,15 @@ test-headless: $(READY)
 test-lowest test-highest: test-%:
 	TORCH=$(TORCH) sh tools/resolve.sh $* .venv-$*/constraints.txt $(PYTHON)
 	$(MAKE) VENV=.venv-$* CONSTRAINTS=.venv-$*/constraints.txt test-headless test-plugin
+
+# What others read our exports with, over the usual environment: some need older versions of what the package needs.
+test-consumers: $(READY)
+	$(BIN)/python -m venv .venv-consumers
+	$(BIN)/python -c "import sysconfig; print(sysconfig.get_path('purelib'))" \
+	  > "$$(.venv-consumers/bin/python -c "import sysconfig; print(sysconfig.get_path('purelib'))")/usual.pth"
+	.venv-consumers/bin/python -m pip install --quiet ome-zarr==0.18.0 ngff-zarr==0.50.0 napari-ome-zarr==0.10.0 \
+	  ome-zarr-models==1.7 traccuracy==0.4.3
+	PYTHONPATH=src .venv-consumers/bin/python -m pytest -q tests/export/test_consumers.py $(HEADLESS)
 
 pins: $(READY)
 	$(BIN)/python tools/pins.py > constraints.new

@@ -38,7 +38,16 @@ name can be left out; those suffixes are **bold**.
   not one frame of it can be read, nothing is written.
 - Ids that a format cannot hold are refused, never changed.
 - How the result was made (source, model and its SHA-256, settings, versions) goes with every export: inside the file
-  where the format has a place for it, as `provenance.json` in folders, as `NAME.provenance.json` beside other files.
+  where the format has a place for it, as `provenance.json` in folders, as `NAME.provenance.json` beside other files and
+  beside Zarr folders, whose readers would trip over it.
+- Every format takes *objects* (`--objects 1,3-5`, `objects=[1, 3]`) and *frames* (`--frames 10-39`, `frames=(10, 40)`).
+  If no frames are named, those from the first to the last with anything on it are written; all are written by NIfTI,
+  DICOM SEG and labels inside an OME-Zarr image, which lie on their source voxel by voxel. Numbers of frames are always
+  those of the recording.
+- Where objects overlap, a label image gives each pixel to one of them: the one with the higher logit, or the one that
+  was painted. COCO, regions, tables and graphs hold every object whole; a format that cannot reports it. Mattes and
+  cut-outs of some objects take their whole masks. `area` in the table and in `session.scores()` is that of the whole
+  mask.
 - Pixel sizes, frame interval and units are those of the recording. Only NIfTI and DICOM SEG hold the orientation of an
   oblique volume; the others say so.
 - Objects lie in a `(frame, y, x)` stack in the order in which the recording was walked; NIfTI and DICOM SEG are turned

@@ -9,6 +9,7 @@ import numpy as np
 
 from napari_sam2_video.errors import ExportError
 from napari_sam2_video.export.format import ExportFormat, ExportJob
+from napari_sam2_video.export.ome_tiff import note_geometry
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -83,6 +84,7 @@ def write(job: ExportJob) -> None:
     import tifffile
 
     result = job.result
+    note_geometry(job)
     digits = 3 if result.frames.stop <= 1000 else 4
     table = TrackTable(result.objects)
     for frame in job.frames():

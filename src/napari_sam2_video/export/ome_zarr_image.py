@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_sam2_video.errors import ExportError
+from napari_sam2_video.errors import ExportError, TargetExistsError
 from napari_sam2_video.frames.omezarr import is_ome_image
 from napari_sam2_video.results import printable
 
@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from napari_sam2_video.export.format import ExportJob
-    from napari_sam2_video.results import TrackingResult
+    from napari_sam2_video.results import Array, TrackingResult
+
+TILE = 1024
 
 
 def check_name(name: str) -> None:
@@ -44,6 +46,8 @@ def enter(target: Path) -> Callable[[], None] | None:
     import zarr
 
     check_name(target.name)
+    if target.exists():
+        raise TargetExistsError(f"{image_path} has labels {target.name} already; delete them or choose another name.")
     image = zarr.open_group(image_path, mode="r+")
     labels = image.require_group("labels")
 
@@ -61,7 +65,7 @@ def enter(target: Path) -> Callable[[], None] | None:
 
 
 def write_into(job: ExportJob, image_path: Path, described: dict[str, Any]) -> None:
-    """Write labels with the axes of an image: its channels become one, and what was not shown stays 0.
+    """Write labels with the axes and levels of an image: its channels become one, and what was not shown stays 0.
 
     Raises
     ------
@@ -74,53 +78,69 @@ def write_into(job: ExportJob, image_path: Path, described: dict[str, Any]) -> N
     zarr_format = image.metadata.zarr_format
     about: Any = image.attrs["ome"] if zarr_format == 3 else image.attrs
     shown = about["multiscales"][0]
-    stored: Any = image[shown["datasets"][0]["path"]]
     letters = "".join(_letter(axis) for axis in shown["axes"])
-    shape = _shape_of(job.result, letters, stored.shape, image_path)
+    stored: list[Any] = [image[dataset["path"]] for dataset in shown["datasets"]]
+    check_fit(job.result, dict(zip(letters, stored[0].shape, strict=True)), image_path)
     group = zarr.open_group(job.path, mode="w", zarr_format=zarr_format)
-    dataset = {key: value for key, value in shown["datasets"][0].items() if key != "path"}
-    scale: dict[str, Any] = {"name": job.target.name, "axes": shown["axes"], "datasets": [{"path": "0", **dataset}]}
-    transformations = shown.get("coordinateTransformations")
-    if transformations is not None:
-        scale["coordinateTransformations"] = transformations
+    datasets = [{**dataset, "path": str(level)} for level, dataset in enumerate(shown["datasets"])]
+    scale = {"name": job.target.name, "axes": shown["axes"], "datasets": datasets}
+    if "coordinateTransformations" in shown:
+        scale["coordinateTransformations"] = shown["coordinateTransformations"]
     described.pop("version", None)
     if zarr_format == 3:
         group.attrs["ome"] = {"version": about["version"], "multiscales": [scale], "image-label": described}
     else:
-        version = shown.get("version", "0.4")
-        label = {"version": version, **described}
-        group.attrs.update({"multiscales": [{"version": version, **scale}], "image-label": label})
-    array = group.create_array(
-        "0",
-        shape=shape,
-        chunks=_chunks(job.result, letters, shape),
-        dtype=job.result.dtype,
-        chunk_key_encoding={"name": "default" if zarr_format == 3 else "v2", "separator": "/"},
-        dimension_names=[str(axis["name"]) for axis in shown["axes"]] if zarr_format == 3 else None,
-    )
+        version = {"version": shown.get("version", "0.4")}
+        group.attrs.update({"multiscales": [version | scale], "image-label": version | described})
+    levels = []
+    for level, array in enumerate(stored):
+        lengths = dict(zip(letters, array.shape, strict=True)) | {"C": 1}
+        shape = [lengths[letter] for letter in letters]
+        made = group.create_array(
+            str(level),
+            shape=shape,
+            chunks=tuple(min(lengths[a], TILE) if a in job.result.plane_axes else 1 for a in letters),
+            dtype=job.result.dtype,
+            chunk_key_encoding={"name": "default" if zarr_format == 3 else "v2", "separator": "/"},
+            dimension_names=[str(axis["name"]) for axis in shown["axes"]] if zarr_format == 3 else None,
+        )
+        levels.append((made, lengths))
+    full = dict(zip(letters, stored[0].shape, strict=True)) | {"C": 1}
     for frame in job.frames():
-        places: dict[str, Any] = dict.fromkeys(letters, 0)
-        places.update({**job.result.at, "C": 0, job.result.walk_axis: frame})
-        places.update({letter: slice(None) for letter in job.result.plane_axes})
-        array[tuple(places[letter] for letter in letters)] = np.asarray(job.result.labels(frame))
+        labels_yx = job.result.labels(frame)
+        for array, lengths in levels:
+            _write_frame(array, labels_yx, frame, job.result, full, lengths)
     group.attrs["provenance"] = job.provenance()
+
+
+def _write_frame(
+    array: Any, labels_yx: Array, frame: int, result: TrackingResult, full: dict[str, int], lengths: dict[str, int]
+) -> None:
+    """Write a frame into one level, if the level has it: pixels are taken, never mixed."""
+    index = frame * lengths[result.walk_axis] // full[result.walk_axis]
+    if -(-index * full[result.walk_axis] // lengths[result.walk_axis]) != frame:
+        return
+    places: dict[str, Any] = {a: result.at.get(a, 0) * n // full[a] for a, n in lengths.items()}
+    places |= {result.walk_axis: index, **{letter: slice(None) for letter in result.plane_axes}}
+    rows, columns = (np.arange(lengths[a]) * full[a] // lengths[a] for a in result.plane_axes)
+    array[tuple(places.values())] = labels_yx[np.ix_(rows, columns)]
+
+
+def check_fit(result: TrackingResult, lengths: dict[str, int], image_path: Path) -> None:
+    """Refuse an image that has other lengths along the axes that were tracked.
+
+    Raises
+    ------
+    ExportError
+        If it has.
+    """
+    expected = dict(zip((result.walk_axis, *result.plane_axes), (result.n_frames, *result.shape_yx), strict=True))
+    if any(lengths.get(letter) != length for letter, length in expected.items()):
+        sizes = ", ".join(f"{letter} {length}" for letter, length in lengths.items())
+        raise ExportError(
+            f"{image_path} has {sizes}, which these labels do not fit; choose the image that was tracked."
+        )
 
 
 def _letter(axis: Any) -> str:
     return str(axis["name"] if isinstance(axis, dict) else axis)[:1].upper()
-
-
-def _chunks(result: TrackingResult, letters: str, shape: tuple[int, ...]) -> tuple[int, ...]:
-    """Chunks of one frame, in tiles where it is large."""
-    return tuple(min(n, 1024) if letter in result.plane_axes else 1 for letter, n in zip(letters, shape, strict=True))
-
-
-def _shape_of(result: TrackingResult, letters: str, stored: tuple[int, ...], image_path: Path) -> tuple[int, ...]:
-    lengths = dict(zip(letters, stored, strict=True))
-    expected = dict(zip((result.walk_axis, *result.plane_axes), (result.n_frames, *result.shape_yx), strict=True))
-    if any(lengths.get(letter) != length for letter, length in expected.items()):
-        raise ExportError(
-            f"{image_path} is {' x '.join(map(str, stored))} ({letters}) and these labels do not fit it; choose the "
-            "image that was tracked."
-        )
-    return tuple(1 if letter == "C" else length for letter, length in lengths.items())

@@ -137,7 +137,9 @@ def export(
     target = absolute_target(target)
     chosen = find_format(target, format)
     target = with_suffix_of(chosen, target)
-    spare_recording(target, result.source_path)
+    register = None if chosen.enter is None else chosen.enter(target)
+    if register is None:
+        spare_recording(target, result.source_path)
     if chosen.max_id is not None and result.max_id > chosen.max_id:
         raise ExportError(
             f"The format {chosen.name} holds object ids up to {chosen.max_id}, but this result has id {result.max_id}; "
@@ -147,7 +149,6 @@ def export(
         raise ExportError("The result has no frames, so there is nothing to export.")
     folder = chosen.kind == "folder"
     suffix = "" if folder else matching_suffix(chosen, target)
-    register = None if chosen.enter is None else chosen.enter(target)
     beside = chosen.sidecar if folder else not chosen.embeds_provenance
     aside = target.with_name(f"{target.name}.{PROVENANCE_NAME}") if beside and register is None else None
     abandoned, older = (leftovers(target), stood_aside(target)) if target.parent.is_dir() else ([], [])
