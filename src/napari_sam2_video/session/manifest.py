@@ -191,7 +191,11 @@ def open_as(manifest: dict[str, Any], source: Any) -> Recording:
         scale=kept["scale"],
         units=kept["units"],
     )
-    recording.calibration_source |= kept.get("calibration_source", {})
+    said = kept.get("calibration_source")
+    if isinstance(said, dict):
+        recording.calibration_source |= {
+            letter: "person" for letter, size in recording.scale.items() if size and said.get(letter) == "person"
+        }
     return recording
 
 
