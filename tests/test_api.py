@@ -163,6 +163,18 @@ def test_dask_in(film, prompts, tmp_path):
         assert session.scores(1)["frame"].tolist() == list(range(8))
 
 
+def test_a_list_of_files_in_the_order_given(film, prompts, tmp_path):
+    files = [tmp_path / f"{letter}.tif" for letter in "hgfedcba"]
+    for file, frame in zip(files, film, strict=True):
+        tifffile.imwrite(file, frame, photometric="minisblack")
+    with api.track(files, prompts, tmp_path / "run.sam2v") as session:
+        assert np.array_equal(session.view.raw(3), film[3])
+        labels_tyx = np.asarray(session.labels)
+    with api.open_session(tmp_path / "run.sam2v", recording=files) as session:
+        assert np.array_equal(session.labels, labels_tyx)
+        assert len(api.measure(session)) == 2 * len(film)
+
+
 def test_a_stopped_run_is_continued(film, prompts, tmp_path):
     done = []
     with api.track(film, prompts, tmp_path / "run.sam2v", progress=done.append, stop=lambda: len(done) >= 3) as session:

@@ -48,6 +48,9 @@ def test_the_scripts_of_the_page_on_scripts_run(tmp_path, monkeypatch, capsys):
     tifffile.imwrite(tmp_path / "scan.tif", clip.frames[:, :96, :96].repeat(2, axis=0), photometric="minisblack")
     tifffile.imwrite(tmp_path / "labels.tif", clip.labels[0].astype("uint16"), photometric="minisblack")
     np.save(tmp_path / "film.npy", clip.frames[:, :128, :128])
+    (tmp_path / "frames").mkdir()
+    for number, frame in enumerate(clip.frames[:, :128, :128]):
+        tifffile.imwrite(tmp_path / "frames" / f"{number}.tif", frame, photometric="minisblack")
     monkeypatch.chdir(tmp_path)
     names = {}
     for number, script in enumerate(scripts(ROOT / "docs" / "scripting.md"), start=1):
