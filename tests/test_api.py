@@ -350,7 +350,7 @@ def test_dask_out(session):
     assert np.array_equal((lazy == 1).sum(axis=(1, 2)).compute(), session.scores(1)["area"])
 
 
-def test_a_session_says_who_is_wrong_where_it_is_closed_twice(film, tmp_path):
+def test_a_session_may_be_closed_twice(film, tmp_path):
     session = api.create_session(film, tmp_path / "run.sam2v")
     session.close()
     session.close()

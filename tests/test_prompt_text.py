@@ -43,7 +43,7 @@ def test_numbers_may_have_any_length():
 
 
 @given(st.text(max_size=20))
-def test_no_text_gives_anything_but_a_point_or_a_sentence(text):
+def test_any_text_gives_a_point_or_one_sentence(text):
     try:
         found = PointPrompt.from_text(text)
     except PromptError:

@@ -264,7 +264,7 @@ def test_a_cell_is_not_cut_where_text_could_be(tmp_path, between):
     assert [item.name for item in read_table(table)] == [f"a{between}b.tif"]
 
 
-def test_what_a_spreadsheet_leaves_empty_is_no_row_and_no_column(tmp_path):
+def test_empty_rows_and_columns_of_a_spreadsheet_are_ignored(tmp_path):
     table = tmp_path / "table.csv"
     table.write_text("recording,out,,\na.tif,a.sam2v,,\n,,,\n")
     assert [item.name for item in read_table(table)] == ["a.tif"]
@@ -340,7 +340,7 @@ def test_a_scheduler_that_does_not_answer_gives_one_sentence(tmp_path, worker, i
 
 
 @pytest.mark.parametrize("until", [3, 9])
-def test_a_report_that_a_spreadsheet_locks_meanwhile_costs_no_item(tmp_path, items, monkeypatch, until):
+def test_a_report_locked_by_a_spreadsheet_fails_no_item(tmp_path, items, monkeypatch, until):
     replace, calls, ended = os.replace, [], []
 
     def locked(path, target):

@@ -87,7 +87,7 @@ def test_a_finished_item_is_not_done_again(item, factory):
     assert Path(item.export).stat().st_mtime_ns == before
 
 
-def test_a_stopped_item_goes_on_and_ends_as_one_that_was_not_stopped(item, factory, tmp_path):
+def test_a_stopped_item_continues_to_the_same_result(item, factory, tmp_path):
     asked = []
 
     def after_four():
@@ -112,7 +112,7 @@ def test_seeds_are_added_once(item, factory, tmp_path):
     assert set(np.unique(labels_of(seeded))) == {0, 5}
 
 
-def test_an_export_that_is_there_is_replaced_only_if_asked(item, factory):
+def test_an_existing_export_is_only_replaced_on_request(item, factory):
     target = Path(item.export)
     target.write_bytes(b"somebody's file")
     outcome = work(item)
@@ -158,7 +158,7 @@ def test_the_outcome_is_written_to_the_file_that_was_named(item, factory, tmp_pa
     assert json.loads(result.read_text())["status"] == "done"
 
 
-def test_fault_53_an_item_whose_worker_died_goes_on_where_it_stopped(item, factory, tmp_path):
+def test_fault_53_an_item_whose_worker_died_continues_where_it_stopped(item, factory, tmp_path):
     script = tmp_path / "worker.py"
     script.write_text(WORKER.format(root=str(Path(__file__).parents[2]), mark=str(tmp_path / "died")))
     report = run_batch([item], tmp_path / "report.csv", worker_command=(sys.executable, str(script)))
@@ -195,7 +195,7 @@ def test_a_worker_that_runs_knows_that_its_batch_lives(item):
     assert outcome["sentence"] == "True False"
 
 
-def test_a_file_that_windows_does_not_let_go_of_costs_no_item(item, monkeypatch):
+def test_a_file_that_windows_keeps_open_fails_no_item(item, monkeypatch):
     unlink = os.unlink
 
     def refused(path, *arguments, **options):

@@ -129,7 +129,7 @@ def test_masks_and_a_prompts_file(track, tmp_path, clip):
     assert "object 5" in said
 
 
-def test_check_tells_how_many_frames_disagree_and_where(track, call, tmp_path):
+def test_check_reports_how_many_frames_disagree_and_where(track, call, tmp_path):
     from napari_sam2_video import api
 
     track("--point", "1@0:40,50", "--point", "2@0:60,60")
@@ -172,13 +172,13 @@ def test_check_refuses_in_one_sentence(track, call, tmp_path, arguments, sentenc
     assert sentence in said
 
 
-def test_check_of_no_session_is_refused(call, tmp_path):
+def test_check_refuses_a_folder_that_is_not_a_session(call, tmp_path):
     code, _, said = call("check", tmp_path / "none.sam2v")
     assert code == 1
     assert "There is no session" in said
 
 
-def test_info_tells_axes_and_window(call, recording):
+def test_info_shows_axes_and_window(call, recording):
     code, said, _ = call("info", recording)
     assert code == 0
     assert "6 x 96 x 128 (TYX), uint16" in said
@@ -215,7 +215,7 @@ def test_a_demo_with_a_negative_seed_is_refused(call, tmp_path):
     assert "--seed" in said
 
 
-def test_a_name_that_the_terminal_cannot_show_is_no_error(recording):
+def test_a_name_that_the_terminal_cannot_show_does_not_fail(recording):
     import os
 
     named = recording.rename(recording.with_name("細胞.tif"))
@@ -282,7 +282,7 @@ def test_a_command_that_does_not_exist_is_one_sentence(call):
 
 
 @pytest.mark.parametrize("command", [[], ["models"]])
-def test_no_command_at_all_shows_the_help(command, call):
+def test_without_a_command_the_help_is_shown(command, call):
     code, said, _ = call(*command)
     assert code == 0
     assert said.strip().startswith("Usage: napari-sam2-video")
@@ -317,7 +317,7 @@ def test_a_missing_recording_and_a_missing_model_are_one_sentence(track, call, r
     assert "napari-sam2-video models download tiny" in said
 
 
-def test_a_session_that_is_there_is_not_replaced_unasked(track, tmp_path):
+def test_an_existing_session_is_only_replaced_on_request(track, tmp_path):
     track("--point", "1@0:40,50")
     code, _, said = track("--point", "1@0:40,50")
     assert code != 0
@@ -395,7 +395,7 @@ def test_resume_takes_the_same_options_again_and_another_device(track, tmp_path)
         assert not session.model_settings.compile
 
 
-def test_resume_adds_seeds_that_are_new_and_no_others(track, tmp_path, clip):
+def test_resume_adds_only_new_seeds(track, tmp_path, clip):
     tifffile.imwrite(tmp_path / "seeds.tif", clip.labels[0])
     count = np.count_nonzero(np.unique(clip.labels[0]))
     track("--point", "50@0:40,50")
@@ -407,7 +407,7 @@ def test_resume_adds_seeds_that_are_new_and_no_others(track, tmp_path, clip):
     assert said.count("  object ") == count + 1
 
 
-def test_fault_48_an_export_target_that_is_there_wants_overwrite(track, call, tmp_path):
+def test_fault_48_an_existing_export_target_needs_overwrite(track, call, tmp_path):
     track("--point", "1@0:40,50")
     run, target = tmp_path / "run.sam2v", tmp_path / "labels.ome.tif"
     target.write_bytes(b"mine")
@@ -426,7 +426,7 @@ def test_export_options_are_checked(track, call, tmp_path):
     assert "There is no session" in call("export", tmp_path / "none.sam2v", tmp_path / "a.mp4")[2]
 
 
-def test_an_error_nobody_foresaw_is_still_one_sentence(call, recording, monkeypatch):
+def test_an_unexpected_error_is_still_one_sentence(call, recording, monkeypatch):
     def broken(*_):
         raise KeyError("surprise")
 

@@ -89,7 +89,7 @@ def test_an_edit_that_cannot_be_is_one_sentence(edit, arguments, sentence):
     assert sentence in said
 
 
-def test_no_session_is_one_sentence(capsys, tmp_path):
+def test_a_missing_session_is_one_sentence(capsys, tmp_path):
     with pytest.raises(SystemExit) as ended:
         main(["edit", str(tmp_path / "none.sam2v"), "undo"])
     assert ended.value.code == 1
