@@ -311,6 +311,57 @@ def test_image_that_would_unpack_to_gigabytes_is_refused(inside, alone):
         frames_of(inside / "0.png" if alone else inside)
 
 
+def png_part(kind, data):
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+
+def animated_png(width, height, promised, frames):
+    """An animation of one grey value a frame that says it has `promised` frames of that size."""
+    rows = zlib.compress(b"".join(b"\0" + bytes(width) for _ in range(min(height, 100))))
+    data = b"\x89PNG\r\n\x1a\n" + png_part(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0))
+    data += png_part(b"acTL", struct.pack(">II", promised, 0))
+    for n in range(frames):
+        control = struct.pack(">IIIIIHHBB", max(0, 2 * n - 1), width, height, 0, 0, 1, 25, 0, 0)
+        data += png_part(b"fcTL", control)
+        data += png_part(b"fdAT", struct.pack(">I", 2 * n) + rows) if n else png_part(b"IDAT", rows)
+    return data + png_part(b"IEND", b"")
+
+
+@pytest.mark.parametrize("promised", [3, 4, 2**31 - 1])
+def test_animation_that_promises_more_frames_than_it_has_gives_those_it_has(inside, promised):
+    (inside / "a.png").write_bytes(animated_png(9, 8, promised, 3))
+    assert frames_of(inside / "a.png").shape == (3, 8, 9, 3)
+
+
+@pytest.mark.parametrize("kind", ["png", "gif"])
+def test_animation_of_a_huge_declared_size_is_refused(inside, kind):
+    gif = b"GIF89a" + struct.pack("<HHBBB", 65535, 65535, 0x80, 0, 0) + bytes(6)
+    gif += (b"\x2c" + struct.pack("<HHHHB", 0, 0, 65535, 65535, 0) + b"\x02\x02\x4c\x01\0") * 2 + b"\x3b"
+    data = animated_png(60_000, 60_000, 2, 2) if kind == "png" else gif
+    (inside / f"a.{kind}").write_bytes(data)
+    with pytest.raises(RecordingError, match=rf"a\.{kind} is an animation that cannot be read"):
+        frames_of(inside / f"a.{kind}")
+
+
+@pytest.mark.parametrize("length", [2**31 - 1, 2**32 - 1])
+def test_blocks_of_an_animation_that_are_longer_than_the_file_end_it(inside, length):
+    whole = animated_png(9, 8, 3, 3)
+    place = whole.index(b"fdAT") - 4
+    (inside / "a.png").write_bytes(whole[:place] + struct.pack(">I", length) + whole[place + 4 :])
+    refused = refusal(inside / "a.png")
+    assert refused is None or "a.png" in refused
+    webp = b"RIFF" + struct.pack("<I", 100) + b"WEBPVP8X" + struct.pack("<I", 10) + b"\x02" + bytes(9)
+    (inside / "a.webp").write_bytes(webp + b"ANMF" + struct.pack("<I", length) + bytes(40))
+    assert "a.webp" in refusal(inside / "a.webp")
+
+
+def test_stream_of_pictures_is_read_to_its_end_and_not_beyond(inside):
+    (inside / "a.jpg").write_bytes(b"\xff\xd8\xff\xe0" + struct.pack(">H", 65535) + bytes(100))
+    assert "a.jpg" in refusal(inside / "a.jpg")
+    (inside / "b.jpg").write_bytes(b"\xff\xd8" + b"\xff" * 5000)
+    assert "b.jpg" in refusal(inside / "b.jpg")
+
+
 @pytest.mark.parametrize("name", ["-rf.tif", "%s%n%d.tif", "ü и 漢.tif", " .tif", "a;b&c.tif", "a'b\"c.tif"])
 def test_strange_file_names_are_just_names(inside, name):
     tifffile.imwrite(inside / name, np.full((4, 8, 9), 7, np.uint8), photometric="minisblack")

@@ -87,6 +87,16 @@ def test_times_that_a_file_leaves_to_the_viewer_are_unknown(durations: int | lis
         assert any("the time between them is unknown" in note for note in recording.notes)
 
 
+def test_a_picture_for_programs_that_show_no_animation_is_no_frame(tmp_path: Path) -> None:
+    frames = clips(False)
+    save(tmp_path / "a.png", frames, duration=40, default_image=True)
+    with open_recording(tmp_path / "a.png") as recording:
+        assert recording.shape[0] == 11
+        assert recording.scale["T"] == pytest.approx(0.04)
+        for n in (10, 0, 5):
+            np.testing.assert_array_equal(recording.read({"T": n}), frames[n + 1][..., :3])
+
+
 @pytest.mark.parametrize("mode", ["L", "LA", "1"])
 def test_grey_animation_stays_grey(mode: str, tmp_path: Path) -> None:
     frames = [Image.fromarray(np.full((8, 9), 20 * n + 5, np.uint8)).convert(mode) for n in range(6)]

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from fuzzing import medical_seeds
+from fuzzing import medical_seeds, video_seeds
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,35 +22,6 @@ def pixels(dtype: Any = np.uint16) -> npt.NDArray[Any]:
     frames = (x * 3 + y * 2 + t * 5) % 200
     frames[:, 8:20, 10:24] = 250
     return frames.astype(dtype)
-
-
-def _ffmpeg(path: Path, *codec: str) -> None:
-    import imageio_ffmpeg
-
-    size = f"{SHAPE[2]}x{SHAPE[1]}"
-    grey = ["-f", "rawvideo", "-pix_fmt", "gray", "-s", size, "-r", "10", "-i", "-"]
-    command = [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", *grey, *codec, "-threads", "1", str(path)]
-    subprocess.run(command, input=pixels(np.uint8).tobytes(), check=True)
-
-
-def video_h264(path: Path) -> None:
-    """H.264 in MP4."""
-    _ffmpeg(path, "-c:v", "libx264", "-pix_fmt", "yuv420p", "-g", "5", "-bf", "2")
-
-
-def video_mjpeg(path: Path) -> None:
-    """Motion JPEG in AVI."""
-    _ffmpeg(path, "-c:v", "mjpeg", "-pix_fmt", "yuvj420p")
-
-
-def video_ffv1(path: Path) -> None:
-    """Lossless 16-bit FFV1 in Matroska."""
-    _ffmpeg(path, "-c:v", "ffv1", "-pix_fmt", "gray16le")
-
-
-def video_mpeg4(path: Path) -> None:
-    """MPEG-4 with B-frames in AVI."""
-    _ffmpeg(path, "-c:v", "mpeg4", "-bf", "2", "-g", "6")
 
 
 def tiff_plain(path: Path) -> None:
@@ -212,10 +182,7 @@ def memory(path: Path) -> None:
 
 
 SEEDS: dict[str, tuple[str, Callable[[Path], None]]] = {
-    "video-h264": ("clip.mp4", video_h264),
-    "video-mjpeg": ("clip.avi", video_mjpeg),
-    "video-ffv1": ("clip.mkv", video_ffv1),
-    "video-mpeg4": ("clip.avi", video_mpeg4),
+    **video_seeds.SEEDS,
     "tiff-plain": ("stack.tif", tiff_plain),
     "tiff-imagej": ("stack.tif", tiff_imagej),
     "tiff-ome": ("stack.ome.tif", tiff_ome),

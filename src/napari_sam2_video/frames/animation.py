@@ -69,10 +69,12 @@ class AnimationRecording(PlanesRecording):
         self._grey = self._image.format == "PNG" and self._image.mode in ("1", "L", "LA")
         try:
             with _damage_named(path, 0):
-                count = int(getattr(self._image, "n_frames", 1))
+                self._skipped = int(getattr(self._image, "default_image", False))
+                self._image.seek(self._skipped)
+                count = int(getattr(self._image, "n_frames", 1)) - self._skipped
             height, width = self._image.size[::-1]
             seen_through = self._seen_through_at_first(path)
-            timing = _timing(path, str(self._image.format), count)
+            count, timing = _timing(path, str(self._image.format), count)
         except BaseException:
             self._image.close()
             raise
@@ -125,13 +127,13 @@ class AnimationRecording(PlanesRecording):
     def _advance(self, number: int) -> npt.NDArray[Any]:
         """Compose frames onward to `number`, as each is drawn over the one before."""
         assert self.path is not None
-        first = self._image.tell() + 1
+        first = self._image.tell() - self._skipped + 1
         if first > number:  # Pillow loses count of the parts of a PNG when it goes back
             self._image.close()
             self._image, first = _opened(self.path), 0
         for passed in range(first, number + 1):
             with _damage_named(self.path, passed, number):
-                self._image.seek(passed)
+                self._image.seek(passed + self._skipped)
                 self._cached[passed] = found = self._composed()[0]
         while len(self._cached) > self._room:
             self._cached.popitem(last=False)
@@ -151,14 +153,16 @@ class AnimationRecording(PlanesRecording):
             self._cached.clear()
 
 
-def _timing(path: Path, kind: str, count: int) -> FrameTimes:
-    """What the file says of the times of its frames, without decoding them."""
+def _timing(path: Path, kind: str, count: int) -> tuple[int, FrameTimes]:
+    """How many of `count` frames are in the file, and what it says of their times, without decoding them."""
     if kind == "AVIF":
-        return _timing_of_track(path, count)
+        return count, _timing_of_track(path, count)
     durations = durations_of(path)
+    if kind == "PNG":
+        count = max(1, min(count, len(durations)))
     if len(durations) != count or min(durations[:-1], default=0) <= 0:
-        return UNKNOWN
-    return frame_times(np.cumsum([0.0, *durations[:-1]]), tick=_TICKS.get(kind, 0.0))
+        return count, UNKNOWN
+    return count, frame_times(np.cumsum([0.0, *durations[:-1]]), tick=_TICKS.get(kind, 0.0))
 
 
 def _timing_of_track(path: Path, count: int) -> FrameTimes:
