@@ -48,7 +48,12 @@ name can be left out; those suffixes are **bold**.
   was painted. COCO, regions, tables and graphs hold every object whole; a format that cannot reports it. Mattes and
   cut-outs of some objects take their whole masks. `area` in the table and in `session.scores()` is that of the whole
   mask.
-- Pixel sizes, frame interval and units are those of the recording. Only NIfTI and DICOM SEG hold the orientation of an
+- Pixel sizes, times and units are those of the recording. Where its frames are unevenly spaced, tables, plots,
+  OME-TIFF, GEFF and videos keep the time of every frame; ImageJ, OME-Zarr and NIfTI hold one interval, so the mean is
+  written, with a note. A video plays as the recording does if that can be watched (1 to 240 frames a second),
+  else 10 frames a second, with a note; the option `fps` sets a constant rate. Pixels that are not square stay as wide
+  as they were.
+- Only NIfTI and DICOM SEG hold the orientation of an
   oblique volume; the others say so.
 - Objects lie in a `(frame, y, x)` stack in the order in which the recording was walked; NIfTI and DICOM SEG are turned
   back into the order of the source.

@@ -193,9 +193,11 @@ def _opened(path: Path) -> ImageFile:
 
 @contextmanager
 def _damage_named(path: Path, frame: int, wanted: int | None = None) -> Iterator[None]:
+    from PIL import Image
+
     try:
         yield
-    except _UNREADABLE as error:
+    except (*_UNREADABLE, Image.DecompressionBombError) as error:
         if wanted in (None, frame):
             raise FrameError(f"Frame {frame} of {path} is damaged and cannot be decoded; leave it out.") from error
         raise FrameError(
