@@ -268,3 +268,24 @@ def test_one_bad_packet_leaves_the_frames_of_other_groups(
             with contextlib.suppress(FrameError):
                 shown.add(videos.index_of(recording.read({"T": n})))
     assert len(shown & set(range(videos.COUNT))) >= videos.COUNT - 26
+
+
+def test_times_are_in_what_is_said_of_a_recording_and_survive_its_session(
+    corpus: Callable[[str], Path], tmp_path: Path
+) -> None:
+    from napari_sam2_video import api
+    from napari_sam2_video.session import Session
+
+    said = api.info(corpus("vfr"))["times"]
+    with open_recording(corpus("vfr")) as recording:
+        times = recording.times
+    assert said == {"duration": times[-1], "shortest": np.diff(times).min(), "longest": np.diff(times).max()}
+    assert api.info(corpus("cfr"))["times"] is None
+    with api.create_session(corpus("vfr"), tmp_path / "a.sam2v") as session:
+        assert session.provenance()["source"]["times"] == said
+    with Session.open(tmp_path / "a.sam2v") as session:
+        np.testing.assert_array_equal(session.result().times, times)
+    with api.create_session(corpus("vfr"), tmp_path / "b.sam2v", interval=float(np.median(np.diff(times)))) as session:
+        assert session.result().times is None
+    with Session.open(tmp_path / "b.sam2v") as session:
+        assert session.result().times is None

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from napari_sam2_video.api.options import SessionOptions
 from napari_sam2_video.api.sessions import window_of
+from napari_sam2_video.frames.times import summary_of_times
 from napari_sam2_video.frames.view import FrameView
 from napari_sam2_video.types import OpenSettings
 from napari_sam2_video.types.calls import public
@@ -47,8 +48,9 @@ def info(
     -------
     dict
         ``name``, ``axes``, ``shape``, ``dtype``, ``scale`` (None where unknown), ``units``, ``calibration_source``
-        (``"file"``, ``"person"`` or ``"unknown"`` by axis), ``bytes``, ``notes``, and ``view`` with the walked axis,
-        the number of frames, the shape of a frame and the contrast window.
+        (``"file"``, ``"person"`` or ``"unknown"`` by axis), ``times`` (None where frames are evenly spaced, else the
+        ``duration`` and the ``shortest`` and ``longest`` interval in seconds), ``bytes``, ``notes``, and ``view`` with
+        the walked axis, the number of frames, the shape of a frame and the contrast window.
 
     Raises
     ------
@@ -80,6 +82,7 @@ def describe(recording: Any, options: SessionOptions) -> dict[str, Any]:
             "scale": dict(source.scale),
             "units": dict(source.units),
             "calibration_source": dict(source.calibration_source),
+            "times": summary_of_times(source.times),
             "notes": tuple(source.notes),
             "view": {
                 "axis": settings.axis,

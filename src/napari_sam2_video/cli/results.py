@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path  # noqa: TC003
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -164,7 +164,10 @@ def info(
         say(sentence)
 
 
-def _size(about: dict[str, dict[str, object]], letter: str) -> str:
+def _size(about: dict[str, Any], letter: str) -> str:
+    times = about["times"]
+    if letter == "T" and times is not None:
+        return f"T {times['shortest']:.4g} to {times['longest']:.4g} s (uneven), {times['duration']:.4g} s in all"
     size, unit = about["scale"][letter], about["units"].get(letter)
     if size is None:
         return f"{letter} unknown"

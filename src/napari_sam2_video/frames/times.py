@@ -80,3 +80,11 @@ def checked_times(times: npt.ArrayLike | None, count: int, name: str) -> npt.NDA
     found -= found[0]
     found.flags.writeable = False
     return found
+
+
+def summary_of_times(times: npt.NDArray[np.float64] | None) -> dict[str, float] | None:
+    """Seconds from the first frame to the last, and the shortest and longest between two; None for even frames."""
+    if times is None:
+        return None
+    gaps = np.diff(times)
+    return {"duration": float(times[-1]), "shortest": float(gaps.min()), "longest": float(gaps.max())}

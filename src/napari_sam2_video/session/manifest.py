@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from napari_sam2_video import __version__
 from napari_sam2_video.errors import RecordingError, SessionError, SessionVersionError, SourceChangedError
 from napari_sam2_video.frames.fingerprint import same_source
+from napari_sam2_video.frames.times import summary_of_times
 from napari_sam2_video.storage.atomic import reading, replace_file
 from napari_sam2_video.types import ViewSettings
 
@@ -58,6 +59,7 @@ def describe_source(folder: Path, recording: Recording) -> dict[str, Any]:
         "scale": dict(recording.scale),
         "units": dict(recording.units),
         "calibration_source": dict(recording.calibration_source),
+        "times": summary_of_times(recording.times),
         "series": recording.series,
         "fingerprint": plain(recording.fingerprint()),
     }
@@ -196,6 +198,8 @@ def open_as(manifest: dict[str, Any], source: Any) -> Recording:
         recording.calibration_source |= {
             letter: "person" for letter, size in recording.scale.items() if size and said.get(letter) == "person"
         }
+        if recording.calibration_source.get("T") == "person":
+            recording.set_times(None)
     return recording
 
 
