@@ -45,7 +45,7 @@ def test_every_file_has_the_place_that_its_name_says():
     found = arrange_names([f"t{t:02}_{c}.tif" for t in (0, 1) for c in ("DAPI", "FITC")])
     assert found.names == ("t00_DAPI.tif", "t00_FITC.tif", "t01_DAPI.tif", "t01_FITC.tif")
     assert found.channels == ("DAPI", "FITC")
-    assert found.notes == ("The names count along T (0, 1), C (DAPI, FITC).",)
+    assert found.notes == ("The file names number T (0, 1), C (DAPI, FITC).",)
 
 
 def test_a_missing_file_leaves_the_others_in_their_places():

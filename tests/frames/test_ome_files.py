@@ -152,6 +152,6 @@ def test_a_thumbnail_is_no_recording(tmp_path):
             writer.write(frame, metadata=None)
     with open_recording(tmp_path / "a.tif") as recording:
         np.testing.assert_array_equal(recording.read({}), FILM)
-        assert "series 1 is used, the only one with several frames" in recording.notes[0]
+        assert "series 1, the only one with several frames, is used" in recording.notes[0]
     with open_recording(tmp_path / "a.tif", series=0) as recording:
         np.testing.assert_array_equal(recording.read({"T": 0}), FILM[0, ::4, ::4])

@@ -35,10 +35,10 @@ def noted(array, window):
 @pytest.mark.parametrize(
     ("window", "sentence"),
     [
-        ((-1350, 150), "leaves nearly all pixels white: most values lie from 31794 to 32781"),
-        ((40000, 50000), "leaves nearly all pixels black"),
-        ((32288, 32289), "leaves nearly all pixels black or white"),
-        ((0, 65535), "within 5 of 256 grey levels"),
+        ((-1350, 150), "turns nearly all pixels white; most values lie between 31794 and 32781"),
+        ((40000, 50000), "turns nearly all pixels black"),
+        ((32288, 32289), "turns nearly all pixels black or white"),
+        ((0, 65535), "to 5 of 256 grey levels"),
     ],
 )
 def test_a_window_that_leaves_no_contrast_is_noted(window, sentence):

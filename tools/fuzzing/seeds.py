@@ -77,7 +77,7 @@ def tiff_files(path: Path) -> None:
 
 
 def tiff_signed(path: Path) -> None:
-    """ImageJ stack of signed values, stored turned round."""
+    """ImageJ stack of signed values, stored upside down."""
     import tifffile
 
     about = "ImageJ=1.54f\nimages=12\nslices=12\nunit=mm\nspacing=2.5\ncf=0\nc0=-32768.0\nc1=1.0\nvunit=HU\n"

@@ -56,7 +56,7 @@ def axis_named(axes: str, text: str | None) -> str | None:
 def guess_axes(shape: Sequence[int]) -> str:
     """Most likely names of the axes of an array that says nothing about itself.
 
-    A last axis of 3 or 4 behind two of at least 8 is RGB or RGBA, one of 2 holds channels. Of what remains the last
+    A last axis of 3 or 4 after two of at least 8 is RGB or RGBA, one of 2 holds channels. Of what remains the last
     two are ``YX``; before them comes ``T``; then, with two, ``TZ``, or ``TC`` where the second is at most 4 long; with
     three ``TZC``.
     """

@@ -70,7 +70,7 @@ def settle(scale: Mapping[str, float | None], units: Mapping[str, str | None]) -
             sizes |= dict.fromkeys(bare)
     if not implausible:
         return sizes, settled, ()
-    return sizes, settled, (f"The size of {' and '.join(implausible)} is implausible and is ignored: it is unknown.",)
+    return sizes, settled, (f"The size {' and '.join(implausible)} is implausible and is treated as unknown.",)
 
 
 def fits_axis(unit: str | None, letter: str) -> bool:

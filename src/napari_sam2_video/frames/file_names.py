@@ -175,7 +175,7 @@ def _grid(names: Sequence[str], slots: list[_Slot]) -> Arrangement | None:
     axes = "".join(slot.letter for slot in slots)
     channels = next((tuple(map(str, values)) for letter, values in zip(axes, steps, strict=True) if letter == "C"), ())
     counted = ", ".join(f"{letter} ({_listed(values)})" for letter, values in zip(axes, steps, strict=True))
-    notes = [f"The names count along {counted}."]
+    notes = [f"The file names number {counted}."]
     if count < size:
         notes.append(
             f"{size - count} of {size} files are missing: their planes cannot be read, the others keep their places."

@@ -96,7 +96,7 @@ def open_files(files: Sequence[str | Path], opener: Callable[[Path], Recording])
 
 
 def image_files(folder: Path) -> tuple[list[Path], tuple[str, ...]]:
-    """Images of a folder in natural order, and what is remarkable about them.
+    """Images of a folder in natural order, and notes about them.
 
     Raises
     ------

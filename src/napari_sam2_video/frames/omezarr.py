@@ -30,7 +30,7 @@ def is_zarr(folder: Path) -> bool:
 
 
 def is_ome_image(folder: Path) -> bool:
-    """Whether the metadata of a folder say that it is an OME-Zarr image; labels of an image are none."""
+    """Whether the metadata of a folder describe an OME-Zarr image, and not its labels."""
     for name, keys in ((".zattrs", ()), ("zarr.json", ("attributes", "ome"))):
         try:
             about = json.loads((folder / name).read_bytes())

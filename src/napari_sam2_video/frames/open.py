@@ -64,7 +64,7 @@ def open_recording(
     Raises
     ------
     RecordingError
-        If it does not exist, is none of these, is damaged, or the axes, sizes or series do not fit.
+        If it does not exist, is of another kind, is damaged, or the axes, sizes or series do not fit.
     """
     settings = OpenSettings.of(axes=axes, pixel_size=pixel_size, interval=interval, series=series)
     if isinstance(source, Recording):

@@ -15,7 +15,7 @@ TAG = 274
 
 
 def valid(value: object) -> int:
-    """Orientation of 1 to 8; upright where `value` is none of them."""
+    """Orientation of 1 to 8; upright for any other `value`."""
     return value if isinstance(value, int) and 1 <= value <= 8 else UPRIGHT
 
 

@@ -44,6 +44,6 @@ class RawFile:
         return values
 
     def close(self) -> None:
-        """Close the file, after the read that is going on."""
+        """Close the file once the current read has finished."""
         with self._lock:
             self._file.close()

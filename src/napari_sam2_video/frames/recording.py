@@ -305,7 +305,7 @@ class Recording(ABC):
         return from_array(_Indexable(self), chunks=chunks, name=name, asarray=False, meta=meta)
 
     def fingerprint(self) -> dict[str, Any]:
-        """What tells this recording from another: JSON-able, and cheap however large the recording is.
+        """Fingerprint of the recording: JSON-able, and cheap however large the recording is.
 
         Raises
         ------

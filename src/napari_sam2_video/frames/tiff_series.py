@@ -104,6 +104,6 @@ def _frames(series: Any) -> int:
 
 def _used(path: Path, found: _Numbered, number: int, why: str) -> str:
     return (
-        f"{path.name} holds {len(found)} image series ({_described(found)}): series {number} is used, {why}; choose "
-        "another with series."
+        f"{path.name} holds {len(found)} image series ({_described(found)}): series {number}, {why}, is used; choose "
+        "another one with series."
     )

@@ -198,7 +198,7 @@ def default_view(
     recording : Recording
         What is looked at.
     axis : str, optional
-        Axis to walk: ``T`` if it has more than one frame, else ``Z``, else the first that is none of ``CYXS``.
+        Axis to walk: ``T`` if it has more than one frame, else ``Z``, else the first that is not one of ``CYXS``.
     at : mapping of str to int, optional
         Where other axes stand, those of the plane being ignored; 0 along ``T`` and the middle along the rest if not
         given.

@@ -78,17 +78,17 @@ def contrast_note(recording: Recording, settings: ViewSettings) -> str | None:
         return None
     window = settings.window
     low, _middle, high = np.percentile(values, (2.5, 50, 97.5))
-    remedy = f"most values lie from {low:g} to {high:g}, so choose a window there"
+    remedy = f"most values lie between {low:g} and {high:g}, so choose a window in that range"
     black, white = float((values < window.low).mean()), float((values > window.high).mean())
     if black + white >= _LOST:
         seen = "black" if black >= _LOST else "white" if white >= _LOST else "black or white"
-        return f"The contrast window {window.low:g} to {window.high:g} leaves nearly all pixels {seen}: {remedy}."
+        return f"The contrast window {window.low:g} to {window.high:g} turns nearly all pixels {seen}; {remedy}."
     levels = 255 / (window.high - window.low)
     least, most = np.percentile(values, _PERCENTILES)
     if len(np.unique(values)) > _FEW_LEVELS and (most - least) * levels < _FEW_LEVELS:
         return (
-            f"The contrast window {window.low:g} to {window.high:g} leaves nearly all pixels within "
-            f"{math.ceil((most - least) * levels) or 1} of 256 grey levels: {remedy}."
+            f"The contrast window {window.low:g} to {window.high:g} maps nearly all pixels to "
+            f"{math.ceil((most - least) * levels) or 1} of 256 grey levels; {remedy}."
         )
     return None
 
