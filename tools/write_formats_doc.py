@@ -40,7 +40,7 @@ name can be left out; those suffixes are **bold**.
 - How the result was made (source, model and its SHA-256, settings, versions) goes with every export: inside the file
   where the format has a place for it, as `provenance.json` in folders, as `NAME.provenance.json` beside other files and
   beside Zarr folders, whose readers would trip over it.
-- Every format takes *objects* (`--objects 1,3-5`, `objects=[1, 3]`) and *frames* (`--frames 10-39`, `frames=(10, 40)`).
+- Every format takes *objects* (`--objects 1,3-5`, `objects=[1, 3]`) and *frames* (`--frames 10:40`, `frames=(10, 40)`).
   If no frames are named, those from the first to the last with anything on it are written; all are written by NIfTI,
   DICOM SEG and labels inside an OME-Zarr image, which lie on their source voxel by voxel. Numbers of frames are always
   those of the recording.

@@ -30,7 +30,12 @@ def check(
     ] = None,
     span: Annotated[int, typer.Option(help="Most frames to track back from one mask.")] = 16,
 ) -> None:
-    """Compare the masks of a session with those found by tracking back from later ones; no mask changes."""
+    """Compare the masks of a session with those found by tracking back from later ones; no mask changes.
+
+    Example:
+
+    napari-sam2-video check cells.sam2v --objects 1,4 --range 0:200
+    """
     from napari_sam2_video import api
 
     settings = api.CheckSettings.from_text(range_, objects, span)

@@ -63,7 +63,12 @@ def demo(
     frames: Annotated[int, typer.Option(min=2, max=2000, help="Length of the recording.")] = 40,
     seed: Annotated[int, typer.Option(min=0, help="Which synthetic recording.")] = 0,
 ) -> None:
-    """Track cells in a synthetic recording, export the result, and compare it with the truth."""
+    """Track cells in a synthetic recording, export the result, and compare it with the truth.
+
+    Example:
+
+    napari-sam2-video demo --model tiny --frames 100
+    """
     from napari_sam2_video.demo import run_demo
     from napari_sam2_video.types import ModelSettings
 

@@ -28,7 +28,12 @@ def list_models() -> None:
 
 @app.command()
 def download(name: Annotated[str, typer.Argument(help="Name in the catalogue.")]) -> None:
-    """Fetch a model; an interrupted download is continued."""
+    """Download a model; an interrupted download is continued.
+
+    Example:
+
+    napari-sam2-video models download tiny
+    """
     from napari_sam2_video.models.catalogue import find_entry
     from napari_sam2_video.models.resolve import resolve_model
 

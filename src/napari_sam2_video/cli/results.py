@@ -22,7 +22,7 @@ def export(
     objects: Annotated[str | None, typer.Option(help="Objects to write, such as 1,3-5; all if not given.")] = None,
     frames: Annotated[
         str | None,
-        typer.Option(help="Frames to write, such as 10-39, or tracked or all; tracked if not given, all for volumes."),
+        typer.Option(help="Frames A to B-1, or tracked, or all; tracked if not given, all for volumes.", metavar="A:B"),
     ] = None,
     option: Annotated[
         list[str] | None, typer.Option(help="An option of the format; repeatable.", metavar="NAME=VALUE")
@@ -39,7 +39,7 @@ def export(
 
     napari-sam2-video export cells.sam2v ctc_folder --format ctc
 
-    napari-sam2-video export cells.sam2v matte.mov --objects 1,3 --frames 10-39
+    napari-sam2-video export cells.sam2v matte.mov --objects 1,3 --frames 10:40
     """
     from napari_sam2_video import api
 

@@ -115,7 +115,7 @@ def export(
     objects : iterable of int or str, optional
         Objects to write, as ids or as text such as ``"1,3-5"``; all if not given.
     frames : range, tuple of int or str, optional
-        Frames to write: a range, ``(start, stop)`` without the last one, or text: ``"10-39"`` with the last one,
+        Frames to write: a range, ``(start, stop)`` without the last one, or text: ``"10:40"``, the same,
         ``"tracked"`` or ``"all"``. If not given, from the first to the last frame with anything on it; all for formats
         that lie on their source voxel by voxel.
     options : mapping of str to object, optional

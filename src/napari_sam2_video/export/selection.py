@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
-from napari_sam2_video.errors import ExportError
+from napari_sam2_video.errors import ExportError, SettingsError
 from napari_sam2_video.export.format import parse_ids
+from napari_sam2_video.types.checks import frame_span_from_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -30,7 +31,7 @@ def select(result: TrackingResult, objects: Objects, frames: Frames, *, whole: b
     objects : iterable of int or str, optional
         Ids, also as text such as ``"1,3-5"``; all if not given.
     frames : range, tuple or str, optional
-        ``(start, stop)`` or a range, the last one not included; or text: ``"10-39"`` from the first to the last frame,
+        ``(start, stop)`` or a range, the last one not included; or text: ``"10:40"``, the same, ``"10:"`` to the end,
         ``"tracked"`` from the first frame with anything on it to the last one, or ``"all"``.
     whole : bool
         Whether ``"all"`` is taken where `frames` is not given, else ``"tracked"``.
@@ -82,16 +83,16 @@ def _frames(result: TrackingResult, frames: range | tuple[int, int] | str) -> ra
         elif frames == "tracked" and result.tracked:
             found = result.tracked
         elif isinstance(frames, str):
-            first, dash, end = frames.partition("-")
-            found = range(int(first), int(end if dash else first) + 1)
+            first, end = frame_span_from_text(frames)
+            found = range(first or 0, result.n_frames if end is None else end)
         elif isinstance(frames, range):
             found = frames
         else:
             start, stop = frames
             found = range(operator.index(start), operator.index(stop))
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, SettingsError):
         raise ExportError(
-            f"The frames {frames!r} are no range; give them as 10-39, as (10, 40), or as tracked or all."
+            f"The frames {frames!r} are not a range; write A:B for the frames A to B-1, or tracked or all."
         ) from None
     if found.step != 1 or not found or found.start < 0 or found[-1] > last:
         raise ExportError(
