@@ -390,7 +390,9 @@ def test_the_api_checks_a_session_or_its_folder(tracked, monkeypatch):
     assert not np.isnan(table["disagreement"]).any()
     only = api.check(tracked, CheckSettings(objects=(2,)))
     assert only.object_ids() == (2,)
-    monkeypatch.setattr(api, "open_session", lambda folder: closing_of(tracked, folder))
+    monkeypatch.setattr(
+        "napari_sam2_video.api.results.open_session", lambda folder, read_only: closing_of(tracked, folder)
+    )
     assert len(api.check(tracked.folder)) == 18
 
 

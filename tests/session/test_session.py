@@ -558,3 +558,21 @@ def test_a_session_that_windows_does_not_let_go_of_is_not_replaced_and_told_in_o
         with pytest.raises(StoreError, match="cannot be written"):
             Session.create(folder, recording, overwrite=True)
     Session.open(folder, recording=recording).close()
+
+
+def test_a_single_image_is_prompted_tracked_accepted_and_exported(tmp_path):
+    from napari_sam2_video.export.registry import export
+
+    with (
+        open_recording(np.zeros((1, 32, 40), np.uint8), axes="TYX") as picture,
+        Session.create(tmp_path / "one.sam2v", picture, tracker_factory=fake_factory()) as session,
+    ):
+        session.add_object()
+        session.add_prompt(PointPrompt(1, 0, 15, 15))
+        assert session.preview(1, 0).candidates
+        assert [done.frame for done in session.track()] == [0]
+        assert session.masks.object_mask(0, 1)[15, 15]
+        with pytest.raises(PromptError, match="nothing to track"):
+            list(session.track())
+        session.accept(1, 0, 1)
+        assert export(session.result(), tmp_path / "labels.tif").path.exists()
