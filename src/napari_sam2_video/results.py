@@ -104,7 +104,7 @@ class Calibration:
 
 
 def printable(text: str) -> str:
-    """Text without line breaks, and with a mark for every character that XML or UTF-8 does not have."""
+    """Text without line breaks, and with a mark in place of every character that XML or UTF-8 lacks."""
     return UNPRINTABLE.sub("\ufffd", re.sub(r"[\t\n\r]", " ", text))
 
 
@@ -148,7 +148,7 @@ class TrackingResult:
     affine : ndarray of shape (4, 4), optional
         Voxel index ``(x, y, z)`` to world in mm (RAS+), for medical volumes.
     at : mapping of str to int
-        Where the recording's other axes stand, by letter.
+        Positions along the recording's other axes, by letter.
     metadata : mapping
         The recording's own metadata.
     provenance : mapping

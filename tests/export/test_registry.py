@@ -93,7 +93,7 @@ def test_names_titles_and_sentences_are_there_once() -> None:
 def test_unknown_format_is_refused_with_the_choices(name: str, tmp_path: Path) -> None:
     with pytest.raises(ExportError, match="choose one of ome-tiff, imagej"):
         export(make_result(), tmp_path / "a.tif", format=name)
-    with pytest.raises(ExportError, match="does not tell the export format"):
+    with pytest.raises(ExportError, match="has no suffix of an export format"):
         export(make_result(), tmp_path / "a.xyz")
 
 
@@ -224,7 +224,7 @@ def test_nothing_is_added_to_a_folder_of_images_that_would_count_as_one(tmp_path
     (frames / "a.json").write_text("mine")
     result = make_result(source_path=frames)
     for name in ("sheet.png", "labels.TIF", "a.json"):
-        with never_replaced("lies in the folder of the recording"):
+        with never_replaced("is in the folder of the recording"):
             export(result, frames / name, overwrite=True)
     assert export(result, frames / "overlay.mp4").path.is_file()
     assert export(result, tmp_path / "sheet.png").path.is_file()

@@ -415,7 +415,7 @@ def test_a_drive_that_vanishes_is_reported_and_not_recreated(folder, recording):
         session.set_prompts(1, 3, [PointPrompt(1, 3, 5, 5)])
         with pytest.raises(StoreError) as error:
             list(session.track())
-        assert "connect its drive" in one_sentence(error)
+        assert "reconnect its drive" in one_sentence(error)
         assert not folder.exists()
         folder.with_name("gone").rename(folder)
         session.undo()
@@ -441,7 +441,7 @@ def test_masks_that_cannot_be_reached_for_a_while_are_not_given_up(folder, recor
             for read in (lambda: session.masks.read_labels(5), lambda: session.masks.object_mask(6, 1)):
                 with pytest.raises(UnreachableError) as error:
                     read()
-                assert "connect its drive again" in one_sentence(error)
+                assert "reconnect its drive" in one_sentence(error)
         if away.exists():
             away.rename(folder)
         assert np.array_equal(labels(session), tracked)
@@ -808,7 +808,7 @@ def test_findings_of_a_check_survive_a_file_that_cannot_be_read_for_a_while(fold
     with monkeypatch.context() as patch:
         patch.setattr(Path, "read_bytes", failing)
         session = reopen(folder, recording)
-        assert "connect its drive again" in session.notes[0]
+        assert "reconnect its drive" in session.notes[0]
         before = plain(folder / "checks.dat")
         with pytest.raises(UnreachableError):
             list(session.check(CheckSettings(objects=(1,))))

@@ -150,5 +150,5 @@ def test_a_check_that_fails_is_told_in_one_sentence(tracked):
     tracked.press(tracked.widget.review.check_button)
     tracked.idle()
     assert len(tracked.errors()) == 1
-    assert tracked.errors()[0].startswith("Checking failed behind frame 5")
+    assert tracked.errors()[0].startswith("Checking failed after frame 5")
     assert not tracked.session.running

@@ -17,7 +17,7 @@ from napari_sam2_video.analysis.measure import measure
 from napari_sam2_video.analysis.review import doubt_components, review_queue, review_table
 from napari_sam2_video.errors import EngineError, PromptError, Sam2VideoError, SessionError
 from napari_sam2_video.frames.open import open_recording
-from napari_sam2_video.masks.check_results import FILE, Checks, Finding
+from napari_sam2_video.masks.check_results import FILE, CheckResults, Finding
 from napari_sam2_video.session import Session
 from napari_sam2_video.session.check_plan import plan_spans
 from napari_sam2_video.types import CheckSettings, FrameMasks, MaskPrompt, ObjectMask, PointPrompt
@@ -355,7 +355,7 @@ def test_what_fails_is_one_sentence_and_what_was_compared_stays(tmp_path, record
         session.add_prompt(PointPrompt(session.add_object(), 0, *movie[1][0, 0]))
         list(session.track())
         factory.made[-1].fail_at = {6: ZeroDivisionError("odd")}
-        with pytest.raises(EngineError, match=r"Checking failed behind frame 7.*check again"):
+        with pytest.raises(EngineError, match=r"Checking failed after frame 7.*check again"):
             list(session.check())
         assert known(session) == {7, 8, 9, 10}
         assert not session.running
@@ -430,14 +430,14 @@ def test_the_last_figures_count_and_come_back_from_disk_as_they_were(tmp_path_fa
 
     path = tmp_path_factory.mktemp("checks") / FILE
     options = {"read_only": False, "quarantine": path.parent / "quarantine"}
-    kept = Checks(path, Masks(), **options)
+    kept = CheckResults(path, Masks(), **options)
     for (object_id, frame), (*stamp, _) in list(values.items())[::2]:
         kept.put(object_id, frame, Finding(tuple(stamp), 0.25, frame, tuple(stamp)))
     kept.save()
     for (object_id, frame), (*stamp, value) in values.items():
         kept.put(object_id, frame, Finding(tuple(stamp), value, frame, tuple(stamp)))
     kept.save()
-    again = Checks(path, Masks(), **options)
+    again = CheckResults(path, Masks(), **options)
     assert again.notes == []
     for (object_id, frame), (*_, value) in values.items():
         assert kept.figures(object_id, np.array([frame])) == (value, frame)

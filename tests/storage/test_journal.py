@@ -40,7 +40,7 @@ def test_what_a_failed_write_left_behind_is_cut_off_before_the_next_line(tmp_pat
     with monkeypatch.context() as broken:
         broken.setattr(os, "write", half)
         broken.setattr(os, "ftruncate", gone)
-        with pytest.raises(StoreError, match="its disk answers with errors"):
+        with pytest.raises(StoreError, match="its disk reports errors"):
             journal.append({"n": 1})
     journal.append({"n": 2})
     journal.close()

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Table:
-    """Columns of one length with what their pixels stand for.
+    """Columns of one length with the calibration of the pixels.
 
     Parameters
     ----------

@@ -156,7 +156,7 @@ def _around(windows: list[Window]) -> Window:
 
 
 def _crop(slice_yx: npt.NDArray[Any], window: Window) -> npt.NDArray[Any]:
-    """Cut a window that may reach over the edges; what lies outside is 0."""
+    """Cut a window that may reach over the edges; what is outside is 0."""
     out = np.zeros([side.stop - side.start for side in window], slice_yx.dtype)
     inside = [
         slice(max(side.start, 0), min(side.stop, size)) for side, size in zip(window, slice_yx.shape, strict=True)

@@ -32,7 +32,7 @@ class Track:
 class TrackTable:
     """Tracks without gaps, built while the frames go by.
 
-    A track that comes back after a gap goes on under a new label with the earlier one as its parent; so does a
+    A track that comes back after a gap continues under a new label with the earlier one as its parent; so does a
     parent that is still there when its daughter appears.
     """
 

@@ -68,7 +68,7 @@ class ExportJob:
     path : Path
         Where to write it now (aside; renamed to `target` when complete).
     target : Path
-        Where it will stand.
+        Where it will be.
     options : mapping
         Every option of the format with its value.
     progress : callable
@@ -140,11 +140,11 @@ class ExportFormat:
     overlaps : bool
         True where objects that overlap stay whole, or no masks are written.
     whole : bool
-        True where all frames are written if none are named, because the file lies on its source voxel by voxel.
+        True where all frames are written if none are named, because its voxels are those of the source.
     sidecar : bool
-        True where the provenance of a folder lies beside it, because its readers would trip over it inside.
+        True where the provenance of a folder is beside it, because its readers would trip over it inside.
     enter : callable, optional
-        Called with the target before anything is written: prepares the store of another program that it lies in, and
+        Called with the target before anything is written: prepares the store of another program around it, and
         gives what registers it there once it is complete; None where the target is on its own.
     guess : bool
         Whether the suffix alone chooses this format.
@@ -171,7 +171,7 @@ class ExportFormat:
 
 @dataclass(frozen=True)
 class ExportReport(os.PathLike[str]):
-    """Where the export is, what a person should know about it, and where its provenance stands."""
+    """Where the export is, what a person should know about it, and where its provenance is."""
 
     path: Path
     notes: tuple[str, ...] = ()

@@ -129,7 +129,7 @@ def source_header(nibabel: Any, path: Path | None) -> Any:
 
 
 def moved_to_fixed(result: TrackingResult) -> npt.NDArray[np.float64] | None:
-    """Affine of the written voxels: the source's, moved to the first slice and to where axes of length one stand."""
+    """Affine of the written voxels: the source's, moved to the first slice and to where axes of length one are."""
     if result.affine is None:
         return None
     affine = np.array(result.affine, np.float64)

@@ -39,7 +39,7 @@ def leftovers(target: Path) -> list[Path]:
 
 
 def stood_aside(target: Path) -> list[Path]:
-    """Folders that stood at `target` when an export that was to replace them was killed between two renamings."""
+    """Folders that were at `target` when an export that was to replace them was killed between two renamings."""
     return sorted(path for path in target.parent.iterdir() if path.name.startswith(f".{target.name}.older-"))
 
 
@@ -97,7 +97,7 @@ def spare_recording(target: Path, source: Path | None) -> None:
     within = recording in here.parents and recording.is_dir()
     if within and (target.exists() or target.suffix.lower() in SUFFIXES):
         raise ExportError(
-            f"{target} lies in the folder of the recording and would become a part of it; choose another folder."
+            f"{target} is in the folder of the recording and would become a part of it; choose another folder."
         )
 
 
@@ -216,7 +216,7 @@ def written_aside(target: Path, *, folder: bool = False, overwrite: bool = False
 
 
 def put_in_place(part: Path, target: Path, *, folder: bool) -> None:
-    """Rename the finished `part`; an older folder stands aside until the new one is there."""
+    """Rename the finished `part`; an older folder is moved aside until the new one is there."""
     if not (folder and target.exists()):
         move(part, target)
     else:

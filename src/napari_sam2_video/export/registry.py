@@ -199,7 +199,7 @@ def find_format(target: Path, name: str | None = None) -> ExportFormat:
     Raises
     ------
     ExportError
-        If there is no such format, or the suffix does not tell.
+        If there is no such format, or the suffix belongs to none.
     """
     if name is not None:
         if name not in FORMATS:
@@ -208,7 +208,7 @@ def find_format(target: Path, name: str | None = None) -> ExportFormat:
     fitting = [entry for entry in FORMATS.values() if entry.guess and matching_suffix(entry, target)]
     if not fitting:
         raise ExportError(
-            f"The name {target.name} does not tell the export format; choose one of {', '.join(FORMATS)}."
+            f"The name {target.name} has no suffix of an export format; choose one of {', '.join(FORMATS)}."
         )
     return max(fitting, key=lambda entry: len(matching_suffix(entry, target)))
 

@@ -70,8 +70,8 @@ def write(job: ExportJob) -> None:
     for kind, features in kinds.items():
         parent = ElementTree.SubElement(declarations, kind)
         for name, (title, dimension, whole) in features.items():
-            told = {"feature": name, "name": title, "shortname": title, "dimension": dimension}
-            ElementTree.SubElement(parent, "Feature", told | {"isint": str(whole).lower()})
+            described = {"feature": name, "name": title, "shortname": title, "dimension": dimension}
+            ElementTree.SubElement(parent, "Feature", described | {"isint": str(whole).lower()})
     _add_graph(model, job)
     _add_settings(root, result)
     ElementTree.ElementTree(root).write(job.path, encoding="UTF-8", xml_declaration=True)

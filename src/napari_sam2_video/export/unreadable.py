@@ -28,7 +28,7 @@ class Unreadable:
     Attributes
     ----------
     frames : set of int
-        The frames; it grows while the export goes on.
+        The frames; it grows during the export.
     """
 
     def __init__(self, source: Path | None) -> None:
@@ -38,7 +38,7 @@ class Unreadable:
         self._some_are_read = False
 
     def around(self, reader: PictureReader | None) -> PictureReader | None:
-        """A reader that gives None for a frame that cannot be read, and goes on as long as the recording is there."""
+        """A reader that gives None for a frame that cannot be read, and continues while the recording is there."""
         if reader is None:
             return None
 

@@ -1,4 +1,4 @@
-"""How far masks differ from those found by tracking back, kept beside the masks they were found for.
+"""How far masks differ from those found by tracking back, kept with the masks that were checked.
 
 The file is a line of JSON followed by rows of `ROW`. It only adds to what the masks say: one that is damaged is set
 aside with a note, and the frames count as not checked.
@@ -70,8 +70,8 @@ class Finding:
     origin_stamp: Stamp
 
 
-class Checks:
-    """Disagreement of masks with tracking back; a finding counts as long as its mask is the one that was checked.
+class CheckResults:
+    """Disagreement of masks with tracking back; a finding counts while its mask is the one that was checked.
 
     Parameters
     ----------

@@ -159,7 +159,7 @@ def clean(
     """Tidy the masks of some objects and give those that change.
 
     Each mask is read once and before anything that depends on it is given, and only as many as `smooth_frames` are
-    held; so the caller may write a mask as soon as it arrives. The ends of an unbroken run of frames count as often
+    held, so the caller may write a mask as soon as it is yielded. The ends of an unbroken run of frames count as often
     as the window needs.
 
     Parameters
@@ -167,7 +167,7 @@ def clean(
     read_mask : callable
         Frame and object id to its mask, bool of shape ``(Y, X)``.
     frames : mapping of int to iterable of int
-        For each object the frames on which it was tracked; nothing is made up on others.
+        For each object the frames on which it was tracked; others are left alone.
     settings : CleanSettings
         What to do.
     untouched : mapping of int to collection of int, optional

@@ -1,7 +1,7 @@
 """Figures of each mask that the journal keeps: scores, area, centre and box.
 
-In the journal the rows stand with the names and types of their columns, so that a version with other columns reads
-what it knows and leaves the rest.
+In the journal, rows come with the names and types of their columns, so that a version with other columns reads
+those it knows and ignores the rest.
 """
 
 from __future__ import annotations

@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 class FrameRecords:
     """Frame records in the packs, and the tables ``records`` and ``masks`` that say which of them count.
 
-    A record that turns out to be damaged is left out, with a note, as if its frame had not been done. One whose pack is
-    gone stays in the journal.
+    A damaged record is ignored, with a note, as if its frame had not been tracked. One whose pack is gone stays in the
+    journal.
 
     Parameters
     ----------

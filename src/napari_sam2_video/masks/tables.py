@@ -1,4 +1,4 @@
-"""The tables of the store as they stand in the journal: frame records, strokes and removed objects."""
+"""The tables of the store as the journal has them: frame records, strokes and removed objects."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class RecordInfo:
     Parameters
     ----------
     ref : DataRef
-        Where it lies.
+        Where it is stored.
     frame : int
         The frame.
     walk : int
@@ -57,11 +57,11 @@ class StrokeInfo:
     Parameters
     ----------
     ref : DataRef
-        Where it lies.
+        Where it is stored.
     frame : int
         The frame.
     below : int
-        Number of the stroke it lies on, 0 for none.
+        Number of the stroke below it, 0 for none.
     newest : dict of int to int
         For every object that the person's pixels of this frame touch, the newest stroke that touched it.
     ids : frozenset of int

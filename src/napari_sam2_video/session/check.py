@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from napari_sam2_video.masks.check_results import Checks, Stamp
+    from napari_sam2_video.masks.check_results import CheckResults, Stamp
     from napari_sam2_video.masks.store import MaskStore
     from napari_sam2_video.session.check_plan import Span
     from napari_sam2_video.session.tracker import TrackerLike
@@ -36,11 +36,11 @@ class Checker:
     ----------
     masks : MaskStore
         The masks, which stay as they are.
-    checks : Checks
+    checks : CheckResults
         Where the figures are kept.
     """
 
-    def __init__(self, masks: MaskStore, checks: Checks) -> None:
+    def __init__(self, masks: MaskStore, checks: CheckResults) -> None:
         self._masks = masks
         self._checks = checks
 
@@ -60,7 +60,7 @@ class Checker:
         spans = [s for i in scores for s in plan_spans(i, scores[i], settings.span, first, last)]
         if not spans:
             raise SessionError(
-                "There is nothing to check: no frame that was tracked lies before another one that shows the object."
+                "There is nothing to check: no tracked frame comes before another one that shows the object."
             )
         spans.sort(key=lambda s: (s.direction, s.origin, s.object_id))
         return [tuple(spans[i : i + SPANS_AT_ONCE]) for i in range(0, len(spans), SPANS_AT_ONCE)]

@@ -1,4 +1,4 @@
-"""What an object is given on which frames, and which of it the masks do not know yet."""
+"""What an object is conditioned with on which frames, and what of it the masks do not reflect yet."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ def mark_from_json(value: Any) -> Mark:
     return int(revision), int(stroke), str(tag)
 
 
-class Inputs:
-    """Prompts and paint as the tracker shall know them.
+class Conditioning:
+    """Prompts and paint that the tracker is conditioned with.
 
     Parameters
     ----------

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from napari_sam2_video.errors import SessionError
 from napari_sam2_video.masks.check_results import FILE as CHECKS
-from napari_sam2_video.masks.check_results import Checks
+from napari_sam2_video.masks.check_results import CheckResults
 from napari_sam2_video.masks.store import MaskStore
 from napari_sam2_video.masks.tables import decoders as mask_decoders
-from napari_sam2_video.session.conditioning import Inputs, mark_from_json
+from napari_sam2_video.session.conditioning import Conditioning, mark_from_json
 from napari_sam2_video.session.events import SessionEvents
 from napari_sam2_video.session.objects import object_from_json
 from napari_sam2_video.session.prompts import PromptSet, prompts_from_json, split_key
@@ -110,11 +110,11 @@ class Context:
                 read_only=read_only,
                 quarantine=quarantine,
             )
-            self.checks = Checks(folder / CHECKS, self.masks, read_only=read_only, quarantine=quarantine)
+            self.checks = CheckResults(folder / CHECKS, self.masks, read_only=read_only, quarantine=quarantine)
         except BaseException:
             journal.close()
             raise
-        self.inputs = Inputs(self.state, self.masks)
+        self.inputs = Conditioning(self.state, self.masks)
 
     @property
     def notes(self) -> tuple[str, ...]:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from napari_sam2_video.engine.plan import Pass, PassDirection
     from napari_sam2_video.masks.store import MaskStore
-    from napari_sam2_video.session.conditioning import Inputs, Mark
+    from napari_sam2_video.session.conditioning import Conditioning, Mark
     from napari_sam2_video.session.tracker import TrackerLike
     from napari_sam2_video.storage.state import State
     from napari_sam2_video.storage.tables import Change
@@ -42,7 +42,7 @@ class Runner:
         self,
         state: State,
         masks: MaskStore,
-        inputs: Inputs,
+        inputs: Conditioning,
         prompts_for: Callable[[int, int, Mark], Sequence[Prompt]],
     ) -> None:
         self._state = state
@@ -101,7 +101,7 @@ class Runner:
         return run, stale
 
     def again(self, tag: str) -> tuple[RunRecord, list[int]]:
-        """Take the unfinished run up; the run with what is left of its plan, and the objects with useless trails.
+        """Continue the unfinished run; the run with the rest of its plan, and the objects with useless trails.
 
         Raises
         ------
@@ -132,7 +132,7 @@ class Runner:
     def execute(
         self, run: RunRecord, stale: Sequence[int], tracker: TrackerLike, *, stop: Callable[[], bool] | None
     ) -> Generator[FrameDone]:
-        """Do what is left of a run; each frame is on disk when it is said to be done."""
+        """Do what is left of a run; each frame is on disk when it is yielded."""
         frame = -1
         halted = stop or (lambda: False)
         with run_failures("Tracking", "the frames done are kept", "resume", self._masks.folder, lambda: frame):
@@ -165,7 +165,7 @@ class Runner:
             self._state.commit([("memory_walks", i, run.id) for i in changed])
 
     def _condition(self, run: RunRecord, tracker: TrackerLike, halted: Callable[[], bool]) -> bool:
-        """Bring the tracker's memory to the prompts of the run; False when told to stop meanwhile."""
+        """Bring the tracker's memory to the prompts of the run; False if it was stopped meanwhile."""
         for object_id in run.plan.object_ids:
             marks = run.marks[object_id]
             held = tracker.memory.entries(object_id)

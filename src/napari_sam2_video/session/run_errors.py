@@ -1,4 +1,4 @@
-"""What goes wrong in a run, as one sentence that says what is kept and how to go on."""
+"""Errors of a run, as one sentence that says what is kept and how to continue."""
 
 from __future__ import annotations
 
@@ -32,16 +32,16 @@ def run_failures(doing: str, kept: str, again: str, folder: Path, last: Callable
         raise
     except MemoryError as error:
         raise DeviceMemoryError(
-            f"This computer ran out of memory{_behind(last())}; {kept}: close other programs or choose a smaller "
+            f"This computer ran out of memory{_after(last())}; {kept}: close other programs or choose a smaller "
             f"model, then {again}."
         ) from error
     except Exception as error:
         if isinstance(error, OSError) and is_known(error):
             raise explain(error, folder) from error
         raise EngineError(
-            f"{doing} failed{_behind(last())} ({type(error).__name__}: {error}); {kept}, {again} to go on."
+            f"{doing} failed{_after(last())} ({type(error).__name__}: {error}); {kept}, {again} to continue."
         ) from error
 
 
-def _behind(frame: int) -> str:
-    return "" if frame < 0 else f" behind frame {frame}"
+def _after(frame: int) -> str:
+    return "" if frame < 0 else f" after frame {frame}"

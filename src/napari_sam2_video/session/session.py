@@ -319,7 +319,7 @@ class Session(SessionContent):
         PromptError
             If there is nothing to track.
         EngineError, FrameError, StoreError
-            If it cannot continue; what was yielded stands, and `resume` continues.
+            If it cannot continue; what was yielded is kept, and `resume` continues.
         """
         self.end_stroke()
         return self._tracking.track(settings, stop)

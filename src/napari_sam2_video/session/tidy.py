@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from napari_sam2_video.masks.clean import CleanedMask, CleanSettings
     from napari_sam2_video.masks.store import MaskStore
-    from napari_sam2_video.session.conditioning import Inputs
+    from napari_sam2_video.session.conditioning import Conditioning
     from napari_sam2_video.storage.state import State
     from napari_sam2_video.types import Direction
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 def tidy(
     state: State,
     masks: MaskStore,
-    inputs: Inputs,
+    inputs: Conditioning,
     settings: CleanSettings,
     object_ids: Sequence[int],
     progress: Callable[[int, int], None] | None,

@@ -29,7 +29,7 @@ class TrackerMemory(Protocol):
         ...
 
     def forget_trails(self, object_id: int) -> None:
-        """Drop what a walk could be taken up from."""
+        """Drop what a pass could be resumed from."""
         ...
 
 

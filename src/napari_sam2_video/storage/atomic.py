@@ -18,24 +18,24 @@ if TYPE_CHECKING:
 _REASONS = {
     errno.ENOSPC: "the disk is full; free some space there and continue",
     errno.EDQUOT: "your quota is used up; free some space there and continue",
-    errno.EACCES: "it may not be written to; change its permissions or choose another folder",
-    errno.EPERM: "it may not be written to; change its permissions or choose another folder",
+    errno.EACCES: "you may not write to it; change its permissions or choose another folder",
+    errno.EPERM: "you may not write to it; change its permissions or choose another folder",
     errno.EROFS: "its disk is read-only; choose another folder",
-    errno.ENOENT: "it is gone; connect its drive again and reopen the session",
-    errno.EIO: "its disk answers with errors; copy the session to another disk",
-    errno.ESTALE: "its network drive went away; connect it again and reopen the session",
+    errno.ENOENT: "it is gone; reconnect its drive and reopen the session",
+    errno.EIO: "its disk reports errors; copy the session to another disk",
+    errno.ESTALE: "its network drive is disconnected; reconnect it and reopen the session",
 }
 
 _PAUSES = (0.01, 0.05, 0.2, 0.5, 1.0) if os.name == "nt" else ()
 
 
 def is_known(error: OSError) -> bool:
-    """Whether the disk is to blame, and not the program."""
+    """Whether an error comes from the disk, not from the program."""
     return error.errno in _REASONS
 
 
 def explain(error: OSError, path: Path) -> StoreError:
-    """Turn what the system says about a path into one plain sentence."""
+    """Turn an error of the system about a path into one plain sentence."""
     reason = _REASONS.get(error.errno or 0, f"the system says: {error.strerror or error}")
     return StoreError(f"{path} cannot be written: {reason}.")
 
@@ -79,13 +79,13 @@ def reading(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise UnreachableError(
-            f"{path} cannot be read ({error.strerror or error}); connect its drive again, or close the session and "
+            f"{path} cannot be read ({error.strerror or error}); reconnect its drive, or close the session and "
             "open it again."
         ) from error
 
 
 def let_go(handle: int) -> None:
-    """Close a file all of whose content was made durable: what its system says then changes nothing."""
+    """Close a file whose content is durable: an error on closing changes nothing."""
     with contextlib.suppress(OSError):
         os.close(handle)
 
@@ -178,7 +178,7 @@ def replace_file(path: Path, data: bytes) -> None:
 
 
 def make_folder(path: Path, *, parents: bool = False) -> None:
-    """Make a folder, durably; parents only where asked, so that a drive that went away is not recreated."""
+    """Make a folder, durably; parents only where asked, so that the folder of a disconnected drive is not recreated."""
     with writing(path):
         missing = [p for p in (path, *path.parents) if not p.exists()]
         path.mkdir(parents=parents, exist_ok=True)

@@ -1,4 +1,4 @@
-"""Say in fewer journal entries what many amount to, leaving out what nothing needs any more.
+"""Rewrite a journal in fewer entries, without what is no longer needed.
 
 What undo and redo still reach stays as it was written. All before that is replaced by what the tables then held.
 """
@@ -28,7 +28,7 @@ def compacted(entries: Sequence[Entry], history: Sequence[int]) -> list[Entry] |
     entries : sequence of dict
         Entries of a journal, each of which makes sense.
     history : sequence of int
-        Ids of the steps that can be undone or redone behind the last entry.
+        Ids of the steps that can be undone or redone after the last entry.
     """
     cut = _first_needed(entries, history)
     if cut is None or 2 * cut <= len(entries):
@@ -60,7 +60,7 @@ def compacted(entries: Sequence[Entry], history: Sequence[int]) -> list[Entry] |
 
 
 def _first_needed(entries: Sequence[Entry], history: Sequence[int]) -> int | None:
-    """Index of the first entry of the oldest step that something behind it needs; None if such a step is missing."""
+    """Index of the first entry of the oldest step that a later entry needs; None if such a step is missing."""
     begins = {entry["n"]: index for index, entry in enumerate(entries) if "name" in entry}
     travels = [
         (index, entry.get("undo", entry.get("redo")))

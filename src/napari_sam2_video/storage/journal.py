@@ -57,16 +57,16 @@ class Journal:
     path : Path
         The file; made if it does not exist.
     read_only : bool
-        Read what is there and change nothing.
+        Change nothing on disk.
     quarantine : Path
-        Folder for what is broken.
+        Folder for damaged content.
 
     Attributes
     ----------
     entries : list of dict
         What was in the file when it was opened.
     notes : list of str
-        Sentences about what was broken.
+        Sentences about damage.
     """
 
     def __init__(self, path: Path, *, read_only: bool, quarantine: Path) -> None:
@@ -114,7 +114,7 @@ class Journal:
         self._size = whole
         if broken:
             self.notes.append(
-                f"{broken} line(s) of {self.path.name} are damaged and were left out; do again what is missing."
+                f"{broken} line(s) of {self.path.name} are damaged and were left out; repeat what is missing."
             )
             if not self.read_only:
                 keep_copy(data, f"{self.path.name}.damaged", quarantine)
@@ -138,7 +138,7 @@ class Journal:
         with self._lock:
             handle = self._writable()
             try:
-                # What a failure left behind that could not be cut off then.
+                # Remove what an earlier failure left behind.
                 self._repair()
                 view = memoryview(line)
                 while view:
@@ -151,7 +151,7 @@ class Journal:
             self._size += len(line)
 
     def replace(self, entries: Iterable[Entry]) -> None:
-        """Put other entries in the place of all; they are on disk, under the journal's name, when this returns.
+        """Replace all entries; the new ones are on disk, under the journal's name, when this returns.
 
         Raises
         ------
@@ -161,7 +161,9 @@ class Journal:
         try:
             data = b"".join(encode_line(entry) for entry in entries)
         except (ValueError, RecursionError) as error:
-            raise StoreError(f"{self.path} holds what we would never write ({error}); it is left as it is.") from error
+            raise StoreError(
+                f"{self.path} holds an entry that this version never writes ({error}); it is left as it is."
+            ) from error
         with self._lock:
             # An open file cannot be replaced on Windows.
             handle, self._handle = self._writable(), None
@@ -183,7 +185,7 @@ class Journal:
     def close(self) -> None:
         """Close the file."""
         with self._lock:
-            # What a failure left behind was never said to be kept.
+            # What a failure left behind was never reported as kept.
             with contextlib.suppress(OSError):
                 self._repair()
             handle, self._handle = self._handle, None

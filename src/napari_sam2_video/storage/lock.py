@@ -43,7 +43,7 @@ class SessionLock:
             ) from error
         except NotImplementedError as error:
             raise SessionError(
-                f"{folder} lies on a file system without locks; move the session to a local disk."
+                f"{folder} is on a file system without locks; move the session to a local disk."
             ) from error
         except OSError as error:
             raise explain(error, folder) from error
@@ -63,7 +63,7 @@ class SessionLock:
             raise
 
     def release(self) -> None:
-        """Give the lock back."""
+        """Release the lock."""
         with contextlib.suppress(OSError):
             self._owner.unlink()
         self._lock.release()

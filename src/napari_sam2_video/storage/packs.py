@@ -38,7 +38,7 @@ _NAME = re.compile(r"(\d{6,12})\.pack")
 
 @dataclass(frozen=True, slots=True)
 class DataRef:
-    """Where a byte string lies: in `inline`, or in a pack."""
+    """Where a byte string is: in `inline`, or in a pack."""
 
     inline: bytes | None
     pack: int = 0
@@ -47,7 +47,7 @@ class DataRef:
     crc: int = 0
 
     def to_json(self) -> dict[str, Any]:
-        """The form in which it stands in the journal."""
+        """Form in the journal."""
         if self.inline is not None:
             return {"z": base64.b64encode(self.inline).decode()}
         return {"p": self.pack, "o": self.offset, "l": self.length, "c": self.crc}
@@ -72,7 +72,7 @@ class PackStore:
     Parameters
     ----------
     folder : Path
-        Where the packs lie.
+        Where the packs are.
     read_only : bool
         Refuse to write.
     """
@@ -175,7 +175,7 @@ class PackStore:
         return data
 
     def reaches(self, ref: DataRef, sizes: dict[int, int]) -> bool:
-        """Whether a reference lies inside its pack, by the packs' `sizes`."""
+        """Whether a reference is inside its pack, by the packs' `sizes`."""
         return ref.inline is not None or sizes.get(ref.pack, -1) >= ref.offset + ref.length
 
     def sizes(self) -> dict[int, int]:
@@ -185,7 +185,7 @@ class PackStore:
             return {number: path.stat().st_size for number, path in packs.items()}
 
     def remove(self, pack: int) -> None:
-        """Delete a pack that nothing refers to any more."""
+        """Delete a pack that nothing refers to."""
         with self._lock:
             if pack == self._pack:
                 self._end()
@@ -204,7 +204,7 @@ class PackStore:
         return [set_aside(path, quarantine) for path in unknown]
 
     def close(self) -> None:
-        """Close the pack that is being written; no other is begun."""
+        """Close the pack that is being written."""
         with self._lock:
             self._closed = True
             self._end()

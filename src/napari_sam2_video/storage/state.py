@@ -33,7 +33,7 @@ class State:
     journal : Journal
         The open journal.
     decoders : mapping of str to callable
-        Turns a value of a table, as it stands in the journal, into what is kept in memory; raises ValueError,
+        Turns a value of a table, as the journal has it, into what is kept in memory; raises ValueError,
         TypeError, KeyError or IndexError for what cannot be right. Tables without one keep the value as it is.
 
     Attributes
@@ -67,7 +67,7 @@ class State:
             return self._tables.rows.get(name, {}).get(key, default)
 
     def leave_out(self, name: str, keys: Iterable[Key]) -> None:
-        """Go on without some rows of a table, which stay in the journal."""
+        """Ignore some rows of a table, which stay in the journal."""
         with self.lock:
             for key in keys:
                 self.table(name).pop(key, None)
@@ -84,7 +84,7 @@ class State:
 
     @property
     def undoable(self) -> str | None:
-        """Name of the step that `undo` would take back."""
+        """Name of the step that `undo` would undo."""
         with self.lock:
             return self._tables.done[-1].name if self._tables.done else None
 
@@ -96,7 +96,7 @@ class State:
 
     @property
     def last_step(self) -> int | None:
-        """Id of the step that `undo` would take back."""
+        """Id of the step that `undo` would undo."""
         with self.lock:
             return self._tables.done[-1].id if self._tables.done else None
 
@@ -113,7 +113,7 @@ class State:
         Parameters
         ----------
         changes : sequence of (table, key, value)
-            What is set; a value of None removes the key. Values are as they stand in the journal.
+            What is set; a value of None removes the key. Values are in the form of the journal.
         name : str, optional
             Begins a new step of that name, which clears what could be redone.
         step : int, optional
@@ -129,7 +129,7 @@ class State:
         with self._writing:
             own = self._tables.number + 1
             if number is not None and number != own:
-                raise StoreError("Two changes of the session met; do the last one again.")
+                raise StoreError("The session changed at the same time; repeat your last action.")
             entry: Entry = {"n": own, "set": [_plain(change) for change in changes]}
             if name is not None:
                 entry["name"] = name
@@ -145,11 +145,11 @@ class State:
         return self._writing
 
     def undo(self) -> tuple[str, frozenset[tuple[str, Key]]] | None:
-        """Take the last step back; its name and the keys it touched, or None if there is none."""
+        """Undo the last step; its name and the keys it touched, or None if there is none."""
         return self._travel("undo", self._tables.done)
 
     def redo(self) -> tuple[str, frozenset[tuple[str, Key]]] | None:
-        """Do the step taken back last again."""
+        """Redo the step that was undone last."""
         return self._travel("redo", self._tables.undone)
 
     def _travel(self, word: str, stack: list[Step]) -> tuple[str, frozenset[tuple[str, Key]]] | None:
@@ -188,7 +188,7 @@ class State:
                 misread += 1
         if misread:
             self.notes.append(
-                f"{misread} entries of the journal make no sense and were left out; do again what is missing."
+                f"{misread} entries of the journal make no sense and were left out; repeat what is missing."
             )
 
     def _apply(self, entry: Entry, changes: Sequence[Change] | None = None) -> None:
@@ -196,7 +196,7 @@ class State:
             self._tables.apply(entry, changes)
 
     def _shorten(self, entries: Sequence[Entry]) -> None:
-        """Replace a journal most of which nothing needs any more."""
+        """Replace a journal most of which is no longer needed."""
         steps = (*self._tables.done, *self._tables.undone)
         fewer = compacted(entries, [step.id for step in steps])
         if fewer is None:
@@ -208,7 +208,7 @@ class State:
 
 
 def _plain(value: Any) -> Any:
-    """Numbers of NumPy, which scripts pass as ids and frames, as numbers that JSON knows."""
+    """Convert NumPy numbers, which scripts pass as ids and frames, to those of JSON."""
     if isinstance(value, np.generic):
         return value.item()
     if isinstance(value, dict):

@@ -19,7 +19,7 @@ MISREAD = (KeyError, TypeError, ValueError, IndexError, AttributeError, Overflow
 
 @dataclass
 class Step:
-    """Something that can be undone: for each key of a table that it touched, the value before it and behind it."""
+    """Something that can be undone: for each key of a table that it touched, the value before it and after it."""
 
     id: int
     name: str
@@ -33,7 +33,7 @@ class Tables:
     Parameters
     ----------
     decoders : mapping of str to callable
-        Turns a value of a table, as it stands in the journal, into what is kept; raises one of `MISREAD` for what
+        Turns a value of a table, as the journal has it, into what is kept; raises one of `MISREAD` for what
         cannot be right. Tables without one keep the value as it is.
 
     Attributes
@@ -41,7 +41,7 @@ class Tables:
     rows : dict of str to dict
         Value of each key of each table.
     groups : dict of (str, str) to dict
-        By table and what stands before the colon of its keys: the values by what follows the colon.
+        By table and the part of its keys before the colon: the values by the part after it.
     done, undone : list of Step
         What can be undone and redone, the next one last.
     number : int
@@ -61,14 +61,14 @@ class Tables:
         return [(str(t), _key(k), self._decoded(t, k, v)) for t, k, v in entry["set"]]
 
     def apply(self, entry: Entry, changes: Sequence[Change] | None = None) -> None:
-        """Take an entry up; raises one of `MISREAD`, with nothing changed but `number`, if it makes no sense.
+        """Apply an entry; raises one of `MISREAD`, with nothing changed but `number`, if it makes no sense.
 
         Parameters
         ----------
         entry : dict
             The entry.
         changes : sequence of (table, key, value), optional
-            What `read` gave for it, if it was asked already.
+            What `read` returned for it, if it was called already.
         """
         number = entry["n"]
         if not isinstance(number, int) or number < 0:
