@@ -106,3 +106,45 @@ def test_volume_of_a_time_series_is_refused_in_one_sentence():
 
 def test_empty_volume_gives_an_empty_table():
     assert len(measure_volumes(volume(np.zeros((3, 4, 4), np.uint8), (1.0, 1.0, 1.0)))) == 0
+
+
+def test_values_of_all_voxels_give_mean_and_deviation():
+    rng = np.random.default_rng(3)
+    labels = rng.integers(0, 4, (9, 8, 7)).astype(np.uint8)
+    raw = (rng.normal(1e6, 3, labels.shape) + labels * 10).astype(np.float32)
+    result = TrackingResult.from_arrays(labels, raw=raw, walk_axis="Z")
+    for row in measure_volumes(result).rows():
+        values = raw[labels == row["object_id"]].astype(np.float64)
+        assert row["intensity_mean"] == pytest.approx(values.mean(), rel=1e-12)
+        assert row["intensity_std"] == pytest.approx(values.std(), rel=1e-6)
+    assert "intensity_mean" not in measure_volumes(result, intensity=False)
+
+
+def test_values_of_colours_are_measured_by_channel():
+    raw = np.random.default_rng(0).integers(0, 256, (4, 5, 6, 3)).astype(np.uint8)
+    labels = np.ones((4, 5, 6), np.uint8)
+    row = next(measure_volumes(TrackingResult.from_arrays(labels, raw, raw=raw, walk_axis="Z")).rows())
+    assert row["intensity_mean_green"] == pytest.approx(raw[..., 1].mean())
+    assert row["intensity_std_blue"] == pytest.approx(raw[..., 2].std())
+
+
+def test_extents_are_the_sides_of_the_box_in_units():
+    labels = np.zeros((9, 8, 7), np.uint8)
+    labels[2:5, 1:7, 3] = 1
+    table = measure_volumes(volume(labels, (2.5, 0.5, 0.25)))
+    assert [table[f"extent_{letter}"][0] for letter in "zyx"] == [7.5, 3.0, 0.25]
+    assert table.units["extent_z"] == "mm"
+
+
+def test_objects_that_overlap_are_measured_whole():
+    first, second = np.zeros((5, 9, 9), bool), np.zeros((5, 9, 9), bool)
+    first[:, 1:6, 1:6], second[1:4, 3:8, 3:8] = True, True
+    labels = np.where(second, 2, first).astype(np.uint8)
+    masks = {1: first, 2: second}
+    result = TrackingResult.from_arrays(
+        labels,
+        walk_axis="Z",
+        read_masks=lambda frame, ids: [masks[i][frame] for i in ids],
+        read_scores=lambda i: {"frame": np.arange(5), "area": masks[i].sum(axis=(1, 2))},
+    )
+    assert measure_volumes(result)["voxels"].tolist() == [first.sum(), second.sum()]

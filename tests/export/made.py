@@ -17,6 +17,13 @@ if TYPE_CHECKING:
 CASES = ("plain", "odd", "ids_300", "gap", "empty_object", "one_frame", "nothing")
 PROVENANCE = {"model": "demo", "sha256": "0" * 64, "note": "µ and é"}
 
+NEEDS_A_VOLUME = {"volumes-csv", "stl", "ply", "obj"}
+
+
+def walked_as(name: str) -> dict[str, Any]:
+    """What a result must be for a format of that name: some want a recording that was walked through space."""
+    return {"walk_axis": "Z", "units": ("µm", "µm", "µm"), "times": None} if name in NEEDS_A_VOLUME else {}
+
 
 def discs(shape: tuple[int, int, int], ids: list[int], seed: int = 0) -> np.ndarray:
     """Label images with a moving disc for each id; a later id lies over an earlier one."""

@@ -19,15 +19,14 @@ from napari_sam2_video.errors import ExportError, TargetExistsError
 from napari_sam2_video.export.format import ExportOption, parse_color, parse_ids
 from napari_sam2_video.export.registry import FORMATS, export, find_format
 from napari_sam2_video.results import TrackedObject, TrackingResult, default_color
-from tests.export.made import make_result
+from tests.export.made import make_result, walked_as
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-# the source as DICOM, and a recording that was walked through space
-NEEDS_MORE = {"dicom-seg", "volumes-csv"}
-MAKEABLE = sorted(set(FORMATS) - NEEDS_MORE)
+NEEDS_A_SERIES = {"dicom-seg"}
+MAKEABLE = sorted(set(FORMATS) - NEEDS_A_SERIES)
 
 
 def target_of(name: str, folder: Path) -> Path:
@@ -37,7 +36,7 @@ def target_of(name: str, folder: Path) -> Path:
 @pytest.mark.parametrize("name", MAKEABLE)
 def test_every_format_tells_progress_and_provenance_and_leaves_only_the_target(name: str, tmp_path: Path) -> None:
     told: list[tuple[int, int]] = []
-    result = make_result()
+    result = make_result(**walked_as(name))
     report = export(result, target_of(name, tmp_path), format=name, progress=lambda *step: told.append(step))
     assert [done for done, _ in told] == list(range(1, told[-1][1] + 1))
     made = {path for path in (report.path, report.provenance_path) if path}
@@ -54,7 +53,7 @@ def test_an_export_that_is_stopped_leaves_nothing(name: str, tmp_path: Path) -> 
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        export(make_result(), target_of(name, tmp_path), format=name, progress=stop)
+        export(make_result(**walked_as(name)), target_of(name, tmp_path), format=name, progress=stop)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -180,7 +179,8 @@ def test_names_that_no_file_can_have_are_refused(name: str, format_name: str, tm
 def test_any_name_of_an_object_and_any_path_of_the_recording_go_into_every_format(name: str, tmp_path: Path) -> None:
     """Bytes of a path that are no letters are halves of letters in Python."""
     objects = [TrackedObject(i, f"{i} \x1b\ud800\n<&>é漢", default_color(i)) for i in (1, 2, 3)]
-    result = make_result(objects=objects, provenance={"source": {"path": "/data/caf\udce9\x7f.tif"}})
+    about = {"objects": objects, "provenance": {"source": {"path": "/data/caf\udce9\x7f.tif"}}}
+    result = make_result(**about, **walked_as(name))
     report = export(result, target_of(name, tmp_path), format=name)
     assert report.path.exists()
     if report.provenance_path is not None:

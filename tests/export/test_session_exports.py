@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,6 +13,7 @@ from napari_sam2_video.export.registry import FORMATS, export
 from napari_sam2_video.frames.open import open_recording
 from napari_sam2_video.session import Session
 from napari_sam2_video.types import PointPrompt
+from tests.export.made import walked_as
 from tests.fakes import blob_movie, fake_factory
 
 if TYPE_CHECKING:
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
 
     from napari_sam2_video.results import TrackingResult
 
-NEEDS_MORE = {"dicom-seg", "volumes-csv"}
+NEEDS_A_SERIES = {"dicom-seg"}
 
 
 @pytest.fixture(scope="module")
@@ -40,10 +42,10 @@ def tracked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TrackingResult
         yield session.result()
 
 
-@pytest.mark.parametrize("name", sorted(set(FORMATS) - NEEDS_MORE))
+@pytest.mark.parametrize("name", sorted(set(FORMATS) - NEEDS_A_SERIES))
 def test_a_session_exports_to_every_format(name: str, tracked: TrackingResult, tmp_path: Path) -> None:
     target = tmp_path / ("result" + (FORMATS[name].suffixes or ("",))[0])
-    report = export(tracked, target, format=name)
+    report = export(replace(tracked, **walked_as(name)), target, format=name)
     written = list(report.path.rglob("*")) if report.path.is_dir() else [report.path]
     assert sum(path.stat().st_size for path in written if path.is_file()) > 80
 

@@ -42,7 +42,7 @@ def units_of(names: Iterable[str], length: str, walk: str) -> dict[str, str]:
     for name in names:
         if name.endswith("_px") or name.startswith("bbox_"):
             found[name] = "px"
-        elif name.startswith("centroid_"):
+        elif name.startswith(("centroid_", "extent_")):
             found[name] = length
         elif name in _UNITS:
             found[name] = _UNITS[name].format(length=length, walk=walk)

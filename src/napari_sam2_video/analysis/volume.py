@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from napari_sam2_video.analysis.intensity import COLOURS
 from napari_sam2_video.analysis.measure import measure_frame
 from napari_sam2_video.analysis.table import Table
 from napari_sam2_video.errors import ExportError
@@ -36,6 +37,9 @@ class _Solid:
     slices: int = 0
     surface: float = 0.0
     surface_voxels: float = 0.0
+    measured: int = 0
+    means: npt.NDArray[np.float64] = field(default_factory=lambda: np.zeros(1))
+    squares: npt.NDArray[np.float64] = field(default_factory=lambda: np.zeros(1))
 
     def add(self, z: int, window: Window, voxels: int, centroid_yx: tuple[float, float]) -> None:
         """Count the object's `voxels` on slice `z`, which fill `window`."""
@@ -45,16 +49,32 @@ class _Solid:
         self.low_zyx = np.minimum(self.low_zyx, (z, window[0].start, window[1].start))
         self.high_zyx = np.maximum(self.high_zyx, (z + 1, window[0].stop, window[1].stop))
 
+    def add_values(self, values: npt.NDArray[Any]) -> None:
+        """Merge the values of some of its voxels, shape ``(n, channels)``, into mean and squares.
+
+        Chan, Golub and LeVeque, "Updating formulae and a pairwise algorithm for computing sample variances" (1979).
+        """
+        values = values.astype(np.float64)
+        means = values.mean(axis=0)
+        count = self.measured + len(values)
+        apart = means - self.means
+        self.squares = self.squares + ((values - means) ** 2).sum(axis=0)
+        self.squares = self.squares + apart**2 * (self.measured * len(values) / count)
+        self.means = self.means + apart * (len(values) / count)
+        self.measured = count
+
 
 @dataclass(frozen=True)
 class _Slice:
-    """One slice and the windows that its objects fill."""
+    """One slice: for each of its objects the label image that has it whole, and the window that it fills."""
 
-    labels_yx: npt.NDArray[Any]
+    labels: dict[int, npt.NDArray[Any]]
     windows: dict[int, Window]
 
 
-def measure_volumes(result: TrackingResult, *, progress: Callable[[int, int], None] | None = None) -> Table:
+def measure_volumes(
+    result: TrackingResult, *, intensity: bool = True, progress: Callable[[int, int], None] | None = None
+) -> Table:
     """Measure volume and surface of every object of a recording that was walked through space.
 
     Slices are read in order and only four are held, so memory does not depend on their number: the cells of
@@ -64,7 +84,9 @@ def measure_volumes(result: TrackingResult, *, progress: Callable[[int, int], No
     Parameters
     ----------
     result : TrackingResult
-        A tracked recording with a spatial `walk_axis`.
+        A tracked recording with a spatial `walk_axis`. Objects that overlap are measured whole.
+    intensity : bool
+        Also read the recording and measure its raw values.
     progress : callable, optional
         Called with the number of slices done and of all slices.
 
@@ -88,6 +110,12 @@ def measure_volumes(result: TrackingResult, *, progress: Callable[[int, int], No
             Surface of the ball of the same volume over ``surface``.
         ``equivalent_diameter``
             Diameter of the ball of the same volume.
+        ``extent_z``, ``extent_y``, ``extent_x``
+            Sides of the box of voxels around it, in ``length_unit``.
+        ``intensity_mean``, ``intensity_std``
+            Mean and standard deviation (of the population) of the raw values of its voxels, such as HU; with
+            ``_red``, ``_green`` and ``_blue`` for colours. NaN where no slice of it can be read; absent without
+            `intensity`, or where the result has no raw values.
         ``centroid_z``, ``centroid_y``, ``centroid_x``
             In ``length_unit``, along the walked axis and the two of the plane.
         ``bbox_z0`` to ``bbox_x1``
@@ -110,26 +138,33 @@ def measure_volumes(result: TrackingResult, *, progress: Callable[[int, int], No
     if calibration.walk_unit != unit:
         spacing, unit = (1.0, 1.0, 1.0), "px"
     solids: dict[int, _Solid] = {}
-    empty = _Slice(np.zeros(result.shape_yx, np.uint8), {})
+    empty = _Slice({}, {})
     held = deque([empty, empty, empty], maxlen=4)
     for z in range(result.frames.start, result.frames.stop + 2):
-        held.append(_read_slice(result, z, solids) if z in result.frames else empty)
+        held.append(_read_slice(result, z, solids, intensity) if z in result.frames else empty)
         _add_layer(solids, list(held), spacing)
         if progress is not None and z in result.frames:
             progress(z + 1 - result.frames.start, len(result.frames))
     return _table(result, solids, spacing, unit)
 
 
-def _read_slice(result: TrackingResult, z: int, solids: dict[int, _Solid]) -> _Slice:
-    labels_yx = np.asarray(result.labels(z))
-    columns = measure_frame(labels_yx, {})
+def _read_slice(result: TrackingResult, z: int, solids: dict[int, _Solid], intensity: bool) -> _Slice:
+    raw = result.raw(z) if intensity else None
+    labels: dict[int, npt.NDArray[Any]] = {}
     windows: dict[int, Window] = {}
-    for row, object_id in enumerate(columns["object_id"].tolist()):
-        y0, x0, y1, x1 = (int(columns[f"bbox_{edge}"][row]) for edge in ("y0", "x0", "y1", "x1"))
-        windows[object_id] = (slice(y0, y1), slice(x0, x1))
-        centroid_yx = (float(columns["centroid_y_px"][row]), float(columns["centroid_x_px"][row]))
-        solids.setdefault(object_id, _Solid()).add(z, windows[object_id], int(columns["area_px"][row]), centroid_yx)
-    return _Slice(labels_yx, windows)
+    for layer_yx in result.layers(z):
+        columns = measure_frame(layer_yx, {}, shape=False)
+        for row, object_id in enumerate(columns["object_id"].tolist()):
+            y0, x0, y1, x1 = (int(columns[f"bbox_{edge}"][row]) for edge in ("y0", "x0", "y1", "x1"))
+            window = (slice(y0, y1), slice(x0, x1))
+            labels[object_id], windows[object_id] = layer_yx, window
+            centroid_yx = (float(columns["centroid_y_px"][row]), float(columns["centroid_x_px"][row]))
+            solid = solids.setdefault(object_id, _Solid())
+            solid.add(z, window, int(columns["area_px"][row]), centroid_yx)
+            if raw is not None:
+                values = raw[window][layer_yx[window] == object_id]
+                solid.add_values(values.reshape(len(values), -1))
+    return _Slice(labels, windows)
 
 
 def _add_layer(solids: dict[int, _Solid], slices: list[_Slice], spacing: tuple[float, ...]) -> None:
@@ -137,7 +172,7 @@ def _add_layer(solids: dict[int, _Solid], slices: list[_Slice], spacing: tuple[f
     present = {object_id for part in slices for object_id in part.windows}
     for object_id in present:
         window = _around([part.windows[object_id] for part in slices if object_id in part.windows])
-        masks = [_crop(part.labels_yx, window) == object_id for part in slices]
+        masks = [_crop(part.labels.get(object_id), window, object_id) for part in slices]
         soft = [_soften(mask) for mask in masks]
         lower = (soft[0] + 2 * soft[1] + soft[2]) / 4
         upper = (soft[1] + 2 * soft[2] + soft[3]) / 4
@@ -155,14 +190,16 @@ def _around(windows: list[Window]) -> Window:
     return y, x
 
 
-def _crop(slice_yx: npt.NDArray[Any], window: Window) -> npt.NDArray[Any]:
-    """Cut a window that may reach over the edges; what is outside is 0."""
-    out = np.zeros([side.stop - side.start for side in window], slice_yx.dtype)
+def _crop(labels_yx: npt.NDArray[Any] | None, window: Window, object_id: int) -> Bool2D:
+    """Mask of an object in a window that may reach over the edges; empty where it is on no label image."""
+    out = np.zeros([side.stop - side.start for side in window], np.bool_)
+    if labels_yx is None:
+        return out
     inside = [
-        slice(max(side.start, 0), min(side.stop, size)) for side, size in zip(window, slice_yx.shape, strict=True)
+        slice(max(side.start, 0), min(side.stop, size)) for side, size in zip(window, labels_yx.shape, strict=True)
     ]
     target = [slice(part.start - side.start, part.stop - side.start) for part, side in zip(inside, window, strict=True)]
-    out[tuple(target)] = slice_yx[tuple(inside)]
+    out[tuple(target)] = labels_yx[tuple(inside)] == object_id
     return out
 
 
@@ -210,8 +247,24 @@ def _table(result: TrackingResult, solids: dict[int, _Solid], spacing: tuple[flo
     calibration = result.calibration
     letters = [letter.lower() for letter in (calibration.walk_axis, *calibration.plane_axes)]
     for axis, letter in enumerate(letters):
+        columns[f"extent_{letter}"] = (high[:, axis] - low[:, axis]) * spacing[axis]
+    columns |= _intensities(chosen)
+    for axis, letter in enumerate(letters):
         columns[f"centroid_{letter}"] = sums[:, axis] / voxels * spacing[axis]
     for edge, corner in (("0", low), ("1", high)):
         columns.update({f"bbox_{letter}{edge}": corner[:, axis] for axis, letter in enumerate(letters)})
     columns["length_unit"] = np.full(len(ids), unit)
     return Table(columns, calibration)
+
+
+def _intensities(solids: list[_Solid]) -> dict[str, npt.NDArray[Any]]:
+    """Mean and standard deviation of the values of objects, by channel; nothing where none was measured."""
+    channels = max((len(solid.means) for solid in solids if solid.measured), default=0)
+    columns = {}
+    for channel in range(channels):
+        suffix = COLOURS[channel] if channels > 1 else ""
+        known = [(s.means[channel], np.sqrt(s.squares[channel] / s.measured)) if s.measured else None for s in solids]
+        for column, name in enumerate(("mean", "std")):
+            values = [np.nan if pair is None else pair[column] for pair in known]
+            columns[f"intensity_{name}{suffix}"] = np.array(values, np.float64)
+    return columns

@@ -90,7 +90,7 @@ def write_displacements(job: ExportJob) -> None:
 def write_volumes(job: ExportJob) -> None:
     """Write volume and surface of every object of a recording that was walked through space."""
     note_geometry(job)
-    _write_table(job, measure_volumes(job.result, progress=job.progress))
+    _write_table(job, measure_volumes(job.result, intensity=job.options["intensity"], progress=job.progress))
 
 
 def _write_table(job: ExportJob, table: Table) -> None:
@@ -158,7 +158,11 @@ VOLUMES = ExportFormat(
     suffixes=(".csv", ".parquet"),
     kind="file",
     write=write_volumes,
-    about="Volume, surface, sphericity and place of every object of a recording that was walked through space.",
+    about=(
+        "Volume, surface, sphericity, extents, place, mean and deviation of the raw values of every object of a "
+        "recording that was walked through space."
+    ),
+    options=(ExportOption("intensity", "bool", True, "also measure the recording's raw values"),),
     overlaps=True,
     guess=False,
     group="Tracks and tables",
