@@ -136,3 +136,24 @@ def test_an_odd_file_far_inside_a_large_folder_is_named_when_its_turn_comes(tmp_
         ):
             recording.read({"T": 302})
         assert recording.read({"T": 303})[0, 0] == 303 % 256
+
+
+@pytest.mark.parametrize("suffix", ["png", "tif"])
+@pytest.mark.parametrize("bad", [0, 2])
+@pytest.mark.parametrize("content", [b"", b"no image", None])
+def test_a_file_that_is_no_image_is_an_error_of_its_frame_only(tmp_path, suffix, bad, content):
+    frames = np.random.default_rng(1).integers(0, 255, (4, 20, 30), np.uint8)
+    for number, frame in enumerate(frames):
+        if suffix == "tif":
+            tifffile.imwrite(tmp_path / f"f{number}.tif", frame)
+        else:
+            Image.fromarray(frame).save(tmp_path / f"f{number}.png")
+    path = tmp_path / f"f{bad}.{suffix}"
+    path.write_bytes(path.read_bytes()[:12] if content is None else content)
+    with open_recording(tmp_path) as recording:
+        assert recording.shape == frames.shape
+        assert any(f"f{bad}.{suffix} cannot be read" in note for note in recording.notes)
+        for number in set(range(4)) - {bad}:
+            np.testing.assert_array_equal(recording.read({"T": number}), frames[number])
+        with pytest.raises(FrameError, match=f"Frame {bad} cannot be read"):
+            recording.read({"T": bad})

@@ -94,3 +94,10 @@ def test_several_images_of_a_group_can_be_chosen_by_name(tmp_path):
         open_recording(tmp_path / "a.zarr")
     with open_recording(tmp_path / "a.zarr", series="deconvolved") as recording:
         assert recording.name == "deconvolved"
+
+
+def test_a_damaged_chunk_refuses_no_fingerprint(tmp_path):
+    zarr.create_array(str(tmp_path / "a.zarr"), data=FILM, chunks=(1, 20, 30))
+    (tmp_path / "a.zarr" / "c" / "0" / "0" / "0").write_bytes(b"damaged")
+    with open_recording(tmp_path / "a.zarr") as recording:
+        assert recording.fingerprint()["sample"] == recording.fingerprint()["sample"]

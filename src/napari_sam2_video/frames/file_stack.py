@@ -169,9 +169,7 @@ class FileStack(PlanesRecording):
     ) -> None:
         self._files, self._contents, self._lengths = list(files), contents, lengths
         present = [file for file in files if file is not None]
-        said: dict[str, None] = {}
-        for file in present[:: max(1, len(present) // _SPREAD)]:
-            said |= dict.fromkeys(contents.check(file))
+        said = _checked(contents, present[:: max(1, len(present) // _SPREAD)])
         inner = contents.axes
         self.plane_ndim = 3 if inner.endswith("S") else 2
         self._each = math.prod(contents.shape[: -self.plane_ndim])
@@ -193,7 +191,7 @@ class FileStack(PlanesRecording):
             scale={letter: size for letter, size in scale.items() if letter in inner},
             units=units,
             path=path,
-            notes=(*notes, *list(said)[:_MOST_NOTES]),
+            notes=(*notes, *said),
             metadata={"format": "folder", "first": present[0].name, "last": present[-1].name, **(metadata or {})},
         )
 
@@ -227,8 +225,36 @@ class FileStack(PlanesRecording):
         self._contents.close()
 
 
+class _MismatchError(RecordingError):
+    """A file does not fit the others."""
+
+
+def _checked(contents: FileContents, files: Sequence[Path]) -> list[str]:
+    """Notes on files; one that cannot be read is an error of its frame only.
+
+    Raises
+    ------
+    RecordingError
+        If one does not fit the others.
+    """
+    said: dict[str, None] = {}
+    damaged = []
+    for file in files:
+        try:
+            said |= dict.fromkeys(contents.check(file))
+        except _MismatchError:
+            raise
+        except RecordingError:
+            damaged.append(file.name)
+    notes = list(said)[:_MOST_NOTES]
+    if damaged:
+        named = ", ".join(damaged[:3]) + (f" and {len(damaged) - 3} more" if len(damaged) > 3 else "")
+        notes.append(f"{named} cannot be read; the other frames can. Copy or write them again.")
+    return notes
+
+
 def _differs(file: Path, found: str, first: Path, expected: str) -> RecordingError:
-    return RecordingError(
+    return _MismatchError(
         f"{file} is {found}, but {first.name} is {expected}; put only images of one size and type together."
     )
 

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_sam2_video.errors import FrameError
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
@@ -63,13 +65,16 @@ def files_fingerprint(folder: Path, files: Sequence[Path]) -> dict[str, Any]:
 
 
 def array_fingerprint(recording: Recording) -> dict[str, Any]:
-    """Fingerprint of a recording that lies in no file: SHA-256 over pixels of planes spread over it."""
+    """Fingerprint of a recording that lies in no file: SHA-256 over readable planes spread over it."""
     digest = hashlib.sha256()
     leading = [letter for letter in recording.axes if letter not in "YXS"]
     thin = {letter: slice(None, None, max(1, recording.length(letter) // 64)) for letter in "YX"}
     for part in np.linspace(0, 1, 3 if leading else 1):
         at = {letter: round(part * (recording.length(letter) - 1)) for letter in leading}
-        digest.update(np.ascontiguousarray(recording.read({**at, **thin})).tobytes())
+        try:
+            digest.update(np.ascontiguousarray(recording.read({**at, **thin})).tobytes())
+        except FrameError:
+            digest.update(b"unreadable")
     return {"kind": "array", "sample": digest.hexdigest()}
 
 

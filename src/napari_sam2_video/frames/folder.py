@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from napari_sam2_video.frames.recording import Recording
 
 _MOST_GROUPS = 32
+_MOST_DAMAGED = 16
 
 
 def open_folder(path: Path, series: int | str | None = None) -> Recording:
@@ -43,7 +44,7 @@ def open_folder(path: Path, series: int | str | None = None) -> Recording:
         named.
     """
     files, notes = image_files(path)
-    tiff = _is_tiff(files[0])
+    tiff = any(map(_is_tiff, files[:_MOST_DAMAGED]))
     if tiff and (path / NDTIFF_INDEX).is_file():
         return open_tiff(files[0], series)
     if tiff:
@@ -57,7 +58,7 @@ def open_folder(path: Path, series: int | str | None = None) -> Recording:
     if len(files) == 1:
         return open_image(files[0])
     found = arrange_names([file.name for file in files])
-    contents: FileContents = Recordings(files[0], open_tiff) if tiff else Pictures(files[0])
+    contents = _contents(files, open_tiff if tiff else None)
     return FileStack(
         [None if name is None else path / name for name in found.names],
         contents,
@@ -91,7 +92,7 @@ def open_files(files: Sequence[str | Path], opener: Callable[[Path], Recording])
         raise RecordingError(f"There is no file {missing}; check the name.")
     with paths[0].open("rb") as file:
         picture = is_image(file.read(HEAD_BYTES))
-    contents: FileContents = Pictures(paths[0]) if picture else Recordings(paths[0], opener)
+    contents = _contents(paths, None if picture else opener)
     return FileStack(paths, contents, "T", (len(paths),), path=None, name=paths[0].parent.absolute().name)
 
 
@@ -118,6 +119,18 @@ def image_files(folder: Path) -> tuple[list[Path], tuple[str, ...]]:
     return [folder / name for name in names], tuple(notes)
 
 
+def _contents(files: Sequence[Path], opener: Callable[[Path], Recording] | None) -> FileContents:
+    """What the files hold, by the first of them that can be read; pictures without an opener."""
+    refusal: RecordingError | None = None
+    for file in files[:_MOST_DAMAGED]:
+        try:
+            return Pictures(file) if opener is None else Recordings(file, opener)
+        except RecordingError as error:
+            refusal = refusal or error
+    assert refusal is not None
+    raise refusal
+
+
 def _is_tiff(file: Path) -> bool:
     with file.open("rb") as stream:
         return is_tiff(stream.read(4))
@@ -128,7 +141,11 @@ def _described_groups(files: list[Path]) -> list[tuple[Path, tuple[str, ...]]]:
     groups: list[tuple[Path, tuple[str, ...]]] = []
     left = {file.name: file for file in files}
     while left and len(groups) < _MOST_GROUPS:
-        main, names = described_files(next(iter(left.values())))
+        try:
+            main, names = described_files(next(iter(left.values())))
+        except RecordingError:
+            left.pop(next(iter(left)))
+            continue
         if len(names) < 2 and not groups:
             return []
         groups.append((main, names))
