@@ -14,6 +14,7 @@ import pytest
 
 from napari_sam2_video.errors import FrameError, RecordingError
 from napari_sam2_video.frames.open import open_recording
+from napari_sam2_video.frames.video_probe import bare_demuxer
 from tests.frames import videos
 
 if TYPE_CHECKING:
@@ -79,7 +80,7 @@ def test_bare_packets_are_read_and_timed_at_every_rate(name: str, rate: str, tmp
         assert (recording.units["T"], recording.times) == ("s", None)
 
 
-@pytest.mark.parametrize("name", ["raw_av1", "raw_mjpeg", "pgm_stack"])
+@pytest.mark.parametrize("name", ["raw_h264_without_rate", "raw_av1", "raw_mjpeg", "pgm_stack"])
 def test_a_rate_that_nobody_states_is_unknown(name: str, corpus: Callable[[str], Path]) -> None:
     with open_recording(corpus(name)) as recording:
         assert (recording.scale["T"], recording.units["T"], recording.times) == (None, None, None)
@@ -144,6 +145,25 @@ def test_pixels_that_are_not_square_are_measured_as_displayed(
         assert scale == ((None, None) if expected is None else pytest.approx(expected))
         assert (recording.units["Y"], recording.units["X"]) == (None, None)
         assert any("not square" in note for note in recording.notes) == (wide is not None)
+
+
+@pytest.mark.parametrize(
+    ("head", "demuxer"),
+    [
+        (b"\0\0\0\1\x67\x64", "h264"),
+        (b"\0\0\1\x27\x42", "h264"),
+        (b"\0\0\0\1\x09\xf0", "h264"),
+        (b"\0\0\0\1\x06\x05", "h264"),
+        (b"\0\0\0\1\x40\x01", "hevc"),
+        (b"\0\0\1\xb0\x01", "m4v"),
+        (b"\0\0\1\x00\0", "m4v"),
+        (b"\0\0\1\xb3\x04", "mpegvideo"),
+        (b"\0\0\1\xba\x44", None),
+        (b"RIFF\0\0\0\0", None),
+    ],
+)
+def test_bare_packets_are_recognised_by_their_first_bytes(head: bytes, demuxer: str | None) -> None:
+    assert bare_demuxer(head) == demuxer
 
 
 def test_a_video_of_one_frame_opens(tmp_path: Path) -> None:

@@ -165,6 +165,40 @@ def raw_h264_in_order(folder: Path) -> Path:
     return encode(folder / "simple.h264", *_X264, "-g", "12", "-bf", "0")
 
 
+def raw_h264_without_rate(folder: Path) -> Path:
+    """Headers that say nothing of time, as small cameras write them."""
+    codec = ["-c:v", "libx264", "-profile:v", "baseline", "-pix_fmt", "yuv420p", "-g", "12"]
+    path = encode(folder / "rateless.h264", *codec)
+    units = re.split(rb"(?<=\x00\x00\x01)(?=\x67)|(?=\x00\x00\x01\x68)", path.read_bytes())
+    path.write_bytes(b"".join(_without_timing(unit) if unit[:1] == b"\x67" else unit for unit in units))
+    return path
+
+
+def _without_timing(header: bytes) -> bytes:
+    """Sequence parameter set of the baseline profile without its last part, which holds the timing."""
+    bits = "".join(f"{byte:08b}" for byte in header[1:].replace(b"\0\0\3", b"\0\0"))
+    at = 24
+
+    def number() -> int:
+        nonlocal at
+        zeros = bits.index("1", at) - at
+        at += 2 * zeros + 1
+        return int(bits[at - zeros - 1 : at], 2) - 1
+
+    number(), number()
+    if number() == 0:
+        number()
+    number()
+    at += 1
+    number(), number()
+    at += 3 if bits[at] == "1" else 4
+    if bits[at - 1] == "1":
+        number(), number(), number(), number()
+    kept = f"{bits[:at]}01"
+    kept += "0" * (-len(kept) % 8)
+    return header[:1] + int(kept, 2).to_bytes(len(kept) // 8, "big")
+
+
 def raw_hevc_open_gop(folder: Path) -> Path:
     parameters = "open-gop=1:keyint=12:bframes=4:scenecut=0:log-level=none:pools=1"
     return encode(folder / "raw.hevc", "-c:v", "libx265", "-pix_fmt", "yuv420p", "-x265-params", parameters)
@@ -353,6 +387,7 @@ CORPUS = {
         raw_h264,
         palette_mov,
         raw_h264_in_order,
+        raw_h264_without_rate,
         raw_hevc_open_gop,
         raw_mpeg4,
         raw_mpeg2,

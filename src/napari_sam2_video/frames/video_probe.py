@@ -111,8 +111,8 @@ def bare_demuxer(head: bytes) -> str | None:
     if start is None:
         return None
     kind, after = start[1][0], start[2][0]
-    if kind in (0xB0, 0xB5) or kind < 0x20:
-        return "m4v" if kind != 0x09 else "h264"
+    if kind in (0x00, 0xB0, 0xB5):
+        return "m4v"
     if kind == 0xB3:
         return "mpegvideo"
     if after == 1 and kind in (0x40, 0x42, 0x44, 0x46):
@@ -125,8 +125,8 @@ def states_rate(source: VideoInput, *, timeout: float | None = None) -> bool:
     rate, shown = _OTHER_RATE
     arguments = ["-v", "info", "-framerate", rate, *source.arguments, "-c", "copy", "-t", "0"]
     _, lines = run_ffmpeg([*arguments, "-f", "null", "-"], timeout=timeout)
-    rates = re.findall(r"Video: .* ([\d.]+k?) tbr", "\n".join(lines))
-    return bool(rates) and rates[0] != shown
+    rate_of = re.search(r"Video: .* ([\d.]+k?) tbr, ([\d.]+k?) tbn", "\n".join(lines))
+    return rate_of is not None and rate_of[1] not in (shown, rate_of[2])
 
 
 def video_sizes(said: str) -> tuple[str, ...]:
