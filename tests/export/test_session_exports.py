@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -9,10 +10,11 @@ import numpy as np
 import pytest
 import tifffile
 
+from napari_sam2_video.analysis.measure import measure
 from napari_sam2_video.export.registry import FORMATS, export
 from napari_sam2_video.frames.open import open_recording
 from napari_sam2_video.session import Session
-from napari_sam2_video.types import PointPrompt
+from napari_sam2_video.types import FrameMasks, ObjectMask, PointPrompt
 from tests.export.made import walked_as
 from tests.fakes import blob_movie, fake_factory
 
@@ -54,3 +56,37 @@ def test_the_labels_of_a_session_are_those_of_its_store(tracked: TrackingResult,
     stored = tifffile.imread(export(tracked, tmp_path / "labels.ome.tif").path)
     assert (stored == np.stack([tracked.labels(frame) for frame in range(tracked.n_frames)])).all()
     assert set(np.unique(stored)) == {0, 1, 2}
+
+
+def test_overlapping_objects_of_a_session_leave_it_whole(tmp_path: Path) -> None:
+    mask_api = pytest.importorskip("pycocotools.mask")
+    with (
+        open_recording(np.zeros((6, 48, 64), np.uint8), axes="TYX") as recording,
+        Session.create(tmp_path / "run.sam2v", recording, tracker_factory=fake_factory()) as session,
+    ):
+        for object_id in (1, 2):
+            session.add_object(object_id=object_id)
+        for frame in (2, 3, 4):
+            shape_yx = session.shape_yx
+            masks = tuple(
+                ObjectMask(i, (4 * i, 6 * i), np.full((20, 24), level, np.uint8)) for i, level in ((1, 9), (2, 30))
+            )
+            session.masks.write(FrameMasks(frame, shape_yx, masks))
+        session.paint(4, (0, 0), np.full((10, 64), 1))
+        result = session.result()
+        rows = json.loads(export(result, tmp_path / "a.json").path.read_text(encoding="utf-8"))["annotations"]
+        assert sorted({row["image_id"] - 1 for row in rows}) == [2, 3, 4]
+        for row in rows:
+            frame, object_id = row["image_id"] - 1, row["track_id"]
+            own = session.masks.object_mask(frame, object_id)
+            assert np.array_equal(mask_api.decode(row["segmentation"]).astype(bool), own)
+            assert row["area"] == session.scores(object_id)["area"][frame - 2]
+        table = measure(result)
+        for object_id in (1, 2):
+            areas = table["area_px"][table.rows_of(object_id)].tolist()
+            assert areas == session.scores(object_id)["area"].tolist()
+        report = export(result, tmp_path / "a.ome.tif")
+        assert any(note.startswith("Objects overlap on 3 frames, the first of them 2") for note in report.notes)
+        alone = tifffile.imread(export(result, tmp_path / "one.ome.tif", objects=[1]).path)
+        for page, frame in zip(alone, (2, 3, 4), strict=True):
+            assert np.array_equal(page == 1, session.masks.object_mask(frame, 1))
