@@ -8,6 +8,7 @@ import dask.array
 import numpy as np
 import pytest
 import tifffile
+from napari.layers import Image
 
 import napari_sam2_video
 from napari_sam2_video import api
@@ -104,6 +105,15 @@ WRONG = {
     "session by number": (lambda f, t: api.measure(3), "session must be a path, not 3"),
     "check": (lambda f, t: api.check(t, "forward"), r"settings must be CheckSettings\(\.\.\.\)"),
     "resume of a path": (lambda f, t: api.resume(t), r"session must be Session\(\.\.\.\)"),
+    "no folder": (lambda f, t: api.track(f, []), "track cannot be called so: missing a required argument: 'out'"),
+    "progress": (lambda f, t: api.track(f, [], t, progress=3), "progress of track must be a function, not 3"),
+    "stop": (lambda f, t: api.track(f, [], t, stop=True), "stop of track must be a function, not True"),
+    "overwrite": (lambda f, t: api.track(f, [], t, overwrite="yes"), "overwrite of track must be True or False"),
+    "a layer": (lambda f, t: api.track(Image(f), [], t), r"pass open_layer\(layer\)"),
+    "no layer": (lambda f, t: api.open_layer(f), "must be an image layer of napari, not ndarray"),
+    "no viewer": (lambda f, t: api.add_to_viewer(f, f), r"session must be Session\(\.\.\.\)"),
+    "prompts of a number": (lambda f, t: api.read_prompts(3), "file of prompts must be a path"),
+    "prompts that are none": (lambda f, t: api.write_prompts(t, [1]), "must be a list of PointPrompt"),
     "target": (lambda f, t: api.export(t, 3), "target must be a path"),
     "export of nothing": (lambda f, t: api.export(t, "a.tif"), "There is no session"),
     "options of a format": (lambda f, t: api.export(t, "a.tif", options="level=3"), 'given as {"name": value}'),

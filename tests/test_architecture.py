@@ -87,7 +87,9 @@ def test_nothing_imports_the_plugin(part):
     "module",
     [
         "napari_sam2_video",
+        "napari_sam2_video.api",
         "napari_sam2_video.batch",
+        "napari_sam2_video.cli",
         "napari_sam2_video.export.registry",
         "napari_sam2_video.frames.open",
         "napari_sam2_video.models.resolve",

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 from napari_sam2_video.errors import PromptError, RecordingError
 from napari_sam2_video.frames.mask_image import read_labels, read_mask
 from napari_sam2_video.types import MaskPrompt
-from napari_sam2_video.types.prompts import KINDS, place_from_text, prompt_from_json
+from napari_sam2_video.types.calls import public
+from napari_sam2_video.types.checks import path_of
+from napari_sam2_video.types.prompts import KINDS, place_from_text, prompt_from_json, prompt_list
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -70,6 +72,7 @@ def parse_seeds(text: str, *, folder: Path | None = None) -> tuple[npt.NDArray[A
         ) from error
 
 
+@public
 def read_prompts(path: str | Path) -> tuple[Prompt, ...]:
     """Read a JSON file of prompts.
 
@@ -86,7 +89,7 @@ def read_prompts(path: str | Path) -> tuple[Prompt, ...]:
     PromptError
         If the file cannot be read, or one of the prompts is not of this form; the sentence says which.
     """
-    path = Path(path)
+    path = path_of(path, "The file of prompts")
     try:
         content = json.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
@@ -99,6 +102,7 @@ def read_prompts(path: str | Path) -> tuple[Prompt, ...]:
     return tuple(_row(path, number, row) for number, row in enumerate(rows, start=1))
 
 
+@public
 def write_prompts(path: str | Path, prompts: Iterable[Prompt]) -> None:
     """Write prompts to a JSON file that `read_prompts` and the command line take; masks are written as run lengths.
 
@@ -114,9 +118,9 @@ def write_prompts(path: str | Path, prompts: Iterable[Prompt]) -> None:
     PromptError
         If the file cannot be written.
     """
-    rows = ",\n ".join(json.dumps(prompt.to_json(), allow_nan=False) for prompt in prompts)
+    rows = ",\n ".join(json.dumps(prompt.to_json(), allow_nan=False) for prompt in prompt_list(prompts))
     try:
-        Path(path).write_text(f"[{rows}]\n", encoding="utf-8")
+        path_of(path, "The file of prompts").write_text(f"[{rows}]\n", encoding="utf-8")
     except OSError as error:
         raise PromptError(f"The prompts {path} cannot be written ({error.strerror}); choose another file.") from error
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Self
 
-from napari_sam2_video.errors import SessionError, SettingsError
+from napari_sam2_video.errors import RecordingError, SessionError, SettingsError
 from napari_sam2_video.frames.axes import axis_named
 from napari_sam2_video.frames.open import open_recording
 from napari_sam2_video.frames.view import default_view
@@ -91,6 +91,8 @@ class SessionOptions:
 
     def open(self, recording: Any) -> Recording:
         """Open a recording with these options."""
+        if type(recording).__module__.startswith("napari.layers"):
+            raise RecordingError("A recording cannot be a layer of napari; pass open_layer(layer).")
         said = self.opening
         return open_recording(
             recording, axes=said.axes, pixel_size=said.pixel_size, interval=said.interval, series=said.series

@@ -10,7 +10,6 @@ import numpy as np
 from napari_sam2_video.analysis import measure as measuring
 from napari_sam2_video.analysis.review import review_queue, review_table
 from napari_sam2_video.analysis.table import Table
-from napari_sam2_video.api.calls import path_of
 from napari_sam2_video.api.intensities import readers_of
 from napari_sam2_video.api.sessions import followed, open_session
 from napari_sam2_video.errors import ExportError
@@ -18,7 +17,7 @@ from napari_sam2_video.export.registry import export as export_result
 from napari_sam2_video.session import Session
 from napari_sam2_video.types import CheckSettings
 from napari_sam2_video.types.calls import public
-from napari_sam2_video.types.checks import instance, object_ids, shown
+from napari_sam2_video.types.checks import instance, object_ids, path_of, shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping

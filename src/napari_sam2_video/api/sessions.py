@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from napari_sam2_video.api.calls import path_of, prompt_list, seed_list
 from napari_sam2_video.api.options import SessionOptions
 from napari_sam2_video.api.start import is_anything_left, make, reopen, require_prompts, start
 from napari_sam2_video.errors import SettingsError
 from napari_sam2_video.session import Session, import_prompts
 from napari_sam2_video.types import ContrastWindow, ModelSettings, OpenSettings, TrackSettings
 from napari_sam2_video.types.calls import public
-from napari_sam2_video.types.checks import instance, shown
+from napari_sam2_video.types.checks import instance, path_of, shown
+from napari_sam2_video.types.prompts import prompt_list, seed_list
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from napari_sam2_video.errors import SettingsError
+from napari_sam2_video.session import Session
 from napari_sam2_video.types.calls import public
+from napari_sam2_video.types.checks import instance, shown
 
 if TYPE_CHECKING:
     from napari.layers import Image
@@ -12,7 +15,6 @@ if TYPE_CHECKING:
 
     from napari_sam2_video.frames.recording import Recording
     from napari_sam2_video.plugin.scripting import SessionHandle
-    from napari_sam2_video.session import Session
 
 
 @public
@@ -32,6 +34,10 @@ def add_to_viewer(session: Session, viewer: Viewer) -> SessionHandle:
         What the widget does, for scripts.
     """
     from napari_sam2_video.plugin import scripting
+
+    instance(session, Session, "The session")
+    if not hasattr(viewer, "window"):
+        raise SettingsError(f"The viewer must be a napari.Viewer, not {shown(viewer)}.")
 
     return scripting.add_to_viewer(session, viewer)
 
@@ -59,6 +65,8 @@ def open_layer(layer: Image, *, axes: str | None = None) -> Recording:
     RecordingError
         If it cannot be opened, or the axes do not fit.
     """
+    if not hasattr(layer, "axis_labels") or not hasattr(layer, "rgb"):
+        raise SettingsError(f"The layer must be an image layer of napari, not {type(layer).__name__}.")
     from napari_sam2_video.plugin.layer_source import LayerSource
     from napari_sam2_video.plugin.layers import axes_are_told, axes_of
 

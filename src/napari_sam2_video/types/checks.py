@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 import operator
+import os
 import re
 from dataclasses import MISSING, fields
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -93,6 +95,19 @@ def instance(value: object, kind: type[T], what: str) -> T:
     if isinstance(value, kind):
         return value
     raise SettingsError(f"{what} must be {kind.__name__}(...), not {shown(value)}.")
+
+
+def path_of(value: Any, what: str) -> Path:
+    """A path, from text or a path.
+
+    Raises
+    ------
+    SettingsError
+        If it is something else, or empty.
+    """
+    if isinstance(value, str | os.PathLike) and (not isinstance(value, str) or value):
+        return Path(value)
+    raise SettingsError(f"{what} must be a path, not {shown(value)}.")
 
 
 def one_of(value: object, what: str, choices: Sequence[str]) -> None:
@@ -209,7 +224,7 @@ def _is_required(one: Field[Any]) -> bool:
 
 def shown(value: object) -> str:
     """Short form of a value, for an error message."""
-    text = repr(value)
+    text = " ".join(repr(value).split())
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 

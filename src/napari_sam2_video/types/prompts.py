@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeAlias
 
 import numpy as np
 
 from napari_sam2_video.errors import PromptError
-from napari_sam2_video.types.checks import flag, from_file, real, set_field, whole
+from napari_sam2_video.types.checks import flag, from_file, real, set_field, shown, whole
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -292,3 +293,44 @@ def _mask_of_runs(size: Any, counts: Any) -> npt.NDArray[np.bool_]:
         raise ValueError(f"the runs of a mask cover {runs.sum()} of {height * width} pixels")
     values = np.arange(len(runs)) % 2 == 1
     return np.repeat(values, runs).reshape((height, width), order="F")
+
+
+def prompt_list(prompts: Any) -> list[Prompt]:
+    """Prompts, from any iterable.
+
+    Raises
+    ------
+    PromptError
+        If it holds something else.
+    """
+    given = list(prompts) if isinstance(prompts, Iterable) else [prompts]
+    for one in given:
+        if not isinstance(one, PointPrompt | BoxPrompt | MaskPrompt):
+            raise PromptError(f"prompts must be a list of PointPrompt, BoxPrompt or MaskPrompt, not of {shown(one)}.")
+    return given
+
+
+def seed_list(seeds: Any) -> list[tuple[npt.NDArray[Any], int]]:
+    """Label images and their frames.
+
+    Raises
+    ------
+    PromptError
+        If it is not a list of pairs, or a label image is not one.
+    """
+    pairs = list(seeds) if isinstance(seeds, list | tuple) else [seeds]
+    checked: list[tuple[npt.NDArray[Any], int]] = []
+    for pair in pairs:
+        if not isinstance(pair, tuple | list) or len(pair) != 2:
+            raise PromptError(
+                "seeds must be a list of label images and their frames, such as [(labels_yx, 0)], not of "
+                f"{type(pair).__name__}."
+            )
+        labels_yx, frame = np.asarray(pair[0]), whole(pair[1], "The frame of seeds", at_least=0, error=PromptError)
+        if labels_yx.ndim != 2 or labels_yx.dtype.kind not in "bui":
+            raise PromptError(
+                f"The seeds of frame {frame} have the shape {labels_yx.shape} and the type {labels_yx.dtype} where "
+                "whole numbers of shape (Y, X) are needed."
+            )
+        checked.append((labels_yx, frame))
+    return checked
