@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import warnings
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -287,7 +288,7 @@ def test_dicom_series_that_was_opened_and_tracked_gets_segments_on_its_slices(ax
 
 @pytest.mark.parametrize(
     ("known", "sentence"),
-    [({}, "name the folder of the source series"), ({"source_path": "scan"}, "holds no DICOM image")],
+    [({}, "name the folder of the source series"), ({"source_path": "scan"}, "are no images")],
 )
 def test_dicom_seg_without_its_source_says_what_it_needs(known: dict, sentence: str, tmp_path: Path) -> None:
     (tmp_path / "scan").mkdir()
@@ -360,3 +361,91 @@ def test_nifti_of_a_source_with_another_name_keeps_its_header(tmp_path: Path) ->
         stored = nibabel.load(export(track(recording, tmp_path, "Y"), tmp_path / "labels.nii").path)
     assert stored.header["aux_file"].item() == b"kept"
     assert (stored.affine == nibabel.Nifti1Image.from_filename(tmp_path / "copy.nii").affine).all()
+
+
+def overlapping(**known: Any) -> tuple[TrackingResult, dict[int, np.ndarray]]:
+    """Two boxes of which each has voxels of the other."""
+    masks = {number: np.zeros(SHAPE_ZYX, bool) for number in (1, 2)}
+    masks[1][1:5, 2:9, 2:9], masks[2][2:6, 5:12, 5:15] = True, True
+    result = TrackingResult.from_arrays(
+        np.where(masks[2], 2, masks[1]).astype(np.uint8),
+        walk_axis="Z",
+        read_masks=lambda frame, ids: [masks[i][frame] for i in ids],
+        read_scores=lambda i: {"frame": np.arange(SHAPE_ZYX[0]), "area": masks[i].sum(axis=(1, 2))},
+        **known,
+    )
+    return result, masks
+
+
+def segments_of(path: Path) -> dict[str, np.ndarray]:
+    """Masks ``(Z, Y, X)`` of the segments of a file by their labels, in the order of the slices."""
+    segmentation = highdicom.seg.segread(path)
+    volume = segmentation.get_volume()
+    return {
+        segmentation.get_segment_description(n).segment_label: np.asarray(volume.array)[..., n - 1].astype(bool)
+        for n in segmentation.segment_numbers
+    }
+
+
+def test_dicom_seg_keeps_objects_that_overlap_whole(tmp_path: Path) -> None:
+    write_series(tmp_path / "scan", OBLIQUE)
+    result, masks = overlapping(affine=OBLIQUE)
+    path = export(result, tmp_path / "labels.dcm", options={"source": tmp_path / "scan"}).path
+    stored = segments_of(path)
+    assert [stored[f"object {number}"].sum() for number in masks] == [mask.sum() for mask in masks.values()]
+    assert pydicom.dcmread(path).SegmentsOverlap == "YES"
+
+
+def test_dicom_seg_has_a_code_for_every_segment(tmp_path: Path) -> None:
+    write_series(tmp_path / "scan", OBLIQUE)
+    names = {1: "Liver", 2: "left kidney", 7: "thing"}
+    objects = tuple(replace(entry, name=names[entry.id]) for entry in walked("Z").objects)
+    options = {"source": tmp_path / "scan", "codes": "2=SCT:18639004:Left kidney"}
+    path = export(replace(walked("Z"), objects=objects), tmp_path / "labels.dcm", options=options).path
+    kinds = [part.SegmentedPropertyTypeCodeSequence[0] for part in pydicom.dcmread(path).SegmentSequence]
+    assert [(kind.CodeValue, kind.CodeMeaning) for kind in kinds] == [
+        ("10200004", "Liver"),
+        ("18639004", "Left kidney"),
+        ("85756007", "Tissue"),
+    ]
+    with pytest.raises(ExportError, match="The code '2=Liver' must be an object, a scheme, a value and a meaning"):
+        export(walked("Z"), tmp_path / "b.dcm", options=options | {"codes": "2=Liver"})
+
+
+def test_dicom_seg_of_a_series_of_volumes_refers_to_the_time_that_was_tracked(tmp_path: Path) -> None:
+    series = write_series(tmp_path / "scan", OBLIQUE, seed=0)
+    write_series(tmp_path / "scan", OBLIQUE, seed=1)
+    later = set()
+    for path in (tmp_path / "scan").iterdir():
+        image = pydicom.dcmread(path)
+        image.TemporalPositionIdentifier = 1 + int(image.SeriesInstanceUID != series)
+        if image.TemporalPositionIdentifier == 2:
+            later.add(image.SOPInstanceUID)
+        image.SeriesInstanceUID = series
+        image.save_as(path)
+    result = walked("Z", affine=OBLIQUE, at={"T": 1}, metadata={"SeriesInstanceUID": series})
+    path = export(result, tmp_path / "labels.dcm", options={"source": tmp_path / "scan"}).path
+    used = pydicom.dcmread(path).ReferencedSeriesSequence[0].ReferencedInstanceSequence
+    assert {part.ReferencedSOPInstanceUID for part in used} <= later
+
+
+def test_dicom_seg_is_exported_by_scripts_and_by_the_command_line(tmp_path: Path) -> None:
+    from napari_sam2_video import api
+    from napari_sam2_video.cli import main
+
+    write_series(tmp_path / "scan", OBLIQUE)
+    run, mask = tmp_path / "run.sam2v", volume_zyx() == 1
+    with (
+        open_recording(tmp_path / "scan") as recording,
+        Session.create(run, recording, tracker_factory=fake_factory()) as session,
+    ):
+        session.add_object(name="bright")
+        for z in range(len(mask)):
+            session.paint(z, (0, 0), mask[z].astype(np.uint8))
+    source = str(shutil.copytree(tmp_path / "scan", tmp_path / "copy"))
+    api.export(run, tmp_path / "a.dcm", options={"source": source})
+    with pytest.raises(SystemExit) as ended:
+        main(["export", str(run), str(tmp_path / "b.dcm"), "--option", f"source={source}"])
+    assert not ended.value.code
+    for name in ("a.dcm", "b.dcm"):
+        assert segments_of(tmp_path / name)["bright"].sum() == mask.sum()
