@@ -218,6 +218,8 @@ def test_objects_with_prompts_outside_the_range_are_named(film, prompts, tmp_pat
 def test_measure_review_and_export_take_a_session_or_its_folder(session, tmp_path, film):
     table = api.measure(session)
     assert len(table) == len(session.objects) * len(film)
+    assert session.measure().names == table.names
+    np.testing.assert_array_equal(session.measure()["area"], table["area"])
     assert [item.object_id for item in api.review(session, objects=(2,), limit=1)] in ([], [2])
     with pytest.raises(Sam2VideoError, match="no object 99"):
         api.review(session, objects=(99,))

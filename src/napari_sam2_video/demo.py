@@ -88,7 +88,7 @@ def run_demo(
         out.mkdir(parents=True, exist_ok=True)
         tifffile.imwrite(files["recording"], clip.frames, imagej=True, metadata={"axes": "TYX", "finterval": 60.0})
     except OSError as error:
-        raise ExportError(f"The folder {out} cannot be written: {error.strerror or error}.") from error
+        raise ExportError(f"The folder {out} cannot be written to: {error.strerror or error}.") from error
     prompts = boxes_of(clip.labels[0], 0)
     notes: list[str] = []
     with create_session(files["recording"], files["session"], axis="T", model=model, overwrite=True) as session:

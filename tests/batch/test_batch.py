@@ -180,7 +180,7 @@ def test_fault_55_a_file_system_that_lacks_something_is_found_before_anything_ru
     with monkeypatch.context() as patch:
         owner, _, name = target.rpartition(".")
         patch.setattr(getattr(file_system_module, owner) if owner else file_system_module, name, fail)
-        with pytest.raises(BatchError, match=f"did not let us {step}"):
+        with pytest.raises(BatchError, match=f"it is not possible to {step} there"):
             run_batch(batch, tmp_path / "report.csv", worker_command=worker)
     assert not Path(batch[0].out + ".tries").exists()
 

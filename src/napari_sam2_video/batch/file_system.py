@@ -45,8 +45,8 @@ def check_folder(folder: Path) -> None:
     except (OSError, NotImplementedError) as error:
         reason = getattr(error, "strerror", None) or error
         raise BatchError(
-            f"Results cannot go to {folder}: its file system did not let us {step} ({reason}); choose a folder on a "
-            "local disk or another file system."
+            f"Results cannot be written to {folder}: it is not possible to {step} there ({reason}); choose a folder "
+            "on a local disk or another file system."
         ) from error
 
 

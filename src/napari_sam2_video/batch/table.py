@@ -106,7 +106,9 @@ def read_table(path: Path, *, defaults: Mapping[str, str] | None = None) -> tupl
     """
     rows = _rows(path)
     if not any(any(row.values()) for row in rows):
-        raise BatchError(f"{path} has no row; give one recording a row under the header {','.join(COLUMNS)}.")
+        raise BatchError(
+            f"{path} has no rows; add a row for each recording under a header such as recording,out,prompts."
+        )
     items = tuple(
         _item(path, number, row, dict(defaults or {})) for number, row in enumerate(rows, start=1) if any(row.values())
     )
@@ -127,7 +129,7 @@ def _rows(path: Path) -> list[dict[str, str]]:
         except (ValueError, RecursionError) as error:
             raise BatchError(f"The table {path} is not valid JSON ({error}).") from error
         if not isinstance(content, list) or not all(isinstance(row, dict) for row in content):
-            raise BatchError(f"The table {path} must be a JSON list with one object a recording.")
+            raise BatchError(f"The table {path} must be a JSON list with one object for each recording.")
         return [{str(key): _text(value) for key, value in row.items()} for row in content]
     reader = csv.DictReader(io.StringIO(text, newline=""), strict=True, delimiter=_delimiter(text))
     try:
@@ -159,11 +161,11 @@ def _text(value: Any) -> str:
 def _item(path: Path, number: int, row: Mapping[str, str], defaults: dict[str, str]) -> BatchItem:
     unknown = [column for column in [*row, *defaults] if column not in COLUMNS]
     if unknown:
-        raise BatchError(f'{path} has the unknown column "{unknown[0]}"; known are: {", ".join(COLUMNS)}.')
+        raise BatchError(f'{path} has the unknown column "{unknown[0]}"; the columns are: {", ".join(COLUMNS)}.')
     values = defaults | {column: value for column, value in row.items() if value}
     for column, value in values.items():
         if not _is_writable(value):
-            raise BatchError(f'Row {number} of {path} has a character in "{column}" that no path holds; correct it.')
+            raise BatchError(f'Row {number} of {path} has a character in "{column}" that no path can hold; correct it.')
     for column in _REQUIRED:
         if not values.get(column):
             raise BatchError(f'Row {number} of {path} has no "{column}"; fill it in.')

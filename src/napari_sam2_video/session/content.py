@@ -14,11 +14,12 @@ from napari_sam2_video.session.prompt_table import PromptTable
 from napari_sam2_video.session.tracking import Tracking
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     import numpy.typing as npt
 
+    from napari_sam2_video.analysis.table import Table
     from napari_sam2_video.engine.plan import ObjectState
     from napari_sam2_video.frames.recording import Recording
     from napari_sam2_video.masks.label_array import LabelArray
@@ -211,6 +212,14 @@ class SessionContent:
         from napari_sam2_video.session.provenance import provenance_of
 
         return provenance_of(self, self._context.state)
+
+    def measure(
+        self, *, intensity: bool = True, shape: bool = True, progress: Callable[[int, int], None] | None = None
+    ) -> Table:
+        """Measure every object on every frame; see `napari_sam2_video.analysis.measure.measure`."""
+        from napari_sam2_video.analysis.measure import measure
+
+        return measure(self.result(), intensity=intensity, shape=shape, progress=progress)
 
     def result(self) -> TrackingResult:
         """The masks as an export reads them."""
