@@ -255,7 +255,7 @@ def program_stream(folder: Path) -> Path:
 
 
 def wrapped_stamps(folder: Path) -> Path:
-    """Time stamps of 33 bits that begin anew in the middle."""
+    """Time stamps of 33 bits that begin again from zero in the middle."""
     offset = f"{2**33 / 90000 - 1.2:.3f}"
     target = folder / "wrapped.ts"
     ffmpeg("-i", cfr(folder), "-c", "copy", "-output_ts_offset", offset, "-muxdelay", "0", target)

@@ -71,7 +71,7 @@ def gif_arguments(job: ExportJob) -> list[str]:
 
 
 def note_padding(job: ExportJob, edge: str = "black") -> None:
-    """Say it where the video is one pixel larger than the recording."""
+    """Note that the video is one pixel larger than the recording, where it is."""
     height, width = job.result.shape_yx
     if height % 2 or width % 2:
         even = (width + width % 2, height + height % 2)

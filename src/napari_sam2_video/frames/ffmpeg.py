@@ -32,7 +32,7 @@ _NO_WINDOW = 0x08000000 if sys.platform == "win32" else 0
 
 
 class FfmpegHungError(RecordingError):
-    """ffmpeg said nothing for too long and was ended."""
+    """ffmpeg gave nothing for too long and was ended."""
 
 
 def executable() -> str:
@@ -118,7 +118,7 @@ class Running:
     ahead : int
         Pieces read ahead at most.
     on_line : callable, optional
-        Called with each line that ffmpeg says, on another thread.
+        Called on another thread with each line that ffmpeg reports.
     timeout : float
         Seconds to wait for a piece.
     """
@@ -148,7 +148,7 @@ class Running:
             thread.start()
 
     def piece(self) -> npt.NDArray[np.uint8] | None:
-        """Next piece, the last one being shorter perhaps; None after it.
+        """Next piece, of which the last may be shorter; None after it.
 
         Raises
         ------
@@ -212,12 +212,12 @@ class Running:
 
 
 def run_ffmpeg(arguments: Sequence[str], *, timeout: float | None = None) -> tuple[int, list[str]]:
-    """Run ffmpeg to its end, throwing its output away; returns its code and the last lines it said.
+    """Run ffmpeg to its end, without its output; returns its code and the last lines it reported.
 
     Raises
     ------
     FfmpegHungError
-        If it says nothing for too long.
+        If it reports nothing for too long.
     """
     running = Running([*arguments, "-progress", "pipe:1"], 4096, timeout=timeout)
     try:

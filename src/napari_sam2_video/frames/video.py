@@ -96,7 +96,7 @@ def open_video(
         if series is None and len(probe.videos) > 1:
             notes.append(
                 f"{path.name} holds {len(probe.videos)} videos ({listed(probe.videos)}) and the first is read; choose "
-                "another as series."
+                "another with series, for instance --series 1."
             )
         return _recording(file, probe, index, notes, cache_bytes, timeout)
 
@@ -181,8 +181,10 @@ def _time_notes(file: VideoFile, index: VideoIndex) -> list[str]:
     elif timing.interval is None and len(index.pts) > 1:
         notes.append(f"{name} states no frame rate: the time between frames is unknown; give the interval if you know.")
     if file.copy is not None:
-        stamps = "no time stamps of its own" if index.timing is not None else "time stamps that begin again from zero"
-        notes.append(f"{name} has {stamps}: it is read from a temporary copy without that fault.")
+        if index.timing is not None:
+            notes.append(f"{name} has no time stamps of its own: it is read from a temporary copy that is numbered.")
+        else:
+            notes.append(f"The time stamps of {name} begin again from zero: it is read from a temporary copy.")
     if index.counted and len(index.keys) == 1 and len(index.pts) > 1:
         notes.append(
             f"{name} has no time stamps of its own: its frames were counted, and jumping back in it takes as long as "
@@ -214,7 +216,7 @@ def _damage_notes(path: Path, index: VideoIndex, missing: int) -> list[str]:
     if index.undecoded:
         pictures = "One picture" if index.undecoded == 1 else f"{index.undecoded} pictures"
         notes.append(
-            f"{pictures} of {path.name} cannot be decoded, as those ahead of the first key frame, and the others are "
+            f"{pictures} of {path.name}, such as those ahead of the first key frame, cannot be decoded; the others are "
             "counted without them."
         )
     if missing:

@@ -153,7 +153,7 @@ class Decoder:
                 return number, self._picture.frame_of(piece), shown.suspect
 
     def outcome(self) -> tuple[int, str]:
-        """Code of ffmpeg after the last frame, 0 for success, and the last line that it said."""
+        """Code of ffmpeg after the last frame, 0 for success, and the last line that it reported."""
         code = self._running.finish()
         return code, self._running.lines[-1] if self._running.lines else ""
 

@@ -70,7 +70,7 @@ class VideoIndex:
     usual_gap : float or None
         Seconds from one packet to the next by their decoding times, where these are even.
     complaints : tuple of str
-        What ffmpeg said meanwhile.
+        What ffmpeg reported meanwhile.
     damaged_end : bool
         True where the last packet is not whole.
     damaged : bool
@@ -152,7 +152,7 @@ class VideoIndex:
         return frame_times((self.pts - self.pts[0]) * float(self.time_base), tick=float(self.time_base))
 
     def wraps(self) -> bool:
-        """Whether time stamps of 33 bits begin again from zero in the file, where a search for them goes astray."""
+        """Whether time stamps of 33 bits begin again from zero in the file, where a search for them fails."""
         return bool(self.decoded_at.min() < 0) or int(self.pts[-1]) * self.time_base >= _WRAP_SECONDS
 
     def sought_by_decoding_time(self) -> VideoIndex:
@@ -311,7 +311,7 @@ def from_one_key(index: VideoIndex) -> VideoIndex:
 
 
 def with_gaps_filled(index: VideoIndex) -> VideoIndex:
-    """Index of a damaged video in which lost frames keep their numbers, where a steady rate tells how many they are."""
+    """Index of a damaged video in which lost frames keep their numbers, where a steady rate shows how many they are."""
     gaps = np.diff(index.pts)
     if len(gaps) < _STEADY:
         return index

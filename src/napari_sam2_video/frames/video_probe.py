@@ -1,4 +1,4 @@
-"""What the first decoded frame and ffmpeg's own words say of a video."""
+"""What the first decoded frame and the lines that ffmpeg reports say of a video."""
 
 from __future__ import annotations
 
@@ -21,7 +21,8 @@ SHOWN = re.compile(
 """A frame as the filter showinfo reports it."""
 
 _RAW = re.compile(
-    r"h26[1-6]|hevc|vvc|evc|m4v|mpegvideo|mjpeg(?:_2000)?|obu|av1|dirac|cavsvideo|avs[23]|vc1|apv|\w+_pipe"
+    r"h26[1-6]|hevc|vvc|evc|m4v|mpegvideo|mjpeg(?:_2000)?|mpjpeg|obu|av1|dirac|cavsvideo|avs[23]|vc1|apv|dnxhd|"
+    r"ingenient|\w+_pipe"
 )
 _SEARCHED = ("mpegts", "mpeg", "dv")
 _OTHER_RATE = ("1237/71", "17.42")
@@ -121,7 +122,7 @@ def bare_demuxer(head: bytes) -> str | None:
 
 
 def states_rate(source: VideoInput, *, timeout: float | None = None) -> bool:
-    """Whether bare packets state their frame rate: ffmpeg then keeps to it when told another one."""
+    """Whether bare packets state their frame rate: ffmpeg then keeps it when given another one."""
     rate, shown = _OTHER_RATE
     arguments = ["-v", "info", "-framerate", rate, *source.arguments, "-c", "copy", "-t", "0"]
     _, lines = run_ffmpeg([*arguments, "-f", "null", "-"], timeout=timeout)
