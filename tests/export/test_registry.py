@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-NEEDS_A_SERIES = {"dicom-seg"}
+NEEDS_A_SERIES = {"dicom-seg", "rtstruct"}
 MAKEABLE = sorted(set(FORMATS) - NEEDS_A_SERIES)
 
 

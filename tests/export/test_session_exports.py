@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from napari_sam2_video.results import TrackingResult
 
-NEEDS_A_SERIES = {"dicom-seg"}
+NEEDS_A_SERIES = {"dicom-seg", "rtstruct"}
 
 
 @pytest.fixture(scope="module")
