@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     from napari_sam2_video.engine.memory import ConditioningEntry
     from napari_sam2_video.engine.networks.outputs import Embedding
+    from napari_sam2_video.engine.plan import ObjectState
+    from napari_sam2_video.engine.windows import Window
     from napari_sam2_video.session import Session
     from napari_sam2_video.types import FrameSource, ObjectMask
 
@@ -47,6 +49,8 @@ class Budget:
         Where it was measured.
     threads : int
         Threads of the processor it was measured with.
+    views : int
+        Different windows of a frame, the whole frame among them, that are embedded.
     """
 
     steps: int
@@ -59,11 +63,13 @@ class Budget:
     disk_bytes: int
     device: str
     threads: int = 1
+    views: int = 1
 
     @property
     def seconds(self) -> float:
         """Expected time."""
-        return self.frames * (self.embed_seconds + self.store_seconds) + self.steps * self.step_seconds
+        on_frames = self.frames * (self.views * self.embed_seconds + self.store_seconds)
+        return on_frames + self.steps * self.step_seconds
 
     def sentence(self) -> str:
         """The budget as a person reads it."""
@@ -72,7 +78,7 @@ class Budget:
         return (
             f"This run: about {_duration(self.seconds)} on {where} for {self.frames} frames, "
             f"{_size(self.memory_bytes)} of memory{gpu} and {_size(self.disk_bytes)} on disk "
-            f"({self.embed_seconds:.2g} s a frame and {self.step_seconds:.2g} s for each object on it)."
+            f"({self.views * self.embed_seconds:.2g} s a frame and {self.step_seconds:.2g} s for each object on it)."
         )
 
 
@@ -118,7 +124,8 @@ def measure_budget(
     entry = scratch.memory.entries(first.object_id)[frame]
     halted = stop or (lambda: False)
     embed_seconds, embedding = _embedding(tracker.model, session.view, frame, session.n_frames, halted)
-    count = min(len(plan.object_ids), scratch.batch_size)
+    views = len({_window(session, tracker, state) for state in prompted if state.object_id in plan.object_ids})
+    count = min(-(-len(plan.object_ids) // views), scratch.batch_size)
     step_seconds = _step(tracker.model, session.view, embedding, entry, count, halted) / count
     steps = sum(len(one.frames()) for one in plan.passes)
     frames = len({t for one in plan.passes for t in one.frames()})
@@ -130,7 +137,7 @@ def measure_budget(
         step_seconds=step_seconds,
         store_seconds=_store(session.folder, record * count),
         memory_bytes=_memory_now()
-        + min(tracker.features.memory_bytes, embedding.nbytes * frames)
+        + min(tracker.features.memory_bytes, embedding.nbytes * frames * views)
         + min(CACHE_BYTES, math.prod(session.shape_yx) * frames)
         + len(plan.object_ids) * bytes_per_object(tracker.model.preset, tracker.model.image_size),
         device_bytes=_device_peak(tracker.model.device),
@@ -139,7 +146,16 @@ def measure_budget(
         + len(plan.object_ids) * _remembered_on_disk(tracker.model, frames),
         device=tracker.model.device,
         threads=tracker.model.threads,
+        views=views,
     )
+
+
+def _window(session: Session, tracker: Any, state: ObjectState) -> Window | None:
+    """Window that an object's first prompts are answered in; None for the whole frame."""
+    frame = min(state.prompted)
+    given = list(session.prompts(state.object_id, frame)) or [_painted(session, state.object_id, frame)]
+    window: Window | None = tracker.first_window(state.object_id, frame, given)
+    return window
 
 
 def _painted(session: Session, object_id: int, frame: int) -> Any:
@@ -180,7 +196,8 @@ def _step(
         begun = time.perf_counter()
         decoded = model.decode_tracked(embedding, [fullest(entry, view.n_frames)] * count, view.n_frames)
         model.remember(embedding, decoded, prompted=False)
-        model.levels(decoded, view.shape_yx)
+        window = None if entry.memory.place is None else entry.memory.place.window
+        model.levels(decoded, view.shape_yx if window is None else window.shape_yx)
         seconds = time.perf_counter() - begun
         if halted() or seconds > _LONG:
             break

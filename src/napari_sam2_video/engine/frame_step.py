@@ -1,4 +1,4 @@
-"""Track objects on one frame: find their windows, run those that fit together as batches, look again where in doubt."""
+"""Track objects on one frame: each in its window, those that fit together as batches."""
 
 from __future__ import annotations
 
@@ -96,20 +96,23 @@ class FrameStep:
         windows = [self.framing.follow(*places) for places in before]
         last = [place for place, _ in before]
         found = self._look(frame, objects, recalls, windows, last, upcoming)
-        for decide in (self.framing.wider, self.framing.recentred):
-            looks = {i: look for i, o in enumerate(found) if o.entry.place and (look := decide(o.entry.place))}
-            rows = list(looks)
-            outcomes = self._look(
-                frame,
-                [objects[i] for i in rows],
-                [recalls[i] for i in rows],
-                [looks[i].window for i in rows],
-                [last[i] for i in rows],
-                (),
-            )
-            for i, outcome in zip(rows, outcomes, strict=True):
-                if outcome.entry.place and self.framing.is_plausible(outcome.entry.place, last[i]):
-                    found[i] = outcome
+        elsewhere = {}
+        for i, outcome in enumerate(found):
+            place = outcome.entry.place
+            if place is not None and (window := self.framing.recentred(place)) != place.window:
+                elsewhere[i] = window
+        again = list(elsewhere)
+        outcomes = self._look(
+            frame,
+            [objects[i] for i in again],
+            [recalls[i] for i in again],
+            list(elsewhere.values()),
+            [last[i] for i in again],
+            (),
+        )
+        for i, outcome in zip(again, outcomes, strict=True):
+            if outcome.entry.place and self.framing.is_plausible(outcome.entry.place, last[i]):
+                found[i] = outcome
         return found
 
     def recompute(

@@ -27,14 +27,6 @@ if TYPE_CHECKING:
 
 CELLS = 16
 """Pixels of the network's input in a cell of its spatial memory."""
-_SEARCHED, _SEARCHED_AGAIN = 3, 8
-
-
-@dataclass(frozen=True)
-class Look:
-    """A window to look in; None stands for the whole frame."""
-
-    window: Window | None
 
 
 @dataclass(frozen=True)
@@ -139,23 +131,16 @@ class Framing:
             first.append(self._within(axis, begin + round(by / cell) * cell, window.side))
         return Window(first[0], first[1], window.side)
 
-    def wider(self, found: Place) -> Look | None:
-        """Where to look again for an object that is not in its window; None for nowhere."""
-        if found.extent_yx is not None or found.window is None:
-            return None
-        soon = found.absent <= _SEARCHED or found.absent % _SEARCHED_AGAIN == 0
-        return Look(self.grown(found.window)) if soon else None
-
-    def recentred(self, found: Place) -> Look | None:
-        """Where to look again for an object that reaches the border of its window, or is too small in it."""
+    def recentred(self, found: Place) -> Window | None:
+        """Window for a second look at an object: another one where it reaches the border, or is too small or large."""
         window = found.window
         if found.extent_yx is None:
-            return None
+            return window
         fitting = self.around(found.centre_yx, found.size, None if window is None else window.side)
         same_side = window is not None and fitting is not None and fitting.side == window.side
         if window is not None and same_side and not window.touched_by(found, self.shape_yx):
-            return None
-        return Look(fitting) if fitting != window else None
+            return window
+        return fitting
 
     def is_plausible(self, found: Place, before: Place) -> bool:
         """Whether what a second look found can be the object."""

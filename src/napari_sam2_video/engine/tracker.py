@@ -151,6 +151,18 @@ class Tracker:
         with self._batcher.turn(), embedder:
             yield embedder
 
+    def first_window(self, object_id: int, frame: int, prompts: Sequence[Prompt]) -> Window | None:
+        """Window in which prompts would be answered first; None for the whole frame. Does not run the network.
+
+        Raises
+        ------
+        PromptError
+            If the prompts do not fit the frame.
+        """
+        if self.framing is None:
+            return None
+        return self.framing.for_prompts(settle_prompts(object_id, frame, prompts, self.view), None, [])[0]
+
     def window_at(self, object_id: int, frame: int) -> Window | None:
         """Window in which the network saw an object on a frame; None for the whole frame, or where it is not known.
 
