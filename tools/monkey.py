@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 SHAPE = (8, 64, 80)
 SECONDS_TO_SETTLE = 60.0
-ASKS_FOR_A_FILE = ("…", "Get ", "Download", "Keys", "Larger")
+ASKS_FOR_A_FILE = ("…", "Get ", "Download", "Keys", "Larger", "Estimate")
 
 
 def recording() -> np.ndarray[Any, np.dtype[np.uint8]]:
@@ -282,7 +282,8 @@ class Monkey:
         prompts = session.prompts(masks=False)
         kinds = [type(prompt).__name__ for prompt in prompts]
         self._agree("points", points == kinds.count("PointPrompt"), (points, kinds))
-        self._agree("boxes", len(view.prompts.shapes.data) == kinds.count("BoxPrompt"), kinds)
+        drawing = view.prompts.shapes._is_creating
+        self._agree("boxes", drawing or len(view.prompts.shapes.data) == kinds.count("BoxPrompt"), kinds)
         undo = widget.session.undo_button.isEnabled()
         self._agree("undo", undo == bool(session.can_undo), (undo, session.can_undo))
         layer = view.masks.masks

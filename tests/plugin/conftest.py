@@ -57,6 +57,7 @@ def settings(tmp_path, monkeypatch):
         interface=SimpleNamespace(live_preview=True, follow_run=False, demo_noted=True),
     )
     monkeypatch.setattr("napari.settings.get_plugin_settings", lambda _: chosen)
+    monkeypatch.setattr("napari_sam2_video.plugin.recent_sessions._file", lambda: tmp_path / "recent.json")
     return chosen
 
 

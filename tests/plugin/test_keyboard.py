@@ -19,8 +19,10 @@ def press_key(here, key):
 
 @pytest.fixture
 def in_front(at_work):
-    at_work.viewer.window._qt_window.activateWindow()
-    at_work.spin(lambda: QApplication.activeWindow() is at_work.viewer.window._qt_window)
+    window = at_work.viewer.window._qt_window
+    QApplication.setActiveWindow(window)
+    at_work.viewer.window._qt_viewer.canvas.native.setFocus()
+    at_work.spin(lambda: QApplication.activeWindow() is window and QApplication.focusWidget() is not None)
     return at_work
 
 
@@ -101,3 +103,73 @@ def test_no_key_of_the_widget_has_another_meaning_in_napari(bench):
     keys = bench(make_frames()).widget.keys
     names = {key.key.replace("Control", "Ctrl").replace("-", "+") for key in keys.keys if not key.on_layers}
     assert not {name.title() if len(name) > 1 else name.upper() for name in names} & taken
+
+
+def test_the_sheet_of_keys_opens_with_a_question_mark_and_lists_them_all(in_front):
+    from qtpy.QtWidgets import QMessageBox
+
+    press_key(in_front, Qt.Key.Key_Question)
+    (box,) = in_front.widget.findChildren(QMessageBox)
+    assert all(key.title in box.text() for key in in_front.widget.keys.keys)
+    box.close()
+
+
+def test_ctrl_and_a_click_give_a_point_of_the_other_sign_once(at_work):
+    native = at_work.viewer.window._qt_viewer.canvas.native
+    for modifier, (y, x) in (
+        (Qt.KeyboardModifier.ControlModifier, (30, 30)),
+        (Qt.KeyboardModifier.NoModifier, (20, 20)),
+    ):
+        QTest.mouseClick(native, Qt.MouseButton.LeftButton, modifier, at_work.canvas_point(at_work.world(0, y, x)))
+        at_work.idle()
+    signs = {(round(prompt.y), round(prompt.x)): prompt.positive for prompt in at_work.session.prompts()}
+    assert signs == {(30, 30): False, (20, 20): True}
+    assert at_work.controller.prompts.positive
+
+
+def test_keys_walk_through_objects_and_prompted_frames(at_work):
+    at_work.click(*spots(0)[0])
+    at_work.controller.go_to(6)
+    at_work.click(*spots(6)[0])
+    at_work.key("Shift+Left")
+    assert at_work.controller.frame == 0
+    at_work.key("Shift+Right")
+    assert at_work.controller.frame == 6
+    at_work.key("N")
+    for expected in (1, 2):
+        at_work.key(".")
+        assert at_work.controller.active == expected
+    at_work.key(",")
+    assert at_work.controller.active == 1
+    at_work.key("Shift+S")
+    assert at_work.controller.masks.masks.show_selected_label
+
+
+def test_an_object_and_its_point_in_one_key(at_work):
+    at_work.viewer.cursor.position = tuple(at_work.world(0, *spots(0)[1]))
+    at_work.key("Shift+N")
+    (prompt,) = at_work.session.prompts(2)
+    assert (round(prompt.y), round(prompt.x)) == spots(0)[1]
+
+
+def test_the_mask_of_the_frame_before_is_copied(at_work):
+    at_work.click(*spots(0)[0])
+    at_work.track()
+    at_work.controller.go_to(4)
+    at_work.key("Shift+C")
+    assert np.array_equal(at_work.session.mask(1, 3), at_work.session.mask(1, 4))
+    assert at_work.errors() == []
+
+
+def test_accepting_leads_to_the_next_doubtful_frame(at_work):
+    at_work.click(*spots(0)[0])
+    at_work.tracker_options["lost"] = {(1, 3), (1, 6)}
+    at_work.track()
+    at_work.settle()
+    at_work.key("J")
+    first = at_work.controller.frame
+    at_work.key("Shift+J")
+    assert at_work.session.accepted(1) == {first}
+    assert at_work.controller.frame != first
+    at_work.key("Shift+W")
+    assert len(at_work.session.accepted(1)) == 2

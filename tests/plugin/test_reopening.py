@@ -11,17 +11,7 @@ from tests.plugin.conftest import N_FRAMES, make_frames, spots
 
 
 @pytest.fixture
-def recent(tmp_path, monkeypatch):
-    """A list of recent sessions of the test alone."""
-    from napari_sam2_video.plugin import recent_sessions
-
-    file = tmp_path / "recent.json"
-    monkeypatch.setattr(recent_sessions, "_file", lambda: file)
-    return file
-
-
-@pytest.fixture
-def left(recent, at_work):
+def left(at_work):
     """A bench whose session was tracked and closed."""
     at_work.click(*spots(0)[0])
     at_work.track()

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
+import numpy as np
+
+from napari_sam2_video.types import PointPrompt
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
@@ -42,7 +46,65 @@ class Actions:
             controller.perform(lambda: session.remove_object(active), "deleting the object")
             self._refresh()
 
+    def step_object(self, step: int) -> None:
+        """Make the object after or before the active one the active one."""
+        controller = self._controller
+        numbers = [entry.id for entry in controller.session.objects] if controller.session is not None else []
+        if numbers:
+            at = numbers.index(controller.active) if controller.active in numbers else -step
+            controller.set_active(numbers[(at + step) % len(numbers)])
+
+    def show_only_active(self) -> None:
+        """Hide the masks of all objects but the active one, or show all again."""
+        layer = self._controller.masks.masks if self._controller.masks is not None else None
+        if layer is not None:
+            layer.show_selected_label = not layer.show_selected_label
+            text = "Only the selected object is shown." if layer.show_selected_label else "All objects are shown."
+            self._controller.notified.emit("status", text)
+
     # The shown frame
+
+    def point_at_mouse(self) -> None:
+        """Add an object with a point where the mouse is in the image."""
+        controller = self._controller
+        view = controller.view
+        if view is None:
+            return
+        world = np.asarray(controller.viewer.cursor.position, float)[-view.image.ndim :]
+        frame, y, x = view.geometry.to_pixel(view.image.world_to_data(world))
+        height, width = view.geometry.shape_yx
+        if not (0 <= y < height and 0 <= x < width):
+            controller.notified.emit("info", "The mouse is not over the image: point at the object first.")
+            return
+        object_id = self.new_object()
+        if object_id:
+            controller.perform(lambda: view.session.add_prompt(PointPrompt(object_id, frame, y, x)), "adding a point")
+
+    def go_to_prompted(self, step: int) -> None:
+        """Show the next or the previous frame on which the active object has prompts or paint."""
+        controller = self._controller
+        session, active, frame = controller.session, controller.active, controller.frame
+        if session is None or not active:
+            return
+        frames = {found.frame for found in session.prompt_sets(active)} | set(session.masks.painted(active))
+        ahead = sorted(other for other in frames if (other - frame) * step > 0)
+        if ahead:
+            controller.go_to(ahead[0] if step > 0 else ahead[-1])
+        else:
+            where = "after" if step > 0 else "before"
+            controller.notified.emit("status", f"Object {active} has no prompts {where} frame {frame}.")
+
+    def copy_from_previous(self) -> None:
+        """Give the active object the mask that it has on the frame before."""
+        controller = self._controller
+        session, active, frame = controller.session, controller.active, controller.frame
+        if session is None or not active:
+            return
+        if frame == 0:
+            controller.notified.emit("info", "This is the first frame; there is none before it to copy from.")
+            return
+        controller.perform(lambda: session.copy_mask(active, frame - 1, to=frame), "copying the mask")
+        self._refresh()
 
     def next_candidate(self) -> None:
         """Show the next candidate of the preview."""

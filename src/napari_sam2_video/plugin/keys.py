@@ -14,12 +14,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Key:
-    """A key, what it says in the list, and what it does; `on_layers` keys also replace the layers' own."""
+    """A key, its line and group on the sheet, and what it does; `on_layers` keys also replace the layers' own."""
 
     key: str
     title: str
     action: Callable[[], Any]
     on_layers: bool = False
+    group: str = ""
 
 
 class Keys:
@@ -63,8 +64,15 @@ class Keys:
 
     def listed(self) -> str:
         """All keys and what they do, as a small table for a person."""
-        cells = ((f"<b>{_shown(key.key)}</b>&nbsp;&nbsp;", key.title) for key in self.keys)
-        rows = (f"<tr><td>{shown}</td><td>{title}</td></tr>" for shown, title in cells)
+        rows = []
+        group = ""
+        for key in self.keys:
+            if key.group != group:
+                group = key.group
+                rows.append(f"<tr><td colspan=2><b>{group}</b></td></tr>")
+            rows.append(f"<tr><td>&nbsp;{_shown(key.key)}&nbsp;&nbsp;</td><td>{key.title}</td></tr>")
+        rows.append("<tr><td>&nbsp;?</td><td>This sheet</td></tr>")
+        rows.append("<tr><td>&nbsp;Ctrl+click&nbsp;&nbsp;</td><td>A point of the other sign</td></tr>")
         return f"<table>{''.join(rows)}</table>"
 
 
@@ -76,5 +84,5 @@ def _calling(action: Callable[[], Any]) -> Callable[[Any], None]:
 
 
 def _shown(key: str) -> str:
-    parts = key.replace("Control", "Ctrl").split("-")
+    parts = key.replace("Control", "Ctrl").replace("Escape", "Esc").split("-")
     return "+".join(part.upper() if len(part) == 1 else part for part in parts)

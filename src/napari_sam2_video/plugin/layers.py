@@ -32,6 +32,7 @@ AXIS_NAMES = {
 }  # fmt: skip
 AXES_BY_NUMBER = {2: "YX", 3: "TYX", 4: "TZYX", 5: "TCZYX"}
 SPARE_LETTERS = "QPUVW"
+FEW_TIMES = 4
 
 
 def unwrap(thing: Any) -> Any:
@@ -237,10 +238,16 @@ def show_position(viewer: Viewer, layer: Layer, axis: int, position: int) -> Non
 
 
 def walked_axis_shown(viewer: Viewer, layer: Layer, axes: str, shape: Sequence[int]) -> str:
-    """Letter of the axis that the viewer's sliders walk: time before depth before any other that is long enough."""
+    """Letter of the axis that the viewer's sliders walk.
+
+    Time comes before depth before any other, except that a scan of a few time points is walked along its depth.
+    """
     first = viewer.dims.ndim - layer.ndim
     hidden = [axis - first for axis in viewer.dims.not_displayed if axis >= first]
     candidates = [axes[axis] for axis in hidden if axes[axis] != "C" and shape[axis] > 1]
+    lengths = dict(zip(axes, shape, strict=True))
+    if {"T", "Z"} <= set(candidates) and lengths["T"] <= FEW_TIMES and lengths["Z"] > lengths["T"]:
+        return "Z"
     for letter in "TZ":
         if letter in candidates:
             return letter

@@ -13,7 +13,7 @@ from napari_sam2_video.regions import ellipse_outline, polygon_mask, upright_box
 from napari_sam2_video.types import BoxPrompt, MaskPrompt, PointPrompt
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     import numpy.typing as npt
     from napari.layers import Image, Points, Shapes
@@ -61,6 +61,7 @@ class PromptLayers(QObject):
         self._active = 0
         self._positive = True
         self._showing = False
+        self._sign_back: Callable[[], None] | None = None
         self._frame = 0
         self._colors: dict[int, tuple[int, int, int]] = {}
         self._later = QTimer(self)
@@ -69,6 +70,8 @@ class PromptLayers(QObject):
         place = transform_of(image)
         self.points = _points_layer(geometry, place)
         self.shapes = _shapes_layer(geometry, place)
+        # Before napari's own, which adds the point.
+        self.points.mouse_drag_callbacks.insert(0, self._on_press)
         for layer in (self.points, self.shapes):
             layer.events.data.connect(self._on_data)
 
@@ -105,6 +108,13 @@ class PromptLayers(QObject):
         self.points.current_symbol = "disc" if positive else "cross"
         self._set_defaults()
 
+    def _on_press(self, layer: Points, event: Any) -> None:
+        """With Ctrl, a click has the other sign for once."""
+        if "Control" in event.modifiers and str(layer.mode) == "add":
+            positive = self._positive
+            self.set_positive(not positive)
+            self._sign_back = lambda: self.set_positive(positive)
+
     def set_active(self, object_id: int) -> None:
         """New prompts belong to this object."""
         self._active = object_id
@@ -127,9 +137,16 @@ class PromptLayers(QObject):
         self.shapes.feature_defaults = {"object": self._active}
 
     def _on_data(self, event: Any) -> None:
+        if self._sign_back is not None and str(event.action) == "added":
+            QTimer.singleShot(0, self._turn_sign_back)
         if not self._showing and str(event.action) in {"added", "changed", "removed"}:
             # napari is still in the middle of its own drawing here.
             self._later.start(0)
+
+    def _turn_sign_back(self) -> None:
+        back, self._sign_back = self._sign_back, None
+        if back is not None:
+            back()
 
     def _whose(self, object_id: float) -> int:
         if int(object_id) > 0 and int(object_id) in {entry.id for entry in self._session.objects}:
@@ -278,8 +295,12 @@ class PromptLayers(QObject):
             for kind, old, new in zip(layer.shape_type, layer.data, corners, strict=True)
         )
         if not same:
+            # An outline that is being drawn would be continued in a shape that is no more.
+            mode = layer.mode
+            layer.mode = "pan_zoom"
             layer.selected_data = set()
             layer.data = []
+            layer.mode = mode
             if corners:
                 layer.add_rectangles(corners)
         owners = np.array([b.object_id for b in boxes], int)

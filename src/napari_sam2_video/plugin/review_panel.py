@@ -46,7 +46,15 @@ class ReviewPanel(QWidget):
         self.span_button = button(
             "Accept to here", self.accept_span, "Accept the selected object from the last accepted frame to this one."
         )
-        self.undo_accept_button = button("Take back", self.unaccept, "This frame is not accepted any more.")
+        self.undo_accept_button = button(
+            "Not accepted", self.unaccept, "This frame is not accepted any more: runs may change it again."
+        )
+        self.accept_next_button = button(
+            "Accept, next", self.accept_and_next, "Accept this frame and go to the next doubtful one (Shift+J)."
+        )
+        self.accept_all_button = button(
+            "Accept all", controller.actions.accept_all, "Accept all objects on this frame (Shift+W)."
+        )
         self.check_button = button(
             "Check by tracking back",
             self.check,
@@ -60,7 +68,8 @@ class ReviewPanel(QWidget):
             holder,
             row(self.next_button, self.check_button),
             self.why,
-            row(self.accept_button, self.span_button, self.undo_accept_button),
+            row(self.accept_button, self.accept_next_button, self.accept_all_button),
+            row(self.span_button, self.undo_accept_button),
             self.legend,
         )
         controller.session_changed.connect(self._on_session)
@@ -96,8 +105,9 @@ class ReviewPanel(QWidget):
     def _on_position(self, *_: Any) -> None:
         self.timeline.set_position(self._controller.frame, self._controller.active)
         reason = "" if self._controller.active else NO_OBJECT
-        for widget in (self.accept_button, self.span_button, self.undo_accept_button):
+        for widget in (self.accept_button, self.accept_next_button, self.span_button, self.undo_accept_button):
             allow(widget, reason)
+        allow(self.accept_all_button, reason)
 
     def update_rows(self) -> None:
         """Show the newest summary."""
@@ -144,23 +154,24 @@ class ReviewPanel(QWidget):
         where = f"Object {item.object_id}, frame {item.frame}"
         set_note(self.why, f"{where}: {item.reason} (doubt {item.doubt:.2f}); {len(left) - 1} more.")
 
-    def accept(self) -> None:
-        """Accept the active object on the shown frame."""
+    def accept(self) -> bool:
+        """Accept the active object on the shown frame; whether there was something to accept."""
         frame = self._controller.frame
-        self._mark(frame, frame + 1, accept=True)
+        return self._controller.actions.accept(frame, frame + 1)
+
+    def accept_and_next(self) -> None:
+        """Accept the active object on the shown frame, and go to the next doubtful one."""
+        if self.accept():
+            self.next_doubtful()
 
     def accept_span(self) -> None:
         """Accept the active object from the accepted frame before this one (or the first) up to this one."""
         session, frame = self._controller.session, self._controller.frame
         if session is not None and self._controller.active:
             before = [f for f in session.accepted(self._controller.active) if f < frame]
-            self._mark(max(before, default=0), frame + 1, accept=True)
+            self._controller.actions.accept(max(before, default=0), frame + 1)
 
     def unaccept(self) -> None:
         """The active object is not accepted on the shown frame any more."""
         frame = self._controller.frame
-        self._mark(frame, frame + 1, accept=False)
-
-    def _mark(self, start: int, stop: int, *, accept: bool) -> None:
-        actions = self._controller.actions
-        (actions.accept if accept else actions.unaccept)(start, stop)
+        self._controller.actions.unaccept(frame, frame + 1)

@@ -7,12 +7,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QEvent, Qt
+from qtpy.QtGui import QKeySequence, QShortcut  # type: ignore[attr-defined]
 from qtpy.QtWidgets import QLabel, QMessageBox, QToolButton, QVBoxLayout, QWidget
 
 from napari_sam2_video.plugin.controller import Controller
 from napari_sam2_video.plugin.export_panel import ExportPanel
+from napari_sam2_video.plugin.key_sheet import all_keys
 from napari_sam2_video.plugin.keyboard_focus import KeyboardFocus
-from napari_sam2_video.plugin.keys import Key, Keys
+from napari_sam2_video.plugin.keys import Keys
 from napari_sam2_video.plugin.measure_panel import MeasurePanel
 from napari_sam2_video.plugin.model_line import ModelLine
 from napari_sam2_video.plugin.model_panel import ModelPanel
@@ -81,7 +83,7 @@ class TrackingWidget(QWidget):
         }
         self._closed = False
         self._lay_out()
-        self.keys = Keys(controller.viewer, self._keys())
+        self.keys = Keys(controller.viewer, all_keys(self))
         controller.session_changed.connect(self._on_session)
         controller.notified.connect(self._tell)
         self.sections["model"].toggled.connect(lambda opened: self.model.probe() if opened else None)
@@ -108,8 +110,11 @@ class TrackingWidget(QWidget):
         self.panels.setWidget(inside)
         self.help_button = QToolButton()
         self.help_button.setText("Keys")
-        self.help_button.setToolTip("All keys of this widget.")
+        self.help_button.setToolTip("All keys of this widget (?).")
         self.help_button.clicked.connect(self.show_keys)
+        self.help_button.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        # napari knows no name for this key.
+        QShortcut(QKeySequence("?"), self).activated.connect(self.show_keys)
         title = QLabel("<b>SAM 2 video tracking</b>")
         layout = QVBoxLayout(self)
         layout.setContentsMargins(4, 4, 4, 4)
@@ -120,31 +125,10 @@ class TrackingWidget(QWidget):
         layout.addWidget(self.model_line)
         self.setMinimumWidth(WIDTH)
 
-    def _keys(self) -> list[Key]:
-        objects, review, actions = self.objects, self.review, self.controller.actions
-        return [
-            Key("n", "New object", objects.new_object),
-            Key("q", "Switch between points on and beside the object", objects.prompting.switch_sign),
-            Key("k", "Next candidate of the preview", actions.next_candidate),
-            Key("u", "Use the shown candidate as mask", actions.use_candidate),
-            Key("g", "Track", self.run_bar.start),
-            Key("h", "Stop", actions.stop),
-            Key("j", "Next doubtful frame", review.next_doubtful),
-            Key("w", "Accept the object on this frame", review.accept),
-            Key("Shift-d", "Not on this frame", partial(actions.mark_absent, "here")),
-            Key("Shift-f", "Gone from this frame on", partial(actions.mark_absent, "on")),
-            Key("Shift-b", "Not there up to this frame", partial(actions.mark_absent, "until")),
-            Key("Shift-w", "Accept all objects on this frame", actions.accept_all),
-            Key("Escape", "Put the tool down", objects.prompting.put_down, on_layers=True),
-            Key("m", "New object (napari's new label)", objects.new_object, on_layers=True),
-            Key("Control-z", "Undo", actions.undo, on_layers=True),
-            Key("Control-Shift-z", "Redo", actions.redo, on_layers=True),
-        ]
-
     def show_keys(self) -> None:
         """List the keys."""
         box = QMessageBox(self)
-        box.setWindowTitle("Keys")
+        box.setWindowTitle("Keys of SAM 2 video tracking")
         box.setTextFormat(Qt.TextFormat.RichText)
         box.setText(self.keys.listed())
         box.open()
