@@ -135,3 +135,21 @@ def test_graph_has_the_time_of_every_node(uneven: TrackingResult, tmp_path: Path
     memory = geff.read(report.path, backend="networkx")[0]
     assert all(node["time"] == TIMES[int(node["t"])] for _, node in memory.nodes(data=True))
     assert any("property time" in note for note in report.notes)
+
+
+def test_times_come_back_from_an_ome_tiff_and_from_a_video(uneven: TrackingResult, tmp_path: Path) -> None:
+    from napari_sam2_video.frames.open import open_recording
+
+    for name in ("a.ome.tif", "a.mp4", "a.mkv", "a.gif"):
+        with open_recording(export(uneven, tmp_path / name).path) as recording:
+            np.testing.assert_allclose(recording.times, TIMES, atol=0.0051 if name == "a.gif" else 0.0011)
+
+
+def test_the_shape_of_pixels_comes_back_from_a_video(tmp_path: Path) -> None:
+    from napari_sam2_video.frames.open import open_recording
+
+    for name in ("a.mp4", "a.mkv", "a.mov", "a.webm"):
+        with open_recording(
+            export(make_result(pixel_size=(1.0, 1.5), units=("s", None, None)), tmp_path / name).path
+        ) as recording:
+            assert (recording.scale["Y"], recording.scale["X"]) == (1.0, pytest.approx(1.5))
