@@ -1,7 +1,7 @@
 """Train the demo model's score of presence: ``python tools/train_presence.py``; see `docs/demo-model.md`.
 
-Starts from the weights that ship (or ``--weights``) and writes ``training/state.pt``, which
-``python tools/train_demo_model.py --export`` turns into the file that ships.
+Starts from the weights that ship (or ``--weights``) and writes ``training/presence.pt``; with ``--export`` also the file
+that ships.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from pathlib import Path
 import torch
 
 from demo_model.data import Dealer, build_cache
-from demo_model.export import PACKAGE_FOLDER
-from demo_model.presence import collect, fit, start_anew
+from demo_model.export import PACKAGE_FOLDER, export_weights
+from demo_model.presence import collect, fit, start_fresh
 from demo_model.unroll import Unroller, lean_attention
 from napari_sam2_video.engine.networks.sam2.build import build_network
 from napari_sam2_video.models.presets import DEMO
@@ -30,6 +30,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=2, help="each tracks with the score of the one before")
     parser.add_argument("--clips", type=int, default=150, help="clips of the first round; later ones take half as many")
     parser.add_argument("--keep", type=float, default=0.985, help="share of right masks that keep a score above 0")
+    parser.add_argument("--export", action="store_true", help="write the weights into the package as well")
     chosen = parser.parse_args()
     torch.set_num_threads(1)
     for name in ("hard", "plain"):
@@ -47,10 +48,13 @@ def main() -> None:
             with lean_attention(), torch.autocast("cpu", torch.bfloat16):
                 more = collect(unroller, dealer, count, _FRAMES)
             data = more if data is None else data + more
-        start_anew(head)
+        start_fresh(head)
         figures = fit(head, data, keep=chosen.keep)
         print(f"round {number + 1}:", ", ".join(f"{key} {value:.3f}" for key, value in figures.items()), flush=True)
-    torch.save({"average": network.state_dict()}, chosen.folder / "state.pt")
+    trained = chosen.folder / "presence.pt"
+    torch.save({"average": network.state_dict()}, trained)
+    if chosen.export:
+        print(export_weights(trained))
 
 
 if __name__ == "__main__":

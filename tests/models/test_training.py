@@ -34,13 +34,13 @@ def test_a_clip_is_learned_in_stretches_after_the_frames_that_are_only_watched()
 
 
 def test_the_score_learns_which_masks_are_right_and_keeps_the_share_it_is_told():
-    from demo_model.presence import Tokens, fit, start_anew
+    from demo_model.presence import Tokens, fit, start_fresh
 
     tokens = torch.randn(2000, 8, generator=torch.Generator().manual_seed(1))
     noise = torch.randn(2000, generator=torch.Generator().manual_seed(2))
     right = (tokens[:, 0] * 2 + tokens[:, 1] + 0.5 * noise > 0).float()
     head = head_of_width(8)
-    start_anew(head)
+    start_fresh(head)
     figures = fit(head, Tokens(tokens, right, torch.arange(2000) % 40), keep=0.95, epochs=20)
     assert figures["right"] == pytest.approx(0.95, abs=0.02)
     assert figures["wrong"] < 0.3

@@ -91,11 +91,10 @@ def fit(head: Any, data: Tokens, *, keep: float, epochs: int = 80, seed: int = 0
     Returns
     -------
     dict
-        Shares of right and of wrong masks held out whose score is above 0, before and after.
+        Shares of the right and of the wrong masks held out whose score is above 0.
     """
     held = data.clips % _HELD_OUT == 0
     learned = (~held).nonzero()[:, 0]
-    before = _shares(head, data, held)
     optimiser = torch.optim.AdamW(head.parameters(), lr=4e-4, weight_decay=0.05)
     order = torch.Generator().manual_seed(seed)
     best, state, waited = float("inf"), {}, 0
@@ -117,19 +116,13 @@ def fit(head: Any, data: Tokens, *, keep: float, epochs: int = 80, seed: int = 0
     with torch.no_grad():
         scores = head(data.tokens[held & (data.right > 0)])[:, 0]
         head.layers[-1].bias -= torch.quantile(scores, 1 - keep)
-    after = _shares(head, data, held)
-    return {f"{name} before": share for name, share in before.items()} | after
-
-
-def _shares(head: Any, data: Tokens, held: torch.Tensor) -> dict[str, float]:
-    with torch.no_grad():
         above = (head(data.tokens)[:, 0] > 0).float()
     right = data.right > 0
     return {"right": float(above[held & right].mean()), "wrong": float(above[held & ~right].mean())}
 
 
-def start_anew(head: Any, seed: int = 0) -> None:
-    """Give the head fresh weights: from those it has it does not get far."""
+def start_fresh(head: Any, seed: int = 0) -> None:
+    """Give the head fresh random weights."""
     torch.manual_seed(seed)
     for layer in head.layers:
         torch.nn.init.kaiming_uniform_(layer.weight, a=np.sqrt(5))
