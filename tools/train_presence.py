@@ -1,7 +1,7 @@
 """Train the demo model's score of presence: ``python tools/train_presence.py``; see `docs/demo-model.md`.
 
-Starts from the weights that ship (or ``--weights``) and writes ``training/presence.pt``; with ``--export`` also the file
-that ships.
+Starts from the weights that ship (or ``--weights``) and writes ``training/presence.pt``, and with ``--export`` the file
+that ships as well.
 """
 
 from __future__ import annotations
