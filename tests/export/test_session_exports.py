@@ -33,7 +33,7 @@ def tracked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TrackingResult
     movie, centres = blob_movie(6)[:2]
     folder = tmp_path_factory.mktemp("tracked")
     with (
-        open_recording(movie, axes="TYX", name="blobs", scale={"T": 0.2, "Y": 0.5, "X": 0.5}) as recording,
+        open_recording(movie, axes="TYX", name="blobs", pixel_size="0.5 um", interval="0.2 s") as recording,
         Session.create(folder / "run.sam2v", recording, tracker_factory=fake_factory()) as session,
     ):
         for index in range(2):

@@ -84,7 +84,7 @@ def test_bytes_are_shown_as_they_are() -> None:
 )
 def test_any_axis_can_be_walked(axis: str, planes: tuple[str, str], expected: object) -> None:
     at = {letter: place for letter, place in (("T", 3), ("Z", 4)) if letter != axis and letter not in planes}
-    with open_recording(VOLUME, axes="TZCYX", scale={"Z": 3, "Y": 2, "X": 0.5}) as recording:
+    with open_recording(VOLUME, axes="TZCYX", pixel_size="3,2,0.5 mm") as recording:
         view = FrameView(recording, default_view(recording, axis=axis, at=at, channel=1, window=(0, 4095)))
         assert (view.walk_axis, view.plane_axes, view.n_frames) == (axis, planes, recording.length(axis))
         assert view.pixel_size == (recording.scale[planes[0]], recording.scale[planes[1]])

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from napari_sam2_video.engine.plan import plan_run
 from napari_sam2_video.errors import PromptError, SessionError
+from napari_sam2_video.frames.reopen import open_described
 from napari_sam2_video.session import Session
 from napari_sam2_video.session.import_prompts import add_prompts
 from napari_sam2_video.session.manifest import NAME as MANIFEST
-from napari_sam2_video.session.manifest import open_as, read_manifest
+from napari_sam2_video.session.manifest import read_manifest
 from napari_sam2_video.session.tracker import check_model
 from napari_sam2_video.types import OpenSettings, TrackSettings
 
@@ -103,7 +104,11 @@ def reopen(out: Path, recording: Any, options: SessionOptions | None = None, *, 
     if recording is None:
         return Session.open(out, read_only=read_only)
     said = options is not None and options.opening != OpenSettings()
-    source = options.open(recording) if options is not None and said else open_as(read_manifest(out), recording)
+    source = (
+        options.open(recording)
+        if options is not None and said
+        else open_described(recording, read_manifest(out)["source"])
+    )
     return _with_recording(recording, source, lambda one: Session.open(out, recording=one, read_only=read_only))
 
 

@@ -18,8 +18,7 @@ from napari_sam2_video.types import OpenSettings
 from napari_sam2_video.types.calls import public
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
+    from napari_sam2_video.frames.array_like import ArraySource
     from napari_sam2_video.types import PixelSize
 
 
@@ -32,16 +31,15 @@ def open_recording(
     interval: str | float | None = None,
     series: int | str | None = None,
     name: str | None = None,
-    scale: Mapping[str, float | None] | None = None,
-    units: Mapping[str, str | None] | None = None,
 ) -> Recording:
     """Open a recording without reading it.
 
     Parameters
     ----------
     source : str, Path or array-like
-        A file (TIFF, video, NIfTI, DICOM, ``.npy``), a folder (images, OME-Zarr, zarr, a DICOM series), or an array
-        (numpy, dask, zarr; a list of arrays is a multiscale image, of which the first is used).
+        A file (TIFF, video, picture, NIfTI, DICOM, ``.npy``), a folder (images, OME-Zarr, zarr, a DICOM series), a list
+        of files of one frame each, or an array (numpy, dask, zarr, h5py, xarray, torch; a list of arrays is a stack, or
+        a multiscale image, of which the first is used). A single image is a recording of one frame.
     axes : str, optional
         Names of the axes, where those found or guessed are wrong: for instance ``"ZYX"``.
     pixel_size : str or tuple, optional
@@ -53,8 +51,6 @@ def open_recording(
         Which image series, by its index from 0 or its name, of a file or folder that holds several.
     name : str, optional
         What to call it.
-    scale, units : mapping, optional
-        Pixel sizes and units by axis name, as a session or a layer keeps them.
 
     Returns
     -------
@@ -83,10 +79,6 @@ def open_recording(
     try:
         recording.apply(settings)
         recording.ensure_frames()
-        recording.set_calibration(
-            {letter.upper(): size for letter, size in (scale or {}).items()},
-            {letter.upper(): unit for letter, unit in (units or {}).items()},
-        )
     except BaseException:
         if recording is not source:
             recording.close()
@@ -120,16 +112,25 @@ def _open_array(source: Any, axes: str | None) -> Recording:
     elif type(source).__module__.partition(".")[0] == "zarr":
         found = zarr_recording(source, str(getattr(source, "name", "")).strip("/") or "zarr")
     else:
-        about = array_source(source)
-        return ArrayRecording(
-            about.array,
-            name=about.name,
-            axes=axes or about.axes,
-            scale=about.scale if axes in (None, about.axes) else None,
-            units=about.units,
-            times=about.times if axes in (None, about.axes) else None,
-            notes=about.notes,
-        )
+        return _from_array(array_source(source), axes)
     if axes is not None:
         found.apply(OpenSettings(axes=axes))
     return found
+
+
+def _from_array(about: ArraySource, axes: str | None) -> Recording:
+    single = axes is not None and len(axes) == len(about.array.shape) + 1
+    inner = axes[1:] if axes is not None and single else axes or about.axes
+    known = inner == about.axes or axes is None
+    recording = ArrayRecording(
+        about.array,
+        name=about.name,
+        axes=inner,
+        scale=about.scale if known else None,
+        units=about.units,
+        times=about.times if known else None,
+        notes=about.notes,
+    )
+    if axes is not None and single:
+        recording.apply(OpenSettings(axes=axes))
+    return recording

@@ -196,7 +196,8 @@ class LayerSource:
             return self.recording
         recording = self.open_file()
         if recording is None:
-            recording = open_recording(self.data, axes=self.axes, name=self.name, scale=self.scale, units=self.units)
+            recording = open_recording(self.data, axes=self.axes, name=self.name)
+            recording.set_calibration(self.scale, self.units)
             recording.apply(replace(self.opening, series=None))
         return recording
 

@@ -64,16 +64,9 @@ def reopened(recording: Recording) -> Recording:
         from napari_sam2_video.errors import SessionError
 
         raise SessionError(f"{recording.name} is not a file; show it as an image layer before you open its session.")
-    from napari_sam2_video.frames.open import open_recording
+    from napari_sam2_video.frames.reopen import described, open_described
 
-    return open_recording(
-        recording.path,
-        axes=recording.axes,
-        series=recording.series,
-        name=recording.name,
-        scale=recording.scale,
-        units=recording.units,
-    )
+    return open_described(recording.path, described(recording))
 
 
 def known_recording(layer: Image) -> Recording | None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from napari_sam2_video import __version__
 from napari_sam2_video.errors import RecordingError, SessionError, SessionVersionError, SourceChangedError
 from napari_sam2_video.frames.fingerprint import same_source
-from napari_sam2_video.frames.times import summary_of_times
+from napari_sam2_video.frames.reopen import described, open_described
 from napari_sam2_video.storage.atomic import reading, replace_file
 from napari_sam2_video.types import ViewSettings
 
@@ -52,15 +52,7 @@ def describe_source(folder: Path, recording: Recording) -> dict[str, Any]:
     return {
         "path": None if path is None else str(path),
         "relative": relative,
-        "name": recording.name,
-        "axes": recording.axes,
-        "shape": list(recording.shape),
-        "dtype": recording.dtype.str,
-        "scale": dict(recording.scale),
-        "units": dict(recording.units),
-        "calibration_source": dict(recording.calibration_source),
-        "times": summary_of_times(recording.times),
-        "series": recording.series,
+        **described(recording),
         "fingerprint": plain(recording.fingerprint()),
     }
 
@@ -163,7 +155,7 @@ def find_source(folder: Path, manifest: dict[str, Any]) -> Recording:
     for path in found:
         with ExitStack() as opened:
             try:
-                recording = opened.enter_context(open_as(manifest, path))
+                recording = opened.enter_context(open_described(path, source))
                 check_source(folder, manifest, recording)
             except RecordingError as error:
                 refusal = error
@@ -172,35 +164,6 @@ def find_source(folder: Path, manifest: dict[str, Any]) -> Recording:
             return recording
     assert refusal is not None
     raise SourceChangedError(str(refusal)) from refusal
-
-
-def open_as(manifest: dict[str, Any], source: Any) -> Recording:
-    """Open a file, a folder or an array with the axes and sizes that a session's recording has.
-
-    Raises
-    ------
-    RecordingError
-        If it cannot be opened so.
-    """
-    from napari_sam2_video.frames.open import open_recording
-
-    kept = manifest["source"]
-    recording = open_recording(
-        source,
-        axes=kept["axes"],
-        series=kept.get("series"),
-        name=kept["name"],
-        scale=kept["scale"],
-        units=kept["units"],
-    )
-    said = kept.get("calibration_source")
-    if isinstance(said, dict):
-        recording.calibration_source |= {
-            letter: "person" for letter, size in recording.scale.items() if size and said.get(letter) == "person"
-        }
-        if recording.calibration_source.get("T") == "person":
-            recording.set_times(None)
-    return recording
 
 
 def check_source(folder: Path, manifest: dict[str, Any], recording: Recording) -> None:
