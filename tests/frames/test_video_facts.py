@@ -76,7 +76,7 @@ def test_bare_packets_are_read_and_timed_at_every_rate(name: str, rate: str, tmp
     assert read(path)[0] == list(range(40))
     numerator, _, denominator = rate.partition("/")
     with open_recording(path) as recording:
-        assert recording.scale["T"] == pytest.approx(int(denominator or 1) / int(numerator), rel=1e-3)
+        assert recording.scale["T"] == pytest.approx(int(denominator or 1) / int(numerator), rel=1e-5)
         assert (recording.units["T"], recording.times) == ("s", None)
 
 

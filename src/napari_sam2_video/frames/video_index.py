@@ -34,7 +34,7 @@ _STEADY = 8
 _COMPLAINT = re.compile(r"\[(?:error|fatal|panic)\]|corrupt|mismatch|continuity|truncat", re.IGNORECASE)
 _LARGEST_GAP = 1000
 _WRAP_SECONDS = Fraction(2**33, 90_000)
-_ROUNDED_TICKS, _ALIKE = 1.5, 0.8
+_ROUNDED_TICKS, _ALIKE, _NEARLY = 1.5, 0.8, 0.001
 
 
 @dataclass(frozen=True)
@@ -256,7 +256,7 @@ def _index_of(heading: str, rows: npt.NDArray[np.int64], path: Path, complaints:
     if not shown.any():
         raise RecordingError(f"{path} holds no whole picture; copy or record it again.")
     time_base = Fraction(int(base[1]), int(base[2]))
-    usual_gap = _usual_gap(dts[dts != _NO_PTS], time_base)
+    usual_gap = _usual_gap(dts[dts != _NO_PTS], float(np.median(durations)), time_base)
     if (pts[shown] == _NO_PTS).any() or len(np.unique(pts[shown])) < shown.sum():
         raise UnstampedError(path, usual_gap, codec[1] if codec else "")
     order = np.argsort(pts[shown], kind="stable")
@@ -287,16 +287,22 @@ def _index_of(heading: str, rows: npt.NDArray[np.int64], path: Path, complaints:
     )
 
 
-def _usual_gap(dts: npt.NDArray[np.int64], time_base: Fraction) -> float | None:
-    """Seconds from one packet to the next, where all but a few of them are that far apart."""
+def _usual_gap(dts: npt.NDArray[np.int64], duration: float, time_base: Fraction) -> float | None:
+    """Seconds from one packet to the next, where all but a few of them are that far apart.
+
+    The duration that packets state is exact; it replaces decoding times that nearly agree with it.
+    """
     if len(dts) < 2:
         return None
     gaps = np.diff(dts)
-    mean, usual = (dts[-1] - dts[0]) / len(gaps), float(np.median(gaps))
-    if mean > 0 and np.abs(dts - dts[0] - mean * np.arange(len(dts))).max() <= _ROUNDED_TICKS:
-        return float(mean) * float(time_base)
-    alike = (np.abs(gaps - usual) <= _ROUNDED_TICKS).mean()
-    return usual * float(time_base) if usual > 0 and alike >= _ALIKE else None
+    mean, usual = float(dts[-1] - dts[0]) / len(gaps), float(np.median(gaps))
+    if np.abs(dts - dts[0] - mean * np.arange(len(dts))).max() <= _ROUNDED_TICKS:
+        usual = mean
+    elif (np.abs(gaps - usual) <= _ROUNDED_TICKS).mean() < _ALIKE:
+        return None
+    if abs(duration - usual) <= _NEARLY * usual:
+        usual = duration
+    return usual * float(time_base) if usual > 0 else None
 
 
 def from_one_key(index: VideoIndex) -> VideoIndex:
