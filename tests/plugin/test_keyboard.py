@@ -162,14 +162,17 @@ def test_the_mask_of_the_frame_before_is_copied(at_work):
 
 
 def test_accepting_leads_to_the_next_doubtful_frame(at_work):
-    at_work.click(*spots(0)[0])
     at_work.tracker_options["lost"] = {(1, 3), (1, 6)}
+    at_work.click(*spots(0)[0])
     at_work.track()
     at_work.settle()
     at_work.key("J")
     first = at_work.controller.frame
     at_work.key("Shift+J")
     assert at_work.session.accepted(1) == {first}
-    assert at_work.controller.frame != first
+    assert at_work.widget.review.why.text() == "Every doubtful frame was looked at."
+    at_work.key("N")
+    at_work.controller.go_to(6)
     at_work.key("Shift+W")
-    assert len(at_work.session.accepted(1)) == 2
+    assert at_work.session.accepted(1) == {first, 6}
+    assert at_work.session.accepted(2) == frozenset()

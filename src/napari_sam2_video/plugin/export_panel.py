@@ -16,10 +16,22 @@ from qtpy.QtWidgets import (
 from napari_sam2_video.errors import TargetExistsError
 from napari_sam2_video.plugin.background_task import BackgroundTask
 from napari_sam2_video.plugin.option_fields import option_field, option_name
-from napari_sam2_video.plugin.widgets import NO_SESSION, allow, button, fill, narrow, note, row, set_note, stack
+from napari_sam2_video.plugin.widgets import (
+    NO_SESSION,
+    allow,
+    button,
+    fill,
+    fill_grouped,
+    form,
+    narrow,
+    note,
+    row,
+    set_note,
+    stack,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from napari_sam2_video.errors import Sam2VideoError
     from napari_sam2_video.export.format import ExportFormat, ExportReport
@@ -28,6 +40,26 @@ if TYPE_CHECKING:
 
 
 UNDER_WAY = "An export is under way."
+GROUPS = {
+    "Masks for other programs": (
+        "ome-tiff", "imagej", "tiff-folder", "ome-zarr", "nifti", "dicom-seg", "rtstruct", "roi-zip", "labels-ffv1",
+    ),
+    "Tables and plots": (
+        "measurements-csv", "volumes-csv", "msd-csv", "plot-areas", "plot-trajectories", "plot-msd",
+    ),
+    "Tracks and lineages": ("trackmate-xml", "trackmate-csv", "ctc", "geff", "tracks-csv"),
+    "Videos and pictures": ("mp4", "mkv", "webm", "gif", "preview"),
+    "Cut-outs and mattes": (
+        "matte-prores", "matte-webm", "matte-png", "cutout-mp4", "cutout-png", "removed-mp4", "removed-png",
+    ),
+    "Surfaces": ("stl", "ply", "obj"),
+    "Training data": ("coco", "davis"),
+}  # fmt: skip
+OTHERS = "Others"
+WORDS = {"ome-tiff": "masks", "imagej": "masks", "nifti": "masks", "measurements-csv": "measurements", "mp4": "overlay"}
+"""What a file is called after the recording's name; a format's own name where there is no word."""
+FRAMES = (("From the first mask to the last", "masks"), ("All frames", "all"), ("This frame", "here"))
+OBJECTS = (("All objects", "all"), ("The selected object", "active"))
 
 
 class ExportPanel(QWidget):
@@ -42,10 +74,20 @@ class ExportPanel(QWidget):
         self.options = QWidget()
         self._form = QFormLayout(self.options)
         self._form.setContentsMargins(0, 0, 0, 0)
+        self.objects_box = narrow(QComboBox())
+        self.frames_box = narrow(QComboBox())
+        fill(self.objects_box, list(OBJECTS))
+        fill(self.frames_box, list(FRAMES))
+        self.objects_box.setToolTip("Which objects are written.")
+        self.frames_box.setToolTip("Which frames are written.")
+        self.folder_button = button("Open folder", self.open_folder, "Show what was written in the file manager.")
+        self.folder_button.hide()
+        self._written: Path | None = None
         self.export_button = button("Export…", self.choose_target, "Choose a file or a folder and write it.")
         self.task = BackgroundTask(controller, "Cancel", "Stop writing; nothing is left behind.")
-        buttons = row(self.export_button, self.task.stop_button, stretch=0)
-        stack(self, self.format_box, self.about, self.options, buttons, self.task.bar, self.task.outcome)
+        buttons = row(self.export_button, self.task.stop_button, self.folder_button, stretch=0)
+        parts = form(("Objects", self.objects_box), ("Frames", self.frames_box))
+        stack(self, self.format_box, self.about, parts, self.options, buttons, self.task.bar, self.task.outcome)
         self._offered = False
         controller.session_changed.connect(self._on_session)
         self.format_box.currentIndexChanged.connect(self._on_format)
@@ -60,7 +102,7 @@ class ExportPanel(QWidget):
         from napari_sam2_video.export.registry import FORMATS
 
         self._offered = True
-        fill(self.format_box, [(chosen.title, chosen.name) for chosen in FORMATS.values()])
+        fill_grouped(self.format_box, grouped(FORMATS))
         self._on_format()
 
     @property
@@ -89,7 +131,8 @@ class ExportPanel(QWidget):
         if chosen is None or session is None:
             return
         suffix = chosen.suffixes[0] if chosen.suffixes else ""
-        proposal = str(session.folder.with_name(f"{session.folder.stem}-{chosen.name}{suffix}"))
+        word = WORDS.get(chosen.name, chosen.name)
+        proposal = str(session.folder.with_name(f"{session.folder.stem} {word}{suffix}"))
         patterns = " ".join(f"*{one}" for one in chosen.suffixes) or "*"
         # The dialog's own question about replacing would come before the format's suffix is known.
         path, _filter = QFileDialog.getSaveFileName(
@@ -104,13 +147,24 @@ class ExportPanel(QWidget):
         chosen, session = self.format, self._controller.session
         if chosen is None or session is None:
             return
+        objects = [self._controller.active] if self.objects_box.currentData() == "active" else None
+        here = self._controller.frame
+        chosen_frames = self.frames_box.currentData()
+        frames = "all" if chosen_frames == "all" else (here, here + 1) if chosen_frames == "here" else None
         options = {name: value() for name, value in self._values.items() if value() is not None}
 
         def work(told: Told) -> ExportReport:
             from napari_sam2_video.export.registry import export
 
             return export(
-                session.result(), target, format=chosen.name, overwrite=overwrite, progress=told, options=options
+                session.result(),
+                target,
+                format=chosen.name,
+                overwrite=overwrite,
+                progress=told,
+                objects=objects,
+                frames=frames,
+                options=options,
             )
 
         self.task.begin(
@@ -125,6 +179,16 @@ class ExportPanel(QWidget):
     def _done(self, report: ExportReport) -> None:
         set_note(self.task.outcome, " ".join([f"Written: {report.path}.", *report.notes]))
         self._controller.notified.emit("info", f"Written: {report.path}.")
+        self._written = Path(report.path)
+        self.folder_button.show()
+
+    def open_folder(self) -> None:
+        """Show what was written last in the file manager."""
+        if self._written is not None:
+            from qtpy.QtCore import QUrl
+            from qtpy.QtGui import QDesktopServices
+
+            QDesktopServices.openUrl(QUrl.fromLocalFile(str(self._written.parent)))
 
     def _failed(self, error: Sam2VideoError, target: Path) -> None:
         if not isinstance(error, TargetExistsError):
@@ -137,8 +201,17 @@ class ExportPanel(QWidget):
     def _on_session(self) -> None:
         if not self.task.working:
             set_note(self.task.outcome, "")
+        self.folder_button.hide()
 
     def update_state(self) -> None:
         """Enable what can be done now."""
         session = self._controller.session
         allow(self.export_button, NO_SESSION if session is None else UNDER_WAY if self.task.working else "")
+
+
+def grouped(formats: Mapping[str, ExportFormat]) -> list[tuple[str, list[tuple[str, str]]]]:
+    """Title and name of each format, in groups with a title; a format in no group is among the others."""
+    known = {name for names in GROUPS.values() for name in names}
+    groups = {**GROUPS, OTHERS: tuple(name for name in formats if name not in known)}
+    found = [(title, [(formats[n].title, n) for n in names if n in formats]) for title, names in groups.items()]
+    return [(title, entries) for title, entries in found if entries]

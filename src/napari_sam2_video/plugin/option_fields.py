@@ -38,4 +38,5 @@ def _field(option: ExportOption) -> tuple[QWidget, Callable[[], Any]]:
         fill(box, [(choice, choice) for choice in option.choices], option.default)
         return box, box.currentData
     line = QLineEdit("" if option.default is None else str(option.default))
+    line.setPlaceholderText("chosen automatically")
     return line, lambda: line.text().strip() or None

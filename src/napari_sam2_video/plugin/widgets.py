@@ -180,6 +180,24 @@ def fill(box: QComboBox, entries: list[tuple[str, Any]], chosen: Any = None) -> 
     box.blockSignals(blocked)
 
 
+def fill_grouped(box: QComboBox, groups: list[tuple[str, list[tuple[str, Any]]]]) -> None:
+    """Replace the entries of a combo box by groups of them, below titles that cannot be chosen; the first is chosen."""
+    blocked = box.blockSignals(True)
+    box.clear()
+    model: Any = box.model()
+    for title, entries in groups:
+        box.addItem(title)
+        head = model.item(box.count() - 1)
+        head.setEnabled(False)
+        font = head.font()
+        font.setBold(True)
+        head.setFont(font)
+        for text, data in entries:
+            box.addItem(f"   {text}", data)
+    box.setCurrentIndex(1 if box.count() > 1 else -1)
+    box.blockSignals(blocked)
+
+
 def choose(box: QComboBox, data: Any) -> None:
     """Choose the entry with this data; Qt's own search knows plain values only."""
     for number in range(box.count()):
