@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _SMALLEST = 64
+_LONG = 40
 
 
 @dataclass(frozen=True)
@@ -57,9 +58,10 @@ class Kind:
     corrected: bool = False
 
     def quick(self) -> Kind:
-        """A version that takes seconds."""
+        """A version that takes seconds; long recordings stay long, since drift needs length."""
         few = max(len(self.clips), 2) if self.size <= 512 else 1
-        return replace(self, recordings=min(self.recordings, few), most=min(self.most, 12), frames=min(self.frames, 24))
+        frames = self.frames if self.frames > _LONG else min(self.frames, 24)
+        return replace(self, recordings=min(self.recordings, few), most=min(self.most, 12), frames=frames)
 
     def resized(self, recordings: int | None = None, frames: int | None = None) -> Kind:
         """The same with another number of recordings and frames, where given."""
