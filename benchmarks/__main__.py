@@ -1,8 +1,7 @@
 """Ours against Meta's predictor: ``python -m benchmarks [SCENARIO ...] [--quick] [--out FILE.json]``.
 
-Both sides go through the same frames with the same random weights and prompts, in turn, a frame of one and then a
-frame of the other, and their logits are compared in the same run. Tables give medians a frame. Where a machine does
-other things besides, the ratio of processor times is the one to trust.
+Both sides process the same frames with the same random weights and prompts, one frame each in turn, and their logits
+are compared in the same run. Tables give medians per frame. On a busy machine, trust the ratio of processor times.
 """
 
 from __future__ import annotations
@@ -96,7 +95,7 @@ def long_run(level: int) -> list[Row]:
 
 
 def budget(level: int) -> list[Row]:
-    """What the budget says before a run, against what the run takes."""
+    """The estimate before a run, against what the run uses."""
     runs = [(256, 256, 1, 300), (256, 256, 10, 100), (512, 128, 50, 60), (512, 128, 10, 600)]
     return memory.budgets([(256, 256, 2, 40)] if level == QUICK else runs)
 
@@ -110,7 +109,7 @@ def fast_modes(level: int) -> list[Row]:
 
 
 def doubt_and_check(level: int) -> list[Row]:
-    """How well the doubt tells which frames are wrong, without and with the check."""
+    """How well the doubt finds wrong frames, without and with the check."""
     return doubt.doubt_and_check(["cross", "sample"], (2, 12)[level])
 
 
@@ -193,7 +192,7 @@ def _cell(value: Any) -> str:
 
 
 def about(threads: int) -> dict[str, Any]:
-    """What the figures depend on."""
+    """The machine and the versions that the figures depend on."""
     cpu = platform.processor()
     listed = Path("/proc/cpuinfo")
     if listed.is_file():
@@ -212,7 +211,7 @@ def about(threads: int) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Measure what was asked for."""
+    """Run the scenarios that the command line names."""
     if sys.argv[1:2] == ["quality"]:
         from benchmarks.quality.command import main as measure_quality
 

@@ -30,7 +30,7 @@ def peak_mb() -> float:
 
 
 def pictures(side: int) -> list[np.ndarray]:
-    """A few frames that are shown again and again."""
+    """A few frames, to be repeated."""
     from benchmarks.sides import Scene
 
     scene = Scene(SHOWN, side)
@@ -84,7 +84,7 @@ def ours_session(job: dict[str, Any]) -> dict[str, float]:
 
 
 def ours_budget(job: dict[str, Any]) -> dict[str, float]:
-    """Ask what a run will need, and run it."""
+    """Estimate what a run needs, then run it."""
     from napari_sam2_video import api
     from napari_sam2_video.budget import measure_budget
 
@@ -168,7 +168,7 @@ def _prompted(predictor: Any, folder: Path, job: dict[str, Any]) -> Any:
 
 
 def theirs_track(job: dict[str, Any]) -> dict[str, float]:
-    """Track all frames of a folder with Meta's predictor, keeping nothing of what it yields."""
+    """Track all frames of a folder with Meta's predictor and discard the results."""
     import sam2.sam2_video_predictor as module
 
     from benchmarks.sides import their_model
@@ -204,7 +204,7 @@ def image_folder(folder: Path, side: int, frames: int) -> Path:
 
 
 def main() -> None:
-    """Do the job that stands on the command line."""
+    """Run the job that the command line names."""
     job = json.loads(sys.argv[1])
     if job.get("prepared"):
         import napari_sam2_video.engine  # noqa: F401  prepares the threads before torch starts them

@@ -3,7 +3,7 @@
 Every measurement runs in a process of its own, ours and the bare library's in turn. The table gives medians of the
 elapsed time, the ratios of the elapsed and of the processor time (ffmpeg's too), and the peak memory of the Python
 process. The bare library gets its frames ready made: the labels as they are, and for the video the pictures with the
-objects already drawn. Ours reads, checks, draws, flushes to the disk and renames besides.
+objects already drawn. Ours also reads, checks, draws, flushes to disk and renames.
 
     python benchmarks/bench_export.py --frames 1000 --size 1024 --objects 20 --repeats 3
 """

@@ -90,7 +90,7 @@ def long_run(lengths: list[int], objects: int, size: int) -> list[Row]:
 
 
 def budgets(runs: list[tuple[int, int, int, int]]) -> list[Row]:
-    """What the budget says before a run with the model that ships, and what the run takes."""
+    """The estimate before a run with the demo model, and what the run uses."""
     rows: list[Row] = []
     for side, size, objects, frames in runs:
         job = {"model": "demo", "side": side, "size": size, "objects": objects, "frames": frames}

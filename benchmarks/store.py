@@ -1,4 +1,4 @@
-"""What a session adds to a frame: the tracker alone against a run that makes every frame durable."""
+"""The cost of a session: the tracker alone against a run that puts every frame on disk."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from napari_sam2_video import api
 
 
 def store_cost(size: int, objects: int, frames: int) -> dict[str, Any]:
-    """Milliseconds a frame of the tracker, and of all that stands around it in a session."""
+    """Milliseconds per frame of the tracker, and of everything that a session adds to it."""
     scene = Scene(frames, size)
     movie = np.stack([scene.read(t) for t in range(frames)])
     inside: list[tuple[float, float]] = []

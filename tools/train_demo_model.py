@@ -42,7 +42,7 @@ CACHES: dict[str, tuple[int, int, dict[str, int]]] = {
 
 
 class Trainer:
-    """Weights, their running mean, the optimiser and the place in the schedule; saved and taken up again."""
+    """Weights, their running mean, the optimiser and the place in the schedule; can be saved and resumed."""
 
     def __init__(self, folder: Path, seed: int, worker: int = 0, workers: int = 1) -> None:
         torch.manual_seed(seed)
@@ -97,7 +97,7 @@ class Trainer:
         os.replace(part, self._state)
 
     def load(self) -> None:
-        """Take up the state of an earlier run."""
+        """Restore the state of an earlier run."""
         state = torch.load(self._state, weights_only=True)
         self._resize(state["side"])
         self.unroller.load_state_dict(state["unroller"])
@@ -114,7 +114,7 @@ class Trainer:
         self.average = {key: value.detach().clone() for key, value in network.state_dict().items()}
 
     def run(self, cache: Path, until: float) -> None:
-        """Walk through the schedule until its end or until the clock reads `until`."""
+        """Train to the end of the schedule, or until the clock reads `until`."""
         if self.stage == len(STAGES):
             return
         seed = 1 + 1000 * self.stage + self.step + 100_000 * self._worker
@@ -206,7 +206,7 @@ def _mean(values: list[float]) -> float | None:
 
 
 def work(worker: int, workers: int, chosen: argparse.Namespace, until: float) -> None:
-    """One of the processes that share a batch; each runs on a core of its own, which is faster than two on one."""
+    """One of the processes that share a batch, each with one thread."""
     torch.set_num_threads(1)
     if workers > 1:
         store = f"file://{(chosen.folder / 'workers').resolve()}"
@@ -230,7 +230,7 @@ def _needed(stage: str) -> set[str]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--folder", type=Path, default=_ROOT / "training")
-    parser.add_argument("--minutes", type=float, default=600, help="stop after so long; resume later")
+    parser.add_argument("--minutes", type=float, default=600, help="stop after this many minutes; resume later")
     parser.add_argument("--workers", type=int, default=2, help="processes; each takes a share of every batch")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--resume", action="store_true")

@@ -37,7 +37,7 @@ class Job:
     model : ModelSettings
         The network of both sides.
     settings : dict
-        Fields of `ModelSettings` and `TrackSettings` that our side is given besides.
+        Fields of `ModelSettings` and `TrackSettings` for our side.
     threads : int
     reporting : bool
         Take the seeds for reporting.

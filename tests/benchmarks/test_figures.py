@@ -1,4 +1,4 @@
-"""Figures of masks whose agreement is known beforehand."""
+"""Figures of masks whose agreement is known."""
 
 from __future__ import annotations
 

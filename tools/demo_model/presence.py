@@ -1,8 +1,8 @@
 """Train the score of presence alone: does the mask show its object?
 
-The decoder's token that the score is read from knows more than the score says. So the small network behind it is
-trained on tokens that were collected while the model tracked, which costs a forward pass and no gradients; then the
-model tracks with the new score, because what it remembers depends on it, and the tokens of that are added.
+The decoder's token that the score is read from holds more information than the score uses. So the small network that
+reads it is trained on tokens collected while the model tracks, which needs no gradients through the rest. What the
+model remembers depends on the score, so the next round tracks with the new one and adds its tokens.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ def collect(unroller: Unroller, dealer: Dealer, clips: int, frames: int) -> Toke
 
 
 def fit(head: Any, data: Tokens, *, keep: float, epochs: int = 80, seed: int = 0) -> dict[str, float]:
-    """Train the head in place; every fifth clip is held out and says when to stop and where to put the threshold.
+    """Train the head in place; every fifth clip is held out and decides when to stop and where the threshold lies.
 
     Parameters
     ----------

@@ -64,7 +64,7 @@ class Result:
 
 
 class _Past:
-    """What the network remembers of a batch of clips, and where its correcting click is given."""
+    """What the network remembers of a batch of clips, and the frame of its correcting click."""
 
     def __init__(self, objects: int, timed: int) -> None:
         self.objects = objects
@@ -219,7 +219,7 @@ class Unroller(nn.Module):
     def _views(
         self, features: dict[str, Any], clips: int, t: int, objects: int
     ) -> tuple[list[torch.Tensor], list[torch.Tensor], list[tuple[int, int]]]:
-        """Features of frame `t` of each clip, once for every object followed in it."""
+        """Features of frame `t` of each clip, repeated for every object followed in it."""
 
         def pick(level: torch.Tensor) -> torch.Tensor:
             return level.unflatten(0, (clips, -1))[:, t].repeat_interleave(objects, 0)

@@ -63,7 +63,7 @@ def field_with_runners(
 def _wandering(
     rng: np.random.Generator, frames: int, size: tuple[int, int], base: NDArray[np.float64], pace: float = 0.12
 ) -> list[Actor]:
-    """Cells that stay apart; `pace` is the distance that a cell goes in a frame, as a part of its radius."""
+    """Cells that stay apart; `pace` is how far a cell moves in a frame, as a fraction of its radius."""
     starts, kept = scatter(rng, base, size, 1.05)
     base = base[kept]
     radii = base[:, None] * (1 + 0.05 * np.stack([smooth_walk(rng, frames, 8) for _ in base]))

@@ -37,7 +37,7 @@ def shapes(
 def hidden_shapes(
     rng: np.random.Generator, frames: int, size: tuple[int, int]
 ) -> tuple[NDArray[np.float64], NDArray[np.uint16]]:
-    """Two shapes that a third hides wholly, one after the other, and gives free again.
+    """Two shapes that a third one hides completely, one after the other, for a while.
 
     Brightness 0 … 1 (T, Y, X, 3) and truth (T, Y, X); the shape in front has the id 3.
     """
