@@ -111,26 +111,24 @@ def frame_count(header: Any) -> int:
 class FrameHeader:
     """What a header says of one image: in the image's own group, in that of all images, or in the header itself."""
 
-    def __init__(self, header: Any, frame: int) -> None:
-        self.header = header
+    def __init__(self, header: Any, frame: int, common: dict[str, Any]) -> None:
+        """Take `common`, which keeps what is the same for all images of the file, once it was looked up."""
+        self.header, self.common = header, common
         own = header.get("PerFrameFunctionalGroupsSequence") or ()
-        shared = header.get("SharedFunctionalGroupsSequence") or ()
-        self.groups = [*own[frame : frame + 1], *shared[:1]]
         if own and frame >= len(own):
             raise ValueError(f"it describes {len(own)} of its {frame_count(header)} images")
+        self.own = own[frame] if own else None
 
     def get(self, name: str) -> Any:
         """Value of an element, None where it is missing, and its text where it is not what the standard asks for."""
-        tag_for_keyword: Any = importlib.import_module("pydicom.datadict").tag_for_keyword
-        group, inner = _GROUPS.get(name, ("", ""))
-        for part in self.groups:
-            for found in (part.get(group) or ())[:1]:
-                if found.get(inner) not in (None, ""):
-                    return found.get(inner)
-        try:
-            return self.header.get(name)
-        except (TypeError, ValueError):  # a decimal with a comma, or a comma between two of them
-            return self.header.get_item(tag_for_keyword(name)).value.decode("latin-1")
+        found = _in_group(self.own, name)
+        if found is not None:
+            return found
+        if name not in self.common:
+            shared = (self.header.get("SharedFunctionalGroupsSequence") or (None,))[0]
+            found = _in_group(shared, name)
+            self.common[name] = _in_header(self.header, name) if found is None else found
+        return self.common[name]
 
     def number(self, name: str, missing: float) -> float:
         """Number of an element, or `missing`; a rescaling that is not a number raises."""
@@ -146,18 +144,16 @@ class FrameHeader:
 
     def kind(self) -> tuple[str, ...]:
         """What tells the image apart from others of its place: type, echo time, segment."""
-        types = self.header.get("ImageType") or ()
-        for part in self.groups:
-            for group in part:
-                if str(group.keyword).endswith("FrameTypeSequence") and group.value:
-                    types = group.value[0].get("FrameType") or types
+        types = self.get("ImageType") or ()
+        for group in self.own or ():
+            if str(group.keyword).endswith("FrameTypeSequence") and group.value:
+                types = group.value[0].get("FrameType") or types
         values = ("EchoTime", "ReferencedSegmentNumber")
         return ("/".join(str(part) for part in types[2:]), *(str(self.get(name) or "") for name in values))
 
     def moments(self) -> tuple[float, ...]:
         """Seconds at which it was taken by every clock that a file may have; NaN where it has not."""
-        day = str(self.header.get("AcquisitionDate") or "20000101")
-        clock = str(self.header.get("AcquisitionTime") or "")
+        day, clock = str(self.get("AcquisitionDate") or "20000101"), str(self.get("AcquisitionTime") or "")
         return (
             date_seconds(self.get("FrameReferenceDateTime")),
             self.number("TemporalPositionTimeOffset", math.nan),
@@ -166,6 +162,22 @@ class FrameHeader:
             date_seconds(self.get("AcquisitionDateTime")),
             date_seconds(day + clock if clock else ""),
         )
+
+
+def _in_group(part: Any, name: str) -> Any:
+    group, inner = _GROUPS.get(name, ("", ""))
+    if part is None or group not in part or not part[group].value:
+        return None
+    value = part[group].value[0].get(inner)
+    return None if value == "" else value
+
+
+def _in_header(header: Any, name: str) -> Any:
+    try:
+        return header.get(name)
+    except (TypeError, ValueError):  # a decimal with a comma, or a comma between two of them
+        tag_for_keyword: Any = importlib.import_module("pydicom.datadict").tag_for_keyword
+        return header.get_item(tag_for_keyword(name)).value.decode("latin-1")
 
 
 def transfer_syntax(header: Any) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_sam2_video.frames import dicom_codecs
+from napari_sam2_video.frames.rescale import Rescale, smallest_type
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,11 +38,8 @@ def value_type(slices: Sequence[Slice]) -> np.dtype[Any]:
         whole = whole and values is not None and slope == int(slope) and intercept == int(intercept)
         wide = wide or (values is not None and values[1] - values[0] >= 2**_EXACT_BITS)
         ends += [slope * end + intercept for end in values or ()]
-    for name in ("u1", "u2", "i2", "i4", "u4") if whole else ():
-        limits = np.iinfo(name)
-        if limits.min <= min(ends) and max(ends) <= limits.max:
-            return np.dtype(name)
-    return np.dtype(np.float64 if wide else np.float32)
+    found = smallest_type(ends) if whole else np.dtype(np.float32)
+    return np.dtype(np.float64) if wide and found.kind == "f" else found
 
 
 def read_values(part: Slice, dtype: np.dtype[Any]) -> npt.NDArray[Any]:
@@ -58,11 +56,7 @@ def read_values(part: Slice, dtype: np.dtype[Any]) -> npt.NDArray[Any]:
     if part.tile is not None:
         top, left = part.tile
         values = values[top : top + part.size[0], left : left + part.size[1]]
-    if (part.slope, part.intercept) == (1.0, 0.0):
-        return values.astype(dtype, copy=False)
-    if dtype.kind == "f":
-        return np.asarray(values * dtype.type(part.slope) + dtype.type(part.intercept))
-    return (values.astype(np.int64) * int(part.slope) + int(part.intercept)).astype(dtype)
+    return Rescale(part.slope, part.intercept)(values, dtype)
 
 
 def _decoded(part: Slice, about: Any = None) -> npt.NDArray[Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import math
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from napari_sam2_video.frames.dicom_header import PASSES, FrameHeader, frame_cou
 if TYPE_CHECKING:
     from pathlib import Path
 
+_Place: TypeAlias = "tuple[tuple[float, ...] | None, tuple[float, ...] | None]"
 _CM, _FLAT = 3, 1
 _ITEM = 8
 _MOST_BITS = 64
@@ -102,8 +103,20 @@ def slices_of(file: Path, header: Any) -> list[Slice]:
         raise ValueError(f"its images are {size[0]} × {size[1]} with {size[2]} samples")
     if count > _most_images(file, header, size):
         raise ValueError(f"it promises {count} images, many more than there is room for in it")
-    places = _places(header, count)
-    return [part for frame in range(count) for part in _images(file, header, frame, size, places)]
+    common: dict[str, Any] = {}
+    places = _places(header, count, common)
+    first = _image(file, header, 0, size, places[0], common)
+    if hasattr(header, "whole") and (cut := _mosaic(header.whole)) is not None:
+        return list(cut(first))
+    if not header.get("PerFrameFunctionalGroupsSequence"):
+        return [
+            replace(
+                first, frame=frame, taken=(*first.taken[:-1], float(frame)), position=place[0], orientation=place[1]
+            )
+            for frame, place in enumerate(places)
+        ]
+    rest = (_image(file, header, frame, size, places[frame], common) for frame in range(1, count))
+    return [first, *rest]
 
 
 def _most_images(file: Path, header: Any, size: tuple[int, int, int]) -> int:
@@ -114,18 +127,18 @@ def _most_images(file: Path, header: Any, size: tuple[int, int, int]) -> int:
     return length // _ITEM if compressed else 2 * (8 * length // bits) + _ITEM
 
 
-def _images(file: Path, header: Any, frame: int, size: tuple[int, int, int], places: Any) -> list[Slice]:
-    about = FrameHeader(header, frame)
+def _image(
+    file: Path, header: Any, frame: int, size: tuple[int, int, int], place: _Place, common: dict[str, Any]
+) -> Slice:
+    about = FrameHeader(header, frame, common)
     slope, intercept = about.number("RescaleSlope", 1.0), about.number("RescaleIntercept", 0.0)
     if header.get("DoseGridScaling") not in (None, ""):
         slope = float(header.DoseGridScaling)
     if not math.isfinite(slope) or not math.isfinite(intercept):
         raise ValueError("its rescaling is not a number")
-    position, orientation = places[frame]
-    if position is not None and not np.isfinite([*position, *(orientation or ())]).all():
-        raise ValueError("the place of an image is not a number")
+    position, orientation = place
     lookup = bool(header.get("ModalityLUTSequence"))
-    image = Slice(
+    return Slice(
         file=file,
         frame=frame,
         size=size,
@@ -146,8 +159,6 @@ def _images(file: Path, header: Any, frame: int, size: tuple[int, int, int], pla
         aspect=pair(about.get("PixelAspectRatio")),
         lookup=lookup,
     )
-    mosaic = _mosaic(header.whole) if hasattr(header, "whole") else None
-    return [image] if mosaic is None else mosaic(image)
 
 
 def _stored_range(header: Any) -> tuple[float, float] | None:
@@ -186,16 +197,18 @@ def _ultrasound_spacing(header: Any) -> tuple[float, ...] | None:
     return sizes.pop() if len(sizes) == 1 else None
 
 
-def _places(header: Any, count: int) -> list[tuple[tuple[float, ...] | None, tuple[float, ...] | None]]:
+def _places(header: Any, count: int, common: dict[str, Any]) -> list[_Place]:
     """Position and orientation of every image of a file."""
     places = []
     for frame in range(count):
-        about = FrameHeader(header, frame)
+        about = FrameHeader(header, frame, common)
         for system in ("Patient", "Volume"):
             position = vector(about.get(f"ImagePosition{system}"), 3)
             orientation = vector(about.get(f"ImageOrientation{system}"), 6)
             if position is not None:
                 break
+        if position is not None and not np.isfinite([*position, *(orientation or ())]).all():
+            raise ValueError("the place of an image is not a number")
         places.append((position, orientation if position is not None else None))
     if count > 1 and all(places[0] == place for place in places):
         first, steps = places[0], _frame_steps(header, count)

@@ -47,7 +47,7 @@ class Rescale:
 def smallest_type(ends: Iterable[float]) -> np.dtype[Any]:
     """Smallest type of whole numbers that holds `ends` and all between; float32 where none of up to 32 bits does."""
     ends = list(ends)
-    for name in ("u1", "u2", "i2", "i4"):
+    for name in ("u1", "u2", "i2", "i4", "u4"):
         limits = np.iinfo(name)
         if limits.min <= min(ends) and max(ends) <= limits.max:
             return np.dtype(name)
