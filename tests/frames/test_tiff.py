@@ -64,7 +64,7 @@ def test_pages_written_one_by_one(tmp_path: Path) -> None:
 
 def test_axes_that_the_caller_knows_better(tmp_path: Path) -> None:
     tifffile.imwrite(tmp_path / "a.tif", STACK)
-    scale, _ = same(tmp_path / "a.tif", "ZYX", STACK, axes="zyx", scale={"Z": 2.5})
+    scale, _ = same(tmp_path / "a.tif", "ZYX", STACK, axes="zyx", pixel_size="2.5,1,1 um")
     assert scale["Z"] == 2.5
 
 
