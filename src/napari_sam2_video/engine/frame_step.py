@@ -54,6 +54,16 @@ class Outcome:
 
 
 @dataclass(frozen=True)
+class _Row:
+    """An object on a frame: what it remembers, and where it was before."""
+
+    object_id: int
+    recall: Recall
+    before: Place | None
+    earlier: Place | None
+
+
+@dataclass(frozen=True)
 class FrameStep:
     """Takes objects one frame further.
 
@@ -87,31 +97,20 @@ class FrameStep:
         upcoming : sequence of int
             Frames that will be asked for next.
         """
-        n_frames = self.batcher.view.n_frames
-        recalls = [recall(o.conditioning, o.trail, frame, direction, n_frames) for o in objects]
-        if self.framing is None:
-            embedding = self.embedder.embed(frame, upcoming)
-            return self._look_in(frame, None, embedding, list(objects), recalls, [None] * len(objects))
-        before = [_last_places(o, frame, direction) for o in objects]
-        windows = [self.framing.follow(*places) for places in before]
-        last = [place for place, _ in before]
-        found = self._look(frame, objects, recalls, windows, last, upcoming)
+        rows = [self._row(one, frame, direction) for one in objects]
+        framing = self.framing
+        if framing is None:
+            return self._look_in(frame, None, self.embedder.embed(frame, upcoming), rows)
+        windows = [None if row.before is None else framing.follow(row.before, row.earlier) for row in rows]
+        found = self._look(frame, rows, windows, upcoming)
         elsewhere = {}
         for i, outcome in enumerate(found):
             place = outcome.entry.place
-            if place is not None and (window := self.framing.recentred(place)) != place.window:
+            if place is not None and (window := framing.recentred(place)) != place.window:
                 elsewhere[i] = window
-        again = list(elsewhere)
-        outcomes = self._look(
-            frame,
-            [objects[i] for i in again],
-            [recalls[i] for i in again],
-            list(elsewhere.values()),
-            [last[i] for i in again],
-            (),
-        )
-        for i, outcome in zip(again, outcomes, strict=True):
-            if outcome.entry.place and self.framing.is_plausible(outcome.entry.place, last[i]):
+        outcomes = self._look(frame, [rows[i] for i in elsewhere], list(elsewhere.values()))
+        for i, outcome in zip(elsewhere, outcomes, strict=True):
+            if framing.is_plausible(outcome.entry.place, rows[i].before):
                 found[i] = outcome
         return found
 
@@ -126,66 +125,43 @@ class FrameStep:
         (outcome,) = self.track(frame, direction, [Tracked(0, attended, trail)])
         return outcome.entry, outcome.logits
 
+    def _row(self, tracked: Tracked, frame: int, direction: PassDirection) -> _Row:
+        """What an object brings to a frame; where it was before is known at least from its nearest prompted frame."""
+        back = step_of(direction)
+        before, earlier = (_place(tracked, frame - back * age) for age in (1, 2))
+        if before is None:
+            nearest = min(tracked.conditioning.values(), key=lambda entry: abs(entry.frame - frame))
+            before, earlier = nearest.memory.place, None
+        remembered = recall(tracked.conditioning, tracked.trail, frame, direction, self.batcher.view.n_frames)
+        return _Row(tracked.object_id, remembered, before, earlier)
+
     def _look(
-        self,
-        frame: int,
-        objects: Sequence[Tracked],
-        recalls: Sequence[Recall],
-        windows: Sequence[Window | None],
-        before: Sequence[Place],
-        upcoming: Sequence[int],
+        self, frame: int, rows: Sequence[_Row], windows: Sequence[Window | None], upcoming: Sequence[int] = ()
     ) -> list[Outcome]:
         """Look for each object in its window."""
-        rows: dict[Window | None, list[int]] = defaultdict(list)
+        inside: dict[Window | None, list[int]] = defaultdict(list)
         for i, window in enumerate(windows):
-            rows[window].append(i)
+            inside[window].append(i)
         found: dict[int, Outcome] = {}
-        for window, embedding in self.embedder.embed_windows(frame, list(rows), upcoming):
-            here = rows[window]
-            outcomes = self._look_in(
-                frame,
-                window,
-                embedding,
-                [objects[i] for i in here],
-                [recalls[i] for i in here],
-                [before[i] for i in here],
-            )
-            found.update(zip(here, outcomes, strict=True))
-        return [found[i] for i in range(len(objects))]
+        for window, embedding in self.embedder.embed_windows(frame, list(inside), upcoming):
+            here = inside[window]
+            found.update(zip(here, self._look_in(frame, window, embedding, [rows[i] for i in here]), strict=True))
+        return [found[i] for i in range(len(rows))]
 
-    def _look_in(
-        self,
-        frame: int,
-        window: Window | None,
-        embedding: Embedding,
-        objects: list[Tracked],
-        recalls: list[Recall],
-        before: Sequence[Place | None],
-    ) -> list[Outcome]:
+    def _look_in(self, frame: int, window: Window | None, embedding: Embedding, rows: Sequence[_Row]) -> list[Outcome]:
         """Track objects in one window; those whose recalls have the same signature go through the network together."""
         groups: dict[tuple[int, int], list[int]] = defaultdict(list)
-        for i, remembered in enumerate(recalls):
-            groups[remembered.signature].append(i)
+        for i, row in enumerate(rows):
+            groups[row.recall.signature].append(i)
         found: dict[int, Outcome] = {}
-        for rows in groups.values():
-            steps = self.batcher.steps(frame, embedding, [recalls[i] for i in rows])
-            for i, (decoded, entry) in zip(rows, steps, strict=True):
-                (mask,) = self.batcher.shown([objects[i].object_id], decoded, prompted=False, window=window)
+        for group in groups.values():
+            steps = self.batcher.steps(frame, embedding, [rows[i].recall for i in group])
+            for i, (decoded, entry) in zip(group, steps, strict=True):
+                (mask,) = self.batcher.shown([rows[i].object_id], decoded, prompted=False, window=window)
                 if self.framing is not None:
-                    entry = replace(entry, place=place_of(mask, window, before[i]))
+                    entry = replace(entry, place=place_of(mask, window, rows[i].before))
                 found[i] = Outcome(mask, entry, decoded.logits)
-        return [found[i] for i in range(len(objects))]
-
-
-def _last_places(tracked: Tracked, frame: int, direction: PassDirection) -> tuple[Place, Place | None]:
-    """Places on the frame before, or on the nearest prompted frame, and on the one before that if it is known."""
-    back = step_of(direction)
-    before, earlier = (_place(tracked, frame - back * age) for age in (1, 2))
-    if before is not None:
-        return before, earlier
-    nearest = min(tracked.conditioning.values(), key=lambda entry: abs(entry.frame - frame))
-    assert nearest.memory.place is not None
-    return nearest.memory.place, None
+        return [found[i] for i in range(len(rows))]
 
 
 def _place(tracked: Tracked, frame: int) -> Place | None:

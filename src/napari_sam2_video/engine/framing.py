@@ -142,8 +142,11 @@ class Framing:
             return window
         return fitting
 
-    def is_plausible(self, found: Place, before: Place) -> bool:
+    @staticmethod
+    def is_plausible(found: Place | None, before: Place | None) -> bool:
         """Whether what a second look found can be the object."""
+        if found is None or before is None:
+            return False
         return found.extent_yx is not None and 0.5 * before.size <= found.size <= 2 * before.size
 
     def grown(self, window: Window) -> Window | None:

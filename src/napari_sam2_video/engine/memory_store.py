@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from napari_sam2_video.engine.memory import POINTERS, ConditioningEntry, MemoryEntry, Trail
+from napari_sam2_video.engine.entry_arrays import pack_entries, unpack_entries
+from napari_sam2_video.engine.memory import POINTERS, ConditioningEntry, Trail
 from napari_sam2_video.engine.plan import step_of
 from napari_sam2_video.engine.resume_cache import ResumeCache
-from napari_sam2_video.engine.windows import pack_places, unpack_places
 from napari_sam2_video.errors import StoreError
 from napari_sam2_video.storage.atomic import write_beside
 from napari_sam2_video.types import ObjectMask
@@ -113,7 +113,7 @@ class MemoryStore:
             "origin_yx": np.array(entry.shown.origin_yx),
             "levels": entry.shown.levels,
             "scores": np.array([entry.shown.object_score, entry.shown.predicted_iou], np.float64),
-            **_pack([entry.memory]),
+            **pack_entries([entry.memory]),
         }
         try:
             self._save(self._path(object_id, "prompt", entry.frame), arrays, durable=True)
@@ -165,7 +165,7 @@ class MemoryStore:
             arrays = {
                 "conditioning": np.array(trail.conditioning, np.int64),
                 "outdated": np.array(sorted(trail.outdated), np.int64),
-                **_pack(list(trail.entries.values())),
+                **pack_entries(list(trail.entries.values())),
             }
             self._sizes[key] = self._save(self._path(*key), arrays, durable=False)
         except OSError:
@@ -193,7 +193,7 @@ class MemoryStore:
             return held
         try:
             with self._path(*key).open("rb") as opened, np.load(opened, allow_pickle=False) as file:
-                entries = _unpack(file)
+                entries = unpack_entries(file)
                 conditioning = tuple(file["conditioning"].tolist())
                 outdated = frozenset(file["outdated"].tolist()) if "outdated" in file else frozenset()
         except Exception:
@@ -275,41 +275,7 @@ def _load_entry(file: Path) -> ConditioningEntry | None:
             top, left = data["origin_yx"].tolist()
             score, iou = data["scores"].tolist()
             shown = ObjectMask(int(file.parent.name), (top, left), data["levels"], score, iou, True)
-            return ConditioningEntry(int(data["order"]), _unpack(data)[0], torch.from_numpy(data["logits"]), shown)
+            (memory,) = unpack_entries(data)
+            return ConditioningEntry(int(data["order"]), memory, torch.from_numpy(data["logits"]), shown)
     except Exception:
         return None
-
-
-def _pack(entries: list[MemoryEntry]) -> dict[str, Any]:
-    import torch
-
-    arrays: dict[str, Any] = {"frames": np.array([e.frame for e in entries], np.int64)}
-    if entries:
-        arrays["pointers"] = torch.cat([e.pointer for e in entries]).cpu().numpy()
-    spatial = [e for e in entries if e.spatial is not None]
-    arrays["spatial_frames"] = np.array([e.frame for e in spatial], np.int64)
-    if spatial:
-        stacked = torch.cat([e.spatial for e in spatial if e.spatial is not None])
-        arrays["spatial"] = stacked.cpu().contiguous().view(torch.int16).numpy()
-    places = [e.place for e in entries]
-    if any(places):
-        arrays["places"] = pack_places(places)
-    return arrays
-
-
-def _unpack(data: Any) -> list[MemoryEntry]:
-    import torch
-
-    frames = data["frames"].tolist()
-    if not frames:
-        return []
-    pointers = torch.from_numpy(data["pointers"])
-    spatial = {}
-    if data["spatial_frames"].size:
-        stacked = torch.from_numpy(data["spatial"]).view(torch.bfloat16)
-        spatial = {t: stacked[i : i + 1] for i, t in enumerate(data["spatial_frames"].tolist())}
-    places = unpack_places(data["places"]) if "places" in data else [None] * len(frames)
-    return [
-        MemoryEntry(t, spatial.get(t), pointers[i : i + 1], place)
-        for i, (t, place) in enumerate(zip(frames, places, strict=True))
-    ]

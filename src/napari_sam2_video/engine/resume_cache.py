@@ -6,13 +6,13 @@ itself made. One file a frame and direction, for all objects; only the frames th
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from napari_sam2_video.engine.entry_arrays import pack_entries, unpack_entries
 from napari_sam2_video.engine.memory import POINTERS, MemoryEntry
 from napari_sam2_video.engine.plan import step_of
-from napari_sam2_video.engine.windows import pack_places, unpack_places
 from napari_sam2_video.storage.atomic import drop, write_beside
 
 if TYPE_CHECKING:
@@ -46,25 +46,14 @@ class ResumeCache:
 
         A file that cannot be written is left out: the run is then resumed by tracking again.
         """
-        import torch
-
         self._read.clear()
         step = step_of(direction)
         for key in [k for k in self._there if k[0] == direction and not 0 <= (frame - k[1]) * step <= POINTERS]:
             if drop(self._there[key]):
                 del self._there[key]
-        held = {i: e for i, e in entries.items() if e.spatial is not None}
-        if not held:
+        if not entries:
             return
-        spatial = torch.cat([e.spatial for e in held.values() if e.spatial is not None])
-        arrays: dict[str, Any] = {
-            "objects": np.array(list(held), np.int64),
-            "pointers": torch.cat([e.pointer for e in held.values()]).cpu().numpy(),
-            "spatial": spatial.cpu().contiguous().view(torch.int16).numpy(),
-        }
-        places = [e.place for e in held.values()]
-        if any(places):
-            arrays["places"] = pack_places(places)
+        arrays = pack_entries(list(entries.values())) | {"objects": np.array(list(entries), np.int64)}
         path = self._folder / f"{direction}-{frame:08d}.npz"
         try:
             self._folder.mkdir(exist_ok=True)
@@ -101,16 +90,12 @@ class ResumeCache:
 
 
 def _load(path: Path, frame: int) -> dict[int, MemoryEntry]:
-    import torch
-
     try:
         with path.open("rb") as opened, np.load(opened, allow_pickle=False) as data:
             objects: list[int] = data["objects"].tolist()
-            pointers: Any = torch.from_numpy(data["pointers"])
-            spatial: Any = torch.from_numpy(data["spatial"]).view(torch.bfloat16)
-            places = unpack_places(data["places"]) if "places" in data else [None] * len(objects)
+            entries = unpack_entries(data)
     except Exception:
         return {}
-    if not len(objects) == len(pointers) == len(spatial) == len(places):
+    if len(objects) != len(entries) or any(entry.frame != frame for entry in entries):
         return {}
-    return {i: MemoryEntry(frame, spatial[n : n + 1], pointers[n : n + 1], places[n]) for n, i in enumerate(objects)}
+    return dict(zip(objects, entries, strict=True))
