@@ -143,7 +143,7 @@ class FrameHeader:
             return missing
 
     def kind(self) -> tuple[str, ...]:
-        """What tells the image apart from others of its place: type, echo time, segment."""
+        """Type, echo time and segment, which distinguish the image from others at its position."""
         types = self.get("ImageType") or ()
         for group in self.own or ():
             if str(group.keyword).endswith("FrameTypeSequence") and group.value:

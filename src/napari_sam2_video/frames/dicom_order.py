@@ -151,7 +151,7 @@ def _unplaced(slices: Sequence[Slice], letter: str, clip: FrameTimes, scale: dic
 
 
 def _step(slices: Sequence[Slice]) -> float | None:
-    """Distance in mm of slices that are one behind the other, whichever way they are turned; None of others."""
+    """Distance in mm of slices that lie on a straight line, whatever their direction; None for others."""
     places = [part.position for part in slices if part.position is not None]
     if len(places) < max(2, len(slices)):
         return None
@@ -212,7 +212,7 @@ def _by_number(
 
 
 def _times(volumes: Sequence[Sequence[Slice | None]]) -> FrameTimes:
-    """When the volumes were taken, by the first clock that tells all of them apart."""
+    """When the volumes were acquired, by the first clock that differs between all of them."""
     moments = np.array(
         [np.min([part.moments for part in volume if part is not None], axis=0) for volume in volumes], np.float64
     )

@@ -245,7 +245,7 @@ def _repeated(files: Sequence[Path]) -> list[str]:
 
 
 def _clip(header: Any) -> str:
-    """What tells a file of many images from others of its series; parts of one that was split belong together."""
+    """Identity of a multi-frame file within its series; the parts of a file that was split share one."""
     if frame_count(header) == 1:
         return ""
     return str(header.get("ConcatenationUID") or header.get("SOPInstanceUID") or id(header))

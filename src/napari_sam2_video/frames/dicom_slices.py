@@ -41,7 +41,7 @@ class Slice:
     taken : tuple of float
         Order in which the images were taken.
     kind : tuple of str
-        What tells apart images of one place that were not taken for their time: type, echo, segment.
+        Type, echo time and segment: what distinguishes images at one position other than their time.
     passes : tuple of float
         Numbers that count passes over a volume; NaN where missing.
     moments : tuple of float

@@ -16,7 +16,7 @@ def clip_times(header: Any, count: int) -> tuple[FrameTimes, list[str]]:
     """Seconds at which the images of a multi-frame file were taken, in the order of the file, and notes on them.
 
     The increments (FrameTimeVector), the constant interval (FrameTime, ActualFrameDuration), and only without these
-    the rate at which the file is to be played, of which the note tells.
+    the rate at which the file is to be played, which the note reports.
     """
     steps = header.get("FrameTimeVector")
     if steps is not None and len(steps := np.atleast_1d(np.array(steps, np.float64))) in (count, count - 1):

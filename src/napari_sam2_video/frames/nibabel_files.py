@@ -1,4 +1,4 @@
-"""Which files hold volumes that nibabel reads: told by how they begin, and which two files make one volume."""
+"""Which files hold volumes that nibabel reads, decided by their first bytes, and which two files make one volume."""
 
 from __future__ import annotations
 
