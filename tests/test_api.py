@@ -204,6 +204,44 @@ def test_a_moved_recording_is_opened_with_the_axes_and_sizes_of_the_session(film
         assert session.recording.scale == {"Z": 2.0, "Y": 0.5, "X": 0.5}
 
 
+@pytest.mark.parametrize("axes", ["TYX", "TCYX", "YX"])
+def test_a_session_of_an_array_keeps_a_copy_where_asked(film, prompts, tmp_path, axes):
+    array = {"TYX": film, "TCYX": np.stack([film, film + 1], axis=1), "YX": film[0]}[axes]
+    api.track(array, prompts, tmp_path / "run.sam2v", axes=axes, keep_source=True, pixel_size="2 um").close()
+    with api.open_session(tmp_path / "run.sam2v") as session:
+        assert np.array_equal(session.view.raw(0), film[0])
+        assert session.recording.scale["Y"] == 2.0
+        session.add_prompt(PointPrompt(1, 0, 2, 2, positive=False))
+        assert api.resume(session) > 0
+    assert len(api.measure(tmp_path / "run.sam2v", channels=(1,) if axes == "TCYX" else None))
+    assert not list((tmp_path / "run.sam2v").glob(".*.part"))
+    with api.track(array, prompts, tmp_path / "run.sam2v", axes=axes, overwrite=True):
+        assert not (tmp_path / "run.sam2v" / "source.npy").exists()
+
+
+def test_a_file_is_not_copied(film, prompts, tmp_path):
+    tifffile.imwrite(tmp_path / "film.tif", film, photometric="minisblack")
+    api.track(tmp_path / "film.tif", prompts, tmp_path / "run.sam2v", keep_source=True).close()
+    assert not (tmp_path / "run.sam2v" / "source.npy").exists()
+
+
+def test_masks_of_an_array_are_read_without_it(film, prompts, tmp_path):
+    with api.track(film, prompts, tmp_path / "run.sam2v", pixel_size="0.5 um") as session:
+        labels_tyx, own = np.asarray(session.labels), session.measure()
+    target = api.export(tmp_path / "run.sam2v", tmp_path / "labels.ome.tif").path
+    assert np.array_equal(tifffile.imread(target), labels_tyx)
+    table = api.measure(tmp_path / "run.sam2v")
+    np.testing.assert_array_equal(table["area"], own["area"])
+    assert not any(name.startswith("intensity_") for name in table.names)
+    assert isinstance(api.review(tmp_path / "run.sam2v"), tuple)
+    with api.open_session(tmp_path / "run.sam2v", read_only=True) as session:
+        assert np.array_equal(session.labels, labels_tyx)
+        with pytest.raises(Sam2VideoError, match="keep_source=True"):
+            session.view.raw(0)
+    with pytest.raises(Sam2VideoError, match="give that array to open the session"):
+        api.open_session(tmp_path / "run.sam2v")
+
+
 def test_objects_with_prompts_outside_the_range_are_named(film, prompts, tmp_path):
     from napari_sam2_video.api.start import range_notes
 

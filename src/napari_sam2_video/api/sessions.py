@@ -39,6 +39,7 @@ def create_session(
     contrast: str | tuple[float, float] | ContrastWindow | None = None,
     model: ModelSettings | str | PathLike[str] = ModelSettings(),  # noqa: B008
     overwrite: bool = False,
+    keep_source: bool = False,
 ) -> Session:
     """Make a session for a recording.
 
@@ -63,6 +64,8 @@ def create_session(
         The network: its settings, or its name in the catalogue or the path of its checkpoint.
     overwrite : bool
         Replace an existing session.
+    keep_source : bool
+        Copy an array in memory into the session, so that it opens without it later.
 
     Returns
     -------
@@ -75,7 +78,7 @@ def create_session(
         If an option is wrong, the recording cannot be opened, or the session cannot be made.
     """
     options = _options(axes, pixel_size, interval, series, axis, at, channel, contrast, model)
-    return make(recording, path_of(out, "The session's folder"), options, overwrite=overwrite)
+    return make(recording, path_of(out, "The session's folder"), options, overwrite=overwrite, keep_source=keep_source)
 
 
 @public
@@ -92,7 +95,8 @@ def open_session(
         The recording, where it was moved or was made from an array. What is opened here gets the axes and pixel sizes
         of the session, and is closed with it.
     read_only : bool
-        Change nothing on disk; works while another process has the session open.
+        Change nothing on disk; works while another process has the session open, and without the array that the
+        session was made from, whose pixels cannot be read then.
 
     Returns
     -------
@@ -125,6 +129,7 @@ def track(
     contrast: str | tuple[float, float] | ContrastWindow | None = None,
     model: ModelSettings | str | PathLike[str] = ModelSettings(),  # noqa: B008
     overwrite: bool = False,
+    keep_source: bool = False,
     progress: Callable[[FrameDone], None] | None = None,
     stop: Callable[[], bool] | None = None,
 ) -> Session:
@@ -142,7 +147,7 @@ def track(
         Label images and their frames; every label in them becomes an object.
     settings : TrackSettings
         Direction, range and objects.
-    axes, pixel_size, interval, series, axis, at, channel, contrast, model, overwrite
+    axes, pixel_size, interval, series, axis, at, channel, contrast, model, overwrite, keep_source
         As of `create_session`.
     progress : callable, optional
         Called after each frame.
@@ -170,6 +175,7 @@ def track(
         seed_list(seeds),
         instance(settings, TrackSettings, "The settings"),
         if_there="overwrite" if overwrite else "refuse",
+        keep_source=keep_source,
     )
     try:
         resume(session, settings, progress=progress, stop=stop)

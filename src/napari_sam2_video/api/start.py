@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from napari_sam2_video.engine.plan import plan_run
 from napari_sam2_video.errors import PromptError, SessionError
 from napari_sam2_video.frames.reopen import open_described
-from napari_sam2_video.session import Session
+from napari_sam2_video.session import Session, kept_source
 from napari_sam2_video.session.import_prompts import add_prompts
 from napari_sam2_video.session.manifest import NAME as MANIFEST
 from napari_sam2_video.session.manifest import read_manifest
@@ -36,6 +36,7 @@ def start(
     settings: TrackSettings = TrackSettings(),  # noqa: B008
     *,
     if_there: IfThere = "refuse",
+    keep_source: bool = False,
 ) -> Session:
     """Open a session with prompts, ready to be tracked; no network is loaded.
 
@@ -53,6 +54,8 @@ def start(
         What is to be tracked.
     if_there : {"refuse", "resume", "overwrite"}
         What to do with an existing session; one to be replaced is kept unless the new one can be tracked.
+    keep_source : bool
+        Copy an array in memory into the session.
 
     Raises
     ------
@@ -76,7 +79,8 @@ def start(
         is_anything_left(session, settings)
         check_model(session.model_settings)
 
-    return make(recording, out, options, overwrite=if_there == "overwrite", prepare=prepare)
+    overwrite = if_there == "overwrite"
+    return make(recording, out, options, overwrite=overwrite, keep_source=keep_source, prepare=prepare)
 
 
 def make(
@@ -85,14 +89,22 @@ def make(
     options: SessionOptions,
     *,
     overwrite: bool,
+    keep_source: bool = False,
     prepare: Callable[[Session], None] | None = None,
 ) -> Session:
     """Make a session, which closes the recording unless the caller opened it."""
+
+    def ready(session: Session) -> None:
+        if keep_source:
+            kept_source.keep_source(session.folder, session.recording)
+        if prepare is not None:
+            prepare(session)
+
     return _with_recording(
         recording,
         options.open(recording),
         lambda source: Session.create(
-            out, source, options.view_of(source), options.model_settings(), overwrite=overwrite, prepare=prepare
+            out, source, options.view_of(source), options.model_settings(), overwrite=overwrite, prepare=ready
         ),
     )
 

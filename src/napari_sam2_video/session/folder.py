@@ -10,6 +10,7 @@ from napari_sam2_video.errors import SessionError
 from napari_sam2_video.frames.view import FrameView
 from napari_sam2_video.masks.check_results import FILE as CHECKS
 from napari_sam2_video.session.context import JOURNAL
+from napari_sam2_video.session.kept_source import FILE as SOURCE
 from napari_sam2_video.session.manifest import (
     NAME,
     check_source,
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
     from napari_sam2_video.frames.recording import Recording
 
-_OWN_FILES = {JOURNAL, CHECKS, "masks", "memory", "lock", "lock.json", "quarantine", NAME}
+_OWN_FILES = {JOURNAL, CHECKS, SOURCE, "masks", "memory", "lock", "lock.json", "quarantine", NAME}
 
 
 @contextmanager
@@ -97,7 +98,7 @@ def opened_folder(
             if recording is not None:
                 check_source(folder, manifest, recording)
             else:
-                owned = find_source(folder, manifest)
+                owned = find_source(folder, manifest, read_only=read_only)
             known_path = manifest["source"]["path"]
         except (AttributeError, KeyError, TypeError, ValueError, OverflowError) as error:
             raise SessionError(f"{folder / NAME} is damaged; restore it from a copy.") from error

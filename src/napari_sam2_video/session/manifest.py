@@ -14,6 +14,7 @@ from napari_sam2_video import __version__
 from napari_sam2_video.errors import RecordingError, SessionError, SessionVersionError, SourceChangedError
 from napari_sam2_video.frames.fingerprint import same_source
 from napari_sam2_video.frames.reopen import described, open_described
+from napari_sam2_video.session.kept_source import LostRecording, kept_array
 from napari_sam2_video.storage.atomic import reading, replace_file
 from napari_sam2_video.types import ViewSettings
 
@@ -133,8 +134,10 @@ def view_of(manifest: dict[str, Any]) -> ViewSettings:
     return ViewSettings.from_json(manifest["view"])
 
 
-def find_source(folder: Path, manifest: dict[str, Any]) -> Recording:
+def find_source(folder: Path, manifest: dict[str, Any], *, read_only: bool = False) -> Recording:
     """Open the recording of a session from where it was, or from where it is beside the session now.
+
+    With `read_only` an array in memory that was not kept gives a recording whose pixels cannot be read.
 
     Raises
     ------
@@ -143,6 +146,13 @@ def find_source(folder: Path, manifest: dict[str, Any]) -> Recording:
     """
     source = manifest["source"]
     if source["path"] is None:
+        kept = kept_array(folder)
+        if kept is not None:
+            recording = open_described(kept, source)
+            check_source(folder, manifest, recording)
+            return recording
+        if read_only:
+            return LostRecording(source)
         raise SourceChangedError(
             f"{folder} was made from an array in memory ({source['name']}); give that array to open the session."
         )

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from napari_sam2_video import __version__
 from napari_sam2_video.engine.networks.sam2.installed import installed_sam2
 from napari_sam2_video.results import TrackingResult
+from napari_sam2_video.session.kept_source import LostRecording
 from napari_sam2_video.session.manifest import describe_source, plain
 from napari_sam2_video.session.prompts import split_key, without_place
 from napari_sam2_video.spans import bounds_of
@@ -90,6 +91,7 @@ def installed_packages() -> dict[str, str]:
 def result_of(session: SessionContent) -> TrackingResult:
     """The masks of a session as an export reads them."""
     view, recording = session.view, session.recording
+    lost = isinstance(recording, LostRecording)
     return TrackingResult(
         n_frames=session.n_frames,
         shape_yx=session.shape_yx,
@@ -106,8 +108,8 @@ def result_of(session: SessionContent) -> TrackingResult:
         metadata=recording.metadata,
         provenance=session.provenance(),
         source_path=recording.path,
-        read_frame=view.read,
-        read_raw=view.raw,
+        read_frame=None if lost else view.read,
+        read_raw=None if lost else view.raw,
         read_scores=session.scores,
         read_masks=session.masks.each_mask,
         read_name=lambda frame: recording.file_of(view.walk_axis, frame),

@@ -1,0 +1,86 @@
+"""Sessions of arrays in memory: a copy of the array beside the masks, or the masks without it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_sam2_video.errors import FrameError
+from napari_sam2_video.frames.array import ArrayRecording
+from napari_sam2_video.storage.atomic import move, writing
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import numpy.typing as npt
+
+    from napari_sam2_video.frames.recording import Recording
+
+FILE = "source.npy"
+
+
+def keep_source(folder: Path, recording: Recording) -> None:
+    """Copy an array in memory into the folder of its session, frame by frame; a recording that is a file stays there.
+
+    Raises
+    ------
+    StoreError
+        If it cannot be written.
+    """
+    if recording.path is not None:
+        return
+    part = folder / f".{FILE}.part"
+    with writing(folder / FILE):
+        copy: Any = np.lib.format.open_memmap(part, mode="w+", dtype=recording.dtype, shape=recording.shape)
+        first = recording.axes[0]
+        if first in "YXS":
+            copy[...] = recording.read({})
+        else:
+            for index in range(recording.length(first)):
+                copy[index] = recording.read({first: index})
+        copy.flush()
+        del copy
+        move(part, folder / FILE)
+
+
+def kept_array(folder: Path) -> npt.NDArray[Any] | None:
+    """The array that was copied into a session's folder, read when it is needed; None if there is none."""
+    path = folder / FILE
+    if not path.is_file():
+        return None
+    array: npt.NDArray[Any] = np.load(path, mmap_mode="r")
+    return array
+
+
+class LostRecording(ArrayRecording):
+    """What is known of an array that is not given any more: its masks can be read, its pixels cannot.
+
+    Parameters
+    ----------
+    kept : dict
+        The source of the session's manifest.
+    """
+
+    def __init__(self, kept: dict[str, Any]) -> None:
+        self._kept = kept
+        array = _Nothing(tuple(kept["shape"]), np.dtype(kept["dtype"]))
+        super().__init__(array, name=kept["name"], axes=kept["axes"], scale=kept["scale"], units=kept["units"])
+
+    def fingerprint(self) -> dict[str, Any]:
+        """Fingerprint of the array that was there."""
+        found: dict[str, Any] = self._kept["fingerprint"]
+        return found
+
+
+class _Nothing:
+    """Shape and type of an array."""
+
+    def __init__(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
+        self.shape, self.dtype, self.ndim = shape, dtype, len(shape)
+
+    def __getitem__(self, index: Any) -> Any:
+        raise FrameError(
+            "The array that the session was made from is not given; open the session with it, or make sessions with "
+            "keep_source=True."
+        )
