@@ -21,13 +21,9 @@ from napari_sam2_video.frames.video_count import (
     searchable_copy,
 )
 from napari_sam2_video.frames.video_frames import CACHE_BYTES, VideoFile, VideoRecording
-from napari_sam2_video.frames.video_index import (
-    UnstampedError,
-    VideoIndex,
-    from_one_key,
-    read_index,
-    with_gaps_filled,
-)
+from napari_sam2_video.frames.video_index import VideoIndex, from_one_key, with_gaps_filled
+from napari_sam2_video.frames.video_notes import aspect_notes, damage_notes, time_notes
+from napari_sam2_video.frames.video_packets import UnstampedError, read_index
 from napari_sam2_video.frames.video_probe import Probe, bare_demuxer, listed, probe_video, states_rate
 
 if TYPE_CHECKING:
@@ -161,36 +157,11 @@ def _recording(
         index = with_gaps_filled(index)
     if picture.palette:
         index = from_one_key(index)
-    notes += _damage_notes(file.path, index, missing)
+    notes += damage_notes(file, index, missing)
     if picture.alpha and not (picture.palette and _opaque(file.read, picture, timeout)):
         notes.append(ALPHA_NOTE)
-    notes += _time_notes(file, index)
-    if picture.sample_aspect != 1:
-        notes.append(
-            f"The pixels of {file.path.name} are not square: each is displayed and measured "
-            f"{float(picture.sample_aspect):.4g} times as wide as high."
-        )
+    notes += time_notes(file, index) + aspect_notes(file, picture)
     return VideoRecording(file, picture, index, notes=tuple(notes), cache_bytes=cache_bytes, timeout=timeout)
-
-
-def _time_notes(file: VideoFile, index: VideoIndex) -> list[str]:
-    name, timing = file.path.name, index.frame_times()
-    notes = []
-    if timing.times is not None:
-        notes.append("The frame rate varies: every frame has its own time, and none is repeated or dropped.")
-    elif timing.interval is None and len(index.pts) > 1:
-        notes.append(f"{name} states no frame rate: the time between frames is unknown; give the interval if you know.")
-    if file.copy is not None:
-        if index.timing is not None:
-            notes.append(f"{name} has no time stamps of its own: it is read from a temporary copy that is numbered.")
-        else:
-            notes.append(f"The time stamps of {name} begin again from zero: it is read from a temporary copy.")
-    if index.counted and len(index.keys) == 1 and len(index.pts) > 1:
-        notes.append(
-            f"{name} has no time stamps of its own: its frames were counted, and jumping back in it takes as long as "
-            "decoding it from its beginning; convert it to an MP4 file to make that quicker."
-        )
-    return notes
 
 
 def _missing_at_end(probe: Probe, index: VideoIndex) -> int:
@@ -204,31 +175,6 @@ def _missing_at_end(probe: Probe, index: VideoIndex) -> int:
     surplus = missing > 2 + _ROUNDED_SECONDS / step
     certain = index.damaged_end or (surplus and (index.damaged or probe.streams == 1))
     return max(0, missing) if certain else 0
-
-
-def _damage_notes(path: Path, index: VideoIndex, missing: int) -> list[str]:
-    notes = []
-    if index.left_out:
-        frames = "frame" if index.left_out == 1 else f"{index.left_out} frames"
-        notes.append(
-            f"The first {frames} of {path.name} cannot be decoded without what came before them, so they are left out."
-        )
-    if index.undecoded:
-        pictures = "One picture" if index.undecoded == 1 else f"{index.undecoded} pictures"
-        notes.append(
-            f"{pictures} of {path.name}, such as those ahead of the first key frame, cannot be decoded; the others are "
-            "counted without them."
-        )
-    if missing:
-        notes.append(
-            f"{len(index.pts) - len(index.lost)} of {len(index.pts) + missing} frames are readable: {path.name} is cut "
-            "short, copy or record it again to have all."
-        )
-    elif index.damaged:
-        notes.append(f"{path.name} is damaged in places: frames that cannot be decoded are left out.")
-    if index.lost:
-        notes.append(f"{len(index.lost)} of the frames of {path.name} are missing: the others keep their numbers.")
-    return notes
 
 
 def _opaque(source: VideoInput, picture: PictureFormat, timeout: float | None) -> bool:

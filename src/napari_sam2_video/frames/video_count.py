@@ -14,7 +14,8 @@ import numpy as np
 from napari_sam2_video.errors import RecordingError
 from napari_sam2_video.frames.ffmpeg import Running, VideoInput, run_ffmpeg
 from napari_sam2_video.frames.video_decode import Decoder, SizeChangedError, reports_damage
-from napari_sam2_video.frames.video_index import DECODED_WITHOUT_KEY, UnstampedError, VideoIndex, read_index
+from napari_sam2_video.frames.video_index import DECODED_WITHOUT_KEY, VideoIndex
+from napari_sam2_video.frames.video_packets import UnstampedError, read_index
 from napari_sam2_video.frames.video_probe import SHOWN
 
 if TYPE_CHECKING:
