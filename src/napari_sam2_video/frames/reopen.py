@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from napari_sam2_video.frames.open import open_recording
+from napari_sam2_video.frames.times import summary_of_times
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,6 +24,7 @@ def described(recording: Recording) -> dict[str, Any]:
         "scale": dict(recording.scale),
         "units": dict(recording.units),
         "calibration_source": dict(recording.calibration_source),
+        "times": summary_of_times(recording.times),
     }
 
 
@@ -52,6 +54,8 @@ def open_described(source: Any, description: Mapping[str, Any]) -> Recording:
         recording.calibration_source |= {
             letter: "person" for letter, size in recording.scale.items() if size and said.get(letter) == "person"
         }
+        if recording.calibration_source.get("T") == "person":
+            recording.set_times(None)
     except BaseException:
         if recording is not source:
             recording.close()
