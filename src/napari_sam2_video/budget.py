@@ -242,7 +242,7 @@ def _store(folder: Path, size: int) -> float:
 
 
 def _memory_now() -> int:
-    """Largest memory of this process so far, as far as the system tells."""
+    """Largest memory of this process so far, 0 where the system does not say."""
     import re
     import sys
     from pathlib import Path

@@ -64,7 +64,7 @@ def nvidia_driver() -> tuple[int, int] | None:
     tool = shutil.which("nvidia-smi")
     if tool is not None:
         try:
-            told = subprocess.run(
+            answer = subprocess.run(
                 [tool],
                 capture_output=True,
                 text=True,
@@ -77,7 +77,7 @@ def nvidia_driver() -> tuple[int, int] | None:
             )
         except (OSError, subprocess.TimeoutExpired):
             return (0, 0)
-        return cuda_version_of(told.stdout) if told.returncode == 0 else None
+        return cuda_version_of(answer.stdout) if answer.returncode == 0 else None
     if sys.platform == "win32":
         marks = [Path("C:/Windows/System32/nvcuda.dll")]
     else:
@@ -85,9 +85,9 @@ def nvidia_driver() -> tuple[int, int] | None:
     return (0, 0) if any(mark.exists() for mark in marks) else None
 
 
-def cuda_version_of(told: str) -> tuple[int, int]:
+def cuda_version_of(output: str) -> tuple[int, int]:
     """CUDA version in the output of ``nvidia-smi``, ``(0, 0)`` if there is none."""
-    found = re.search(r"CUDA Version:\s*(\d+)\.(\d+)", told)
+    found = re.search(r"CUDA Version:\s*(\d+)\.(\d+)", output)
     return (int(found[1]), int(found[2])) if found else (0, 0)
 
 

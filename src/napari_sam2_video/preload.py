@@ -22,7 +22,7 @@ _LIBRARIES = {
 
 
 def preload_torch() -> None:
-    """Load torch's compiled libraries while other threads go on; importing torch is quick then.
+    """Load torch's compiled libraries while other threads keep running; importing torch is quick then.
 
     Does nothing where torch is imported already or its libraries are elsewhere: the import finds them by itself.
     """

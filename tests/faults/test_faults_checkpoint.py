@@ -16,7 +16,7 @@ from napari_sam2_video.errors import CheckpointError, DownloadError, ModelError,
 from napari_sam2_video.models import download as download_module
 from napari_sam2_video.models.catalogue import CATALOGUE, ModelEntry
 from napari_sam2_video.models.checkpoint import load_state
-from napari_sam2_video.models.detect_architecture import recognise, sam2_0
+from napari_sam2_video.models.detect_architecture import detect_architecture, sam2_0
 from napari_sam2_video.models.download import DownloadCancelledError, download
 from napari_sam2_video.models.partial import Partial
 from napari_sam2_video.models.presets import DEMO, TINY
@@ -204,7 +204,7 @@ def test_fault_05_a_checkpoint_of_sam_2_0_is_told_from_2_1(tmp_path):
     torch.save({"model": {name: state[name] for name in expected_shapes(sam2_0(DEMO))}}, path)
     found = resolve_model(str(path))
     assert (found.preset.name, found.preset.sam2_1) == ("sam2.0-demo", False)
-    assert recognise(expected_shapes(sam2_0(TINY))).name == "sam2.0-tiny"
+    assert detect_architecture(expected_shapes(sam2_0(TINY))).name == "sam2.0-tiny"
 
 
 def test_fault_06_the_size_comes_from_the_tensors_whatever_the_file_is_called(tmp_path):

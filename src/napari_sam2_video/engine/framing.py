@@ -1,9 +1,9 @@
 """In which window an object is looked for: at its prompts, from frame to frame, and again where it was lost.
 
-A window stands still while the object keeps to its middle, else it moves by whole cells of the spatial memory; kept
-memories stay in the coordinates of the window that they were made in. Where a window is depends on the object alone, so
-an object tracked by itself gets the masks that it gets beside others. Positions lie on a grid of half the side, so
-that objects close to each other share windows.
+A window stays where it is while the object keeps to its middle, else it moves by whole cells of the spatial memory;
+kept memories stay in the coordinates of the window that they were made in. Where a window is depends on the object
+alone, so an object tracked by itself gets the masks that it gets beside others. New windows lie on a grid of half the
+side, so that objects close to each other share them.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ class Framing:
         size : float
             The larger of its height and width.
         side : int, optional
-            Side of the window it was in; kept as long as the object is not far too small or too large in it.
+            Side of the window it was in; kept unless the object is far too small or too large in it.
         """
         longest = max(self.shape_yx)
         if self.setting == "auto":

@@ -177,7 +177,7 @@ def prune(trail: dict[int, MemoryEntry], frame: int, direction: PassDirection) -
 
 
 def fullest(entry: ConditioningEntry, n_frames: int) -> Recall:
-    """The most that an object with one prompted frame remembers; `entry` stands for every frame of it."""
+    """The most that an object with one prompted frame remembers; `entry` is taken for every frame of it."""
     kept = entry.memory.spatial
     spatial = () if kept is None else tuple((position, kept) for position in range(SPATIAL + 1))
     pointers = tuple((distance, entry.memory.pointer) for distance in range(1, min(n_frames, POINTERS + 1) + 1))

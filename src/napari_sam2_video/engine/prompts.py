@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class SettledPrompts:
-    """What the network is told of one object on one frame.
+    """The prompts of one object on one frame as the network takes them.
 
     Parameters
     ----------

@@ -68,7 +68,7 @@ class Propagator:
         PromptError
             If an object of the plan has no prompt.
         DeviceMemoryError, EngineError, FrameError
-            As the case may be; what was yielded stands.
+            If the device, the network or a frame fails; frames that were yielded are kept.
         """
         waiting = sorted(plan.sweep(direction), key=lambda p: p.first * p.step, reverse=True)
         frames = plan.frames(direction)

@@ -201,7 +201,7 @@ class Tracker:
         Raises
         ------
         DeviceMemoryError, EngineError, FrameError
-            If the device, the network or a frame fails; what was yielded stands.
+            If the device, the network or a frame fails; frames that were yielded are kept.
         """
         halted = stop if stop is not None else lambda: False
         self._prompter.forget()

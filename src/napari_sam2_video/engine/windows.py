@@ -176,7 +176,7 @@ def unpack_places(rows: npt.NDArray[np.float64]) -> list[Place | None]:
 def moved_logits(
     logits: torch.Tensor, source: Window | None, target: Window | None, shape_yx: tuple[int, int]
 ) -> torch.Tensor:
-    """Logits ``(1, 1, S / 4, S / 4)`` of one window as those of another; None stands for the whole frame."""
+    """Logits ``(1, 1, S / 4, S / 4)`` of one window as those of another; None means the whole frame."""
     import torch
     import torch.nn.functional as F
 

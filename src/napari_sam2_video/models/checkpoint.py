@@ -1,4 +1,4 @@
-"""Checkpoint file -> tensors, without ever running what a file tells us to run."""
+"""Checkpoint file -> tensors, without ever running code from the file."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def load_state(path: Path, *, known: bool) -> dict[str, torch.Tensor]:
     path : Path
         The checkpoint.
     known : bool
-        True if the file's SHA-256 stands in the catalogue. Any other file needs torch 2.10 or newer, because older
+        True if the file's SHA-256 is in the catalogue. Any other file needs torch 2.10 or newer, because older
         versions can be made to run code even with ``weights_only=True`` (CVE-2025-32434, CVE-2026-24747).
 
     Raises

@@ -1,4 +1,4 @@
-"""Which network a checkpoint belongs to, told from the names and shapes of its tensors."""
+"""Which network a checkpoint belongs to, by the names and shapes of its tensors."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 _NAMED = 3
 
 
-def recognise(shapes: Mapping[str, tuple[int, ...]], *, where: str = "The checkpoint") -> ModelPreset:
+def detect_architecture(shapes: Mapping[str, tuple[int, ...]], *, where: str = "The checkpoint") -> ModelPreset:
     """Preset of the network whose tensors these are.
 
-    The size is always taken from the tensors, whatever the file is called. SAM 2.0 is told from SAM 2.1 by the
+    The size is always taken from the tensors, whatever the file is called. SAM 2.0 differs from SAM 2.1 by the
     tensors that only 2.1 has; its preset is named ``"sam2.0-<size>"`` and has ``sam2_1=False``. The side of the
-    image the weights were trained for cannot be told from the tensors.
+    image the weights were trained for cannot be seen from the tensors.
 
     Parameters
     ----------
@@ -75,7 +75,7 @@ def _difference(
     remedy = "choose a checkpoint of SAM 2.1 or SAM 2.0 (other architectures cannot be used)"
     if missing and set(missing) <= set(SAM2_1_ONLY):
         return (
-            f"{where} lies between SAM 2.0 and SAM 2.1: of the tensors that only SAM 2.1 has, {_names(missing)} "
+            f"{where} is neither SAM 2.0 nor SAM 2.1: of the tensors that only SAM 2.1 has, {_names(missing)} "
             f"{'is' if len(missing) == 1 else 'are'} missing; download it again or {remedy}."
         )
     if missing:

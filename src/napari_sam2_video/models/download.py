@@ -44,8 +44,8 @@ def download(
 ) -> Path:
     """Fetch the checkpoint of an entry into a folder.
 
-    What has arrived stands in ``<file>.part`` and is taken up again by the next call, with ``Range`` and ``If-Range``,
-    as long as the published file is the same. The file gets its name only when its size and SHA-256 are right and
+    What has arrived is kept in ``<file>.part``; the next call resumes from it, with ``Range`` and ``If-Range``, if the
+    published file is the same. The file gets its name only when its size and SHA-256 are right and
     its bytes are on the disk. A second process waits for the first one. If the file is there already, it is checked
     and nothing is fetched.
 
@@ -107,7 +107,7 @@ def _lock(folder: Path, target: Path) -> BaseFileLock:
 
 
 def _until_locked(lock: BaseFileLock, folder: Path, cancel: Callable[[], bool] | None) -> Iterator[None]:
-    """Yield as long as another process holds the lock."""
+    """Yield while another process holds the lock."""
     from filelock import Timeout
 
     while True:
@@ -116,7 +116,7 @@ def _until_locked(lock: BaseFileLock, folder: Path, cancel: Callable[[], bool] |
         except Timeout:
             if cancel is not None and cancel():
                 raise DownloadCancelledError(
-                    f"Stopped while another process downloads into {folder}; it goes on there."
+                    f"Stopped waiting for another process, which is still downloading into {folder}."
                 ) from None
             yield
         except (OSError, NotImplementedError) as error:
@@ -170,7 +170,7 @@ def _fetch(
 
 def _kept(part: Partial) -> str:
     size = part.size()
-    return f", {size / 1e6:.1f} MB are kept and the next try goes on from there" if size else ""
+    return f", {size / 1e6:.1f} MB are kept and the next attempt resumes from there" if size else ""
 
 
 def _finish(entry: ModelEntry, part: Partial) -> None:

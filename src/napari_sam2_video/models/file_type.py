@@ -1,4 +1,4 @@
-"""What a file that should be a checkpoint really is, told from its first bytes."""
+"""What a file that should be a checkpoint really is, by its first bytes."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def not_a_checkpoint(head: bytes) -> str | None:
     if start.startswith(_PAGE):
         return "a web page (HTML)"
     if start.startswith(_LFS):
-        return "a Git LFS pointer, which only stands for the real file"
+        return "a Git LFS pointer, not the file itself"
     if head[8:9] == b"{" and b'"dtype"' in head:
         return "a safetensors file, which has another format"
     return None

@@ -55,7 +55,7 @@ class Partial:
         return self.size(), validator
 
     def open(self, offset: int, validator: str | None) -> BinaryIO:
-        """Open for writing from `offset` on, where 0 begins anew, and note the validator."""
+        """Open for writing from `offset` on, where 0 starts over, and note the validator."""
         if offset == 0:
             self.path.unlink(missing_ok=True)
             self._note.write_text(json.dumps({"url": self.url, "validator": validator}), encoding="utf-8")
@@ -67,7 +67,7 @@ class Partial:
             return handle.read(HEAD_BYTES)
 
     def sha256(self) -> str:
-        """SHA-256 of what stands on the disk, in hexadecimal."""
+        """SHA-256 of what is on disk, in hexadecimal."""
         digest = hashlib.sha256()
         with self.path.open("rb") as handle:
             while block := handle.read(_BLOCK):

@@ -1,4 +1,4 @@
-"""What a person calls a model -> the checked file it stands for."""
+"""Name or path of a model -> its checked file."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from napari_sam2_video.models.catalogue import (
 )
 from napari_sam2_video.models.checkpoint import load_state, refuse_impostor
 from napari_sam2_video.models.checksum_record import recorded_sha256
-from napari_sam2_video.models.detect_architecture import recognise
+from napari_sam2_video.models.detect_architecture import detect_architecture
 from napari_sam2_video.models.folder import file_sha256
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ class ModelFile:
     image_size : int
         Side in pixels of the square image it was trained for.
     known : bool
-        True if the SHA-256 stands in the catalogue.
+        True if the SHA-256 is in the catalogue.
     image_size_known : bool
         False if `image_size` is only the usual one of the preset: the tensors of a 512 px and of a 1024 px model
         look the same, so for a file of one's own the size has to be given by the person.
@@ -78,7 +78,7 @@ def resolve_model(
     progress: Callable[[int, int | None], None] | None = None,
     cancel: Callable[[], bool] | None = None,
 ) -> ModelFile:
-    """Find, and if allowed fetch, the checkpoint a name or a path stands for.
+    """Find, and if allowed fetch, the checkpoint of a name or a path.
 
     Parameters
     ----------
@@ -163,7 +163,7 @@ def _own_file(model: str) -> ModelFile:
         if recorded_sha256(checkpoint_path(candidate)) == sha256:
             return ModelFile(path, candidate.network, sha256, candidate.name, candidate.image_size, known=False)
     state = load_state(path, known=False)
-    preset = recognise({name: tuple(tensor.shape) for name, tensor in state.items()}, where=str(path))
+    preset = detect_architecture({name: tuple(tensor.shape) for name, tensor in state.items()}, where=str(path))
     return ModelFile(path, preset, sha256, path.stem, preset.image_size, known=False, image_size_known=False)
 
 

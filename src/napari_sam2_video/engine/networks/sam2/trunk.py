@@ -60,7 +60,7 @@ class Trunk:
         return stages
 
     def _position(self, shape_yx: tuple[int, ...]) -> torch.Tensor:
-        """Position embedding, which upstream makes anew for every frame."""
+        """Position embedding, which upstream makes again for every frame."""
         if shape_yx not in self._positions:
             self._positions[shape_yx] = self._hiera._get_pos_embed(shape_yx)
         return self._positions[shape_yx]
