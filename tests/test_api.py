@@ -219,6 +219,16 @@ def test_a_session_of_an_array_keeps_a_copy_where_asked(film, prompts, tmp_path,
         assert not (tmp_path / "run.sam2v" / "source.npy").exists()
 
 
+def test_a_damaged_copy_is_named(film, prompts, tmp_path):
+    api.track(film, prompts, tmp_path / "run.sam2v", keep_source=True).close()
+    copy = tmp_path / "run.sam2v" / "source.npy"
+    copy.write_bytes(copy.read_bytes()[:60])
+    with pytest.raises(Sam2VideoError, match=r"source\.npy is damaged; delete it"):
+        api.open_session(tmp_path / "run.sam2v")
+    copy.unlink()
+    api.open_session(tmp_path / "run.sam2v", recording=film).close()
+
+
 def test_a_file_is_not_copied(film, prompts, tmp_path):
     tifffile.imwrite(tmp_path / "film.tif", film, photometric="minisblack")
     api.track(tmp_path / "film.tif", prompts, tmp_path / "run.sam2v", keep_source=True).close()

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_sam2_video.errors import FrameError
+from napari_sam2_video.errors import FrameError, SourceChangedError
 from napari_sam2_video.frames.array import ArrayRecording
 from napari_sam2_video.storage.atomic import move, writing
 
@@ -45,11 +45,20 @@ def keep_source(folder: Path, recording: Recording) -> None:
 
 
 def kept_array(folder: Path) -> npt.NDArray[Any] | None:
-    """The array that was copied into a session's folder, read when it is needed; None if there is none."""
+    """The array that was copied into a session's folder, read when it is needed; None if there is none.
+
+    Raises
+    ------
+    SourceChangedError
+        If the copy is damaged.
+    """
     path = folder / FILE
     if not path.is_file():
         return None
-    array: npt.NDArray[Any] = np.load(path, mmap_mode="r")
+    try:
+        array: npt.NDArray[Any] = np.load(path, mmap_mode="r")
+    except (OSError, ValueError) as error:
+        raise SourceChangedError(f"{path} is damaged; delete it, and give the array to open the session.") from error
     return array
 
 
