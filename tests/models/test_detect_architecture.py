@@ -43,5 +43,5 @@ def test_a_tensor_too_many_is_named():
 def test_half_of_the_tensors_of_2_1_is_neither_2_0_nor_2_1():
     shapes = expected_shapes(PRESETS["tiny"])
     del shapes["no_obj_embed_spatial"]
-    with pytest.raises(CheckpointError, match=r"between SAM 2.0 and SAM 2.1.*no_obj_embed_spatial is missing"):
+    with pytest.raises(CheckpointError, match=r"neither SAM 2.0 nor SAM 2.1.*no_obj_embed_spatial is missing"):
         detect_architecture(shapes)
