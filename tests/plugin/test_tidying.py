@@ -42,7 +42,7 @@ def test_specks_go_and_painted_frames_stay(speckled):
     assert speckled.errors() == []
     assert not masks.object_mask(2, 1)[60, 70]
     assert masks.object_mask(5, 1)[60, 70]
-    assert panel.task.outcome.text() == "1 mask changed. Undo takes it back."
+    assert panel.task.outcome.text() == "1 mask changed. Undo brings it back."
     speckled.controller.actions.undo()
     speckled.idle()
     assert masks.object_mask(2, 1)[60, 70]
@@ -76,6 +76,6 @@ def test_what_is_said_of_it_holds_until_something_changes(speckled):
     panel.part_box.setValue(4)
     speckled.press(panel.tidy_button)
     speckled.idle()
-    assert panel.task.outcome.text() == "1 mask changed. Undo takes it back."
+    assert panel.task.outcome.text() == "1 mask changed. Undo brings it back."
     speckled.press(speckled.widget.session.undo_button)
     assert panel.task.outcome.text() == ""

@@ -74,6 +74,7 @@ class Controller(QObject):
         self.active = 0
         self.frame = 0
         self.model_settings = ModelSettings()
+        self.model_missing: Callable[[], str] = str
         self.actions = Actions(self)
         self.loader = SessionLoader(self.viewer, self.runner, self)
         self.loader.loaded.connect(self._on_loaded)
@@ -316,7 +317,7 @@ class Controller(QObject):
         """Preview the active object on the shown frame, if it has new prompts there."""
         if self.preview is None or self._closed:
             return
-        if self.active and read_settings().live_preview and not self.running:
+        if self.active and read_settings().live_preview and not self.running and not self.model_missing():
             self.preview.request(self.active, self.frame)
         else:
             self.preview.clear()
@@ -364,7 +365,7 @@ class Controller(QObject):
         self.preview_changed.emit()
 
     def error(self, error: BaseException | str) -> None:
-        """Report to the person what went wrong."""
+        """Report what went wrong."""
         self.notified.emit("error", str(error))
 
     def _on_layers_lost(self, sentence: str) -> None:

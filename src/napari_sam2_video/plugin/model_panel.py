@@ -93,6 +93,7 @@ class ModelPanel(QWidget):
         controller.run_changed.connect(self._enable)
         for signal in (controller.preview_changed, controller.run_changed):
             signal.connect(self._tell_notes)
+        controller.model_missing = self.missing
         self._describe()
 
     # Models
@@ -239,6 +240,7 @@ class ModelPanel(QWidget):
         self.update_models()
         self._describe()
         self._controller.run_changed.emit()
+        self._controller.update_preview()
 
     # Devices
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from qtpy.QtCore import QAbstractTableModel, QModelIndex, Qt
-from qtpy.QtGui import QColor, QIcon, QPixmap
+from qtpy.QtGui import QColor, QIcon, QPainter, QPen, QPixmap
 from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTableView
 
 from napari_sam2_video.plugin.session_summary import ObjectSummary
@@ -15,17 +15,17 @@ if TYPE_CHECKING:
     from napari_sam2_video.plugin.controller import Controller
     from napari_sam2_video.session import Session, TrackedObject
 
-COLUMNS = ("", "#", "Name", "Prompts", "Frames", "Low", "Lock")
+COLUMNS = ("", "#", "Name", "Given", "Done", "IoU", "")
 COLOR, ID, NAME, PROMPTS, FRAMES, LOWEST, LOCK = range(len(COLUMNS))
-WIDEST = ("00", "000", "", "000", "00000", "0.00", "")
+WIDEST = ("00", "000", "", "000", "00000", "0.00", "00")
 TIPS = (
     "Colour; double-click to change it",
     "Number of the object, and its value in the masks",
-    "Name; double-click to change it",
-    "Prompts given by you, on all frames",
-    "Frames that are tracked, of all frames",
+    "Name, and after an arrow the mother; double-click to change the name",
+    "Prompts that you gave, on all frames",
+    "Frames that are tracked",
     "Lowest predicted IoU of any frame; look there first",
-    "A locked object is neither tracked nor changed",
+    "Click to lock or unlock: a locked object is neither tracked nor changed",
 )
 Roles = Qt.ItemDataRole
 ROW_HEIGHT = 22
@@ -81,15 +81,15 @@ class ObjectsModel(QAbstractTableModel):
         flags = Qt.ItemFlag.ItemIsEnabled | Qt.ItemFlag.ItemIsSelectable
         if index.column() == NAME:
             flags |= Qt.ItemFlag.ItemIsEditable
-        if index.column() == LOCK:
-            flags |= Qt.ItemFlag.ItemIsUserCheckable
         return flags
 
     def data(self, index: QModelIndex, role: int = Roles.DisplayRole) -> Any:  # noqa: D102
         entry = self.rows[index.row()]
         column = index.column()
         if role in (Roles.DisplayRole, Roles.EditRole):
-            return self._text(entry, column)
+            text = self._text(entry, column)
+            born = role == Roles.DisplayRole and column == NAME and entry.parent is not None
+            return f"{text} ← {entry.parent}" if born else text
         if role == Roles.DecorationRole and column == COLOR:
             swatch = QPixmap(12, 12)
             swatch.fill(QColor(*entry.color))
@@ -97,8 +97,8 @@ class ObjectsModel(QAbstractTableModel):
             # Else it is tinted in the row that is selected.
             icon.addPixmap(swatch, QIcon.Mode.Selected)
             return icon
-        if role == Roles.CheckStateRole and column == LOCK:
-            return Qt.CheckState.Checked if entry.locked else Qt.CheckState.Unchecked
+        if role == Roles.DecorationRole and column == LOCK:
+            return QIcon(_padlock(closed=entry.locked))
         if role == Roles.ToolTipRole:
             return f"{entry.name}\n{TIPS[column]}" if column == NAME else TIPS[column]
         if role == Roles.TextAlignmentRole and column in (ID, PROMPTS, FRAMES, LOWEST):
@@ -160,6 +160,7 @@ class ObjectsTable(QTableView):
         self._showing = False
         selection: Any = self.selectionModel()
         selection.currentRowChanged.connect(self._on_row)
+        self.clicked.connect(self._on_click)
         self.doubleClicked.connect(self._on_double)
         controller.active_changed.connect(self.show_active)
 
@@ -193,6 +194,12 @@ class ObjectsTable(QTableView):
         if not self._showing and current.isValid():
             self._controller.set_active(self.objects.rows[current.row()].id)
 
+    def _on_click(self, index: QModelIndex) -> None:
+        if index.column() == LOCK:
+            locked = self.objects.rows[index.row()].locked
+            state = Qt.CheckState.Unchecked if locked else Qt.CheckState.Checked
+            self.objects.setData(index, state, Roles.CheckStateRole)
+
     def _on_double(self, index: QModelIndex) -> None:
         if index.column() == COLOR:
             from qtpy.QtWidgets import QColorDialog
@@ -200,3 +207,16 @@ class ObjectsTable(QTableView):
             chosen = QColorDialog.getColor(QColor(*self.objects.rows[index.row()].color), self, "Colour of the object")
             if chosen.isValid():
                 self.objects.setData(index, (chosen.red(), chosen.green(), chosen.blue()))
+
+
+def _padlock(*, closed: bool) -> QPixmap:
+    """A padlock that is seen in both themes: closed in orange, open in grey."""
+    picture = QPixmap(14, 14)
+    picture.fill(QColor(0, 0, 0, 0))
+    painter = QPainter(picture)
+    color = QColor("#e69f00") if closed else QColor("#8a8f98")
+    painter.setPen(QPen(color, 1.6))
+    painter.drawArc(4 if closed else 7, 1, 6, 9, 0, 180 * 16)
+    painter.fillRect(2, 6, 10, 7, color)
+    painter.end()
+    return picture

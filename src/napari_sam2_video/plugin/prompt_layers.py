@@ -263,6 +263,9 @@ class PromptLayers(QObject):
         symbols = ["disc" if sign else "cross" for sign in positive]
         if [str(symbol) for symbol in layer.symbol] != symbols and symbols:
             layer.symbol = symbols
+        if str(layer.mode) == "add" and layer.selected_data:
+            # napari frames the point that was added last in its own colour.
+            layer.selected_data = set()
         self._limit_size()
 
     def _limit_size(self) -> None:

@@ -41,6 +41,8 @@ def recording_layer(recording: Recording, *, window: ContrastWindow | None = Non
         "multiscale": False,
         "scale": [(recording.scale[axis] or 1.0) if axis in "ZYX" else 1.0 for axis in axes],
         "axis_labels": [axis.lower() for axis in axes],
+        # Along time the slider counts frames.
+        "units": [(recording.units[axis] or "pixel") if axis in "ZYX" else "pixel" for axis in axes],
         "metadata": {PLUGIN: {"recording": recording, "array": data.name}},
     }
     if not rgb:

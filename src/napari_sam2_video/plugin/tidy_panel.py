@@ -44,8 +44,8 @@ class TidyPanel(QWidget):
         self.largest_box = QCheckBox("Keep only the largest part")
         self.objects_box = narrow(QComboBox())
         fill(self.objects_box, [("All objects that are not locked", ALL), ("The selected object", ACTIVE)])
-        self.tidy_button = button("Tidy masks", self.tidy, "Painted and accepted frames stay as they are.")
-        self.task = BackgroundTask(controller, "Stop", "Stop; undo takes back what was tidied.")
+        self.tidy_button = button("Clean up", self.tidy, "Painted and accepted frames stay as they are.")
+        self.task = BackgroundTask(controller, "Stop", "Stop; undo brings back the masks that changed.")
         steps = form(("Smooth", self.smooth_box), ("Drop parts below", self.part_box))
         buttons = row(self.tidy_button, self.task.stop_button)
         choices = (steps, self.fill_box, self.largest_box, self.objects_box)
@@ -82,13 +82,13 @@ class TidyPanel(QWidget):
             "tidying",
             lambda told: session.tidy(settings, chosen, progress=told),
             done=self._done,
-            stopped="Tidying was stopped; undo takes back what was tidied.",
+            stopped="Cleaning up was stopped; undo brings back the masks that changed.",
         )
 
     def _done(self, changed: int) -> None:
         self._controller.deliver()
         masks = {0: "No mask", 1: "1 mask"}.get(changed, f"{changed} masks")
-        set_note(self.task.outcome, f"{masks} changed." + (" Undo takes it back." if changed else ""))
+        set_note(self.task.outcome, f"{masks} changed." + (f" Undo brings {'it' if changed == 1 else 'them'} back." if changed else ""))
 
     def _forget(self, *_: Any) -> None:
         """What is said of the last time holds until something changes."""
@@ -110,4 +110,4 @@ class TidyPanel(QWidget):
             reason = IN_A_RUN
         else:
             reason = "" if chosen else "Choose at least one of the steps first."
-        allow(self.tidy_button, "Tidying is under way." if self.task.working else reason)
+        allow(self.tidy_button, "Cleaning up is under way." if self.task.working else reason)

@@ -76,7 +76,7 @@ class TrackingWidget(QWidget):
             "objects": Section("Objects and prompts", self.objects),
             "track": Section("Run", self.track, expanded=False),
             "review": Section("Review", self.review, expanded=False),
-            "tidy": Section("Tidy masks", self.tidy, expanded=False),
+            "tidy": Section("Clean up masks", self.tidy, expanded=False),
             "measurements": Section("Measurements", self.measurements, expanded=False),
             "export": Section("Export", self.export, expanded=False),
             "session": Section("Session", self.session, expanded=False),
