@@ -17,7 +17,7 @@ def speckled(at_work):
         levels[60, 70] = 9
         session.masks.write(
             FrameMasks(frame, session.shape_yx, (ObjectMask(1, (0, 0), levels),), "forward"),
-            generation=session.masks.state.next_number,
+            generation=session._context.state.next_number,
         )
     session.paint(5, (0, 0), np.full((2, 2), 1))
     at_work.widget.sections["tidy"].set_expanded(True)

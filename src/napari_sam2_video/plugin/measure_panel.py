@@ -107,9 +107,7 @@ class MeasurePanel(QWidget):
         self.measure_button = button("Measure", self.measure, "Measure all objects and plot the chosen figure.")
         self.task = BackgroundTask(controller, "Cancel", "Stop measuring.")
         self.tracks_button = button("Tracks layer", self.show_tracks, "Show where each object went as a Tracks layer.")
-        self.larger_button = button(
-            "Own window", self.show_larger, "Show the plot in a dock, as large as you make it."
-        )
+        self.larger_button = button("Own window", self.show_larger, "Show the plot in a dock, as large as you make it.")
         self.picture = Picture()
         work = row(self.kind_box, self.measure_button, self.task.stop_button, stretch=0)
         found = row(self.tracks_button, self.larger_button)

@@ -88,7 +88,10 @@ class TidyPanel(QWidget):
     def _done(self, changed: int) -> None:
         self._controller.deliver()
         masks = {0: "No mask", 1: "1 mask"}.get(changed, f"{changed} masks")
-        set_note(self.task.outcome, f"{masks} changed." + (f" Undo brings {'it' if changed == 1 else 'them'} back." if changed else ""))
+        set_note(
+            self.task.outcome,
+            f"{masks} changed." + (f" Undo brings {'it' if changed == 1 else 'them'} back." if changed else ""),
+        )
 
     def _forget(self, *_: Any) -> None:
         """What is said of the last time holds until something changes."""
