@@ -107,6 +107,11 @@ def test_grey_animation_stays_grey(mode: str, tmp_path: Path) -> None:
         np.testing.assert_array_equal(last, np.asarray(frames[5].convert("L")))
 
 
+def test_durations_add_up_exactly(tmp_path: Path) -> None:
+    with open_recording(save(tmp_path / "a.gif", clips(False) * 30, duration=50)) as recording:
+        assert (recording.shape[0], recording.scale["T"]) == (360, 0.05)
+
+
 def test_deep_animated_png_keeps_its_depth(tmp_path: Path) -> None:
     path = videos.encode(tmp_path / "a.png", "-pix_fmt", "rgb48be", "-f", "apng", count=20)
     with open_recording(path) as recording:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 _ROUNDED_SECONDS = 0.0015
 _JITTER = 0.1
 _COARSE, _MOSTLY = 0.2, 0.9
+_DIGITS = 12
 
 
 class FrameTimes(NamedTuple):
@@ -53,7 +54,7 @@ def frame_times(seconds: npt.ArrayLike, *, tick: float = 0.0) -> FrameTimes:
     if found.size < 2 or not np.isfinite(found).all() or not (np.diff(found) > 0).all():
         return UNKNOWN
     times = found - found[0]
-    interval = float(times[-1] / (times.size - 1))
+    interval = round(float(times[-1] / (times.size - 1)), _DIGITS)
     usual = float(np.median(np.diff(times)))
     gaps = np.diff(found)
     if tick > _COARSE * usual and (np.abs(gaps - usual) < _COARSE * tick).mean() >= _MOSTLY:
