@@ -477,3 +477,10 @@ def test_a_compressed_file_is_to_be_unpacked(tmp_path: Path) -> None:
     (tmp_path / "a.gz").write_bytes(gzip.compress((tmp_path / "a").read_bytes()))
     with pytest.raises(RecordingError, match=r"a\.gz is a compressed DICOM file; unpack it"):
         open_recording(tmp_path / "a.gz")
+
+
+def test_images_that_a_file_does_not_count_are_reported(tmp_path: Path) -> None:
+    save_dicom(tmp_path / "pages.dcm", CT[:3])
+    with open_recording(tmp_path / "pages.dcm") as recording:
+        np.testing.assert_array_equal(recording.read({})[0], CT[0])
+        assert "pages.dcm does not say how many images it holds, and may hold 3" in recording.notes[0]

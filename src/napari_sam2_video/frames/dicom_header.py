@@ -58,7 +58,7 @@ _GROUPS = {
 
 
 def read_header(file: Path) -> Any:
-    """Header of a DICOM file that holds an image, without the pixels; None for any other file.
+    """Header of a DICOM file that holds an image, and how long the rest is as `pixel_bytes`; None for any other file.
 
     Raises
     ------
@@ -66,12 +66,13 @@ def read_header(file: Path) -> Any:
         Of any kind, if the file is damaged.
     """
     pydicom: Any = importlib.import_module("pydicom")
-    with file.open("rb") as stream:
+    with file.open("rb") as stream, warnings.catch_warnings():
         if not is_dicom(stream.read(DICOM_HEAD)):
             return None
-    with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        header = pydicom.dcmread(file, stop_before_pixels=True, specific_tags=list(TAGS), force=True)
+        stream.seek(0)
+        header = pydicom.dcmread(stream, stop_before_pixels=True, specific_tags=list(TAGS), force=True)
+        header.pixel_bytes = file.stat().st_size - stream.tell()
         if "Rows" not in header or "Columns" not in header:
             return None
         for name in _NAMES:  # converted now, so that a damaged one is an error of this file

@@ -11,7 +11,7 @@ from napari_sam2_video.errors import RecordingError
 from napari_sam2_video.frames.dicom_header import frame_count, read_header, series_uid
 from napari_sam2_video.frames.dicom_order import by_direction, by_kind
 from napari_sam2_video.frames.dicom_pixels import PALETTE
-from napari_sam2_video.frames.dicom_slices import Slice, slices_of
+from napari_sam2_video.frames.dicom_slices import Slice, images_in, slices_of
 from napari_sam2_video.frames.file_names import natural_key
 
 if TYPE_CHECKING:
@@ -187,7 +187,9 @@ class _Folder:
             if seen.setdefault(same, file) != file:
                 copies.setdefault(key, []).append(file)
                 continue
-            groups.setdefault(key, Series(header, [])).slices.extend(slices)
+            group = groups.setdefault(key, Series(header, []))
+            group.slices.extend(slices)
+            group.notes += _unread(file, header, first.size)
         self.series = [
             part for key, group in groups.items() for part in self._parts(group, _repeated(copies.get(key, [])))
         ]
@@ -208,7 +210,7 @@ class _Folder:
                     detail.append(" ".join(filter(None, kind[0].kind)) or f"kind {number}")
                 parts.append(Series(group.header, kind, ", ".join(detail)))
         main = max(parts, key=lambda part: len(part.slices))
-        main.notes += notes
+        main.notes += group.notes[:1] + notes
         main.notes += self.left_out(group.uid) if group.uid else []
         return parts
 
@@ -242,6 +244,14 @@ def _repeated(files: Sequence[Path]) -> list[str]:
     if len(files) > 1:
         which = f"{len(files)} files, such as {files[0].name}, repeat images of their series and are"
     return [f"{which} left out."]
+
+
+def _unread(file: Path, header: Any, size: tuple[int, int, int]) -> list[str]:
+    """A note on a file that has room for more images than it says."""
+    room = images_in(header, size)
+    if room is None or room < 2 or header.get("NumberOfFrames"):
+        return []
+    return [f"{file.name} does not say how many images it holds, and may hold {room}: the first is read."]
 
 
 def _clip(header: Any) -> str:

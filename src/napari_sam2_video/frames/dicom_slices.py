@@ -121,10 +121,16 @@ def slices_of(file: Path, header: Any) -> list[Slice]:
 
 def _most_images(file: Path, header: Any, size: tuple[int, int, int]) -> int:
     """How many images a file of that header can describe, twice those that fit in it: its end may be missing."""
-    length, syntax = file.stat().st_size, importlib.import_module("pydicom.uid").UID(transfer_syntax(header))
-    bits = math.prod(size) * int(header.get("BitsAllocated") or 8)
-    compressed = not syntax.is_private and syntax.is_transfer_syntax and syntax.is_compressed
-    return length // _ITEM if compressed else 2 * (8 * length // bits) + _ITEM
+    fitting = images_in(header, size)
+    return file.stat().st_size // _ITEM if fitting is None else 2 * fitting + _ITEM
+
+
+def images_in(header: Any, size: tuple[int, int, int]) -> int | None:
+    """How many images there is room for after the header; None where they are compressed."""
+    syntax = importlib.import_module("pydicom.uid").UID(transfer_syntax(header))
+    if syntax.is_private or not syntax.is_transfer_syntax or syntax.is_compressed or syntax.is_deflated:
+        return None
+    return int(8 * header.pixel_bytes // (math.prod(size) * int(header.get("BitsAllocated") or 8)))
 
 
 def _image(
