@@ -114,7 +114,7 @@ class TrackRun(QObject):
         self._begin(lambda stop: session.track(settings, stop=stop), TRACKING)
 
     def resume(self) -> None:
-        """Go on with a run that was stopped or interrupted."""
+        """Continue a run that was stopped or interrupted."""
         session = self._session
         self._begin(lambda stop: session.resume(stop=stop), TRACKING)
 
