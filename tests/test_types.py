@@ -72,6 +72,10 @@ def test_a_value_that_is_no_prompt_is_refused_in_one_sentence(make, sentence):
         (lambda: ModelSettings(precision="fp8"), "precision must be one of auto, fp32, bf16, fp16, not 'fp8'"),
         (lambda: ModelSettings(image_size=0), "image size must be a whole number of at least 1"),
         (lambda: ModelSettings(compile="yes"), "compile must be True or False"),
+        (lambda: ModelSettings(window="large"), "window must be auto, off or a number of pixels, not 'large'"),
+        (lambda: ModelSettings(window=16), "window must be a whole number of at least 32, not 16"),
+        (lambda: ModelSettings(window=True), "window must be a whole number of at least 32, not True"),
+        (lambda: ModelSettings.window_from_text("12.5"), "window must be auto, off or a number of pixels"),
         (lambda: TrackSettings("sideways"), "direction must be one of both, forward, backward, not 'sideways'"),
         (lambda: TrackSettings(start="0"), "first frame must be a whole number of at least 0"),
         (lambda: TrackSettings(start=5, stop=5), "range 5:5 holds no frame"),
@@ -135,6 +139,8 @@ def test_numbers_of_numpy_become_plain_ones():
 
 def test_a_model_is_given_by_its_name_a_path_or_settings(tmp_path):
     assert ModelSettings.of("tiny") == ModelSettings("tiny")
+    assert [ModelSettings.window_from_text(text) for text in (" Auto", "off", "256")] == ["auto", "off", 256]
+    assert ModelSettings.from_json(ModelSettings(window=np.int64(256)).to_json()) == ModelSettings(window=256)
     assert ModelSettings.of(tmp_path / "own.pt") == ModelSettings(str(tmp_path / "own.pt"))
     assert ModelSettings.of(ModelSettings("tiny", "cpu")).device == "cpu"
 
