@@ -305,7 +305,9 @@ def test_fault_16_a_damaged_video_has_an_overlay_in_which_the_other_frames_keep_
         session.add_prompt(PointPrompt(session.add_object(), 2, 20.0, 20.0))
         with pytest.raises(FrameError):
             list(session.track())
-        report = export(session.result(), tmp_path / "a.mp4", options={"style": "contour", "width": 1, "crf": 1})
+        report = export(
+            session.result(), tmp_path / "a.mp4", frames="all", options={"style": "contour", "width": 1, "crf": 1}
+        )
         lost = stated_in(report)["unreadable_frames"]
         labels = [session.result().labels(frame) for frame in range(videos.COUNT)]
     film = decode(report.path, "rgb24", 3)[0]
