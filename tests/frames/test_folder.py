@@ -7,7 +7,7 @@ import pytest
 import tifffile
 from PIL import Image
 
-from napari_sam2_video.errors import FrameError
+from napari_sam2_video.errors import FrameError, RecordingError
 from napari_sam2_video.frames.folder import natural_key
 from napari_sam2_video.frames.open import open_recording
 
@@ -157,3 +157,12 @@ def test_a_file_that_is_no_image_is_an_error_of_its_frame_only(tmp_path, suffix,
             np.testing.assert_array_equal(recording.read({"T": number}), frames[number])
         with pytest.raises(FrameError, match=f"Frame {bad} cannot be read"):
             recording.read({"T": bad})
+
+
+def test_a_folder_of_folders_names_those_with_images(tmp_path):
+    for position in ("Pos2", "Pos10", "notes"):
+        (tmp_path / position).mkdir()
+    for position in ("Pos2", "Pos10"):
+        tifffile.imwrite(tmp_path / position / "img_000.tif", np.zeros((8, 9), np.uint8))
+    with pytest.raises(RecordingError, match=r"open one of the folders in it, such as Pos2, Pos10\."):
+        open_recording(tmp_path)

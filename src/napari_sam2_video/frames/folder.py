@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 _MOST_GROUPS = 32
 _MOST_DAMAGED = 16
+_LOOKED_AT = 64
 
 
 def open_folder(path: Path, series: int | str | None = None) -> Recording:
@@ -107,7 +109,11 @@ def image_files(folder: Path) -> tuple[list[Path], tuple[str, ...]]:
     found = {name: SUFFIXES.get(os.path.splitext(name)[1].lower()) for name in os.listdir(folder) if name[0] != "."}
     kinds = Counter(kind for kind in found.values() if kind is not None)
     if not kinds:
-        raise RecordingError(f"The folder {folder} holds no images and no OME-Zarr; choose the folder that does.")
+        inner = sorted((entry.name for entry in folder.iterdir() if _holds_images(entry)), key=natural_key)[:5]
+        choose = (
+            f"open one of the folders in it, such as {', '.join(inner)}" if inner else "choose the folder that does"
+        )
+        raise RecordingError(f"The folder {folder} holds no images and no OME-Zarr; {choose}.")
     kind = kinds.most_common(1)[0][0]
     notes = []
     if len(kinds) > 1:
@@ -117,6 +123,13 @@ def image_files(folder: Path) -> tuple[list[Path], tuple[str, ...]]:
     if names != sorted(names):
         notes.append("The names are sorted by their numbers (2 before 10), not letter by letter.")
     return [folder / name for name in names], tuple(notes)
+
+
+def _holds_images(folder: Path) -> bool:
+    if not folder.is_dir() or folder.name.startswith("."):
+        return False
+    with os.scandir(folder) as entries:
+        return any(os.path.splitext(entry.name)[1].lower() in SUFFIXES for entry in islice(entries, _LOOKED_AT))
 
 
 def _contents(files: Sequence[Path], opener: Callable[[Path], Recording] | None) -> FileContents:
