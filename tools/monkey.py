@@ -85,7 +85,7 @@ class Monkey:
         self.faults.append(f"{kind.__name__}: {error} ({Path(where.filename).name}:{where.lineno})")
 
     def _on_notified(self, kind: str, sentence: str) -> None:
-        if kind == "error" and "report it" in sentence:
+        if kind == "error" and "and report it" in sentence:
             self.faults.append(f"an error that nobody foresaw: {sentence}")
 
     def _answer(self) -> None:

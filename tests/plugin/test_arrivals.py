@@ -83,3 +83,29 @@ def test_a_layer_that_cannot_be_added_is_one_sentence(ready, monkeypatch):
 def _broken(_):
     raise OSError("no room")
     yield
+
+
+def test_a_click_while_the_session_is_prepared_is_kept(ready, monkeypatch):
+    import threading
+
+    from napari_sam2_video.plugin.layer_source import LayerSource
+
+    free, plain = threading.Event(), LayerSource.open
+
+    def slow(source):
+        assert free.wait(60)
+        return plain(source)
+
+    monkeypatch.setattr(LayerSource, "open", slow)
+    ready.viewer.dims.set_current_step(0, 2)
+    ready.press(ready.widget.objects.new_button)
+    assert ready.widget.run_bar.bar.isVisible()
+    ready.drag((2, 30, 40))
+    free.set()
+    ready.idle()
+    ready.spin(lambda: ready.session is not None and ready.session.prompts())
+    (prompt,) = ready.session.prompts()
+    assert (prompt.object_id, prompt.frame) == (1, 2)
+    assert abs(prompt.y - 30) <= 1
+    assert abs(prompt.x - 40) <= 1
+    assert ready.errors() == []

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from napari_sam2_video.plugin.controller import Controller
 
-    Told: TypeAlias = Callable[[int, int], None]
+    Progress: TypeAlias = Callable[[int, int], None]
 
 LANE = "files"
 
@@ -62,11 +62,11 @@ class BackgroundTask(QObject):
     def begin(
         self,
         doing: str,
-        work: Callable[[Told], Any],
+        work: Callable[[Progress], Any],
         *,
         done: Callable[[Any], Any],
         failed: Callable[[Sam2VideoError], Any] | None = None,
-        said: str = "",
+        meanwhile: str = "",
         stopped: str,
     ) -> None:
         """Do something unless there is work under way.
@@ -76,22 +76,22 @@ class BackgroundTask(QObject):
         doing : str
             What is done, as it reads after "while".
         work : callable
-            ``work(told)`` runs on another thread and calls ``told(done, total)`` often, which also stops it.
+            ``work(progress)`` runs on another thread and calls ``progress(done, total)`` often, which also stops it.
         done, failed : callable
-            Called with the result, or with an error; without `failed` the error is told as any other.
-        said, stopped : str
+            Called with the result, or with an error; without `failed` the error is reported as any other.
+        meanwhile, stopped : str
             What the line says meanwhile, and when the person stopped it.
         """
         if self.working:
             return
 
         def on_thread(job: Job) -> Any:
-            def told(count: int, total: int) -> None:
+            def progress(count: int, total: int) -> None:
                 if job.stopping():
                     raise _Stopped(stopped)
                 job.report((count, total))
 
-            return work(told)
+            return work(progress)
 
         def on_done(result: Any) -> None:
             self._job = None
@@ -107,7 +107,7 @@ class BackgroundTask(QObject):
 
         self._job = Job(doing, on_thread, done=on_done, failed=on_failed, reported=self._progressed)
         self.bar.setRange(0, 0)
-        set_note(self.outcome, said)
+        set_note(self.outcome, meanwhile)
         self._controller.runner.submit(self._job, LANE)
         self._show()
 

@@ -372,7 +372,7 @@ class Controller(QObject):
         if self.running:
             self.actions.stop()
             sentence = f"{sentence} The run was stopped."
-        # napari removes all layers when it closes; nobody has to be told then.
+        # napari removes all layers when it closes; nobody needs a message then.
         QTimer.singleShot(0, lambda: self._report_lost(sentence))
 
     def _report_lost(self, sentence: str) -> None:

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from napari_sam2_video.errors import Sam2VideoError
     from napari_sam2_video.export.format import ExportFormat, ExportReport
-    from napari_sam2_video.plugin.background_task import Told
+    from napari_sam2_video.plugin.background_task import Progress
     from napari_sam2_video.plugin.controller import Controller
 
 
@@ -153,7 +153,7 @@ class ExportPanel(QWidget):
         frames = "all" if chosen_frames == "all" else (here, here + 1) if chosen_frames == "here" else None
         options = {name: value() for name, value in self._values.items() if value() is not None}
 
-        def work(told: Told) -> ExportReport:
+        def work(progress: Progress) -> ExportReport:
             from napari_sam2_video.export.registry import export
 
             return export(
@@ -161,7 +161,7 @@ class ExportPanel(QWidget):
                 target,
                 format=chosen.name,
                 overwrite=overwrite,
-                progress=told,
+                progress=progress,
                 objects=objects,
                 frames=frames,
                 options=options,
@@ -172,7 +172,7 @@ class ExportPanel(QWidget):
             work,
             done=self._done,
             failed=lambda error: self._failed(error, target),
-            said=f"Writing {target.name}…",
+            meanwhile=f"Writing {target.name}…",
             stopped="The export was cancelled; nothing was written.",
         )
 

@@ -1,4 +1,4 @@
-"""Keys that live as long as the widget."""
+"""Keys that work while the widget is open."""
 
 from __future__ import annotations
 

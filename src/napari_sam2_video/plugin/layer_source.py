@@ -219,12 +219,12 @@ class LayerSource:
             if self.axes_known:
                 recording.rename_axes(self.axes)
             letters = dict(zip(self.axes, recording.axes, strict=True))
-            said = {
+            given = {
                 letters[letter]: size
                 for letter, size in self.scale.items()
                 if self.units[letter] is not None or size not in (1, recording.scale[letters[letter]])
             }
-            recording.set_calibration(said, {letters[letter]: unit for letter, unit in self.units.items()}, "person")
+            recording.set_calibration(given, {letters[letter]: unit for letter, unit in self.units.items()}, "person")
             recording.apply(replace(self.opening, series=None))
         except BaseException:
             recording.close()

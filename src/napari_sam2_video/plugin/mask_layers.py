@@ -93,7 +93,7 @@ class MaskLayers(QObject):
             yield
 
     def close(self, *, keep_layers: bool = False) -> None:
-        """Stop listening and, unless they shall stay, take the layers off the viewer."""
+        """Stop listening and, unless they are to stay, remove the layers from the viewer."""
         self._later.stop()
         self._viewer.layers.events.removed.disconnect(self._on_removed)
         if not keep_layers:
@@ -143,7 +143,7 @@ class MaskLayers(QObject):
         layer.editable = False
         layer.editable = True
         layer.mode = mode
-        # napari tells of a polygon before it writes it.
+        # napari reports a polygon before it writes it.
         self._later.start(0)
 
     def _end_stroke(self) -> None:
@@ -233,7 +233,7 @@ def _sparse_colormap() -> type[DirectLabelColormap]:
 
 
 class _SparseTable:
-    """What napari draws in place of each id: used as an array indexed by ids, and as long as there are ids."""
+    """What napari draws in place of each id: used as an array indexed by ids, with an entry for each id."""
 
     def __init__(self, mapping: dict[int | None, int], dtype: npt.DTypeLike) -> None:
         drawn = sorted((number, value) for number, value in mapping.items() if number is not None)

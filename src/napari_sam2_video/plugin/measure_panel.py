@@ -126,7 +126,7 @@ class MeasurePanel(QWidget):
             return
         self.task.begin(
             "measuring",
-            lambda told: measured(session, kind, told),
+            lambda progress: measured(session, kind, progress),
             done=lambda found: self._done(session, found),
             stopped="The measurement was cancelled.",
         )
@@ -180,8 +180,8 @@ class MeasurePanel(QWidget):
         self.picture.show_pixels(found.small)
         count, unit = len(found.table.object_ids()), found.table.calibration.length_unit
         objects = "1 object" if count == 1 else f"{count} objects"
-        told = f"{objects}, {len(found.table)} measurements, lengths in {unit}."
-        set_note(self.task.outcome, f"{told} Export them as Measurements. {found.problem}".strip())
+        text = f"{objects}, {len(found.table)} measurements, lengths in {unit}."
+        set_note(self.task.outcome, f"{text} Export them as Measurements. {found.problem}".strip())
 
     def _on_changed(self, topic: str) -> None:
         if self._measured is not None and topic == "masks":
@@ -203,13 +203,13 @@ class MeasurePanel(QWidget):
         allow(self.larger_button, "" if known else "Measure first.")
 
 
-def measured(session: Session, kind: str, told: Any) -> Measured:
+def measured(session: Session, kind: str, progress: Any) -> Measured:
     """Measure a session and draw one plot; runs in the background."""
     from napari_sam2_video.analysis.measure import measure
     from napari_sam2_video.analysis.tracks import tracks
     from napari_sam2_video.export.plots import PLOTS, draw, plot_trajectories
 
-    table = measure(session.result(), intensity=False, shape=False, progress=told)
+    table = measure(session.result(), intensity=False, shape=False, progress=progress)
     colors = {entry.id: entry.color for entry in session.objects}
     plot = PLOTS[kind][1]
     figure = plot(table, colors)

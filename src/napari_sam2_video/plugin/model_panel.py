@@ -92,7 +92,7 @@ class ModelPanel(QWidget):
         controller.session_changed.connect(self._on_session)
         controller.run_changed.connect(self._enable)
         for signal in (controller.preview_changed, controller.run_changed):
-            signal.connect(self._tell_notes)
+            signal.connect(self._show_notes)
         controller.model_missing = self.missing
         self._describe()
 
@@ -203,10 +203,10 @@ class ModelPanel(QWidget):
             from napari_sam2_video.models.download import download
             from napari_sam2_video.models.folder import model_folder
 
-            def told(done: int, total: int | None) -> None:
+            def report(done: int, total: int | None) -> None:
                 job.report((done, total or entry.size or 0))
 
-            download(entry, model_folder(), progress=told, cancel=job.stopping)
+            download(entry, model_folder(), progress=report, cancel=job.stopping)
 
         self._job = Job(
             f"downloading {entry.title}", work,
@@ -288,8 +288,8 @@ class ModelPanel(QWidget):
             from napari_sam2_video.preload import preload_torch
 
             preload_torch()
-            told: str = measure_budget(session, stop=job.stopping).sentence()
-            return told
+            sentence: str = measure_budget(session, stop=job.stopping).sentence()
+            return sentence
 
         set_note(self.budget, "Measuring a few frames…")
         self.estimate_button.setEnabled(False)
@@ -319,7 +319,7 @@ class ModelPanel(QWidget):
         set_note(self.budget, "")
         self._describe()
 
-    def _tell_notes(self) -> None:
+    def _show_notes(self) -> None:
         """Say what the loaded network has to say, once also outside this panel, which may be folded away."""
         session = self._controller.session
         text = " ".join(session.model_notes) if session is not None else ""
@@ -349,5 +349,5 @@ class ModelPanel(QWidget):
         else:
             text = f"{entry.note[:1].upper()}{entry.note[1:]}."
             set_note(self.about, f"{text} Licence {entry.licence}.")
-        self._tell_notes()
+        self._show_notes()
         self._enable()

@@ -149,7 +149,7 @@ class ObjectsTable(QTableView):
         numbers.setDefaultSectionSize(ROW_HEIGHT)
         header: Any = self.horizontalHeader()
         header.setMinimumSectionSize(18)
-        # Widths of their own: to fit the contents Qt asks for every cell of every row, again and again.
+        # Widths of their own: to fit the contents Qt asks for every cell of every row each time.
         letters = header.fontMetrics()
         for column, widest in enumerate(WIDEST):
             header.setSectionResizeMode(column, QHeaderView.ResizeMode.Fixed)

@@ -94,11 +94,11 @@ class OpeningFields(QWidget):
         """Axes of a layer as the person or its file says them, None where neither does."""
         ndim = layer.ndim
         try:
-            said = self.settings().axes
+            typed = self.settings().axes
         except Sam2VideoError:
-            said = None
-        if said is not None and len(said) == ndim:
-            return said
+            typed = None
+        if typed is not None and len(typed) == ndim:
+            return typed
         facts = self._facts if self._layer is layer else None
         return facts.axes if facts is not None and len(facts.axes) == ndim and not axes_are_told(layer) else None
 

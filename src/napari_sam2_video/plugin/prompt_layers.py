@@ -36,14 +36,14 @@ DECIMALS = 2  # a Shapes layer keeps its corners as float32
 class PromptLayers(QObject):
     """A Points layer and a Shapes layer that show and edit a session's prompts.
 
-    Rectangles are box prompts and stay; every other closed shape becomes a mask prompt and is taken off the layer.
+    Rectangles are box prompts and stay; every other closed shape becomes a mask prompt and is removed from the layer.
 
     Signals
     -------
     edited : int, int
         Object and frame whose prompts the person changed.
     refused : str
-        A sentence: the edit was taken back, and why.
+        A sentence: the edit was undone, and why.
     needs_object
         A prompt was placed while no object is active; connect directly and make one active.
     """
@@ -86,7 +86,7 @@ class PromptLayers(QObject):
         self.show()
 
     def close(self, *, keep_layers: bool = False) -> None:
-        """Stop listening and, unless they shall stay, take the layers off the viewer."""
+        """Stop listening and, unless they are to stay, remove the layers from the viewer."""
         self._later.stop()
         for layer in (self.points, self.shapes):
             layer.events.data.disconnect(self._on_data)
@@ -189,7 +189,8 @@ class PromptLayers(QObject):
             point = PointPrompt(self._whose(owner), frame, y, x, bool(positive))
             wanted.setdefault((point.object_id, frame), []).append(point)
         masks: list[MaskPrompt] = []
-        shapes = zip(self.shapes.data, self.shapes.shape_type, self.shapes.features["object"], strict=True)
+        # napari keeps the features of a lasso that it drops because it is too small.
+        shapes = zip(self.shapes.data, self.shapes.shape_type, self.shapes.features["object"], strict=False)
         for corners, kind, owner in shapes:
             prompt = self._shape_prompt(corners, kind, owner)
             if isinstance(prompt, MaskPrompt):
@@ -201,18 +202,18 @@ class PromptLayers(QObject):
     def _pixel(self, data: Any) -> tuple[int, float, float]:
         elsewhere = self._geometry.elsewhere(data)
         if elsewhere is not None:
-            raise PromptError(f"The prompt was taken back: {elsewhere}; move the slider there.")
+            raise PromptError(f"The prompt was not kept: {elsewhere}; move the slider there.")
         frame, y, x = self._geometry.to_pixel(data)
         return frame, round(y, DECIMALS), round(x, DECIMALS)
 
     def _shape_prompt(self, corners: Any, kind: str, owner: float) -> BoxPrompt | MaskPrompt | None:
         pixels = [self._pixel(corner) for corner in corners]
         if len({frame for frame, _, _ in pixels}) != 1:
-            raise PromptError("The outline was taken back, because it spans several frames; draw it on one frame.")
+            raise PromptError("The outline was not kept, because it spans several frames; draw it on one frame.")
         frame = pixels[0][0]
         outline = np.array([(y, x) for _, y, x in pixels])
         if kind in {"line", "path"}:
-            raise PromptError("The line was taken back: draw a box, or an outline that is closed.")
+            raise PromptError("The line was not kept: draw a box, or an outline that is closed.")
         height, width = self._geometry.shape_yx
         box = upright_box(outline) if kind == "rectangle" else None
         if box is not None:

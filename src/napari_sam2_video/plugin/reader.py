@@ -96,7 +96,7 @@ def _open_session(path: Any) -> list[LayerData]:
     if isinstance(viewer, Viewer):
         _, widget = viewer.window.add_plugin_dock_widget(PLUGIN)
         widget.open_session(Path(path))
-        # napari asks for at least one layer; this tells it that there is nothing to add.
+        # napari asks for at least one layer; this means that there is nothing to add.
         return [(None,)]  # type: ignore[list-item]
     return _session_layers(Path(path))
 
@@ -144,7 +144,7 @@ def axes_of_session(folder: Path, ndim: int) -> str:
 
 
 def _source(folder: Path) -> dict[str, Any]:
-    """What the manifest says of the recording; opening the session tells what is wrong with it."""
+    """What the manifest says of the recording; opening the session reports what is wrong with it."""
     try:
         return dict(json.loads((folder / "session.json").read_bytes())["source"])
     except (OSError, ValueError, KeyError, TypeError):

@@ -117,14 +117,14 @@ class ReviewPanel(QWidget):
         self._holder.setMinimumHeight(min(height, TIMELINE_HEIGHT))
         allow(self.next_button, "" if summary.queue else NO_DOUBT if self._tracked else NOTHING_TRACKED)
         self._allow_check()
-        self._tell_check()
+        self._report_check()
         self._on_position()
 
     def check(self) -> None:
         """Compare all masks with those found by tracking back."""
         self._controller.actions.check(CheckSettings())
 
-    def _tell_check(self) -> None:
+    def _report_check(self) -> None:
         """Say what a check found, once the summary after its end is there."""
         view = self._controller.view
         if not self._checking or view is None or view.run.running or not view.summary.fresh:

@@ -45,9 +45,9 @@ class SessionHandle:
         self._controller = controller
         self._start = start
         self._failure = ""
-        controller.notified.connect(self._on_told)
+        controller.notified.connect(self._on_notified)
 
-    def _on_told(self, kind: str, sentence: str) -> None:
+    def _on_notified(self, kind: str, sentence: str) -> None:
         if kind == "error":
             self._failure = sentence
 

@@ -17,7 +17,7 @@ LONGEST_NAME = 160
 
 @dataclass(frozen=True)
 class PluginSettings:
-    """A snapshot of the preferences; the fields stand in the manifest under ``configurations``."""
+    """A snapshot of the preferences; the fields are those in the manifest under ``configurations``."""
 
     folder: str = ""
     model: str = "demo"

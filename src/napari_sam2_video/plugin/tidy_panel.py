@@ -80,7 +80,7 @@ class TidyPanel(QWidget):
         chosen = [self._controller.active] if self.objects_box.currentData() == ACTIVE else None
         self.task.begin(
             "tidying",
-            lambda told: session.tidy(settings, chosen, progress=told),
+            lambda progress: session.tidy(settings, chosen, progress=progress),
             done=self._done,
             stopped="Cleaning up was stopped; undo brings back the masks that changed.",
         )
@@ -94,7 +94,7 @@ class TidyPanel(QWidget):
         )
 
     def _forget(self, *_: Any) -> None:
-        """What is said of the last time holds until something changes."""
+        """The outcome of the last time is shown until something changes."""
         if not self.task.working:
             set_note(self.task.outcome, "")
 

@@ -132,9 +132,9 @@ class Timeline(QWidget):
     def _about(self, row: int, frame: int) -> str:
         entry = self._rows[row]
         trust = entry.trust[frame]
-        said = "not tracked" if np.isnan(trust) else "absent" if trust < 0 else f"trust {trust:.2f}"
+        state = "not tracked" if np.isnan(trust) else "absent" if trust < 0 else f"trust {trust:.2f}"
         marks = [name for name in ("prompted", "accepted", "painted") if getattr(entry, name)[frame]]
-        return f"{entry.name}, frame {frame}: {', '.join([said, *marks])}"
+        return f"{entry.name}, frame {frame}: {', '.join([state, *marks])}"
 
     def paintEvent(self, event: Any) -> None:  # noqa: D102
         painter = QPainter(self)

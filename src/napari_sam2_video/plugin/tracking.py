@@ -44,7 +44,7 @@ class Progress:
 
     @property
     def seconds_left(self) -> float | None:
-        """Expected seconds to the end, None as long as nothing can be said."""
+        """Expected seconds to the end, None while it is unknown."""
         return (self.total - self.done) / self.rate if self.rate > 0 and self.total else None
 
     def text(self) -> str:
@@ -127,7 +127,7 @@ class TrackRun(QObject):
         """Stop within a frame."""
         if self._job is not None:
             self._job.stop()
-            # Where Python ends with a viewer open, Qt may have deleted this before it is told to stop.
+            # Where Python ends with a viewer open, Qt may have deleted this before it is asked to stop.
             if isalive(self):  # type: ignore[no-untyped-call]
                 self.progressed.emit()
 
@@ -178,9 +178,9 @@ class TrackRun(QObject):
         rate = (done.done - counted) / (now - first) if now > first else 0.0
         self.progress = Progress(done.done, done.total, rate)
         if now - self._last >= REFRESH_SECONDS or done.done == done.total:
-            self._tell(now)
+            self._report(now)
 
-    def _tell(self, now: float) -> None:
+    def _report(self, now: float) -> None:
         self._last = now
         if self._bar is not None:
             if self._bar.total != self.progress.total:
@@ -195,7 +195,7 @@ class TrackRun(QObject):
         self._finish("failed", str(error))
 
     def _finish(self, how: str, sentence: str) -> None:
-        self._tell(time.monotonic())
+        self._report(time.monotonic())
         self._job = None
         self.close()
         self.ended.emit(how, sentence)

@@ -1,4 +1,4 @@
-"""Wait for slow work where napari wants the result at once: the window goes on drawing meanwhile."""
+"""Wait for slow work where napari wants the result at once: the window keeps drawing meanwhile."""
 
 from __future__ import annotations
 

@@ -11,6 +11,7 @@ from qtpy.QtGui import QKeySequence, QShortcut  # type: ignore[attr-defined]
 from qtpy.QtWidgets import QLabel, QMessageBox, QToolButton, QVBoxLayout, QWidget
 
 from napari_sam2_video.plugin.controller import Controller
+from napari_sam2_video.plugin.early_clicks import EarlyClicks
 from napari_sam2_video.plugin.export_panel import ExportPanel
 from napari_sam2_video.plugin.key_sheet import all_keys
 from napari_sam2_video.plugin.keyboard_focus import KeyboardFocus
@@ -63,6 +64,7 @@ class TrackingWidget(QWidget):
         self.objects = ObjectsPanel(controller, self.begin)
         self.track = TrackPanel(controller)
         self.review = ReviewPanel(controller)
+        self.early_clicks = EarlyClicks(controller)
         self.run_bar = RunBar(controller, self.track, self.model.missing, self.open_review)
         self.model_line = ModelLine(controller, self.open_models, self._get_model)
         self.tidy = TidyPanel(controller)
@@ -156,7 +158,7 @@ class TrackingWidget(QWidget):
         self.controller.start_session(layer, choices, then)
 
     def open_session(self, folder: Path) -> None:
-        """Open a session folder and go on where it was left."""
+        """Open a session folder and continue where it was left."""
         self.session.open(folder)
 
     def open_models(self) -> None:

@@ -38,12 +38,12 @@ def as_sentence(error: BaseException, doing: str) -> Sam2VideoError:
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError" or "out of memory" in str(error):
         return DeviceMemoryError(
             f"There was not enough memory while {doing}; finished frames are safe: choose a smaller model or image "
-            "size, or track fewer objects at once, and go on."
+            "size, or track fewer objects at once, and continue."
         )
-    told = str(error).strip().split("\n")[0] or type(error).__name__
+    sentence = str(error).strip().split("\n")[0] or type(error).__name__
     return EngineError(
-        f"{doing[:1].upper()}{doing[1:]} stopped ({type(error).__name__}: {told}); finished frames are safe, try again "
-        "and report it if it comes back."
+        f"{doing[:1].upper()}{doing[1:]} stopped ({type(error).__name__}: {sentence}); finished frames are safe: try "
+        "again, and report it if it comes back."
     )
 
 
@@ -153,10 +153,10 @@ class Lane:
         try:
             result = job.work(job)
         except BaseException as error:
-            told = as_sentence(error, job.name)
-            if told is not error:
+            sentence = as_sentence(error, job.name)
+            if sentence is not error:
                 logger.exception("%s failed", job.name)
-            self._outbox.append((job, "failed", told))
+            self._outbox.append((job, "failed", sentence))
         else:
             self._outbox.append((job, "done", result))
 

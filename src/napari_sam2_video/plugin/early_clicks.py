@@ -1,0 +1,72 @@
+"""Clicks into the image while a session is being prepared: they are kept, and become points of its first object."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from qtpy.QtCore import QTimer
+
+from napari_sam2_video.types import PointPrompt
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from napari_sam2_video.plugin.controller import Controller
+
+
+class EarlyClicks:
+    """Listens to the mouse while the controller loads a session.
+
+    Parameters
+    ----------
+    controller : Controller
+        Loads the session.
+    """
+
+    def __init__(self, controller: Controller) -> None:
+        self._controller = controller
+        self._clicks: list[tuple[tuple[float, ...], bool]] = []
+        self._listening = False
+        controller.session_changed.connect(self._on_session)
+        controller.at_close(lambda: self._listen(on=False))
+
+    def _on_session(self) -> None:
+        loading = self._controller.loading
+        if loading and not self._listening:
+            self._clicks.clear()
+        self._listen(on=loading)
+        if not loading and self._clicks:
+            # The object is added after the session.
+            QTimer.singleShot(0, self._add)
+
+    def _listen(self, *, on: bool) -> None:
+        callbacks = self._controller.viewer.mouse_drag_callbacks
+        if on and not self._listening:
+            callbacks.append(self._on_press)
+        elif not on and self._listening:
+            callbacks.remove(self._on_press)
+        self._listening = on
+
+    def _on_press(self, _: Any, event: Any) -> Iterator[None]:
+        position, negative = tuple(event.position), "Control" in event.modifiers
+        yield
+        if event.type == "mouse_move":
+            # The view is moved.
+            return
+        self._clicks.append((position, not negative))
+        self._controller.notified.emit("status", "The click is kept until the recording is prepared.")
+
+    def _add(self) -> None:
+        clicks, self._clicks = self._clicks, []
+        view, active = self._controller.view, self._controller.active
+        if view is None or not active:
+            return
+        height, width = view.geometry.shape_yx
+        for position, positive in clicks:
+            data = view.image.world_to_data(np.asarray(position, float)[-view.image.ndim :])
+            frame, y, x = view.geometry.to_pixel(data)
+            if 0 <= y < height and 0 <= x < width and view.geometry.elsewhere(data) is None:
+                add = partial(view.session.add_prompt, PointPrompt(active, frame, y, x, positive))
+                self._controller.perform(add, "adding a point")
