@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from napari_sam2_video.engine.plan import Pass
+from napari_sam2_video.spans import frame_runs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -71,8 +70,8 @@ def plan_spans(
     settled = scores["prompted"] | scores["painted"] | scores["accepted"]
     for step in (1, -1):
         wanted = scores["frame"][(scores["walk"] == step) & ~settled]
-        for piece in np.split(wanted, np.flatnonzero(np.diff(wanted) != 1) + 1):
-            path = piece.tolist()[::step]
+        for run in frame_runs(wanted.tolist()):
+            path = list(run)[::step]
             if path and path[-1] + step in shown:
                 path.append(path[-1] + step)
             for part in _parts(path, length):
