@@ -47,11 +47,11 @@ def test_settings_of_the_run(at_work):
     chosen = panel.settings()
     assert (chosen.direction, chosen.start, chosen.stop, chosen.objects) == ("both", None, None, None)
     panel.range_box.setCurrentIndex(panel.range_box.findData("count"))
-    panel.count_spin.setValue(0)
-    assert panel.settings().stop - panel.settings().start == 1
+    panel.count_spin.setValue(1)
+    assert (panel.settings().start, panel.settings().stop) == (2, 5)
     panel.count_spin.setValue(2)
     panel.direction_box.setCurrentIndex(panel.direction_box.findData("forward"))
-    assert (panel.settings().start, panel.settings().stop) == (3, 5)
+    assert (panel.settings().start, panel.settings().stop) == (3, 6)
     panel.range_box.setCurrentIndex(panel.range_box.findData("here"))
     assert (panel.settings().start, panel.settings().stop) == (3, N_FRAMES)
     panel.range_box.setCurrentIndex(panel.range_box.findData("span"))
@@ -140,7 +140,7 @@ def test_what_is_said_of_a_run_holds_until_something_changes(at_work):
     at_work.click(20, 20)
     at_work.track()
     status = at_work.widget.run_bar.status
-    assert "Done: 8 frames" in status.text()
+    assert "8 frames tracked" in status.text()
     at_work.controller.actions.undo()
     at_work.idle()
     assert status.text() == ""
@@ -185,3 +185,26 @@ def test_paint_is_said_and_no_more_when_it_is_taken_back(at_work):
     assert objects.here.text() == "Object 1 on frame 0: paint."
     at_work.press(at_work.widget.session.undo_button)
     assert objects.here.text() == "Object 1 on frame 0: no prompts."
+
+
+def test_what_the_person_chose_is_remembered(bench, settings):
+    here = bench(make_frames())
+    settings.interface.demo_noted = False
+    here.widget.sections["review"].header.click()
+    here.widget.sections["objects"].header.click()
+    here.widget.track.follow_box.setChecked(True)
+    here.widget.model.device_box.addItem("cpu", "cpu")
+    here.widget.model.device_box.setCurrentIndex(here.widget.model.device_box.findData("cpu"))
+    here.press(here.widget.model_line.name_button)
+    assert here.widget.sections["model"].expanded
+    stored = settings.interface
+    assert (settings.sessions.device, stored.follow_run, stored.sections) == ("cpu", True, "recording,review")
+    another = bench(make_frames())
+    assert {name for name, section in another.widget.sections.items() if section.expanded} == {"recording", "review"}
+    assert another.widget.model.device_box.currentData() == "cpu"
+    line = another.widget.model_line
+    assert "Demo model" in line.name_button.text()
+    assert "trying out" in line.remark.text()
+    another.press(line.dismiss_button)
+    assert line.remark.text() == ""
+    assert settings.interface.demo_noted

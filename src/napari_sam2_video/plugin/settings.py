@@ -24,6 +24,7 @@ class PluginSettings:
     device: str = "auto"
     live_preview: bool = True
     follow_run: bool = False
+    sections: str = "recording,objects"
     demo_noted: bool = False
 
 
@@ -41,6 +42,7 @@ def read_settings() -> PluginSettings:
         device=stored.sessions.device.strip() or PluginSettings.device,
         live_preview=stored.interface.live_preview,
         follow_run=stored.interface.follow_run,
+        sections=stored.interface.sections,
         demo_noted=stored.interface.demo_noted,
     )
 

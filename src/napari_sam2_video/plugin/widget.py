@@ -26,7 +26,7 @@ from napari_sam2_video.plugin.review_panel import ReviewPanel
 from napari_sam2_video.plugin.run_bar import RunBar
 from napari_sam2_video.plugin.scripting import SessionHandle
 from napari_sam2_video.plugin.session_panel import SessionPanel
-from napari_sam2_video.plugin.settings import PLUGIN
+from napari_sam2_video.plugin.settings import PLUGIN, read_settings, write_setting
 from napari_sam2_video.plugin.tidy_panel import TidyPanel
 from napari_sam2_video.plugin.track_panel import TrackPanel
 from napari_sam2_video.plugin.widgets import Panels, Section, row
@@ -72,24 +72,34 @@ class TrackingWidget(QWidget):
         self.export = ExportPanel(controller)
         self.session = SessionPanel(controller, lambda: self.recording.layer)
         self.handle = SessionHandle(controller, self.start_session)
+        opened = read_settings().sections.split(",")
         self.sections = {
-            "recording": Section("Recording", self.recording),
-            "model": Section("Model", self.model, expanded=False),
-            "objects": Section("Objects and prompts", self.objects),
-            "track": Section("Run", self.track, expanded=False),
-            "review": Section("Review", self.review, expanded=False),
-            "tidy": Section("Clean up masks", self.tidy, expanded=False),
-            "measurements": Section("Measurements", self.measurements, expanded=False),
-            "export": Section("Export", self.export, expanded=False),
-            "session": Section("Session", self.session, expanded=False),
+            name: Section(title, panel, expanded=name in opened)
+            for name, (title, panel) in {
+                "recording": ("Recording", self.recording),
+                "model": ("Model", self.model),
+                "objects": ("Objects and prompts", self.objects),
+                "track": ("Run", self.track),
+                "review": ("Review", self.review),
+                "tidy": ("Clean up masks", self.tidy),
+                "measurements": ("Measurements", self.measurements),
+                "export": ("Export", self.export),
+                "session": ("Session", self.session),
+            }.items()
         }
         self._closed = False
         self._lay_out()
         self.keys = Keys(controller.viewer, all_keys(self))
         controller.session_changed.connect(self._on_session)
         controller.notified.connect(self._tell)
+        for section in self.sections.values():
+            section.header.clicked.connect(self._remember_sections)
         self.sections["model"].toggled.connect(lambda opened: self.model.probe() if opened else None)
         self.sections["export"].toggled.connect(lambda opened: self.export.offer_formats() if opened else None)
+        if self.sections["model"].expanded:
+            self.model.probe()
+        if self.sections["export"].expanded:
+            self.export.offer_formats()
         controller.listen(controller.viewer.layers.events.inserted, self._on_inserted)
         self.recording.continued.connect(lambda folder: self.session.open(Path(folder)))
         controller.at_close(self.keys.close)
@@ -126,6 +136,11 @@ class TrackingWidget(QWidget):
         layout.addWidget(self.run_bar)
         layout.addWidget(self.model_line)
         self.setMinimumWidth(WIDTH)
+
+    def _remember_sections(self) -> None:
+        """Keep which sections the person left open."""
+        opened = ",".join(name for name, section in self.sections.items() if section.expanded)
+        write_setting("interface", "sections", opened)
 
     def show_keys(self) -> None:
         """List the keys."""
