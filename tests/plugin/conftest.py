@@ -58,6 +58,8 @@ def settings(tmp_path, monkeypatch):
     )
     monkeypatch.setattr("napari.settings.get_plugin_settings", lambda _: chosen)
     monkeypatch.setattr("napari_sam2_video.plugin.recent_sessions._file", lambda: tmp_path / "recent.json")
+    # Where a test makes a second session of an image, nobody is there to answer.
+    monkeypatch.setattr("napari_sam2_video.plugin.widget.ask_to_continue", lambda *_: "new")
     return chosen
 
 

@@ -7,12 +7,14 @@ import pytest
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QApplication, QMessageBox
 
+from napari_sam2_video.plugin.widget import ask_to_continue
 from tests.plugin.conftest import N_FRAMES, make_frames, spots
 
 
 @pytest.fixture
-def left(at_work):
-    """A bench whose session was tracked and closed."""
+def left(at_work, monkeypatch):
+    """A bench whose session was tracked and closed, and where the person is asked."""
+    monkeypatch.setattr("napari_sam2_video.plugin.widget.ask_to_continue", ask_to_continue)
     at_work.click(*spots(0)[0])
     at_work.track()
     at_work.settle()
