@@ -44,6 +44,8 @@ class Framing:
     small, large : float
         Largest size of an object, as a part of the network's input, for which a whole frame is too coarse, and largest
         that it may have in a window.
+    tiny : float
+        Largest size of an object, as a part of the network's input at native resolution, that is magnified twice.
     hold : float
         How far the object may be from the middle of its window, as a part of the side, before the window moves.
     grid : int
@@ -56,6 +58,7 @@ class Framing:
     image_size: int
     shape_yx: tuple[int, int]
     small: float = 0.12
+    tiny: float = 0.1
     large: float = 0.3
     hold: float = 0.3
     grid: int = 2
@@ -81,7 +84,7 @@ class Framing:
         longest = max(self.shape_yx)
         if self.setting == "auto":
             shown = size * self.image_size / longest
-            if shown >= self.small * self.image_size * (0.8 if side is None else 1.25):
+            if longest <= self.image_size or shown >= self.small * self.image_size * (0.8 if side is None else 1.25):
                 return None
         chosen = side if side is not None and self._fits(size, side) else self._side(size)
         if chosen >= longest:
@@ -207,7 +210,7 @@ class Framing:
         return min(max(first, 0), max(0, -(-(self.shape_yx[axis] - side) // cell) * cell))
 
     def _side(self, size: float) -> int:
-        side = self.image_size
+        side = self.image_size if size > self.tiny * self.image_size else self.image_size // 2
         if self.setting != "auto":
             cells = self.image_size // CELLS
             side = max(cells, -(-int(self.setting) // cells) * cells)
