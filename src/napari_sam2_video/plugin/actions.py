@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 
@@ -45,6 +45,11 @@ class Actions:
         if session is not None and active:
             controller.perform(lambda: session.remove_object(active), "deleting the object")
             self._refresh()
+
+    def change_objects(self, change: Callable[[], Any]) -> None:
+        """Join, part or exchange objects."""
+        self._controller.perform(change, "changing the objects")
+        self._refresh()
 
     def step_object(self, step: int) -> None:
         """Make the object after or before the active one the active one."""

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from qtpy.QtCore import QAbstractTableModel, QModelIndex, Qt
+from qtpy.QtCore import QAbstractTableModel, QModelIndex, QPoint, Qt
 from qtpy.QtGui import QColor, QIcon, QPainter, QPen, QPixmap
 from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTableView
 
+from napari_sam2_video.plugin.object_menu import object_menu
 from napari_sam2_video.plugin.session_summary import ObjectSummary
 
 if TYPE_CHECKING:
@@ -161,6 +162,8 @@ class ObjectsTable(QTableView):
         selection: Any = self.selectionModel()
         selection.currentRowChanged.connect(self._on_row)
         self.clicked.connect(self._on_click)
+        self.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
+        self.customContextMenuRequested.connect(self._on_menu)
         self.doubleClicked.connect(self._on_double)
         controller.active_changed.connect(self.show_active)
 
@@ -193,6 +196,14 @@ class ObjectsTable(QTableView):
     def _on_row(self, current: QModelIndex, _: QModelIndex) -> None:
         if not self._showing and current.isValid():
             self._controller.set_active(self.objects.rows[current.row()].id)
+
+    def _on_menu(self, place: QPoint) -> None:
+        index = self.indexAt(place)
+        if index.isValid():
+            menu = object_menu(self, self._controller, self.objects.rows[index.row()].id)
+            viewport = self.viewport()
+            if menu is not None and viewport is not None:
+                menu.popup(viewport.mapToGlobal(place))
 
     def _on_click(self, index: QModelIndex) -> None:
         if index.column() == LOCK:

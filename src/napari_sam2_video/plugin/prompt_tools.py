@@ -80,7 +80,16 @@ class PromptTools(QWidget):
     # Tools
 
     def _toggling(self, name: str) -> Callable[[], None]:
-        return lambda: self.put_down() if self.armed == name else self.arm(name)
+        return lambda: self.put_down() if self.armed == name and not self._lost(name) else self.arm(name)
+
+    def _lost(self, name: str) -> bool:
+        """Whether a layer that a tool needs is not in the viewer."""
+        view = self._controller.view
+        if view is None:
+            return False
+        painting = name in ("paint", "erase")
+        needed = [view.prompts.points, view.prompts.shapes, view.masks.preview, *([view.masks.masks] * painting)]
+        return any(layer is None or layer not in self._controller.viewer.layers for layer in needed)
 
     def arm(self, name: str) -> None:
         """Arm a tool: its layer is selected in the right mode."""
@@ -95,8 +104,7 @@ class PromptTools(QWidget):
             controller.notified.emit("info", f"Object {controller.active} is locked; unlock it to paint it.")
             self._check_armed()
             return
-        needed = [view.prompts.points, view.prompts.shapes, view.masks.preview, *([view.masks.masks] * painting)]
-        if any(layer is None or layer not in controller.viewer.layers for layer in needed):
+        if self._lost(name):
             controller.actions.restore_layers()
         if not controller.active:
             controller.actions.new_object()
