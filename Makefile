@@ -105,6 +105,7 @@ monkey: $(READY) system-packages
 	$(SCREEN) $(BIN)/python tools/monkey.py --seeds 20 --acts 400
 
 pictures: $(READY) system-packages
+	$(BIN)/python tools/make_animation.py docs/images/cells.webp
 	$(SCREEN) $(BIN)/python tools/make_screenshots.py
 
 clean:

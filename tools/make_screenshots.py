@@ -16,6 +16,9 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from napari_sam2_video.api import export
+from napari_sam2_video.synthetic import SyntheticClip, sample_ct_volume, sample_time_series, sample_video
+
 SIZE = (1280, 800)
 THEMES = ("dark", "light")
 OBJECTS = (1, 2, 3)
@@ -25,20 +28,19 @@ COLORS = 255
 class Stage:
     """A viewer with the widget, driven as a person would, and its pictures."""
 
-    def __init__(self, out: Path, sessions: Path, model: str, frames: int) -> None:
+    def __init__(self, out: Path, sessions: Path, model: str, clip: SyntheticClip, name: str, axes: str) -> None:
         import napari
 
         from napari_sam2_video.plugin import controller as controller_module
         from napari_sam2_video.plugin.settings import PluginSettings
-        from napari_sam2_video.synthetic import sample_time_series
 
         # Sessions of the pictures are thrown away afterwards.
         controller_module.read_settings = lambda: PluginSettings(folder=str(sessions))
         self.out = out
-        self.clip = sample_time_series(frames=frames)
+        self.clip = clip
         self.viewer = napari.Viewer(show=True, show_welcome_screen=False)
         self.viewer.window.resize(*SIZE)
-        self.viewer.add_image(self.clip.frames, name="cells", axis_labels=("t", "y", "x"))
+        self.viewer.add_image(self.clip.frames, name=name, axis_labels=tuple(axes), rgb=self.clip.frames.shape[-1] == 3)
         _, self.widget = self.viewer.window.add_plugin_dock_widget("napari-sam2-video")
         self.widget.model.model_box.setCurrentIndex(self.widget.model.model_box.findData(model))
         self.viewer.dims.set_current_step(0, 0)
@@ -65,24 +67,82 @@ class Stage:
         for theme in THEMES:
             self.viewer.theme = theme
             self.settle()
-            path = self.out / f"widget-{name}-{theme}.png"
-            picture = self.viewer.window.screenshot(size=None, canvas_only=False, flash=False)
-            # Colours that few pixels have are kept as they are: those of objects.
-            few = Image.fromarray(picture[..., :3]).quantize(
-                COLORS, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE
-            )
-            few.save(path, optimize=True)
-            print(path)
+            self.save(f"widget-{name}-{theme}.png")
 
-    def prompt(self, label: int, *, box: bool) -> None:
+    def save(self, name: str) -> None:
+        path = self.out / name
+        picture = self.viewer.window.screenshot(size=None, canvas_only=False, flash=False)
+        # Colours that few pixels have are kept as they are: those of objects.
+        few = Image.fromarray(picture[..., :3]).quantize(
+            COLORS, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE
+        )
+        few.save(path, optimize=True)
+        print(path)
+
+    def prompt(self, label: int, name: str, *, box: bool, frame: int = 0) -> None:
         handle = self.widget.handle
-        number = handle.new_object(f"cell {label}")
-        rows, columns = np.nonzero(self.clip.labels[0] == label)
+        number = handle.new_object(name)
+        rows, columns = np.nonzero(self.clip.labels[frame] == label)
         if box:
-            handle.add_box(number, 0, (rows.min(), columns.min(), rows.max(), columns.max()))
+            handle.add_box(number, frame, (rows.min(), columns.min(), rows.max(), columns.max()))
         else:
-            handle.add_point(number, 0, float(rows.mean()), float(columns.mean()))
+            handle.add_point(number, frame, float(rows.mean()), float(columns.mean()))
         self.idle()
+
+    def close(self) -> None:
+        runner = self.widget.controller.runner
+        self.viewer.close()
+        self.settle()
+        runner.join()
+
+
+def organ(out: Path, sessions: Path, model: str) -> None:
+    """The states of the tutorial on an organ in a CT volume."""
+    clip = sample_ct_volume()
+    middle = len(clip.frames) // 2
+    stage = Stage(out, sessions, model, clip, "abdomen", "zyx")
+    stage.viewer.layers[0].contrast_limits = (-160, 240)
+    stage.viewer.dims.set_current_step(0, middle)
+    box = stage.widget.recording.window_box
+    box.setCurrentIndex(next(i for i in range(box.count()) if "abdomen" in box.itemText(i).lower()))
+    stage.show("recording")
+    stage.save("tutorial-organ-start.png")
+    sizes = np.bincount(clip.labels[middle].ravel())[1:]
+    stage.prompt(int(sizes.argmax()) + 1, "liver", box=True, frame=middle)
+    stage.show("objects")
+    stage.save("tutorial-organ-prompt.png")
+    stage.widget.run_bar.start()
+    stage.settle(until=lambda: stage.widget.controller.run.progress.done > 0)
+    stage.idle()
+    stage.widget.controller.go_to(middle + 4)
+    stage.show("objects", "review")
+    stage.save("tutorial-organ-tracked.png")
+    stage.close()
+
+
+def matte(out: Path, sessions: Path, model: str) -> None:
+    """The states of the tutorial on a video matte."""
+    clip = sample_video()
+    stage = Stage(out, sessions, model, clip, "shapes", "tyx")
+    stage.prompt(1, "shape", box=False)
+    stage.show("objects", "track")
+    stage.widget.run_bar.start()
+    run = stage.widget.controller.run
+    stage.settle(until=lambda: run.progress.done > 12)
+    stage.widget.controller.go_to(10)
+    stage.save("tutorial-matte-running.png")
+    stage.idle()
+    session = stage.widget.controller.session
+    with tempfile.TemporaryDirectory() as folder:
+        export(session, Path(folder) / "overlay.gif", frames="10:12")
+        export(session, Path(folder) / "matte", format="cutout-png", frames="10:12")
+        overlay = Image.open(Path(folder) / "overlay.gif").convert("RGB")
+        cut = Image.open(min((Path(folder) / "matte").rglob("*.png"))).convert("RGBA")
+    both = Image.new("RGB", (2 * overlay.width + 8, overlay.height), "white")
+    both.paste(overlay, (0, 0))
+    both.paste(cut, (overlay.width + 8, 0), cut)
+    both.resize((2 * both.width, 2 * both.height)).save(out / "tutorial-matte-result.png", optimize=True)
+    stage.close()
 
 
 def main() -> None:
@@ -93,10 +153,11 @@ def main() -> None:
     arguments = parser.parse_args()
     arguments.out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as sessions:
-        stage = Stage(arguments.out, Path(sessions), arguments.model, arguments.frames)
+        clip = sample_time_series(frames=arguments.frames)
+        stage = Stage(arguments.out, Path(sessions), arguments.model, clip, "cells", "tyx")
         stage.take("start")
         for label in OBJECTS:
-            stage.prompt(label, box=label != OBJECTS[-1])
+            stage.prompt(label, f"cell {label}", box=label != OBJECTS[-1])
         stage.widget.objects.prompting.arm("point")
         stage.show("objects")
         stage.take("prompts")
@@ -122,10 +183,9 @@ def main() -> None:
         stage.widget.export.offer_formats()
         stage.show("export", "session")
         stage.take("export")
-        runner = stage.widget.controller.runner
-        stage.viewer.close()
-        stage.settle()
-        runner.join()
+        stage.close()
+        organ(arguments.out, Path(sessions), arguments.model)
+        matte(arguments.out, Path(sessions), arguments.model)
 
 
 if __name__ == "__main__":
