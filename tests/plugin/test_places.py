@@ -121,7 +121,7 @@ def test_time_and_depth_and_channels(bench):
     here.spin()
     shown = np.asarray(here.controller.masks.masks.data[5, 1, 0])
     assert not shown.any()
-    here.press(here.widget.objects.tools["point"])
+    here.widget.objects.prompting.arm("point")
     world = np.array(here.world(0, 30, 30))
     world[2] = 0
     here.drag(world)
