@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from napari_sam2_video.session import Session
 
 AS_SHOWN_TEXT = "As shown"
+SINGLE = "A single image"
 AXIS_WORDS = {"T": "time", "Z": "depth", "C": "channel", "Y": "rows", "X": "columns"}
 
 
@@ -131,7 +132,7 @@ class RecordingPanel(QWidget):
         lengths = dict(zip(choices.axes[-layer.ndim :], shape, strict=True))
         walks = [(_axis_text(a, n), (a, choices.axes)) for a, n in lengths.items() if n > 1]
         if _is_single(layer, choices.axes):
-            walks = [("A single image", (choices.axis, choices.axes))]
+            walks = [(SINGLE, (choices.axis, choices.axes))]
         elif choices.axes == "TYX" and not choices.axes_known:
             walks[1:1] = [(_axis_text("Z", shape[0]), ("Z", "ZYX"))]
         fill(self.axis_box, walks, (choices.axis, choices.axes))
@@ -151,7 +152,8 @@ class RecordingPanel(QWidget):
         """Show what the session has settled, which nothing in the viewer changes any more."""
         settings = session.view.settings
         axes = session.recording.axes.removesuffix("S")
-        fill(self.axis_box, [(_axis_text(settings.axis, session.n_frames), (settings.axis, axes))])
+        walk = SINGLE if session.n_frames == 1 else _axis_text(settings.axis, session.n_frames)
+        fill(self.axis_box, [(walk, (settings.axis, axes))])
         channels = [] if settings.channel is None else [(str(settings.channel), settings.channel)]
         fill(self.channel_box, channels)
         self._form.setRowVisible(self.channel_box, bool(channels))
