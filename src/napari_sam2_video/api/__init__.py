@@ -1,5 +1,7 @@
 """The functions and types that a script needs.
 
+Examples
+--------
 >>> from napari_sam2_video import api
 >>> with api.track("cells.tif", [api.PointPrompt(1, 0, 120, 88)], "cells.sam2v") as session:  # doctest: +SKIP
 ...     api.export(session, "cells_labels.ome.tif")
