@@ -18,7 +18,7 @@ import tifffile
 from napari_sam2_video.errors import ExportError
 from napari_sam2_video.export.registry import FORMATS, export
 from napari_sam2_video.results import TrackedObject, TrackingResult
-from tests.export.made import make_result
+from tests.export.made import make_result, walked_as
 from tests.export.test_registry import MAKEABLE, target_of
 
 if TYPE_CHECKING:
@@ -143,7 +143,8 @@ def test_objects_that_are_not_there_are_refused(objects: Any, said: str, tmp_pat
 
 @pytest.mark.parametrize("name", MAKEABLE)
 def test_every_format_writes_some_objects_on_some_frames(name: str, tmp_path: Path) -> None:
-    report = export(make_result(), target_of(name, tmp_path), format=name, objects=[2], frames=(1, 3))
+    result = make_result(**walked_as(name))
+    report = export(result, target_of(name, tmp_path), format=name, objects=[2], frames=(1, 3))
     beside = report.provenance_path or report.path / "provenance.json"
     if beside.exists():
         written = json.loads(beside.read_text(encoding="utf-8"))["written"]
