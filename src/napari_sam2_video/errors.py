@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
 
 class Sam2VideoError(Exception):
     """Base of every error this package raises on purpose.
@@ -12,6 +17,22 @@ class Sam2VideoError(Exception):
 
 class RecordingError(Sam2VideoError):
     """A recording cannot be opened, or is not what it claims to be."""
+
+
+class SeveralSeriesError(RecordingError):
+    """A file or folder holds several recordings, and none was chosen.
+
+    Parameters
+    ----------
+    message : str
+        The sentence.
+    series : iterable of int or str
+        What chooses each of them as ``series``.
+    """
+
+    def __init__(self, message: str, series: Iterable[int | str] = ()) -> None:
+        super().__init__(message)
+        self.series = tuple(series)
 
 
 class FrameError(RecordingError):

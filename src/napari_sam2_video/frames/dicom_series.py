@@ -7,7 +7,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from napari_sam2_video.errors import RecordingError
+from napari_sam2_video.errors import RecordingError, SeveralSeriesError
 from napari_sam2_video.frames.dicom_header import frame_count, read_header, series_uid
 from napari_sam2_video.frames.dicom_order import by_direction, by_kind
 from napari_sam2_video.frames.dicom_pixels import PALETTE
@@ -272,9 +272,10 @@ def _choose(candidates: Sequence[Series], path: Path, wanted: int | str | None) 
         return candidates[wanted]
     found = "; ".join(f"{number}: {one}" for number, one in enumerate(candidates))
     if wanted is None:
-        raise RecordingError(
+        raise SeveralSeriesError(
             f"{path} holds {len(candidates)} series ({found}); choose one by its number or name as the series, or "
-            "open a file of it."
+            "open a file of it.",
+            range(len(candidates)),
         )
     count = f"{len(candidates)} series" if len(candidates) > 1 else "one series"
     raise RecordingError(f"{path} holds no series {wanted!r}: it has {count} ({found}); choose one of these.")

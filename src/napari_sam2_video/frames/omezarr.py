@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from napari_sam2_video.errors import RecordingError
+from napari_sam2_video.errors import RecordingError, SeveralSeriesError
 from napari_sam2_video.frames.array import ArrayRecording
 from napari_sam2_video.frames.array_like import ArraySource, with_coordinate
 from napari_sam2_video.frames.axes import axes_named, name_unknown
@@ -120,8 +120,9 @@ def _chosen(name: str, found: list[str], series: int | str | None) -> str:
         return found[0]
     named = ", ".join(f"{n}: {one}" for n, one in enumerate(found[:8])) + (", …" if len(found) > 8 else "")
     if series is None:
-        raise RecordingError(
-            f"{name} holds {len(found)} images ({named}); choose one with series, for instance --series 0."
+        raise SeveralSeriesError(
+            f"{name} holds {len(found)} images ({named}); choose one with series, for instance --series 0.",
+            range(len(found)),
         )
     fitting = [one for n, one in enumerate(found) if series in (n, one)]
     if not fitting:

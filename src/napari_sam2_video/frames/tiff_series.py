@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from napari_sam2_video.errors import RecordingError
+from napari_sam2_video.errors import RecordingError, SeveralSeriesError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -64,9 +64,10 @@ def choose_series(path: Path, file: Any, wanted: int | str | None) -> Chosen:
     number, first = (moving or full)[0]
     alike = all((one.shape, one.dtype, one.axes) == (first.shape, first.dtype, first.axes) for _, one in full)
     if len(moving) > 1 or (alike and first.kind == "ome"):
-        raise RecordingError(
+        raise SeveralSeriesError(
             f"{path} holds {len(full)} image series ({_described(full)}); choose one with series, for instance "
-            f"--series {number}."
+            f"--series {number}.",
+            [one for one, _ in full],
         )
     if moving:
         return _whole(number, first, _used(path, found, number, "the only one with several frames"))

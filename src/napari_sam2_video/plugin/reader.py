@@ -17,12 +17,11 @@ if TYPE_CHECKING:
 
     from napari.layers import Image
 
-    from napari_sam2_video.frames.recording import Recording
-
 Reader: TypeAlias = "Callable[[Any], list[LayerData]]"
 IMAGES = {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp"}
 FEWEST_IMAGES = 2
 LOOKED_AT = 64
+MOST_SERIES = 16
 
 
 def _single(path: Any) -> Path | None:
@@ -32,16 +31,36 @@ def _single(path: Any) -> Path | None:
 def _open(path: Any) -> list[LayerData]:
     from napari.utils.notifications import show_info
 
+    from napari_sam2_video.errors import Sam2VideoError, SeveralSeriesError
     from napari_sam2_video.frames.open import open_recording
 
-    def work() -> tuple[Recording, LayerData]:
-        recording = open_recording(path)
-        return recording, recording_layer(recording)
+    def work() -> tuple[list[str], list[LayerData]]:
+        notes: list[str] = []
+        try:
+            recordings = [open_recording(path)]
+        except SeveralSeriesError as error:
+            shown = error.series[:MOST_SERIES]
+            recordings = []
+            for one in shown:
+                try:
+                    recordings.append(open_recording(path, series=one))
+                except Sam2VideoError as broken:
+                    notes.append(str(broken))
+            if not recordings:
+                raise
+            what = "each is" if len(shown) == len(error.series) else f"each of the first {len(shown)} is"
+            notes.append(
+                f"{Path(path).name} holds {len(error.series)} series; {what} a layer of its own: choose the one to "
+                "track in as Image."
+            )
+        for recording in recordings:
+            notes.extend(recording.notes)
+        return notes, [recording_layer(recording) for recording in recordings]
 
-    recording, layer = while_window_draws(work, f"Opening {Path(path).name}…")
-    for sentence in recording.notes:
+    notes, layers = while_window_draws(work, f"Opening {Path(path).name}…")
+    for sentence in dict.fromkeys(notes):
         show_info(sentence)
-    return [layer]
+    return layers
 
 
 def video_reader(path: Any) -> Reader | None:

@@ -78,6 +78,7 @@ class SessionLoader(QObject):
         options = self.options
 
         def work(job: Job) -> Session:
+            from napari_sam2_video.frames.window import contrast_note
             from napari_sam2_video.session import Session
 
             job.report("Opening the recording…")
@@ -85,7 +86,11 @@ class SessionLoader(QObject):
             try:
                 folder = new_session_folder(recording, settings)
                 _make(folder.parent)
-                session = Session.create(folder, recording, view_of(recording, choices), model, **options)
+                view = view_of(recording, choices)
+                note = contrast_note(recording, view)
+                if note is not None:
+                    recording.add_note(note)
+                session = Session.create(folder, recording, view, model, **options)
             except BaseException:
                 source.release(recording)
                 raise
