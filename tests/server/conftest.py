@@ -14,6 +14,7 @@ from napari_sam2_video.engine.networks.load import load_model
 from napari_sam2_video.models.resolve import resolve_model
 from napari_sam2_video.server.app import make_app
 from napari_sam2_video.server.leases import Leases, Limits
+from napari_sam2_video.server.serve import listening_socket
 from napari_sam2_video.types import ModelSettings
 
 TOKEN = "a-token-of-the-tests"
@@ -65,7 +66,7 @@ def start(network):
             make_app(leases, TOKEN), "127.0.0.1", port, log_config=None, access_log=False, timeout_graceful_shutdown=1
         )
         server = uvicorn.Server(config)
-        socket = config.bind_socket()
+        socket = listening_socket("127.0.0.1", port)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [socket]}, daemon=True)
         thread.start()
         while not server.started:

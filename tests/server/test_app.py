@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 
 import httpx
 import numpy as np
@@ -10,10 +11,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from napari_sam2_video.errors import EngineError
+from napari_sam2_video.errors import EngineError, SettingsError
 from napari_sam2_video.server import wire
 from napari_sam2_video.server.client import open_remote
 from napari_sam2_video.server.leases import Leases, Limits, ServedFrames, load_named
+from napari_sam2_video.server.serve import listening_socket
 from napari_sam2_video.types import ModelSettings, PointPrompt
 from tests.server.conftest import TOKEN, Scene
 
@@ -40,6 +42,18 @@ def test_only_health_is_open_to_all(server, header, method, path):
     answer = httpx.request(method, server.url + path, headers=header)
     assert (answer.status_code, answer.json()["detail"]) == (401, "The token is missing or wrong.")
     assert len(server.leases) == 0
+
+
+def test_port_that_is_taken_is_one_sentence(server):
+    port = int(server.url.rpartition(":")[2])
+    with pytest.raises(SettingsError, match=rf"Port {port} of 127\.0\.0\.1 cannot be used .*another --port\.$"):
+        listening_socket("127.0.0.1", port)
+
+
+def test_small_answers_are_sent_at_once():
+    """asyncio sets TCP_NODELAY only for sockets whose protocol is named."""
+    with listening_socket("127.0.0.1", 0) as listening:
+        assert listening.proto == socket.IPPROTO_TCP
 
 
 def test_unknown_tracker_is_not_found(ask):

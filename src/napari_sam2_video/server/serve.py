@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ipaddress
 import logging
+import os
+import socket
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -92,12 +94,7 @@ def serve(settings: ServerSettings, say: Callable[[str], None]) -> None:
         h11_max_incomplete_event_size=1 << 16,
     )
     scheme = "http" if settings.certificate is None else "https"
-    try:
-        listening = config.bind_socket()
-    except SystemExit as error:
-        raise SettingsError(
-            f"Port {settings.port} of {settings.host} cannot be used; stop what listens there, or give another --port."
-        ) from error
+    listening = listening_socket(settings.host, settings.port)
     host, port = listening.getsockname()[:2]
     with listening:
         say(f"Listening on {scheme}://{host}:{port}")
@@ -106,6 +103,34 @@ def serve(settings: ServerSettings, say: Callable[[str], None]) -> None:
         if settings.certificate is None and not _is_loopback(settings.host):
             say("The connection is not encrypted: reach it through an SSH tunnel, or give --certificate and --key.")
         uvicorn.Server(config).run(sockets=[listening])
+
+
+def listening_socket(host: str, port: int) -> socket.socket:
+    """Socket that listens there.
+
+    Its protocol is named, because asyncio sends small answers at once only where it is: others wait 40 ms for more.
+
+    Raises
+    ------
+    SettingsError
+        If the address is taken or none of this machine's.
+    """
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        made = socket.socket(family, kind, protocol or socket.IPPROTO_TCP)
+    except OSError as error:
+        raise SettingsError(f"{host} is no address of this machine ({error.strerror or error}).") from error
+    try:
+        if os.name == "posix":
+            made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        made.bind(address)
+    except OSError as error:
+        made.close()
+        raise SettingsError(
+            f"Port {port} of {host} cannot be used ({error.strerror or error}); stop what listens there, or give "
+            "another --port."
+        ) from error
+    return made
 
 
 def _is_loopback(host: str) -> bool:
