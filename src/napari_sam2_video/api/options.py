@@ -9,7 +9,7 @@ from napari_sam2_video.errors import RecordingError, SessionError, SettingsError
 from napari_sam2_video.frames.axes import axis_named
 from napari_sam2_video.frames.open import open_recording
 from napari_sam2_video.frames.view import default_view
-from napari_sam2_video.frames.window import contrast_note
+from napari_sam2_video.frames.window import note_contrast
 from napari_sam2_video.types import ContrastWindow, ModelSettings, OpenSettings
 from napari_sam2_video.types.checks import optional_whole, shown
 from napari_sam2_video.types.settings import checked_places, places_from_text
@@ -102,9 +102,8 @@ class SessionOptions:
         """How a recording is looked at; a window that leaves no contrast is noted in the recording."""
         axis = axis_named(recording.axes, self.axis)
         settings = default_view(recording, axis=axis, at=self.at, channel=self.channel, window=self.window)
-        note = None if self.window is None else contrast_note(recording, settings)
-        if note is not None:
-            recording.add_note(note)
+        if self.window is not None:
+            note_contrast(recording, settings)
         return settings
 
     def model_settings(self) -> ModelSettings:

@@ -60,6 +60,13 @@ def percentile_window(
     return ContrastWindow(low, high if high > low else low + max(1.0, abs(low) * 1e-6), "percentile")
 
 
+def note_contrast(recording: Recording, settings: ViewSettings) -> None:
+    """Note in the recording that its contrast window leaves no contrast, if so; see `contrast_note`."""
+    note = contrast_note(recording, settings)
+    if note is not None:
+        recording.add_note(note)
+
+
 def contrast_note(recording: Recording, settings: ViewSettings) -> str | None:
     """Sentence about a contrast window that hides what most pixels hold, None where it leaves enough contrast.
 

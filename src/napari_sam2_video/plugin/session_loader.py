@@ -78,7 +78,7 @@ class SessionLoader(QObject):
         options = self.options
 
         def work(job: Job) -> Session:
-            from napari_sam2_video.frames.window import contrast_note
+            from napari_sam2_video.frames.window import note_contrast
             from napari_sam2_video.session import Session
 
             job.report("Opening the recording…")
@@ -87,9 +87,7 @@ class SessionLoader(QObject):
                 folder = new_session_folder(recording, settings)
                 _make(folder.parent)
                 view = view_of(recording, choices)
-                note = contrast_note(recording, view)
-                if note is not None:
-                    recording.add_note(note)
+                note_contrast(recording, view)
                 session = Session.create(folder, recording, view, model, **options)
             except BaseException:
                 source.release(recording)

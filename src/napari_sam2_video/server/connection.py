@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import queue
 import ssl
@@ -183,8 +184,6 @@ class RecordStream:
         if isinstance(found, BaseException):
             raise found
         if found is not None and found[0] == wire.FAILED:
-            import json
-
             raise wire.error_from_json(json.loads(found[1]))
         return found
 
