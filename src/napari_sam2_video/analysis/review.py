@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -53,9 +53,16 @@ class ReviewItem:
     doubt : float
         From 0 to 1.
     component : str
-        The component that adds most, a key of `COMPONENTS`.
+        The component that adds most, a key of `COMPONENTS`; where it is no doubt, what asks.
     reason : str
         The same in words.
+    kind : str
+        ``"doubt"``: the track is doubtful. ``"disagreement"``: several results differ. ``"proposal"``: something could
+        be added or changed.
+    choices : tuple of str
+        What a person may answer where right and wrong are not enough, in words for a button.
+    box_yxyx : tuple of int, optional
+        The pixels to look at, ``(y0, x0, y1, x1)``; where the object lies if not given.
     """
 
     object_id: int
@@ -63,6 +70,9 @@ class ReviewItem:
     doubt: float
     component: str
     reason: str
+    kind: Literal["doubt", "disagreement", "proposal"] = "doubt"
+    choices: tuple[str, ...] = ()
+    box_yxyx: tuple[int, int, int, int] | None = None
 
 
 def score_component(table: Table) -> Floats:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_sam2_video.analysis import measure as measuring
-from napari_sam2_video.analysis.review import review_queue, review_table
 from napari_sam2_video.analysis.table import Table
 from napari_sam2_video.api.intensities import readers_of
 from napari_sam2_video.api.sessions import followed, open_session
@@ -110,8 +109,7 @@ def review(
     """
     with _opened(source, read_only=True) as session:
         chosen = [session.object(i).id for i in object_ids(objects, "The objects") or [o.id for o in session.objects]]
-        table = review_table({i: session.scores(i) for i in chosen}, session.shape_yx)
-        return review_queue(table, threshold=threshold, spacing=spacing, limit=limit)
+        return session.review_queue(chosen, threshold=threshold, spacing=spacing, limit=limit)
 
 
 @public
@@ -150,7 +148,7 @@ def check(
     with _opened(source) as session:
         followed(session.check(settings, stop=stop), progress)
         chosen = [one.id for one in session.objects if settings.objects is None or one.id in settings.objects]
-        found = review_table({i: session.scores(i) for i in chosen}, session.shape_yx)
+        found = session.review_table(chosen)
     inside = found["frame"] >= (settings.start or 0)
     if settings.stop is not None:
         inside &= found["frame"] < settings.stop

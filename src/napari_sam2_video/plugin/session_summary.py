@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from napari_sam2_video.session import Session
 
 KEY = "summary"
-LEAST_DOUBT = 0.2
-SPACING = 3
 SECONDS_IN_A_RUN = 1.0
 
 
@@ -125,11 +123,10 @@ class SummaryUpdater(QObject):
 
 def summarize(session: Session) -> SessionSummary:
     """Summarize a session; may take long where there are many objects and frames."""
-    from napari_sam2_video.analysis.review import doubt, review_queue, review_table
+    from napari_sam2_video.analysis.review import doubt
 
     objects: dict[int, ObjectSummary] = {}
     ready: set[int] = set()
-    tables: dict[int, dict[str, npt.NDArray[Any]]] = {}
     prompted: dict[int, list[int]] = {}
     painted: dict[int, list[int]] = {}
     for entry in session.objects:
@@ -144,16 +141,14 @@ def summarize(session: Session) -> SessionSummary:
         lowest = float(ious.min()) if ious.size else float("nan")
         count = sum(len(found.items) for found in prompts)
         objects[entry.id] = ObjectSummary(count, len(session.masks.frames_done(entry.id)), lowest)
-        boxes = np.stack([scores[name] for name in ("y0", "x0", "y1", "x1")], axis=-1)
-        tables[entry.id] = {**scores, "centroid_y": scores["y"], "centroid_x": scores["x"], "bbox": boxes}
-    table = review_table(tables, session.shape_yx)
+    table = session.review_table()
     doubts = doubt(table)
     rows = tuple(
         _row(session, entry, table, doubts, prompted[entry.id], painted[entry.id])
         for entry in session.objects
         if entry.id in objects
     )
-    queue = review_queue(table, threshold=LEAST_DOUBT, spacing=SPACING)
+    queue = session.review_queue(table=table)
     return SessionSummary(objects, frozenset(ready), frozenset(session.dirty()), rows, queue)
 
 

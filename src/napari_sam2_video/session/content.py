@@ -11,14 +11,16 @@ from napari_sam2_video.session.life import Life
 from napari_sam2_video.session.objects import Objects
 from napari_sam2_video.session.paint import Paint
 from napari_sam2_video.session.prompt_table import PromptTable
+from napari_sam2_video.session.review import LEAST_DOUBT, SPACING, Review
 from napari_sam2_video.session.tracking import Tracking
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Sequence
     from pathlib import Path
 
     import numpy.typing as npt
 
+    from napari_sam2_video.analysis.review import ReviewItem
     from napari_sam2_video.analysis.table import Table
     from napari_sam2_video.engine.plan import ObjectState
     from napari_sam2_video.frames.recording import Recording
@@ -45,6 +47,7 @@ class SessionContent:
         self._acceptance = Acceptance(context, self._objects, self._prompts)
         self._tracking = Tracking(context, self._objects, self._prompts, tracker_factory)
         self._life = Life(context, self._objects, self._prompts, lambda: self._tracking.tag)
+        self._review = Review(context, self._objects, self.scores, sources=())
 
     @property
     def folder(self) -> Path:
@@ -157,6 +160,46 @@ class SessionContent:
         found = self._context.checks.figures(object_id, figures["frame"])
         figures["disagreement"], figures["checked_from"] = found
         return figures
+
+    def review_table(self, objects: Collection[int] | None = None) -> Table:
+        """What the doubt of some or all objects is computed from; see `napari_sam2_video.analysis.review`."""
+        return self._review.table(objects)
+
+    def review_queue(
+        self,
+        objects: Collection[int] | None = None,
+        *,
+        threshold: float = LEAST_DOUBT,
+        spacing: int = SPACING,
+        limit: int | None = None,
+        table: Table | None = None,
+    ) -> tuple[ReviewItem, ...]:
+        """Order what a person should look at: doubtful frames, disagreements and proposals.
+
+        Parameters
+        ----------
+        objects : collection of int, optional
+            Objects to look at; all if not given.
+        threshold : float
+            Leave out frames that are no more doubtful than this.
+        spacing : int
+            Leave out frames within this distance of a more doubtful one of the same object.
+        limit : int, optional
+            Largest number of items.
+        table : Table, optional
+            That of `review_table`, where it was made already.
+
+        Returns
+        -------
+        tuple of ReviewItem
+            Ordered by doubt; equal ones by frame and object.
+
+        Raises
+        ------
+        SessionError
+            If there is no such object.
+        """
+        return self._review.queue(objects, threshold=threshold, spacing=spacing, limit=limit, table=table)
 
     @property
     def model_settings(self) -> ModelSettings:
