@@ -30,10 +30,25 @@ MAY_IMPORT = {
     "analysis": LOW | {"units", "masks", "results"},
     "export": LOW | {"units", "storage", "frames", "analysis", "results"},
     "server": LOW | {"storage", "models", "engine", "masks", "torch_environment"},
-    "session": LOW | {"server"} | {"units", "storage", "frames", "models", "engine", "masks", "analysis", "results"},
+    "detect": LOW | {"storage", "frames", "models", "engine", "masks"},
+    "session": LOW
+    | {"server", "detect"}
+    | {"units", "storage", "frames", "models", "engine", "masks", "analysis", "results"},
     "prompt_text": LOW | {"frames"},
     "api": LOW
-    | {"units", "prompt_text", "frames", "models", "engine", "masks", "analysis", "results", "export", "session"},
+    | {
+        "units",
+        "prompt_text",
+        "frames",
+        "models",
+        "engine",
+        "masks",
+        "analysis",
+        "results",
+        "export",
+        "session",
+        "detect",
+    },
     "batch": LOW | {"storage", "prompt_text", "engine", "session", "api"},
     "budget": LOW | {"frames", "models", "engine", "masks", "session"},
     "demo": LOW | {"synthetic", "analysis", "masks", "session", "api"},

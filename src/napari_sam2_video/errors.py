@@ -71,6 +71,14 @@ class PromptError(Sam2VideoError):
     """A prompt is invalid, lies outside the recording or does not fit it."""
 
 
+class DetectorError(Sam2VideoError):
+    """A detector is unknown, failed, or gave what cannot be used."""
+
+
+class DetectionStoppedError(DetectorError):
+    """A person stopped a detector."""
+
+
 class StoreError(Sam2VideoError):
     """Masks cannot be written or read."""
 

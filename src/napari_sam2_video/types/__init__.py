@@ -4,7 +4,15 @@ Coordinates are ``(y, x)`` pixels of the shown plane with integers at pixel cent
 indices along the walked axis, and object ids are integers from 1.
 """
 
-from napari_sam2_video.types.masks import LEVEL_STEP, FrameDone, FrameMasks, FrameSource, ObjectMask, Preview
+from napari_sam2_video.types.masks import (
+    LEVEL_STEP,
+    FrameDone,
+    FrameMasks,
+    FrameSource,
+    ObjectMask,
+    Preview,
+    SegmentedMask,
+)
 from napari_sam2_video.types.opening import OpenSettings, PixelSize
 from napari_sam2_video.types.prompts import BoxPrompt, MaskPrompt, PointPrompt, Prompt
 from napari_sam2_video.types.settings import (
@@ -38,6 +46,7 @@ __all__ = [
     "Precision",
     "Preview",
     "Prompt",
+    "SegmentedMask",
     "TrackSettings",
     "ViewSettings",
     "WindowSetting",

@@ -77,6 +77,34 @@ class Preview:
     best: int
 
 
+@dataclass(frozen=True)
+class SegmentedMask:
+    """What a click or a box selects on a frame.
+
+    Parameters
+    ----------
+    prompt : int
+        Which of the points or boxes it belongs to.
+    origin_yx : tuple of int
+        Pixel of the frame at which `mask` begins.
+    mask : ndarray of bool, shape (h, w)
+        The object, cut to its bounding box; of shape ``(0, 0)`` where there is none.
+    predicted_iou : float
+        The network's own estimate of the mask's IoU, 0 to 1.
+    stability : float
+        IoU of the masks at a higher and at a lower threshold, 0 to 1.
+    object_score : float
+        The network's logit that there is an object.
+    """
+
+    prompt: int
+    origin_yx: tuple[int, int]
+    mask: npt.NDArray[np.bool_] = field(repr=False)
+    predicted_iou: float
+    stability: float
+    object_score: float
+
+
 class FrameSource(Protocol):
     """What the engine needs of a recording."""
 

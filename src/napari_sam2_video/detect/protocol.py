@@ -1,0 +1,148 @@
+"""What a detector is given, and what it gives."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    from napari_sam2_video.types import SegmentedMask
+
+
+@dataclass(frozen=True)
+class Detection:
+    """An object that a detector found on a frame: a mask, or a box where it has none.
+
+    Parameters
+    ----------
+    score : float
+        How sure the detector is, 0 to 1.
+    mask : ndarray of bool, shape (h, w), optional
+        The object, as a part of the frame that begins at `origin_yx`.
+    origin_yx : tuple of int
+        Pixel of the frame at which `mask` begins.
+    box_yxyx : tuple of float, optional
+        First y and x and last y and x of a box around the object, in pixels; the network is asked for its mask.
+    label : str, optional
+        What the object is, in the detector's words.
+    """
+
+    score: float
+    mask: npt.NDArray[np.bool_] | None = field(default=None, repr=False)
+    origin_yx: tuple[int, int] = (0, 0)
+    box_yxyx: tuple[float, float, float, float] | None = None
+    label: str | None = None
+
+
+class Segmenter(Protocol):
+    """The network of a session, as far as detectors need it; all frames of the recording can be asked for."""
+
+    @property
+    def image_size(self) -> int:
+        """Side of the network's square input in pixels."""
+        ...
+
+    def features(self, frame: int, square: tuple[int, int, int] | None = None) -> npt.NDArray[np.float32]:
+        """What the network makes of a frame, float32 of shape ``(C, S / 16, S / 16)``.
+
+        Parameters
+        ----------
+        frame : int
+            The frame; its kept embedding is used where there is one.
+        square : tuple of int, optional
+            First row, first column and side in pixels of a square part of the frame, which is shown to the network
+            alone; the whole frame if not given.
+        """
+        ...
+
+    def at_points(
+        self,
+        frame: int,
+        points_yx: npt.NDArray[np.float32],
+        square: tuple[int, int, int] | None = None,
+        *,
+        least_iou: float = 0.0,
+        least_stability: float = 0.0,
+    ) -> list[SegmentedMask]:
+        """Masks that single clicks select, up to three for each point of ``(N, 2)``.
+
+        Parameters
+        ----------
+        frame, square
+            As in `features`.
+        points_yx : ndarray of float32, shape (N, 2)
+            Points in pixels of the frame.
+        least_iou, least_stability : float
+            Masks with less of either are left out, before they are brought to the resolution of the frame.
+        """
+        ...
+
+    def in_boxes(self, frame: int, boxes_yxyx: npt.NDArray[np.float32]) -> list[SegmentedMask]:
+        """The mask in each box of ``(N, 4)``, corners in pixels of the frame; empty where there is none."""
+        ...
+
+
+@dataclass(frozen=True)
+class DetectorFrame:
+    """A frame, as a detector is given it.
+
+    Parameters
+    ----------
+    index : int
+        Its place along the walked axis.
+    rgb_yxc : ndarray of uint8, shape (Y, X, 3)
+        What the model sees.
+    raw_yx : ndarray, shape (Y, X), optional
+        Values of the shown channel as the recording holds them; None where it has colours.
+    segmenter : Segmenter, optional
+        The network of the session, where there is one.
+    progress : callable
+        Called with the steps done and their number. It raises where the person pressed Stop, and what it raises is to
+        pass through the detector.
+    """
+
+    index: int
+    rgb_yxc: npt.NDArray[np.uint8] = field(repr=False)
+    raw_yx: npt.NDArray[Any] | None = field(default=None, repr=False)
+    segmenter: Segmenter | None = field(default=None, repr=False)
+    progress: Callable[[int, int], None] = field(default=lambda done, total: None, repr=False)
+
+    @property
+    def shape_yx(self) -> tuple[int, int]:
+        """Height and width in pixels."""
+        return self.rgb_yxc.shape[0], self.rgb_yxc.shape[1]
+
+
+class Detector(Protocol):
+    """Finds objects on a frame."""
+
+    @property
+    def name(self) -> str:
+        """What it is called, in a list and in the provenance."""
+        ...
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """What its results depend on, as JSON can hold it; kept in the provenance."""
+        ...
+
+    def detect(self, frame: DetectorFrame) -> Sequence[Detection]:
+        """Objects on a frame, in any order."""
+        ...
+
+
+@dataclass(frozen=True)
+class Example:
+    """An object that a person made, on a frame where its mask is known; the mask covers the whole frame ``(Y, X)``."""
+
+    object_id: int
+    frame: int
+    mask_yx: npt.NDArray[np.bool_] = field(repr=False)
+
+
+Examples: TypeAlias = Callable[[Sequence[int]], Sequence[Example]]
+"""Gives examples of the objects with the given ids."""
