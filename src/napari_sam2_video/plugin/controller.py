@@ -1,4 +1,4 @@
-"""What all panels share: the viewer, the session that is shown, the active object, the shown frame and the worker."""
+"""What all panels share: the session that is shown, the active object, the shown frame and the run."""
 
 from __future__ import annotations
 
@@ -7,40 +7,25 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtCore import QObject, QTimer, Signal  # type: ignore[attr-defined]
 
 from napari_sam2_video.plugin.actions import Actions
-from napari_sam2_video.plugin.layer_source import LayerSource
-from napari_sam2_video.plugin.layers import axes_of, show_frame, show_plane, shown_frame, shown_point, unwrap
-from napari_sam2_video.plugin.recording_layers import add_recording
-from napari_sam2_video.plugin.session_loader import SessionLoader, warm_up
-from napari_sam2_video.plugin.session_summary import SessionSummary
+from napari_sam2_video.plugin.layers import show_frame, show_plane, shown_frame, shown_point
+from napari_sam2_video.plugin.session_loader import warm_up
 from napari_sam2_video.plugin.settings import read_settings
-from napari_sam2_video.plugin.worker import Job, Runner, as_sentence
-from napari_sam2_video.types import ModelSettings
+from napari_sam2_video.plugin.shown_session import ShownSession
+from napari_sam2_video.plugin.worker import Job, as_sentence
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
-    from napari.layers import Image
     from napari.viewer import Viewer
 
-    from napari_sam2_video.errors import Sam2VideoError
-    from napari_sam2_video.plugin.layer_source import Choices
-    from napari_sam2_video.plugin.layers import Geometry
-    from napari_sam2_video.plugin.mask_layers import MaskLayers
-    from napari_sam2_video.plugin.preview import LivePreview
-    from napari_sam2_video.plugin.prompt_layers import PromptLayers
     from napari_sam2_video.plugin.session_view import SessionView
-    from napari_sam2_video.plugin.tracking import TrackRun
-    from napari_sam2_video.session import Session
 
 
-class Controller(QObject):
+class Controller(ShownSession):
     """Binds one session to one viewer; the panels show it, and change it only through `actions` and `perform`.
 
     Signals
     -------
-    session_changed
-        Another session is open, or none, or one is being loaded.
     changed : str
         Something of the session changed; see `SessionView`.
     active_changed, frame_changed : int
@@ -51,11 +36,8 @@ class Controller(QObject):
         Another model, or another way to run it, was chosen.
     layers_lost : str
         A sentence: layers of the session are gone and can be restored; empty once they are restored.
-    notified : str, str
-        ``"error"``, ``"info"`` or ``"status"``, and a sentence for the person.
     """
 
-    session_changed = Signal()
     changed = Signal(str)
     active_changed = Signal(int)
     frame_changed = Signal(int)
@@ -64,127 +46,20 @@ class Controller(QObject):
     summary_changed = Signal()
     model_changed = Signal()
     layers_lost = Signal(str)
-    notified = Signal(str, str)
 
     def __init__(self, viewer: Viewer, parent: QObject | None = None) -> None:
-        super().__init__(parent)
-        self.viewer: Any = unwrap(viewer)
-        self.runner = Runner(self)
-        self.view: SessionView | None = None
+        super().__init__(viewer, parent)
         self.active = 0
         self.frame = 0
-        self.model_settings = ModelSettings()
         self.model_missing: Callable[[], str] = str
         self.actions = Actions(self)
-        self.loader = SessionLoader(self.viewer, self.runner, self)
-        self.loader.loaded.connect(self._on_loaded)
-        self.loader.failed.connect(self._on_not_loaded)
         self.runner.submit(Job("loading PyTorch", warm_up), "warm-up")
-        self._then: Callable[[], Any] | None = None
-        self._closed = False
-        self._closers: list[Callable[[], Any]] = []
         self.runner.ticked.connect(self.deliver)
         self.listen(self.viewer.dims.events.point, self._on_dims)
-        self.listen(self.viewer.layers.events.removing, self._on_removing)
 
-    def listen(self, event: Any, callback: Callable[..., Any]) -> None:
-        """Connect to an event of the viewer until the widget closes."""
-        event.connect(callback)
-        self.at_close(lambda: event.disconnect(callback))
-
-    def at_close(self, action: Callable[[], Any]) -> None:
-        """Do something when the widget lets go of the viewer."""
-        self._closers.append(action)
-
-    # What is shown
-
-    @property
-    def session(self) -> Session | None:
-        """The open session."""
-        return None if self.view is None else self.view.session
-
-    @property
-    def image(self) -> Image | None:
-        """The image layer of its recording."""
-        return None if self.view is None else self.view.image
-
-    @property
-    def geometry(self) -> Geometry | None:
-        """How its frames and pixels lie in that layer."""
-        return None if self.view is None else self.view.geometry
-
-    @property
-    def masks(self) -> MaskLayers | None:
-        """Its layers of masks and of the preview."""
-        return None if self.view is None else self.view.masks
-
-    @property
-    def prompts(self) -> PromptLayers | None:
-        """Its layers of prompts."""
-        return None if self.view is None else self.view.prompts
-
-    @property
-    def preview(self) -> LivePreview | None:
-        """Its live preview."""
-        return None if self.view is None else self.view.preview
-
-    @property
-    def run(self) -> TrackRun | None:
-        """Its run, under way or not."""
-        return None if self.view is None else self.view.run
-
-    @property
-    def running(self) -> bool:
-        """Whether a run is under way, or about to begin."""
-        return self.view is not None and self.view.run.running
-
-    @property
-    def summary(self) -> SessionSummary:
-        """The newest summary of the session."""
-        return SessionSummary() if self.view is None else self.view.summary.newest
-
-    @property
-    def loading(self) -> bool:
-        """Whether a session is being made or opened."""
-        return self.loader.busy
-
-    # Loading and closing
-
-    def start_session(self, image: Image, choices: Choices, then: Callable[[], Any] | None = None) -> None:
-        """Make a session of an image layer in the background, then call `then`."""
-        if not self.loading:
-            self.close_session()
-            self._then = then
-            self.loader.create(image, choices, read_settings(), self.model_settings)
-            self.session_changed.emit()
-
-    def open_session(self, folder: Path, image: Image | None = None, then: Callable[[], Any] | None = None) -> None:
-        """Open a session folder in the background; `image` is its recording's layer where that is not a file."""
-        from napari_sam2_video.plugin.reader import axes_of_session
-
-        if not self.loading:
-            self.close_session()
-            self._then = then
-            axes = "" if image is None else axes_of_session(folder, image.ndim) or axes_of(image)
-            self.loader.open(folder, None if image is None else LayerSource.of(image, axes), image)
-            self.session_changed.emit()
-
-    def attach(self, session: Session, image: Image | None = None) -> None:
-        """Show a session in the viewer at once; its recording is added as a layer where `image` is not given."""
-        self.close_session()
-
-        def image_of(_: Session) -> Image:
-            if image is not None and image in self.viewer.layers:
-                return image
-            return add_recording(self.viewer, session.recording, session, again=True)
-
-        self._on_loaded(self.loader.show(session, image_of))
-
-    def _on_loaded(self, view: SessionView) -> None:
-        self.close_session()
-        self.view = view
+    def opened(self, view: SessionView) -> None:
+        """Show the session at its plane, with its first object active."""
         self._connect(view)
-        self.model_settings = view.session.model_settings
         show_plane(self.viewer, view.image, view.geometry)
         self.frame = shown_frame(self.viewer, view.image, view.geometry)
         view.summary.gather()
@@ -193,14 +68,12 @@ class Controller(QObject):
         self.set_active(next((entry.id for entry in view.session.objects), 0))
         if view.masks.masks is None:
             self._on_layers_lost("The masks layer was removed while the session was opened.")
-        then, self._then = self._then, None
-        if then is not None:
-            then()
 
-    def _on_not_loaded(self, error: Sam2VideoError) -> None:
-        self._then = None
+    def closed(self) -> None:
+        """There is no active object any more."""
+        self.active = 0
         self.session_changed.emit()
-        self.error(error)
+        self.active_changed.emit(0)
 
     def _connect(self, view: SessionView) -> None:
         view.changed.connect(self._on_changed)
@@ -220,62 +93,6 @@ class Controller(QObject):
         view.run.progressed.connect(self.run_changed)
         view.run.frames.connect(self._on_frames)
         view.run.ended.connect(self._on_run_ended)
-
-    def close_session(self, *, keep_layers: bool = False) -> None:
-        """Remove the session from the viewer; a run is stopped and everything is safe in its folder."""
-        view, self.view = self.view, None
-        if view is not None:
-            view.close(keep_layers=keep_layers)
-            self.active = 0
-            self.loader.end(view.session)
-            self.session_changed.emit()
-            self.active_changed.emit(0)
-
-    def _on_removing(self, event: Any) -> None:
-        if self._closed:
-            return
-        removed = event.value if hasattr(event, "value") else self.viewer.layers[event.index]
-        if self.loader.shows(removed):
-            self._then = None
-            self.loader.cancel()
-            self.session_changed.emit()
-        elif self.image is not None and removed is self.image:
-            self.close_session()
-        else:
-            return
-        QTimer.singleShot(0, lambda: self._report_closed("was removed"))
-
-    def _on_replaced(self, view: SessionView) -> None:
-        if self.view is view:
-            self.close_session()
-            self._report_closed("was given other data")
-
-    def _report_closed(self, why: str) -> None:
-        if not self._closed:
-            text = f"The image layer {why}, so its session was closed; everything is safe in its folder."
-            self.notified.emit("info", text)
-
-    def close(self, *_: Any, window_gone: bool = False) -> None:
-        """Let go of the viewer without waiting: a run stops within a frame, then the session is closed.
-
-        Parameters
-        ----------
-        window_gone : bool
-            The window is no more: nothing in it may be touched, and its layers stay as they are.
-        """
-        if self._closed:
-            return
-        self._closed = True
-        if window_gone:
-            self.blockSignals(True)
-        closers, self._closers = self._closers, []
-        for action in closers:
-            action()
-        self.loader.cancel(keep_layers=window_gone)
-        self.close_session(keep_layers=window_gone)
-        self.runner.close(self.loader.end_all)
-        # Nothing of a window that is gone may be kept alive from here.
-        self.viewer = None
 
     # The active object and the shown frame
 

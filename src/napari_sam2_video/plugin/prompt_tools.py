@@ -12,8 +12,8 @@ from napari_sam2_video.plugin.widgets import IN_A_RUN, allow, button, note, row,
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from napari_sam2_video.plugin.actions import Where
     from napari_sam2_video.plugin.controller import Controller
+    from napari_sam2_video.plugin.frame_actions import Where
 
 NO_OBJECT = "There is no object yet: press New object."
 NO_PREVIEW = "There is no preview: it comes after a click, a box or an outline."

@@ -1,0 +1,76 @@
+"""What a person settles: frames that are right as they are."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from napari_sam2_video.plugin.frame_actions import FrameActions
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from napari_sam2_video.session import Session
+
+
+class AcceptActions(FrameActions):
+    """Accepts frames, and opens them again."""
+
+    def accept(self, start: int, stop: int, objects: Sequence[int] | None = None) -> bool:
+        """Accept objects on those of the frames from `start` up to, not including, `stop` that have a mask.
+
+        A frame without a mask is not accepted: runs would end there, and never go beyond.
+
+        Parameters
+        ----------
+        start, stop : int
+            The frames.
+        objects : sequence of int, optional
+            The objects; the active one if not given.
+
+        Returns
+        -------
+        bool
+            Whether anything was accepted.
+        """
+        controller = self._controller
+        session, active = controller.session, controller.active
+        chosen = ([active] if active else []) if objects is None else objects
+        if session is None or not chosen:
+            return False
+        spans = {number: _masked_spans(session, number, start, stop) for number in chosen}
+        if not any(spans.values()):
+            text = "Nothing to accept: there is no mask here yet. Track first, or say that the object is Not here."
+            controller.notified.emit("info", text)
+            return False
+
+        def accept() -> bool:
+            for number, found in spans.items():
+                for span in found:
+                    session.accept(number, span.start, span.stop)
+            return True
+
+        left = sum(stop - start - sum(len(span) for span in found) for found in spans.values())
+        if left and objects is None:
+            frames = "1 frame has" if left == 1 else f"{left} frames have"
+            controller.notified.emit("info", f"{frames} no mask yet and stay open.")
+        return bool(controller.perform(accept, "accepting frames"))
+
+    def accept_all(self) -> None:
+        """Accept every object that has a mask on the shown frame."""
+        session, frame = self._controller.session, self._controller.frame
+        if session is not None:
+            self.accept(frame, frame + 1, [entry.id for entry in session.objects])
+
+    def unaccept(self, start: int, stop: int) -> None:
+        """The active object is not accepted any more on the frames from `start` up to, not including, `stop`."""
+        session, active = self._controller.session, self._controller.active
+        if session is not None and active:
+            self._controller.perform(lambda: session.unaccept(active, start, stop), "changing accepted frames")
+
+
+def _masked_spans(session: Session, object_id: int, start: int, stop: int) -> tuple[range, ...]:
+    """Stretches of some frames on which an object is tracked or painted."""
+    from napari_sam2_video.spans import frame_runs
+
+    known = {int(frame) for frame in session.masks.frames_done(object_id)} | set(session.masks.painted(object_id))
+    return frame_runs(frame for frame in known if start <= frame < stop)

@@ -1,0 +1,79 @@
+"""What a person does to the active object on the shown frame."""
+
+from __future__ import annotations
+
+from typing import Literal, TypeAlias
+
+from napari_sam2_video.plugin.object_actions import ObjectActions
+
+Where: TypeAlias = Literal["here", "on", "until"]
+
+
+class FrameActions(ObjectActions):
+    """Acts on the shown frame; each does nothing where there is nothing to act on."""
+
+    def go_to_prompted(self, step: int) -> None:
+        """Show the next or the previous frame on which the active object has prompts or paint."""
+        controller = self._controller
+        session, active, frame = controller.session, controller.active, controller.frame
+        if session is None or not active:
+            return
+        frames = {found.frame for found in session.prompt_sets(active)} | set(session.masks.painted(active))
+        ahead = sorted(other for other in frames if (other - frame) * step > 0)
+        if ahead:
+            controller.go_to(ahead[0] if step > 0 else ahead[-1])
+        else:
+            where = "after" if step > 0 else "before"
+            controller.notified.emit("status", f"Object {active} has no prompts {where} frame {frame}.")
+
+    def copy_from_previous(self) -> None:
+        """Give the active object the mask that it has on the frame before."""
+        controller = self._controller
+        session, active, frame = controller.session, controller.active, controller.frame
+        if session is None or not active:
+            return
+        if frame == 0:
+            controller.notified.emit("info", "This is the first frame; there is none before it to copy from.")
+            return
+        controller.perform(lambda: session.copy_mask(active, frame - 1, to=frame), "copying the mask")
+        self._refresh()
+
+    def next_candidate(self) -> None:
+        """Show the next candidate of the preview."""
+        if self._controller.preview is not None:
+            self._controller.preview.cycle()
+
+    def use_candidate(self) -> None:
+        """Make the shown candidate the object's mask prompt on this frame."""
+        controller = self._controller
+        session, preview = controller.session, controller.preview
+        mask = preview.chosen_mask() if preview is not None else None
+        if session is not None and mask is not None:
+            controller.perform(lambda: session.set_prompts(mask.object_id, mask.frame, [mask]), "using the candidate")
+
+    def clear_frame(self) -> None:
+        """Remove the active object's prompts and paint on the shown frame."""
+        controller = self._controller
+        session, active, frame = controller.session, controller.active, controller.frame
+        if session is None or not active:
+            return
+
+        def remove() -> None:
+            if session.prompt_sets(active, frame):
+                session.set_prompts(active, frame, [])
+            if frame in session.masks.painted(active):
+                session.clear_paint(frame, active)
+
+        controller.perform(remove, "clearing the frame")
+        self._refresh()
+
+    def mark_absent(self, where: Where) -> None:
+        """The active object is not on the shown frame, nor after it (``"on"``) or before it (``"until"``)."""
+        controller = self._controller
+        session, active, frame = controller.session, controller.active, controller.frame
+        if session is None or not active:
+            return
+        start = 0 if where == "until" else frame
+        stop = session.n_frames if where == "on" else frame + 1
+        controller.perform(lambda: session.mark_absent(active, start, stop), "removing the object from frames")
+        self._refresh()

@@ -1,0 +1,102 @@
+"""What a person does to objects: they come, go, and become each other."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_sam2_video.types import PointPrompt
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from napari_sam2_video.plugin.controller import Controller
+
+
+class ObjectActions:
+    """Acts on objects; each does nothing where there is nothing to act on."""
+
+    def __init__(self, controller: Controller) -> None:
+        self._controller = controller
+
+    def new_object(self, name: str | None = None) -> int:
+        """Add an object and make it the active one; 0 where there is no session."""
+        controller = self._controller
+        session = controller.session
+        if session is None:
+            return 0
+        object_id = controller.perform(lambda: session.add_object(name), "adding an object") or 0
+        if object_id:
+            controller.set_active(object_id)
+        return int(object_id)
+
+    def delete_object(self) -> None:
+        """Delete the active object."""
+        controller = self._controller
+        session, active = controller.session, controller.active
+        if session is not None and active:
+            controller.perform(lambda: session.remove_object(active), "deleting the object")
+            self._refresh()
+
+    def change_objects(self, change: Callable[[], Any]) -> None:
+        """Join, part or exchange objects."""
+        self._controller.perform(change, "changing the objects")
+        self._refresh()
+
+    def step_object(self, step: int) -> None:
+        """Make the object after or before the active one the active one."""
+        controller = self._controller
+        numbers = [entry.id for entry in controller.session.objects] if controller.session is not None else []
+        if numbers:
+            at = numbers.index(controller.active) if controller.active in numbers else -step
+            controller.set_active(numbers[(at + step) % len(numbers)])
+
+    def show_only_active(self) -> None:
+        """Hide the masks of all objects but the active one, or show all again."""
+        layer = self._controller.masks.masks if self._controller.masks is not None else None
+        if layer is not None:
+            layer.show_selected_label = not layer.show_selected_label
+            text = "Only the selected object is shown." if layer.show_selected_label else "All objects are shown."
+            self._controller.notified.emit("status", text)
+
+    def point_at_mouse(self) -> None:
+        """Add an object with a point where the mouse is in the image."""
+        controller = self._controller
+        view = controller.view
+        if view is None:
+            return
+        world = np.asarray(controller.viewer.cursor.position, float)[-view.image.ndim :]
+        frame, y, x = view.geometry.to_pixel(view.image.world_to_data(world))
+        height, width = view.geometry.shape_yx
+        if not (0 <= y < height and 0 <= x < width):
+            controller.notified.emit("info", "The mouse is not over the image: point at the object first.")
+            return
+        object_id = self.new_object()
+        if object_id:
+            controller.perform(lambda: view.session.add_prompt(PointPrompt(object_id, frame, y, x)), "adding a point")
+
+    def set_mother(self, mother: int | None, *, ends: bool) -> None:
+        """The active object came from `mother` by division, and is on the shown frame for the first time.
+
+        It is removed from the frames before, and the mother, if she `ends`, from this frame on.
+        """
+        controller = self._controller
+        session, active, frame = controller.session, controller.active, controller.frame
+        if session is None or not active:
+            return
+
+        def change() -> None:
+            if mother is None or frame == 0:
+                session.edit_object(active, parent=mother, parent_frame=None if mother is None else frame)
+            else:
+                session.mark_absent(active, 0, frame, parent=mother)
+            if mother is not None and ends:
+                session.mark_absent(mother, frame, session.n_frames)
+
+        controller.perform(change, "setting the mother")
+        self._refresh()
+
+    def _refresh(self) -> None:
+        if self._controller.masks is not None:
+            self._controller.masks.refresh()
