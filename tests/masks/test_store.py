@@ -186,3 +186,28 @@ def test_a_damaged_stroke_is_noted_once(tmp_path, monkeypatch):
             store.write(FrameMasks(frame, SHAPE, ()))
         assert len(store.notes) == 1
         assert "frame 1" in store.notes[0]
+
+
+def test_what_was_fused_counts_until_a_run_is_newer(tmp_path):
+    with open_store(tmp_path / "masks", 6, SHAPE) as (store, state):
+        store.write(FrameMasks(0, SHAPE, (patch(1, 0, 0, 9), patch(2, 10, 10, 9)), "backward"))
+        step = state.commit([], name="fuse")
+        store.write(FrameMasks(0, SHAPE, (patch(1, 4, 4, 20),)), generation=step, fused=True)
+        assert store.read_labels(0)[9, 9] == 1
+        assert not store.read_labels(0)[0, 0]
+        assert store.read_labels(0)[15, 15] == 2
+        assert store.run_masks(0)[0].origin_yx == (0, 0)
+        assert store.walked(1)[0] == -1
+        state.undo()
+        assert store.read_labels(0)[0, 0] == 1
+        state.redo()
+    with open_store(tmp_path / "masks", 6, SHAPE) as (store, state):
+        assert store.read_labels(0)[9, 9] == 1
+        assert store.run_masks(0)[0].origin_yx == (0, 0)
+        store.write(FrameMasks(0, SHAPE, (patch(1, 2, 2, 9),)))
+        assert store.object_levels(0, 1).origin_yx == (2, 2)
+        state.undo()
+        step = state.commit([], name="delete")
+        store.drop(0, 1, step=step)
+        assert store.object_levels(0, 1) is None
+        assert [mask.object_id for mask in store.run_masks(0)] == [2]

@@ -74,7 +74,7 @@ class LabelImages:
     def key(self, frame: int) -> tuple[Any, ...]:
         """What the label image of a frame follows from; equal keys mean equal images."""
         with self._state.lock:
-            masks = tuple(self._state.get("masks", frame, ()))
+            masks = self._records.numbers(frame)
             removed = tuple(sorted(removed_objects(self._state).items()))
             return (frame, masks, self._strokes.top(frame), removed, self.dtype.str)
 

@@ -26,8 +26,15 @@ if TYPE_CHECKING:
     from napari_sam2_video.types import FrameMasks, ObjectMask
 
 
+RUN, FUSED = "masks", "fused"
+TABLES = (RUN, FUSED)
+
+
 class FrameRecords:
-    """Frame records in the packs, and the tables ``records`` and ``masks`` that say which of them count.
+    """Frame records in the packs, and the tables that say which of them count.
+
+    ``masks`` lists those of each frame that a run made, ``fused`` those made of several runs; of both the newest that
+    holds an object counts. So a run after fusing shows at once what it found, and what it was fused from is kept.
 
     A damaged record is ignored, with a note, as if its frame had not been tracked. One whose pack is gone stays in the
     journal.
@@ -65,26 +72,31 @@ class FrameRecords:
         self._quarantine = quarantine
         self._leave_out_lost()
 
-    def masks(self, frame: int) -> list[ObjectMask]:
-        """What the model computed last for each object on a frame, by ascending id."""
+    def masks(self, frame: int, tables: Sequence[str] = TABLES) -> list[ObjectMask]:
+        """What the model computed last for each object on a frame, by ascending id; of some tables only if given."""
         removed = removed_objects(self._state)
         found: dict[int, ObjectMask] = {}
-        for number in self._state.get("masks", frame, ()):
+        for number in self.numbers(frame, tables):
             record = self._read(number)
             for mask in () if record is None else record.objects:
                 if mask.object_id not in found and number > removed.get(mask.object_id, 0):
                     found[mask.object_id] = mask
         return [found[i] for i in sorted(found)]
 
-    def put(self, masks: FrameMasks, *, generation: int | None, extra: Sequence[Change]) -> None:
+    def numbers(self, frame: int, tables: Sequence[str] = TABLES) -> tuple[int, ...]:
+        """Records of a frame, the newest first."""
+        lists = [self._state.get(table, frame, ()) for table in tables]
+        return tuple(sorted((number for numbers in lists for number in numbers), reverse=True))
+
+    def put(self, masks: FrameMasks, *, generation: int | None, extra: Sequence[Change], table: str = RUN) -> None:
         """Keep masks of one frame, durably; see `MaskStore.write`."""
         figures = figures_of(masks)
         ref = self._packs.put(encode_masks(masks), inline=False)
         value = record_to_json(ref, masks, figures)
         with self._state.writing():
             number = self._state.next_number
-            kept = self._still_needed(masks.frame, {m.object_id for m in masks.objects})
-            changes: list[Change] = [("records", number, value), ("masks", masks.frame, [number, *kept]), *extra]
+            kept = self._still_needed(table, masks.frame, {m.object_id for m in masks.objects})
+            changes: list[Change] = [("records", number, value), (table, masks.frame, [number, *kept]), *extra]
             name = None if generation is not None else f"masks of frame {masks.frame}"
             self._state.commit(changes, name=name, step=generation, number=number)
 
@@ -92,7 +104,7 @@ class FrameRecords:
         """Forget one object on a frame: the records that hold it are written again without it."""
         with self._state.writing():
             removed = removed_objects(self._state)
-            for number in self._state.get("masks", frame, ()):
+            for table, number in [(t, n) for t in TABLES for n in self._state.get(t, frame, ())]:
                 info: RecordInfo | None = self._state.get("records", number)
                 if info is None or object_id not in info.ids or number <= removed.get(object_id, 0):
                     continue
@@ -105,42 +117,43 @@ class FrameRecords:
                     left = replace(masks, objects=rest)
                     ref = self._packs.put(encode_masks(left), inline=False)
                     changes.append(("records", own, record_to_json(ref, left, figures_of(left))))
-                numbers = [own if n == number else n for n in self._state.get("masks", frame, ())]
+                numbers = [own if n == number else n for n in self._state.get(table, frame, ())]
                 numbers = [n for n in numbers if n != own or rest]
-                self._state.commit([*changes, ("masks", frame, numbers)], step=step, number=own)
+                self._state.commit([*changes, (table, frame, numbers)], step=step, number=own)
 
-    def newest(self, frame: int, object_id: int) -> tuple[int, RecordInfo] | None:
+    def newest(self, frame: int, object_id: int, tables: Sequence[str] = TABLES) -> tuple[int, RecordInfo] | None:
         """Number and description of the newest record of an object on a frame, None if there is none."""
         with self._state.lock:
             since = self._state.get("removed", object_id, 0)
-            for number in self._state.get("masks", frame, ()):
+            for number in self.numbers(frame, tables):
                 info: RecordInfo | None = self._state.get("records", number)
                 if info is not None and number > since and object_id in info.ids:
                     return number, info
         return None
 
-    def rows(self, object_id: int) -> dict[int, RecordInfo]:
+    def rows(self, object_id: int, tables: Sequence[str] = TABLES) -> dict[int, RecordInfo]:
         """Newest record of an object on each frame, by ascending frame."""
         found = {}
         with self._state.lock:
-            for frame in self._state.table("masks"):
-                newest = self.newest(int(frame), object_id)
+            for frame in {frame for table in tables for frame in self._state.table(table)}:
+                newest = self.newest(int(frame), object_id, tables)
                 if newest is not None:
                     found[int(frame)] = newest[1]
         return dict(sorted(found.items()))
 
     def walked(self, object_id: int) -> npt.NDArray[np.int8]:
-        """Direction in which each frame was computed last: 1 forward, -1 backward, 0 not yet; shape ``(n_frames,)``."""
+        """Direction of the last run on each frame: 1 forward, -1 backward, 0 none yet; shape ``(n_frames,)``."""
         result = np.zeros(self._n_frames, np.int8)
-        for frame, info in self.rows(object_id).items():
+        for frame, info in self.rows(object_id, (RUN,)).items():
             result[frame] = info.walk
         return result
 
     def drop_unneeded(self) -> set[int]:
         """Strike out records that nothing needs any more; the packs that the others lie in."""
         with self._state.lock:
-            lists = (*self._state.table("masks").values(), *self._state.values_in_history("masks"))
-            needed = {number for numbers in lists for number in numbers}
+            now = [numbers for table in TABLES for numbers in self._state.table(table).values()]
+            past = [numbers for table in TABLES for numbers in self._state.values_in_history(table)]
+            needed = {number for numbers in (*now, *past) for number in numbers}
             records = dict(self._state.table("records"))
             packs = {info.ref.pack for number, info in records.items() if number in needed}
             packs.update(info.ref.pack for info in self._state.values_in_history("records"))
@@ -149,10 +162,10 @@ class FrameRecords:
             self._state.commit([("records", number, None) for number in unneeded])
         return packs | self.lost_packs
 
-    def _still_needed(self, frame: int, covered: set[int]) -> list[int]:
+    def _still_needed(self, table: str, frame: int, covered: set[int]) -> list[int]:
         """Older records of a frame that hold an object which no newer one holds."""
         kept = []
-        for number in self._state.get("masks", frame, ()):
+        for number in self._state.get(table, frame, ()):
             info = self._state.get("records", number)
             if info is not None and not covered.issuperset(info.ids):
                 kept.append(number)

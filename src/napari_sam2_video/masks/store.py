@@ -13,7 +13,7 @@ from napari_sam2_video.masks.codec import CLEARED, PAINTED, UNTOUCHED, Stroke
 from napari_sam2_video.masks.figures import FIGURES, NAMES, measure_mask
 from napari_sam2_video.masks.label_images import LabelImages
 from napari_sam2_video.masks.paint import check_painted, cut
-from napari_sam2_video.masks.records import FrameRecords
+from napari_sam2_video.masks.records import FUSED, RUN, FrameRecords
 from napari_sam2_video.masks.strokes import Strokes
 from napari_sam2_video.masks.tables import refs_of
 from napari_sam2_video.storage.atomic import make_folder
@@ -97,6 +97,10 @@ class MaskStore:
         """What the model computed last for each object on a frame, by ascending id."""
         return self._records.masks(self._checked(frame))
 
+    def run_masks(self, frame: int) -> list[ObjectMask]:
+        """What runs computed last for each object on a frame, whatever was fused since; by ascending id."""
+        return self._records.masks(self._checked(frame), (RUN,))
+
     def object_levels(self, frame: int, object_id: int) -> ObjectMask | None:
         """What the model computed last for one object on a frame, None if nothing."""
         return next((m for m in self.object_masks(frame) if m.object_id == object_id), None)
@@ -146,7 +150,7 @@ class MaskStore:
         return self._strokes.painted_last(frame, object_id)
 
     def walked(self, object_id: int) -> npt.NDArray[np.int8]:
-        """Direction in which each frame was computed last: 1 forward, -1 backward, 0 not yet; shape ``(n_frames,)``."""
+        """Direction of the last run on each frame: 1 forward, -1 backward, 0 none yet; shape ``(n_frames,)``."""
         return self._records.walked(object_id)
 
     def frames_done(self, object_id: int) -> npt.NDArray[np.int64]:
@@ -189,7 +193,9 @@ class MaskStore:
         """
         self._images.widen(object_id)
 
-    def write(self, masks: FrameMasks, *, generation: int | None = None, extra: Sequence[Change] = ()) -> None:
+    def write(
+        self, masks: FrameMasks, *, generation: int | None = None, extra: Sequence[Change] = (), fused: bool = False
+    ) -> None:
         """Keep the masks of some objects on one frame; they are on disk when this returns.
 
         Parameters
@@ -200,6 +206,8 @@ class MaskStore:
             The step it belongs to; with none it is a step of its own.
         extra : sequence of (table, key, value)
             Changes that become durable together with it.
+        fused : bool
+            They were made of the masks of several runs, which are kept.
 
         Raises
         ------
@@ -214,7 +222,7 @@ class MaskStore:
         for mask in masks.objects:
             self.widen(mask.object_id)
         if masks.objects:
-            self._records.put(masks, generation=generation, extra=extra)
+            self._records.put(masks, generation=generation, extra=extra, table=FUSED if fused else RUN)
         elif extra:
             self._state.commit(extra, step=generation)
 
@@ -296,14 +304,10 @@ class MaskStore:
 
         Parameters
         ----------
-        frame : int
-            The frame.
-        object_id : int, optional
-            Only this object's pixels, and those erased from it; all if not given.
-        step : int, optional
-            Step to add it to; a step of its own if not given.
-        name : str, optional
-            Name of the step.
+        frame, object_id : int
+            Only this object's pixels of the frame, and those erased from it; all if none is given.
+        step, name : int and str, optional
+            Step to add it to, a step of its own if not given; and its name.
         protected : collection of int
             Objects that neither lose nor gain a pixel.
         """

@@ -160,6 +160,7 @@ def decoders(n_frames: int) -> dict[str, Decoder]:
     return {
         "records": record,
         "masks": numbers,
+        "fused": numbers,
         "strokes": stroke,
         "paint": top,
         "removed": removed,

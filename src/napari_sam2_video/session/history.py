@@ -13,6 +13,7 @@ _EVENTS = {
     "prompts": "prompts",
     "accepted": "accepted",
     "masks": "masks",
+    "fused": "masks",
     "paint": "masks",
     "model": "model",
 }
