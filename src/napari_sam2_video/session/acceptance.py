@@ -45,19 +45,25 @@ class Acceptance:
 
     def set(self, object_id: int, start: int, stop: int, *, accept: bool) -> None:
         """Accept or no longer accept frames; see `Session.accept`."""
-        span = frozenset(self._span(start, stop))
         context = self._context
         with context.changing():
             info = self._objects.get(object_id)
-            old = context.inputs.accepted(object_id)
-            new = old | span if accept else old - span
-            if new == old:
+            changes = self.changes(object_id, start, stop, accept=accept)
+            if not changes:
                 return
             word = "accept" if accept else "undo acceptance of"
-            changes: list[Change] = [("accepted", object_id, bounds_of(new) or None)]
-            changes += [("conditioned", key_of(object_id, f), None) for f in self._overruled(object_id, old - new)]
             context.state.commit(changes, name=f"{word} {info.name} on frames {start} to {stop - 1}")
         context.events.announce("accepted")
+
+    def changes(self, object_id: int, start: int, stop: int, *, accept: bool) -> list[Change]:
+        """What accepting frames, or no longer accepting them, changes; nothing where they are so already."""
+        span = frozenset(self._span(start, stop))
+        old = self._context.inputs.accepted(object_id)
+        new = old | span if accept else old - span
+        if new == old:
+            return []
+        changes: list[Change] = [("accepted", object_id, bounds_of(new) or None)]
+        return changes + [("conditioned", key_of(object_id, f), None) for f in self._overruled(object_id, old - new)]
 
     def mark_absent(self, object_id: int, start: int, stop: int, parent: int | None) -> None:
         """See `Session.mark_absent`."""

@@ -11,7 +11,7 @@ from napari_sam2_video.session.life import Life
 from napari_sam2_video.session.objects import Objects
 from napari_sam2_video.session.paint import Paint
 from napari_sam2_video.session.prompt_table import PromptTable
-from napari_sam2_video.session.review import LEAST_DOUBT, SPACING, Review
+from napari_sam2_video.session.review import LEAST_DOUBT, SPACING, Review, ReviewList
 from napari_sam2_video.session.tracking import Tracking
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ class SessionContent:
         self._acceptance = Acceptance(context, self._objects, self._prompts)
         self._tracking = Tracking(context, self._objects, self._prompts, tracker_factory)
         self._life = Life(context, self._objects, self._prompts, lambda: self._tracking.tag)
-        self._review = Review(context, self._objects, self.scores, sources=())
+        self._review = Review(context, self._objects, self._acceptance, self.scores, sources=())
 
     @property
     def folder(self) -> Path:
@@ -200,6 +200,13 @@ class SessionContent:
             If there is no such object.
         """
         return self._review.queue(objects, threshold=threshold, spacing=spacing, limit=limit, table=table)
+
+    def review_progress(self, queue: Sequence[ReviewItem] | None = None) -> ReviewList:
+        """How far the review is: what is left to look at, what was found wrong, and how much was looked at.
+
+        `queue` is that of `review_queue`, where it was made already.
+        """
+        return self._review.progress(self.review_queue() if queue is None else queue)
 
     @property
     def model_settings(self) -> ModelSettings:

@@ -16,6 +16,7 @@ from napari_sam2_video.session.events import SessionEvents
 from napari_sam2_video.session.objects import object_from_json
 from napari_sam2_video.session.prompts import PromptSet, prompts_from_json, split_key
 from napari_sam2_video.session.run_record import RunRecord, run_from_json
+from napari_sam2_video.session.verdicts import judgement_from_json
 from napari_sam2_video.storage.journal import Journal
 from napari_sam2_video.storage.state import State
 from napari_sam2_video.types import ModelSettings
@@ -183,6 +184,7 @@ def _decoders(n_frames: int) -> dict[str, Decoder]:
         "accepted": spans,
         "conditioned": mark,
         "memory": mark,
+        "reviewed": lambda key, value: judgement_from_json(key, value, n_frames),
         "runs": run,
         "model": lambda _, value: ModelSettings.from_json(value),
     }

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
+    from napari_sam2_video.analysis.review import ReviewItem
     from napari_sam2_video.results import TrackedObject
     from napari_sam2_video.types import Prompt
 
@@ -154,6 +155,24 @@ class SessionEditing(SessionContent):
     def unaccept(self, object_id: int, start: int, stop: int) -> None:
         """Undo acceptance on the frames from `start` up to, not including, `stop`."""
         self._acceptance.set(object_id, start, stop, accept=False)
+
+    def judge(self, item: ReviewItem, verdict: str) -> None:
+        """Say what is true of a place of the review queue; `review_progress` counts it.
+
+        ``"right"`` accepts the object on the frame, and ``"wrong"`` notes that it needs to be corrected; both are steps
+        of the history. ``"later"`` puts it at the end. One of the item's `choices` does what it says.
+
+        Raises
+        ------
+        SessionError
+            If that is no answer to it, or what it was about is gone.
+        """
+        self.end_stroke()
+        self._review.judge(item, verdict)
+
+    def note_settled(self, before: Sequence[ReviewItem], now: Sequence[ReviewItem]) -> None:
+        """Count what left the review queue because a person accepted or corrected the frame as looked at."""
+        self._review.note_settled(before, now)
 
     def mark_absent(self, object_id: int, start: int, stop: int, *, parent: int | None = None) -> None:
         """Say that an object is not on the frames from `start` up to, not including, `stop`.

@@ -31,6 +31,8 @@ class SessionEvents(SignalGroup):
         A check ended.
     model
         Another model was chosen.
+    reviewed
+        A person said what is true of a place to look at.
     """
 
     objects = Signal()
@@ -39,6 +41,7 @@ class SessionEvents(SignalGroup):
     accepted = Signal()
     checks = Signal()
     model = Signal()
+    reviewed = Signal()
 
     def announce(self, *names: str) -> None:
         """Emit the signals of these names, all of them whichever listener fails.

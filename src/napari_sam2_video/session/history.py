@@ -16,6 +16,7 @@ _EVENTS = {
     "fused": "masks",
     "paint": "masks",
     "model": "model",
+    "reviewed": "reviewed",
 }
 
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from napari_sam2_video.analysis.review import review_queue, review_table
+from napari_sam2_video.errors import SessionError
+from napari_sam2_video.session.prompts import key_of
+from napari_sam2_video.session.verdicts import Judgement, key_of_item, place_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
@@ -14,8 +18,11 @@ if TYPE_CHECKING:
 
     from napari_sam2_video.analysis.review import ReviewItem
     from napari_sam2_video.analysis.table import Table
+    from napari_sam2_video.session.acceptance import Acceptance
     from napari_sam2_video.session.context import Context
     from napari_sam2_video.session.objects import Objects
+    from napari_sam2_video.session.verdicts import Verdict
+    from napari_sam2_video.storage.tables import Change
 
 LEAST_DOUBT = 0.2
 SPACING = 3
@@ -28,6 +35,34 @@ class ReviewSource(Protocol):
         """What to look at now; it may be called from any thread."""
         ...
 
+    def answer_review(self, item: ReviewItem, answer: str) -> None:
+        """Do what a person chose, one of the choices of an item of this part."""
+        ...
+
+
+@dataclass(frozen=True)
+class ReviewList:
+    """How far a review is.
+
+    Parameters
+    ----------
+    left : tuple of ReviewItem
+        What nobody has looked at yet, and then what was put off.
+    wrong : tuple of ReviewItem
+        What was found wrong and is not corrected yet.
+    reviewed : int
+        How many places were looked at, those found wrong among them.
+    """
+
+    left: tuple[ReviewItem, ...] = ()
+    wrong: tuple[ReviewItem, ...] = ()
+    reviewed: int = 0
+
+    @property
+    def total(self) -> int:
+        """How many places there are, looked at or not."""
+        return self.reviewed + len(self.left)
+
 
 class Review:
     """The review of a session.
@@ -38,6 +73,8 @@ class Review:
         The open session.
     objects : Objects
         Its objects.
+    acceptance : Acceptance
+        Its accepted frames.
     scores : callable
         Figures of an object by its id, as of `Session.scores`.
     sources : sequence of ReviewSource
@@ -48,11 +85,13 @@ class Review:
         self,
         context: Context,
         objects: Objects,
+        acceptance: Acceptance,
         scores: Callable[[int], Mapping[str, npt.NDArray[Any]]],
         sources: Sequence[ReviewSource] = (),
     ) -> None:
         self._context = context
         self._objects = objects
+        self._acceptance = acceptance
         self._scores = scores
         self._sources = tuple(sources)
 
@@ -77,3 +116,103 @@ class Review:
             found += [item for item in source.review_items() if objects is None or item.object_id in objects]
         found.sort(key=lambda item: (-item.doubt, item.frame, item.object_id))
         return tuple(found[:limit])
+
+    def progress(self, queue: Sequence[ReviewItem]) -> ReviewList:
+        """How far the review of a queue is; see `Session.review_progress`."""
+        known = self._known()
+        right: dict[int, list[int]] = {}
+        for key, judgement in known.items():
+            object_id, frame, kind = place_of(key)
+            if judgement.verdict == "right" and kind == "doubt" and frame in self._accepted(object_id):
+                right.setdefault(object_id, []).append(frame)
+        left: list[ReviewItem] = []
+        later: list[ReviewItem] = []
+        wrong: list[ReviewItem] = []
+        pending = set()
+        for item in queue:
+            key = key_of_item(item)
+            judged = known.get(key)
+            valid = judged is not None and judged.stamp == self._stamp(item)
+            if judged is not None and valid and judged.verdict == "wrong":
+                wrong.append(item)
+                continue
+            # One error often shows on several frames in a row: where one was found right, so are those beside it.
+            if item.kind == "doubt" and any(abs(item.frame - f) <= SPACING for f in right.get(item.object_id, ())):
+                continue
+            pending.add(key)
+            (later if judged is not None and valid and judged.verdict == "later" else left).append(item)
+        done = sum(key not in pending and judged.verdict != "later" for key, judged in known.items())
+        return ReviewList((*left, *later), tuple(wrong), done)
+
+    def judge(self, item: ReviewItem, verdict: str) -> None:
+        """Say what is true of a place to look at; see `Session.judge`."""
+        context = self._context
+        name = self._objects.get(item.object_id).name if item.object_id else "the recording"
+        if verdict in item.choices:
+            source = next((part for part in self._sources if item in part.review_items()), None)
+            if source is None:
+                raise SessionError("What this was about has changed since; look at the review again.")
+            source.answer_review(item, verdict)
+            self._note({item: "answered"})
+            context.events.announce("reviewed")
+            return
+        if verdict not in ("right", "wrong", "later"):
+            answers = ", ".join((*item.choices, "right", "wrong", "later"))
+            raise SessionError(f"{verdict!r} is no answer to this; the answers are {answers}.")
+        topics = ["reviewed"]
+        with context.changing():
+            changes = self._rows({item: verdict})  # type: ignore[dict-item]
+            step = None if verdict == "later" else f"{name} {verdict} on frame {item.frame}"
+            if verdict == "right" and item.object_id:
+                changes += self._acceptance.changes(item.object_id, item.frame, item.frame + 1, accept=True)
+                topics.append("accepted")
+            context.state.commit(changes, name=step)
+        context.events.announce(*topics)
+
+    def note_settled(self, before: Sequence[ReviewItem], now: Sequence[ReviewItem]) -> None:
+        """Count what left the queue because a person accepted, prompted or painted the frame as looked at."""
+        if self._context.read_only or self._context.closed:
+            return
+        there = {key_of_item(item) for item in now}
+        known = self._known()
+        objects = {entry.id for entry in self._objects.all()}
+        settled: dict[ReviewItem, Verdict] = {}
+        for item in before:
+            key = key_of_item(item)
+            final = key in known and known[key].verdict in ("right", "corrected")
+            if key in there or final or item.kind != "doubt" or item.object_id not in objects:
+                continue
+            if item.frame in self._accepted(item.object_id):
+                settled[item] = "right"
+            elif self._corrected(item):
+                settled[item] = "corrected"
+        self._note(settled)
+
+    def _note(self, verdicts: Mapping[ReviewItem, Verdict]) -> None:
+        """Write verdicts down without a step of their own."""
+        if verdicts:
+            with self._context.changing():
+                self._context.state.commit(self._rows(verdicts))
+
+    def _rows(self, verdicts: Mapping[ReviewItem, Verdict]) -> list[Change]:
+        return [
+            ("reviewed", key_of_item(item), Judgement(verdict, self._stamp(item)).to_json())
+            for item, verdict in verdicts.items()
+        ]
+
+    def _known(self) -> dict[str, Judgement]:
+        """Judgements of the objects that there are."""
+        with self._context.state.lock:
+            rows = dict(self._context.state.table("reviewed"))
+        objects = {entry.id for entry in self._objects.all()}
+        return {str(key): value for key, value in rows.items() if place_of(str(key))[0] in objects}
+
+    def _accepted(self, object_id: int) -> frozenset[int]:
+        return self._context.inputs.accepted(object_id)
+
+    def _corrected(self, item: ReviewItem) -> bool:
+        key = key_of(item.object_id, item.frame)
+        return key in self._context.state.table("prompts") or item.object_id in self._context.masks.touched(item.frame)
+
+    def _stamp(self, item: ReviewItem) -> tuple[int, int, int]:
+        return self._context.masks.stamp(item.frame, item.object_id) if item.object_id else (0, 0, 0)
