@@ -48,6 +48,11 @@ name can be left out; those suffixes are **bold**.
   was painted. COCO, regions, tables and graphs hold every object whole; a format that cannot reports it. Mattes and
   cut-outs of some objects take their whole masks. `area` in the table and in `session.scores()` is that of the whole
   mask.
+- Mattes and cut-outs have the hard edge of the masks, and with the option `feather` a soft one of that many pixels.
+  Where it lies between two pixels follows from the model's logits; beside paint it lies half way. `feather=1` gives
+  each pixel on the edge the part of it that the object covers.
+- A clip moves with its object by whole pixels, so its values are those of the recording; `smooth` gives it a steadier
+  path. Each clip goes from the object's first frame to its last one, and bridges gaps on a straight line.
 - Pixel sizes, times and units are those of the recording. Where its frames are unevenly spaced, tables, plots,
   OME-TIFF, GEFF and videos keep the time of every frame; ImageJ, OME-Zarr and NIfTI hold one interval, so the mean is
   written, with a note. A video plays as the recording does if that can be watched (1 to 240 frames a second),

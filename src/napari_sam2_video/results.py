@@ -162,6 +162,9 @@ class TrackingResult:
     read_masks : callable, optional
         Frame and object ids to the mask of each, bool ``(Y, X)``, whole also where objects overlap. Without it objects
         are taken not to overlap.
+    read_levels : callable, optional
+        Frame and object ids to the highest level of their logits (`napari_sam2_video.types.ObjectMask`), uint8
+        ``(Y, X)``, 0 outside of what the model found.
     read_name : callable, optional
         Frame to the name of its own file in the source, None where it has none.
     tracked : range, optional
@@ -189,6 +192,7 @@ class TrackingResult:
     read_raw: PictureReader | None = None
     read_scores: Callable[[int], Mapping[str, Array]] | None = None
     read_masks: Callable[[int, Sequence[int]], Iterable[Array]] | None = None
+    read_levels: Callable[[int, Sequence[int]], npt.NDArray[np.uint8]] | None = None
     read_name: Callable[[int], str | None] | None = None
     tracked: range | None = None
     selected: range | None = None

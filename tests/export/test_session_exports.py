@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 import tifffile
+from PIL import Image
 
 from napari_sam2_video.analysis.measure import measure
 from napari_sam2_video.export.registry import FORMATS, export
@@ -50,6 +51,16 @@ def test_a_session_exports_to_every_format(name: str, tracked: TrackingResult, t
     report = export(replace(tracked, **walked_as(name)), target, format=name)
     written = list(report.path.rglob("*")) if report.path.is_dir() else [report.path]
     assert sum(path.stat().st_size for path in written if path.is_file()) > 80
+
+
+def test_a_soft_edge_of_a_session_follows_its_logits(tracked: TrackingResult, tmp_path: Path) -> None:
+    report = export(tracked, tmp_path / "matte", format="matte-png", options={"feather": 3})
+    assert not [note for note in report.notes if "logits" in note]
+    for frame in range(tracked.n_frames):
+        alpha = np.asarray(Image.open(report.path / f"{frame:05d}.png"))[..., 3]
+        inside = tracked.labels(frame) > 0
+        assert alpha[inside].min() >= 128 >= alpha[~inside].max()
+        assert len(np.unique(alpha)) > 3
 
 
 def test_the_labels_of_a_session_are_those_of_its_store(tracked: TrackingResult, tmp_path: Path) -> None:

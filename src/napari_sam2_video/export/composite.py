@@ -10,8 +10,9 @@ import numpy.typing as npt
 
 from napari_sam2_video.export.ffmpeg import encode_frames
 from napari_sam2_video.export.format import ExportFormat, ExportJob, ExportOption
-from napari_sam2_video.export.matte import need_pictures
+from napari_sam2_video.export.matte import blended, need_pictures
 from napari_sam2_video.export.overlay import picture_of
+from napari_sam2_video.export.soft_edge import FEATHER, alpha_of
 from napari_sam2_video.export.video import CRF, FPS, mp4_arguments
 
 if TYPE_CHECKING:
@@ -26,19 +27,9 @@ def composites(job: ExportJob, keep: bool) -> Iterator[npt.NDArray[np.uint8]]:
     """Pictures in which everything but the objects (`keep`), or only them, has the plain colour."""
     need_pictures(job)
     for frame in job.frames():
-        inside = grown(job.result.labels(frame) > 0, job.options.get("grow", 0))
-        drawn = np.array(picture_of(job.result, frame), np.uint8)
-        drawn[~inside if keep else inside] = job.options["color"]
-        yield drawn
-
-
-def grown(mask_yx: npt.NDArray[np.bool_], pixels: int) -> npt.NDArray[np.bool_]:
-    """The mask widened by a disc of that radius."""
-    if pixels <= 0 or not mask_yx.any():
-        return mask_yx
-    from scipy.ndimage import distance_transform_edt
-
-    return np.asarray(distance_transform_edt(~mask_yx) <= pixels)
+        alpha_yx = alpha_of(job, frame, grow=job.options.get("grow", 0))
+        picture_yxc = np.array(picture_of(job.result, frame), np.uint8)
+        yield blended(picture_yxc, job.options["color"], alpha_yx if keep else 255 - alpha_yx)
 
 
 def write_video(job: ExportJob, keep: bool) -> None:
@@ -56,7 +47,7 @@ def write_pictures(job: ExportJob, keep: bool) -> None:
 
 def composite_formats(name: str, title: str, keep: bool, color: str, help_color: str) -> tuple[ExportFormat, ...]:
     """The video and the pictures of one kind of composite."""
-    options = (ExportOption("color", "color", color, help_color), *(() if keep else (GROW,)))
+    options = (ExportOption("color", "color", color, help_color), *(() if keep else (GROW,)), FEATHER)
     video = ExportFormat(
         name=f"{name}-mp4",
         title=f"{title} (MP4)",

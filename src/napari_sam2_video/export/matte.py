@@ -11,7 +11,8 @@ import numpy.typing as npt
 from napari_sam2_video.errors import ExportError
 from napari_sam2_video.export.ffmpeg import encode_frames
 from napari_sam2_video.export.format import ExportFormat, ExportJob, ExportOption
-from napari_sam2_video.export.overlay import picture_of
+from napari_sam2_video.export.overlay import Picture, picture_of
+from napari_sam2_video.export.soft_edge import FEATHER, alpha_of
 from napari_sam2_video.export.video import BT709, EVEN, FPS, colours_and_shape, filters, note_padding
 
 if TYPE_CHECKING:
@@ -33,16 +34,23 @@ def need_pictures(job: ExportJob) -> None:
 
 
 def rgba_frames(job: ExportJob) -> Iterator[npt.NDArray[np.uint8]]:
-    """Pictures with alpha 255 on the objects and 0 elsewhere, uint8 ``(Y, X, 4)``."""
+    """Pictures with the objects as alpha, uint8 ``(Y, X, 4)``."""
     need_pictures(job)
     for frame in job.frames():
-        inside = job.result.labels(frame) > 0
+        alpha_yx = alpha_of(job, frame)
         rgba = np.empty((*job.result.shape_yx, 4), np.uint8)
         rgba[..., :3] = picture_of(job.result, frame)
-        rgba[..., 3] = np.where(inside, 255, 0)
+        rgba[..., 3] = alpha_yx
         if job.options["premultiplied"]:
-            rgba[~inside] = 0
+            rgba[..., :3] = blended(rgba[..., :3], (0, 0, 0), alpha_yx)
         yield rgba
+
+
+def blended(picture_yxc: Picture, color: tuple[int, int, int], alpha_yx: npt.NDArray[np.uint8]) -> Picture:
+    """The picture where alpha is 255, the colour where it is 0, and a mixture in between."""
+    weight = alpha_yx[..., None].astype(np.uint16)
+    mixed = picture_yxc * weight + np.asarray(color, np.uint16) * (255 - weight)
+    return ((mixed + 127) // 255).astype(np.uint8)
 
 
 def write_video(job: ExportJob, arguments: Callable[[ExportJob], list[str]]) -> None:
@@ -79,7 +87,7 @@ PRORES = ExportFormat(
     kind="file",
     write=partial(write_video, arguments=prores_arguments),
     about="10-bit 4:4:4 with a lossless alpha channel, straight unless asked; any size.",
-    options=(FPS, PREMULTIPLIED),
+    options=(FPS, FEATHER, PREMULTIPLIED),
     overlaps=True,
     group="Mattes and cut-outs",
 )
@@ -93,6 +101,7 @@ VP9 = ExportFormat(
     options=(
         FPS,
         ExportOption("crf", "int", 20, "quality, 0 (best) to 63 (worst)", limits=(0, 63)),
+        FEATHER,
         PREMULTIPLIED,
     ),
     overlaps=True,
@@ -106,7 +115,7 @@ PICTURES = ExportFormat(
     kind="folder",
     write=write_pictures,
     about="Folder of RGBA `00000.png` and so on, straight alpha unless asked; exact.",
-    options=(PREMULTIPLIED,),
+    options=(FEATHER, PREMULTIPLIED),
     overlaps=True,
     group="Mattes and cut-outs",
 )

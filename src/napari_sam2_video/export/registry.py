@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from napari_sam2_video.errors import ExportError
 from napari_sam2_video.export import (
+    clips,
     coco,
     composite,
     csv_tables,
@@ -82,6 +83,8 @@ FORMATS: Mapping[str, ExportFormat] = {
         matte.VP9,
         matte.PICTURES,
         *composite.FORMATS,
+        clips.FILMS,
+        clips.STACKS,
     )
 }
 

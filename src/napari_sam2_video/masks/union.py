@@ -11,7 +11,7 @@ from napari_sam2_video.geometry import bounding_box, region_of
 from napari_sam2_video.types import ObjectMask
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Iterable, Sequence
 
     import numpy.typing as npt
 
@@ -38,6 +38,18 @@ def union_of(object_id: int, parts: Sequence[ObjectMask]) -> ObjectMask:
         predicted_iou=min(part.predicted_iou for part in filled),
         prompted=any(part.prompted for part in filled),
     )
+
+
+def highest_levels(
+    masks: Iterable[ObjectMask], object_ids: Collection[int], shape_yx: tuple[int, int]
+) -> npt.NDArray[np.uint8]:
+    """Highest level of some objects at each pixel of a frame, shape ``(Y, X)``."""
+    levels_yx = np.zeros(shape_yx, np.uint8)
+    for mask in masks:
+        if mask.object_id in object_ids:
+            inside = levels_yx[region_of(mask.origin_yx, mask.levels.shape)]
+            np.maximum(inside, mask.levels, out=inside)
+    return levels_yx
 
 
 def full_mask(object_id: int, mask_yx: npt.NDArray[np.bool_], like: ObjectMask | None = None) -> ObjectMask:

@@ -52,6 +52,7 @@ GROUPS = {
     "Cut-outs and mattes": (
         "matte-prores", "matte-webm", "matte-png", "cutout-mp4", "cutout-png", "removed-mp4", "removed-png",
     ),
+    "Clips of each object": ("clips-mp4", "clips-tiff"),
     "Surfaces": ("stl", "ply", "obj"),
     "Training data": ("coco", "davis"),
 }  # fmt: skip

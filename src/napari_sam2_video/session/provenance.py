@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from napari_sam2_video import __version__
 from napari_sam2_video.engine.networks.sam2.installed import installed_sam2
+from napari_sam2_video.masks.union import highest_levels
 from napari_sam2_video.results import TrackingResult
 from napari_sam2_video.session.kept_source import LostRecording
 from napari_sam2_video.session.manifest import describe_source, plain
@@ -112,6 +113,7 @@ def result_of(session: SessionContent) -> TrackingResult:
         read_raw=None if lost else view.raw,
         read_scores=session.scores,
         read_masks=session.masks.each_mask,
+        read_levels=lambda frame, ids: highest_levels(session.masks.object_masks(frame), ids, session.shape_yx),
         read_name=lambda frame: recording.file_of(view.walk_axis, frame),
         tracked=_tracked(session),
     )
