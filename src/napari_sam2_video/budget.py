@@ -5,25 +5,21 @@ from __future__ import annotations
 import math
 import time
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from napari_sam2_video.engine.memory import POINTERS, SPATIAL, bytes_per_entry, bytes_per_object
+from napari_sam2_video.engine.memory import POINTERS, SPATIAL
 from napari_sam2_video.errors import PromptError
 from napari_sam2_video.masks.label_images import CACHE_BYTES
-from napari_sam2_video.types import TrackSettings
+from napari_sam2_video.types import MaskPrompt, TrackSettings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from napari_sam2_video.engine.memory import ConditioningEntry
-    from napari_sam2_video.engine.networks.outputs import Embedding
+    from napari_sam2_video.engine.costs import Costs
     from napari_sam2_video.engine.plan import ObjectState
-    from napari_sam2_video.engine.windows import Window
     from napari_sam2_video.session import Session
-    from napari_sam2_video.types import FrameSource, ObjectMask
-
-_LONG = 1.0
+    from napari_sam2_video.types import ObjectMask, Prompt
 
 
 @dataclass(frozen=True)
@@ -73,7 +69,9 @@ class Budget:
 
     def sentence(self) -> str:
         """The budget as a person reads it."""
-        where = self.device if self.device != "cpu" else f"cpu ({self.threads} thread{'s'[: self.threads > 1]})"
+        kind, _, place = self.device.partition(" ")
+        threads = f" ({self.threads} thread{'s'[: self.threads > 1]})" if kind == "cpu" else ""
+        where = f"{kind}{threads} {place}".rstrip()
         gpu = f", {_size(self.device_bytes)} of GPU memory" if self.device_bytes else ""
         return (
             f"This run: about {_duration(self.seconds)} on {where} for {self.frames} frames, "
@@ -87,7 +85,8 @@ def measure_budget(
 ) -> Budget:
     """Embed a few frames and track as many objects as go at once on one, and reckon what the whole run will need.
 
-    Nothing is kept but the embedding of the prompted frame, among those that are kept anyway.
+    It is measured where the network runs, on another machine where the device is one. Nothing is kept but the embedding
+    of the prompted frame, among those that are kept anyway.
 
     Parameters
     ----------
@@ -114,94 +113,34 @@ def measure_budget(
     if not plan.passes:
         names = tuple(state.object_id for state in prompted)
         plan = plan_run(states, replace(settings, objects=names), session.n_frames)
-    tracker: Any = session.tracker
-    first = prompted[0]
-    frame = min(first.prompted)
-    given = list(session.prompts(first.object_id, frame)) or [_painted(session, first.object_id, frame)]
-    scratch = tracker.scratch()
-    _reset_peak(tracker.model.device)
-    shown = scratch.condition(first.object_id, frame, given)
-    entry = scratch.memory.entries(first.object_id)[frame]
-    halted = stop or (lambda: False)
-    embed_seconds, embedding = _embedding(tracker.model, session.view, frame, session.n_frames, halted)
-    views = len({_window(session, tracker, state) for state in prompted if state.object_id in plan.object_ids})
-    count = min(-(-len(plan.object_ids) // views), scratch.batch_size)
-    step_seconds = _step(tracker.model, session.view, embedding, entry, count, halted) / count
+    chosen = [state for state in prompted if state.object_id in plan.object_ids] or prompted
+    costs, shown = session.tracker.costs([_first_prompts(session, state) for state in chosen], stop)
     steps = sum(len(one.frames()) for one in plan.passes)
     frames = len({t for one in plan.passes for t in one.frames()})
     record, image = _on_disk(session, shown)
+    count = len(plan.object_ids)
     return Budget(
         steps=steps,
         frames=frames,
-        embed_seconds=embed_seconds,
-        step_seconds=step_seconds,
-        store_seconds=_store(session.folder, record * count),
-        memory_bytes=_memory_now()
-        + min(tracker.features.memory_bytes, embedding.nbytes * frames * views)
+        embed_seconds=costs.embed_seconds,
+        step_seconds=costs.step_seconds,
+        store_seconds=_store(session.folder, record * costs.batch),
+        memory_bytes=costs.memory_bytes
+        + min(costs.cache_bytes, costs.embedding_bytes * frames * costs.views)
         + min(CACHE_BYTES, math.prod(session.shape_yx) * frames)
-        + len(plan.object_ids) * bytes_per_object(tracker.model.preset, tracker.model.image_size),
-        device_bytes=_device_peak(tracker.model.device),
-        disk_bytes=steps * record
-        + frames * image * len(plan.object_ids)
-        + len(plan.object_ids) * _remembered_on_disk(tracker.model, frames),
-        device=tracker.model.device,
-        threads=tracker.model.threads,
-        views=views,
+        + count * costs.object_bytes,
+        device_bytes=costs.device_bytes,
+        disk_bytes=steps * record + frames * image * count + count * _remembered_on_disk(costs, frames),
+        device=costs.device,
+        threads=costs.threads,
+        views=costs.views,
     )
 
 
-def _window(session: Session, tracker: Any, state: ObjectState) -> Window | None:
-    """Window that an object's first prompts are answered in; None for the whole frame."""
+def _first_prompts(session: Session, state: ObjectState) -> list[Prompt]:
     frame = min(state.prompted)
-    given = list(session.prompts(state.object_id, frame)) or [_painted(session, state.object_id, frame)]
-    window: Window | None = tracker.first_window(state.object_id, frame, given)
-    return window
-
-
-def _painted(session: Session, object_id: int, frame: int) -> Any:
-    from napari_sam2_video.types import MaskPrompt
-
-    return MaskPrompt(object_id, frame, session.masks.object_mask(frame, object_id))
-
-
-def _embedding(
-    model: Any, view: FrameSource, frame: int, n_frames: int, halted: Callable[[], bool]
-) -> tuple[float, Embedding]:
-    """Seconds a frame, and the embedding of `frame`; the first calls may be slower than all others."""
-    frames = [(frame + i) % n_frames for i in range(model.embed_batch)]
-    prepared = [model.prepare(view.read(t)) for t in frames]
-    seconds = 0.0
-    for _ in range(3):
-        begun = time.perf_counter()
-        made = model.embed_many(prepared)
-        seconds = (time.perf_counter() - begun) / len(frames)
-        if halted() or seconds > _LONG:
-            break
-    return seconds, made[0]
-
-
-def _step(
-    model: Any,
-    view: FrameSource,
-    embedding: Embedding,
-    entry: ConditioningEntry,
-    count: int,
-    halted: Callable[[], bool],
-) -> float:
-    """Seconds that `count` objects take on a frame once they remember all they can."""
-    from napari_sam2_video.engine.memory import fullest
-
-    seconds = 0.0
-    for _ in range(2):
-        begun = time.perf_counter()
-        decoded = model.decode_tracked(embedding, [fullest(entry, view.n_frames)] * count, view.n_frames)
-        model.remember(embedding, decoded, prompted=False)
-        window = None if entry.memory.place is None else entry.memory.place.window
-        model.levels(decoded, view.shape_yx if window is None else window.shape_yx)
-        seconds = time.perf_counter() - begun
-        if halted() or seconds > _LONG:
-            break
-    return seconds
+    given = session.prompts(state.object_id, frame)
+    return list(given) or [MaskPrompt(state.object_id, frame, session.masks.object_mask(frame, state.object_id))]
 
 
 def _on_disk(session: Session, shown: ObjectMask) -> tuple[int, int]:
@@ -215,11 +154,11 @@ def _on_disk(session: Session, shown: ObjectMask) -> tuple[int, int]:
     return len(record), len(zlib.compress((shown.levels > 0).tobytes(), 1))
 
 
-def _remembered_on_disk(model: Any, frames: int) -> int:
+def _remembered_on_disk(costs: Costs, frames: int) -> int:
     """Bytes that an object's memories take: its prompt, its start, a ring every `TRAIL_EVERY` frames, and the last."""
     from napari_sam2_video.engine.propagate import TRAIL_EVERY
 
-    spatial, pointer = bytes_per_entry(model.preset, model.image_size)
+    spatial, pointer = costs.spatial_bytes, costs.pointer_bytes
     rings = 2 + frames // TRAIL_EVERY
     return rings * (SPATIAL * spatial + POINTERS * pointer) + (1 + POINTERS) * (spatial + pointer)
 
@@ -239,43 +178,6 @@ def _store(folder: Path, size: int) -> float:
     except OSError:
         return 0.0
     return time.perf_counter() - begun
-
-
-def _memory_now() -> int:
-    """Largest memory of this process so far, 0 where the system does not say."""
-    import re
-    import sys
-    from pathlib import Path
-
-    if sys.platform == "win32":
-        return 0
-    if sys.platform == "linux":
-        # Not by getrusage, which begins with what the process had that started this one.
-        try:
-            found = re.search(r"^VmHWM:\s*(\d+) kB", Path("/proc/self/status").read_text(), re.MULTILINE)
-        except OSError:
-            found = None
-        if found is not None:
-            return int(found[1]) << 10
-    import resource
-
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return int(peak) * (1 if sys.platform == "darwin" else 1024)
-
-
-def _reset_peak(device: str) -> None:
-    if device.startswith("cuda"):
-        import torch
-
-        torch.cuda.reset_peak_memory_stats(device)
-
-
-def _device_peak(device: str) -> int:
-    if not device.startswith("cuda"):
-        return 0
-    import torch
-
-    return int(torch.cuda.max_memory_allocated(device))
 
 
 def _duration(seconds: float) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
+
 import numpy as np
 import pytest
 
@@ -10,6 +12,7 @@ from napari_sam2_video.engine.plan import Pass, Plan
 from napari_sam2_video.engine.tracker import Tracker
 from napari_sam2_video.errors import EngineError, FrameError
 from napari_sam2_video.server.client import open_remote
+from napari_sam2_video.server.served_frames import ServedFrames
 from napari_sam2_video.types import BoxPrompt, MaskPrompt, ModelSettings, PointPrompt
 from tests.server.conftest import Scene
 
@@ -74,6 +77,51 @@ def test_each_frame_is_sent_once(remote):
     list(there.run(PLAN))
     assert scene.reads == first
     assert set(first) == set(range(8))
+
+
+def test_frames_are_sent_ahead_of_a_run_and_none_beyond_it(remote, server):
+    scene = Scene(40)
+    there = remote(scene)
+    there.condition(1, 2, CLICK)
+    list(there.run(Plan((Pass(1, "forward", 2, 20),), 40)))
+    assert sorted(scene.reads) == list(range(2, 21))
+    (lease,) = server.leases._leases.values()
+    assert lease.frames.nbytes == 19 * 60 * 72
+
+
+def test_few_frames_are_kept_where_they_are_large():
+    frames = ServedFrames(100, (3000, 4000), "large", 1.0)
+    for t in range(8):
+        frames.put(t, np.broadcast_to(np.uint8(t), (3000, 4000, 1)))
+    assert frames.nbytes == 3 * 3000 * 4000
+    assert frames.read(7)[0, 0].tolist() == [7, 7, 7]
+
+
+def test_what_a_frame_costs_is_measured_on_the_server(network, remote, tmp_path):
+    here, there = Tracker(network, Scene(), MemoryStore(tmp_path / "here")), remote()
+    ours, shown = here.costs([CLICK])
+    theirs, seen = there.costs([CLICK])
+    same([shown], [seen])
+    measured = {"embed_seconds", "step_seconds", "memory_bytes", "device", "cache_bytes"}
+    for field in fields(ours):
+        if field.name not in measured:
+            assert getattr(ours, field.name) == getattr(theirs, field.name), field.name
+    assert theirs.device.startswith("cpu at http://127.0.0.1")
+    assert min(theirs.embed_seconds, theirs.step_seconds) > 0
+    assert there.memory.entries(1) == {}
+
+
+def test_window_in_which_an_object_was_seen(network, server, tmp_path):
+    scene = Scene(8, (400, 400))
+    there = open_remote(server.url, ModelSettings("demo", window=128), scene, None)
+    here = Tracker(network, scene, window=128)
+    for tracker in (here, there):
+        tracker.condition(1, 2, CLICK)
+        list(tracker.run(PLAN))
+    assert [there.window_at(1, t) for t in range(8)] == [here.window_at(1, t) for t in range(8)]
+    assert there.window_at(1, 2).side == 128
+    assert there.window_at(2, 2) is None
+    there.close()
 
 
 def test_stop_ends_the_run_and_the_next_call_is_answered(remote):

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     import torch
 
+    from napari_sam2_video.engine.costs import Costs
     from napari_sam2_video.engine.networks.protocol import Network
     from napari_sam2_video.engine.plan import Plan
     from napari_sam2_video.engine.prompting import Tracked
@@ -162,6 +163,14 @@ class Tracker:
         if self.framing is None:
             return None
         return self.framing.for_prompts(settle_prompts(object_id, frame, prompts, self.view), None, [])[0]
+
+    def costs(
+        self, objects: Sequence[Sequence[Prompt]], stop: Callable[[], bool] | None = None
+    ) -> tuple[Costs, ObjectMask]:
+        """Measure what a frame costs; see `engine.costs.measure_costs`."""
+        from napari_sam2_video.engine.costs import measure_costs
+
+        return measure_costs(self, objects, stop)
 
     def window_at(self, object_id: int, frame: int) -> Window | None:
         """Window in which the network saw an object on a frame; None for the whole frame, or where it is not known.

@@ -17,7 +17,8 @@ from napari_sam2_video import __version__
 from napari_sam2_video.engine.plan import Plan
 from napari_sam2_video.errors import Sam2VideoError
 from napari_sam2_video.server import calls, wire
-from napari_sam2_video.server.leases import Lease, Leases, ServedFrames
+from napari_sam2_video.server.leases import Lease, Leases, models_here
+from napari_sam2_video.server.served_frames import ServedFrames
 from napari_sam2_video.types import ModelSettings
 
 if TYPE_CHECKING:
@@ -95,7 +96,14 @@ def health() -> dict[str, str]:
 def version(request: Request) -> dict[str, Any]:
     """What runs here."""
     leases: Leases = request.app.state.leases
-    return {"version": __version__, "protocol": wire.PROTOCOL, "sessions": len(leases), "device": leases.device}
+    return {
+        "version": __version__,
+        "protocol": wire.PROTOCOL,
+        "sessions": len(leases),
+        "most_sessions": leases.limits.sessions,
+        "device": leases.chosen_device(),
+        "models": models_here(),
+    }
 
 
 @router.post("/trackers")
@@ -121,7 +129,7 @@ async def open_tracker(request: Request) -> dict[str, Any]:
         "client %s: %s on %s, %d frames of %d x %d", lease.id[:6], model.name, model.device, n_frames, height, width
     )
     said = {name: getattr(model, name) for name in wire.MODEL_FIELDS}
-    return {"id": lease.id, "notes": list(lease.tracker.notes), "model": said}
+    return {"id": lease.id, "notes": list(lease.tracker.notes), "model": said, "machine": wire.machine()}
 
 
 @router.get("/trackers/{lease}/alive")
@@ -176,6 +184,24 @@ async def condition(held: Held, request: Request) -> StreamingResponse:
     """Make prompts part of what an object remembers."""
     tracker, asked, is_scratch = await _prompts(held, request)
     return _stream(held, calls.condition(tracker, asked, entry=not is_scratch))
+
+
+@router.post("/trackers/{lease}/costs")
+async def costs(held: Held, request: Request) -> StreamingResponse:
+    """Measure what a frame costs with the first prompts of each object."""
+    value = await _json(request)
+    with _sent():
+        asked = [calls.Prompted(one, held.frames.n_frames, held.frames.shape_yx) for one in value["objects"]]
+        if not asked or not all(one.prompts for one in asked):
+            raise ValueError("an object without prompts")
+    return _stream(held, calls.costs(held.tracker, asked, held))
+
+
+@router.get("/trackers/{lease}/windows/{object_id}/{frame}")
+def window_at(held: Held, object_id: int, frame: int) -> list[int] | None:
+    """Top, left and side of the window in which an object was seen; nothing for the whole frame."""
+    window = held.tracker.window_at(object_id, frame)
+    return None if window is None else [window.top, window.left, window.side]
 
 
 @router.post("/trackers/{lease}/run")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import queue
 import threading
 import time
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from napari_sam2_video.errors import EngineError, Sam2VideoError
@@ -13,7 +14,7 @@ from napari_sam2_video.server import wire
 from napari_sam2_video.types import FrameMasks
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from napari_sam2_video.engine.plan import Plan
     from napari_sam2_video.engine.tracker import Tracker
@@ -58,7 +59,7 @@ def answer(lease: Lease, work: Work) -> Iterator[bytes]:
     def run() -> None:
         frames = lease.frames
         frames.halted = lease.stop.is_set
-        frames.ask = lambda frame: emit(wire.pack_json(wire.WANTED, frame))
+        frames.ask = lambda frame, here: emit(wire.pack_json(wire.TAKEN if here else wire.WANTED, frame))
         try:
             work(emit)
         except Exception as error:
@@ -121,6 +122,17 @@ def run(tracker: Tracker, plan: Plan, lease: Lease) -> Work:
             emit(wire.pack(wire.MASKS, encode_masks(masks)))
         if not lease.stop.is_set():
             emit(wire.pack_json(wire.RESULT, None))
+
+    return work
+
+
+def costs(tracker: Tracker, requests: Sequence[Prompted], lease: Lease) -> Work:
+    """Measure what a frame costs."""
+
+    def work(emit: Emit) -> None:
+        found, shown = tracker.costs([request.prompts for request in requests], lease.stop.is_set)
+        emit(wire.pack(wire.MASKS, encode_masks(FrameMasks(requests[0].frame, tracker.view.shape_yx, (shown,)))))
+        emit(wire.pack_json(wire.RESULT, asdict(found)))
 
     return work
 

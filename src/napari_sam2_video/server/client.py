@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import json
 import threading
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Self
 
-from napari_sam2_video.errors import EngineError, FrameError, Sam2VideoError
+from napari_sam2_video.errors import EngineError, Sam2VideoError
 from napari_sam2_video.masks.codec import decode_masks
 from napari_sam2_video.server import wire
 from napari_sam2_video.server.connection import Connection, TrackerGoneError
+from napari_sam2_video.server.frame_sender import FrameSender
 from napari_sam2_video.server.kept_memory import KeptMemory
 from napari_sam2_video.types import Preview
 
@@ -23,11 +23,12 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
+    from napari_sam2_video.engine.costs import Costs
     from napari_sam2_video.engine.plan import Plan
+    from napari_sam2_video.engine.windows import Window
     from napari_sam2_video.types import FrameMasks, FrameSource, ModelSettings, ObjectMask, Prompt
 
 _POLL_SECONDS = 0.1
-_PUSHED_AHEAD = 3
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,7 @@ class RemoteTracker:
         self._settings = settings
         self._view = view
         self._lease: str | None = None
-        self._sender = _Sender(connection, view)
+        self._sender = FrameSender(connection, view)
         self.notes: tuple[str, ...] = ()
         self.model = self._open()
         self.memory = RemoteMemory(self, KeptMemory(memory))
@@ -102,6 +103,28 @@ class RemoteTracker:
         self.request("POST", "scratch")
         return RemoteScratch(self)
 
+    def costs(
+        self, objects: Sequence[Sequence[Prompt]], stop: Callable[[], bool] | None = None
+    ) -> tuple[Costs, ObjectMask]:
+        """Measure what a frame costs on the server; a frame is embedded no sooner than it is there."""
+        from napari_sam2_video.engine.costs import Costs
+
+        asked = {"objects": [_asked(some[0].object_id, some[0].frame, some, None) for some in objects]}
+        found = self.call("costs", asked)
+        (shown,) = decode_masks(found[wire.MASKS], self._view.shape_yx).objects
+        costs = Costs(**json.loads(found[wire.RESULT]))
+        seconds = max(costs.embed_seconds, self._sender.seconds)
+        return replace(costs, embed_seconds=seconds, device=self._where(costs.device)), shown
+
+    def window_at(self, object_id: int, frame: int) -> Window | None:
+        """Window in which the network saw an object on a frame; see `Tracker.window_at`."""
+        from napari_sam2_video.engine.windows import Window
+
+        with suppress(TrackerGoneError):
+            found = self.request("GET", f"windows/{object_id}/{frame}")
+            return None if found is None else Window(*found)
+        return None
+
     def call(self, name: str, asked: dict[str, Any]) -> dict[bytes, bytes]:
         """Records of a call that is answered at once, by kind; on a new tracker where the old one is gone."""
         for attempt in (1, 2):
@@ -125,6 +148,7 @@ class RemoteTracker:
         if not scratch:
             self._alive()
         asked = {"plan": plan.to_json(), "scratch": scratch}
+        self._sender.expect(t for one in plan.passes for t in one.frames())
         stream = self._connection.stream(f"/trackers/{self._lease}/run", asked, self._sender.send)
         ended = stopped = False
         try:
@@ -146,6 +170,7 @@ class RemoteTracker:
             self._sender.check()
             raise
         finally:
+            self._sender.expect(())
             if not ended:
                 with suppress(Sam2VideoError):
                     self.request("POST", "stop")
@@ -176,10 +201,13 @@ class RemoteTracker:
         }
         answer = self._connection.request("POST", "/trackers", json=asked)
         self._lease = answer["id"]
-        self._sender.path = f"/trackers/{self._lease}/frames"
+        self._sender.begin(f"/trackers/{self._lease}/frames", compress=answer["machine"] != wire.machine())
         self.notes = tuple(answer["notes"])
         said = answer["model"]
-        return RemoteModel(**said | {"device": f"{said['device']} at {self._connection.url}"})
+        return RemoteModel(**said | {"device": self._where(said["device"])})
+
+    def _where(self, device: str) -> str:
+        return f"{device} at {self._connection.url}"
 
     def _restore(self) -> None:
         for object_id, frame, data in self.memory.kept.everything():
@@ -226,6 +254,12 @@ class RemoteScratch:
         """Compute the frames of a plan."""
         yield from self._tracker.track(plan, stop, scratch=True)
 
+    def costs(
+        self, objects: Sequence[Sequence[Prompt]], stop: Callable[[], bool] | None = None
+    ) -> tuple[Costs, ObjectMask]:
+        """Measure what a frame costs."""
+        return self._tracker.costs(objects, stop)
+
     def scratch(self) -> Self:
         """Forget everything."""
         self._tracker.request("POST", "scratch")
@@ -264,58 +298,6 @@ class RemoteMemory:
         # A tracker that is gone remembers nothing; the next one is sent what is kept here.
         with suppress(TrackerGoneError):
             self._tracker.request("DELETE", path)
-
-
-class _Sender:
-    """Sends the frames that a server asks for, and the next ones before it does."""
-
-    def __init__(self, connection: Connection, view: FrameSource) -> None:
-        self._connection = connection
-        self._view = view
-        self._pool = ThreadPoolExecutor(2, thread_name_prefix="sam2-video-send")
-        self._sent: dict[int, None] = {}
-        self._last: int | None = None
-        self._failed: Sam2VideoError | None = None
-        self.path = ""
-
-    def send(self, frame: int) -> None:
-        """Send a frame in the background, and those that will be asked for after it."""
-        step = 0 if self._last is None else frame - self._last
-        self._last = frame
-        following = range(1, _PUSHED_AHEAD + 1) if abs(step) == 1 else ()
-        for t in (frame, *(frame + step * n for n in following)):
-            if 0 <= t < self._view.n_frames and (t == frame or t not in self._sent):
-                self._sent[t] = None
-                self._pool.submit(self._send, t, asked=t == frame)
-        while len(self._sent) > 16:
-            del self._sent[next(iter(self._sent))]
-
-    def check(self) -> None:
-        """Raise what kept a frame from being sent, which says more than what the server makes of it."""
-        failed, self._failed = self._failed, None
-        if failed is not None:
-            raise failed
-
-    def close(self) -> None:
-        """End the threads."""
-        self._pool.shutdown(cancel_futures=True)
-
-    def _send(self, frame: int, *, asked: bool) -> None:
-        try:
-            kind, data = wire.encode_frame(self._view.read(frame), compress=not self._connection.is_local)
-        except Sam2VideoError as error:
-            if not asked:
-                return
-            self._failed = error
-            kind, data = "text/plain", str(error).encode()
-        except Exception as error:
-            self._failed = FrameError(f"Frame {frame} could not be read ({type(error).__name__}: {error}).")
-            kind, data = "text/plain", str(self._failed).encode()
-        try:
-            self._connection.request("PUT", f"{self.path}/{frame}", content=data, headers={"Content-Type": kind})
-        except Sam2VideoError as error:
-            if self._failed is None:
-                self._failed = error
 
 
 def open_remote(url: str, settings: ModelSettings, view: FrameSource, memory: Path | None) -> RemoteTracker:

@@ -8,6 +8,7 @@ import queue
 import ssl
 import threading
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -28,6 +29,26 @@ _HELD_RECORDS = 16
 
 class TrackerGoneError(EngineError):
     """The server does not hold this tracker any more."""
+
+
+@dataclass(frozen=True)
+class ServerFacts:
+    """What a server says of itself."""
+
+    url: str
+    version: str
+    device: str
+    sessions: int
+    most_sessions: int
+    models: tuple[str, ...]
+
+    def sentence(self) -> str:
+        """The facts as a person reads them."""
+        models = ", ".join(self.models) or "no model yet"
+        return (
+            f"Connected: napari-sam2-video {self.version} on {self.device} with {models}; {self.sessions} of "
+            f"{self.most_sessions} places are taken."
+        )
 
 
 class Connection:
@@ -78,10 +99,13 @@ class Connection:
         except self._lost as error:
             raise self._unreachable(error) from error
         self._refuse(answer)
-        return answer.json() if answer.content else None
+        try:
+            return answer.json() if answer.content else None
+        except ValueError as error:
+            raise EngineError(f"What answers at {self.url} is no tracking server; check the address.") from error
 
-    def check(self) -> None:
-        """Ask the server for its version, and close the line.
+    def check(self) -> ServerFacts:
+        """Ask the server what it is, and close the line.
 
         Raises
         ------
@@ -89,13 +113,25 @@ class Connection:
             If it cannot be reached, refuses the token or has another version.
         """
         try:
-            protocol = self.request("GET", "/version")["protocol"]
+            said = self.request("GET", "/version")
+            protocol = said["protocol"]
+            facts = ServerFacts(
+                self.url,
+                str(said["version"]),
+                str(said["device"]),
+                int(said["sessions"]),
+                int(said["most_sessions"]),
+                tuple(str(name) for name in said["models"]),
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise EngineError(f"What answers at {self.url} is no tracking server; check the address.") from error
         finally:
             self.close()
         if protocol != wire.PROTOCOL:
             raise EngineError(f"The server at {self.url} runs another version of napari-sam2-video; use the same one.")
+        return facts
 
-    def stream(self, path: str, value: Any, on_wanted: Callable[[int], None]) -> RecordStream:
+    def stream(self, path: str, value: Any, on_wanted: Callable[[int, bool], None]) -> RecordStream:
         """Begin a call; its records are read in the background.
 
         Parameters
@@ -105,7 +141,7 @@ class Connection:
         value : JSON-able
             What is asked.
         on_wanted : callable
-            Called in the background with each frame that the server asks for.
+            Called in the background with each frame that the server reads, and whether it has it already.
         """
         return RecordStream(self, path, value, on_wanted)
 
@@ -156,10 +192,10 @@ class RecordStream:
     path, value
         The call.
     on_wanted : callable
-        Called with each frame that the server asks for.
+        Called with each frame that the server reads, and whether it has it already.
     """
 
-    def __init__(self, connection: Connection, path: str, value: Any, on_wanted: Callable[[int], None]) -> None:
+    def __init__(self, connection: Connection, path: str, value: Any, on_wanted: Callable[[int, bool], None]) -> None:
         self._records: queue.Queue[tuple[bytes, bytes] | BaseException | None] = queue.Queue(_HELD_RECORDS)
         self._closed = threading.Event()
         self._thread = threading.Thread(
@@ -194,13 +230,13 @@ class RecordStream:
             while True:
                 self._records.get_nowait()
 
-    def _read(self, connection: Connection, path: str, value: Any, on_wanted: Callable[[int], None]) -> None:
+    def _read(self, connection: Connection, path: str, value: Any, on_wanted: Callable[[int, bool], None]) -> None:
         try:
             for kind, payload in connection.records(path, value):
                 if self._closed.is_set():
                     return
-                if kind == wire.WANTED:
-                    on_wanted(int(payload))
+                if kind in (wire.WANTED, wire.TAKEN):
+                    on_wanted(int(payload), kind == wire.TAKEN)
                 elif kind != wire.ALIVE:
                     self._put((kind, payload))
             self._put(None)
@@ -214,11 +250,6 @@ class RecordStream:
             with suppress(queue.Full):
                 self._records.put(record, timeout=0.2)
                 return
-
-
-def is_address(device: str) -> bool:
-    """Whether a device is another machine's address."""
-    return device.startswith(("http://", "https://"))
 
 
 def check_address(url: str) -> str:

@@ -5,23 +5,19 @@ from __future__ import annotations
 import secrets
 import threading
 import time
-from collections import OrderedDict
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, cast
 
-import numpy as np
-
-from napari_sam2_video.errors import EngineError, FrameError, ModelError
+from napari_sam2_video.errors import EngineError, ModelError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    import numpy.typing as npt
-
     from napari_sam2_video.engine.networks.protocol import Network
     from napari_sam2_video.engine.tracker import Tracker
+    from napari_sam2_video.server.served_frames import ServedFrames
     from napari_sam2_video.types import ModelSettings
 
 
@@ -48,63 +44,6 @@ class Limits:
     memory_bytes: int = 4 << 30
     idle_seconds: float = 1800.0
     frame_seconds: float = 120.0
-
-
-class ServedFrames:
-    """The frames of a client's recording, asked for when the network needs them; a `FrameSource`.
-
-    The few that were sent last are kept: what is needed for longer is their embeddings, which the tracker keeps.
-
-    Parameters
-    ----------
-    n_frames : int
-        Number of frames.
-    shape_yx : tuple of int
-        Shape of a frame in pixels.
-    key : str
-        Changes whenever the pixels change; the client's.
-    seconds : float
-        How long `read` waits.
-    """
-
-    KEPT = 32
-
-    def __init__(self, n_frames: int, shape_yx: tuple[int, int], key: str, seconds: float) -> None:
-        self.n_frames = n_frames
-        self.shape_yx = shape_yx
-        self.key = key
-        self.ask: Callable[[int], None] | None = None
-        self.halted: Callable[[], bool] = lambda: False
-        self._seconds = seconds
-        self._arrived: OrderedDict[int, npt.NDArray[np.uint8] | str] = OrderedDict()
-        self._change = threading.Condition()
-
-    def read(self, frame: int) -> npt.NDArray[np.uint8]:
-        """Frame as the model sees it, uint8 of shape ``(Y, X, 3)``, once the client has sent it."""
-        with self._change:
-            if frame not in self._arrived and self.ask is not None:
-                self.ask(frame)
-            end = time.monotonic() + self._seconds
-            while frame not in self._arrived:
-                if self.ask is None or self.halted():
-                    raise EngineError("The call was stopped.")
-                if time.monotonic() > end:
-                    raise EngineError(f"Frame {frame} did not arrive in {self._seconds:g} s; check the connection.")
-                self._change.wait(0.2)
-            self._arrived.move_to_end(frame)
-            found = self._arrived[frame]
-            if isinstance(found, str):
-                del self._arrived[frame]
-                raise FrameError(found)
-            return np.array(found)
-
-    def put(self, frame: int, pixels: npt.NDArray[np.uint8] | str) -> None:
-        """Take a frame that was sent, or the sentence that says why it cannot be read."""
-        with self._change:
-            self._arrived[frame] = pixels
-            while len(self._arrived) > self.KEPT:
-                self._arrived.popitem(last=False)
-            self._change.notify_all()
 
 
 @dataclass(eq=False)
@@ -156,6 +95,12 @@ class Leases:
 
     def __len__(self) -> int:
         return len(self._leases)
+
+    def chosen_device(self) -> str:
+        """Device that networks run on."""
+        from napari_sam2_video.engine.networks.load import choose_device
+
+        return choose_device(self.device)
 
     def open(self, settings: ModelSettings, frames: ServedFrames) -> Lease:
         """Give a client a tracker.
@@ -255,11 +200,24 @@ class SharedNetwork:
 def load_named(settings: ModelSettings) -> Network:
     """Network of a model of the catalogue; a path that a client names is never opened."""
     from napari_sam2_video.engine.networks.load import load_model
-    from napari_sam2_video.models.catalogue import CATALOGUE
+    from napari_sam2_video.models.catalogue import CATALOGUE, is_downloaded
     from napari_sam2_video.models.resolve import resolve_model
 
-    if settings.model not in CATALOGUE:
+    name = settings.model
+    if name not in CATALOGUE:
         raise ModelError(
-            f"A server only has models of the catalogue, not {settings.model}; choose one of {', '.join(CATALOGUE)}."
+            f"A server only has models of the catalogue, not {name}; choose one of {', '.join(CATALOGUE)}."
+        )
+    if not is_downloaded(CATALOGUE[name]):
+        raise ModelError(
+            f'The server does not have the model "{name}": run `napari-sam2-video models download {name}` there, or '
+            f"choose one that it has: {', '.join(models_here())}."
         )
     return load_model(resolve_model(settings.model), settings)
+
+
+def models_here() -> list[str]:
+    """Names of the models of the catalogue that are on this computer."""
+    from napari_sam2_video.models.catalogue import CATALOGUE, is_downloaded
+
+    return [entry.name for entry in CATALOGUE.values() if is_downloaded(entry)]

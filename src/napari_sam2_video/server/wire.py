@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import io
 import json
+import platform
 import struct
+import uuid
 import zlib
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,7 +26,7 @@ if TYPE_CHECKING:
 # A change of what is sent needs a new number; client and server refuse each other where theirs differ.
 PROTOCOL = 1
 RAW, WEBP, PNG = "application/octet-stream", "image/webp", "image/png"
-MASKS, WANTED, RESULT, ENTRY, FAILED, ALIVE = b"M", b"W", b"R", b"E", b"F", b"A"
+MASKS, WANTED, TAKEN, RESULT, ENTRY, FAILED, ALIVE = b"M", b"W", b"T", b"R", b"E", b"F", b"A"
 # What a client is told of the network.
 MODEL_FIELDS = ("name", "sha256", "image_size", "device", "precision", "threads", "key")
 _HEAD = struct.Struct(">cI")
@@ -89,7 +93,7 @@ def encode_frame(frame_yxc: npt.NDArray[np.uint8], *, compress: bool) -> tuple[s
 
 
 def decode_frame(kind: str, data: bytes, shape_yx: tuple[int, int]) -> npt.NDArray[np.uint8]:
-    """Frame of its bytes, uint8 of shape ``(Y, X, 3)``.
+    """Frame of its bytes, uint8 of shape ``(Y, X, 3)``, or ``(Y, X, 1)`` where all channels are equal.
 
     Raises
     ------
@@ -113,7 +117,16 @@ def decode_frame(kind: str, data: bytes, shape_yx: tuple[int, int]) -> npt.NDArr
             raise ValueError(f"the frame cannot be decoded: {error}") from error
     else:
         raise ValueError(f"{kind} is not a way to send a frame")
-    return np.ascontiguousarray(np.broadcast_to(plane, (*shape_yx, 3)))
+    return plane
+
+
+def machine() -> str:
+    """Name of this machine that tells nothing about it; equal in all its processes, also in containers."""
+    try:
+        said = Path("/proc/sys/kernel/random/boot_id").read_text()
+    except OSError:
+        said = f"{platform.node()} {uuid.getnode()}"
+    return hashlib.sha256(said.encode()).hexdigest()[:16]
 
 
 def tracked_to_text(tracked: npt.NDArray[np.int8] | None) -> str | None:

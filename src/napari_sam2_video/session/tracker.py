@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
+    from napari_sam2_video.engine.costs import Costs
     from napari_sam2_video.engine.plan import Plan
     from napari_sam2_video.types import FrameMasks, FrameSource, ModelSettings, ObjectMask, Preview, Prompt
 
@@ -62,6 +63,12 @@ class TrackerLike(Protocol):
         """Masks of the frames of a plan."""
         ...
 
+    def costs(
+        self, objects: Sequence[Sequence[Prompt]], stop: Callable[[], bool] | None = None
+    ) -> tuple[Costs, ObjectMask]:
+        """What a frame costs where the network runs, and the first object; see `engine.costs.measure_costs`."""
+        ...
+
     def scratch(self) -> TrackerLike:
         """A tracker of the same network that remembers nothing, and whose memory is not kept."""
         ...
@@ -69,9 +76,7 @@ class TrackerLike(Protocol):
 
 def default_tracker(settings: ModelSettings, view: FrameSource, memory: Path | None) -> TrackerLike:
     """Tracker with the network that the settings name, on this machine or on a server."""
-    from napari_sam2_video.server.connection import is_address
-
-    if is_address(settings.device):
+    if settings.is_remote:
         from napari_sam2_video.server.client import open_remote
 
         return open_remote(settings.device, settings, view, memory)
@@ -92,9 +97,9 @@ def check_model(settings: ModelSettings) -> None:
     ModelError, EngineError, SettingsError
         If the model, the device or the server cannot be used.
     """
-    from napari_sam2_video.server.connection import Connection, is_address
+    if settings.is_remote:
+        from napari_sam2_video.server.connection import Connection
 
-    if is_address(settings.device):
         Connection(settings.device).check()
         return
     from napari_sam2_video.engine.networks.load import choose

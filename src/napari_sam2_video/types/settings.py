@@ -161,7 +161,8 @@ class ModelSettings:
     model : str or path
         A name of the catalogue or the path of a checkpoint.
     device : str
-        ``"auto"``, ``"cpu"``, ``"cuda"``, ``"cuda:1"``, ``"mps"`` ...
+        ``"auto"``, ``"cpu"``, ``"cuda"``, ``"cuda:1"``, ``"mps"`` ..., or the address of a server, as
+        ``"http://127.0.0.1:7860"``.
     precision : {"auto", "fp32", "bf16", "fp16"}
         Arithmetic of the network; ``"auto"`` is bf16 where a GPU is fast with it, and fp32 elsewhere.
     image_size : int, optional
@@ -192,11 +193,16 @@ class ModelSettings:
             raise SettingsError(f"The model must be a name of the catalogue or a checkpoint, not {shown(model)}.")
         set_field(self, "model", model)
         if not isinstance(self.device, str) or not self.device.strip():
-            raise SettingsError(f"The device must be auto, cpu, cuda or mps, not {shown(self.device)}.")
+            raise SettingsError(f"The device must be auto, cpu, cuda, mps or an address, not {shown(self.device)}.")
         one_of(self.precision, "The precision", get_args(Precision))
         set_field(self, "image_size", optional_whole(self.image_size, "The image size", at_least=1))
         set_field(self, "compile", flag(self.compile, "compile"))
         set_field(self, "window", _window(self.window))
+
+    @property
+    def is_remote(self) -> bool:
+        """Whether the device is the address of another machine."""
+        return self.device.startswith(("http://", "https://"))
 
     @classmethod
     def window_from_text(cls, text: str) -> WindowSetting:

@@ -1,0 +1,86 @@
+"""The frames of a client's recording, on the server."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import OrderedDict
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from napari_sam2_video.errors import EngineError, FrameError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import numpy.typing as npt
+
+
+class ServedFrames:
+    """Frames that are asked for when the network needs them; a `FrameSource`.
+
+    The few that were sent last are kept: what is needed for longer is their embeddings, which the tracker keeps.
+
+    Parameters
+    ----------
+    n_frames : int
+        Number of frames.
+    shape_yx : tuple of int
+        Shape of a frame in pixels.
+    key : str
+        Changes whenever the pixels change; the client's.
+    seconds : float
+        How long `read` waits.
+    """
+
+    KEPT, KEPT_BYTES = 32, 128 << 20
+
+    def __init__(self, n_frames: int, shape_yx: tuple[int, int], key: str, seconds: float) -> None:
+        self.n_frames = n_frames
+        self.shape_yx = shape_yx
+        self.key = key
+        self.ask: Callable[[int, bool], None] | None = None
+        self.halted: Callable[[], bool] = lambda: False
+        self._seconds = seconds
+        self._arrived: OrderedDict[int, npt.NDArray[np.uint8] | str] = OrderedDict()
+        self._change = threading.Condition()
+
+    @property
+    def nbytes(self) -> int:
+        """Memory that the frames take."""
+        with self._change:
+            return sum(plane.nbytes for plane in self._arrived.values() if not isinstance(plane, str))
+
+    def read(self, frame: int) -> npt.NDArray[np.uint8]:
+        """Frame as the model sees it, uint8 of shape ``(Y, X, 3)``, once the client has sent it.
+
+        The client is told of every frame that is read, also of one that it has sent already, so that it knows which
+        ones to send next.
+        """
+        with self._change:
+            if self.ask is not None:
+                self.ask(frame, frame in self._arrived)
+            end = time.monotonic() + self._seconds
+            while frame not in self._arrived:
+                if self.ask is None or self.halted():
+                    raise EngineError("The call was stopped.")
+                if time.monotonic() > end:
+                    raise EngineError(f"Frame {frame} did not arrive in {self._seconds:g} s; check the connection.")
+                self._change.wait(0.2)
+            self._arrived.move_to_end(frame)
+            found = self._arrived[frame]
+            if isinstance(found, str):
+                del self._arrived[frame]
+                raise FrameError(found)
+        return np.array(np.broadcast_to(found, (*self.shape_yx, 3)))
+
+    def put(self, frame: int, plane_yxc: npt.NDArray[np.uint8] | str) -> None:
+        """Take a frame of one or three channels that was sent, or the sentence that says why it cannot be read."""
+        with self._change:
+            self._arrived[frame] = plane_yxc
+            self._arrived.move_to_end(frame)
+            room = max(2, self.KEPT_BYTES // (3 * self.shape_yx[0] * self.shape_yx[1]))
+            while len(self._arrived) > min(self.KEPT, room):
+                self._arrived.popitem(last=False)
+            self._change.notify_all()
