@@ -6,11 +6,13 @@ import copy
 import hashlib
 import json
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from napari_sam2_video.types import BoxPrompt, FrameMasks, MaskPrompt, ObjectMask, PointPrompt, Preview
+from napari_sam2_video.engine.prompts import settle_prompts
+from napari_sam2_video.types import BoxPrompt, FrameMasks, MaskPrompt, ObjectMask, Preview
 
 REACH = 6.0
 
@@ -182,10 +184,9 @@ class FakeTracker:
             if isinstance(prompt, BoxPrompt):
                 radius = max(1.0, (prompt.y1 - prompt.y0 + prompt.x1 - prompt.x0) / 4)
                 return {"y": (prompt.y0 + prompt.y1) / 2, "x": (prompt.x0 + prompt.x1) / 2, "r": radius}
-        good = [p for p in prompts if isinstance(p, PointPrompt) and p.positive]
-        bad = [p for p in prompts if isinstance(p, PointPrompt) and not p.positive]
-        y = float(np.mean([p.y for p in good])) if good else height / 2
-        x = float(np.mean([p.x for p in good])) if good else width / 2
+        given = settle_prompts(1, frame, [replace(p, object_id=1, frame=frame) for p in prompts], self.view)
+        good, bad = (given.points_yx[given.labels == sign] for sign in (1, 0))
+        y, x = good.mean(axis=0).tolist() if len(good) else (height / 2, width / 2)
         return {"y": y, "x": x, "r": max(1.0, min(REACH, min(self.view.shape_yx) / 4) - len(bad))}
 
     def _shown(self, object_id, entry):

@@ -283,7 +283,8 @@ class Monkey:
         kinds = [type(prompt).__name__ for prompt in prompts]
         self._agree("points", points == kinds.count("PointPrompt"), (points, kinds))
         drawing = view.prompts.shapes._is_creating
-        self._agree("boxes", drawing or len(view.prompts.shapes.data) == kinds.count("BoxPrompt"), kinds)
+        shapes = kinds.count("BoxPrompt") + kinds.count("ScribblePrompt")
+        self._agree("shapes", drawing or len(view.prompts.shapes.data) == shapes, kinds)
         undo = widget.session.undo_button.isEnabled()
         self._agree("undo", undo == bool(session.can_undo), (undo, session.can_undo))
         layer = view.masks.masks

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from napari_sam2_video.api import ModelSettings as ModelSettings
     from napari_sam2_video.api import PointPrompt as PointPrompt
     from napari_sam2_video.api import Sam2VideoError as Sam2VideoError
+    from napari_sam2_video.api import ScribblePrompt as ScribblePrompt
     from napari_sam2_video.api import Session as Session
     from napari_sam2_video.api import TrackSettings as TrackSettings
     from napari_sam2_video.api import add_to_viewer as add_to_viewer
@@ -34,6 +35,7 @@ _PUBLIC = (
     "ModelSettings",
     "PointPrompt",
     "Sam2VideoError",
+    "ScribblePrompt",
     "Session",
     "TrackSettings",
     "add_to_viewer",

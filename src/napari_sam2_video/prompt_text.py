@@ -13,7 +13,8 @@ from napari_sam2_video.frames.mask_image import read_labels, read_mask
 from napari_sam2_video.types import MaskPrompt
 from napari_sam2_video.types.calls import public
 from napari_sam2_video.types.checks import path_of
-from napari_sam2_video.types.prompts import KINDS, place_from_text, prompt_from_json, prompt_list
+from napari_sam2_video.types.prompt_base import place_from_text
+from napari_sam2_video.types.prompts import KINDS, prompt_from_json, prompt_list
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -80,6 +81,7 @@ def read_prompts(path: str | Path) -> tuple[Prompt, ...]:
 
         [{"object": 1, "frame": 0, "type": "point", "y": 20, "x": 31.5, "positive": false},
          {"object": 1, "frame": 0, "type": "box", "y0": 4, "x0": 6, "y1": 40, "x1": 52},
+         {"object": 1, "frame": 9, "type": "scribble", "path": [[20, 31], [24, 38], [33, 40]], "positive": true},
          {"object": 2, "frame": 7, "type": "mask", "file": "second.png"}]
 
     ``positive`` is true if it is left out; a relative ``file`` starts at the folder of the JSON file.
@@ -110,7 +112,7 @@ def write_prompts(path: str | Path, prompts: Iterable[Prompt]) -> None:
     ----------
     path : str or Path
         The file, which is replaced if it exists.
-    prompts : iterable of PointPrompt, BoxPrompt or MaskPrompt
+    prompts : iterable of PointPrompt, BoxPrompt, ScribblePrompt or MaskPrompt
         The prompts, such as ``session.prompts()``.
 
     Raises
@@ -128,7 +130,7 @@ def write_prompts(path: str | Path, prompts: Iterable[Prompt]) -> None:
 def _row(path: Path, number: int, row: Any) -> Prompt:
     where = f"Prompt {number} of {path}"
     if not isinstance(row, dict) or row.get("type") not in list(KINDS):
-        raise PromptError(f'{where} needs a "type" that is "point", "box" or "mask".')
+        raise PromptError(f'{where} needs a "type" that is "point", "box", "scribble" or "mask".')
     try:
         if row["type"] != MaskPrompt.kind or "file" not in row:
             return prompt_from_json(row)

@@ -1,4 +1,4 @@
-"""Outlines that a person drew -> masks."""
+"""What a person drew: outlines -> masks, strokes -> short paths."""
 
 from __future__ import annotations
 
@@ -72,6 +72,22 @@ def upright_box(corners_yx: npt.ArrayLike, *, tolerance: float = 0.5) -> tuple[f
         if min(abs(y - y0), abs(y - y1)) > tolerance or min(abs(x - x0), abs(x - x1)) > tolerance:
             return None
     return float(y0), float(x0), float(y1), float(x1)
+
+
+def simplified_path(path_yx: npt.ArrayLike, tolerance: float = 0.5) -> tuple[tuple[float, float], ...]:
+    """The path of a mouse without the points that nobody would miss (Douglas and Peucker).
+
+    Parameters
+    ----------
+    path_yx : array of shape (N, 2)
+        Its points ``(y, x)``.
+    tolerance : float
+        How far in pixels the path may move.
+    """
+    from skimage.measure import approximate_polygon
+
+    found = approximate_polygon(np.asarray(path_yx, float), tolerance)  # type: ignore[no-untyped-call]
+    return tuple((float(y), float(x)) for y, x in found)
 
 
 def contour(inside: npt.NDArray[np.bool_], width: int = 1) -> npt.NDArray[np.bool_]:

@@ -68,7 +68,7 @@ def test_fault_36_masks_layer_deleted_in_a_run(at_work):
     at_work.press(at_work.widget.objects.restore_button)
     assert np.asarray(at_work.controller.masks.masks.data[1]).any()
     own = [layer.name for layer in at_work.viewer.layers][1:]
-    assert own == ["SAM 2 masks", "SAM 2 preview", "SAM 2 points", "SAM 2 boxes and outlines"]
+    assert own == ["SAM 2 masks", "SAM 2 preview", "SAM 2 points", "SAM 2 boxes and scribbles"]
     at_work.gate.release()
     at_work.press(at_work.widget.run_bar.track_button)
     at_work.idle()

@@ -2,8 +2,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from napari_sam2_video.session import Session
 from napari_sam2_video.session import prompts as prompts_module
-from napari_sam2_video.types import BoxPrompt, MaskPrompt, PointPrompt
+from napari_sam2_video.types import BoxPrompt, MaskPrompt, PointPrompt, ScribblePrompt
 
 
 def test_what_prompts_there_are_is_told_without_unpacking_a_mask(session, monkeypatch):
@@ -24,3 +25,24 @@ def test_what_prompts_there_are_is_told_without_unpacking_a_mask(session, monkey
     assert [type(prompt) for prompt in session.prompts(masks=False)] == [PointPrompt, BoxPrompt]
     assert [(prompt.object_id, np.flatnonzero(prompt.mask).size) for prompt in whole] == [(4, 16), (7, 40)]
     assert all(isinstance(prompt, MaskPrompt) for prompt in whole)
+
+
+def test_a_scribble_is_kept_as_one_and_tracked_by(session, recording, factory, movie):
+    object_id = session.add_object()
+    y, x = movie[1][4, 0]
+    stroke = ScribblePrompt(object_id, 4, ((y - 3, x), (y, x + 1), (y + 3, x)))
+    beside = ScribblePrompt(object_id, 4, ((1, 1), (1, 9)), positive=False)
+    session.add_prompt(stroke)
+    session.add_prompt(beside)
+    list(session.track())
+    assert session.mask(object_id, 4)[round(y), round(x)]
+    (said,) = (one for one in session.provenance()["objects"] if one["id"] == object_id)
+    assert [one["type"] for one in said["prompts"]] == ["scribble", "scribble"]
+    folder = session.folder
+    session.close()
+    with Session.open(folder, recording=recording, tracker_factory=factory) as again:
+        assert again.prompts(object_id, 4) == (stroke, beside)
+        assert again.dirty() == ()
+        again.undo()
+        again.undo()
+        assert again.prompts(object_id, 4) == (stroke,)

@@ -16,7 +16,7 @@ from napari_sam2_video.errors import (
 )
 from napari_sam2_video.frames.open import open_recording
 from napari_sam2_video.session import Session
-from napari_sam2_video.types import BoxPrompt, MaskPrompt, ModelSettings, PointPrompt
+from napari_sam2_video.types import BoxPrompt, MaskPrompt, ModelSettings, PointPrompt, ScribblePrompt
 from tests.fakes import blob_movie, fake_factory
 
 
@@ -337,6 +337,7 @@ def test_provenance_and_the_manifest_hold_to_their_schemas(prompted, tmp_path):
     mask = np.zeros(prompted.shape_yx, bool)
     mask[3:9, 4:8] = True
     prompted.add_prompt(MaskPrompt(2, 7, mask))
+    prompted.add_prompt(ScribblePrompt(2, 7, ((3, 4), (9, 12)), positive=False))
     said = prompted.provenance()
     schemas = files("napari_sam2_video") / "schemas"
 

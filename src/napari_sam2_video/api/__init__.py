@@ -48,6 +48,7 @@ from napari_sam2_video.types import (
     PointPrompt,
     Preview,
     Prompt,
+    ScribblePrompt,
     TrackSettings,
     ViewSettings,
 )
@@ -76,6 +77,7 @@ __all__ = [
     "RecordingError",
     "ReviewItem",
     "Sam2VideoError",
+    "ScribblePrompt",
     "Session",
     "SessionError",
     "SessionLockedError",

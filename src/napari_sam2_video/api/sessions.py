@@ -139,7 +139,7 @@ def track(
     ----------
     recording : str, Path, Recording or array-like
         What `open_recording` takes.
-    prompts : iterable of PointPrompt, BoxPrompt or MaskPrompt
+    prompts : iterable of PointPrompt, BoxPrompt, ScribblePrompt or MaskPrompt
         Prompts of any objects on any frames.
     out : str or Path
         Folder of the session to make.
@@ -195,7 +195,7 @@ def add_prompts(
     ----------
     session : Session
         The session.
-    prompts : iterable of PointPrompt, BoxPrompt or MaskPrompt
+    prompts : iterable of PointPrompt, BoxPrompt, ScribblePrompt or MaskPrompt
         Prompts of any objects on any frames.
     seeds : iterable of (ndarray of integers of shape (Y, X), int)
         Label images and their frames; every label in them becomes an object.

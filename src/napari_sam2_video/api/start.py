@@ -133,7 +133,7 @@ def require_prompts(session: Session) -> None:
         If there is none.
     """
     if not any(session.state(one.id).prompted for one in session.objects):
-        raise PromptError("No object has a prompt; give at least one point, box, mask or label image.")
+        raise PromptError("No object has a prompt; give at least one point, box, scribble, mask or label image.")
 
 
 def is_anything_left(session: Session, settings: TrackSettings) -> bool:

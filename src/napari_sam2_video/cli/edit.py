@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -10,7 +9,7 @@ import typer
 from napari_sam2_video.cli import options as shared  # noqa: TC001
 from napari_sam2_video.cli.show import say
 from napari_sam2_video.errors import SettingsError
-from napari_sam2_video.types.checks import frame_span_from_text
+from napari_sam2_video.types.checks import frame_span_from_text, line_from_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,7 +21,6 @@ app = typer.Typer(no_args_is_help=True, rich_markup_mode="markdown")
 Id = Annotated[int, typer.Argument(help="Object.", metavar="ID")]
 Frame = Annotated[int, typer.Option(help="Frame, from 0.", metavar="FRAME")]
 Range = Annotated[str, typer.Option("--range", help="Frames A to B-1; 'A:' to the end, ':' for all.", metavar="A:B")]
-_POINT = re.compile(r"\s*(-?\d+(?:\.\d*)?)\s*,\s*(-?\d+(?:\.\d*)?)\s*")
 
 
 @app.callback()
@@ -143,8 +141,7 @@ def _span(text: str, session: Session) -> tuple[int, int]:
 
 
 def _corners(text: str) -> list[tuple[float, float]]:
-    found = [_POINT.fullmatch(part) for part in re.split(r"[\s;]+(?=-?\d+(?:\.\d*)?\s*,)", text.strip())]
-    corners = [(float(match[1]), float(match[2])) for match in found if match is not None]
-    if len(corners) != len(found) or len(corners) < 2:
+    corners = line_from_text(text)
+    if corners is None:
         raise SettingsError(f"{text!r} is not a line; write two or more points as 'Y,X Y,X'.")
     return corners

@@ -35,6 +35,22 @@ def track(
             help="A box around object ID; repeatable.", metavar="ID@FRAME:Y0,X0,Y1,X1", rich_help_panel=shared.PROMPTS
         ),
     ] = None,
+    scribble: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A stroke on object ID through these points; repeatable.",
+            metavar="'ID@FRAME:Y,X Y,X ...'",
+            rich_help_panel=shared.PROMPTS,
+        ),
+    ] = None,
+    negative_scribble: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A stroke beside object ID; repeatable.",
+            metavar="'ID@FRAME:Y,X Y,X ...'",
+            rich_help_panel=shared.PROMPTS,
+        ),
+    ] = None,
     mask: Annotated[
         list[str] | None,
         typer.Option(
@@ -131,12 +147,16 @@ def track(
         *(api.PointPrompt.from_text(text) for text in point or []),
         *(api.PointPrompt.from_text(text, positive=False) for text in negative or []),
         *(api.BoxPrompt.from_text(text) for text in box or []),
+        *(api.ScribblePrompt.from_text(text) for text in scribble or []),
+        *(api.ScribblePrompt.from_text(text, positive=False) for text in negative_scribble or []),
         *(parse_mask(text) for text in mask or []),
         *(api.read_prompts(prompts) if prompts is not None else []),
     ]
     planes = [parse_seeds(text) for text in seeds or []]
     if not given and not planes and not resume:
-        raise PromptError("There is nothing to track; give at least one --point, --box, --mask, --prompts or --seeds.")
+        raise PromptError(
+            "There is nothing to track; give at least one --point, --box, --scribble, --mask, --prompts or --seeds."
+        )
     if out.exists() and not resume and not overwrite:
         raise SessionError(f"{out} already exists; continue it with --resume, or replace it with --overwrite.")
     if_there = "resume" if resume else "overwrite" if overwrite else "refuse"

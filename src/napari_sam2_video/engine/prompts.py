@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from napari_sam2_video.engine.scribbles import scribble_points
 from napari_sam2_video.errors import PromptError
-from napari_sam2_video.types import BoxPrompt, MaskPrompt, ObjectMask, PointPrompt
+from napari_sam2_video.types import BoxPrompt, MaskPrompt, ObjectMask, PointPrompt, ScribblePrompt
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,7 +28,7 @@ class SettledPrompts:
     points_yx : ndarray of float32, shape (N, 2)
         Box corners first, then points, in frame pixels.
     labels : ndarray of int32, shape (N,)
-        2 and 3 for the corners of a box, 1 for positive and 0 for negative points.
+        2 and 3 for the corners of a box, 1 for positive and 0 for negative points, those of scribbles included.
     mask : ndarray of bool, shape (Y, X), optional
         The mask prompt.
     """
@@ -53,7 +54,11 @@ def settle_prompts(object_id: int, frame: int, prompts: Sequence[Prompt], view: 
     if len(boxes) > 1 or len(masks) > 1:
         raise PromptError(f"Object {object_id} has more than one box or mask on frame {frame}; keep one.")
     rows = [row for box in boxes for row in ((box.y0, box.x0, 2), (box.y1, box.x1, 3))]
-    rows += [(p.y, p.x, int(p.positive)) for p in fitting if isinstance(p, PointPrompt)]
+    for prompt in fitting:
+        if isinstance(prompt, PointPrompt):
+            rows.append((prompt.y, prompt.x, int(prompt.positive)))
+        elif isinstance(prompt, ScribblePrompt):
+            rows += [(y, x, int(prompt.positive)) for y, x in scribble_points(prompt.path)]
     return SettledPrompts(
         np.array([r[:2] for r in rows], np.float32).reshape(-1, 2),
         np.array([r[2] for r in rows], np.int32),

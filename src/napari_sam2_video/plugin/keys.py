@@ -72,7 +72,7 @@ class Keys:
                 rows.append(f"<tr><td colspan=2><b>{group}</b></td></tr>")
             rows.append(f"<tr><td>&nbsp;{_shown(key.key)}&nbsp;&nbsp;</td><td>{key.title}</td></tr>")
         rows.append("<tr><td>&nbsp;?</td><td>This sheet</td></tr>")
-        rows.append("<tr><td>&nbsp;Ctrl+click&nbsp;&nbsp;</td><td>A point of the other sign</td></tr>")
+        rows.append("<tr><td>&nbsp;Ctrl+click&nbsp;&nbsp;</td><td>A point or scribble of the other sign</td></tr>")
         return f"<table>{''.join(rows)}</table>"
 
 

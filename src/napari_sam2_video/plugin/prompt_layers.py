@@ -1,16 +1,17 @@
-"""The points and boxes layers, kept equal to the prompts of the session in both directions."""
+"""The layers of points and of shapes, kept equal to the prompts of the session in both directions."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 from qtpy.QtCore import QObject, QTimer, Signal  # type: ignore[attr-defined]
 
 from napari_sam2_video.errors import PromptError, Sam2VideoError
+from napari_sam2_video.plugin.drawn_shapes import drawn_prompts, shapes_layer, show_shapes
 from napari_sam2_video.plugin.layers import Geometry, take_off, transform_of
-from napari_sam2_video.regions import ellipse_outline, polygon_mask, upright_box
-from napari_sam2_video.types import BoxPrompt, MaskPrompt, PointPrompt
+from napari_sam2_video.types import BoxPrompt, MaskPrompt, PointPrompt, ScribblePrompt
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -24,10 +25,8 @@ if TYPE_CHECKING:
 
 Place: TypeAlias = tuple[int, int]
 POINTS_NAME = "SAM 2 points"
-SHAPES_NAME = "SAM 2 boxes and outlines"
 POSITIVE_COLOR = "#56b4e9"
 NEGATIVE_COLOR = "#e69f00"
-SMALLEST_BOX = 1.0
 SEEN, NONE_SEEN = (8, 18), (0, 18)
 RIM = 0.2
 DECIMALS = 2  # a Shapes layer keeps its corners as float32
@@ -36,7 +35,8 @@ DECIMALS = 2  # a Shapes layer keeps its corners as float32
 class PromptLayers(QObject):
     """A Points layer and a Shapes layer that show and edit a session's prompts.
 
-    Rectangles are box prompts and stay; every other closed shape becomes a mask prompt and is removed from the layer.
+    Rectangles are boxes, and lines and paths are scribbles; every other closed shape becomes a mask prompt and is
+    removed from the layer.
 
     Signals
     -------
@@ -69,10 +69,10 @@ class PromptLayers(QObject):
         self._later.timeout.connect(self.take_edits)
         place = transform_of(image)
         self.points = _points_layer(geometry, place)
-        self.shapes = _shapes_layer(geometry, place)
-        # Before napari's own, which adds the point.
-        self.points.mouse_drag_callbacks.insert(0, self._on_press)
+        self.shapes = shapes_layer(geometry, place, POSITIVE_COLOR)
         for layer in (self.points, self.shapes):
+            # Before napari's own, which adds the point or begins the path.
+            layer.mouse_drag_callbacks.insert(0, self._on_press)
             layer.events.data.connect(self._on_data)
 
     def restoring(self) -> Iterator[None]:
@@ -95,22 +95,24 @@ class PromptLayers(QObject):
 
     @property
     def positive(self) -> bool:
-        """Whether new points lie on the object."""
+        """Whether new points and scribbles lie on the object."""
         return self._positive
 
     def set_positive(self, positive: bool) -> None:
-        """New points lie on the object, or beside it."""
+        """New points and scribbles lie on the object, or beside it."""
         self._positive = positive
         color = POSITIVE_COLOR if positive else NEGATIVE_COLOR
+        self.shapes.selected_data = set()
+        self.shapes.current_edge_color = color
         # Selected points would be repainted in the new colour.
         self.points.selected_data = set()
         self.points.current_face_color = color
         self.points.current_symbol = "disc" if positive else "cross"
         self._set_defaults()
 
-    def _on_press(self, layer: Points, event: Any) -> None:
-        """With Ctrl, a click has the other sign for once."""
-        if "Control" in event.modifiers and str(layer.mode) == "add":
+    def _on_press(self, layer: Points | Shapes, event: Any) -> None:
+        """With Ctrl, a click or a scribble has the other sign for once."""
+        if "Control" in event.modifiers and str(layer.mode) in {"add", "add_path"}:
             positive = self._positive
             self.set_positive(not positive)
             self._sign_back = lambda: self.set_positive(positive)
@@ -134,7 +136,7 @@ class PromptLayers(QObject):
 
     def _set_defaults(self) -> None:
         self.points.feature_defaults = {"object": self._active, "positive": self._positive}
-        self.shapes.feature_defaults = {"object": self._active}
+        self.shapes.feature_defaults = {"object": self._active, "positive": self._positive}
 
     def _on_data(self, event: Any) -> None:
         if self._sign_back is not None and str(event.action) == "added":
@@ -189,13 +191,11 @@ class PromptLayers(QObject):
             point = PointPrompt(self._whose(owner), frame, y, x, bool(positive))
             wanted.setdefault((point.object_id, frame), []).append(point)
         masks: list[MaskPrompt] = []
-        # napari keeps the features of a lasso that it drops because it is too small.
-        shapes = zip(self.shapes.data, self.shapes.shape_type, self.shapes.features["object"], strict=False)
-        for corners, kind, owner in shapes:
-            prompt = self._shape_prompt(corners, kind, owner)
+        known = [_rounded(prompt) for prompt in self._session.prompts(masks=False)]
+        for prompt in drawn_prompts(self.shapes, self._pixel, self._geometry.shape_yx, self._whose, known):
             if isinstance(prompt, MaskPrompt):
                 masks.append(prompt)
-            elif prompt is not None:
+            else:
                 wanted.setdefault((prompt.object_id, prompt.frame), []).append(prompt)
         return wanted, masks
 
@@ -206,38 +206,16 @@ class PromptLayers(QObject):
         frame, y, x = self._geometry.to_pixel(data)
         return frame, round(y, DECIMALS), round(x, DECIMALS)
 
-    def _shape_prompt(self, corners: Any, kind: str, owner: float) -> BoxPrompt | MaskPrompt | None:
-        pixels = [self._pixel(corner) for corner in corners]
-        if len({frame for frame, _, _ in pixels}) != 1:
-            raise PromptError("The outline was not kept, because it spans several frames; draw it on one frame.")
-        frame = pixels[0][0]
-        outline = np.array([(y, x) for _, y, x in pixels])
-        if kind in {"line", "path"}:
-            raise PromptError("The line was not kept: draw a box, or an outline that is closed.")
-        height, width = self._geometry.shape_yx
-        box = upright_box(outline) if kind == "rectangle" else None
-        if box is not None:
-            y0, x0, y1, x1 = box
-            if max(y1 - y0, x1 - x0) < SMALLEST_BOX:
-                return None
-            if not (y1 < 0 or x1 < 0 or y0 > height - 1 or x0 > width - 1):
-                y0, y1 = max(y0, 0.0), min(y1, height - 1.0)
-                x0, x1 = max(x0, 0.0), min(x1, width - 1.0)
-            return BoxPrompt(self._whose(owner), frame, y0, x0, y1, x1)
-        if kind == "ellipse":
-            outline = ellipse_outline(outline)
-        return MaskPrompt(self._whose(owner), frame, polygon_mask(outline, self._geometry.shape_yx))
-
     def show(self) -> None:
         """Bring the layers to what the session holds."""
         self._colors = {entry.id: entry.color for entry in self._session.objects}
         prompts = self._session.prompts(masks=False)
         points = [prompt for prompt in prompts if isinstance(prompt, PointPrompt)]
-        boxes = [prompt for prompt in prompts if isinstance(prompt, BoxPrompt)]
+        drawn = [prompt for prompt in prompts if isinstance(prompt, BoxPrompt | ScribblePrompt)]
         self._showing = True
         try:
             self._show_points(points)
-            self._show_boxes(boxes)
+            show_shapes(self.shapes, self._geometry, drawn, [self._edge(prompt) for prompt in drawn])
         finally:
             self._showing = False
         self._set_defaults()
@@ -283,36 +261,11 @@ class PromptLayers(QObject):
         found = self._colors.get(int(object_id))
         return np.ones(4) if found is None else np.array([*(part / 255 for part in found), 1.0])
 
-    def _show_boxes(self, boxes: list[BoxPrompt]) -> None:
-        corners = [
-            np.array(
-                [
-                    self._geometry.to_data(b.frame, y, x)
-                    for y, x in ((b.y0, b.x0), (b.y1, b.x0), (b.y1, b.x1), (b.y0, b.x1))
-                ]
-            )
-            for b in boxes
-        ]
-        layer = self.shapes
-        same = len(layer.data) == len(corners) and all(
-            kind == "rectangle" and old.shape == new.shape and np.allclose(np.sort(old, axis=0), np.sort(new, axis=0))
-            for kind, old, new in zip(layer.shape_type, layer.data, corners, strict=True)
-        )
-        if not same:
-            # An outline that is being drawn would be continued in a shape that is no more.
-            mode = layer.mode
-            layer.mode = "pan_zoom"
-            layer.selected_data = set()
-            layer.data = []
-            layer.mode = mode
-            if corners:
-                layer.add_rectangles(corners)
-        owners = np.array([b.object_id for b in boxes], int)
-        if not np.array_equal(layer.features["object"], owners):
-            layer.features = {"object": owners}
-        edges = np.array([self._rim(number) for number in owners]).reshape(-1, 4)
-        if len(edges) and not np.allclose(layer.edge_color, edges, atol=1e-3):
-            layer.edge_color = edges
+    def _edge(self, prompt: BoxPrompt | ScribblePrompt) -> Any:
+        """A box has the colour of its object, a scribble that of its sign."""
+        if isinstance(prompt, BoxPrompt):
+            return self._rim(prompt.object_id)
+        return _rgba(POSITIVE_COLOR if prompt.positive else NEGATIVE_COLOR)
 
 
 def _points_layer(geometry: Geometry, place: dict[str, Any]) -> Points:
@@ -326,15 +279,6 @@ def _points_layer(geometry: Geometry, place: dict[str, Any]) -> Points:
     )  # fmt: skip
 
 
-def _shapes_layer(geometry: Geometry, place: dict[str, Any]) -> Shapes:
-    from napari.layers import Shapes
-
-    return Shapes(
-        ndim=geometry.ndim, name=SHAPES_NAME, features={"object": np.zeros(0, int)}, edge_color=POSITIVE_COLOR,
-        face_color="transparent", edge_width=max(1.0, max(geometry.shape_yx) / 200), **place,
-    )  # fmt: skip
-
-
 def _rgba(color: str) -> tuple[float, float, float, float]:
     red, green, blue = (int(color[n : n + 2], 16) / 255 for n in (1, 3, 5))
     return red, green, blue, 1.0
@@ -344,9 +288,13 @@ def _differ(present: list[Prompt], wanted: list[Prompt]) -> bool:
     return {_rounded(prompt) for prompt in present} != {_rounded(prompt) for prompt in wanted}
 
 
-def _rounded(prompt: Prompt) -> tuple[Any, ...]:
+def _rounded(prompt: Prompt) -> Prompt:
+    """A prompt as it comes back from the layers, which do not keep every digit."""
     if isinstance(prompt, PointPrompt):
-        return round(prompt.y, DECIMALS), round(prompt.x, DECIMALS), prompt.positive
+        return replace(prompt, y=round(prompt.y, DECIMALS), x=round(prompt.x, DECIMALS))
     if isinstance(prompt, BoxPrompt):
-        return tuple(round(edge, DECIMALS) for edge in (prompt.y0, prompt.x0, prompt.y1, prompt.x1))
-    return (prompt,)
+        edges = {name: round(getattr(prompt, name), DECIMALS) for name in ("y0", "x0", "y1", "x1")}
+        return replace(prompt, **edges)
+    if isinstance(prompt, ScribblePrompt):
+        return replace(prompt, path=tuple((round(y, DECIMALS), round(x, DECIMALS)) for y, x in prompt.path))
+    return prompt

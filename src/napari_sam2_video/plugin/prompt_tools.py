@@ -20,15 +20,19 @@ NO_PREVIEW = "There is no preview: it comes after a click, a box or an outline."
 ONE_CANDIDATE = "The model has one reading only of these prompts."
 COMPUTING = "The preview is being computed."
 PUT_DOWN = "pan_zoom"
+COLUMNS = 4
 TOOLS = {
     "point": ("Point +", "Click on the object; with Ctrl, on what is not the object (Q switches)."),
     "not": ("Point −", "Click on what is not the object; with Ctrl, on the object (Q switches)."),
+    "scribble": ("Scribble +", "Draw a stroke along the object; with Ctrl, along what is not the object (Shift+E)."),
+    "not_scribble": ("Scribble −", "Draw a stroke along what is not the object; with Ctrl, along the object."),
     "box": ("Box", "Drag a box around the object."),
     "outline": ("Outline", "Draw a closed outline; it becomes the object's mask on this frame."),
     "paint": ("Paint", "Paint the object's mask; the model never changes your pixels. [ and ] change the brush."),
     "erase": ("Erase", "Erase pixels of the mask; the model never changes them again. [ and ] change the brush."),
 }
 
+SIGNED = ("point", "not", "scribble", "not_scribble")
 ABSENT: dict[Where, tuple[str, str]] = {
     "here": ("Not here", "The object is not on this frame: its mask is removed (Shift+D)."),
     "on": ("From here on", "The object is gone from this frame on: its masks are removed (Shift+F)."),
@@ -55,7 +59,7 @@ class PromptTools(QWidget):
         cells.setContentsMargins(0, 0, 0, 0)
         cells.setSpacing(3)
         for number, tool in enumerate(self.tools.values()):
-            cells.addWidget(tool, number // 3, number % 3)
+            cells.addWidget(tool, number // COLUMNS, number % COLUMNS)
         self.here = note()
         self.cycle_button = button("Next candidate", actions.next_candidate, "Show the model's next reading (K).")
         self.take_button = button("Use as mask", actions.use_candidate, "Make the shown candidate the mask (U).")
@@ -109,9 +113,12 @@ class PromptTools(QWidget):
         if not controller.active:
             controller.actions.new_object()
         layer: Any
+        if name in SIGNED:
+            view.prompts.set_positive(name in ("point", "scribble"))
         if name in ("point", "not"):
-            view.prompts.set_positive(name == "point")
             layer, mode = view.prompts.points, "add"
+        elif name in ("scribble", "not_scribble"):
+            layer, mode = view.prompts.shapes, "add_path"
         elif name in ("box", "outline"):
             layer, mode = view.prompts.shapes, "add_rectangle" if name == "box" else "add_polygon_lasso"
         else:
@@ -122,7 +129,7 @@ class PromptTools(QWidget):
             controller.viewer.layers.selection.active = layer
             layer.mode = mode
             if layer.mode != mode:
-                text = "The viewer shows three dimensions; boxes and outlines are drawn in two."
+                text = "The viewer shows three dimensions; boxes, scribbles and outlines are drawn in two."
                 controller.notified.emit("info", text)
         self._check_armed()
 
@@ -133,9 +140,13 @@ class PromptTools(QWidget):
         self._check_armed()
 
     def switch_sign(self) -> None:
-        """Change between points on the object and points beside it."""
+        """Change between points, or scribbles, on the object and beside it."""
         prompts = self._controller.prompts
-        if prompts is not None:
+        if prompts is None:
+            return
+        if self.armed in ("scribble", "not_scribble"):
+            self.arm("not_scribble" if prompts.positive else "scribble")
+        else:
             self.arm("not" if prompts.positive else "point")
 
     def _locked(self) -> bool:
@@ -161,6 +172,7 @@ class PromptTools(QWidget):
             return
         tools = {
             (view.prompts.points, "add"): "point" if view.prompts.positive else "not",
+            (view.prompts.shapes, "add_path"): "scribble" if view.prompts.positive else "not_scribble",
             (view.prompts.shapes, "add_rectangle"): "box",
             (view.prompts.shapes, "add_polygon_lasso"): "outline",
             (view.masks.masks, "paint"): "paint",
@@ -207,6 +219,7 @@ class PromptTools(QWidget):
         parts = [
             _count(kinds.count("point"), "point"),
             _count(kinds.count("box"), "box", "boxes"),
+            _count(kinds.count("scribble"), "scribble"),
             _count(kinds.count("mask"), "mask"),
             "paint" if frame in session.masks.painted(active) else "",
         ]

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_sam2_video.errors import EngineError, SessionError
-from napari_sam2_video.types import BoxPrompt, CheckSettings, MaskPrompt, PointPrompt, TrackSettings
+from napari_sam2_video.types import BoxPrompt, CheckSettings, MaskPrompt, PointPrompt, ScribblePrompt, TrackSettings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     import numpy.typing as npt
@@ -96,6 +96,13 @@ class SessionHandle:
     def add_box(self, object_id: int, frame: int, box: tuple[float, float, float, float]) -> None:
         """Add a box ``(y0, x0, y1, x1)`` on a frame."""
         self.session.add_prompt(BoxPrompt(object_id, frame, *box))
+        self._refresh()
+
+    def add_scribble(
+        self, object_id: int, frame: int, path: Sequence[tuple[float, float]], *, positive: bool = True
+    ) -> None:
+        """Add a stroke through points ``(y, x)`` of a frame."""
+        self.session.add_prompt(ScribblePrompt(object_id, frame, tuple(path), positive))
         self._refresh()
 
     def add_mask(self, object_id: int, frame: int, mask: npt.NDArray[np.bool_]) -> None:

@@ -13,7 +13,7 @@ from napari_sam2_video.masks.union import full_mask, union_of
 from napari_sam2_video.session.objects import check_object
 from napari_sam2_video.session.prompts import key_of, stored_json
 from napari_sam2_video.spans import bounds_of
-from napari_sam2_video.types import FrameMasks, MaskPrompt, PointPrompt
+from napari_sam2_video.types import FrameMasks, MaskPrompt, PointPrompt, ScribblePrompt
 from napari_sam2_video.types.checks import whole
 
 if TYPE_CHECKING:
@@ -244,7 +244,8 @@ class Life:
                     changes += self._prompts.changes(number, target, frame, [union])
                     continue
                 items = [stored_json(item) for item in sets[0].items]
-                items += [stored_json(item) for one in sets[1:] for item in one.items if isinstance(item, PointPrompt)]
+                others = [item for one in sets[1:] for item in one.items]
+                items += [stored_json(item) for item in others if isinstance(item, PointPrompt | ScribblePrompt)]
                 changes.append(("prompts", key_of(target, frame), {"revision": number, "items": items}))
         taken = {key for _, key, _ in changes}
         old = (key_of(i, frame) for i in ids for frame in found[i])

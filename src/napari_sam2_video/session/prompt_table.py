@@ -10,7 +10,7 @@ from napari_sam2_video.errors import PromptError, RecordingError, StoreError, Un
 from napari_sam2_video.frames.mask_image import whole_numbers
 from napari_sam2_video.masks.codec import MAX_ID, encode_mask
 from napari_sam2_video.session.prompts import PromptSet, key_of, mask_item, to_json, unpacked
-from napari_sam2_video.types import BoxPrompt, MaskPrompt, PointPrompt
+from napari_sam2_video.types import MaskPrompt, Prompt
 from napari_sam2_video.types.checks import shown
 
 if TYPE_CHECKING:
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from napari_sam2_video.session.context import Context
     from napari_sam2_video.session.objects import Objects
     from napari_sam2_video.storage.tables import Change
-    from napari_sam2_video.types import Prompt
 
 
 class PromptTable:
@@ -128,8 +127,10 @@ class PromptTable:
 
     def _fitted(self, prompt: Prompt) -> Prompt:
         view = self._context.view
-        if not isinstance(prompt, PointPrompt | BoxPrompt | MaskPrompt):
-            raise PromptError(f"A prompt must be a PointPrompt, BoxPrompt or MaskPrompt, not {shown(prompt)}.")
+        if not isinstance(prompt, Prompt):
+            raise PromptError(
+                f"A prompt must be a PointPrompt, BoxPrompt, ScribblePrompt or MaskPrompt, not {shown(prompt)}."
+            )
         return prompt.fitted(view.n_frames, view.shape_yx)
 
     def _replace(self, object_id: int, frame: int, prompts: Sequence[Prompt]) -> bool:

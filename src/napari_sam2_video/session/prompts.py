@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from napari_sam2_video.masks.codec import decode_mask, encode_mask
-from napari_sam2_video.types import BoxPrompt, MaskPrompt, PointPrompt
+from napari_sam2_video.types import BoxPrompt, MaskPrompt, PointPrompt, ScribblePrompt
 from napari_sam2_video.types.prompts import prompt_from_json
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ class StoredMask:
     kind = MaskPrompt.kind
 
 
-StoredPrompt: TypeAlias = PointPrompt | BoxPrompt | StoredMask
+StoredPrompt: TypeAlias = PointPrompt | BoxPrompt | ScribblePrompt | StoredMask
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class PromptSet:
 
     @property
     def kinds(self) -> tuple[str, ...]:
-        """``"point"``, ``"box"`` or ``"mask"`` for each of them."""
+        """``"point"``, ``"box"``, ``"scribble"`` or ``"mask"`` for each of them."""
         return tuple(item.kind for item in self.items)
 
 

@@ -15,6 +15,7 @@ from napari_sam2_video.types.masks import (
 )
 from napari_sam2_video.types.opening import OpenSettings, PixelSize
 from napari_sam2_video.types.prompts import BoxPrompt, MaskPrompt, PointPrompt, Prompt
+from napari_sam2_video.types.scribble import ScribblePrompt
 from napari_sam2_video.types.settings import (
     CT_WINDOWS,
     CheckSettings,
@@ -46,6 +47,7 @@ __all__ = [
     "Precision",
     "Preview",
     "Prompt",
+    "ScribblePrompt",
     "SegmentedMask",
     "TrackSettings",
     "ViewSettings",

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
 """Pattern of a number as a person writes it."""
 
+_POINT = re.compile(r"\s*(-?\d+(?:\.\d*)?)\s*,\s*(-?\d+(?:\.\d*)?)\s*")
 _RANGE = re.compile(r"\s*(\d{0,99})\s*:\s*(\d{0,99})\s*")
 
 
@@ -186,6 +187,13 @@ def object_ids_from_text(text: str | None) -> tuple[int, ...] | None:
     if not all(re.fullmatch(r"\d{1,99}", part) for part in parts):
         raise SettingsError(f"{text!r} is not a list of object ids; write them with commas between, such as 1,4.")
     return object_ids([int(part) for part in parts], "The objects")
+
+
+def line_from_text(text: str) -> list[tuple[float, float]] | None:
+    """Points of a line written as ``Y,X Y,X ...``; None where it is written in another way, or has fewer than two."""
+    found = [_POINT.fullmatch(part) for part in re.split(r"[\s;]+(?=-?\d+(?:\.\d*)?\s*,)", text.strip())]
+    points = [(float(match[1]), float(match[2])) for match in found if match is not None]
+    return None if len(points) != len(found) or len(points) < 2 else points
 
 
 def from_file(make: type[T], values: Mapping[str, Any], spelled: Mapping[str, str] | None = None) -> T:

@@ -1,8 +1,7 @@
-"""Prompts: points, boxes and masks of one object on one frame."""
+"""Prompts: points, boxes, scribbles and masks of one object on one frame."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeAlias
@@ -10,58 +9,18 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeAlias
 import numpy as np
 
 from napari_sam2_video.errors import PromptError
-from napari_sam2_video.types.checks import flag, from_file, real, set_field, shown, whole
+from napari_sam2_video.types.checks import flag, set_field, shown, whole
+from napari_sam2_video.types.prompt_base import BasePrompt, head_of, made_of, numbers_from_text
+from napari_sam2_video.types.scribble import ScribblePrompt
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from typing import TypeVar
 
     import numpy.typing as npt
 
-    P = TypeVar("P", bound="_Prompt")
-
-# Python converts no more than 4300 digits
-_PLACE = re.compile(r"\s*(\d{1,99})\s*@\s*(\d{1,99})\s*:\s*(.+?)\s*", re.DOTALL)
-
 
 @dataclass(frozen=True)
-class _Prompt:
-    """The object and the frame of a prompt.
-
-    Raises
-    ------
-    PromptError
-        If a value is invalid.
-    """
-
-    kind: ClassVar[str]
-    object_id: int
-    frame: int
-
-    def __post_init__(self) -> None:
-        set_field(self, "object_id", whole(self.object_id, "The object id of a prompt", at_least=1, error=PromptError))
-        set_field(self, "frame", whole(self.frame, f"The frame of {self._what}", at_least=0, error=PromptError))
-
-    @property
-    def _what(self) -> str:
-        return f"a {self.kind} prompt of object {self.object_id}"
-
-    @property
-    def _where(self) -> str:
-        return f"of object {self.object_id} on frame {self.frame}"
-
-    def _number(self, name: str) -> None:
-        set_field(self, name, real(getattr(self, name), f"{name} of the {self.kind} {self._where}", error=PromptError))
-
-    def _check_frame(self, n_frames: int) -> None:
-        if self.frame >= n_frames:
-            raise PromptError(
-                f"The {self.kind} {self._where} lies outside the recording, which has the frames 0 to {n_frames - 1}."
-            )
-
-
-@dataclass(frozen=True)
-class PointPrompt(_Prompt):
+class PointPrompt(BasePrompt):
     """A click at ``(y, x)``: on the object, or with ``positive=False`` beside it."""
 
     kind: ClassVar[str] = "point"
@@ -84,17 +43,17 @@ class PointPrompt(_Prompt):
         PromptError
             If it is written in another way.
         """
-        object_id, frame, y, x = _numbers(text, 2, "ID@FRAME:Y,X")
+        object_id, frame, y, x = numbers_from_text(text, 2, "ID@FRAME:Y,X")
         return cls(object_id, frame, y, x, positive)
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Self:
         """Point of what `to_json` gave; raises ValueError for anything else."""
-        return _made(cls, value)
+        return made_of(cls, value)
 
     def to_json(self) -> dict[str, Any]:
         """The point as JSON takes it."""
-        return _head(self) | {"y": self.y, "x": self.x, "positive": self.positive}
+        return head_of(self) | {"y": self.y, "x": self.x, "positive": self.positive}
 
     def fitted(self, n_frames: int, shape_yx: tuple[int, int]) -> Self:
         """The same point, if it lies in the recording.
@@ -115,7 +74,7 @@ class PointPrompt(_Prompt):
 
 
 @dataclass(frozen=True)
-class BoxPrompt(_Prompt):
+class BoxPrompt(BasePrompt):
     """A box around the object; the corners ``(y0, x0)`` and ``(y1, x1)`` may come in any order and are sorted."""
 
     kind: ClassVar[str] = "box"
@@ -144,16 +103,16 @@ class BoxPrompt(_Prompt):
         PromptError
             If it is written in another way, or is empty.
         """
-        return cls(*_numbers(text, 4, "ID@FRAME:Y0,X0,Y1,X1"))
+        return cls(*numbers_from_text(text, 4, "ID@FRAME:Y0,X0,Y1,X1"))
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Self:
         """Box of what `to_json` gave; raises ValueError for anything else."""
-        return _made(cls, value)
+        return made_of(cls, value)
 
     def to_json(self) -> dict[str, Any]:
         """The box as JSON takes it."""
-        return _head(self) | {"y0": self.y0, "x0": self.x0, "y1": self.y1, "x1": self.x1}
+        return head_of(self) | {"y0": self.y0, "x0": self.x0, "y1": self.y1, "x1": self.x1}
 
     def fitted(self, n_frames: int, shape_yx: tuple[int, int]) -> Self:
         """The part of the box that lies in the recording.
@@ -175,7 +134,7 @@ class BoxPrompt(_Prompt):
 
 
 @dataclass(frozen=True)
-class MaskPrompt(_Prompt):
+class MaskPrompt(BasePrompt):
     """The object's mask, an array of shape ``(Y, X)`` of the shown plane, neither 0 nor NaN where the object is."""
 
     kind: ClassVar[str] = "mask"
@@ -198,7 +157,7 @@ class MaskPrompt(_Prompt):
         """Mask of what `to_json` gave; raises KeyError, ValueError or TypeError for anything else."""
         rle = value["rle"]
         rest = {name: one for name, one in value.items() if name != "rle"}
-        return _made(cls, rest | {"mask": _mask_of_runs(rle["size"], rle["counts"])})
+        return made_of(cls, rest | {"mask": _mask_of_runs(rle["size"], rle["counts"])})
 
     def to_json(self) -> dict[str, Any]:
         """The mask as JSON takes it: as COCO's uncompressed run lengths, which go down the columns."""
@@ -207,7 +166,7 @@ class MaskPrompt(_Prompt):
         counts = np.diff(np.concatenate(([0], cuts, [flat.size]))).tolist()
         if flat.size and flat[0]:
             counts.insert(0, 0)
-        return _head(self) | {"rle": {"size": list(self.mask.shape), "counts": counts}}
+        return head_of(self) | {"rle": {"size": list(self.mask.shape), "counts": counts}}
 
     def fitted(self, n_frames: int, shape_yx: tuple[int, int]) -> Self:
         """The same mask, if it fits the recording.
@@ -228,46 +187,13 @@ class MaskPrompt(_Prompt):
         return self
 
 
-Prompt: TypeAlias = PointPrompt | BoxPrompt | MaskPrompt
-KINDS: Mapping[str, type[Prompt]] = {one.kind: one for one in (PointPrompt, BoxPrompt, MaskPrompt)}
+Prompt: TypeAlias = PointPrompt | BoxPrompt | ScribblePrompt | MaskPrompt
+KINDS: Mapping[str, type[Prompt]] = {one.kind: one for one in (PointPrompt, BoxPrompt, ScribblePrompt, MaskPrompt)}
 
 
 def prompt_from_json(value: Mapping[str, Any]) -> Prompt:
     """Prompt of what its `to_json` gave; raises KeyError, ValueError or TypeError for anything else."""
     return KINDS[value["type"]].from_json(value)
-
-
-def place_from_text(text: str, form: str) -> tuple[int, int, str]:
-    """Object, frame and the rest of ``ID@FRAME:...``.
-
-    Raises
-    ------
-    PromptError
-        If it is written in another way; the sentence shows the right `form`.
-    """
-    found = _PLACE.fullmatch(text)
-    if found is None or int(found[1]) < 1:
-        raise PromptError(f'"{text}" is not a prompt; write it as {form}, with ids from 1 and frames from 0.')
-    return int(found[1]), int(found[2]), found[3]
-
-
-def _numbers(text: str, count: int, form: str) -> tuple[Any, ...]:
-    object_id, frame, rest = place_from_text(text, form)
-    try:
-        values = [float(part) for part in rest.split(",")]
-    except ValueError:
-        values = []
-    if len(values) != count or not np.isfinite(values).all():
-        raise PromptError(f'"{text}" is not a prompt; write it as {form}, with ids from 1 and frames from 0.')
-    return (object_id, frame, *values)
-
-
-def _head(prompt: _Prompt) -> dict[str, Any]:
-    return {"object": prompt.object_id, "frame": prompt.frame, "type": prompt.kind}
-
-
-def _made(make: type[P], value: Mapping[str, Any]) -> P:
-    return from_file(make, {name: one for name, one in value.items() if name != "type"}, {"object_id": "object"})
 
 
 def _mask_array(mask: Any, where: str) -> npt.NDArray[np.bool_]:
@@ -305,8 +231,10 @@ def prompt_list(prompts: Any) -> list[Prompt]:
     """
     given = list(prompts) if isinstance(prompts, Iterable) else [prompts]
     for one in given:
-        if not isinstance(one, PointPrompt | BoxPrompt | MaskPrompt):
-            raise PromptError(f"prompts must be a list of PointPrompt, BoxPrompt or MaskPrompt, not of {shown(one)}.")
+        if not isinstance(one, Prompt):
+            raise PromptError(
+                f"prompts must be a list of PointPrompt, BoxPrompt, ScribblePrompt or MaskPrompt, not of {shown(one)}."
+            )
     return given
 
 

@@ -1,0 +1,83 @@
+"""How many points to take from a scribble: overlap with the truth on the first prompted frame.
+
+``python -m benchmarks.scribbles --seeds 0:4`` chooses, ``--seeds 10:16`` reports.
+"""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_sam2_video.engine import scribbles
+from napari_sam2_video.engine.networks.load import load_model
+from napari_sam2_video.engine.tracker import Tracker
+from napari_sam2_video.frames.open import open_recording
+from napari_sam2_video.frames.view import FrameView, default_view
+from napari_sam2_video.models.resolve import resolve_model
+from napari_sam2_video.synthetic import sample_ct_volume, sample_time_series, sample_video
+from napari_sam2_video.types import ModelSettings, PointPrompt, ScribblePrompt
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+SAMPLES = {"cells": (sample_time_series, "TYX"), "ct": (sample_ct_volume, "ZYX"), "video": (sample_video, "TYXS")}
+FRAME = 4
+SMALLEST = 60
+COUNTS = (1, 2, 3, 4, 6, 8)
+
+
+def stroke(rng: np.random.Generator, mask: npt.NDArray[np.bool_]) -> list[tuple[float, float]]:
+    """A wavy stroke between two pixels of a mask, as a hand draws it; it may leave the mask."""
+    pixels = np.argwhere(mask)
+    start, end = pixels[rng.integers(len(pixels), size=2)].astype(float)
+    along = np.linspace(0, 1, 25)[:, None]
+    shaky = np.cumsum(rng.normal(0, 0.6, (25, 2)), axis=0) * np.sin(np.pi * along)
+    return [(float(y), float(x)) for y, x in start + (end - start) * along + shaky]
+
+
+def overlap(mask: npt.NDArray[np.bool_], truth: npt.NDArray[np.bool_]) -> float:
+    """Intersection over union."""
+    return float((mask & truth).sum() / max(1, (mask | truth).sum()))
+
+
+def main() -> None:
+    """Print the mean and the worst tenth for each number of points."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seeds", default="0:4")
+    parser.add_argument("--model", default="demo")
+    given = parser.parse_args()
+    first, last = map(int, given.seeds.split(":"))
+    settings = ModelSettings(given.model)
+    model = load_model(resolve_model(settings.model), settings)
+    found: dict[str, list[float]] = {name: [] for name in ("click", *map(str, COUNTS))}
+    for seed in range(first, last):
+        for make, axes in SAMPLES.values():
+            clip = make(frames=8, seed=seed) if axes[0] == "T" else make(slices=24, seed=seed)
+            frame = FRAME if axes[0] == "T" else 12
+            recording = open_recording(clip.frames, axes=axes)
+            tracker = Tracker(model, FrameView(recording, default_view(recording)), window=settings.window)
+            rng = np.random.default_rng([7, seed])
+            for number in np.unique(clip.labels[frame])[1:]:
+                truth = clip.labels[frame] == number
+                if truth.sum() < SMALLEST:
+                    continue
+                path = stroke(rng, truth)
+                answers: dict[str, Any] = {"click": PointPrompt(1, frame, *np.argwhere(truth).mean(axis=0))}
+                answers |= {str(count): ScribblePrompt(1, frame, tuple(path)) for count in COUNTS}
+                for name, prompt in answers.items():
+                    scribbles.MOST_POINTS = int(name) if name.isdigit() else scribbles.MOST_POINTS
+                    preview = tracker.preview(1, frame, [prompt])
+                    best = preview.candidates[preview.best]
+                    mask = np.zeros(truth.shape, bool)
+                    y, x = best.origin_yx
+                    mask[y : y + best.levels.shape[0], x : x + best.levels.shape[1]] = best.levels > 0
+                    found[name].append(overlap(mask, truth))
+    for name, values in found.items():
+        worst = np.sort(values)[: max(1, len(values) // 10)].mean()
+        print(f"{name:>6}: mean {np.mean(values):.3f}, worst tenth {worst:.3f}, {len(values)} strokes")
+
+
+if __name__ == "__main__":
+    main()

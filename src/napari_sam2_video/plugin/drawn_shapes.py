@@ -1,0 +1,136 @@
+"""The shapes layer: boxes and scribbles stay in it, outlines become masks and leave it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+
+from napari_sam2_video.errors import PromptError
+from napari_sam2_video.regions import ellipse_outline, polygon_mask, simplified_path, upright_box
+from napari_sam2_video.types import BoxPrompt, MaskPrompt, ScribblePrompt
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Sequence
+
+    from napari.layers import Shapes
+
+    from napari_sam2_video.plugin.layers import Geometry
+    from napari_sam2_video.types import Prompt
+
+    Pixel: TypeAlias = Callable[[Any], tuple[int, float, float]]
+    Rgba: TypeAlias = tuple[float, float, float, float]
+
+SHAPES_NAME = "SAM 2 boxes and scribbles"
+SMALLEST_BOX = 1.0
+
+
+def shapes_layer(geometry: Geometry, place: dict[str, Any], color: str) -> Shapes:
+    """An empty layer for boxes, scribbles and outlines."""
+    from napari.layers import Shapes
+
+    return Shapes(
+        ndim=geometry.ndim, name=SHAPES_NAME, features={"object": np.zeros(0, int), "positive": np.zeros(0, bool)},
+        edge_color=color, face_color="transparent", edge_width=max(1.0, max(geometry.shape_yx) / 200), **place,
+    )  # fmt: skip
+
+
+def drawn_prompts(
+    layer: Shapes,
+    pixel: Pixel,
+    shape_yx: tuple[int, int],
+    whose: Callable[[float], int],
+    known: Collection[Prompt],
+) -> list[BoxPrompt | ScribblePrompt | MaskPrompt]:
+    """Prompts that the shapes of a layer are.
+
+    Parameters
+    ----------
+    layer : Shapes
+        The layer.
+    pixel : callable
+        Gives frame, y and x of a point of the layer.
+    shape_yx : tuple of int
+        Shape of a frame.
+    whose : callable
+        Gives the object of a shape, of what the layer says of it.
+    known : collection of Prompt
+        Prompts of the session; scribbles among them stay as they are, new ones are simplified.
+
+    Raises
+    ------
+    PromptError
+        If a shape is none of what is understood.
+    """
+    features = layer.features
+    found: list[BoxPrompt | ScribblePrompt | MaskPrompt] = []
+    # napari keeps the features of a lasso that it drops because it is too small.
+    for corners, kind, owner, positive in zip(
+        layer.data, layer.shape_type, features["object"], features["positive"], strict=False
+    ):
+        pixels = [pixel(corner) for corner in corners]
+        if len({frame for frame, _, _ in pixels}) != 1:
+            raise PromptError("The outline was not kept, because it spans several frames; draw it on one frame.")
+        frame = pixels[0][0]
+        outline = np.array([(y, x) for _, y, x in pixels])
+        if kind in {"line", "path"}:
+            made = ScribblePrompt(whose(owner), frame, tuple((y, x) for _, y, x in pixels), bool(positive))
+            if made not in known:
+                path = simplified_path(outline)
+                made = ScribblePrompt(made.object_id, frame, path, made.positive).fitted(frame + 1, shape_yx)
+            found.append(made)
+            continue
+        box = upright_box(outline) if kind == "rectangle" else None
+        if box is None:
+            area = ellipse_outline(outline) if kind == "ellipse" else outline
+            found.append(MaskPrompt(whose(owner), frame, polygon_mask(area, shape_yx)))
+            continue
+        y0, x0, y1, x1 = box
+        if max(y1 - y0, x1 - x0) < SMALLEST_BOX:
+            continue
+        height, width = shape_yx
+        if not (y1 < 0 or x1 < 0 or y0 > height - 1 or x0 > width - 1):
+            y0, y1 = max(y0, 0.0), min(y1, height - 1.0)
+            x0, x1 = max(x0, 0.0), min(x1, width - 1.0)
+        found.append(BoxPrompt(whose(owner), frame, y0, x0, y1, x1))
+    return found
+
+
+def show_shapes(
+    layer: Shapes, geometry: Geometry, prompts: Sequence[BoxPrompt | ScribblePrompt], colors: Sequence[Rgba]
+) -> None:
+    """Bring a layer to boxes and scribbles and the colours of their edges; parts that fit already are not set."""
+    kinds = ["rectangle" if isinstance(prompt, BoxPrompt) else "path" for prompt in prompts]
+    outlines = [np.array([geometry.to_data(prompt.frame, y, x) for y, x in _corners(prompt)]) for prompt in prompts]
+    same = list(layer.shape_type) == kinds and all(
+        old.shape == new.shape and np.allclose(_ordered(old, kind), _ordered(new, kind))
+        for kind, old, new in zip(kinds, layer.data, outlines, strict=True)
+    )
+    if not same:
+        # An outline that is being drawn would be continued in a shape that is no more.
+        mode = layer.mode
+        layer.mode = "pan_zoom"
+        layer.selected_data = set()
+        layer.data = []
+        layer.mode = mode
+        if outlines:
+            layer.add(outlines, shape_type=kinds)
+    owners = np.array([prompt.object_id for prompt in prompts], int)
+    positive = np.array([isinstance(prompt, BoxPrompt) or prompt.positive for prompt in prompts], bool)
+    known = layer.features
+    if not (np.array_equal(known["object"], owners) and np.array_equal(known["positive"], positive)):
+        layer.features = {"object": owners, "positive": positive}
+    edges = np.array(colors).reshape(-1, 4)
+    if len(edges) and not np.allclose(layer.edge_color, edges, atol=1e-3):
+        layer.edge_color = edges
+
+
+def _corners(prompt: BoxPrompt | ScribblePrompt) -> Sequence[tuple[float, float]]:
+    if isinstance(prompt, ScribblePrompt):
+        return prompt.path
+    return (prompt.y0, prompt.x0), (prompt.y1, prompt.x0), (prompt.y1, prompt.x1), (prompt.y0, prompt.x1)
+
+
+def _ordered(corners: Any, kind: str) -> Any:
+    """Corners of a box in any order are the same box."""
+    return np.sort(corners, axis=0) if kind == "rectangle" else corners
