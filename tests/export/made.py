@@ -97,3 +97,20 @@ def decode(path: Path, pixel_format: str, channels: int, dtype: type = np.uint8,
     width, height = map(int, re.search(r"Video:.*?, (\d+)x(\d+)", about).groups())
     shape = (-1, height, width, channels) if channels > 1 else (-1, height, width)
     return np.frombuffer(done.stdout, dtype).reshape(shape), about
+
+
+def family() -> TrackingResult:
+    """A mother on frames 0 to 4 and two daughters on frames 5 to 9, one of them away on frame 7."""
+    labels = np.zeros((10, 60, 80), np.uint8)
+    for t in range(5):
+        labels[t, 20:30, 5 * t : 5 * t + 12] = 1
+    for t in range(5, 10):
+        labels[t, 10:18, 5 * t : 5 * t + 8] = 2 if t != 7 else 0
+        labels[t, 30:38, 5 * t : 5 * t + 8] = 3
+    objects = [
+        TrackedObject(1, "mother <&>", (255, 0, 0)),
+        TrackedObject(2, "one", (0, 255, 0), 1, 5),
+        TrackedObject(3, "two", (0, 0, 255), 1, 5),
+    ]
+    known = {"pixel_size": (0.25, 0.5), "step": 2.0, "units": ("s", "µm", "µm")}
+    return TrackingResult.from_arrays(labels, objects=objects, **known)

@@ -229,8 +229,10 @@ def _add_settings(root: ElementTree.Element, result: TrackingResult) -> None:
     ends = {"xstart": 0, "xend": width - 1, "ystart": 0, "yend": height - 1, "zstart": 0, "zend": 0}
     ends |= {"tstart": 0, "tend": result.n_frames - 1}
     ElementTree.SubElement(settings, "BasicSettings", {key: str(value) for key, value in ends.items()})
-    for name in ("DetectorSettings", "TrackerSettings", "SpotFilterCollection", "TrackFilterCollection"):
-        ElementTree.SubElement(settings, name)
+    for name in ("InitialSpotFilter", "DetectorSettings", "TrackerSettings", "SpotFilterCollection"):
+        every = {"feature": "QUALITY", "value": "0.0", "isabove": "true"} if name == "InitialSpotFilter" else {}
+        ElementTree.SubElement(settings, name, every)
+    ElementTree.SubElement(settings, "TrackFilterCollection")
     ElementTree.SubElement(root, "GUIState", state="ConfigureViews")
 
 
