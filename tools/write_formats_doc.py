@@ -75,8 +75,8 @@ def default_of(option: ExportOption) -> str:
 READERS = """
 ### Opened by other programs
 
-`make test-consumers` opens exports with what others read them with, in an environment of its own, and compares pixels, ids,
-sizes, units, times, names and lineage with the result. Each program has a module in `tests/export/consumers`.
+`make test-consumers` opens exports with what others read them with, in an environment of its own, and compares pixels,
+ids, sizes, units, times, names and lineage with the result. Each program has a module in `tests/export/consumers`.
 
 | Exports | Opened by |
 |---|---|
@@ -88,8 +88,8 @@ sizes, units, times, names and lineage with the result. Each program has a modul
 | TrackMate | pycellin, pytrackmate, geff, pandas |
 | DICOM SEG, RTSTRUCT, surfaces, videos, mattes | highdicom, pydicom, trimesh and ffmpeg, in the usual tests |
 
-TrackMate itself is in no package index, so it is not run: the file follows what TrackMate 7 writes, and three readers of
-such files agree with the result.
+TrackMate itself is in no package index, so it is not run: the file follows what TrackMate 7 writes, and three readers
+of such files agree with the result.
 """
 
 
