@@ -72,7 +72,10 @@ def test_a_mistyped_option_names_the_nearest_one(function):
 
 WRONG = {
     "prompts of nothing": (lambda f, t: api.track(f, None, t), "prompts must be a list of PointPrompt"),
-    "prompts of numbers": (lambda f, t: api.track(f, [1], t), "must be a list of PointPrompt, BoxPrompt or MaskPrompt"),
+    "prompts of numbers": (
+        lambda f, t: api.track(f, [1], t),
+        "must be a list of PointPrompt, BoxPrompt, ScribblePrompt or MaskPrompt",
+    ),
     "no prompts": (lambda f, t: api.track(f, [], t), "No object has a prompt"),
     "one frame too far": (lambda f, t: api.track(f, [PointPrompt(1, 8, 3, 3)], t), "frames 0 to 7"),
     "outside the image": (lambda f, t: api.track(f, [PointPrompt(1, 0, 999, 3)], t), "outside the image"),
@@ -364,8 +367,8 @@ def test_info_follows_what_a_person_says(film):
         (lambda s: s.add_object(color=3), r"colour \(3,\) of object 3 is not three numbers"),
         (lambda s: s.edit_object(1, color="red"), "is not three numbers"),
         (lambda s: s.edit_object(9, name="x"), "no object 9"),
-        (lambda s: s.add_prompt(3), "must be a PointPrompt, BoxPrompt or MaskPrompt, not 3"),
-        (lambda s: s.set_prompts(1, 0, ["1@0:3,3"]), "must be a PointPrompt, BoxPrompt or MaskPrompt"),
+        (lambda s: s.add_prompt(3), "must be a PointPrompt, BoxPrompt, ScribblePrompt or MaskPrompt, not 3"),
+        (lambda s: s.set_prompts(1, 0, ["1@0:3,3"]), "must be a PointPrompt, BoxPrompt, ScribblePrompt or MaskPrompt"),
         (lambda s: s.scores(99), "no object 99"),
         (lambda s: s.scores("cell"), "no object cell"),
         (lambda s: s.accepted(99), "no object 99"),

@@ -68,7 +68,7 @@ def test_a_value_that_is_no_prompt_is_refused_in_one_sentence(make, sentence):
         (lambda: ViewSettings("T", WINDOW, {}, "DAPI"), "channel must be a whole number of at least 0, not 'DAPI'"),
         (lambda: ModelSettings(""), "model must be a name of the catalogue or a checkpoint"),
         (lambda: ModelSettings(3), "model must be a name of the catalogue or a checkpoint, not 3"),
-        (lambda: ModelSettings(device=None), "device must be auto, cpu, cuda or mps"),
+        (lambda: ModelSettings(device=None), "device must be auto, cpu, cuda, mps or an address"),
         (lambda: ModelSettings(precision="fp8"), "precision must be one of auto, fp32, bf16, fp16, not 'fp8'"),
         (lambda: ModelSettings(image_size=0), "image size must be a whole number of at least 1"),
         (lambda: ModelSettings(compile="yes"), "compile must be True or False"),

@@ -39,6 +39,7 @@ from napari_sam2_video.prompt_text import read_prompts, write_prompts
 from napari_sam2_video.session import Session
 from napari_sam2_video.types import (
     BoxPrompt,
+    ChannelColor,
     CheckSettings,
     ContrastWindow,
     FrameDone,
@@ -55,6 +56,7 @@ from napari_sam2_video.types import (
 
 __all__ = [
     "BoxPrompt",
+    "ChannelColor",
     "CheckSettings",
     "CheckpointError",
     "ContrastWindow",

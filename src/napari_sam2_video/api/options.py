@@ -10,19 +10,20 @@ from napari_sam2_video.frames.axes import axis_named
 from napari_sam2_video.frames.open import open_recording
 from napari_sam2_video.frames.view import default_view
 from napari_sam2_video.frames.window import note_contrast
-from napari_sam2_video.types import ContrastWindow, ModelSettings, OpenSettings
-from napari_sam2_video.types.checks import optional_whole, shown
+from napari_sam2_video.types import ContrastWindow, ModelSettings, OpenSettings, channels_from_text
+from napari_sam2_video.types.checks import optional_whole, set_field, shown
+from napari_sam2_video.types.contrast import checked_channels
 from napari_sam2_video.types.settings import checked_places, places_from_text
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from napari_sam2_video.frames.recording import Recording
     from napari_sam2_video.session import Session
-    from napari_sam2_video.types import ViewSettings
+    from napari_sam2_video.types import ChannelColor, ViewSettings
 
 OPENING = ("axes", "pixel_size", "interval", "series")
-VIEW = ("axis", "at", "channel", "contrast")
+VIEW = ("axis", "at", "channel", "channels", "contrast")
 MODEL = ("model", "device", "precision", "image_size", "window")
 
 
@@ -44,6 +45,8 @@ class SessionOptions:
         The contrast window.
     model : mapping of str to object
         Fields of `ModelSettings`.
+    channels : tuple of ChannelColor
+        Channels to be shown together in colour.
 
     Raises
     ------
@@ -57,12 +60,16 @@ class SessionOptions:
     channel: int | None = None
     window: ContrastWindow | None = None
     model: Mapping[str, Any] = field(default_factory=dict)
+    channels: tuple[ChannelColor, ...] = ()
 
     def __post_init__(self) -> None:
         if self.axis is not None and not isinstance(self.axis, str):
             raise SettingsError(f"The axis must be a letter such as Z, not {shown(self.axis)}.")
         checked_places(self.at)
         optional_whole(self.channel, "The channel", at_least=0)
+        set_field(self, "channels", checked_channels(self.channels))
+        if self.channels and self.channel is not None:
+            raise SettingsError("Give either one channel, or the channels of a composite.")
         self.model_settings()
 
     @classmethod
@@ -87,6 +94,7 @@ class SessionOptions:
             number_from_text(said["channel"], "The channel") if "channel" in said else None,
             ContrastWindow.from_text(said["contrast"]) if "contrast" in said else None,
             model | ({"compile": True} if compile else {}),
+            channels_from_text(said["channels"]) if "channels" in said else (),
         )
 
     def open(self, recording: Any) -> Recording:
@@ -101,8 +109,10 @@ class SessionOptions:
     def view_of(self, recording: Recording) -> ViewSettings:
         """How a recording is looked at; a window that leaves no contrast is noted in the recording."""
         axis = axis_named(recording.axes, self.axis)
-        settings = default_view(recording, axis=axis, at=self.at, channel=self.channel, window=self.window)
-        if self.window is not None:
+        settings = default_view(
+            recording, axis=axis, at=self.at, channel=self.channel, window=self.window, channels=self.channels
+        )
+        if self.window is not None or any(one.window for one in self.channels):
             note_contrast(recording, settings)
         return settings
 
@@ -123,7 +133,8 @@ class SessionOptions:
         window = self.window
         for option, said, kept in (
             ("axis", axis and axis.upper(), view.axis),
-            ("channel", self.channel, view.channel),
+            ("channel", self.channel, None if view.channels else view.channel),
+            ("channels", _said(self.channels, self.channels), _said(view.channels, self.channels)),
             ("contrast", window and f"{window.low:g},{window.high:g}", f"{view.window.low:g},{view.window.high:g}"),
             *((f"at {letter}", place, view.at.get(letter)) for letter, place in checked_places(self.at).items()),
             *(
@@ -140,6 +151,12 @@ class SessionOptions:
                 )
         device = self.model.get("device", model.device)
         session.set_model(replace(model, device=device, compile=self.model.get("compile", False)))
+
+
+def _said(channels: Sequence[ChannelColor], asked: Sequence[ChannelColor]) -> str | None:
+    """Channels as text, None where there are none; windows only where those that were asked for have some."""
+    windows = any(one.window is not None for one in asked)
+    return ",".join((one if windows else replace(one, window=None)).text() for one in channels) or None
 
 
 def number_from_text(text: str, what: str) -> int:

@@ -11,15 +11,16 @@ from napari_sam2_video.frames.times import summary_of_times
 from napari_sam2_video.frames.view import FrameView
 from napari_sam2_video.types import OpenSettings
 from napari_sam2_video.types.calls import public
+from napari_sam2_video.types.contrast import checked_channels
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     import numpy.typing as npt
 
     from napari_sam2_video.frames.recording import Recording
-    from napari_sam2_video.types import ContrastWindow, PixelSize
+    from napari_sam2_video.types import ChannelColor, ContrastWindow, PixelSize
 
 
 @public
@@ -33,6 +34,7 @@ def info(
     axis: str | None = None,
     at: Mapping[str, int] | None = None,
     channel: int | None = None,
+    channels: str | Sequence[ChannelColor] = (),
     contrast: str | tuple[float, float] | ContrastWindow | None = None,
 ) -> dict[str, Any]:
     """Describe a recording and how it would be viewed; reads a few frames at most.
@@ -41,7 +43,7 @@ def info(
     ----------
     recording : str, Path, Recording or array-like
         What `open_recording` takes.
-    axes, pixel_size, interval, series, axis, at, channel, contrast
+    axes, pixel_size, interval, series, axis, at, channel, channels, contrast
         As of `create_session`.
 
     Returns
@@ -50,7 +52,8 @@ def info(
         ``name``, ``axes``, ``shape``, ``dtype``, ``scale`` (None where unknown), ``units``, ``calibration_source``
         (``"file"``, ``"person"`` or ``"unknown"`` by axis), ``times`` (None where frames are evenly spaced, else the
         ``duration`` and the ``shortest`` and ``longest`` interval in seconds), ``bytes``, ``notes``, and ``view`` with
-        the walked axis, the number of frames, the shape of a frame and the contrast window.
+        the walked axis, the number of frames, the shape of a frame, the contrast window and the channels of a
+        composite.
 
     Raises
     ------
@@ -63,6 +66,7 @@ def info(
         {} if at is None else at,
         channel,
         window_of(contrast),
+        channels=checked_channels(channels),
     )
     return describe(recording, options)
 
@@ -89,6 +93,7 @@ def describe(recording: Any, options: SessionOptions) -> dict[str, Any]:
                 "n_frames": view.n_frames,
                 "shape_yx": view.shape_yx,
                 "channel": settings.channel,
+                "channels": tuple(one.text() for one in settings.channels),
                 "at": dict(settings.at),
                 "window": (settings.window.low, settings.window.high, settings.window.source),
             },

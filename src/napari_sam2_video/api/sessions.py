@@ -11,17 +11,18 @@ from napari_sam2_video.session import Session, import_prompts
 from napari_sam2_video.types import ContrastWindow, ModelSettings, OpenSettings, TrackSettings
 from napari_sam2_video.types.calls import public
 from napari_sam2_video.types.checks import instance, path_of, shown
+from napari_sam2_video.types.contrast import checked_channels
 from napari_sam2_video.types.prompts import prompt_list, seed_list
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from os import PathLike
     from pathlib import Path
 
     import numpy.typing as npt
 
     from napari_sam2_video.frames.recording import Recording
-    from napari_sam2_video.types import FrameDone, PixelSize, Prompt
+    from napari_sam2_video.types import ChannelColor, FrameDone, PixelSize, Prompt
 
 
 @public
@@ -36,6 +37,7 @@ def create_session(
     axis: str | None = None,
     at: Mapping[str, int] | None = None,
     channel: int | None = None,
+    channels: str | Sequence[ChannelColor] = (),
     contrast: str | tuple[float, float] | ContrastWindow | None = None,
     model: ModelSettings | str | PathLike[str] = ModelSettings(),  # noqa: B008
     overwrite: bool = False,
@@ -57,6 +59,10 @@ def create_session(
         Positions along the other axes, such as ``{"Z": 5}``; if not given, 0 along ``T`` and the middle along the rest.
     channel : int, optional
         Index along ``C``; the first one if not given.
+    channels : str or sequence of ChannelColor
+        Two channels or more that the model sees together in colour, each in its own contrast window:
+        ``"0=green,1=magenta"``, or with windows ``"0=green:100:4000,1=magenta:50:900"``. Those without one have
+        `contrast`, or one of their own as if it was the only channel.
     contrast : str, tuple of float or ContrastWindow, optional
         ``(low, high)``, ``"low,high"`` or the name of a CT window such as ``"lung"``; if not given, bytes are shown as
         they are and other types by percentiles of the whole recording.
@@ -77,7 +83,7 @@ def create_session(
     Sam2VideoError
         If an option is wrong, the recording cannot be opened, or the session cannot be made.
     """
-    options = _options(axes, pixel_size, interval, series, axis, at, channel, contrast, model)
+    options = _options(axes, pixel_size, interval, series, axis, at, channel, channels, contrast, model)
     return make(recording, path_of(out, "The session's folder"), options, overwrite=overwrite, keep_source=keep_source)
 
 
@@ -126,6 +132,7 @@ def track(
     axis: str | None = None,
     at: Mapping[str, int] | None = None,
     channel: int | None = None,
+    channels: str | Sequence[ChannelColor] = (),
     contrast: str | tuple[float, float] | ContrastWindow | None = None,
     model: ModelSettings | str | PathLike[str] = ModelSettings(),  # noqa: B008
     overwrite: bool = False,
@@ -147,7 +154,7 @@ def track(
         Label images and their frames; every label in them becomes an object.
     settings : TrackSettings
         Direction, range and objects.
-    axes, pixel_size, interval, series, axis, at, channel, contrast, model, overwrite, keep_source
+    axes, pixel_size, interval, series, axis, at, channel, channels, contrast, model, overwrite, keep_source
         As of `create_session`.
     progress : callable, optional
         Called after each frame.
@@ -166,7 +173,7 @@ def track(
         one that was to be replaced is kept. Where the run fails later, finished frames are kept, and `open_session` and
         `resume` continue from there.
     """
-    options = _options(axes, pixel_size, interval, series, axis, at, channel, contrast, model)
+    options = _options(axes, pixel_size, interval, series, axis, at, channel, channels, contrast, model)
     session = start(
         recording,
         path_of(out, "The session's folder"),
@@ -270,6 +277,7 @@ def _options(
     axis: str | None,
     at: Mapping[str, int] | None,
     channel: int | None,
+    channels: str | Sequence[ChannelColor],
     contrast: str | tuple[float, float] | ContrastWindow | None,
     model: ModelSettings | str | PathLike[str],
 ) -> SessionOptions:
@@ -280,6 +288,7 @@ def _options(
         channel,
         window_of(contrast),
         ModelSettings.of(model).to_json(),
+        checked_channels(channels),
     )
 
 

@@ -39,7 +39,7 @@ class BatchItem:
         JSON file of prompts.
     seeds : str
         ``LABELS.tif@FRAME``: every label of this image becomes an object.
-    axes, pixel_size, interval, series, axis, at, channel, contrast
+    axes, pixel_size, interval, series, axis, at, channel, channels, contrast
     model, device, precision, image_size, window, direction, range : str
         As the options of ``napari-sam2-video track`` of the same names; empty for their defaults.
     export : str
@@ -60,6 +60,7 @@ class BatchItem:
     axis: str = ""
     at: str = ""
     channel: str = ""
+    channels: str = ""
     contrast: str = ""
     model: str = ""
     device: str = ""

@@ -56,6 +56,15 @@ Channel = Annotated[
     str | None,
     typer.Option(help="Channel to look at; 0 if not given.", metavar="INDEX", rich_help_panel=VIEW),
 ]
+Channels = Annotated[
+    str | None,
+    typer.Option(
+        help="Channels that the model sees together in colour: '0=green,1=magenta', or with contrast windows "
+        "'0=green:100:4000,1=magenta:50:900'.",
+        metavar="INDEX=COLOUR,...",
+        rich_help_panel=VIEW,
+    ),
+]
 Contrast = Annotated[
     str | None,
     typer.Option(

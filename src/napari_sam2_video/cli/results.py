@@ -121,6 +121,7 @@ def info(
     axis: shared.Axis = None,
     at: shared.At = None,
     channel: shared.Channel = None,
+    channels: shared.Channels = None,
     contrast: shared.Contrast = None,
     axes: shared.Axes = None,
     pixel_size: shared.PixelSize = None,
@@ -146,6 +147,7 @@ def info(
         "axis": axis,
         "at": shared.joined(at),
         "channel": channel,
+        "channels": channels,
         "contrast": contrast,
     }
     about = describe(recording, SessionOptions.from_text(options))
@@ -156,10 +158,14 @@ def info(
     say(f"Pixel size: {', '.join(_size(about, letter) for letter in about['scale'] if letter not in 'CS')}")
     height, width = view["shape_yx"]
     say(f"Walked along {view['axis']}: {view['n_frames']} frames of {height} x {width} pixels")
-    places = {**view["at"], **({"C": view["channel"]} if view["channel"] is not None else {})}
+    alone = view["channel"] is not None and not view["channels"]
+    places = {**view["at"], **({"C": view["channel"]} if alone else {})}
     if places:
         say(f"Other axes: {', '.join(f'{letter}={place}' for letter, place in places.items())}")
-    say(f"Contrast window: {low:g} to {high:g} ({source})")
+    if view["channels"]:
+        say(f"Channels in colour, with their contrast windows: {', '.join(view['channels'])}")
+    else:
+        say(f"Contrast window: {low:g} to {high:g} ({source})")
     for sentence in about["notes"]:
         say(sentence)
 

@@ -84,6 +84,7 @@ def track(
     axis: shared.Axis = None,
     at: shared.At = None,
     channel: shared.Channel = None,
+    channels: shared.Channels = None,
     contrast: shared.Contrast = None,
     axes: shared.Axes = None,
     pixel_size: shared.PixelSize = None,
@@ -134,6 +135,7 @@ def track(
             "axis": axis,
             "at": shared.joined(at),
             "channel": channel,
+            "channels": channels,
             "contrast": contrast,
             "model": model,
             "device": device,
@@ -170,12 +172,12 @@ def track(
 
 
 def _report(session: Session, count: int) -> None:
-    window = session.view.settings.window
+    view = session.view.settings
+    seen = f"contrast window {view.window.low:g} to {view.window.high:g} ({view.window.source})"
+    if view.channels:
+        seen = f"channels {', '.join(one.text() for one in view.channels)}"
     say(f"Session: {session.folder}")
-    say(
-        f"Computed {count} frames in this run; contrast window {window.low:g} to {window.high:g} ({window.source}), "
-        f"model {session.model_settings.model}."
-    )
+    say(f"Computed {count} frames in this run; {seen}, model {session.model_settings.model}.")
     for one in session.objects:
         scores = session.scores(one.id)
         frames = scores["frame"]

@@ -12,15 +12,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_sam2_video.errors import FrameError, RecordingError
+from napari_sam2_video.frames.composite import Composite
 from napari_sam2_video.frames.window import WindowMap, percentile_window
 from napari_sam2_video.types import ContrastWindow, ViewSettings
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     import numpy.typing as npt
 
     from napari_sam2_video.frames.recording import AxisIndex, Recording
+    from napari_sam2_video.types import ChannelColor
 
 
 LARGEST_FRAME = 1 << 30
@@ -85,6 +87,7 @@ class FrameView:
         letters = [letter for letter in recording.axes if letter in (*self.plane_axes, "S")]
         self._swapped = letters.index(self.plane_axes[0]) > letters.index(self.plane_axes[1])
         self._map = WindowMap(self.settings.window, recording.dtype)
+        self._composite = Composite(self.settings.channels, recording.dtype) if self.settings.channels else None
 
     def _placed(self) -> dict[str, int]:
         places: dict[str, int] = {}
@@ -103,10 +106,13 @@ class FrameView:
                 raise RecordingError(
                     f"{self.recording.name} has {count} positions along {letter}; choose one of 0 to {count - 1}."
                 )
-            if place is not None and not 0 <= place < count:
-                raise RecordingError(
-                    f"{self.recording.name} has no position {place} along {letter}; choose one of 0 to {count - 1}."
-                )
+            wanted = [one.channel for one in self.settings.channels] if letter == "C" else []
+            for number in [place, *wanted]:
+                if number is not None and not 0 <= number < count:
+                    name = self.recording.name
+                    raise RecordingError(
+                        f"{name} has no position {number} along {letter}; choose one of 0 to {count - 1}."
+                    )
             places[letter] = place or 0
         if self.settings.channel is not None and "C" not in places:
             raise RecordingError(
@@ -120,7 +126,9 @@ class FrameView:
         about = self.recording.fingerprint()
         about.pop("path", None)
         window = self.settings.window
-        seen = [self.walk_axis, self.plane_axes, self._places, float(window.low), float(window.high)]
+        seen: list[Any] = [self.walk_axis, self.plane_axes, self._places, float(window.low), float(window.high)]
+        if self._composite is not None:
+            seen.append(self._composite.key)
         return hashlib.sha256(json.dumps([about, seen], sort_keys=True).encode()).hexdigest()
 
     def read(self, frame: int) -> npt.NDArray[np.uint8]:
@@ -136,6 +144,8 @@ class FrameView:
         FrameError
             If the frame does not exist or cannot be read.
         """
+        if self._composite is not None:
+            return self._composite([self.raw(frame, channel) for channel in self._composite.channels])
         mapped = self._map(self.raw(frame))
         if mapped.ndim == 3:
             return np.ascontiguousarray(mapped)
@@ -143,8 +153,15 @@ class FrameView:
         frame_yxc[...] = mapped[..., None]
         return frame_yxc
 
-    def raw(self, frame: int) -> npt.NDArray[Any]:
+    def raw(self, frame: int, channel: int | None = None) -> npt.NDArray[Any]:
         """Frame with its values untouched, shape ``(Y, X)``, or ``(Y, X, 3)`` of a colour recording.
+
+        Parameters
+        ----------
+        frame : int
+            The frame.
+        channel : int, optional
+            Index along ``C``; the channel of the settings, of a composite the first, if not given.
 
         Raises
         ------
@@ -157,6 +174,8 @@ class FrameView:
                 f"{self.n_frames - 1}."
             )
         selection: dict[str, AxisIndex] = {**self._places, self.walk_axis: int(frame)}
+        if channel is not None:
+            selection["C"] = channel
         values = self.recording.read(selection)
         return np.ascontiguousarray(values.swapaxes(0, 1)) if self._swapped else values
 
@@ -190,6 +209,7 @@ def default_view(
     at: Mapping[str, int] | None = None,
     channel: int | None = None,
     window: ContrastWindow | tuple[float, float] | None = None,
+    channels: Sequence[ChannelColor] = (),
 ) -> ViewSettings:
     """Settings to look at a recording, as complete as `FrameView` wants them.
 
@@ -206,6 +226,8 @@ def default_view(
         Index along ``C``; 0 if not given.
     window : ContrastWindow or tuple of float, optional
         ``(low, high)``; if not given, all the range of bytes and of video, and `percentile_window` of other types.
+    channels : sequence of ChannelColor
+        Channels to be shown together in colour; `window` is for those that have none of their own.
 
     Raises
     ------
@@ -227,12 +249,19 @@ def default_view(
         chosen: ContrastWindow | None = window
     else:
         chosen = ContrastWindow(float(window[0]), float(window[1])) if window is not None else None
-    settings = ViewSettings(axis, chosen or full_window(recording), places, channel)
+    full = chosen or full_window(recording)
+    settings = ViewSettings(axis, full, places, channel, tuple(replace(one, window=full) for one in channels))
     FrameView(recording, settings)
     counts = (recording.dtype.kind, recording.dtype.itemsize) not in (("u", 1), ("b", 1))
-    if chosen is None and recording.nominal_range is None and counts:
-        settings = replace(settings, window=percentile_window(recording, axis=axis, at=places, channel=channel))
-    return settings
+    sampled = chosen is None and recording.nominal_range is None and counts
+
+    def settled(number: int | None) -> ContrastWindow:
+        return percentile_window(recording, axis=axis, at=places, channel=number) if sampled else full
+
+    if channels:
+        own = tuple(replace(one, window=one.window or settled(one.channel)) for one in channels)
+        return replace(settings, channels=own)
+    return replace(settings, window=settled(channel))
 
 
 def full_window(recording: Recording) -> ContrastWindow:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_sam2_video.errors import FrameError, RecordingError
-from napari_sam2_video.types import ContrastWindow
+from napari_sam2_video.types import ContrastWindow, ViewSettings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from napari_sam2_video.frames.recording import AxisIndex, Recording
-    from napari_sam2_video.types import ViewSettings
 
 _PERCENTILES = (0.1, 99.9)
 _FRAMES = 16
@@ -80,6 +79,13 @@ def contrast_note(recording: Recording, settings: ViewSettings) -> str | None:
     settings : ViewSettings
         How it is looked at.
     """
+    for one in settings.channels:
+        alone = ViewSettings(settings.axis, one.window or settings.window, settings.at, one.channel)
+        note = contrast_note(recording, alone)
+        if note is not None:
+            return f"Channel {one.channel}: {note}"
+    if settings.channels:
+        return None
     values = _sample(recording, settings.axis, settings.at, settings.channel).astype(np.float64)
     if values.size == 0:
         return None

@@ -4,6 +4,7 @@ Coordinates are ``(y, x)`` pixels of the shown plane with integers at pixel cent
 indices along the walked axis, and object ids are integers from 1.
 """
 
+from napari_sam2_video.types.contrast import CT_WINDOWS, ChannelColor, ContrastWindow, channels_from_text
 from napari_sam2_video.types.masks import (
     LEVEL_STEP,
     FrameDone,
@@ -17,9 +18,7 @@ from napari_sam2_video.types.opening import OpenSettings, PixelSize
 from napari_sam2_video.types.prompts import BoxPrompt, MaskPrompt, PointPrompt, Prompt
 from napari_sam2_video.types.scribble import ScribblePrompt
 from napari_sam2_video.types.settings import (
-    CT_WINDOWS,
     CheckSettings,
-    ContrastWindow,
     Direction,
     ModelSettings,
     Precision,
@@ -32,6 +31,7 @@ __all__ = [
     "CT_WINDOWS",
     "LEVEL_STEP",
     "BoxPrompt",
+    "ChannelColor",
     "CheckSettings",
     "ContrastWindow",
     "Direction",
@@ -52,4 +52,5 @@ __all__ = [
     "TrackSettings",
     "ViewSettings",
     "WindowSetting",
+    "channels_from_text",
 ]

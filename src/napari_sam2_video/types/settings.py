@@ -10,7 +10,6 @@ from typing import Any, Literal, Self, TypeAlias, get_args
 
 from napari_sam2_video.errors import SettingsError
 from napari_sam2_video.types.checks import (
-    NUMBER,
     flag,
     frame_span,
     frame_span_from_text,
@@ -19,89 +18,17 @@ from napari_sam2_video.types.checks import (
     object_ids_from_text,
     one_of,
     optional_whole,
-    real,
     set_field,
     shown,
     whole,
 )
+from napari_sam2_video.types.contrast import ChannelColor, ContrastWindow, checked_channels
 
 Direction: TypeAlias = Literal["both", "forward", "backward"]
 Precision: TypeAlias = Literal["auto", "fp32", "bf16", "fp16"]
 WindowSetting: TypeAlias = Literal["auto", "off"] | int
 
 _PLACE = re.compile(r"\s*([A-Za-z])\s*=\s*(\d{1,18})\s*")
-
-
-@dataclass(frozen=True)
-class ContrastWindow:
-    """The one window that maps raw values to what the model sees, the same for every frame.
-
-    Parameters
-    ----------
-    low, high : float
-        Raw values that become 0 and 255.
-    source : str
-        Where it came from: ``"manual"``, ``"layer"``, ``"percentile"``, ``"full"`` or ``"preset:<name>"``.
-
-    Raises
-    ------
-    SettingsError
-        If an end is not a finite number, or the high end is not above the low one.
-    """
-
-    low: float
-    high: float
-    source: str = "manual"
-
-    def __post_init__(self) -> None:
-        set_field(self, "low", real(self.low, "The low end of the contrast window"))
-        set_field(self, "high", real(self.high, "The high end of the contrast window"))
-        if self.high <= self.low:
-            raise SettingsError(
-                f"The contrast window {self.low:g} to {self.high:g} is empty; give a low end and a higher high end."
-            )
-
-    @classmethod
-    def from_text(cls, text: str) -> ContrastWindow:
-        """Window written as ``"-160,240"``, or named as one of `CT_WINDOWS`.
-
-        Raises
-        ------
-        SettingsError
-            If it is neither.
-        """
-        preset = CT_WINDOWS.get(text.strip().lower())
-        if preset is not None:
-            return preset
-        match = re.fullmatch(rf"\s*({NUMBER})\s*[,:]\s*({NUMBER})\s*", text)
-        if match is None:
-            raise SettingsError(
-                f"The contrast window {text!r} is neither two numbers such as -160,240 nor one of "
-                f"{', '.join(CT_WINDOWS)}."
-            )
-        return ContrastWindow(float(match[1]), float(match[2]))
-
-    @classmethod
-    def from_json(cls, value: Mapping[str, Any]) -> Self:
-        """Window of what `to_json` gave; raises ValueError for anything else."""
-        return from_file(cls, value)
-
-    def to_json(self) -> dict[str, Any]:
-        """The window as JSON takes it."""
-        return asdict(self)
-
-
-CT_WINDOWS: Mapping[str, ContrastWindow] = {
-    name: ContrastWindow(centre - width / 2, centre + width / 2, f"preset:{name}")
-    for name, centre, width in (
-        ("brain", 40, 80),
-        ("lung", -600, 1500),
-        ("abdomen", 40, 400),
-        ("bone", 400, 1800),
-        ("mediastinum", 40, 350),
-    )
-}
-"""Usual windows of computed tomography, in Hounsfield units."""
 
 
 @dataclass(frozen=True)
@@ -118,6 +45,9 @@ class ViewSettings:
         Positions along the other axes that are not shown, by axis name.
     channel : int, optional
         Index along ``C``; None where there is no ``C`` axis, or to show RGB samples as they are.
+    channels : sequence of ChannelColor
+        Two or more channels that are shown together, each in its colour and its own contrast window; `channel` and
+        `window` are those of the first. Empty to show one channel in grey.
 
     Raises
     ------
@@ -129,9 +59,17 @@ class ViewSettings:
     window: ContrastWindow
     at: Mapping[str, int] = field(default_factory=dict)
     channel: int | None = None
+    channels: tuple[ChannelColor, ...] = ()
 
     def __post_init__(self) -> None:
         set_field(self, "axis", axis_letter(self.axis))
+        set_field(self, "channels", checked_channels(self.channels))
+        if self.channels:
+            first = self.channels[0]
+            if any(one.window is None for one in self.channels):
+                raise SettingsError("Every channel of a composite needs its contrast window.")
+            set_field(self, "channel", first.channel)
+            set_field(self, "window", first.window)
         if not isinstance(self.window, ContrastWindow):
             raise SettingsError(f"The contrast window must be a ContrastWindow, not {shown(self.window)}.")
         set_field(self, "at", checked_places(self.at))
@@ -140,16 +78,14 @@ class ViewSettings:
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Self:
         """Settings of what `to_json` gave; raises KeyError, ValueError or TypeError for anything else."""
-        return from_file(cls, {**value, "window": ContrastWindow.from_json(value["window"])})
+        channels = tuple(ChannelColor.from_json(one) for one in value.get("channels", ()))
+        given = {**value, "window": ContrastWindow.from_json(value["window"]), "channels": channels}
+        return from_file(cls, given)
 
     def to_json(self) -> dict[str, Any]:
         """The settings as JSON takes them."""
-        return {
-            "axis": self.axis,
-            "window": self.window.to_json(),
-            "at": dict(self.at),
-            "channel": self.channel,
-        }
+        said = {"axis": self.axis, "window": self.window.to_json(), "at": dict(self.at), "channel": self.channel}
+        return said | ({"channels": [one.to_json() for one in self.channels]} if self.channels else {})
 
 
 @dataclass(frozen=True)
