@@ -24,6 +24,7 @@ MAY_IMPORT = {
     "frames": LOW | {"units"},
     "models": LOW | {"storage"},
     "synthetic": LOW,
+    "linking": LOW,
     "engine": LOW | {"torch_environment", "storage", "models"},
     "masks": LOW | {"storage", "results"},
     "results": LOW | {"units"},
@@ -32,7 +33,7 @@ MAY_IMPORT = {
     "server": LOW | {"storage", "models", "engine", "masks", "torch_environment"},
     "detect": LOW | {"storage", "frames", "models", "engine", "masks"},
     "session": LOW
-    | {"server", "detect"}
+    | {"server", "detect", "linking"}
     | {"units", "storage", "frames", "models", "engine", "masks", "analysis", "results"},
     "prompt_text": LOW | {"frames"},
     "api": LOW

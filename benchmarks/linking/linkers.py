@@ -48,6 +48,21 @@ def by_overlap(labels: NDArray[np.uint16]) -> Linked:
     return Linked(out, mothers)
 
 
+def by_ours(labels: NDArray[np.uint16]) -> Linked:
+    """Our linker; masks that are missing are guessed from those around them, without the network."""
+    from napari_sam2_video.linking.fill import fill_gaps
+    from napari_sam2_video.linking.link import link
+    from napari_sam2_video.linking.shapes import shapes_of
+
+    tracks = link([shapes_of(frame) for frame in labels], labels.shape[1:])
+    guesses = fill_gaps(tracks, labels.shape[1:])
+    out = np.zeros_like(labels)
+    for track in tracks:
+        for t, shape in [*guesses.get(track.number, {}).items(), *track.shapes.items()]:
+            out[t][shape.region][shape.mask] = track.number
+    return Linked(out, {track.number: track.parent for track in tracks if track.parent is not None})
+
+
 def by_laptrack(labels: NDArray[np.uint16]) -> Linked:
     """laptrack's linear assignment by distance, with gap closing and splitting."""
     import pandas as pd
@@ -108,7 +123,9 @@ def by_btrack(labels: NDArray[np.uint16]) -> Linked:
 def available() -> dict[str, Linker]:
     """The linkers that can be run; those of packages that are not installed are left out."""
     peers: dict[str, Linker] = {"laptrack": by_laptrack, "btrack": by_btrack}
-    return {"overlap": by_overlap} | {package: one for package, one in peers.items() if find_spec(package)}
+    return {"ours": by_ours, "overlap": by_overlap} | {
+        package: one for package, one in peers.items() if find_spec(package)
+    }
 
 
 def _places(labels: NDArray[np.uint16]) -> list[tuple[int, int, float, float]]:

@@ -1,0 +1,148 @@
+"""Link the labels of a series into tracks."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import pairwise
+from math import log
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from napari_sam2_video.linking.candidates import NEIGHBOURS, stories
+from napari_sam2_video.linking.costs import Costs
+from napari_sam2_video.linking.settings import LinkSettings
+from napari_sam2_video.linking.solve import Reading, cheapest
+from napari_sam2_video.linking.tracks import Track
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from napari_sam2_video.linking.candidates import Candidate
+    from napari_sam2_video.linking.shapes import Shape
+
+AT_ONCE = 4000
+LOOK_AHEAD = 6
+READINGS = 2
+MOST_OFTEN, SELDOM = 1.5, 6.0
+
+
+def link(
+    series: Sequence[Mapping[int, Shape]],
+    shape_yx: tuple[int, int],
+    settings: LinkSettings = LinkSettings(),  # noqa: B008
+    *,
+    progress: Callable[[int, int], None] | None = None,
+) -> list[Track]:
+    """Tracks, with divisions, of labels that say nothing from frame to frame.
+
+    All that may have happened has a cost: labels may be parts of one object, hold several, or be missing; objects may
+    move, divide, come and go. The cheapest story of all frames is found by integer programming, as in joint
+    segmentation and tracking (Schiegg et al. 2013; Türetken et al. 2017; Bragantini et al. 2024); here, the
+    alternatives of a frame come from the frames around it. Long series are read in stretches that overlap. A second
+    reading takes labels to be wrong as often as they were in the first one.
+
+    Parameters
+    ----------
+    series : sequence of mapping of int to Shape
+        The labels of each frame, as of `shapes_of`.
+    shape_yx : tuple of int
+        Shape of the frames.
+    settings : LinkSettings
+        What is likely.
+    progress : callable, optional
+        Called with the steps that are done and their number. Whatever it raises ends the linking.
+
+    Returns
+    -------
+    list of Track
+        By ascending first frame.
+    """
+    labels = [shape for here in series for shape in here.values()]
+    if not labels:
+        return []
+    radius = float(np.median([shape.radius for shape in labels]))
+    report = progress or (lambda done, total: None)
+    for again in range(READINGS):
+        costs = Costs(settings, shape_yx, len(series), radius)
+        base = again * len(series)
+        reading = _read(series, costs, settings, lambda done, base=base: report(base + done, READINGS * len(series)))  # type: ignore[misc]
+        tracks = _tracks(reading, costs)
+        settings = _learnt(settings, reading, tracks, len(labels))
+    report(1, 1)
+    return tracks
+
+
+def _read(
+    series: Sequence[Mapping[int, Shape]], costs: Costs, settings: LinkSettings, report: Callable[[int], None]
+) -> Reading:
+    """Read a series in stretches that overlap."""
+    whole = Reading()
+    start = 0
+    while start < len(series):
+        stop, candidates = start, 0
+        told = {frame: whole.used[frame] for frame in range(max(start - settings.gap - 1, 0), start)}
+        while stop < len(series) and (candidates < AT_ONCE or stop < start + 2 * LOOK_AHEAD):
+            around = {t: series[t] for t in (stop, *(stop + s for s in NEIGHBOURS)) if 0 <= t < len(series)}
+            told[stop] = stories(stop, around, settings)
+            candidates += sum(len(story.candidates) for story in told[stop])
+            report(stop)
+            stop += 1
+        reading = cheapest(told, costs, settings.gap, whole)
+        sure = stop if stop == len(series) else stop - LOOK_AHEAD
+        _settle(whole, reading, start, sure)
+        start = sure
+    return whole
+
+
+def _learnt(settings: LinkSettings, reading: Reading, tracks: Sequence[Track], labels: int) -> LinkSettings:
+    """The same settings with the costs of wrong labels that follow from how often they were wrong."""
+    told = [story for here in reading.used.values() for story in here if story.cost > 0]
+    merged = sum(len(story.candidates) > 1 for story in told)
+    wrong = (sum(len(track.missing) for track in tracks), merged, len(told) - merged)
+    missing, merging, splitting = (min(max(-log((count + 1) / labels), MOST_OFTEN), SELDOM) for count in wrong)
+    return replace(settings, missing=missing, merged=merging, split=splitting)
+
+
+def _settle(whole: Reading, reading: Reading, start: int, stop: int) -> None:
+    """Keep what was read of the frames from `start` up to `stop`, and what leads there."""
+    whole.used |= {frame: reading.used[frame] for frame in range(start, stop)}
+    for one, after in reading.following.items():
+        if one.frame < stop and all(other.frame < stop for other in after):
+            whole.following[one] = after
+
+
+def _tracks(reading: Reading, costs: Costs) -> list[Track]:
+    before = {after[0]: one for one, after in reading.following.items() if len(after) == 1}
+    mothers = {daughter: one for one, after in reading.following.items() if len(after) == 2 for daughter in after}
+    chains: list[list[Candidate]] = []
+    chain_of: dict[Candidate, int] = {}
+    for frame in sorted(reading.used):
+        for one in (one for story in reading.used[frame] for one in story.candidates):
+            if one in before:
+                chain_of[one] = chain_of[before[one]]
+                chains[chain_of[one]].append(one)
+            else:
+                chain_of[one] = len(chains)
+                chains.append([one])
+    tracks = []
+    for number, chain in enumerate(chains, start=1):
+        mother = mothers.get(chain[0])
+        gaps = [t for a, b in pairwise(chain) for t in range(a.frame + 1, b.frame)]
+        if mother is not None:
+            gaps += range(mother.frame + 1, chain[0].frame)
+        elif costs.is_missed(chain[0].shape, chain[0].frame):
+            gaps += range(chain[0].frame)
+        left = costs.n_frames - 1 - chain[-1].frame
+        if chain[-1] not in reading.following and costs.is_missed(chain[-1].shape, left):
+            gaps += range(chain[-1].frame + 1, costs.n_frames)
+        tracks.append(
+            Track(
+                number,
+                {one.frame: one.shape for one in chain},
+                {one.frame: one.source for one in chain},
+                tuple(sorted(gaps)),
+                None if mother is None else chain_of[mother] + 1,
+            )
+        )
+    return tracks
