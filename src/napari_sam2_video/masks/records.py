@@ -85,8 +85,7 @@ class FrameRecords:
 
     def numbers(self, frame: int, tables: Sequence[str] = TABLES) -> tuple[int, ...]:
         """Records of a frame, the newest first."""
-        lists = [self._state.get(table, frame, ()) for table in tables]
-        return tuple(sorted((number for numbers in lists for number in numbers), reverse=True))
+        return _numbers(self._state, frame, tables)
 
     def put(self, masks: FrameMasks, *, generation: int | None, extra: Sequence[Change], table: str = RUN) -> None:
         """Keep masks of one frame, durably; see `MaskStore.write`."""
@@ -123,23 +122,11 @@ class FrameRecords:
 
     def newest(self, frame: int, object_id: int, tables: Sequence[str] = TABLES) -> tuple[int, RecordInfo] | None:
         """Number and description of the newest record of an object on a frame, None if there is none."""
-        with self._state.lock:
-            since = self._state.get("removed", object_id, 0)
-            for number in self.numbers(frame, tables):
-                info: RecordInfo | None = self._state.get("records", number)
-                if info is not None and number > since and object_id in info.ids:
-                    return number, info
-        return None
+        return newest_record(self._state, frame, object_id, tables)
 
     def rows(self, object_id: int, tables: Sequence[str] = TABLES) -> dict[int, RecordInfo]:
         """Newest record of an object on each frame, by ascending frame."""
-        found = {}
-        with self._state.lock:
-            for frame in {frame for table in tables for frame in self._state.table(table)}:
-                newest = self.newest(int(frame), object_id, tables)
-                if newest is not None:
-                    found[int(frame)] = newest[1]
-        return dict(sorted(found.items()))
+        return {frame: info for frame, (_, info) in newest_records(self._state, object_id, tables).items()}
 
     def walked(self, object_id: int) -> npt.NDArray[np.int8]:
         """Direction of the last run on each frame: 1 forward, -1 backward, 0 none yet; shape ``(n_frames,)``."""
@@ -216,3 +203,30 @@ class FrameRecords:
             )
         self._state.leave_out("records", lost)
         self.lost_packs.update(records[number].ref.pack for number in lost)
+
+
+def newest_record(
+    state: State, frame: int, object_id: int, tables: Sequence[str] = TABLES
+) -> tuple[int, RecordInfo] | None:
+    """Number and description of the newest record of an object on a frame, None if there is none."""
+    with state.lock:
+        since = state.get("removed", object_id, 0)
+        for number in _numbers(state, frame, tables):
+            info: RecordInfo | None = state.get("records", number)
+            if info is not None and number > since and object_id in info.ids:
+                return number, info
+    return None
+
+
+def newest_records(state: State, object_id: int, tables: Sequence[str] = TABLES) -> dict[int, tuple[int, RecordInfo]]:
+    """Newest record of an object on each frame, with its number, by ascending frame."""
+    with state.lock:
+        frames = sorted({int(frame) for table in tables for frame in state.table(table)})
+        found = {frame: newest_record(state, frame, object_id, tables) for frame in frames}
+    return {frame: one for frame, one in found.items() if one is not None}
+
+
+def _numbers(state: State, frame: int, tables: Sequence[str]) -> tuple[int, ...]:
+    """Records of a frame, the newest first."""
+    lists = [state.get(table, frame, ()) for table in tables]
+    return tuple(sorted((number for numbers in lists for number in numbers), reverse=True))

@@ -10,6 +10,7 @@ from napari_sam2_video.session.acceptance import Acceptance
 from napari_sam2_video.session.life import Life
 from napari_sam2_video.session.objects import Objects
 from napari_sam2_video.session.paint import Paint
+from napari_sam2_video.session.planes import Planes
 from napari_sam2_video.session.prompt_table import PromptTable
 from napari_sam2_video.session.review import LEAST_DOUBT, SPACING, Review, ReviewList
 from napari_sam2_video.session.tracking import Tracking
@@ -47,7 +48,18 @@ class SessionContent:
         self._acceptance = Acceptance(context, self._objects, self._prompts)
         self._tracking = Tracking(context, self._objects, self._prompts, tracker_factory)
         self._life = Life(context, self._objects, self._prompts, lambda: self._tracking.tag)
-        self._review = Review(context, self._objects, self._acceptance, self.scores, sources=())
+        self._planes = Planes(context, self._objects, self._prompts, self._tracking, tracker_factory)
+        self._review = Review(context, self._objects, self._acceptance, self.scores, sources=(self._planes,))
+
+    @property
+    def context(self) -> Context:
+        """Tables and masks, for the parts of a session that has this one below it."""
+        return self._context
+
+    @property
+    def planes(self) -> Planes:
+        """A volume from all sides: prompts on any plane, and what walks along several axes found."""
+        return self._planes
 
     @property
     def folder(self) -> Path:

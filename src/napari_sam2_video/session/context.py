@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from napari_sam2_video.errors import SessionError
+from napari_sam2_video.frames.crossing import crossing_axes
 from napari_sam2_video.masks.check_results import FILE as CHECKS
 from napari_sam2_video.masks.check_results import CheckResults
 from napari_sam2_video.masks.store import MaskStore
@@ -14,7 +15,13 @@ from napari_sam2_video.masks.tables import decoders as mask_decoders
 from napari_sam2_video.session.conditioning import Conditioning, mark_from_json
 from napari_sam2_video.session.events import SessionEvents
 from napari_sam2_video.session.objects import object_from_json
-from napari_sam2_video.session.prompts import PromptSet, prompts_from_json, split_key
+from napari_sam2_video.session.prompts import (
+    PromptSet,
+    accepted_table,
+    prompts_from_json,
+    prompts_table,
+    split_key,
+)
 from napari_sam2_video.session.run_record import RunRecord, run_from_json
 from napari_sam2_video.session.verdicts import judgement_from_json
 from napari_sam2_video.storage.journal import Journal
@@ -102,7 +109,9 @@ class Context:
         quarantine = folder / "quarantine"
         journal = Journal(folder / JOURNAL, read_only=read_only, quarantine=quarantine)
         try:
-            self.state = State(journal, {**mask_decoders(view.n_frames), **_decoders(view.n_frames)})
+            self.state = State(
+                journal, {**mask_decoders(view.n_frames), **_decoders(view.n_frames), **_of_planes(view)}
+            )
             self.masks = MaskStore(
                 folder / "masks",
                 self.state,
@@ -155,6 +164,15 @@ class Context:
             self.masks.close()
         finally:
             self.state.close()
+
+
+def _of_planes(view: FrameView) -> dict[str, Decoder]:
+    """Decoders of what a person says of the planes across other axes of a volume."""
+    found: dict[str, Decoder] = {}
+    for axis in crossing_axes(view):
+        decoders = _decoders(view.recording.length(axis))
+        found[prompts_table(axis)], found[accepted_table(axis)] = decoders["prompts"], decoders["accepted"]
+    return found
 
 
 def _decoders(n_frames: int) -> dict[str, Decoder]:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from napari_sam2_video.frames.recording import Recording
 
-_OWN_FILES = {JOURNAL, CHECKS, SOURCE, "masks", "memory", "lock", "lock.json", "quarantine", NAME}
+_OWN_FILES = {JOURNAL, CHECKS, SOURCE, "masks", "memory", "walks", "lock", "lock.json", "quarantine", NAME}
 
 
 @contextmanager

@@ -12,6 +12,8 @@ _EVENTS = {
     "removed": "masks",
     "prompts": "prompts",
     "accepted": "accepted",
+    **{f"prompts_{axis}": "prompts" for axis in "zyx"},
+    **{f"accepted_{axis}": "accepted" for axis in "zyx"},
     "masks": "masks",
     "fused": "masks",
     "paint": "masks",

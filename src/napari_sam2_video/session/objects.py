@@ -9,9 +9,10 @@ import numpy as np
 
 from napari_sam2_video.analysis.lineage import check_lineage
 from napari_sam2_video.errors import SessionError
+from napari_sam2_video.frames.crossing import crossing_axes
 from napari_sam2_video.masks.codec import MAX_ID
 from napari_sam2_video.results import TrackedObject, default_color
-from napari_sam2_video.session.prompts import key_of
+from napari_sam2_video.session.prompts import accepted_table, key_of, prompts_table
 from napari_sam2_video.types.checks import whole
 
 if TYPE_CHECKING:
@@ -155,6 +156,10 @@ class Objects:
             context.busy.check_idle(object_id)
             changes: list[Change] = [("objects", object_id, None), ("accepted", object_id, None)]
             changes += [("prompts", key_of(object_id, int(f)), None) for f in context.state.group("prompts", object_id)]
+            for axis in crossing_axes(context.view):
+                table = prompts_table(axis)
+                changes += [(table, key_of(object_id, int(p)), None) for p in context.state.group(table, object_id)]
+                changes.append((accepted_table(axis), object_id, None))
             changes += [("conditioned", key_of(object_id, f), None) for f in context.inputs.conditioned(object_id)]
             changes += [
                 ("objects", o.id, replace(o, parent=None, parent_frame=None).to_json())

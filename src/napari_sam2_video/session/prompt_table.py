@@ -18,13 +18,14 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
+    from napari_sam2_video.frames.view import FrameView
     from napari_sam2_video.session.context import Context
     from napari_sam2_video.session.objects import Objects
     from napari_sam2_video.storage.tables import Change
 
 
 class PromptTable:
-    """The prompts of a session.
+    """The prompts of a session, on the frames of one walk.
 
     Parameters
     ----------
@@ -32,17 +33,25 @@ class PromptTable:
         The open session.
     objects : Objects
         Its objects.
+    view : FrameView, optional
+        The frames that the prompts are on; those of the session if not given.
+    table : str
+        The table that holds them.
     """
 
-    def __init__(self, context: Context, objects: Objects) -> None:
+    def __init__(
+        self, context: Context, objects: Objects, view: FrameView | None = None, table: str = "prompts"
+    ) -> None:
         self._context = context
         self._objects = objects
+        self._view = context.view if view is None else view
+        self._table = table
 
     def sets(self, object_id: int | None = None, frame: int | None = None) -> tuple[PromptSet, ...]:
         """See `Session.prompt_sets`."""
         state = self._context.state
         with state.lock:
-            table = state.table("prompts") if object_id is None else state.group("prompts", object_id)
+            table = state.table(self._table) if object_id is None else state.group(self._table, object_id)
             found = sorted(table.values(), key=lambda p: (p.frame, p.object_id))
         return tuple(p for p in found if object_id in (None, p.object_id) and frame in (None, p.frame))
 
@@ -51,7 +60,7 @@ class PromptTable:
         prompts: list[Prompt] = []
         for found in self.sets(object_id, frame):
             try:
-                prompts.extend(unpacked(found, self._context.view.shape_yx, self._context.masks.get, masks=masks))
+                prompts.extend(unpacked(found, self._view.shape_yx, self._context.masks.get, masks=masks))
             except StoreError as error:
                 raise PromptError(
                     f"The mask of object {found.object_id} on frame {found.frame} cannot be read any more; draw it "
@@ -99,7 +108,7 @@ class PromptTable:
             labels_yx = whole_numbers(np.asarray(labels_yx), f"The label image of frame {frame}")
         except RecordingError as error:
             raise PromptError(str(error)) from error
-        shape_yx = context.view.shape_yx
+        shape_yx = self._view.shape_yx
         if labels_yx.shape != shape_yx:
             raise PromptError(
                 f"The label image of frame {frame} has the shape {labels_yx.shape} where {shape_yx} is needed; give "
@@ -126,7 +135,7 @@ class PromptTable:
         return ids
 
     def _fitted(self, prompt: Prompt) -> Prompt:
-        view = self._context.view
+        view = self._view
         if not isinstance(prompt, Prompt):
             raise PromptError(
                 f"A prompt must be a PointPrompt, BoxPrompt, ScribblePrompt or MaskPrompt, not {shown(prompt)}."
@@ -157,7 +166,7 @@ class PromptTable:
         """Changes that replace the prompts of an object on a frame by those that fit it."""
         key = key_of(object_id, frame)
         if not prompts:
-            return [("prompts", key, None)]
+            return [(self._table, key, None)]
         blobs: list[Change] = []
 
         def keep(data: bytes) -> str:
@@ -165,13 +174,13 @@ class PromptTable:
             blobs.append(("blobs", name, self._context.masks.put(data)))
             return name
 
-        return [("prompts", key, {"revision": number, "items": to_json(prompts, keep)}), *blobs]
+        return [(self._table, key, {"revision": number, "items": to_json(prompts, keep)}), *blobs]
 
     def _mask_changes(self, number: int, object_id: int, frame: int, packed: bytes) -> list[Change]:
         key = key_of(object_id, frame)
         name = f"{key}@{number}"
         return [
-            ("prompts", key, {"revision": number, "items": [mask_item(name)]}),
+            (self._table, key, {"revision": number, "items": [mask_item(name)]}),
             ("blobs", name, self._context.masks.put(packed)),
         ]
 

@@ -46,6 +46,16 @@ def key_of(object_id: int, frame: int) -> str:
     return f"{object_id}:{frame}"
 
 
+def prompts_table(axis: str) -> str:
+    """Name of the table of prompts on the planes across an axis that the session does not walk."""
+    return f"prompts_{axis.lower()}"
+
+
+def accepted_table(axis: str) -> str:
+    """Name of the table of accepted planes across such an axis."""
+    return f"accepted_{axis.lower()}"
+
+
 def split_key(key: Any, n_frames: int | None = None) -> tuple[int, int]:
     """Object and frame of a key; raises ValueError for anything else."""
     left, right = str(key).split(":")

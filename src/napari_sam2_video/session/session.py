@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from napari_sam2_video.frames.recording import Recording
     from napari_sam2_video.masks.clean import CleanSettings
+    from napari_sam2_video.session.fusing import Fusion
     from napari_sam2_video.session.tracker import TrackerFactory
     from napari_sam2_video.storage.lock import SessionLock
     from napari_sam2_video.types import FrameDone, ViewSettings
@@ -181,6 +182,64 @@ class Session(SessionEditing):
         """Continue the unfinished run; see `track`."""
         return self._tracking.resume(stop)
 
+    def track_planes(
+        self,
+        settings: TrackSettings = TrackSettings(),  # noqa: B008
+        *,
+        axes: Sequence[str] | None = None,
+        stop: Callable[[], bool] | None = None,
+    ) -> Generator[FrameDone]:
+        """Track objects of a volume along several axes, one walk after the other.
+
+        The walk on whose planes most objects are prompted comes first. The others are prompted with the sections that
+        it found, besides what a person said of their planes, and go as far as the objects reach.
+
+        Parameters
+        ----------
+        settings : TrackSettings
+            Direction and objects; the range is one of the session's own frames.
+        axes : sequence of str, optional
+            Axes to walk; all three if not given.
+        stop : callable, optional
+            As of `track`; the same call continues.
+
+        Yields a `FrameDone` for every plane, with its ``axis`` where that is not the session's own, and raises as
+        `track`.
+        """
+        self.end_stroke()
+        return self._planes.track(settings, self._planes.axes if axes is None else axes, stop)
+
+    def fuse(
+        self,
+        objects: Sequence[int] | None = None,
+        *,
+        axes: Sequence[str] | None = None,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> list[Fusion]:
+        """Fuse what several walks found of objects of a volume, voxel by voxel; one step that can be undone.
+
+        At least two walks must agree on a voxel. What a person painted or accepted stays. The fused masks lie over
+        those of the session's own walk until that finds newer ones.
+
+        Parameters
+        ----------
+        objects : sequence of int, optional
+            Objects to fuse; those that were tracked since they were fused last if not given.
+        axes : sequence of str, optional
+            Walks to fuse; all that there are if not given.
+        progress : callable, optional
+            Called with the number of planes done and of all.
+
+        Raises
+        ------
+        PromptError
+            If an object was not tracked along two axes.
+        SessionError
+            If an object is locked, or a run is under way.
+        """
+        self.end_stroke()
+        return self._planes.fuse(objects, axes, progress)
+
     def check(
         self,
         settings: CheckSettings = CheckSettings(),  # noqa: B008
@@ -226,6 +285,7 @@ class Session(SessionEditing):
         if self._context.closed:
             return
         try:
+            self._planes.close()
             self._tracking.close()
             self._context.close()
         finally:

@@ -55,12 +55,13 @@ class FrameMasks:
 
 @dataclass(frozen=True)
 class FrameDone:
-    """Said after a frame is safe on disk."""
+    """Said after a frame is safe on disk; `axis` names the walk where it is not the session's own."""
 
     frame: int
     objects: tuple[int, ...]
     done: int
     total: int
+    axis: str | None = None
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,340 @@
+"""Masks of one volume from walks along several axes: what the walks agree on, voxel by voxel.
+
+Every plane of a walk has a weight: the network's predicted IoU, less the farther the plane is from one that the walk
+was prompted on, and nothing where the plane contradicts a settled plane that it crosses. A voxel belongs to an object
+where at least two walks say so and they outweigh the others; where only one walk has a say, it decides. Paint and
+accepted planes are laid over the result by whoever keeps it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, TypeAlias
+
+import numpy as np
+from scipy.ndimage import binary_opening
+
+from napari_sam2_video.geometry import bounding_box
+from napari_sam2_video.types import ObjectMask
+from napari_sam2_video.types.masks import LEVEL_STEP
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    import numpy.typing as npt
+
+Box: TypeAlias = tuple[slice, slice, slice]
+ROOM = 192 << 20
+"""Bytes for the votes of a slab."""
+BYTES_A_VOXEL = 8
+FULL_WEIGHT = 1000
+SUREST = 1 / 64
+SHORTEST_LINE = 2
+
+
+@dataclass(frozen=True)
+class Walk:
+    """The masks of some objects along one axis of a volume.
+
+    Parameters
+    ----------
+    axis : int
+        The axis of the volume's grid that counts the planes.
+    swapped : bool
+        True where the rows of a plane come after its columns in the grid.
+    read : callable
+        Plane to its masks.
+    boxes : mapping of int to ndarray of int, shape (planes, 4)
+        For each object and plane, first and last-but-one row and column: ``(y0, x0, y1, x1)``; all 0 where it is not.
+    weights : mapping of int to ndarray of float, shape (planes,)
+        For each object how much each plane counts, 0 to 1; 0 for planes that were not walked or are not trusted.
+    """
+
+    axis: int
+    swapped: bool
+    read: Callable[[int], Sequence[ObjectMask]] = field(repr=False)
+    boxes: Mapping[int, npt.NDArray[np.int64]] = field(repr=False)
+    weights: Mapping[int, npt.NDArray[np.float64]] = field(repr=False)
+
+    @property
+    def plane_axes(self) -> tuple[int, int]:
+        """Axes of the grid along the rows and the columns of a plane."""
+        first, second = (axis for axis in range(3) if axis != self.axis)
+        return (second, first) if self.swapped else (first, second)
+
+    def box(self, object_id: int) -> list[tuple[int, int]] | None:
+        """First voxel and the one after the last, along each axis of the grid, of an object; None if it has none."""
+        boxes = self.boxes.get(object_id)
+        if boxes is None:
+            return None
+        planes = np.flatnonzero((boxes[:, 2] > boxes[:, 0]) & (self.weights[object_id] > 0))
+        if not planes.size:
+            return None
+        rows, columns = self.plane_axes
+        found = [(0, 0)] * 3
+        found[self.axis] = (int(planes[0]), int(planes[-1]) + 1)
+        found[rows] = (int(boxes[planes, 0].min()), int(boxes[planes, 2].max()))
+        found[columns] = (int(boxes[planes, 1].min()), int(boxes[planes, 3].max()))
+        return found
+
+
+@dataclass(frozen=True)
+class FusedPlane:
+    """What walks agree on, on one plane along the first axis of the grid.
+
+    Parameters
+    ----------
+    plane : int
+        The plane.
+    masks : tuple of ObjectMask
+        One for each object: how sure the walks are, as levels of a logit.
+    disputed : tuple of ObjectMask
+        One for each object: voxels that some walks that have a say give to it, and others do not, wider than an
+        outline. The level is the number of walks that do.
+    """
+
+    plane: int
+    masks: tuple[ObjectMask, ...]
+    disputed: tuple[ObjectMask, ...]
+
+
+def plane_weights(
+    predicted_iou: npt.NDArray[np.float64],
+    walked: npt.NDArray[np.bool_],
+    settled: Sequence[int],
+    spacing: float,
+    reach: float,
+) -> npt.NDArray[np.float64]:
+    """How much each plane of a walk counts before it is checked against settled planes.
+
+    Parameters
+    ----------
+    predicted_iou : ndarray of float, shape (planes,)
+        The network's own estimate, 0 to 1.
+    walked : ndarray of bool, shape (planes,)
+        Planes that the walk computed.
+    settled : sequence of int
+        Planes that the walk was prompted on, or that a person settled.
+    spacing, reach : float
+        Distance of two planes, and the distance over which trust falls to a half, in the same unit.
+    """
+    planes = np.arange(len(walked))
+    anchors = np.asarray(sorted(settled), np.int64)
+    distance = np.abs(planes[:, None] - anchors).min(axis=1) if anchors.size else np.full(len(walked), len(walked))
+    near = 1 / (1 + distance * spacing / reach)
+    weights = np.clip(predicted_iou, 0.05, 1) * near
+    return np.asarray(np.where(walked, weights, 0.0), np.float64)
+
+
+def consensus(
+    shape: tuple[int, int, int], walks: Sequence[Walk], object_ids: Sequence[int], *, room: int = ROOM
+) -> Iterator[FusedPlane]:
+    """Masks that walks agree on, slab by slab along the first axis of the grid.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Voxels of the volume along each axis of the grid.
+    walks : sequence of Walk
+        Walks along different axes.
+    object_ids : sequence of int
+        Objects to fuse.
+    room : int
+        Bytes that the votes of a slab may take; the slabs are as thick as that allows, one plane at least.
+
+    Yields
+    ------
+    FusedPlane
+        Every plane, in ascending order, with a mask (empty where there is none) of every object.
+    """
+    boxes = {i: box for i in object_ids if (box := _union([walk.box(i) for walk in walks])) is not None}
+    area = sum((b[1].stop - b[1].start) * (b[2].stop - b[2].start) for b in boxes.values())
+    thick = max(1, room // max(1, area * BYTES_A_VOXEL))
+    for start in range(0, shape[0], thick):
+        stop = min(shape[0], start + thick)
+        votes = {
+            i: _Votes((slice(max(start, b[0].start), min(stop, b[0].stop)), b[1], b[2]), walks, i)
+            for i, b in boxes.items()
+            if b[0].start < stop and b[0].stop > start
+        }
+        for walk in walks:
+            _count(walk, votes, start, stop)
+        for plane in range(start, stop):
+            found = [votes[i].plane(plane) if i in votes else (_nothing(i), _nothing(i)) for i in object_ids]
+            yield FusedPlane(plane, tuple(mask for mask, _ in found), tuple(disputed for _, disputed in found))
+
+
+class _Votes:
+    """Votes for one object in a slab."""
+
+    def __init__(self, box: Box, walks: Sequence[Walk], object_id: int) -> None:
+        self.box = box
+        self._id = object_id
+        shape = tuple(part.stop - part.start for part in box)
+        self.inside = np.zeros(shape, np.uint8)
+        self.support = np.zeros(shape, np.uint16)
+        self._along = [
+            _spread(walk.weights[object_id][box[walk.axis]], walk.axis) for walk in walks if object_id in walk.weights
+        ]
+
+    def add(self, walk: Walk, plane: int, mask: ObjectMask, weight: int) -> None:
+        """Count a plane of a walk."""
+        levels, origin = (mask.levels.T, mask.origin_yx[::-1]) if walk.swapped else (mask.levels, mask.origin_yx)
+        others = [axis for axis in range(3) if axis != walk.axis]
+        to: list[slice | int] = [0, 0, 0]
+        to[walk.axis] = plane - self.box[walk.axis].start
+        part = []
+        for axis, first, length in zip(others, origin, levels.shape, strict=True):
+            low = max(first, self.box[axis].start)
+            high = min(first + length, self.box[axis].stop)
+            if low >= high:
+                return
+            part.append(slice(low - first, high - first))
+            to[axis] = slice(low - self.box[axis].start, high - self.box[axis].start)
+        there = levels[tuple(part)] > 0
+        self.inside[tuple(to)] += there
+        self.support[tuple(to)] += there * np.uint16(weight)
+
+    def plane(self, plane: int) -> tuple[ObjectMask, ObjectMask]:
+        """Mask and disputed voxels on one plane along the first axis."""
+        at = plane - self.box[0].start
+        if not 0 <= at < self.inside.shape[0]:
+            return _nothing(self._id), _nothing(self._id)
+        inside, support = self.inside[at], self.support[at].astype(np.float32)
+        along = [weights[at if weights.shape[0] > 1 else 0] for weights in self._along]
+        say = sum(
+            (np.broadcast_to(w > 0, inside.shape).astype(np.uint8) for w in along), np.zeros(inside.shape, np.uint8)
+        )
+        total = np.maximum(sum((w.astype(np.float32) for w in along), np.zeros(inside.shape, np.float32)), 1)
+        share = support / total
+        chosen = (inside >= np.minimum(say, 2)) & (inside > 0) & (share > 0.5)
+        sure = np.clip(share, SUREST, 1 - SUREST)
+        levels = np.where(chosen, 1 + np.log(sure / (1 - sure)) / LEVEL_STEP, 0)
+        disputed = binary_opening((inside > 0) & (inside < say), np.ones((3, 3), bool))
+        return (
+            self._mask(np.maximum(levels, chosen).astype(np.uint8)),
+            self._mask(np.where(disputed, inside, 0).astype(np.uint8)),
+        )
+
+    def _mask(self, levels: npt.NDArray[np.uint8]) -> ObjectMask:
+        box = bounding_box(levels)
+        if box is None:
+            return _nothing(self._id)
+        rows, columns = self.box[1:]
+        origin = (rows.start + box[0].start, columns.start + box[1].start)
+        return replace(_nothing(self._id), origin_yx=origin, levels=np.ascontiguousarray(levels[box]))
+
+
+def _count(walk: Walk, votes: Mapping[int, _Votes], start: int, stop: int) -> None:
+    """Count what a walk says of a slab."""
+    wanted: dict[int, dict[int, int]] = {}
+    for object_id, one in votes.items():
+        weights, boxes = walk.weights.get(object_id), walk.boxes.get(object_id)
+        if weights is None or boxes is None:
+            continue
+        span = one.box[walk.axis]
+        here = (boxes[:, 2] > boxes[:, 0]) & (weights > 0)
+        if walk.axis != 0:
+            low, high = (1, 3) if walk.swapped else (0, 2)
+            here &= (boxes[:, low] < stop) & (boxes[:, high] > start)
+        for plane in np.flatnonzero(here[span]) + span.start:
+            wanted.setdefault(int(plane), {})[object_id] = _whole(weights[plane])
+    for plane, objects in sorted(wanted.items()):
+        for mask in walk.read(plane):
+            if mask.object_id in objects:
+                votes[mask.object_id].add(walk, plane, mask, objects[mask.object_id])
+
+
+def _whole(weight: float) -> int:
+    return max(1, round(float(weight) * FULL_WEIGHT))
+
+
+def _spread(weights: npt.NDArray[np.float64], axis: int) -> npt.NDArray[np.int64]:
+    """Weights by plane as an array that broadcasts over the grid."""
+    whole = np.where(weights > 0, np.maximum(1, np.round(weights * FULL_WEIGHT)), 0).astype(np.int64)
+    return np.asarray(np.expand_dims(whole, [other for other in range(3) if other != axis]))
+
+
+def _union(boxes: Sequence[list[tuple[int, int]] | None]) -> Box | None:
+    known = [box for box in boxes if box is not None]
+    if not known:
+        return None
+    first, second, third = (slice(min(b[a][0] for b in known), max(b[a][1] for b in known)) for a in range(3))
+    return first, second, third
+
+
+def _nothing(object_id: int) -> ObjectMask:
+    return ObjectMask(object_id, (0, 0), np.zeros((0, 0), np.uint8))
+
+
+@dataclass(frozen=True)
+class SettledPlane:
+    """A plane that a person prompted or accepted, with the mask of one object there.
+
+    Parameters
+    ----------
+    axis : int
+        Axis of the grid that counts the planes.
+    plane : int
+        The plane.
+    mask : ndarray of bool
+        The object on it, its two axes in the order of the grid.
+    """
+
+    axis: int
+    plane: int
+    mask: npt.NDArray[np.bool_] = field(repr=False)
+
+
+def crossing_agreement(walk: Walk, object_id: int, settled: Sequence[SettledPlane]) -> npt.NDArray[np.float64]:
+    """How far each plane of a walk agrees with the settled planes that it crosses.
+
+    A plane crosses a settled one in a line of voxels. Where either of the two has the object on that line, the IoU of
+    both on it, the mean over the settled planes, is the agreement; a plane that says nothing of any of them has that of
+    the nearest one that does.
+
+    Parameters
+    ----------
+    walk : Walk
+        The walk.
+    object_id : int
+        The object.
+    settled : sequence of SettledPlane
+        Planes across other axes.
+
+    Returns
+    -------
+    ndarray of float, shape (planes,)
+        From 0 to 1; 1 throughout where no plane says anything.
+    """
+    boxes = walk.boxes[object_id]
+    across = [one for one in settled if one.axis != walk.axis]
+    total, count = np.zeros(len(boxes)), np.zeros(len(boxes))
+    for plane in range(len(boxes)):
+        lines = [(one, _line(one, walk, plane)) for one in across]
+        if not any(line.any() for _, line in lines) and boxes[plane, 2] <= boxes[plane, 0]:
+            continue
+        mask = next((m for m in walk.read(plane) if m.object_id == object_id), _nothing(object_id))
+        for one, line in lines:
+            own = np.zeros_like(line)
+            at_row = walk.plane_axes[0] == one.axis
+            position = one.plane - mask.origin_yx[0 if at_row else 1]
+            if 0 <= position < mask.levels.shape[0 if at_row else 1]:
+                found = mask.levels[position] if at_row else mask.levels[:, position]
+                first = mask.origin_yx[1 if at_row else 0]
+                own[first : first + len(found)] = found > 0
+            either = int((own | line).sum())
+            if either > SHORTEST_LINE:
+                total[plane] += int((own & line).sum()) / either
+                count[plane] += 1
+    known = np.flatnonzero(count)
+    if not known.size:
+        return np.ones(len(boxes))
+    nearest = known[np.abs(np.arange(len(boxes))[:, None] - known).argmin(axis=1)]
+    return np.asarray(total[nearest] / count[nearest], np.float64)
+
+
+def _line(settled: SettledPlane, walk: Walk, plane: int) -> npt.NDArray[np.bool_]:
+    """What a settled plane has on the line where a plane of a walk crosses it."""
+    axes = [axis for axis in range(3) if axis != settled.axis]
+    return settled.mask[plane] if axes[0] == walk.axis else settled.mask[:, plane]

@@ -1,0 +1,288 @@
+"""Masks of a session of a volume from all its walks, kept as masks that lie over those of its own walk."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_sam2_video.analysis.consensus import SettledPlane, Walk, consensus, crossing_agreement, plane_weights
+from napari_sam2_video.frames.crossing import spacing_of
+from napari_sam2_video.geometry import bounding_box, region_of, whole_mask
+from napari_sam2_video.masks.records import RUN, newest_records
+from napari_sam2_video.types import FrameMasks
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    import numpy.typing as npt
+
+    from napari_sam2_video.masks.store import MaskStore
+    from napari_sam2_video.masks.tables import RecordInfo
+    from napari_sam2_video.session.context import Context
+    from napari_sam2_video.session.plane_prompts import PlanePrompts
+    from napari_sam2_video.session.plane_walks import PlaneWalks
+    from napari_sam2_video.types import ObjectMask
+
+FUSIONS = "fusions"
+"""Table: by object, the walks that its masks were fused from and the newest record of each."""
+UNKNOWN_IOU = 0.5
+MOST_SETTLED = 48
+LEAST_AGREEMENT = 0.5
+LEAST_WALKS = 2
+FUSED_SCORE = 10.0
+ACCEPTED_LEVEL = 255
+REACH = 0.5
+"""Distance over which trust in a walk falls to a half, as a part of the settled section's side."""
+
+
+@dataclass(frozen=True)
+class Fusion:
+    """What fusing one object came to.
+
+    Parameters
+    ----------
+    object_id : int
+        The object.
+    axes : tuple of str
+        The walks that were fused.
+    voxels : int
+        Voxels of the fused mask.
+    disputed : int
+        Voxels that the walks do not agree on.
+    """
+
+    object_id: int
+    axes: tuple[str, ...]
+    voxels: int
+    disputed: int
+
+
+@dataclass(frozen=True)
+class Source:
+    """A walk of the session, ready to be read.
+
+    Parameters
+    ----------
+    axis : str
+        The axis it walks.
+    context : Context
+        Where its masks are.
+    """
+
+    axis: str
+    context: Context
+
+    @property
+    def masks(self) -> MaskStore:
+        """Its masks."""
+        return self.context.masks
+
+    def newest(self, object_id: int) -> int:
+        """Number of its newest record of an object, 0 where it has none."""
+        return max((number for number, _ in self._rows(object_id).values()), default=0)
+
+    def settled(self, object_id: int) -> list[int]:
+        """Planes that it was prompted on or that a person settled."""
+        inputs = self.context.inputs
+        return sorted({*inputs.conditioned(object_id), *inputs.accepted(object_id)})
+
+    def figures(self, object_id: int) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.float64], npt.NDArray[np.int64]]:
+        """By plane: whether the walk computed it, its predicted IoU, and the object's box ``(y0, x0, y1, x1)``."""
+        n_planes = self.context.view.n_frames
+        walked, iou = np.zeros(n_planes, bool), np.full(n_planes, UNKNOWN_IOU)
+        boxes = np.zeros((n_planes, 4), np.int64)
+        for plane, (_, info) in self._rows(object_id).items():
+            row = info.figures_of(object_id)
+            walked[plane], iou[plane] = True, float(row["predicted_iou"])
+            if row["area"]:
+                boxes[plane] = [int(row[name]) for name in ("y0", "x0", "y1", "x1")]
+        return walked, iou, boxes
+
+    def _rows(self, object_id: int) -> dict[int, tuple[int, RecordInfo]]:
+        return newest_records(self.context.state, object_id, (RUN,))
+
+
+class Fusing:
+    """Fuses the walks of a session.
+
+    Parameters
+    ----------
+    context : Context
+        The open session.
+    walks : PlaneWalks
+        Its walks.
+    asked : PlanePrompts
+        What a person said of the planes.
+    """
+
+    def __init__(self, context: Context, walks: PlaneWalks, asked: PlanePrompts) -> None:
+        self._context = context
+        self._walks = walks
+        self._asked = asked
+
+    def sources(self, object_id: int, axes: Sequence[str]) -> list[Source]:
+        """Walks along some axes that have masks of an object."""
+        return [one for one in self._sources(axes) if one.newest(object_id)]
+
+    def is_outdated(self, object_id: int) -> bool:
+        """Whether several walks have masks of an object, and any has newer ones than were fused."""
+        sources = self.sources(object_id, tuple(self._walks.views))
+        return len(sources) >= LEAST_WALKS and bool(self._stamp(object_id, sources) != self.kept(object_id))
+
+    def axes_of(self, object_id: int) -> tuple[str, ...]:
+        """Walks that the masks of an object were fused from; none where they were not."""
+        kept = self.kept(object_id)
+        return tuple(str(axis) for axis in kept["axes"]) if kept else ()
+
+    def fuse(
+        self,
+        object_ids: Sequence[int],
+        axes: Sequence[str],
+        disputes: Context,
+        progress: Callable[[int, int], None] | None,
+    ) -> list[Fusion]:
+        """Fuse objects and keep the result as one step; see `Session.fuse`."""
+        context = self._context
+        view = context.view
+        stack = self._walks.stack(self._walks.own)
+        spacing = spacing_of(view)
+        settled = {i: self._settled(i) for i in object_ids}
+        own_accepted = {i: context.inputs.accepted(i) for i in object_ids}
+        walks = []
+        for source in self._sources(axes):
+            place = stack.axis_of(self._walks.stack(source.axis))
+            walks.append(self._walk(source, place, object_ids, settled, float(spacing[place[0]])))
+        names = ", ".join(str(i) for i in object_ids[:5])
+        stamps = [(FUSIONS, i, self._stamp(i, self.sources(i, axes))) for i in object_ids]
+        with context.changing():
+            step = context.state.commit(stamps, name=f"fuse the planes of object {names}")
+        voxels, disputed = dict.fromkeys(object_ids, 0), dict.fromkeys(object_ids, 0)
+        accepted = {i: self._accepted_planes(i) for i in object_ids}
+        shape = (view.n_frames, *view.shape_yx)
+        for fused in consensus(shape, walks, object_ids):
+            masks = []
+            known = {mask.object_id: mask for mask in context.masks.run_masks(fused.plane)}
+            for mask in fused.masks:
+                if fused.plane in own_accepted[mask.object_id]:
+                    continue
+                laid = _overlaid(mask, accepted[mask.object_id], fused.plane, view.shape_yx)
+                voxels[mask.object_id] += int(np.count_nonzero(laid.levels))
+                masks.append(_with_figures(laid, known.get(mask.object_id)))
+            context.masks.write(FrameMasks(fused.plane, view.shape_yx, tuple(masks)), generation=step, fused=True)
+            disputes.masks.write(FrameMasks(fused.plane, view.shape_yx, fused.disputed), generation=step)
+            for mask in fused.disputed:
+                disputed[mask.object_id] += int(np.count_nonzero(mask.levels))
+            if progress is not None:
+                progress(fused.plane + 1, view.n_frames)
+        disputes.state.commit(stamps)
+        context.events.announce("masks")
+        return [Fusion(i, self.axes_of(i), voxels[i], disputed[i]) for i in object_ids]
+
+    def _sources(self, axes: Sequence[str]) -> list[Source]:
+        found = []
+        for axis in self._walks.views:
+            if axis not in axes:
+                continue
+            if axis == self._walks.own:
+                found.append(Source(axis, self._context))
+                continue
+            walk = self._walks.find(axis)
+            if walk is not None:
+                found.append(Source(axis, walk.context))
+        return found
+
+    def kept(self, object_id: int) -> Any:
+        """What is kept of the last fusion of an object, None where there was none or it was undone."""
+        return self._context.state.get(FUSIONS, object_id)
+
+    def _stamp(self, object_id: int, sources: Sequence[Source]) -> Any:
+        return {"axes": [one.axis for one in sources], "newest": [one.newest(object_id) for one in sources]}
+
+    def _walk(
+        self,
+        source: Source,
+        place: tuple[int, bool],
+        object_ids: Sequence[int],
+        settled: Mapping[int, Sequence[SettledPlane]],
+        spacing: float,
+    ) -> Walk:
+        boxes, weights = {}, {}
+        for object_id in object_ids:
+            walked, iou, boxes[object_id] = source.figures(object_id)
+            if not walked.any():
+                del boxes[object_id]
+                continue
+            if source.axis != self._walks.own:
+                # It was walked as far as the object reaches: beyond, it says that the object is not there.
+                walked[:] = True
+            sides = [np.sqrt(np.count_nonzero(one.mask)) for one in settled[object_id]]
+            reach = REACH * max(sides, default=1.0) * float(spacing_of(self._context.view).min())
+            weights[object_id] = plane_weights(iou, walked, source.settled(object_id), spacing, reach)
+        walk = Walk(*place, source.masks.run_masks, boxes, weights)
+        for object_id in boxes:
+            agreement = crossing_agreement(walk, object_id, settled[object_id])
+            weights[object_id] = np.where(agreement < LEAST_AGREEMENT, 0, weights[object_id] * agreement)
+        return walk
+
+    def _settled(self, object_id: int) -> list[SettledPlane]:
+        """Planes that a person prompted, painted or accepted, of all walks."""
+        found = []
+        stack = self._walks.stack(self._walks.own)
+        for source in self._sources(tuple(self._walks.views)):
+            axis, swapped = stack.axis_of(self._walks.stack(source.axis))
+            planes = {one.frame for one in self._walks.tables[source.axis].sets(object_id)}
+            by_hand: set[int] = set()
+            if source.axis == self._walks.own:
+                by_hand = {*self._context.inputs.accepted(object_id), *self._context.masks.painted(object_id)}
+            for plane in sorted(planes | by_hand):
+                if plane in by_hand:
+                    mask = source.masks.object_mask(plane, object_id)
+                else:
+                    mask = _pixels(source.masks.run_masks(plane), object_id, source.masks.shape_yx)
+                if mask.any():
+                    found.append(SettledPlane(axis, plane, mask.T if swapped else mask))
+        step = -(-len(found) // MOST_SETTLED) or 1
+        return found[::step]
+
+    def _accepted_planes(self, object_id: int) -> list[SettledPlane]:
+        """Planes across other axes that a person accepted, which win over what the walks say."""
+        found = []
+        stack = self._walks.stack(self._walks.own)
+        for axis in self._walks.others:
+            position, swapped = stack.axis_of(self._walks.stack(axis))
+            for plane, mask in self._asked.accepted_masks(axis, object_id):
+                found.append(SettledPlane(position, plane, mask.T if swapped else mask))
+        return found
+
+
+def _pixels(masks: Sequence[ObjectMask], object_id: int, shape_yx: tuple[int, int]) -> npt.NDArray[np.bool_]:
+    mask = next((one for one in masks if one.object_id == object_id), None)
+    return np.zeros(shape_yx, bool) if mask is None else whole_mask(mask.origin_yx, mask.levels > 0, shape_yx)
+
+
+def _overlaid(mask: ObjectMask, accepted: Sequence[SettledPlane], frame: int, shape_yx: tuple[int, int]) -> ObjectMask:
+    """Mask of a frame with the lines on which accepted planes cross it."""
+    if not accepted:
+        return mask
+    levels = np.zeros(shape_yx, np.uint8)
+    levels[region_of(mask.origin_yx, mask.levels.shape)] = mask.levels
+    for one in accepted:
+        line = np.where(one.mask[frame], ACCEPTED_LEVEL, 0)
+        if one.axis == 1:
+            levels[one.plane] = line
+        else:
+            levels[:, one.plane] = line
+    box = bounding_box(levels)
+    if box is None:
+        return replace(mask, origin_yx=(0, 0), levels=np.zeros((0, 0), np.uint8))
+    return replace(mask, origin_yx=(box[0].start, box[1].start), levels=np.ascontiguousarray(levels[box]))
+
+
+def _with_figures(mask: ObjectMask, own: ObjectMask | None) -> ObjectMask:
+    """Mask with the scores of the session's own walk where both say the same, and of none where they do not."""
+    there = bool(mask.levels.size)
+    if own is not None and there == bool(own.levels.any()):
+        return replace(mask, object_score=own.object_score, predicted_iou=own.predicted_iou, prompted=own.prompted)
+    return replace(mask, object_score=FUSED_SCORE if there else -FUSED_SCORE, predicted_iou=UNKNOWN_IOU)

@@ -1,0 +1,200 @@
+"""Which prompts each walk of a volume gets: those of a person, and the sections that other walks found."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from napari_sam2_video.geometry import whole_mask
+from napari_sam2_video.masks.records import RUN, newest_records
+from napari_sam2_video.session.crossing_prompts import planes_across, section_masks
+from napari_sam2_video.session.prompts import accepted_table
+from napari_sam2_video.spans import bounds_of
+from napari_sam2_video.types import MaskPrompt
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import numpy.typing as npt
+
+    from napari_sam2_video.session.context import Context
+    from napari_sam2_video.session.objects import Objects
+    from napari_sam2_video.session.plane_walks import PlaneWalks
+    from napari_sam2_video.types import Prompt
+
+MARGIN = 2
+"""Planes that a walk goes beyond where the object was found."""
+
+
+class PlanePrompts:
+    """Prompts of the walks of a session.
+
+    Parameters
+    ----------
+    context : Context
+        The open session.
+    objects : Objects
+        Its objects.
+    walks : PlaneWalks
+        Its walks.
+    """
+
+    def __init__(self, context: Context, objects: Objects, walks: PlaneWalks) -> None:
+        self._context = context
+        self._objects = objects
+        self._walks = walks
+
+    def count(self, axis: str) -> int:
+        """Number of objects with prompts on the planes across an axis."""
+        return len({one.object_id for one in self._walks.tables[axis].sets()})
+
+    def accept(self, axis: str, mask: MaskPrompt) -> None:
+        """Make a mask the only prompt of its plane, and the plane accepted."""
+        context = self._context
+        with context.changing():
+            info = self._objects.changeable(mask.object_id)
+            number = context.state.next_number
+            changes = self._walks.tables[axis].changes(number, info.id, mask.frame, [mask])
+            planes = {*self._accepted(axis, info.id), mask.frame}
+            changes.append((accepted_table(axis), info.id, bounds_of(planes)))
+            context.state.commit(changes, name=f"accept {info.name} on plane {axis} {mask.frame}", number=number)
+        context.events.announce("prompts", "accepted")
+
+    def unaccept(self, axis: str, object_id: int, plane: int) -> None:
+        """Undo the acceptance of a plane."""
+        context = self._context
+        with context.changing():
+            info = self._objects.changeable(object_id)
+            planes = self._accepted(axis, info.id) - {plane}
+            name = f"undo acceptance of {info.name} on plane {axis} {plane}"
+            context.state.commit([(accepted_table(axis), info.id, bounds_of(planes) or None)], name=name)
+        context.events.announce("accepted")
+
+    def accepted_masks(self, axis: str, object_id: int) -> list[tuple[int, npt.NDArray[np.bool_]]]:
+        """Accepted planes of an object across another axis with its mask on each, in ascending order."""
+        found = []
+        for plane in sorted(self._accepted(axis, object_id)):
+            given = self._walks.tables[axis].get(object_id, plane)
+            mask = next((one.mask for one in given if isinstance(one, MaskPrompt)), None)
+            if mask is not None:
+                found.append((plane, mask))
+        return found
+
+    def wanted(self, axis: str, object_ids: Sequence[int], axes: Sequence[str]) -> dict[int, dict[int, list[Prompt]]]:
+        """Prompts of a walk: those of a person, and sections found by the walks along `axes`, by object and plane.
+
+        Objects that are not named keep what the walk has of them.
+        """
+        prompts: dict[int, dict[int, list[Prompt]]] = {}
+        for info in self._objects.all():
+            given = prompts.setdefault(info.id, {})
+            for one in self._walks.tables[axis].sets(info.id):
+                given[one.frame] = list(self._walks.tables[axis].get(info.id, one.frame))
+        for object_id, sections in self._sections(axis, object_ids, axes).items():
+            for plane, mask in sections.items():
+                prompts[object_id].setdefault(plane, [mask])
+        walk = self._walks.find(axis)
+        kept = {info.id for info in walk.objects} - set(object_ids) if walk is not None else set()
+        for object_id in kept & prompts.keys():
+            assert walk is not None
+            prompts[object_id] = {}
+            for one in walk.prompt_sets(object_id):
+                prompts[object_id][one.frame] = list(walk.prompts(object_id, one.frame))
+        return prompts
+
+    def prompt_own(self, axes: Sequence[str]) -> None:
+        """Give objects without a prompt on the session's own frames the sections that other walks found; one step."""
+        own = self._walks.own
+        lacking = [
+            info.id
+            for info in self._objects.all()
+            if not info.locked
+            and not self._walks.tables[own].sets(info.id)
+            and not self._context.masks.painted(info.id)
+        ]
+        found = self._sections(own, lacking, axes)
+        if not found:
+            return
+        context = self._context
+        with context.changing():
+            number = context.state.next_number
+            table = self._walks.tables[own]
+            changes = [
+                change
+                for object_id, sections in found.items()
+                for plane, mask in sections.items()
+                for change in table.changes(number, object_id, plane, [mask])
+            ]
+            context.state.commit(changes, name=f"prompts of {len(found)} objects from crossing planes", number=number)
+        context.events.announce("prompts")
+
+    def span(
+        self, axis: str, prompts: Mapping[int, Mapping[int, Sequence[Prompt]]], axes: Sequence[str]
+    ) -> tuple[int, int] | None:
+        """First plane and the one after the last that a walk has to cover, None where it has no prompt."""
+        planes = [plane for given in prompts.values() for plane in given]
+        if not planes:
+            return None
+        low, high = min(planes), max(planes)
+        for object_id in prompts:
+            for other in axes:
+                reach = None if other == axis else self._reach(other, object_id, axis)
+                if reach is not None:
+                    low, high = min(low, reach[0]), max(high, reach[1])
+        return max(0, low - MARGIN), min(self._walks.views[axis].n_frames, high + 1 + MARGIN)
+
+    def _accepted(self, axis: str, object_id: int) -> frozenset[int]:
+        spans = self._context.state.get(accepted_table(axis), object_id, ())
+        return frozenset(plane for start, stop in spans for plane in range(start, stop))
+
+    def _masks_of(self, axis: str) -> Context | None:
+        """Where the masks of a walk are, None where there is no walk yet."""
+        if axis == self._walks.own:
+            return self._context
+        walk = self._walks.find(axis)
+        return None if walk is None else walk.context
+
+    def _sections(self, axis: str, object_ids: Sequence[int], axes: Sequence[str]) -> dict[int, dict[int, MaskPrompt]]:
+        """Sections of objects on planes across an axis: of each object from the walk that a person prompted most."""
+        found: dict[int, dict[int, MaskPrompt]] = {}
+        for other in self._walks.views:
+            source = self._masks_of(other) if other != axis and other in axes else None
+            if source is None:
+                continue
+            stack, wanted, settled = self._walks.stack(other), {}, {}
+            along = stack.axes.index(axis) - 1
+            for object_id in object_ids:
+                largest = None if object_id in found else self._largest(other, source, object_id)
+                if largest is not None:
+                    settled[object_id] = largest[0]
+                    wanted[object_id] = planes_across(largest[1], along)
+            masks = source.masks
+            shape = (masks.n_frames, masks.shape_yx)
+            found |= section_masks(masks.run_masks, *shape, stack, self._walks.stack(axis), wanted, settled)
+        return found
+
+    def _largest(self, axis: str, source: Context, object_id: int) -> tuple[int, npt.NDArray[np.bool_]] | None:
+        """The plane that a person settled on which the walk found most of an object, and its mask there."""
+        planes = {one.frame for one in self._walks.tables[axis].sets(object_id)}
+        if axis == self._walks.own:
+            planes |= {*source.masks.painted(object_id), *source.inputs.accepted(object_id)}
+        best: tuple[int, npt.NDArray[np.bool_]] | None = None
+        for plane in sorted(planes):
+            mask = next((one for one in source.masks.run_masks(plane) if one.object_id == object_id), None)
+            if mask is None or not mask.levels.any():
+                continue
+            if best is None or np.count_nonzero(mask.levels) > np.count_nonzero(best[1]):
+                best = (plane, whole_mask(mask.origin_yx, mask.levels > 0, source.view.shape_yx))
+        return best
+
+    def _reach(self, other: str, object_id: int, axis: str) -> tuple[int, int] | None:
+        """First and last plane across an axis on which another walk found an object."""
+        source = self._masks_of(other)
+        rows = newest_records(source.state, object_id, (RUN,)) if source is not None else {}
+        figures = [info.figures_of(object_id) for _, info in rows.values()]
+        here = [row for row in figures if row["area"] > 0]
+        if not here:
+            return None
+        low, high = (("y0", "y1"), ("x0", "x1"))[self._walks.stack(other).axes.index(axis) - 1]
+        return min(int(row[low]) for row in here), max(int(row[high]) for row in here) - 1

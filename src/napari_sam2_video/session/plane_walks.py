@@ -1,0 +1,182 @@
+"""The other walks of a session of a volume: sessions of their own below it, with its objects and prompts.
+
+What a person says of any plane stands in the session's own journal; a walk below it holds what follows from that, and
+is brought up to date before it is used. So undo, crashes and copies concern one folder and one history.
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+from napari_sam2_video.engine.isotropic import Fit, FittedFrames, FittedTracker
+from napari_sam2_video.errors import SessionError
+from napari_sam2_video.frames.crossing import VOLUME_AXES, PlaneStack, crossing_axes, crossing_view, spacing_of
+from napari_sam2_video.frames.view import FrameView
+from napari_sam2_video.session.manifest import NAME
+from napari_sam2_video.session.prompt_table import PromptTable
+from napari_sam2_video.session.prompts import key_of, prompts_table
+from napari_sam2_video.session.tracker import default_tracker
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from napari_sam2_video.session.context import Context
+    from napari_sam2_video.session.objects import Objects
+    from napari_sam2_video.session.session import Session
+    from napari_sam2_video.session.tracker import TrackerFactory, TrackerLike
+    from napari_sam2_video.types import FrameSource, ModelSettings, Prompt
+
+FOLDER = "walks"
+SHARED = "shared"
+"""Table: at which removal of its id each walk got an object."""
+
+
+class PlaneWalks:
+    """The walks of a session along the other axes of its volume.
+
+    Parameters
+    ----------
+    context : Context
+        The open session.
+    objects : Objects
+        Its objects.
+    own_prompts : PromptTable
+        Its prompts on its own frames.
+    factory : callable, optional
+        Makes trackers.
+
+    Attributes
+    ----------
+    own : str
+        The axis that the session walks itself.
+    others : tuple of str
+        The other axes of the volume; none where the frames are not slices of a volume.
+    views : dict of str to FrameView
+        The planes across each axis.
+    tables : dict of str to PromptTable
+        The prompts of a person on the planes across each axis.
+    """
+
+    def __init__(
+        self, context: Context, objects: Objects, own_prompts: PromptTable, factory: TrackerFactory | None
+    ) -> None:
+        self.own = context.view.walk_axis
+        self.others = crossing_axes(context.view)
+        self.views: dict[str, FrameView] = {self.own: context.view}
+        self.views.update({axis: crossing_view(context.view, axis) for axis in self.others})
+        self.tables = {self.own: own_prompts}
+        for axis in self.others:
+            self.tables[axis] = PromptTable(context, objects, self.views[axis], prompts_table(axis))
+        self._context = context
+        self._objects = objects
+        self._factory = factory or default_tracker
+        self._open: dict[str, Session] = {}
+        self._lock = threading.RLock()
+
+    def stack(self, axis: str) -> PlaneStack:
+        """The planes across an axis."""
+        return PlaneStack.of(self.views[axis])
+
+    def checked(self, axis: str) -> str:
+        """Axis of the volume, as a capital letter.
+
+        Raises
+        ------
+        SessionError
+            If the session cannot be walked along it.
+        """
+        letter = str(axis).strip().upper()
+        if letter not in self.views:
+            known = ", ".join(self.views)
+            hint = "" if self.others else "; its frames are not the slices of a volume with the axes Z, Y and X"
+            raise SessionError(f"The planes across {axis!r} are none of this session, which has {known}{hint}.")
+        return letter
+
+    def find(self, axis: str) -> Session | None:
+        """The walk along another axis as it is, None where there is none yet."""
+        from napari_sam2_video.session.session import Session
+
+        with self._lock:
+            if axis not in self._open and (self._folder(axis) / NAME).is_file():
+                self._open[axis] = Session.open(
+                    self._folder(axis),
+                    recording=self._context.view.recording,
+                    read_only=self._context.read_only,
+                    tracker_factory=self._fitted,
+                )
+            return self._open.get(axis)
+
+    def ready(self, axis: str, prompts: Mapping[int, Mapping[int, Sequence[Prompt]]]) -> Session:
+        """The walk along another axis, with the session's objects and model and exactly these prompts.
+
+        Parameters
+        ----------
+        axis : str
+            The axis.
+        prompts : mapping of int to mapping of int to sequence of Prompt
+            Prompts by object and plane.
+        """
+        from napari_sam2_video.session.session import Session
+
+        self._context.check_writable()
+        with self._lock:
+            walk = self.find(axis)
+            if walk is None:
+                view = self.views[axis]
+                settings = self._context.model_settings
+                walk = Session.create(
+                    self._folder(axis), view.recording, view.settings, settings, tracker_factory=self._fitted
+                )
+                self._open[axis] = walk
+            walk.set_model(self._context.model_settings)
+            self._share_objects(walk)
+            for info in walk.objects:
+                wanted = prompts.get(info.id, {})
+                there = {found.frame for found in walk.prompt_sets(info.id)}
+                for plane in sorted(there - wanted.keys()):
+                    walk.set_prompts(info.id, plane, ())
+                for plane, given in sorted(wanted.items()):
+                    walk.set_prompts(info.id, plane, given)
+                if self._objects.get(info.id).locked:
+                    walk.edit_object(info.id, locked=True)
+            return walk
+
+    def close(self) -> None:
+        """Close the walks that are open."""
+        with self._lock:
+            while self._open:
+                self._open.popitem()[1].close()
+
+    def _folder(self, axis: str) -> Path:
+        return self._context.folder / FOLDER / axis.lower()
+
+    def _share_objects(self, walk: Session) -> None:
+        """Give a walk the objects of the session; one that was removed and made again begins anew."""
+        state = self._context.state
+        with state.lock:
+            removed = {int(i): int(n) for i, n in state.table("removed").items()}
+        ours = {info.id: info for info in self._objects.all()}
+        axis = walk.view.walk_axis
+        for info in walk.objects:
+            if info.locked:
+                walk.edit_object(info.id, locked=False)
+            since = state.get(SHARED, key_of(info.id, VOLUME_AXES.index(axis)), 0)
+            if info.id not in ours or removed.get(info.id, 0) != since:
+                walk.remove_object(info.id)
+        known = {info.id for info in walk.objects}
+        for object_id, info in ours.items():
+            if object_id not in known:
+                walk.add_object(info.name, info.color, object_id)
+                key = key_of(object_id, VOLUME_AXES.index(axis))
+                state.commit([(SHARED, key, removed.get(object_id, 0))])
+
+    def _fitted(self, settings: ModelSettings, source: FrameSource, memory: Path | None) -> TrackerLike:
+        assert isinstance(source, FrameView)
+        spacing = dict(zip(PlaneStack.of(self._context.view).axes, spacing_of(self._context.view), strict=True))
+        rows, columns = source.plane_axes
+        fit = Fit.of(source.shape_yx, (float(spacing[rows]), float(spacing[columns])))
+        if fit.is_plain():
+            return self._factory(settings, source, memory)
+        return FittedTracker(self._factory(settings, FittedFrames(source, fit), memory), fit)

@@ -1,0 +1,298 @@
+"""A volume from all sides: prompts on any plane, walks along three axes, and the masks that they agree on."""
+
+from __future__ import annotations
+
+import threading
+from contextlib import closing
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from napari_sam2_video.analysis.review import ReviewItem
+from napari_sam2_video.engine.plan import plan_run
+from napari_sam2_video.errors import PromptError, SessionError
+from napari_sam2_video.session.context import JOURNAL, Context
+from napari_sam2_video.session.fusing import FUSIONS, LEAST_WALKS, Fusing
+from napari_sam2_video.session.plane_prompts import PlanePrompts
+from napari_sam2_video.session.plane_walks import FOLDER, PlaneWalks
+from napari_sam2_video.storage.atomic import make_folder
+from napari_sam2_video.types import FrameMasks, MaskPrompt, TrackSettings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Sequence
+    from typing import Any
+
+    import numpy.typing as npt
+
+    from napari_sam2_video.session.fusing import Fusion
+    from napari_sam2_video.session.objects import Objects
+    from napari_sam2_video.session.prompt_table import PromptTable
+    from napari_sam2_video.session.prompts import PromptSet
+    from napari_sam2_video.session.tracker import TrackerFactory
+    from napari_sam2_video.session.tracking import Tracking
+    from napari_sam2_video.types import FrameDone, Preview, Prompt
+
+DISPUTES = "disputes"
+
+
+class Planes:
+    """The planes of a volume across all of its axes.
+
+    Parameters
+    ----------
+    context : Context
+        The open session.
+    objects, prompts, tracking
+        Its parts.
+    factory : callable, optional
+        Makes trackers.
+    """
+
+    def __init__(
+        self,
+        context: Context,
+        objects: Objects,
+        prompts: PromptTable,
+        tracking: Tracking,
+        factory: TrackerFactory | None,
+    ) -> None:
+        self._context = context
+        self._objects = objects
+        self._tracking = tracking
+        self._walks = PlaneWalks(context, objects, prompts, factory)
+        self._asked = PlanePrompts(context, objects, self._walks)
+        self._fusing = Fusing(context, self._walks, self._asked)
+        self._disputes: Context | None = None
+        self._lock = threading.Lock()
+
+    @property
+    def axes(self) -> tuple[str, ...]:
+        """Axes that the session can be walked along, its own first; only that where it is no volume."""
+        return tuple(self._walks.views)
+
+    def n_planes(self, axis: str) -> int:
+        """Number of planes across an axis."""
+        return self._walks.views[self._walks.checked(axis)].n_frames
+
+    def shape(self, axis: str) -> tuple[int, int]:
+        """Rows and columns of a plane across an axis."""
+        return self._walks.views[self._walks.checked(axis)].shape_yx
+
+    def prompts(self, axis: str, object_id: int | None = None, plane: int | None = None) -> tuple[Prompt, ...]:
+        """Prompts of a person on the planes across an axis, of one object or on one plane if asked for."""
+        return self._walks.tables[self._walks.checked(axis)].get(object_id, plane)
+
+    def prompt_sets(self, axis: str) -> tuple[PromptSet, ...]:
+        """What prompts there are, as `prompts`, without unpacking a mask."""
+        return self._walks.tables[self._walks.checked(axis)].sets()
+
+    def set_prompts(self, axis: str, object_id: int, plane: int, prompts: Sequence[Prompt]) -> None:
+        """Replace the prompts of an object on a plane; an empty sequence removes them.
+
+        The ``frame`` of a prompt is the plane, its ``y`` and ``x`` are the row and the column on it: the axes ``ZX`` of
+        a plane across ``Y``, ``ZY`` of one across ``X``.
+        """
+        self._walks.tables[self._walks.checked(axis)].set(object_id, plane, prompts)
+
+    def add_prompt(self, axis: str, prompt: Prompt) -> None:
+        """Add a prompt on a plane across an axis; see `set_prompts`."""
+        self._walks.tables[self._walks.checked(axis)].add(prompt)
+
+    def preview(self, axis: str, object_id: int, plane: int) -> Preview:
+        """Masks that the prompts of a plane would give; nothing is kept."""
+        letter = self._walks.checked(axis)
+        given = self.prompts(letter, object_id, plane)
+        if letter == self._walks.own:
+            return self._tracking.preview(object_id, plane, given)
+        walk = self._walks.ready(letter, self._asked.wanted(letter, [object_id], self.axes))
+        return walk.preview(object_id, plane, given)
+
+    def section(self, axis: str, object_id: int, plane: int) -> npt.NDArray[np.bool_]:
+        """The object's mask on a plane across an axis, as it is shown."""
+        letter = self._walks.checked(axis)
+        own, other = self._walks.stack(self._walks.own), self._walks.stack(letter)
+        masks = self._context.masks
+        if letter == self._walks.own:
+            return masks.object_mask(plane, object_id)
+        position, swapped = own.axis_of(other)
+        lines = [masks.object_mask(f, object_id).take(plane, position - 1) for f in range(masks.n_frames)]
+        section = np.stack(lines)
+        return np.ascontiguousarray(section.T) if swapped else section
+
+    def accept(self, axis: str, object_id: int, plane: int) -> None:
+        """Accept the object's mask on a plane as it is shown: it prompts the walk, and fusing leaves it as it is.
+
+        Accepting planes of the session's own walk is `Session.accept`.
+        """
+        letter = self._walks.checked(axis)
+        if letter == self._walks.own:
+            raise SessionError(f"Planes across {letter} are the frames of the session; accept them with accept().")
+        mask = self.section(letter, object_id, plane)
+        if not mask.any():
+            raise SessionError(f"Object {object_id} is not on plane {plane} across {letter}; accept one that shows it.")
+        self._asked.accept(letter, MaskPrompt(object_id, plane, mask))
+
+    def unaccept(self, axis: str, object_id: int, plane: int) -> None:
+        """Undo the acceptance of a plane; what it prompts stays."""
+        self._asked.unaccept(self._walks.checked(axis), object_id, plane)
+
+    def accepted(self, axis: str, object_id: int) -> tuple[int, ...]:
+        """Planes across an axis on which an object is accepted, in ascending order."""
+        letter = self._walks.checked(axis)
+        if letter == self._walks.own:
+            return tuple(sorted(self._context.inputs.accepted(object_id)))
+        return tuple(plane for plane, _ in self._asked.accepted_masks(letter, object_id))
+
+    def track(
+        self, settings: TrackSettings, axes: Sequence[str], stop: Callable[[], bool] | None
+    ) -> Generator[FrameDone]:
+        """Track along several axes, one walk after the other; see `Session.track_planes`."""
+        chosen = [self._walks.checked(axis) for axis in axes]
+        halted = stop or (lambda: False)
+        order = sorted(self.axes, key=lambda axis: (-self._asked.count(axis), self.axes.index(axis)))
+        for axis in (one for one in order if one in chosen):
+            if halted():
+                return
+            if axis == self._walks.own:
+                yield from self._track_own(settings, chosen, stop)
+            else:
+                yield from self._track_other(axis, settings, chosen, stop)
+        if self._walks.own in chosen and order[0] != self._walks.own and not halted():
+            yield from self._track_own(settings, chosen, stop)
+
+    def fuse(
+        self,
+        objects: Sequence[int] | None,
+        axes: Sequence[str] | None,
+        progress: Callable[[int, int], None] | None,
+    ) -> list[Fusion]:
+        """Fuse the walks; see `Session.fuse`."""
+        chosen = self.axes if axes is None else tuple(self._walks.checked(axis) for axis in axes)
+        self._context.check_writable()
+        if objects is None:
+            named = [o.id for o in self._objects.all() if not o.locked and self._fusing.is_outdated(o.id)]
+            known = [o.id for o in self._objects.all() if len(self._fusing.sources(o.id, chosen)) >= LEAST_WALKS]
+            if not known:
+                raise PromptError("There is nothing to fuse: track along at least two axes first.")
+        else:
+            named = sorted({self._objects.changeable(i).id for i in objects})
+            lacking = [i for i in named if len(self._fusing.sources(i, chosen)) < LEAST_WALKS]
+            if lacking:
+                raise PromptError(f"Object {lacking[0]} was tracked along one axis at most; track it along two first.")
+        if not named:
+            return []
+        with self._context.busy.alone("A run is under way; wait for it or stop it before you fuse its masks."):
+            self._context.busy.work_on(frozenset(named))
+            disputes = self._disputes_context(make=True)
+            assert disputes is not None
+            return self._fusing.fuse(named, chosen, disputes, progress)
+
+    def outdated(self) -> tuple[int, ...]:
+        """Objects that were tracked along several axes since they were fused last."""
+        return tuple(o.id for o in self._objects.all() if self._fusing.is_outdated(o.id))
+
+    def fused(self, object_id: int) -> tuple[str, ...]:
+        """Axes of the walks that an object's masks were fused from; none where they were not."""
+        return self._fusing.axes_of(object_id)
+
+    def disputed(self, frame: int) -> npt.NDArray[Any]:
+        """Voxels of a frame that the walks did not agree on, as a label image of object ids, shape ``(Y, X)``."""
+        disputes = self._disputes_context(make=False)
+        labels = np.zeros(self._context.view.shape_yx, self._context.masks.dtype)
+        for mask in () if disputes is None else disputes.masks.object_masks(frame):
+            if self._is_disputed(mask.object_id):
+                top, left = mask.origin_yx
+                part = labels[top : top + mask.levels.shape[0], left : left + mask.levels.shape[1]]
+                part[mask.levels > 0] = mask.object_id
+        return labels
+
+    def review_items(self) -> list[ReviewItem]:
+        """Planes on which the walks disagree, those with most voxels at stake first."""
+        disputes = self._disputes_context(make=False)
+        if disputes is None:
+            return []
+        items = []
+        for info in self._objects.all():
+            if not self._is_disputed(info.id):
+                continue
+            figures = disputes.masks.scores(info.id)
+            settled = set(self._context.masks.painted(info.id)) | self._context.inputs.accepted(info.id)
+            total = max(1, int(self._context.masks.scores(info.id)["area"].sum()))
+            for index, frame in enumerate(figures["frame"].tolist()):
+                voxels = int(figures["area"][index])
+                if voxels and frame not in settled:
+                    y0, x0, y1, x1 = (int(figures[name][index]) for name in ("y0", "x0", "y1", "x1"))
+                    reason = f"the walks disagree on {voxels} voxels of this plane"
+                    choices = (f"As tracked along {self._walks.own}",)
+                    box = (y0, x0, y1, x1)
+                    items.append(
+                        ReviewItem(info.id, frame, voxels / total, "planes", reason, "disagreement", choices, box)
+                    )
+        return sorted(items, key=lambda item: -item.doubt)
+
+    def answer_review(self, item: ReviewItem, answer: str) -> None:
+        """Show again what the session's own walk found on the plane of an item."""
+        context = self._context
+        with context.changing():
+            info = self._objects.changeable(item.object_id)
+            masks = tuple(m for m in context.masks.run_masks(item.frame) if m.object_id == info.id)
+            step = context.state.commit([], name=f"{info.name} as tracked along {self._walks.own} on {item.frame}")
+            own = FrameMasks(item.frame, context.view.shape_yx, masks)
+            context.masks.write(own, generation=step)
+        context.events.announce("masks")
+
+    def close(self) -> None:
+        """Close the walks."""
+        self._walks.close()
+        if self._disputes is not None:
+            self._disputes.close()
+            self._disputes = None
+
+    def _track_own(
+        self, settings: TrackSettings, axes: Sequence[str], stop: Callable[[], bool] | None
+    ) -> Generator[FrameDone]:
+        self._asked.prompt_own(axes)
+        states = [self._context.inputs.state(i, self._tracking.tag) for i in self._free(settings)]
+        own = tuple(state.object_id for state in states if state.prompted)
+        wanted = settings if settings.objects is None else replace(settings, objects=own)
+        if own and plan_run(states, wanted, self._context.view.n_frames).passes:
+            yield from self._tracking.track(wanted, stop)
+
+    def _track_other(
+        self, axis: str, settings: TrackSettings, axes: Sequence[str], stop: Callable[[], bool] | None
+    ) -> Generator[FrameDone]:
+        prompts = self._asked.wanted(axis, self._free(settings), axes)
+        walk = self._walks.ready(axis, prompts)
+        if walk.unfinished:
+            with closing(walk.resume(stop=stop)) as frames:
+                yield from (replace(done, axis=axis) for done in frames)
+        states = [walk.state(i) for i in self._free(settings)]
+        span = self._asked.span(axis, prompts, axes)
+        if span is None or (stop is not None and stop()):
+            return
+        wanted = TrackSettings(settings.direction, *span)
+        if plan_run(states, wanted, walk.n_frames).passes:
+            with closing(walk.track(wanted, stop=stop)) as frames:
+                yield from (replace(done, axis=axis) for done in frames)
+
+    def _free(self, settings: TrackSettings) -> list[int]:
+        """Objects of a run: those named, or all that are not locked."""
+        if settings.objects is not None:
+            return sorted({self._objects.changeable(i, "track").id for i in settings.objects})
+        return [info.id for info in self._objects.all() if not info.locked]
+
+    def _is_disputed(self, object_id: int) -> bool:
+        """Whether what is kept of the disputes of an object is of its last fusion."""
+        kept = self._fusing.kept(object_id)
+        return kept is not None and self._disputes is not None and self._disputes.state.get(FUSIONS, object_id) == kept
+
+    def _disputes_context(self, *, make: bool) -> Context | None:
+        """Where the disputes are kept; None where there are none and none are to be made."""
+        with self._lock:
+            folder = self._context.folder / FOLDER / DISPUTES
+            if self._disputes is None and (make or (folder / JOURNAL).is_file()):
+                if make:
+                    make_folder(folder, parents=True)
+                self._disputes = Context(folder, self._context.view, read_only=self._context.read_only)
+            return self._disputes

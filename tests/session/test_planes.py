@@ -1,0 +1,237 @@
+"""Walks along three axes share objects, prompts and history, and agree on one mask."""
+
+from __future__ import annotations
+
+import os
+import shutil
+
+import numpy as np
+import pytest
+
+from napari_sam2_video.errors import PromptError, SessionError
+from napari_sam2_video.frames.open import open_recording
+from napari_sam2_video.session import Session
+from napari_sam2_video.types import BoxPrompt, FrameMasks, ObjectMask, PointPrompt, TrackSettings
+from tests.session.made_volume import SectionTracker, ellipsoid, section_factory
+
+SHAPE = (9, 33, 41)
+FIRST = ellipsoid(SHAPE, (4, 15, 20), (3.2, 10, 12))
+SECOND = ellipsoid(SHAPE, (3, 27, 33), (2.2, 4, 6)) & ~FIRST
+SIZE = "5,1,1 um"
+
+
+def volume():
+    voxels = np.zeros(SHAPE, np.uint8)
+    voxels[FIRST], voxels[SECOND] = 40, 80
+    return voxels
+
+
+class OverrunTracker(SectionTracker):
+    """Along Z, it drags the middle section of object 1 through all slices, as tracking does."""
+
+    def spoil(self, object_id, frame, inside):
+        if object_id == 1 and self.view.n_frames == SHAPE[0] and frame not in self.memory.entries(1):
+            return FIRST[4] & ~SECOND[frame]
+        return inside
+
+
+@pytest.fixture(autouse=True)
+def quick_disk(monkeypatch):
+    monkeypatch.setattr(os, "fsync", lambda handle: None)
+
+
+@pytest.fixture
+def recording():
+    with open_recording(volume(), axes="ZYX", pixel_size=SIZE) as opened:
+        yield opened
+
+
+@pytest.fixture
+def session(tmp_path, recording):
+    with Session.create(tmp_path / "run.sam2v", recording, tracker_factory=section_factory()) as made:
+        made.add_object()
+        made.add_object()
+        made.add_prompt(PointPrompt(1, 4, 15, 20))
+        made.add_prompt(PointPrompt(2, 3, 27, 33))
+        yield made
+
+
+def voxels_of(session, object_id):
+    return np.stack([session.mask(object_id, frame) for frame in range(session.n_frames)])
+
+
+def computed(session):
+    """Frames computed in a run of all walks, by axis and object."""
+    return {(done.axis, i) for done in session.track_planes() for i in done.objects}
+
+
+def test_three_walks_of_true_sections_fuse_to_the_true_voxels(session):
+    assert {axis for axis, _ in computed(session)} == {None, "Y", "X"}
+    fused = session.fuse()
+    assert [one.axes for one in fused] == [("Z", "Y", "X")] * 2
+    assert (voxels_of(session, 1) == FIRST).all()
+    assert (voxels_of(session, 2) == SECOND).all()
+    assert [one.voxels for one in fused] == [FIRST.sum(), SECOND.sum()]
+    assert [one.disputed for one in fused] == [0, 0]
+
+
+def test_an_object_ends_where_two_walks_say_so(tmp_path, recording):
+    with Session.create(tmp_path / "a.sam2v", recording, tracker_factory=section_factory(OverrunTracker)) as session:
+        session.add_object()
+        session.add_prompt(PointPrompt(1, 4, 15, 20))
+        list(session.track_planes())
+        assert voxels_of(session, 1)[[0, 8]].any(axis=(1, 2)).all()
+        (fused,) = session.fuse()
+        assert (voxels_of(session, 1) == FIRST).all()
+        assert fused.disputed > 0
+        items = [item for item in session.review_queue(threshold=1.0) if item.kind == "disagreement"]
+        assert items
+        at_stake = [np.count_nonzero(session.planes.disputed(item.frame)) for item in items]
+        assert at_stake == sorted(at_stake, reverse=True)
+        assert {item.frame for item in items} >= {0, 8}
+        assert not (session.planes.disputed(0) != 0)[~FIRST[4]].any()
+        session.planes.answer_review(items[0], items[0].choices[0])
+        assert session.mask(1, items[0].frame).sum() == FIRST[4].sum()
+
+
+def test_only_the_corrected_object_is_tracked_and_fused_again(session):
+    computed(session)
+    session.fuse()
+    assert not computed(session)
+    assert session.fuse() == []
+    session.planes.add_prompt("Y", PointPrompt(2, 27, 3, 34))
+    assert computed(session) == {("Y", 2)}
+    assert session.planes.outdated() == (2,)
+    assert [one.object_id for one in session.fuse()] == [2]
+    session.add_prompt(PointPrompt(1, 5, 15, 20))
+    assert {i for _, i in computed(session)} == {1}
+
+
+def test_prompts_on_any_plane_are_undone_with_the_session(session, recording):
+    session.planes.set_prompts("X", 1, 20, [BoxPrompt(1, 20, 0, 4, 8, 26)])
+    session.undo()
+    assert session.planes.prompts("X") == ()
+    session.redo()
+    assert [p.frame for p in session.planes.prompts("X", 1)] == [20]
+    folder = session.folder
+    session.close()
+    with Session.open(folder, recording=recording, tracker_factory=section_factory()) as again:
+        assert [p.frame for p in again.planes.prompts("X", 1, 20)] == [20]
+        again.remove_object(1)
+        assert again.planes.prompts("X") == ()
+
+
+def test_undoing_a_fusion_shows_the_walk_again_and_reopening_keeps_it(tmp_path, recording):
+    factory = section_factory(OverrunTracker)
+    with Session.create(tmp_path / "a.sam2v", recording, tracker_factory=factory) as session:
+        session.add_object()
+        session.add_prompt(PointPrompt(1, 4, 15, 20))
+        list(session.track_planes())
+        walked = voxels_of(session, 1)
+        session.fuse()
+        session.undo()
+        assert (voxels_of(session, 1) == walked).all()
+        assert session.planes.outdated() == (1,)
+        assert not session.planes.disputed(0).any()
+        session.redo()
+    with Session.open(tmp_path / "a.sam2v", recording=recording, tracker_factory=factory) as session:
+        assert (voxels_of(session, 1) == FIRST).all()
+        assert session.planes.disputed(0).any()
+        assert session.planes.fused(1) == ("Z", "Y", "X")
+        assert not computed(session)
+    with Session.open(tmp_path / "a.sam2v", recording=recording, read_only=True) as session:
+        assert session.planes.disputed(0).any()
+
+
+def test_a_session_cut_off_between_walks_goes_on_where_it_was(tmp_path, session, recording):
+    run = session.track_planes()
+    last = next(done for done in run if done.axis == "Y" and done.done == 5)
+    shutil.copytree(session.folder, tmp_path / "cut.sam2v", ignore=shutil.ignore_patterns("lock*"))
+    run.close()
+    with Session.open(tmp_path / "cut.sam2v", recording=recording, tracker_factory=section_factory()) as cut:
+        left = list(cut.track_planes())
+        assert None not in {done.axis for done in left}
+        assert sum(done.axis == "Y" for done in left) == last.total - last.done
+        cut.fuse()
+        assert (voxels_of(cut, 1) == FIRST).all()
+
+
+def test_clicks_on_another_plane_alone_reach_all_walks(tmp_path, recording):
+    with Session.create(tmp_path / "a.sam2v", recording, tracker_factory=section_factory()) as session:
+        session.add_object()
+        session.planes.add_prompt("X", PointPrompt(1, 20, 4, 15))
+        assert {axis for axis, _ in computed(session)} == {None, "Y", "X"}
+        assert {p.kind for p in session.prompts(1)} == {"mask"}
+        session.fuse()
+        assert (voxels_of(session, 1) == FIRST).all()
+
+
+def test_paint_and_accepted_planes_win(session):
+    computed(session)
+    session.paint(4, (15, 20), np.zeros((2, 2), int))
+    session.accept(2, 3, 4)
+    session.fuse()
+    session.planes.accept("Y", 1, 15)
+    assert session.planes.accepted("Y", 1) == (15,)
+    assert (session.planes.section("Y", 1, 15) == voxels_of(session, 1)[:, 15]).all()
+    computed(session)
+    session.fuse([1, 2])
+    expected = FIRST.copy()
+    expected[4, 15:17, 20:22] = False
+    assert (voxels_of(session, 1) == expected).all()
+    session.planes.unaccept("Y", 1, 15)
+    assert session.planes.accepted("Y", 1) == ()
+    with pytest.raises(SessionError, match="accept one that shows it"):
+        session.planes.accept("X", 1, 0)
+
+
+def test_an_accepted_plane_stays_whatever_the_walks_say(tmp_path, recording):
+    with Session.create(tmp_path / "a.sam2v", recording, tracker_factory=section_factory()) as session:
+        session.add_object()
+        session.add_prompt(PointPrompt(1, 4, 15, 20))
+        list(session.track_planes())
+        session.fuse()
+        shown = FIRST.copy()
+        shown[1:8, 4:28, 20] = True
+        for frame in range(9):
+            mask = ObjectMask(1, (0, 0), shown[frame].astype(np.uint8))
+            session.masks.write(FrameMasks(frame, SHAPE[1:], (mask,)), fused=True)
+        session.planes.accept("X", 1, 20)
+        session.fuse([1])
+        assert (voxels_of(session, 1) == shown).all()
+
+
+def test_a_locked_object_is_neither_tracked_nor_fused(session):
+    session.edit_object(2, locked=True)
+    assert {i for _, i in computed(session)} == {1}
+    assert [one.object_id for one in session.fuse()] == [1]
+    with pytest.raises(SessionError, match="locked"):
+        session.fuse([2])
+
+
+def test_what_cannot_be_done_says_so(session, tmp_path):
+    with pytest.raises(PromptError, match="at least two axes"):
+        session.fuse()
+    list(session.track())
+    with pytest.raises(PromptError, match="one axis at most"):
+        session.fuse([1])
+    with pytest.raises(SessionError, match="'T' are none"):
+        session.planes.prompts("T")
+    movie = np.zeros((4, 8, 9), np.uint8)
+    with (
+        open_recording(movie, axes="TYX") as film,
+        Session.create(tmp_path / "film.sam2v", film, tracker_factory=section_factory()) as other,
+    ):
+        assert other.planes.axes == ("T",)
+        with pytest.raises(SessionError, match="not the slices of a volume"):
+            other.planes.add_prompt("Y", PointPrompt(1, 0, 0, 0))
+
+
+def test_a_walk_covers_what_the_object_reaches(session):
+    planes = {"Y": set(), "X": set()}
+    for done in session.track_planes(TrackSettings(objects=(2,))):
+        if done.axis is not None:
+            planes[done.axis].add(done.frame)
+    inside = np.flatnonzero(SECOND.any(axis=(0, 2)))
+    assert set(inside) <= planes["Y"]
+    assert len(planes["Y"]) <= len(inside) + 4
