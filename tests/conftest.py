@@ -38,6 +38,15 @@ def own_model_folder(tmp_path, monkeypatch):
     return folder
 
 
+@pytest.fixture(autouse=True)
+def own_settings_folder(tmp_path, monkeypatch):
+    """Keep the tests away from the servers and tokens of the person who runs them."""
+    folder = tmp_path / "person"
+    monkeypatch.setattr("napari_sam2_video.server.token.settings_folder", lambda: folder)
+    monkeypatch.setenv("PYTHON_KEYRING_BACKEND", "keyring.backends.fail.Keyring")
+    return folder
+
+
 @pytest.fixture
 def published(monkeypatch):
     """A web server on this machine that gives one file."""

@@ -54,7 +54,7 @@ MAY_IMPORT = {
     "budget": LOW | {"frames", "models", "engine", "masks", "session"},
     "demo": LOW | {"synthetic", "analysis", "masks", "session", "api"},
     "regions": LOW,
-    "preload": {"torch_environment"},
+    "preload": {"types", "torch_environment"},
     "devices": {"preload"},
 }
 # puts a session into a viewer that a script opened, and imports the plugin when it is called

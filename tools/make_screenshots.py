@@ -8,6 +8,7 @@ Run it where there is a screen, or on a virtual one::
 from __future__ import annotations
 
 import argparse
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -16,7 +17,12 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from benchmarks.remote import serving
+
 from napari_sam2_video.api import export
+from napari_sam2_video.plugin.model_panel import ANOTHER
 from napari_sam2_video.synthetic import SyntheticClip, sample_ct_volume, sample_time_series, sample_video
 
 SIZE = (1280, 800)
@@ -145,14 +151,41 @@ def matte(out: Path, sessions: Path, model: str) -> None:
     stage.close()
 
 
+def server(out: Path, sessions: Path, model: str) -> None:
+    """A run on a server in another process."""
+    with serving() as url:
+        stage = Stage(out, sessions, model, sample_time_series(frames=24), "cells", "tyx")
+        panel = stage.widget.model
+        stage.show("model")
+        panel.device_box.setCurrentIndex(panel.device_box.findData(ANOTHER))
+        panel.server.address_field.setText(url)
+        panel.server.test()
+        stage.idle()
+        for label in OBJECTS:
+            stage.prompt(label, f"cell {label}", box=True)
+        panel.estimate()
+        stage.idle()
+        stage.widget.run_bar.start()
+        stage.idle()
+        stage.widget.controller.go_to(12)
+        stage.settle()
+        stage.save("widget-server.png")
+        stage.close()
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, default=Path("docs/images"))
     parser.add_argument("--model", default="demo")
     parser.add_argument("--frames", type=int, default=40)
+    parser.add_argument("--only", choices=("organ", "matte", "server"), help="take the pictures of one part alone")
     arguments = parser.parse_args()
     arguments.out.mkdir(parents=True, exist_ok=True)
+    parts = {"organ": organ, "matte": matte, "server": server}
     with tempfile.TemporaryDirectory() as sessions:
+        if arguments.only:
+            parts[arguments.only](arguments.out, Path(sessions), arguments.model)
+            return
         clip = sample_time_series(frames=arguments.frames)
         stage = Stage(arguments.out, Path(sessions), arguments.model, clip, "cells", "tyx")
         stage.take("start")
@@ -184,8 +217,8 @@ def main() -> None:
         stage.show("export", "session")
         stage.take("export")
         stage.close()
-        organ(arguments.out, Path(sessions), arguments.model)
-        matte(arguments.out, Path(sessions), arguments.model)
+        for part in parts.values():
+            part(arguments.out, Path(sessions), arguments.model)
 
 
 if __name__ == "__main__":

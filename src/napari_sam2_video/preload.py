@@ -12,8 +12,12 @@ import importlib.util
 import os
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from napari_sam2_video.torch_environment import prepare_torch
+
+if TYPE_CHECKING:
+    from napari_sam2_video.types import ModelSettings
 
 _LIBRARIES = {
     "linux": ("libtorch_global_deps.so", "libc10.so", "libtorch_cpu.so", "libtorch_cuda.so", "libtorch_python.so"),
@@ -42,6 +46,12 @@ def preload_torch() -> None:
             # As torch does: the first one lends its symbols to the others.
             shared = os.RTLD_GLOBAL if "global_deps" in name else os.RTLD_LOCAL
             load(os.fsencode(library), os.RTLD_NOW | shared)
+
+
+def preload_for(settings: ModelSettings) -> None:
+    """Load torch's libraries for a network on this machine; one on a server needs none here."""
+    if not settings.is_remote:
+        preload_torch()
 
 
 def import_torch() -> None:

@@ -13,7 +13,8 @@ def test_a_gpu_that_torch_cannot_use_is_told_with_the_remedy(bench):
     here = bench(make_frames())
     here.widget.model._on_devices(DeviceReport(("cpu",), ("Processor",), "2.9", "Run: pip install the other torch"))
     assert "pip install" in here.widget.model.advice.text()
-    assert here.widget.model.device_box.count() == 2
+    box = here.widget.model.device_box
+    assert [box.itemText(n) for n in range(box.count())] == ["Automatic", "cpu · Processor", "Another machine…"]
 
 
 def test_what_a_checkpoint_does_not_say_is_told_in_the_panel_and_beside_it(bench, tmp_path):

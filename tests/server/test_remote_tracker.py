@@ -164,6 +164,17 @@ def test_frame_that_cannot_be_read_is_named(remote):
         there.preview(1, 4, [PointPrompt(1, 4, 30, 34)])
 
 
+def test_a_run_that_the_server_ends_is_not_taken_for_done(remote, server):
+    there = remote(Scene(200))
+    there.condition(1, 2, CLICK)
+    run = there.run(Plan((Pass(1, "forward", 2, 199),), 200))
+    next(run)
+    (lease,) = server.leases._leases.values()
+    lease.stop.set()
+    with pytest.raises(EngineError, match=r"ended the call; finished frames are kept"):
+        list(run)
+
+
 def test_tracker_is_opened_again_on_a_server_that_was_restarted(network, start, remote, tmp_path):
     first = start()
     there = remote(url=first.url)

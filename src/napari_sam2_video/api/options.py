@@ -10,6 +10,7 @@ from napari_sam2_video.frames.axes import axis_named
 from napari_sam2_video.frames.open import open_recording
 from napari_sam2_video.frames.view import default_view
 from napari_sam2_video.frames.window import note_contrast
+from napari_sam2_video.session.tracker import remember_choice
 from napari_sam2_video.types import ContrastWindow, ModelSettings, OpenSettings, channels_from_text
 from napari_sam2_video.types.checks import optional_whole, set_field, shown
 from napari_sam2_video.types.contrast import checked_channels
@@ -149,8 +150,10 @@ class SessionOptions:
                     f"Cannot resume {session.folder} with {option} {said}: the session {was}; omit the option, or make "
                     "another session."
                 )
-        device = self.model.get("device", model.device)
-        session.set_model(replace(model, device=device, compile=self.model.get("compile", False)))
+        chosen = replace(model, device=self.model.get("device", model.device), compile=self.model.get("compile", False))
+        if "device" in self.model:
+            remember_choice(chosen)
+        session.set_model(chosen)
 
 
 def _said(channels: Sequence[ChannelColor], asked: Sequence[ChannelColor]) -> str | None:

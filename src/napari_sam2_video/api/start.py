@@ -11,7 +11,7 @@ from napari_sam2_video.session import Session, kept_source
 from napari_sam2_video.session.import_prompts import add_prompts
 from napari_sam2_video.session.manifest import NAME as MANIFEST
 from napari_sam2_video.session.manifest import read_manifest
-from napari_sam2_video.session.tracker import check_model
+from napari_sam2_video.session.tracker import check_model, remember_choice
 from napari_sam2_video.types import OpenSettings, TrackSettings
 
 if TYPE_CHECKING:
@@ -100,6 +100,7 @@ def make(
         if prepare is not None:
             prepare(session)
 
+    remember_choice(options.model_settings())
     return _with_recording(
         recording,
         options.open(recording),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from qtpy.QtWidgets import QComboBox, QFileDialog, QProgressBar, QWidget
 
+from napari_sam2_video.plugin.server_fields import ServerFields
 from napari_sam2_video.plugin.settings import read_settings, write_setting
 from napari_sam2_video.plugin.widgets import (
     IN_A_RUN,
@@ -24,6 +25,7 @@ from napari_sam2_video.plugin.widgets import (
     stack,
 )
 from napari_sam2_video.plugin.worker import Job
+from napari_sam2_video.server.known import known_servers
 from napari_sam2_video.types import ModelSettings
 
 if TYPE_CHECKING:
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
     from napari_sam2_video.plugin.controller import Controller
 
 FILE = "file"
+ANOTHER = "another machine"
 BUDGET = "budget"
 SIZES = (256, 512, 768, 1024)
 PRECISIONS = (("Automatic", "auto"), ("fp32", "fp32"), ("bf16", "bf16"), ("fp16", "fp16"))
@@ -64,6 +67,7 @@ class ModelPanel(QWidget):
         self.about = note()
         self.warning = note()
         self.advice = note()
+        self.server = ServerFields(controller.runner)
         self.budget = note()
         self.download_button = button("Download", self.download, "Fetch the weights of this model.")
         self.cancel_button = button("Cancel", self.cancel, "Stop the download; what is there is kept.")
@@ -81,13 +85,16 @@ class ModelPanel(QWidget):
             ("Small objects", self.window_box),
         )
         notes = (self.about, self.warning, self._download_row, self.advice)
-        stack(self, choices, *notes, self.estimate_button, self.budget)
+        stack(self, choices, self.server, *notes, self.estimate_button, self.budget)
         fill(self.precision_box, list(PRECISIONS), "auto")
         self._offer_windows()
         self.update_models()
         self._offer_devices()
         self.model_box.currentIndexChanged.connect(self._on_model)
-        for box in (self.device_box, self.precision_box, self.size_box, self.window_box):
+        self.device_box.currentIndexChanged.connect(self._on_device)
+        self.server.chosen.connect(self._on_server)
+        self.server.answered.connect(self.update_models)
+        for box in (self.precision_box, self.size_box, self.window_box):
             box.currentIndexChanged.connect(self._apply)
         controller.session_changed.connect(self._on_session)
         controller.run_changed.connect(self._enable)
@@ -100,20 +107,28 @@ class ModelPanel(QWidget):
 
     def update_models(self) -> None:
         """Offer the catalogue, and files chosen before, with what is downloaded."""
-        from napari_sam2_video.models.catalogue import CATALOGUE, is_downloaded
+        from napari_sam2_video.models.catalogue import CATALOGUE
 
         chosen = self._controller.model_settings.model
         if chosen not in CATALOGUE and chosen not in self._files:
             self._files.append(chosen)
-        entries: list[tuple[str, Any]] = []
-        for entry in CATALOGUE.values():
-            size = f", {entry.size / 1e6:.0f} MB" if entry.size else ""
-            state = "ready" if is_downloaded(entry) else f"to download{size}"
-            entries.append((f"{entry.title} ({state})", entry.name))
+        entries: list[tuple[str, Any]] = [
+            (entry.title + self._where(entry), entry.name) for entry in CATALOGUE.values()
+        ]
         entries.extend((Path(file).name, file) for file in self._files)
         entries.append(("A checkpoint file…", FILE))
         fill(self.model_box, entries, chosen)
         self._offer_sizes()
+
+    def _where(self, entry: ModelEntry) -> str:
+        """Whether a model is there, in brackets; a server tells it when the connection is tested."""
+        from napari_sam2_video.models.catalogue import is_downloaded
+
+        if self._controller.model_settings.is_remote:
+            facts = self.server.facts
+            return "" if facts is None or entry.name in facts.models else " (not on the server)"
+        size = f", {entry.size / 1e6:.0f} MB" if entry.size else ""
+        return " (ready)" if is_downloaded(entry) else f" (to download{size})"
 
     def _entry(self) -> ModelEntry | None:
         from napari_sam2_video.models.catalogue import CATALOGUE
@@ -154,10 +169,13 @@ class ModelPanel(QWidget):
 
     def _apply(self, *_: Any) -> None:
         controller = self._controller
+        device = self.device_box.currentData()
+        if device == ANOTHER:
+            device = self.server.url or controller.model_settings.device
         settings = replace(
             controller.model_settings,
             model=self.model_box.currentData(),
-            device=self.device_box.currentData(),
+            device=device,
             precision=self.precision_box.currentData(),
             image_size=self.size_box.currentData(),
             window=self.window_box.currentData(),
@@ -173,18 +191,18 @@ class ModelPanel(QWidget):
         self._describe()
 
     def choose(self, name: str) -> None:
-        """Choose a model of the catalogue, and download it if it is not there yet."""
+        """Choose a model of the catalogue, and download it if this machine needs it and does not have it yet."""
         from napari_sam2_video.models.catalogue import CATALOGUE, is_downloaded
 
         choose(self.model_box, name)
-        if not is_downloaded(CATALOGUE[name]):
+        if not self._controller.model_settings.is_remote and not is_downloaded(CATALOGUE[name]):
             self.download()
 
     def missing(self) -> str:
         """Why no run can start with this model, empty where one can."""
         from napari_sam2_video.models.catalogue import is_downloaded
 
-        if self._controller.loader.options:
+        if self._controller.loader.options or self._controller.model_settings.is_remote:
             return ""
         entry = self._entry()
         if entry is not None and not is_downloaded(entry):
@@ -270,10 +288,31 @@ class ModelPanel(QWidget):
             entries.extend(
                 (f"{name} · {title}", name) for name, title in zip(self.report.devices, self.report.titles, strict=True)
             )
+        entries.extend((address.partition("//")[2], address) for address in known_servers())
         chosen = self._controller.model_settings.device
         if chosen not in {data for _, data in entries}:
             entries.append((chosen, chosen))
+        entries.append(("Another machine…", ANOTHER))
         fill(self.device_box, entries, chosen)
+        if self._controller.model_settings.is_remote:
+            self.server.show_server(chosen)
+
+    def _on_device(self, *_: Any) -> None:
+        if self.device_box.currentData() == ANOTHER:
+            self.server.setVisible(True)
+            self.server.address_field.setFocus()
+            return
+        self._apply()
+        self._offer_devices()
+        self.update_models()
+
+    def _on_server(self, url: str) -> None:
+        if self.device_box.currentData() == url:
+            return
+        self._controller.model_settings = replace(self._controller.model_settings, device=url)
+        self._offer_devices()
+        self._apply()
+        self.update_models()
 
     # Budget
 
@@ -285,9 +324,9 @@ class ModelPanel(QWidget):
 
         def work(job: Job) -> str:
             from napari_sam2_video.budget import measure_budget
-            from napari_sam2_video.preload import preload_torch
+            from napari_sam2_video.preload import preload_for
 
-            preload_torch()
+            preload_for(session.model_settings)
             sentence: str = measure_budget(session, stop=job.stopping).sentence()
             return sentence
 
@@ -330,7 +369,7 @@ class ModelPanel(QWidget):
     def _enable(self) -> None:
         run = self._controller.run
         running = run is not None and run.running
-        for box in (self.model_box, self.device_box, self.precision_box, self.size_box, self.window_box):
+        for box in (self.model_box, self.device_box, self.precision_box, self.size_box, self.window_box, self.server):
             box.setEnabled(not running)
         allow(self.estimate_button, NO_SESSION if self._controller.session is None else IN_A_RUN if running else "")
 
@@ -338,7 +377,9 @@ class ModelPanel(QWidget):
         from napari_sam2_video.models.catalogue import is_downloaded
 
         entry = self._entry()
-        needed = entry is not None and entry.url is not None and not is_downloaded(entry)
+        remote = self._controller.model_settings.is_remote
+        needed = entry is not None and entry.url is not None and not remote and not is_downloaded(entry)
+        self.server.setVisible(remote or self.device_box.currentData() == ANOTHER)
         self._download_row.setVisible(needed or self._job is not None)
         self.bar.setVisible(self._job is not None)
         self.cancel_button.setVisible(self._job is not None)

@@ -118,9 +118,9 @@ class LivePreview(QObject):
         def work(job: Job) -> tuple[Preview, tuple[Outline, ...]] | None:
             if job.stopping():
                 return None
-            from napari_sam2_video.preload import preload_torch
+            from napari_sam2_video.preload import preload_for
 
-            preload_torch()
+            preload_for(session.model_settings)
             preview = session.preview(object_id, frame)
             before = session.masks.object_mask(frame, object_id)
             return preview, tuple(Outline.of(preview, candidate, before) for candidate in preview.candidates)

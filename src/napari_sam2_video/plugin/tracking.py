@@ -138,9 +138,9 @@ class TrackRun(QObject):
             raise SessionError("A run is under way in this session; wait for it, or stop it first.")
 
         def work(job: Job) -> None:
-            from napari_sam2_video.preload import preload_torch
+            from napari_sam2_video.preload import preload_for
 
-            preload_torch()
+            preload_for(self._session.model_settings)
             run: Any = open_run(job.stopping)
             # The generator is closed here, on the thread that ran it, whatever happens.
             try:

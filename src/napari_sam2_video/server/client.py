@@ -133,6 +133,8 @@ class RemoteTracker:
                 found: dict[bytes, bytes] = {}
                 while (record := _next(stream)) is not None:
                     found[record[0]] = record[1]
+                if wire.MASKS not in found:
+                    raise self._connection.cut_off()
                 return found
             except TrackerGoneError:
                 if attempt == 2 or asked.get("scratch"):
@@ -150,7 +152,7 @@ class RemoteTracker:
         asked = {"plan": plan.to_json(), "scratch": scratch}
         self._sender.expect(t for one in plan.passes for t in one.frames())
         stream = self._connection.stream(f"/trackers/{self._lease}/run", asked, self._sender.send)
-        ended = stopped = False
+        ended = stopped = complete = False
         try:
             while True:
                 if stop is not None and not stopped and stop():
@@ -162,7 +164,10 @@ class RemoteTracker:
                     continue
                 if record is None:
                     ended = True
+                    if not complete and not stopped:
+                        raise self._connection.cut_off()
                     return
+                complete = record[0] == wire.RESULT
                 if record[0] == wire.MASKS:
                     yield decode_masks(record[1], self._view.shape_yx)
         except Sam2VideoError:

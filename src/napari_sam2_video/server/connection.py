@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 from napari_sam2_video.errors import EngineError, Sam2VideoError, SettingsError
 from napari_sam2_video.server import wire
+from napari_sam2_video.server.known import is_loopback
 from napari_sam2_video.server.token import client_token
 
 if TYPE_CHECKING:
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     import httpx
 
 CERTIFICATE_VARIABLE = "NAPARI_SAM2_VIDEO_CERTIFICATE"
-_LOOPBACK = ("127.0.0.1", "localhost", "::1")
 _READ_SECONDS = 60.0
 _HELD_RECORDS = 16
 
@@ -73,7 +73,6 @@ class Connection:
         except ImportError as error:
             raise SettingsError('httpx is not installed; run pip install "napari-sam2-video[server]".') from error
         self.url = check_address(url)
-        self.is_local = urlsplit(self.url).hostname in _LOOPBACK
         self._lost = (httpx.HTTPError, OSError)
         self._http = httpx.Client(
             base_url=self.url,
@@ -81,7 +80,7 @@ class Connection:
             verify=_trusted(),
             timeout=httpx.Timeout(_READ_SECONDS, connect=10.0),
             limits=httpx.Limits(max_connections=8),
-            trust_env=not self.is_local,
+            trust_env=not is_loopback(urlsplit(self.url).hostname),
         )
 
     def request(self, method: str, path: str, **options: Any) -> Any:
@@ -174,6 +173,10 @@ class Connection:
         if isinstance(detail, dict):
             raise wire.error_from_json(detail)
         raise EngineError(f"The server at {self.url}: {detail}")
+
+    def cut_off(self) -> EngineError:
+        """What is raised where an answer ends before its end, as it does where a server is shut down."""
+        return EngineError(f"The server at {self.url} ended the call; finished frames are kept: check it and continue.")
 
     def _unreachable(self, error: Exception) -> EngineError:
         return EngineError(

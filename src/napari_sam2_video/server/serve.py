@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import logging
 import os
 import socket
@@ -10,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from napari_sam2_video.errors import SettingsError
+from napari_sam2_video.server.known import is_loopback
 from napari_sam2_video.server.leases import Leases, Limits
 from napari_sam2_video.server.token import server_token
 
@@ -100,7 +100,7 @@ def serve(settings: ServerSettings, say: Callable[[str], None]) -> None:
         say(f"Listening on {scheme}://{host}:{port}")
         if made:
             say(f"Token: {token}")
-        if settings.certificate is None and not _is_loopback(settings.host):
+        if settings.certificate is None and not is_loopback(settings.host):
             say("The connection is not encrypted: reach it through an SSH tunnel, or give --certificate and --key.")
         uvicorn.Server(config).run(sockets=[listening])
 
@@ -131,10 +131,3 @@ def listening_socket(host: str, port: int) -> socket.socket:
             "another --port."
         ) from error
     return made
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

@@ -16,11 +16,16 @@ VARIABLE = "NAPARI_SAM2_VIDEO_TOKEN"
 SERVICE = "napari-sam2-video"
 
 
-def token_file() -> Path:
-    """File in which a person may keep the token of their server."""
+def settings_folder() -> Path:
+    """Folder of a person's settings; it need not exist yet."""
     from platformdirs import user_config_path
 
-    return user_config_path(SERVICE, appauthor=False) / "token"
+    return user_config_path(SERVICE, appauthor=False)
+
+
+def token_file() -> Path:
+    """File in which a person may keep the token of their server."""
+    return settings_folder() / "token"
 
 
 def read_token_file(path: Path) -> str:
@@ -52,37 +57,60 @@ def server_token(file: Path | None) -> tuple[str, bool]:
 
 
 def client_token(url: str) -> str:
-    """The token for a server: from the environment, the token file, or the keyring of the system.
+    """The token for a server: from the environment, the keyring of the system, or the token file.
 
     Raises
     ------
     SettingsError
         If there is none.
     """
-    given = os.environ.get(VARIABLE, "").strip()
+    given = os.environ.get(VARIABLE, "").strip() or _from_keyring(url)
     if given:
         return given
     if token_file().exists():
         return read_token_file(token_file())
-    kept = _from_keyring(url)
-    if kept:
-        return kept
     raise SettingsError(
         f"There is no token for {url}: set {VARIABLE} to the one that the server printed, or write it to "
         f"{token_file()}."
     )
 
 
-def keep_token(url: str, token: str) -> bool:
-    """Keep a token in the keyring of the system; whether there is one."""
+def keep_token(url: str, token: str) -> str:
+    """Keep the token of a server in the keyring of the system or, where there is none, in the token file.
+
+    Returns
+    -------
+    str
+        Where it is kept, as it reads after "in".
+
+    Raises
+    ------
+    SettingsError
+        If it is no token, or the file cannot be written.
+    """
+    if not token.isascii() or not token.isprintable() or " " in token:
+        raise SettingsError("A token is one word of plain characters; copy the one that the server printed.")
     try:
         import keyring
 
         keyring.set_password(SERVICE, url, token)
+        kept = keyring.get_password(SERVICE, url) == token
     except Exception:
         # A keyring raises errors of its own where there is no service for it, as on a cluster node.
-        return False
-    return True
+        kept = False
+    return "the keyring of this computer" if kept else _write_token_file(token)
+
+
+def _write_token_file(token: str) -> str:
+    path = token_file()
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.unlink(missing_ok=True)
+        with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
+            file.write(f"{token}\n")
+    except OSError as error:
+        raise SettingsError(f"The token cannot be written to {path}: {error.strerror or error}.") from error
+    return str(path)
 
 
 def _from_keyring(url: str) -> str | None:

@@ -78,7 +78,9 @@ def default_tracker(settings: ModelSettings, view: FrameSource, memory: Path | N
     """Tracker with the network that the settings name, on this machine or on a server."""
     if settings.is_remote:
         from napari_sam2_video.server.client import open_remote
+        from napari_sam2_video.server.known import check_known
 
+        check_known(settings.device)
         return open_remote(settings.device, settings, view, memory)
     from napari_sam2_video.engine.memory_store import MemoryStore
     from napari_sam2_video.engine.networks.load import load_model
@@ -87,6 +89,15 @@ def default_tracker(settings: ModelSettings, view: FrameSource, memory: Path | N
 
     model = load_model(resolve_model(settings.model), settings)
     return Tracker(model, view, MemoryStore(memory), window=settings.window)
+
+
+def remember_choice(settings: ModelSettings) -> None:
+    """Note that a person chose the server that the settings name, if they name one on another machine."""
+    if settings.is_remote:
+        from napari_sam2_video.server.known import is_known, remember_server
+
+        if not is_known(settings.device):
+            remember_server(settings.device)
 
 
 def check_model(settings: ModelSettings) -> None:

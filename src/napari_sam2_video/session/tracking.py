@@ -11,7 +11,7 @@ from napari_sam2_video.session.check import Checker
 from napari_sam2_video.session.conditioning import model_tag
 from napari_sam2_video.session.run import Runner
 from napari_sam2_video.session.tidy import tidy
-from napari_sam2_video.session.tracker import close_tracker, default_tracker
+from napari_sam2_video.session.tracker import close_tracker, default_tracker, remember_choice
 from napari_sam2_video.types import CheckSettings, MaskPrompt, ModelSettings, TrackSettings
 from napari_sam2_video.types.checks import instance
 
@@ -92,6 +92,8 @@ class Tracking:
         with context.busy.idle("A run is under way; stop it before you choose another model."):
             if settings == context.model_settings:
                 return
+            if settings.device != context.model_settings.device:
+                remember_choice(settings)
             context.state.commit([("model", "settings", settings.to_json())])
             self.close()
         context.events.announce("model")
