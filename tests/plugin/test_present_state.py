@@ -222,32 +222,3 @@ def test_seeding_twice_makes_no_object_twice(at_work):
         assert len(at_work.session.objects) == 3
         assert ("left out" in at_work.told[-1][1]) == left_out
     assert not layer.visible
-
-
-def test_objects_are_exchanged_merged_and_parted_from_their_menu(at_work):
-    from napari_sam2_video.plugin.object_menu import object_menu
-
-    at_work.click(*spots(0)[0])
-    at_work.key("N")
-    at_work.click(*spots(0)[1])
-    at_work.track()
-    at_work.controller.go_to(4)
-
-    def choose(*titles):
-        entries = object_menu(at_work.widget, at_work.controller, 1).actions()
-        for title in titles[:-1]:
-            entries = next(entry for entry in entries if entry.text() == title).menu().actions()
-        next(entry for entry in entries if entry.text() == titles[-1]).trigger()
-
-    first = tuple(round(at) for at in spots(6)[0])
-    assert at_work.session.labels[6][first] == 1
-    choose("Exchange from this frame on with", "2 · object 2")
-    assert at_work.session.labels[6][first] == 2
-    choose("Merge into this object", "2 · object 2")
-    assert [row.id for row in at_work.widget.objects.table.objects.rows] == [1]
-    assert at_work.session.labels[6][first] == 1
-    at_work.press(at_work.widget.objects.tools["paint"])
-    at_work.click(60, 5)
-    choose("Make an object of each part on this frame")
-    assert len(at_work.widget.objects.table.objects.rows) == 3
-    assert at_work.errors() == []

@@ -6,6 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from napari_sam2_video.plugin.keys import Key
+from napari_sam2_video.plugin.object_menu import show_object_menu
 
 if TYPE_CHECKING:
     from napari_sam2_video.plugin.widget import TrackingWidget
@@ -20,6 +21,12 @@ def all_keys(widget: TrackingWidget) -> list[Key]:
         Key("Shift-n", "New object with a point at the mouse", actions.point_at_mouse, group="Objects"),
         Key(".", "Next object", partial(actions.step_object, 1), group="Objects"),
         Key(",", "Previous object", partial(actions.step_object, -1), group="Objects"),
+        Key(
+            "Shift-o",
+            "Menu of the object: merge, split…",
+            partial(show_object_menu, objects, widget.controller),
+            group="Objects",
+        ),
         Key("Shift-s", "Show only the selected object, or all", actions.show_only_active, group="Objects"),
         Key("q", "Switch between prompts on the object and beside it", objects.prompting.switch_sign, group="Prompts"),
         Key("Shift-e", "Scribble", partial(objects.prompting.arm, "scribble"), group="Prompts"),
