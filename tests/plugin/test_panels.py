@@ -5,7 +5,7 @@ import tifffile
 from qtpy.QtWidgets import QFormLayout
 
 from napari_sam2_video.devices import DeviceReport
-from napari_sam2_video.plugin.timeline import TimelineRow, colors_of, narrowed
+from napari_sam2_video.plugin.timeline_rows import TimelineRow, colors_of, narrowed
 from tests.plugin.conftest import N_FRAMES, make_frames
 
 

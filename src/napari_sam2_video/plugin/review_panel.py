@@ -1,59 +1,76 @@
-"""Where to look next: the timeline, doubtful frames, and accepting what is right."""
+"""Where to look next: the review list, the timeline, and accepting what is right."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QScrollArea, QWidget
+from qtpy.QtWidgets import QWidget
 
-from napari_sam2_video.plugin.timeline import Timeline
+from napari_sam2_video.plugin.review_list import ReviewView
+from napari_sam2_video.plugin.review_walk import ReviewWalk
+from napari_sam2_video.plugin.timeline_panel import TimelinePanel
 from napari_sam2_video.plugin.tracking import CHECKING
-from napari_sam2_video.plugin.widgets import IN_A_RUN, allow, button, note, row, set_note, stack
+from napari_sam2_video.plugin.widgets import IN_A_RUN, allow, button, note, progress_bar, row, set_note, stack
 from napari_sam2_video.types import CheckSettings
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from napari_sam2_video.plugin.controller import Controller
 
-TIMELINE_HEIGHT = 190
+LIST_HEIGHT = 176
+MOST_CHOICES = 4
 NOTHING_TRACKED = "Nothing is tracked yet."
 NO_DOUBT = "There is no doubtful frame."
 NO_OBJECT = "Select an object first."
+NO_PLACE = "Go to a place of the list first (J)."
 
 
 class ReviewPanel(QWidget):
-    """The timeline and the review queue of the session."""
+    """The review list, what can be said of a place, and the timeline.
 
-    def __init__(self, controller: Controller) -> None:
+    Parameters
+    ----------
+    controller : Controller
+        The session that is shown.
+    correct : callable
+        Takes up the tool to correct with.
+    """
+
+    def __init__(self, controller: Controller, correct: Callable[[], Any]) -> None:
         super().__init__()
         self._controller = controller
-        self._visited: set[tuple[int, int]] = set()
-        self.timeline = Timeline()
-        self.timeline.picked.connect(self._on_picked)
-        holder = QScrollArea()
-        holder.setWidgetResizable(True)
-        holder.setWidget(self.timeline)
-        holder.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        holder.setMaximumHeight(TIMELINE_HEIGHT)
-        self._holder = holder
-        self.legend = note(
-            "Yellow trusted, dark blue doubtful, grey not tracked; ▼ prompted, ● painted, white line accepted."
+        self.walk = ReviewWalk(controller, correct)
+        self.list = ReviewView(controller)
+        self.list.setFixedHeight(LIST_HEIGHT)
+        self.list.picked.connect(self.walk.go_to)
+        self.progress = progress_bar()
+        self.count = note()
+        self.timeline_panel = TimelinePanel(controller)
+        self.timeline = self.timeline_panel.timeline
+        self.next_button = button("Next", self.next_doubtful, "Go to the next place of the list (J).")
+        self.accept_next_button = button(
+            "Accept, next", self.accept_and_next, "This place is right: accept it and go to the next one (Shift+J)."
         )
-        self.next_button = button("Next doubtful frame", self.next_doubtful, "Go to the most doubtful frame left (J).")
+        self.wrong_button = button(
+            "Wrong",
+            self.walk.wrong,
+            "This place is wrong: correct it now. After the run the next place comes by itself (Shift+K).",
+        )
+        self.later_button = button("Later", self.walk.later, "Put this place at the end of the list (Shift+H).")
+        self.choice_buttons = [button("", self._choosing(number)) for number in range(MOST_CHOICES)]
+        self.choices = row(*self.choice_buttons)
         self.accept_button = button(
             "Accept", self.accept, "Accept the selected object on this frame (W); runs leave it as it is."
         )
+        self.accept_all_button = button(
+            "Accept all", controller.actions.accept_all, "Accept all objects on this frame (Shift+W)."
+        )
         self.span_button = button(
-            "Accept to here", self.accept_span, "Accept the selected object from the last accepted frame to this one."
+            "To here", self.accept_span, "Accept the selected object from the last accepted frame to this one."
         )
         self.undo_accept_button = button(
             "Not accepted", self.unaccept, "This frame is not accepted any more: runs may change it again."
-        )
-        self.accept_next_button = button(
-            "Accept, next", self.accept_and_next, "Accept this frame and go to the next doubtful one (Shift+J)."
-        )
-        self.accept_all_button = button(
-            "Accept all", controller.actions.accept_all, "Accept all objects on this frame (Shift+W)."
         )
         self.check_button = button(
             "Check by tracking back",
@@ -65,13 +82,16 @@ class ReviewPanel(QWidget):
         self._checking = False
         stack(
             self,
-            holder,
-            row(self.next_button, self.check_button),
+            row(self.count, self.progress, stretch=1),
+            self.list,
+            row(self.accept_next_button, self.wrong_button, self.later_button, self.next_button),
+            self.choices,
             self.why,
-            row(self.accept_button, self.accept_next_button, self.accept_all_button),
-            row(self.span_button, self.undo_accept_button),
-            self.legend,
+            self.timeline_panel,
+            row(self.accept_button, self.accept_all_button, self.span_button, self.undo_accept_button),
+            row(self.check_button),
         )
+        self.walk.moved.connect(self._on_place)
         controller.session_changed.connect(self._on_session)
         controller.summary_changed.connect(self.update_rows)
         controller.active_changed.connect(self._on_position)
@@ -80,7 +100,6 @@ class ReviewPanel(QWidget):
         self._on_session()
 
     def _on_session(self) -> None:
-        self._visited.clear()
         self._checking = False
         self.update_rows()
         set_note(self.why, "")
@@ -88,8 +107,6 @@ class ReviewPanel(QWidget):
     def _on_run(self) -> None:
         run = self._controller.run
         if run is not None and run.running:
-            self._visited.clear()
-            set_note(self.why, "")
             self._checking = run.doing == CHECKING
         self._allow_check()
 
@@ -103,22 +120,45 @@ class ReviewPanel(QWidget):
         return any(found.frames for found in self._controller.summary.objects.values())
 
     def _on_position(self, *_: Any) -> None:
-        self.timeline.set_position(self._controller.frame, self._controller.active)
         reason = "" if self._controller.active else NO_OBJECT
-        for widget in (self.accept_button, self.accept_next_button, self.span_button, self.undo_accept_button):
+        for widget in (self.accept_button, self.span_button, self.undo_accept_button, self.accept_all_button):
             allow(widget, reason)
-        allow(self.accept_all_button, reason)
+
+    def _on_place(self, sentence: str) -> None:
+        """Another place is looked at, or none."""
+        current = self.walk.current
+        self.list.show_current(current)
+        set_note(self.why, sentence)
+        for widget in (self.accept_next_button, self.wrong_button, self.later_button):
+            allow(widget, "" if current is not None else NO_PLACE)
+        choices = () if current is None else current.choices[:MOST_CHOICES]
+        self.choices.setVisible(bool(choices))
+        for number, made in enumerate(self.choice_buttons):
+            made.setVisible(number < len(choices))
+            made.setText(choices[number].capitalize() if number < len(choices) else "")
+
+    def _choosing(self, number: int) -> Callable[[], None]:
+        def choose() -> None:
+            current = self.walk.current
+            if current is not None and number < len(current.choices):
+                self.walk.judge(current.choices[number])
+
+        return choose
 
     def update_rows(self) -> None:
         """Show the newest summary."""
-        session, summary = self._controller.session, self._controller.summary
-        self.timeline.set_rows(summary.rows, 1 if session is None else session.n_frames)
-        height = self.timeline.sizeHint().height() + 4
-        self._holder.setMinimumHeight(min(height, TIMELINE_HEIGHT))
-        allow(self.next_button, "" if summary.queue else NO_DOUBT if self._tracked else NOTHING_TRACKED)
+        review = self._controller.summary.review
+        self.progress.setRange(0, max(1, review.total))
+        self.progress.setValue(review.reviewed)
+        self.progress.setVisible(bool(review.total))
+        set_note(self.count, f"{review.reviewed} of {review.total} reviewed" if review.total else "")
+        self.list.setVisible(bool(review.left or review.wrong))
+        self.list.show_review(review, self.walk.current)
+        allow(self.next_button, "" if review.left else NO_DOUBT if self._tracked else NOTHING_TRACKED)
         self._allow_check()
         self._report_check()
         self._on_position()
+        self._on_place(self.why.text())
 
     def check(self) -> None:
         """Compare all masks with those found by tracking back."""
@@ -130,29 +170,13 @@ class ReviewPanel(QWidget):
         if not self._checking or view is None or view.run.running or not view.summary.fresh:
             return
         self._checking = False
-        count = len(self._controller.summary.queue)
+        count = len(self._controller.summary.review.left)
         places = "place" if count == 1 else "places"
         set_note(self.why, f"Checked: {count or 'no'} {places} to look at.")
 
-    def _on_picked(self, object_id: int, frame: int) -> None:
-        if object_id:
-            self._controller.set_active(object_id)
-        self._controller.go_to(frame)
-
     def next_doubtful(self) -> None:
-        """Go to the most doubtful frame that was not visited since the last run."""
-        left = [item for item in self._controller.summary.queue if (item.object_id, item.frame) not in self._visited]
-        if not left:
-            text = "Every doubtful frame was looked at." if self._visited else NO_DOUBT
-            set_note(self.why, text)
-            self._visited.clear()
-            return
-        item = left[0]
-        self._visited.add((item.object_id, item.frame))
-        self._controller.set_active(item.object_id)
-        self._controller.go_to(item.frame)
-        where = f"Object {item.object_id}, frame {item.frame}"
-        set_note(self.why, f"{where}: {item.reason} (doubt {item.doubt:.2f}); {len(left) - 1} more.")
+        """Go to the next place of the list."""
+        self.walk.next()
 
     def accept(self) -> bool:
         """Accept the active object on the shown frame; whether there was something to accept."""
@@ -160,9 +184,11 @@ class ReviewPanel(QWidget):
         return self._controller.actions.accept(frame, frame + 1)
 
     def accept_and_next(self) -> None:
-        """Accept the active object on the shown frame, and go to the next doubtful one."""
-        if self.accept():
-            self.next_doubtful()
+        """The place that is looked at is right; where the person went elsewhere, accept what is shown. Go on."""
+        if self.walk.here:
+            self.walk.judge("right")
+        elif self.accept():
+            self.walk.next()
 
     def accept_span(self) -> None:
         """Accept the active object from the accepted frame before this one (or the first) up to this one."""

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtWidgets import QProgressBar, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 from napari_sam2_video.plugin.track_panel import CHANGED, SELECTED
 from napari_sam2_video.plugin.tracking import CHECKING
-from napari_sam2_video.plugin.widgets import DANGER, PRIMARY, button, note, row, set_note
+from napari_sam2_video.plugin.widgets import DANGER, PRIMARY, button, note, progress_bar, row, set_note
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -52,9 +52,7 @@ class RunBar(QWidget):
         self.stop_button = button("Stop", controller.actions.stop, "Stop within a frame; what is done is kept (H).")
         self.stop_button.setStyleSheet(DANGER)
         self.review_button = button("Review", review, "Open the review at the most doubtful frame (J).")
-        self.bar = QProgressBar()
-        self.bar.setTextVisible(False)
-        self.bar.setMaximumHeight(8)
+        self.bar = progress_bar()
         self.status = note()
         self.reason = note()
         self.error = note()
@@ -190,7 +188,7 @@ class RunBar(QWidget):
         self.stop_button.setVisible(running)
         self.stop_button.setEnabled(running and run is not None and not run.stopping)
         self.bar.setVisible(running or loading)
-        doubtful = 0 if running else len(controller.summary.queue)
+        doubtful = 0 if running else len(controller.summary.review.left)
         self.review_button.setVisible(bool(doubtful) and bool(self.outcome))
         if running and run is not None:
             self.bar.setRange(0, run.progress.total)

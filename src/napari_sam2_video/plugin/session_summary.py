@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from qtpy.QtCore import QObject, QTimer, Signal  # type: ignore[attr-defined]
 
-from napari_sam2_video.plugin.timeline import TimelineRow
+from napari_sam2_video.plugin.object_state import state_of
+from napari_sam2_video.plugin.timeline_rows import TimelineRow
 from napari_sam2_video.plugin.worker import Job
+from napari_sam2_video.session.review import ReviewList
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import numpy.typing as npt
 
     from napari_sam2_video.analysis.review import ReviewItem
@@ -27,11 +32,25 @@ SECONDS_IN_A_RUN = 1.0
 
 @dataclass(frozen=True)
 class ObjectSummary:
-    """What the table says of an object: prompts, tracked frames, and the lowest predicted IoU (NaN for none)."""
+    """What the table says of an object.
+
+    Parameters
+    ----------
+    prompts, frames : int
+        How many prompts it has, and on how many frames it is tracked.
+    lowest : float
+        The lowest predicted IoU, NaN for none.
+    doubtful : int
+        How many places of it are left to look at.
+    state : str
+        A key of `STATES`.
+    """
 
     prompts: int = 0
     frames: int = 0
     lowest: float = float("nan")
+    doubtful: int = 0
+    state: str = "empty"
 
 
 @dataclass(frozen=True)
@@ -49,7 +68,9 @@ class SessionSummary:
     rows : tuple of TimelineRow
         The timeline.
     queue : tuple of ReviewItem
-        Frames that deserve a look, the most doubtful first.
+        Places that deserve a look, the most doubtful first.
+    review : ReviewList
+        How far the review of the queue is.
     """
 
     objects: dict[int, ObjectSummary] = field(default_factory=dict)
@@ -57,6 +78,7 @@ class SessionSummary:
     dirty: frozenset[int] = frozenset()
     rows: tuple[TimelineRow, ...] = ()
     queue: tuple[ReviewItem, ...] = ()
+    review: ReviewList = field(default_factory=ReviewList)
 
 
 class SummaryUpdater(QObject):
@@ -102,8 +124,10 @@ class SummaryUpdater(QObject):
         self._later.stop()
         self._last = time.monotonic()
         self._waiting = True
-        session = self._session
-        job = Job("summarizing the session", lambda _: summarize(session), self._on_done, self._on_failed, key=KEY)
+        session, before = self._session, self.newest.queue
+        job = Job(
+            "summarizing the session", lambda _: summarize(session, before), self._on_done, self._on_failed, key=KEY
+        )
         self._runner.submit(job, KEY)
 
     def _on_done(self, summary: SessionSummary) -> None:
@@ -121,51 +145,74 @@ class SummaryUpdater(QObject):
         self._runner.forget(KEY)
 
 
-def summarize(session: Session) -> SessionSummary:
-    """Summarize a session; may take long where there are many objects and frames."""
+def summarize(session: Session, before: tuple[ReviewItem, ...] = ()) -> SessionSummary:
+    """Summarize a session; may take long where there are many objects and frames.
+
+    Parameters
+    ----------
+    session : Session
+        The session.
+    before : tuple of ReviewItem
+        The queue of the summary before; what left it because a person settled it counts as reviewed.
+    """
     from napari_sam2_video.analysis.review import doubt
 
-    objects: dict[int, ObjectSummary] = {}
-    ready: set[int] = set()
-    prompted: dict[int, list[int]] = {}
-    painted: dict[int, list[int]] = {}
-    for entry in session.objects:
-        scores = session.scores(entry.id)
-        prompts = session.prompt_sets(entry.id)
-        prompted[entry.id] = [found.frame for found in prompts]
-        painted[entry.id] = list(session.masks.painted(entry.id))
-        if prompts or painted[entry.id]:
-            ready.add(entry.id)
-        predicted = (scores["area"] > 0) & (scores["walk"] != 0) & ~np.isnan(scores["predicted_iou"])
-        ious = scores["predicted_iou"][predicted]
-        lowest = float(ious.min()) if ious.size else float("nan")
-        count = sum(len(found.items) for found in prompts)
-        objects[entry.id] = ObjectSummary(count, len(session.masks.frames_done(entry.id)), lowest)
     table = session.review_table()
-    doubts = doubt(table)
-    rows = tuple(
-        _row(session, entry, table, doubts, prompted[entry.id], painted[entry.id])
-        for entry in session.objects
-        if entry.id in objects
-    )
     queue = session.review_queue(table=table)
-    return SessionSummary(objects, frozenset(ready), frozenset(session.dirty()), rows, queue)
+    session.note_settled(before, queue)
+    review = session.review_progress(queue)
+    doubtful = Counter(item.object_id for item in review.left)
+    dirty = frozenset(session.dirty())
+    trusts = _trusts(table, doubt(table), session.n_frames)
+    objects: dict[int, ObjectSummary] = {}
+    rows: list[TimelineRow] = []
+    ready: set[int] = set()
+    for entry in session.objects:
+        prompts = session.prompt_sets(entry.id)
+        prompted = [found.frame for found in prompts]
+        painted = list(session.masks.painted(entry.id))
+        accepted = session.accepted(entry.id)
+        done = session.masks.frames_done(entry.id)
+        if prompts or painted:
+            ready.add(entry.id)
+        state = state_of(
+            locked=entry.locked,
+            ready=entry.id in ready,
+            dirty=entry.id in dirty,
+            doubtful=doubtful[entry.id],
+            accepted=done.size > 0 and accepted.issuperset(done.tolist()),
+        )
+        count = sum(len(found.items) for found in prompts)
+        lowest = _lowest_iou(session, entry.id)
+        objects[entry.id] = ObjectSummary(count, len(done), lowest, doubtful[entry.id], state)
+        trust = trusts.get(entry.id)
+        trust = np.full(session.n_frames, np.nan, np.float32) if trust is None else trust
+        given = {"prompted": prompted, "accepted": sorted(accepted), "painted": painted}
+        marks = {name: _marked(frames, session.n_frames) for name, frames in given.items()}
+        rows.append(TimelineRow(entry.id, entry.name, entry.color, trust, state=state, parent=entry.parent, **marks))
+    return SessionSummary(objects, frozenset(ready), dirty, tuple(rows), queue, review)
 
 
-def _row(
-    session: Session,
-    entry: Any,
-    table: Table,
-    doubts: npt.NDArray[np.float64],
-    prompted: list[int],
-    painted: list[int],
-) -> TimelineRow:
-    own = table["object_id"] == entry.id
-    frames = table["frame"][own]
-    trust = np.full(session.n_frames, np.nan)
-    trust[frames] = np.where(table["area_px"][own] > 0, 1 - doubts[own], -1.0)
-    given = {"prompted": prompted, "painted": painted, "accepted": sorted(session.accepted(entry.id))}
-    marks = {name: np.zeros(session.n_frames, bool) for name in given}
-    for name, where in given.items():
-        marks[name][where] = True
-    return TimelineRow(entry.id, entry.name, entry.color, trust, **marks)
+def _lowest_iou(session: Session, object_id: int) -> float:
+    scores = session.masks.scores(object_id)
+    predicted = (scores["area"] > 0) & (scores["walk"] != 0) & ~np.isnan(scores["predicted_iou"])
+    ious = scores["predicted_iou"][predicted]
+    return float(ious.min()) if ious.size else float("nan")
+
+
+def _trusts(table: Table, doubts: npt.NDArray[np.float64], n_frames: int) -> dict[int, npt.NDArray[np.float32]]:
+    """Trust of each object of a table on every frame, as `TimelineRow` has it."""
+    shown = np.where(table["area_px"] > 0, 1 - doubts, -1.0).astype(np.float32)
+    trusts = {}
+    for object_id in table.object_ids():
+        own = table.rows_of(object_id)
+        trust = np.full(n_frames, np.nan, np.float32)
+        trust[table["frame"][own]] = shown[own]
+        trusts[object_id] = trust
+    return trusts
+
+
+def _marked(frames: Sequence[int], n_frames: int) -> npt.NDArray[np.bool_]:
+    marks = np.zeros(n_frames, bool)
+    marks[list(frames)] = True
+    return marks

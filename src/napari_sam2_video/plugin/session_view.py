@@ -12,6 +12,7 @@ from napari_sam2_video.plugin.mask_layers import MaskLayers
 from napari_sam2_video.plugin.preview import LivePreview
 from napari_sam2_video.plugin.prompt_layers import PromptLayers
 from napari_sam2_video.plugin.session_summary import SummaryUpdater
+from napari_sam2_video.plugin.thumbnails import Thumbnails
 from napari_sam2_video.plugin.tracking import TrackRun
 
 if TYPE_CHECKING:
@@ -35,8 +36,8 @@ class SessionView(QObject):
     Signals
     -------
     changed : str
-        Something of the session changed: ``"objects"``, ``"prompts"``, ``"masks"``, ``"accepted"``, ``"checks"`` or
-        ``"model"``.
+        Something of the session changed: ``"objects"``, ``"prompts"``, ``"masks"``, ``"accepted"``, ``"checks"``,
+        ``"model"`` or ``"reviewed"``.
     moved, replaced
         The image layer has another place in the world, or other data.
     """
@@ -57,6 +58,7 @@ class SessionView(QObject):
         self.preview = LivePreview(runner, session, self.masks)
         self.run = TrackRun(runner, session)
         self.summary = SummaryUpdater(runner, session)
+        self.thumbnails = Thumbnails(runner, session)
         self._waiting: set[str] = set()
         self._lock = threading.Lock()
         self._data = level_zero(image)
@@ -125,5 +127,6 @@ class SessionView(QObject):
         self.run.close()
         self.preview.clear()
         self.summary.close()
+        self.thumbnails.close()
         self.prompts.close(keep_layers=keep_layers)
         self.masks.close(keep_layers=keep_layers)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,127 +9,199 @@ from qtpy.QtCore import QPointF, QRectF, QSize, Qt, Signal  # type: ignore[attr-
 from qtpy.QtGui import QColor, QImage, QPainter, QPen, QPolygonF
 from qtpy.QtWidgets import QSizePolicy, QToolTip, QWidget
 
+from napari_sam2_video.plugin.timeline_rows import UNGROUPED, colors_of, lines_of, lowest_trust
+from napari_sam2_video.spans import frame_runs
+
 if TYPE_CHECKING:
-    import numpy.typing as npt
+    from napari_sam2_video.plugin.timeline_rows import Line, TimelineRow
 
 ROW = 14
 GAP = 3
 HEAD = 13
 LABEL = 46
+FEWEST_FRAMES = 10
+ZOOM = 1.25
 MARK = QColor("#ffffff")
-EMPTY_COLOR = (90, 90, 96)
-ABSENT_COLOR = (52, 52, 58)
-# cividis, which people with any colour vision read alike: doubtful is dark blue, certain is yellow.
-SCALE = np.array(
-    [(0, 34, 78), (18, 53, 112), (59, 73, 108), (87, 93, 109), (112, 113, 115), (138, 134, 120), (165, 156, 116),
-     (195, 179, 105), (225, 204, 85), (254, 232, 56)],
-    float,
-)  # fmt: skip
-
-
-@dataclass(frozen=True)
-class TimelineRow:
-    """What the timeline shows of an object.
-
-    Parameters
-    ----------
-    object_id : int
-        The object.
-    trust : ndarray of float, shape (n_frames,)
-        From 0 to 1; NaN where nothing is tracked, -1 where the object is absent.
-    prompted, accepted, painted : ndarray of bool, shape (n_frames,)
-        Marks.
-    """
-
-    object_id: int
-    name: str
-    color: tuple[int, int, int]
-    trust: npt.NDArray[np.float64]
-    prompted: npt.NDArray[np.bool_]
-    accepted: npt.NDArray[np.bool_]
-    painted: npt.NDArray[np.bool_]
+NOW = QColor("#ff5c39")
 
 
 class Timeline(QWidget):
-    """Rows of objects; a click goes to the frame and makes the object active.
+    """Lines of objects; a click goes to the frame and makes the object active, or folds a group.
+
+    The wheel with Ctrl shows fewer or more frames around the mouse, with Shift earlier or later ones.
 
     Signals
     -------
     picked : int, int
         Object (0 for none) and frame that the person clicked.
+    zoomed
+        Other frames are shown.
     """
 
     picked = Signal(int, int)
+    zoomed = Signal()
 
     def __init__(self) -> None:
         super().__init__()
         self._rows: tuple[TimelineRow, ...] = ()
+        self._lines: tuple[Line, ...] = ()
+        self._grouping = UNGROUPED
+        self._folded: set[str] = set()
         self._n_frames = 1
+        self._first, self._count = 0, 1
         self._frame = 0
         self._active = 0
-        self._image: QImage | None = None
+        self._pictures: dict[int, QImage] = {}
         self.setMouseTracking(True)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
-        self.setToolTip("Click to go to a frame of an object.")
+        self.setToolTip("Click to go to a frame of an object. Ctrl and the wheel zoom, Shift and the wheel move.")
 
     def sizeHint(self) -> QSize:  # noqa: D102
-        return QSize(240, HEAD + max(1, len(self._rows)) * (ROW + GAP) + 4)
+        return QSize(240, HEAD + max(1, len(self._lines)) * (ROW + GAP) + 4)
 
     minimumSizeHint = sizeHint
 
     def set_rows(self, rows: tuple[TimelineRow, ...], n_frames: int) -> None:
         """Show these objects."""
-        resized = len(rows) != len(self._rows)
-        self._rows, self._n_frames, self._image = rows, max(1, n_frames), None
-        if resized:
+        if n_frames != self._n_frames:
+            self._n_frames = max(1, n_frames)
+            self._first, self._count = 0, self._n_frames
+        self._rows = rows
+        self._arrange()
+
+    def set_grouping(self, grouping: str) -> None:
+        """Show the objects in groups, see `lines_of`; all of them are open."""
+        if grouping != self._grouping:
+            self._grouping = grouping
+            self._folded.clear()
+            self._arrange()
+
+    def _arrange(self) -> None:
+        before = len(self._lines)
+        self._lines = lines_of(self._rows, self._grouping, self._folded)
+        self._pictures.clear()
+        if len(self._lines) != before:
             self.updateGeometry()
         self.update()
 
     def set_position(self, frame: int, active: int) -> None:
-        """Mark the shown frame and the active object."""
+        """Mark the shown frame, which is brought into sight, and the active object."""
         if (frame, active) != (self._frame, self._active):
+            moved = frame != self._frame
             self._frame, self._active = frame, active
+            if moved and not self._first <= frame < self._first + self._count:
+                self.show_frames(frame - self._count // 2, self._count)
             self.update()
 
     @property
+    def active(self) -> int:
+        """The object that is marked."""
+        return self._active
+
+    @property
     def rows(self) -> tuple[TimelineRow, ...]:
-        """What is shown."""
+        """The objects."""
         return self._rows
+
+    @property
+    def lines(self) -> tuple[Line, ...]:
+        """What is shown, from top to bottom."""
+        return self._lines
+
+    @property
+    def frames(self) -> range:
+        """The frames that are shown."""
+        return range(self._first, self._first + self._count)
+
+    @property
+    def n_frames(self) -> int:
+        """How many frames there are."""
+        return self._n_frames
+
+    def show_frames(self, first: int, count: int) -> None:
+        """Show some frames, as far as there are that many."""
+        count = min(max(count, min(FEWEST_FRAMES, self._n_frames)), self._n_frames)
+        first = min(max(first, 0), self._n_frames - count)
+        if (first, count) != (self._first, self._count):
+            self._first, self._count = first, count
+            self._pictures.clear()
+            self.update()
+            self.zoomed.emit()
+
+    def zoom(self, factor: float, around: int | None = None) -> None:
+        """Show fewer frames (a factor above 1) or more, around a frame; the one that the viewer shows if not given."""
+        centre = self._frame if around is None else around
+        count = round(self._count / factor)
+        share = (centre - self._first) / self._count if centre in self.frames else 0.5
+        self.show_frames(round(centre - share * count), count)
+
+    def wheelEvent(self, event: Any) -> None:  # noqa: D102
+        turned = event.angleDelta().y() or event.angleDelta().x()
+        if event.modifiers() & Qt.KeyboardModifier.ControlModifier:
+            self.zoom(ZOOM if turned > 0 else 1 / ZOOM, self.frame_at(event.position().x()))
+        elif event.modifiers() & Qt.KeyboardModifier.ShiftModifier:
+            step = max(1, self._count // 10)
+            self.show_frames(self._first + (-step if turned > 0 else step), self._count)
+        else:
+            event.ignore()
+            return
+        event.accept()
+
+    def _columns(self) -> int:
+        return max(1, self.width() - LABEL - 4)
 
     def frame_at(self, x: float) -> int:
         """Frame under a horizontal position of the widget."""
-        width = max(1.0, self.width() - LABEL - 4)
-        return int(min(max((x - LABEL) / width * self._n_frames, 0), self._n_frames - 1))
+        inside = (x - LABEL) / self._columns() * self._count
+        return int(min(max(self._first + inside, self._first), self._first + self._count - 1))
 
     def x_of(self, frame: float) -> float:
         """Horizontal position of a frame's left edge."""
-        return LABEL + frame / self._n_frames * max(1.0, self.width() - LABEL - 4)
+        return LABEL + (frame - self._first) / self._count * self._columns()
 
-    def y_of(self, row: int) -> int:
-        """Vertical position of a row's upper edge."""
-        return HEAD + row * (ROW + GAP)
+    def y_of(self, line: int) -> int:
+        """Vertical position of a line's upper edge."""
+        return HEAD + line * (ROW + GAP)
 
-    def _row_at(self, y: float) -> int | None:
-        row = int((y - HEAD) // (ROW + GAP))
-        return row if 0 <= row < len(self._rows) else None
+    def line_of(self, object_id: int) -> int | None:
+        """The line of an object, None where it is in a folded group."""
+        return next(
+            (at for at, line in enumerate(self._lines) if line.group is None and line.rows[0].object_id == object_id),
+            None,
+        )
+
+    def _line_at(self, y: float) -> int | None:
+        line = int((y - HEAD) // (ROW + GAP))
+        return line if 0 <= line < len(self._lines) else None
 
     def mousePressEvent(self, event: Any) -> None:  # noqa: D102
-        self._pick(event)
+        at = self._line_at(event.position().y())
+        group = None if at is None else self._lines[at].group
+        if group is not None and event.position().x() < LABEL + 60:
+            self._folded ^= {group}
+            self._arrange()
+        else:
+            self._pick(event)
 
     def mouseMoveEvent(self, event: Any) -> None:  # noqa: D102
         if event.buttons() & Qt.MouseButton.LeftButton:
             self._pick(event)
             return
-        row = self._row_at(event.position().y())
-        if row is not None and event.position().x() >= LABEL:
-            QToolTip.showText(event.globalPosition().toPoint(), self._about(row, self.frame_at(event.position().x())))
+        at = self._line_at(event.position().y())
+        if at is not None and event.position().x() >= LABEL:
+            QToolTip.showText(event.globalPosition().toPoint(), self._about(at, self.frame_at(event.position().x())))
 
     def _pick(self, event: Any) -> None:
-        row = self._row_at(event.position().y())
-        self.picked.emit(0 if row is None else self._rows[row].object_id, self.frame_at(event.position().x()))
+        at = self._line_at(event.position().y())
+        single = at is not None and self._lines[at].group is None
+        object_id = self._lines[at].rows[0].object_id if at is not None and single else 0
+        self.picked.emit(object_id, self.frame_at(event.position().x()))
 
-    def _about(self, row: int, frame: int) -> str:
-        entry = self._rows[row]
+    def _about(self, at: int, frame: int) -> str:
+        line = self._lines[at]
+        if line.group is not None:
+            return f"{line.title}, frame {frame}: click the name to {'open' if line.folded else 'fold'} the group"
+        entry = line.rows[0]
         trust = entry.trust[frame]
         state = "not tracked" if np.isnan(trust) else "absent" if trust < 0 else f"trust {trust:.2f}"
         marks = [name for name in ("prompted", "accepted", "painted") if getattr(entry, name)[frame]]
@@ -140,17 +211,15 @@ class Timeline(QWidget):
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         text = self.palette().text().color()
-        columns = max(1, self.width() - LABEL - 4)
-        if self._image is None or self._image.width() != columns:
-            self._image = _picture([row.trust for row in self._rows], columns)
         self._paint_ruler(painter, text)
         seen = event.rect()
-        for number in range(len(self._rows)):
-            if seen.top() < self.y_of(number + 1) and self.y_of(number) <= seen.bottom():
-                self._paint_row(painter, text, number, self._rows[number], columns)
-        painter.setPen(QPen(QColor("#ff5c39"), 2))
-        x = (self.x_of(self._frame) + self.x_of(self._frame + 1)) / 2
-        painter.drawLine(QPointF(x, HEAD - 4), QPointF(x, self.height() - 2))
+        for at, line in enumerate(self._lines):
+            if seen.top() < self.y_of(at + 1) and self.y_of(at) <= seen.bottom():
+                self._paint_line(painter, text, at, line)
+        painter.setPen(QPen(NOW, 2))
+        if self._frame in self.frames:
+            x = (self.x_of(self._frame) + self.x_of(self._frame + 1)) / 2
+            painter.drawLine(QPointF(x, HEAD - 4), QPointF(x, self.height() - 2))
         painter.end()
 
     def _paint_ruler(self, painter: Any, text: QColor) -> None:
@@ -158,61 +227,63 @@ class Timeline(QWidget):
         font.setPointSizeF(max(6.5, font.pointSizeF() * 0.8))
         painter.setFont(font)
         painter.setPen(text)
-        painter.drawText(QRectF(LABEL, 0, 60, HEAD - 2), Qt.AlignmentFlag.AlignLeft, "0")
+        painter.drawText(QRectF(LABEL, 0, 60, HEAD - 2), Qt.AlignmentFlag.AlignLeft, str(self._first))
         last = QRectF(self.width() - 64, 0, 60, HEAD - 2)
-        painter.drawText(last, Qt.AlignmentFlag.AlignRight, str(self._n_frames - 1))
+        painter.drawText(last, Qt.AlignmentFlag.AlignRight, str(self._first + self._count - 1))
 
-    def _paint_row(self, painter: Any, text: QColor, number: int, row: TimelineRow, columns: int) -> None:
-        assert self._image is not None
-        y = self.y_of(number)
-        painter.fillRect(QRectF(2, y + 2, 8, ROW - 4), QColor(*row.color))
-        painter.setPen(text)
+    def _paint_line(self, painter: Any, text: QColor, at: int, line: Line) -> None:
+        y, columns = self.y_of(at), self._columns()
+        if at not in self._pictures or self._pictures[at].width() != columns:
+            self._pictures[at] = self._picture(line, columns)
+        grouped = line.group is not None
+        entry = line.rows[0]
+        if not grouped or line.folded:
+            painter.drawImage(QRectF(LABEL, y, columns, ROW), self._pictures[at], QRectF(0, 0, columns, 1))
         font = painter.font()
-        font.setBold(row.object_id == self._active)
+        font.setBold(grouped or entry.object_id == self._active)
         painter.setFont(font)
-        name = painter.fontMetrics().elidedText(f"{row.object_id} {row.name}", Qt.TextElideMode.ElideRight, LABEL - 14)
+        if grouped:
+            self._paint_title(painter, text, y, line)
+            return
+        painter.fillRect(QRectF(2, y + 2, 8, ROW - 4), QColor(*entry.color))
+        painter.setPen(text)
+        label = f"{entry.object_id} {entry.name}"
+        name = painter.fontMetrics().elidedText(label, Qt.TextElideMode.ElideRight, LABEL - 14)
         painter.drawText(QRectF(12, y, LABEL - 14, ROW), Qt.AlignmentFlag.AlignVCenter, name)
-        painter.drawImage(QRectF(LABEL, y, columns, ROW), self._image, QRectF(0, number, columns, 1))
-        for frame in np.flatnonzero(row.accepted):
-            left, right = self.x_of(int(frame)), self.x_of(int(frame) + 1)
+        self._paint_marks(painter, y, entry)
+
+    def _paint_title(self, painter: Any, text: QColor, y: int, line: Line) -> None:
+        painter.setBrush(text)
+        painter.setPen(Qt.PenStyle.NoPen)
+        middle = y + ROW / 2
+        arrow = (
+            [(3, middle - 4), (9, middle), (3, middle + 4)] if line.folded else [(2, y + 5), (10, y + 5), (6, y + 10)]
+        )
+        painter.drawPolygon(QPolygonF([QPointF(*corner) for corner in arrow]))
+        painter.setPen(text)
+        room = LABEL - 14 if line.folded else self.width() - 16
+        title = painter.fontMetrics().elidedText(line.title, Qt.TextElideMode.ElideRight, room)
+        painter.drawText(QRectF(12, y, room, ROW), Qt.AlignmentFlag.AlignVCenter, title)
+
+    def _paint_marks(self, painter: Any, y: int, row: TimelineRow) -> None:
+        first, stop = self.frames.start, self.frames.stop
+        for span in frame_runs(np.flatnonzero(row.accepted[first:stop]).tolist()):
+            left, right = self.x_of(first + span.start), self.x_of(first + span.stop)
             painter.fillRect(QRectF(left, y + ROW - 4, max(1.0, right - left), 4), QColor(0, 0, 0))
             painter.fillRect(QRectF(left, y + ROW - 3, max(1.0, right - left), 2), MARK)
         painter.setBrush(MARK)
         painter.setPen(QPen(QColor(0, 0, 0), 0.8))
-        for frame in np.flatnonzero(row.prompted):
-            x = (self.x_of(int(frame)) + self.x_of(int(frame) + 1)) / 2
+        for x in self._places(row.prompted):
             painter.drawPolygon(QPolygonF([QPointF(x - 4, y), QPointF(x + 4, y), QPointF(x, y + 6)]))
-        for frame in np.flatnonzero(row.painted):
-            x = (self.x_of(int(frame)) + self.x_of(int(frame) + 1)) / 2
+        for x in self._places(row.painted):
             painter.drawEllipse(QPointF(x, y + ROW / 2 + 1), 2.6, 2.6)
 
+    def _places(self, marked: Any) -> list[int]:
+        """Where marks of the shown frames are drawn; of those on one pixel, one."""
+        frames = np.flatnonzero(marked[self._first : self._first + self._count]) + self._first
+        return sorted({round((self.x_of(int(f)) + self.x_of(int(f) + 1)) / 2) for f in frames})
 
-def colors_of(trust: npt.NDArray[np.float64]) -> npt.NDArray[np.uint8]:
-    """RGB of trust values, shape ``(..., 3)``; grey where nothing is tracked, darker where the object is absent."""
-    known = np.clip(np.nan_to_num(trust), 0, 1) * (len(SCALE) - 1)
-    low = np.floor(known).astype(int).clip(0, len(SCALE) - 2)
-    share = (known - low)[..., None]
-    colors = SCALE[low] * (1 - share) + SCALE[low + 1] * share
-    colors[np.isnan(trust)] = EMPTY_COLOR
-    colors[trust < 0] = ABSENT_COLOR
-    rounded: npt.NDArray[np.uint8] = np.rint(colors).astype(np.uint8)
-    return rounded
-
-
-def narrowed(trust: npt.NDArray[np.float64], columns: int) -> npt.NDArray[np.float64]:
-    """One value a column: the lowest of the frames it stands for, so that no doubtful frame hides."""
-    n = len(trust)
-    if n <= columns:
-        return trust[(np.arange(columns) * n) // columns]
-    edges = (np.arange(columns) * n) // columns
-    filled = np.where(np.isnan(trust), np.inf, trust)
-    lowest = np.minimum.reduceat(filled, edges)
-    return np.where(np.isinf(lowest), np.nan, lowest)
-
-
-def _picture(trusts: list[npt.NDArray[np.float64]], columns: int) -> QImage:
-    if not trusts:
-        return QImage(columns, 1, QImage.Format.Format_RGB888)
-    colors = np.ascontiguousarray(np.stack([colors_of(narrowed(trust, columns)) for trust in trusts]))
-    height, width, _ = colors.shape
-    return QImage(colors.tobytes(), width, height, 3 * width, QImage.Format.Format_RGB888).copy()
+    def _picture(self, line: Line, columns: int) -> QImage:
+        trust = lowest_trust(line.rows, self._first, self._first + self._count, columns)
+        colors = np.ascontiguousarray(colors_of(trust))
+        return QImage(colors.tobytes(), columns, 1, 3 * columns, QImage.Format.Format_RGB888).copy()

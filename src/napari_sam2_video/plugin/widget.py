@@ -63,7 +63,7 @@ class TrackingWidget(QWidget):
         self.model = ModelPanel(controller)
         self.objects = ObjectsPanel(controller, self.begin)
         self.track = TrackPanel(controller)
-        self.review = ReviewPanel(controller)
+        self.review = ReviewPanel(controller, lambda: self.objects.prompting.arm("point"))
         self.early_clicks = EarlyClicks(controller)
         self.run_bar = RunBar(controller, self.track, self.model.missing, self.open_review)
         self.model_line = ModelLine(controller, self.open_models, self._get_model)

@@ -12,6 +12,7 @@ from qtpy.QtWidgets import (
     QHBoxLayout,
     QLabel,
     QLayout,
+    QProgressBar,
     QPushButton,
     QScrollArea,
     QSizePolicy,
@@ -107,6 +108,14 @@ def allow(made: QPushButton, reason: str = "") -> None:
     made.setEnabled(not reason)
     tip = made.property(TIP)
     made.setToolTip(f"{tip}\n{reason}" if reason else tip)
+
+
+def progress_bar() -> QProgressBar:
+    """A thin bar without a text."""
+    made = QProgressBar()
+    made.setTextVisible(False)
+    made.setMaximumHeight(8)
+    return made
 
 
 def note(text: str = "") -> QLabel:

@@ -1,0 +1,48 @@
+"""In which state an object is: what the table and the timeline say of it in a sign and a colour."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class State:
+    """A state: its sign, which tells it apart without colours, its colour, and its title."""
+
+    sign: str
+    color: str
+    title: str
+
+
+# In the order of what a person does next; Okabe and Ito's colours, which all people tell apart.
+STATES: dict[str, State] = {
+    "review": State("!", "#e69f00", "To look at"),
+    "changed": State("▲", "#56b4e9", "Changed, to track"),
+    "empty": State("○", "#8a8f98", "No prompt yet"),
+    "tracked": State("●", "#009e73", "Tracked"),
+    "accepted": State("✓", "#009e73", "Accepted"),
+    "locked": State("■", "#cc79a7", "Locked"),
+}
+
+
+def state_of(*, locked: bool, ready: bool, dirty: bool, doubtful: int, accepted: bool) -> str:
+    """Give the state of an object, a key of `STATES`.
+
+    Parameters
+    ----------
+    locked, ready, dirty : bool
+        Whether it is locked, has a prompt or paint, and changed since it was tracked.
+    doubtful : int
+        How many places of it are left to look at.
+    accepted : bool
+        Whether all of its tracked frames are accepted.
+    """
+    if locked:
+        return "locked"
+    if not ready:
+        return "empty"
+    if dirty:
+        return "changed"
+    if doubtful:
+        return "review"
+    return "accepted" if accepted else "tracked"

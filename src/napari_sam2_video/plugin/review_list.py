@@ -1,0 +1,197 @@
+"""The review queue as a list: what to look at, why, and a small picture of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from qtpy.QtCore import QAbstractListModel, QModelIndex, QRect, QSize, Qt, QTimer, Signal  # type: ignore[attr-defined]
+from qtpy.QtGui import QColor
+from qtpy.QtWidgets import QListView, QStyle, QStyledItemDelegate
+
+from napari_sam2_video.plugin.thumbnails import SIDE
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from qtpy.QtGui import QPainter
+
+    from napari_sam2_video.analysis.review import ReviewItem
+    from napari_sam2_video.plugin.controller import Controller
+    from napari_sam2_video.session.review import ReviewList
+
+Roles = Qt.ItemDataRole
+WRONG_COLOR = "#e69f00"
+MARGIN = 4
+WAIT_MS = 60
+
+
+class ReviewModel(QAbstractListModel):
+    """Rows are the places that are left, and then those that were found wrong."""
+
+    def __init__(self, controller: Controller) -> None:
+        super().__init__()
+        self._controller = controller
+        self.items: tuple[ReviewItem, ...] = ()
+        self.n_wrong = 0
+        self._names: dict[int, str] = {}
+
+    def show(self, review: ReviewList) -> None:
+        """Show these places."""
+        self._names = {row.object_id: row.name for row in self._controller.summary.rows}
+        items = (*review.left, *review.wrong)
+        if (items, len(review.wrong)) == (self.items, self.n_wrong):
+            return
+        self.beginResetModel()
+        self.items, self.n_wrong = items, len(review.wrong)
+        self.endResetModel()
+
+    def is_wrong(self, row: int) -> bool:
+        """Whether a row was found wrong and is to be corrected."""
+        return row >= len(self.items) - self.n_wrong
+
+    def rowCount(self, parent: QModelIndex = QModelIndex()) -> int:  # noqa: B008, D102
+        return 0 if parent.isValid() else len(self.items)
+
+    def data(self, index: QModelIndex, role: int = Roles.DisplayRole) -> Any:  # noqa: D102
+        if not index.isValid() or index.row() >= len(self.items):
+            return None
+        item = self.items[index.row()]
+        if role == Roles.DisplayRole:
+            return self.title(item)
+        if role == Roles.ToolTipRole:
+            return f"{self.title(item)}\n{self.why(index.row())}"
+        return None
+
+    def title(self, item: ReviewItem) -> str:
+        """Which object and frame."""
+        name = self._names.get(item.object_id, f"object {item.object_id}")
+        return f"{name}, frame {item.frame}" if item.object_id else f"Frame {item.frame}"
+
+    def why(self, row: int) -> str:
+        """Why to look there."""
+        item = self.items[row]
+        reason = f"{item.reason[:1].upper()}{item.reason[1:]}"
+        return f"Wrong, to be corrected. {reason}." if self.is_wrong(row) else f"{reason} ({item.doubt:.2f})."
+
+
+class ReviewView(QListView):
+    """The list; a click goes to the place.
+
+    Signals
+    -------
+    picked : object
+        The `ReviewItem` that the person chose.
+    """
+
+    picked = Signal(object)
+
+    def __init__(self, controller: Controller) -> None:
+        super().__init__()
+        self._controller = controller
+        self.places = ReviewModel(controller)
+        self.setModel(self.places)
+        self.setItemDelegate(_Delegate(self))
+        self.setUniformItemSizes(True)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.setVerticalScrollMode(QListView.ScrollMode.ScrollPerPixel)
+        self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self.clicked.connect(lambda index: self.picked.emit(self.places.items[index.row()]))
+        self._later = QTimer(self)
+        self._later.setSingleShot(True)
+        self._later.setInterval(WAIT_MS)
+        self._later.timeout.connect(self._ask)
+        bar: Any = self.verticalScrollBar()
+        bar.valueChanged.connect(self.ask)
+
+    def show_review(self, review: ReviewList, current: ReviewItem | None) -> None:
+        """Show how far the review is, with the place that is looked at now."""
+        self.places.show(review)
+        self.show_current(current)
+        self.ask()
+
+    def show_current(self, current: ReviewItem | None) -> None:
+        """Mark the place that is looked at now."""
+        places = [(item.object_id, item.frame, item.kind) for item in self.places.items]
+        place = None if current is None else (current.object_id, current.frame, current.kind)
+        if place in places:
+            index = self.places.index(places.index(place))
+            self.setCurrentIndex(index)
+            self.scrollTo(index)
+        else:
+            self.clearSelection()
+            self.setCurrentIndex(QModelIndex())
+
+    def resizeEvent(self, event: Any) -> None:  # noqa: D102
+        super().resizeEvent(event)
+        self.ask()
+
+    def showEvent(self, event: Any) -> None:  # noqa: D102
+        super().showEvent(event)
+        self.ask()
+
+    def ask(self, *_: Any) -> None:
+        """Ask soon for the pictures that are in sight."""
+        if self.isVisible() and not self._later.isActive():
+            self._later.start()
+
+    def _ask(self) -> None:
+        view = self._controller.view
+        if view is not None and self.isVisible():
+            view.thumbnails.want(self.in_sight())
+
+    def in_sight(self) -> Sequence[ReviewItem]:
+        """The places that can be seen without scrolling."""
+        viewport: Any = self.viewport()
+        first = self.indexAt(viewport.rect().topLeft())
+        last = self.indexAt(viewport.rect().bottomLeft())
+        start = max(first.row(), 0)
+        stop = last.row() + 1 if last.isValid() else len(self.places.items)
+        return self.places.items[start:stop]
+
+    def thumbnail(self, row: int) -> Any:
+        """The picture of a row, None while there is none."""
+        view = self._controller.view
+        return None if view is None else view.thumbnails.picture(self.places.items[row])
+
+
+class _Delegate(QStyledItemDelegate):
+    """Draws a place: its picture, which object and frame, and why."""
+
+    def __init__(self, view: ReviewView) -> None:
+        super().__init__(view)
+        self._view = view
+
+    def sizeHint(self, option: Any, index: QModelIndex) -> QSize:
+        return QSize(SIDE * 3, SIDE + 2 * MARGIN)
+
+    def paint(self, painter: QPainter | None, option: Any, index: QModelIndex) -> None:
+        if painter is None or index.row() >= len(self._view.places.items):
+            return
+        painter.save()
+        area, row, places = option.rect, index.row(), self._view.places
+        chosen = bool(option.state & QStyle.StateFlag.State_Selected)
+        if chosen:
+            painter.fillRect(area, option.palette.highlight())
+        picture = self._view.thumbnail(row)
+        frame = QRect(area.left() + MARGIN, area.top() + MARGIN, SIDE, SIDE)
+        if picture is None:
+            painter.fillRect(frame, QColor(90, 90, 96))
+        else:
+            painter.drawPixmap(frame, picture)
+        if places.is_wrong(row):
+            painter.fillRect(QRect(frame.right() - 9, frame.top(), 10, 10), QColor(WRONG_COLOR))
+        text = area.adjusted(SIDE + 3 * MARGIN, MARGIN, -MARGIN, -MARGIN)
+        painter.setPen((option.palette.highlightedText() if chosen else option.palette.text()).color())
+        font = painter.font()
+        font.setBold(True)
+        painter.setFont(font)
+        line = painter.fontMetrics().height()
+        title = painter.fontMetrics().elidedText(
+            places.title(places.items[row]), Qt.TextElideMode.ElideMiddle, text.width()
+        )
+        painter.drawText(text, Qt.AlignmentFlag.AlignTop, title)
+        font.setBold(False)
+        painter.setFont(font)
+        below = text.adjusted(0, line, 0, 0)
+        painter.drawText(below, int(Qt.AlignmentFlag.AlignTop) | int(Qt.TextFlag.TextWordWrap), places.why(row))
+        painter.restore()

@@ -1,0 +1,173 @@
+"""From one place of the review to the next: by key, after an answer, and by itself after a correction."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from qtpy.QtCore import QObject, Signal  # type: ignore[attr-defined]
+
+from napari_sam2_video.plugin.tracking import TRACKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from napari_sam2_video.analysis.review import ReviewItem
+    from napari_sam2_video.plugin.controller import Controller
+    from napari_sam2_video.plugin.tracking import TrackRun
+
+NO_DOUBT = "There is no doubtful frame."
+ALL_SEEN = "Every doubtful frame was looked at."
+
+
+class ReviewWalk(QObject):
+    """The place that is looked at now, and what comes after it.
+
+    Parameters
+    ----------
+    controller : Controller
+        The session that is shown.
+    correct : callable
+        Takes up the tool to correct with.
+
+    Signals
+    -------
+    moved : str
+        Another place is looked at, or none; with a sentence about it.
+
+    Attributes
+    ----------
+    current : ReviewItem or None
+        The place that was gone to last, until it is settled.
+    """
+
+    moved = Signal(str)
+
+    def __init__(self, controller: Controller, correct: Callable[[], Any]) -> None:
+        super().__init__()
+        self._controller = controller
+        self._correct = correct
+        self.current: ReviewItem | None = None
+        self._seen: set[ReviewItem] = set()
+        self._judged: set[tuple[int, int, str]] = set()
+        self._corrected: ReviewItem | None = None
+        self._done = False
+        self._run: TrackRun | None = None
+        controller.session_changed.connect(self._on_session)
+        controller.summary_changed.connect(self._on_summary)
+
+    @property
+    def here(self) -> bool:
+        """Whether the viewer shows the place that is looked at."""
+        item = self.current
+        return (
+            item is not None
+            and item.frame == self._controller.frame
+            and (not item.object_id or item.object_id == self._controller.active)
+        )
+
+    def _left(self) -> list[ReviewItem]:
+        """What is left, less what was judged since the newest summary."""
+        left = self._controller.summary.review.left
+        return [item for item in left if _place(item) not in self._judged]
+
+    def go_to(self, item: ReviewItem) -> None:
+        """Look at a place."""
+        self.current = item
+        self._corrected = None
+        self._seen.add(item)
+        if item.object_id:
+            self._controller.set_active(item.object_id)
+        self._controller.go_to(item.frame)
+        where = f"Object {item.object_id}, frame {item.frame}" if item.object_id else f"Frame {item.frame}"
+        more = len([other for other in self._left() if other not in self._seen])
+        self.moved.emit(f"{where}: {item.reason} (doubt {item.doubt:.2f}); {more} more.")
+
+    def next(self) -> None:
+        """Look at the first place that was not looked at since the last run."""
+        left = [item for item in self._left() if item not in self._seen]
+        if left:
+            self.go_to(left[0])
+            return
+        text = ALL_SEEN if self._seen or self._controller.summary.review.reviewed else NO_DOUBT
+        self._seen.clear()
+        self.current = None
+        self.moved.emit(text)
+
+    def judge(self, verdict: str) -> None:
+        """Say what is true of the place that is looked at, and go to the next one."""
+        if self._say(verdict):
+            self.next()
+
+    def later(self) -> None:
+        """Put the place that is looked at off, and go to the next one."""
+        if self._say("later"):
+            self.next()
+
+    def wrong(self) -> None:
+        """The place that is looked at is wrong: stay there with the tool to correct it."""
+        item = self.current
+        if self._say("wrong") and item is not None:
+            self.current = item
+            if not self.here:
+                self.go_to(item)
+            self._correct()
+            self.moved.emit("Correct it, then press Track (G): the next place comes by itself.")
+
+    def _say(self, verdict: str) -> bool:
+        item, session = self.current, self._controller.session
+        if item is None or session is None:
+            self._controller.notified.emit("info", "Go to a place of the review list first (J).")
+            return False
+
+        def say() -> bool:
+            session.judge(item, verdict)
+            return True
+
+        if not self._controller.perform(say, "keeping what you said"):
+            return False
+        self._judged.add(_place(item))
+        self.current = None
+        return True
+
+    def _on_session(self) -> None:
+        self._seen.clear()
+        self._judged.clear()
+        self.current = self._corrected = None
+        self.moved.emit("")
+        run = self._controller.run
+        if run is not None and run is not self._run:
+            run.started.connect(self._on_started)
+            run.ended.connect(self._on_ended)
+        self._run = run
+
+    def _on_started(self) -> None:
+        """A run begins: a place that was corrected is remembered until the run is done."""
+        run, session, item = self._controller.run, self._controller.session, self.current
+        self._done = False
+        self._seen.clear()
+        if item is None or session is None or run is None or run.doing != TRACKING or not item.object_id:
+            return
+        known = item.object_id in {entry.id for entry in session.objects}
+        given = known and session.prompt_sets(item.object_id, item.frame)
+        if given or (known and item.frame in session.masks.painted(item.object_id)):
+            self._corrected = item
+
+    def _on_ended(self, how: str, _: str) -> None:
+        self._done = how == "done"
+
+    def _on_summary(self) -> None:
+        view = self._controller.view
+        if view is None or not view.summary.fresh:
+            return
+        self._judged.clear()
+        if view.run.running or self._corrected is None or not self._done:
+            return
+        # Where the person went elsewhere meanwhile, the view stays theirs.
+        stays, self._corrected = not self.here, None
+        if not stays:
+            self.current = None
+            self.next()
+
+
+def _place(item: ReviewItem) -> tuple[int, int, str]:
+    return item.object_id, item.frame, item.kind
