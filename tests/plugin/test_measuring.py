@@ -1,8 +1,11 @@
 """Measuring in the widget: plots, a Tracks layer, and what is said where it cannot be."""
 
+import csv
+
 import numpy as np
 import pytest
 from qtpy.QtCore import QPoint
+from qtpy.QtWidgets import QFileDialog
 
 from tests.plugin.conftest import N_FRAMES, make_frames, spots
 
@@ -25,7 +28,6 @@ def test_each_plot_is_shown_at_the_width_of_the_widget(measured):
     panel = measured.widget.measurements
     for kind in ("plot-areas", "plot-trajectories", "plot-msd"):
         panel.kind_box.setCurrentIndex(panel.kind_box.findData(kind))
-        measured.press(panel.measure_button)
         measured.idle()
         assert measured.errors() == []
         assert panel.picture.isVisible()
@@ -125,9 +127,46 @@ def test_a_plot_of_masks_that_changed_since_says_so(measured):
 def test_what_was_measured_of_a_session_that_is_closed_is_not_shown(measured):
     panel = measured.widget.measurements
     measured.press(panel.measure_button)
-    found, session = panel._measured, measured.session
+    found, plot, session = panel._measured, panel._plot, measured.session
     measured.controller.close_session()
-    panel._done(session, found)
+    panel._done(session, found, "plot-areas", plot)
     measured.idle()
     assert not panel.tracks_button.isEnabled()
     assert not panel.picture.isVisible()
+
+
+def test_values_of_another_layer_or_file_are_measured_plotted_and_saved(measured, tmp_path, monkeypatch):
+    panel, session = measured.widget.measurements, measured.session
+    marker = np.arange(N_FRAMES, dtype=np.uint16)[:, None, None] * 100 + np.zeros((1, 64, 80), np.uint16)
+    layer = measured.viewer.add_image(marker, name="marker")
+    np.save(tmp_path / "marker.npy", marker + 7)
+    monkeypatch.setattr(QFileDialog, "getOpenFileName", lambda *_, **__: (str(tmp_path / "marker.npy"), ""))
+    panel.shape_check.setChecked(True)
+    for title, added in (("Values of marker", 0), ("Values of a file…", 7)):
+        panel.values_box.setCurrentIndex(panel.values_box.findText(title))
+        panel.values_box.activated.emit(panel.values_box.currentIndex())
+        measured.press(panel.measure_button)
+        measured.idle()
+        assert measured.errors() == []
+        target = tmp_path / f"{added}.csv"
+        monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_, target=target, **__: (str(target), ""))
+        measured.press(panel.save_button)
+        with target.open(encoding="utf-8") as stream:
+            rows = list(csv.DictReader(stream))
+        assert [float(row["intensity_mean"]) for row in rows] == [100 * t + added for t in range(N_FRAMES)]
+        assert all(0 < float(row["circularity"]) <= 1.2 for row in rows)
+    assert panel.values_box.currentText() == "Values of marker.npy"
+    before = panel._plot
+    panel.kind_box.setCurrentIndex(panel.kind_box.findData("circularity"))
+    measured.idle()
+    assert not np.array_equal(panel._plot.small, before.small)
+    assert "marker" in [panel.values_box.itemText(n)[10:] for n in range(panel.values_box.count())]
+    measured.viewer.layers.remove(layer)
+    assert panel.values_box.findText("Values of marker") == -1
+    assert panel.values_box.currentText() == "Values of marker.npy"
+    measured.viewer.add_image(np.zeros((3, 9, 9)), name="small")
+    panel.values_box.setCurrentIndex(panel.values_box.findText("Values of small"))
+    measured.press(panel.measure_button)
+    measured.idle()
+    assert "measure a recording of the same size" in measured.errors()[-1]
+    assert session is measured.session

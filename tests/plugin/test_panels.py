@@ -135,6 +135,37 @@ def test_options_of_a_format_are_fields_of_their_kind(at_work, tmp_path):
     at_work.idle()
     with tifffile.TiffFile(tmp_path / "plain.ome.tif") as file:
         assert file.pages[0].compression == tifffile.COMPRESSION.NONE
+        assert len(file.pages) == N_FRAMES
+    for box, line, text in (
+        (panel.objects_box, panel.objects_line, "1"),
+        (panel.frames_box, panel.frames_line, "2:5"),
+    ):
+        assert not line.isVisible()
+        box.setCurrentIndex(box.findData("some"))
+        assert line.isVisible()
+        line.setText(text)
+    panel.export(tmp_path / "some.ome.tif")
+    at_work.idle()
+    assert tifffile.imread(tmp_path / "some.ome.tif").shape[0] == 3
+    for line, text, said in ((panel.objects_line, "1,9", "no object 9"), (panel.frames_line, "", "are not a range")):
+        before = line.text()
+        line.setText(text)
+        panel.export(tmp_path / "none.ome.tif")
+        at_work.idle()
+        assert said in at_work.errors()[-1]
+        line.setText(before)
+    assert not (tmp_path / "none.ome.tif").exists()
+
+
+def test_formats_that_lie_on_their_source_offer_all_frames(at_work):
+    panel = at_work.widget.export
+    panel.offer_formats()
+    for kind, frames in (("nifti", "all"), ("ome-tiff", "tracked"), ("nifti", "all")):
+        panel.format_box.setCurrentIndex(panel.format_box.findData(kind))
+        assert panel.frames_box.currentData() == frames
+    panel.frames_box.setCurrentIndex(panel.frames_box.findData("here"))
+    panel.format_box.setCurrentIndex(panel.format_box.findData("ome-tiff"))
+    assert panel.frames_box.currentData() == "here"
 
 
 def test_what_is_said_of_a_run_holds_until_something_changes(at_work):

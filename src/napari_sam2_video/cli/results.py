@@ -89,20 +89,15 @@ def measure(
     """
     from napari_sam2_video import api
     from napari_sam2_video.api.options import number_from_text
-    from napari_sam2_video.export.output import written_aside
+    from napari_sam2_video.export.csv_tables import check_table_name, save_table
 
     chosen = None if channels is None else [number_from_text(one.strip(), "A channel") for one in channels.split(",")]
-    suffix = target.suffix.lower()
-    if suffix not in (".csv", ".parquet"):
-        raise ExportError(f"A table is written as .csv or .parquet, not as {target.name}; choose another name.")
-    with frames_bar("Measuring") as progress, written_aside(target, overwrite=overwrite, suffix=suffix) as part:
+    check_table_name(target, overwrite=overwrite)
+    with frames_bar("Measuring") as progress:
         table = api.measure(
             session, intensity=intensity, shape=shape, channels=chosen, recording=recording, progress=progress
         )
-        if suffix == ".csv":
-            table.to_csv(part)
-        else:
-            table.to_parquet(part)
+    save_table(table, target, overwrite=overwrite)
     say(f"Wrote {target}: {len(table)} rows, {len(table.names)} columns")
 
 

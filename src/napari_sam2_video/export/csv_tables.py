@@ -9,11 +9,15 @@ from typing import TYPE_CHECKING
 from napari_sam2_video.analysis.measure import measure
 from napari_sam2_video.analysis.motion import mean_squared_displacement
 from napari_sam2_video.analysis.volume import measure_volumes
+from napari_sam2_video.errors import ExportError
 from napari_sam2_video.export.format import ExportFormat, ExportJob, ExportOption
 from napari_sam2_video.export.ome_tiff import note_geometry
+from napari_sam2_video.export.output import check_target, written_aside
 from napari_sam2_video.export.spots import axis_positions, spots_of
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from napari_sam2_video.analysis.table import Table
 
 TRACKMATE_COLUMNS = (
@@ -77,27 +81,50 @@ def write_measurements(job: ExportJob) -> None:
     """Write every measurement, as CSV or as Parquet by the suffix."""
     note_geometry(job)
     chosen = {name: job.options[name] for name in ("intensity", "shape")}
-    _write_table(job, measure(job.result, **chosen, progress=job.progress))
+    _write_file(job.path, measure(job.result, **chosen, progress=job.progress))
 
 
 def write_displacements(job: ExportJob) -> None:
     """Write the mean squared displacement of every object for every lag."""
     note_geometry(job)
     table = measure(job.result, intensity=False, shape=False, progress=job.progress)
-    _write_table(job, mean_squared_displacement(table, max_lag=job.options["max_lag"] or None))
+    _write_file(job.path, mean_squared_displacement(table, max_lag=job.options["max_lag"] or None))
 
 
 def write_volumes(job: ExportJob) -> None:
     """Write volume and surface of every object of a recording that was walked through space."""
     note_geometry(job)
-    _write_table(job, measure_volumes(job.result, intensity=job.options["intensity"], progress=job.progress))
+    _write_file(job.path, measure_volumes(job.result, intensity=job.options["intensity"], progress=job.progress))
 
 
-def _write_table(job: ExportJob, table: Table) -> None:
-    if job.path.suffix.lower() == ".parquet":
-        table.to_parquet(job.path)
+def save_table(table: Table, target: Path, *, overwrite: bool = False) -> Path:
+    """Write a table as CSV or as Parquet by the suffix of `target`, which is what it was or whole.
+
+    Raises
+    ------
+    ExportError
+        If the suffix is another one or the file cannot be written.
+    TargetExistsError
+        If the target exists and `overwrite` is False.
+    """
+    check_table_name(target, overwrite=overwrite)
+    with written_aside(target, overwrite=overwrite, suffix=target.suffix.lower()) as part:
+        _write_file(part, table)
+    return target
+
+
+def check_table_name(target: Path, *, overwrite: bool) -> None:
+    """Refuse a target that `save_table` would refuse, before anything is measured for it."""
+    if target.suffix.lower() not in (".csv", ".parquet"):
+        raise ExportError(f"A table is written as .csv or .parquet, not as {target.name}; choose another name.")
+    check_target(target, folder=False, overwrite=overwrite)
+
+
+def _write_file(path: Path, table: Table) -> None:
+    if path.suffix.lower() == ".parquet":
+        table.to_parquet(path)
         return
-    with job.path.open("w", newline="", encoding="utf-8") as stream:
+    with path.open("w", newline="", encoding="utf-8") as stream:
         table.to_csv(stream)
 
 

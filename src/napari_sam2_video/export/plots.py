@@ -39,12 +39,19 @@ STYLE: Any = {"svg.fonttype": "none", "svg.hashsalt": "napari-sam2-video"}
 
 
 def plot_areas(table: Table, colors: Colors | None = None) -> Figure:
-    """Draw each object's area over the walked axis; a gap in a track is a gap in its line.
+    """Draw each object's area over the walked axis; see `plot_column`."""
+    return plot_column(table, "area", colors)
+
+
+def plot_column(table: Table, column: str, colors: Colors | None = None) -> Figure:
+    """Draw a measurement of each object over the walked axis; a gap in a track is a gap in its line.
 
     Parameters
     ----------
     table : Table
         A table of `napari_sam2_video.analysis.measure.measure`.
+    column : str
+        Name of a column of numbers.
     colors : mapping of int to (red, green, blue), optional
         Colours of the objects, 0 to 255.
 
@@ -53,15 +60,18 @@ def plot_areas(table: Table, colors: Colors | None = None) -> Figure:
     matplotlib.figure.Figure
         One panel.
     """
-    figure, axes = _panel(_walk_label(table.calibration), f"Area ({_squared(table.calibration.length_unit)})")
+    unit = table.units.get(column)
+    title = column.replace("_", " ").capitalize()
+    figure, axes = _panel(_walk_label(table.calibration), f"{title} ({unit})" if unit else title)
     for object_id in table.object_ids():
         rows = table.rows_of(object_id)
         frames = table["frame"][rows]
         x = table.calibration.position(np.arange(frames[0], frames[-1] + 1))
-        area = np.full(x.size, np.nan)
-        area[frames - frames[0]] = np.where(table["area"][rows] > 0, table["area"][rows], np.nan)
-        _line(axes, x, area, object_id, _name_of(table, rows, object_id), colors)
-    axes.set_ylim(bottom=0)
+        values = np.full(x.size, np.nan)
+        values[frames - frames[0]] = np.where(table["area"][rows] > 0, table[column][rows], np.nan)
+        _line(axes, x, values, object_id, _name_of(table, rows, object_id), colors)
+    if column == "area":
+        axes.set_ylim(bottom=0)
     return _with_legend(figure, axes, table)
 
 

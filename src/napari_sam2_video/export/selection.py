@@ -41,7 +41,7 @@ def select(result: TrackingResult, objects: Objects, frames: Frames, *, whole: b
     ExportError
         If there is no such object or frame.
     """
-    chosen = _frames(result, frames or ("all" if whole else "tracked"))
+    chosen = _frames(result, ("all" if whole else "tracked") if frames is None else frames)
     result = replace(result, selected=None if len(chosen) == result.n_frames else chosen)
     if objects is None:
         return result

@@ -9,6 +9,7 @@ from qtpy.QtWidgets import (
     QComboBox,
     QFileDialog,
     QFormLayout,
+    QLineEdit,
     QMessageBox,
     QWidget,
 )
@@ -20,6 +21,7 @@ from napari_sam2_video.plugin.widgets import (
     NO_SESSION,
     allow,
     button,
+    choose,
     fill,
     fill_grouped,
     form,
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
 
     from napari_sam2_video.errors import Sam2VideoError
     from napari_sam2_video.export.format import ExportFormat, ExportReport
+    from napari_sam2_video.export.selection import Objects
     from napari_sam2_video.plugin.background_task import Progress
     from napari_sam2_video.plugin.controller import Controller
 
@@ -59,8 +62,11 @@ GROUPS = {
 OTHERS = "Others"
 WORDS = {"ome-tiff": "masks", "imagej": "masks", "nifti": "masks", "measurements-csv": "measurements", "mp4": "overlay"}
 """What a file is called after the recording's name; a format's own name where there is no word."""
-FRAMES = (("From the first mask to the last", "masks"), ("All frames", "all"), ("This frame", "here"))
-OBJECTS = (("All objects", "all"), ("The selected object", "active"))
+FRAMES = (
+    ("From the first mask to the last", "tracked"), ("All frames", "all"), ("This frame", "here"),
+    ("A range…", "some"),
+)  # fmt: skip
+OBJECTS = (("All objects", "all"), ("The selected object", "active"), ("Some…", "some"))
 
 
 class ExportPanel(QWidget):
@@ -79,15 +85,24 @@ class ExportPanel(QWidget):
         self.frames_box = narrow(QComboBox())
         fill(self.objects_box, list(OBJECTS))
         fill(self.frames_box, list(FRAMES))
+        self.objects_line, self.frames_line = QLineEdit(), QLineEdit()
+        self.objects_line.setPlaceholderText("1,3-5")
+        self.frames_line.setPlaceholderText("A:B")
+        self.objects_line.setToolTip("Numbers of objects, such as 1,3-5.")
+        self.frames_line.setToolTip("Frames A to B-1; A: goes to the end.")
         self.objects_box.setToolTip("Which objects are written.")
         self.frames_box.setToolTip("Which frames are written.")
+        for box, line in ((self.objects_box, self.objects_line), (self.frames_box, self.frames_line)):
+            line.hide()
+            box.currentIndexChanged.connect(lambda _, box=box, line=line: line.setVisible(box.currentData() == "some"))
         self.folder_button = button("Open folder", self.open_folder, "Show what was written in the file manager.")
         self.folder_button.hide()
         self._written: Path | None = None
         self.export_button = button("Export…", self.choose_target, "Choose a file or a folder and write it.")
         self.task = BackgroundTask(controller, "Cancel", "Stop writing; nothing is left behind.")
         buttons = row(self.export_button, self.task.stop_button, self.folder_button, stretch=0)
-        parts = form(("Objects", self.objects_box), ("Frames", self.frames_box))
+        objects, frames = row(self.objects_box, self.objects_line), row(self.frames_box, self.frames_line)
+        parts = form(("Objects", objects), ("Frames", frames))
         stack(self, self.format_box, self.about, parts, self.options, buttons, self.task.bar, self.task.outcome)
         self._offered = False
         controller.session_changed.connect(self._on_session)
@@ -124,7 +139,9 @@ class ExportPanel(QWidget):
             field, self._values[option.name] = option_field(option)
             self._form.addRow(option_name(option), field)
         self.options.setVisible(bool(chosen.options))
-        set_note(self.about, chosen.about)
+        if self.frames_box.currentData() in ("tracked", "all"):
+            choose(self.frames_box, "all" if chosen.whole else "tracked")
+        set_note(self.about, chosen.about.replace("`", ""))
 
     def choose_target(self) -> None:
         """Ask for a target and export."""
@@ -148,10 +165,11 @@ class ExportPanel(QWidget):
         chosen, session = self.format, self._controller.session
         if chosen is None or session is None:
             return
-        objects = [self._controller.active] if self.objects_box.currentData() == "active" else None
-        here = self._controller.frame
+        here, line = self._controller.frame, self.frames_line.text().strip()
+        named: dict[str, Objects] = {"active": [self._controller.active], "some": self.objects_line.text().strip()}
+        objects = named.get(self.objects_box.currentData())
         chosen_frames = self.frames_box.currentData()
-        frames = "all" if chosen_frames == "all" else (here, here + 1) if chosen_frames == "here" else None
+        frames = {"here": (here, here + 1), "some": line}.get(chosen_frames, chosen_frames)
         options = {name: value() for name, value in self._values.items() if value() is not None}
 
         def work(progress: Progress) -> ExportReport:

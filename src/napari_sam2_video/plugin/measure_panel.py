@@ -1,122 +1,90 @@
-"""Measure the result: plots in the widget or in a dock of their own, and a Tracks layer."""
+"""Measure the result: plots in the widget or in a dock of their own, a table to save, and a Tracks layer."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from qtpy.QtCore import QPoint, QRect, QSize, Qt
-from qtpy.QtGui import QImage, QPainter, QPixmap
-from qtpy.QtWidgets import QComboBox, QSizePolicy, QWidget
+from qtpy.QtWidgets import QCheckBox, QComboBox, QFileDialog, QWidget
 
-from napari_sam2_video.errors import SessionError
 from napari_sam2_video.plugin.background_task import BackgroundTask
 from napari_sam2_video.plugin.layers import take_off, transform_of
-from napari_sam2_video.plugin.widgets import NO_SESSION, allow, button, fill, narrow, row, set_note, stack
+from napari_sam2_video.plugin.measuring import (
+    Measured,
+    Plot,
+    Values,
+    in_layer,
+    measure_session,
+    plot_of,
+    plotted_columns,
+)
+from napari_sam2_video.plugin.picture import Picture
+from napari_sam2_video.plugin.widgets import (
+    NO_SESSION,
+    allow,
+    button,
+    choose,
+    fill,
+    fill_grouped,
+    narrow,
+    row,
+    set_note,
+    stack,
+)
 
 if TYPE_CHECKING:
-    import numpy.typing as npt
-
-    from napari_sam2_video.analysis.table import Table
-    from napari_sam2_video.analysis.tracks import Tracks
+    from napari_sam2_video.plugin.background_task import Progress
     from napari_sam2_video.plugin.controller import Controller
-    from napari_sam2_video.plugin.layers import Geometry
     from napari_sam2_video.session import Session
 
 TRACKS_NAME = "SAM 2 tracks"
 UNDER_WAY = "Measuring is under way."
+MEASURE_FIRST = "Measure first."
 CHANGED = "The masks changed since they were measured: measure again."
 DOCK_NAME = "SAM 2 measurements"
 KINDS = [("Area", "plot-areas"), ("Trajectories", "plot-trajectories"), ("Mean squared displacement", "plot-msd")]
-FILLING = QSize(340, 230)
-LARGE_PIXELS = 1500
-SMALL_PIXELS, SMALL_INCHES = 900, (4.4, 3.4)
-
-
-class Measured(NamedTuple):
-    """What the background hands over: the table, its tracks, one plot for a dock and for the widget, what is odd."""
-
-    table: Table
-    tracks: Tracks
-    large: npt.NDArray[np.uint8]
-    small: npt.NDArray[np.uint8]
-    problem: str
-
-
-class Picture(QWidget):
-    """A picture that keeps its shape: as high as its width asks for, or, if it `fills`, as large as there is room."""
-
-    def __init__(self, *, fills: bool = False) -> None:
-        super().__init__()
-        self.pixmap: QPixmap | None = None
-        self._fills = fills
-        if fills:
-            self.setMinimumSize(FILLING)
-        policy = QSizePolicy(
-            QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Ignored if fills else QSizePolicy.Policy.Fixed
-        )
-        policy.setHeightForWidth(not fills)
-        self.setSizePolicy(policy)
-
-    def show_pixels(self, pixels: npt.NDArray[np.uint8]) -> None:
-        """Show RGBA pixels of shape ``(Y, X, 4)``."""
-        height, width = pixels.shape[:2]
-        image = QImage(pixels.tobytes(), width, height, 4 * width, QImage.Format.Format_RGBA8888)
-        self.pixmap = QPixmap.fromImage(image.copy())
-        self.updateGeometry()
-        self.update()
-
-    def hasHeightForWidth(self) -> bool:
-        """Whether the height follows from the width."""
-        return not self._fills
-
-    def heightForWidth(self, width: int) -> int:
-        """Height that keeps the picture's shape."""
-        return 0 if self.pixmap is None else round(width * self.pixmap.height() / self.pixmap.width())
-
-    def sizeHint(self) -> QSize:
-        """Usual size."""
-        return FILLING if self._fills else QSize(self.width(), self.heightForWidth(self.width()))
-
-    def drawn_at(self) -> QRect:
-        """Where the picture is drawn: as large as fits, in the middle."""
-        if self.pixmap is None:
-            return QRect()
-        size = self.pixmap.size().scaled(self.size(), Qt.AspectRatioMode.KeepAspectRatio)
-        return QRect(QPoint((self.width() - size.width()) // 2, (self.height() - size.height()) // 2), size)
-
-    def paintEvent(self, event: Any) -> None:
-        """Draw the picture."""
-        if self.pixmap is not None:
-            painter = QPainter(self)
-            painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
-            painter.drawPixmap(self.drawn_at(), self.pixmap)
-            painter.end()
+A_FILE = "file"
 
 
 class MeasurePanel(QWidget):
-    """Measure the objects in the background, plot them, and show their tracks."""
+    """Measure the objects in the background, plot them, save the table, and show their tracks."""
 
     def __init__(self, controller: Controller) -> None:
         super().__init__()
         self._controller = controller
         self._measured: Measured | None = None
+        self._plot: Plot | None = None
         self._dock: Any = None
         self.kind_box = narrow(QComboBox())
-        fill(self.kind_box, KINDS)
+        self.kind_box.setToolTip("What is plotted; every column of the table, once it is measured.")
+        self.values_box = narrow(QComboBox())
+        self.values_box.setToolTip(
+            "Whose raw values are measured inside the masks: the recording's, or those of another layer or file of "
+            "the same size."
+        )
+        self.shape_check = QCheckBox("Forms")
+        self.shape_check.setToolTip("Also measure perimeter, circularity, solidity, orientation and Feret diameter.")
         self.measure_button = button("Measure", self.measure, "Measure all objects and plot the chosen figure.")
         self.task = BackgroundTask(controller, "Cancel", "Stop measuring.")
         self.tracks_button = button("Tracks layer", self.show_tracks, "Show where each object went as a Tracks layer.")
         self.larger_button = button("Own window", self.show_larger, "Show the plot in a dock, as large as you make it.")
+        self.save_button = button("Save table…", self.choose_target, "Save what was measured as CSV or Parquet.")
         self.picture = Picture()
+        asked = row(self.values_box, self.shape_check, stretch=0)
         work = row(self.kind_box, self.measure_button, self.task.stop_button, stretch=0)
-        found = row(self.tracks_button, self.larger_button)
-        stack(self, work, self.task.bar, self.picture, found, self.task.outcome)
+        found = row(self.tracks_button, self.larger_button, self.save_button)
+        stack(self, asked, work, self.task.bar, self.picture, found, self.task.outcome)
+        self._offer_plots()
+        self.kind_box.currentIndexChanged.connect(self._on_kind)
+        self.values_box.activated.connect(self._on_values)
         controller.session_changed.connect(self._on_session)
         controller.changed.connect(self._on_changed)
         controller.run_changed.connect(self.update_state)
+        controller.listen(controller.viewer.layers.events.inserted, self._offer_values)
+        controller.listen(controller.viewer.layers.events.removed, self._offer_values)
         self.task.changed.connect(self.update_state)
         controller.at_close(self._close_dock)
+        self._offer_values()
         self.update_state()
 
     def measure(self) -> None:
@@ -124,12 +92,105 @@ class MeasurePanel(QWidget):
         session, kind = self._controller.session, self.kind_box.currentData()
         if session is None:
             return
+        values, shape = self.values_box.currentData(), self.shape_check.isChecked()
+
+        def work(progress: Progress) -> tuple[Measured, str, Plot]:
+            found = measure_session(session, values, shape, progress)
+            shown = kind if kind.startswith("plot-") or kind in found.table else KINDS[0][1]
+            return found, shown, plot_of(session, found.table, shown)
+
         self.task.begin(
             "measuring",
-            lambda progress: measured(session, kind, progress),
-            done=lambda found: self._done(session, found),
+            work,
+            done=lambda result: self._done(session, *result),
             stopped="The measurement was cancelled.",
         )
+
+    def _done(self, session: Session, found: Measured, kind: str, plot: Plot) -> None:
+        if self._controller.session is not session:
+            return
+        self._controller.deliver()
+        self._measured = found
+        self._offer_plots(kind)
+        self._show(plot)
+        count, unit = len(found.table.object_ids()), found.table.calibration.length_unit
+        objects = "1 object" if count == 1 else f"{count} objects"
+        text = f"{objects}, {len(found.table)} measurements, lengths in {unit}."
+        set_note(self.task.outcome, f"{text} {found.problem}".strip())
+
+    def _on_kind(self) -> None:
+        """Plot what was measured as something else."""
+        session, found, kind = self._controller.session, self._measured, self.kind_box.currentData()
+        if session is None or found is None or kind is None:
+            return
+        said = self.task.outcome.text()
+
+        def done(plot: Plot) -> None:
+            if self._measured is found:
+                self._show(plot)
+                set_note(self.task.outcome, said)
+
+        self.task.begin("plotting", lambda _: plot_of(session, found.table, kind), done=done, stopped=said)
+
+    def _show(self, plot: Plot) -> None:
+        self._plot = plot
+        self.picture.show_pixels(plot.small)
+
+    def _offer_plots(self, chosen: str = KINDS[0][1]) -> None:
+        """Offer the plots, and every column of what was measured."""
+        columns = [] if self._measured is None else plotted_columns(self._measured.table)
+        entries = [(name.replace("_", " ").capitalize(), name) for name in columns]
+        blocked = self.kind_box.blockSignals(True)
+        fill_grouped(self.kind_box, [("Plots", KINDS), *([("Columns", entries)] if entries else [])])
+        choose(self.kind_box, chosen)
+        self.kind_box.blockSignals(blocked)
+
+    def _offer_values(self, *_: Any) -> None:
+        """Offer the recording, its channels, the other image layers, and a file."""
+        from napari.layers import Image
+
+        controller, session, chosen = self._controller, self._controller.session, self.values_box.currentData()
+        entries: list[tuple[str, Any]] = [("No raw values", None), ("Values of the recording", Values())]
+        recording = None if session is None else session.recording
+        if recording is not None and "C" in recording.axes:
+            channels = range(recording.shape[recording.axes.index("C")])
+            entries += [(f"Values of channel {channel}", Values(channels=(channel,))) for channel in channels]
+        others = [layer for layer in controller.viewer.layers if isinstance(layer, Image)]
+        entries += [
+            (f"Values of {layer.name}", Values(recording=layer)) for layer in others if layer is not controller.image
+        ]
+        if isinstance(chosen, Values) and isinstance(chosen.recording, Path):
+            entries.append((f"Values of {chosen.recording.name}", chosen))
+        fill(self.values_box, [*entries, ("Values of a file…", A_FILE)], chosen)
+
+    def _on_values(self) -> None:
+        """Ask for the file where one is to be chosen."""
+        if self.values_box.currentData() == A_FILE:
+            path, _ = QFileDialog.getOpenFileName(self, "Recording to measure, of the same size")
+            place = self.values_box.currentIndex()
+            if path:
+                self.values_box.insertItem(place, f"Values of {Path(path).name}", Values(recording=Path(path)))
+            self.values_box.setCurrentIndex(place if path else 0)
+
+    def choose_target(self) -> None:
+        """Ask for a file and save the table."""
+        session = self._controller.session
+        if session is None:
+            return
+        proposal = str(session.folder.with_name(f"{session.folder.stem} measurements.csv"))
+        path, _ = QFileDialog.getSaveFileName(self, "Save the table", proposal, "Tables (*.csv *.parquet)")
+        if path:
+            self.save(Path(path))
+
+    def save(self, target: Path) -> None:
+        """Save what was measured; the file chooser has asked about one that exists."""
+        from napari_sam2_video.export.csv_tables import save_table
+
+        found = self._measured
+        if found is not None and self._controller.perform(
+            lambda: save_table(found.table, target, overwrite=True), "saving the table"
+        ):
+            set_note(self.task.outcome, f"Written: {target}.")
 
     def show_tracks(self) -> None:
         """Add a Tracks layer of what was measured, in place of an earlier one."""
@@ -157,11 +218,11 @@ class MeasurePanel(QWidget):
 
     def show_larger(self) -> None:
         """Show the plot in a dock below the image."""
-        if self._measured is None:
+        if self._plot is None:
             return
         self._close_dock()
         large = Picture(fills=True)
-        large.show_pixels(self._measured.large)
+        large.show_pixels(self._plot.large)
         self._dock = self._controller.viewer.window.add_dock_widget(large, name=DOCK_NAME, area="bottom")
 
     def _close_dock(self) -> None:
@@ -172,72 +233,22 @@ class MeasurePanel(QWidget):
             except (LookupError, RuntimeError):
                 return
 
-    def _done(self, session: Session, found: Measured) -> None:
-        if self._controller.session is not session:
-            return
-        self._controller.deliver()
-        self._measured = found
-        self.picture.show_pixels(found.small)
-        count, unit = len(found.table.object_ids()), found.table.calibration.length_unit
-        objects = "1 object" if count == 1 else f"{count} objects"
-        text = f"{objects}, {len(found.table)} measurements, lengths in {unit}."
-        set_note(self.task.outcome, f"{text} Export them as Measurements. {found.problem}".strip())
-
     def _on_changed(self, topic: str) -> None:
         if self._measured is not None and topic == "masks":
             set_note(self.task.outcome, CHANGED)
 
     def _on_session(self) -> None:
-        self._measured = None
+        self._measured = self._plot = None
+        self._offer_plots()
+        self._offer_values()
         set_note(self.task.outcome, "")
         self._close_dock()
         self.update_state()
 
     def update_state(self) -> None:
         """Enable what can be done now."""
-        known = self._measured is not None
         session = self._controller.session
         allow(self.measure_button, NO_SESSION if session is None else UNDER_WAY if self.task.working else "")
-        self.picture.setVisible(known)
-        allow(self.tracks_button, "" if known else "Measure first.")
-        allow(self.larger_button, "" if known else "Measure first.")
-
-
-def measured(session: Session, kind: str, progress: Any) -> Measured:
-    """Measure a session and draw one plot; runs in the background."""
-    from napari_sam2_video.analysis.measure import measure
-    from napari_sam2_video.analysis.tracks import tracks
-    from napari_sam2_video.export.plots import PLOTS, draw, plot_trajectories
-
-    table = measure(session.result(), intensity=False, shape=False, progress=progress)
-    colors = {entry.id: entry.color for entry in session.objects}
-    plot = PLOTS[kind][1]
-    figure = plot(table, colors)
-    if plot is plot_trajectories:
-        figure = plot_trajectories(table, colors, shape_yx=session.shape_yx)
-    large = draw(figure, width=LARGE_PIXELS)
-    figure.set_size_inches(*SMALL_INCHES)
-    small = draw(figure, width=SMALL_PIXELS)
-    return Measured(table, tracks(table, session.objects), large, small, _odd_lineage(session, table))
-
-
-def _odd_lineage(session: Session, table: Table) -> str:
-    """What cannot be in the lineage, given where the objects were found; empty where nothing is odd."""
-    from napari_sam2_video.analysis.lineage import check_lineage, first_frames
-
-    try:
-        check_lineage(session.objects, first_frames(table))
-    except SessionError as error:
-        return str(error)
-    return ""
-
-
-def in_layer(found: Tracks, geometry: Geometry) -> npt.NDArray[np.float64]:
-    """Vertices of tracks as ``(id, data coordinates of the image layer)``."""
-    ids, frames, y, x = found.data.T
-    points = np.tile(geometry.to_data(0, 0.0, 0.0), (len(ids), 1))
-    assert geometry.walk is not None
-    points[:, geometry.walk] = frames
-    points[:, geometry.plane[0]] = y
-    points[:, geometry.plane[1]] = x
-    return np.column_stack([ids, points])
+        self.picture.setVisible(self._plot is not None)
+        for made in (self.tracks_button, self.larger_button, self.save_button):
+            allow(made, "" if self._measured is not None else MEASURE_FIRST)
