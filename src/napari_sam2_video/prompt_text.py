@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_sam2_video.errors import PromptError, RecordingError
-from napari_sam2_video.frames.mask_image import read_labels, read_mask
+from napari_sam2_video.frames.mask_image import read_label_volume, read_labels, read_mask
 from napari_sam2_video.types import MaskPrompt
 from napari_sam2_video.types.calls import public
 from napari_sam2_video.types.checks import path_of
 from napari_sam2_video.types.prompt_base import place_from_text
-from napari_sam2_video.types.prompts import KINDS, prompt_from_json, prompt_list
+from napari_sam2_video.types.prompts import KINDS, SLICES, prompt_from_json, prompt_list
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from napari_sam2_video.types import Prompt
+    from napari_sam2_video.types.prompts import Seeds
 
 
 def parse_mask(text: str, *, folder: Path | None = None) -> MaskPrompt:
@@ -44,15 +45,15 @@ def parse_mask(text: str, *, folder: Path | None = None) -> MaskPrompt:
     return _mask(object_id, frame, _inside(folder, rest))
 
 
-def parse_seeds(text: str, *, folder: Path | None = None) -> tuple[npt.NDArray[Any], int]:
-    """Label image and frame written as ``LABELS@FRAME``.
+def parse_seeds(text: str, *, folder: Path | None = None) -> Seeds:
+    """Label image and frame written as ``LABELS@FRAME``, or label volume as ``LABELS@all`` or ``LABELS@middle``.
 
     Returns
     -------
-    labels_yx : ndarray of shape (Y, X)
-        The label image, 0 where there is no object.
-    frame : int
-        Its frame.
+    labels : ndarray of shape (Y, X) or (Z, Y, X)
+        The labels, 0 where there is no object.
+    at : int or str
+        The frame, or which slices of a volume are taken.
 
     Raises
     ------
@@ -60,11 +61,15 @@ def parse_seeds(text: str, *, folder: Path | None = None) -> tuple[npt.NDArray[A
         If it is written in another way, or the file is not one plane of whole numbers.
     """
     name, at, frame = text.rpartition("@")
-    if not at or not name.strip() or not re.fullmatch(r"\s*\d{1,99}\s*", frame):
-        raise PromptError(f'"{text}" is not a label image on a frame; write it as LABELS.tif@FRAME.')
+    frame = frame.strip()
+    if not at or not name.strip() or not (frame in SLICES or re.fullmatch(r"\d{1,99}", frame)):
+        raise PromptError(
+            f'"{text}" is not a label image on a frame; write it as LABELS.tif@FRAME, or as LABELS.tif@all or '
+            "LABELS.tif@middle where it is a volume."
+        )
     path = _inside(folder, name.strip())
     try:
-        return read_labels(path), int(frame)
+        return (read_label_volume(path), frame) if frame in SLICES else (read_labels(path), int(frame))
     except RecordingError as error:
         raise PromptError(str(error)) from error
     except OSError as error:

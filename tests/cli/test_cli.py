@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import tifffile
 
+from napari_sam2_video import api
 from napari_sam2_video.cli import main
 from napari_sam2_video.synthetic import sample_time_series
 
@@ -393,6 +394,28 @@ def test_resume_takes_the_same_options_again_and_another_device(track, tmp_path)
     with Session.open(tmp_path / "run.sam2v", read_only=True) as session:
         assert session.model_settings.device == "cpu"
         assert not session.model_settings.compile
+
+
+def test_a_volume_is_walked_along_three_axes_and_seeded_by_a_label_volume(call, weights, tmp_path):
+    voxels = np.zeros((8, 40, 44), np.uint8)
+    voxels[2:6, 10:30, 12:34] = 200
+    tifffile.imwrite(tmp_path / "scan.tif", voxels, imagej=True, metadata={"axes": "ZYX"})
+    tifffile.imwrite(tmp_path / "labels.tif", (voxels > 0).astype(np.uint16), imagej=True, metadata={"axes": "ZYX"})
+    out = tmp_path / "scan.sam2v"
+    arguments = ("track", tmp_path / "scan.tif", "--out", out, "--model", weights, "--image-size", "64", "--seeds")
+    code, _, said = call(*arguments, f"{tmp_path / 'labels.tif'}@middle", "--planes", "zq")
+    assert code == 1
+    assert "'q' are none of this session" in said
+    assert not out.exists()
+    code, said, _ = call(*arguments, f"{tmp_path / 'labels.tif'}@middle", "--planes", "zyx")
+    assert code == 0
+    assert "object 1" in said
+    with api.open_session(out, read_only=True) as session:
+        assert session.planes.fused(1) == ("Z", "Y", "X")
+        assert [p.frame for p in session.prompts(1)] == [4]
+    code, _, _ = call(*arguments, f"{tmp_path / 'labels.tif'}@all", "--planes", "zyx", "--resume")
+    with api.open_session(out, read_only=True) as session:
+        assert len(session.objects) == 1
 
 
 def test_resume_adds_only_new_seeds(track, tmp_path, clip):

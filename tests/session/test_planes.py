@@ -10,7 +10,9 @@ import pytest
 
 from napari_sam2_video.errors import PromptError, SessionError
 from napari_sam2_video.frames.open import open_recording
+from napari_sam2_video.frames.view import default_view
 from napari_sam2_video.session import Session
+from napari_sam2_video.session.import_prompts import add_prompts
 from napari_sam2_video.types import BoxPrompt, FrameMasks, ObjectMask, PointPrompt, TrackSettings
 from tests.session.made_volume import SectionTracker, ellipsoid, section_factory
 
@@ -235,3 +237,35 @@ def test_a_walk_covers_what_the_object_reaches(session):
     inside = np.flatnonzero(SECOND.any(axis=(0, 2)))
     assert set(inside) <= planes["Y"]
     assert len(planes["Y"]) <= len(inside) + 4
+
+
+def test_a_label_volume_seeds_every_slice_or_the_middle_one(tmp_path, recording):
+    labels = np.where(FIRST, 7, 0).astype(np.uint16) + np.where(SECOND, 3, 0).astype(np.uint16)
+    with Session.create(tmp_path / "a.sam2v", recording, tracker_factory=section_factory()) as session:
+        assert session.add_volume_seeds(labels, "middle") == [3, 7]
+        assert [(p.object_id, p.frame) for p in session.prompts()] == [(3, 3), (7, 4)]
+        session.undo()
+        assert session.add_volume_seeds(labels) == [3, 7]
+        assert {p.frame for p in session.prompts(7)} == set(np.flatnonzero(FIRST.any(axis=(1, 2))))
+        assert all((p.mask == FIRST[p.frame]).all() for p in session.prompts(7))
+        with pytest.raises(PromptError, match="the labels of the whole recording"):
+            session.add_volume_seeds(labels[1:])
+        with pytest.raises(PromptError, match="whole numbers"):
+            session.add_volume_seeds(labels + 0.5)
+        with pytest.raises(PromptError, match="all or middle"):
+            session.add_volume_seeds(labels, "some")
+
+
+def test_label_volumes_come_in_the_order_of_the_recording_whatever_is_walked(tmp_path, recording):
+    labels = np.where(FIRST, 1, 0)
+    view = default_view(recording, axis="X")
+    with Session.create(tmp_path / "x.sam2v", recording, view, tracker_factory=section_factory()) as session:
+        add_prompts(session, (), [(labels, "middle")])
+        (given,) = session.prompts()
+        assert given.frame == 20
+        assert (given.mask == FIRST[:, :, 20]).all()
+        add_prompts(session, (), [(labels, "middle")])
+        assert len(session.objects) == 1
+        list(session.track_planes())
+        session.fuse()
+        assert (voxels_of(session, 1) == FIRST.transpose(2, 0, 1)).all()

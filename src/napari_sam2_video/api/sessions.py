@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from napari_sam2_video.frames.recording import Recording
     from napari_sam2_video.types import ChannelColor, FrameDone, PixelSize, Prompt
+    from napari_sam2_video.types.prompts import Seeds
 
 
 @public
@@ -123,7 +124,7 @@ def track(
     prompts: Iterable[Prompt],
     out: str | Path,
     *,
-    seeds: Iterable[tuple[npt.NDArray[Any], int]] = (),
+    seeds: Iterable[Seeds] = (),
     settings: TrackSettings = TrackSettings(),  # noqa: B008
     axes: str | None = None,
     pixel_size: str | PixelSize | None = None,
@@ -137,6 +138,7 @@ def track(
     model: ModelSettings | str | PathLike[str] = ModelSettings(),  # noqa: B008
     overwrite: bool = False,
     keep_source: bool = False,
+    planes: Sequence[str] | None = None,
     progress: Callable[[FrameDone], None] | None = None,
     stop: Callable[[], bool] | None = None,
 ) -> Session:
@@ -150,12 +152,15 @@ def track(
         Prompts of any objects on any frames.
     out : str or Path
         Folder of the session to make.
-    seeds : iterable of (ndarray of integers of shape (Y, X), int)
-        Label images and their frames; every label in them becomes an object.
+    seeds : iterable of (ndarray of integers of shape (Y, X), int) or (ndarray of shape (Z, Y, X), str)
+        Label images and their frames, or label volumes and ``"all"`` or ``"middle"`` for every slice of a label or its
+        middle one; every label in them becomes an object.
     settings : TrackSettings
         Direction, range and objects.
     axes, pixel_size, interval, series, axis, at, channel, channels, contrast, model, overwrite, keep_source
         As of `create_session`.
+    planes : str or sequence of str, optional
+        Axes that a volume is walked along, such as ``"zyx"``; what the walks find is fused.
     progress : callable, optional
         Called after each frame.
     stop : callable, optional
@@ -183,9 +188,10 @@ def track(
         instance(settings, TrackSettings, "The settings"),
         if_there="overwrite" if overwrite else "refuse",
         keep_source=keep_source,
+        planes=() if planes is None else planes,
     )
     try:
-        resume(session, settings, progress=progress, stop=stop)
+        resume(session, settings, planes=planes, progress=progress, stop=stop)
     except BaseException:
         session.close()
         raise
@@ -193,9 +199,7 @@ def track(
 
 
 @public
-def add_prompts(
-    session: Session, prompts: Iterable[Prompt], seeds: Iterable[tuple[npt.NDArray[Any], int]] = ()
-) -> None:
+def add_prompts(session: Session, prompts: Iterable[Prompt], seeds: Iterable[Seeds] = ()) -> None:
     """Add prompts that a session does not have yet, and the objects that they name.
 
     Parameters
@@ -204,8 +208,9 @@ def add_prompts(
         The session.
     prompts : iterable of PointPrompt, BoxPrompt, ScribblePrompt or MaskPrompt
         Prompts of any objects on any frames.
-    seeds : iterable of (ndarray of integers of shape (Y, X), int)
-        Label images and their frames; every label in them becomes an object.
+    seeds : iterable of (ndarray of integers of shape (Y, X), int) or (ndarray of shape (Z, Y, X), str)
+        Label images and their frames, or label volumes and ``"all"`` or ``"middle"`` for every slice of a label or its
+        middle one; every label in them becomes an object.
 
     Raises
     ------
@@ -220,6 +225,7 @@ def resume(
     session: Session,
     settings: TrackSettings = TrackSettings(),  # noqa: B008
     *,
+    planes: Sequence[str] | None = None,
     progress: Callable[[FrameDone], None] | None = None,
     stop: Callable[[], bool] | None = None,
 ) -> int:
@@ -231,6 +237,8 @@ def resume(
         The session.
     settings : TrackSettings
         Direction, range and objects of the run that follows.
+    planes : str or sequence of str, optional
+        Axes that a volume is walked along, such as ``"zyx"``; what the walks find is fused at the end.
     progress : callable, optional
         Called after each frame.
     stop : callable, optional
@@ -254,6 +262,11 @@ def resume(
         count += followed(session.resume(stop=stop), progress)
         if session.unfinished:
             return count
+    if planes is not None:
+        count += followed(session.track_planes(settings, axes=planes, stop=stop), progress)
+        if len(session.planes.checked(planes)) > 1 and not (stop is not None and stop()):
+            session.fuse(axes=planes)
+        return count
     if not is_anything_left(session, settings):
         return count
     return count + followed(session.track(settings, stop=stop), progress)

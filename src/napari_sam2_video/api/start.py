@@ -18,11 +18,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    import numpy.typing as npt
-
     from napari_sam2_video.api.options import SessionOptions
     from napari_sam2_video.frames.recording import Recording
     from napari_sam2_video.types import Prompt
+    from napari_sam2_video.types.prompts import Seeds
 
 IfThere = Literal["refuse", "resume", "overwrite"]
 
@@ -32,11 +31,12 @@ def start(
     out: Path,
     options: SessionOptions,
     prompts: Sequence[Prompt] = (),
-    seeds: Sequence[tuple[npt.NDArray[Any], int]] = (),
+    seeds: Sequence[Seeds] = (),
     settings: TrackSettings = TrackSettings(),  # noqa: B008
     *,
     if_there: IfThere = "refuse",
     keep_source: bool = False,
+    planes: Sequence[str] = (),
 ) -> Session:
     """Open a session with prompts, ready to be tracked; no network is loaded.
 
@@ -56,6 +56,8 @@ def start(
         What to do with an existing session; one to be replaced is kept unless the new one can be tracked.
     keep_source : bool
         Copy an array in memory into the session.
+    planes : sequence of str
+        Axes that its volume is to be walked along.
 
     Raises
     ------
@@ -66,6 +68,7 @@ def start(
         session = reopen(out, recording, options)
         try:
             options.settle(session)
+            session.planes.checked(planes)
             add_prompts(session, prompts, seeds)
             require_prompts(session)
         except BaseException:
@@ -74,6 +77,7 @@ def start(
         return session
 
     def prepare(session: Session) -> None:
+        session.planes.checked(planes)
         add_prompts(session, prompts, seeds)
         require_prompts(session)
         is_anything_left(session, settings)
@@ -133,7 +137,8 @@ def require_prompts(session: Session) -> None:
     PromptError
         If there is none.
     """
-    if not any(session.state(one.id).prompted for one in session.objects):
+    elsewhere = any(session.planes.prompt_sets(axis) for axis in session.planes.axes[1:])
+    if not elsewhere and not any(session.state(one.id).prompted for one in session.objects):
         raise PromptError("No object has a prompt; give at least one point, box, scribble, mask or label image.")
 
 

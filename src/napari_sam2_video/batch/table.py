@@ -38,9 +38,9 @@ class BatchItem:
     prompts : str
         JSON file of prompts.
     seeds : str
-        ``LABELS.tif@FRAME``: every label of this image becomes an object.
+        ``LABELS.tif@FRAME``: every label of this image becomes an object; ``@all`` or ``@middle`` for a label volume.
     axes, pixel_size, interval, series, axis, at, channel, channels, contrast
-    model, device, precision, image_size, window, direction, range : str
+    model, device, precision, image_size, window, direction, range, planes : str
         As the options of ``napari-sam2-video track`` of the same names; empty for their defaults.
     export : str
         Files to write, separated by ``;``; the format follows from the suffix.
@@ -69,6 +69,7 @@ class BatchItem:
     window: str = ""
     direction: str = ""
     range: str = ""
+    planes: str = ""
     export: str = ""
     overwrite: str = ""
 

@@ -50,7 +50,7 @@ def work(item: BatchItem, stop: Callable[[], bool] | None = None) -> dict[str, A
         prompts = read_prompts(item.prompts) if item.prompts else ()
         seeds = [parse_seeds(item.seeds)] if item.seeds else []
         with _started(item, options, prompts, seeds, settings) as session:
-            computed = resume(session, settings, stop=stop)
+            computed = resume(session, settings, planes=item.planes or None, stop=stop)
             if session.unfinished:
                 return {"status": "stopped", "sentence": "The batch was stopped; run it again to continue."}
             for target in item.exports:
@@ -75,7 +75,16 @@ def _started(item: BatchItem, *how: Any) -> Session:
     end = time.monotonic() + _LOCK_SECONDS
     while True:
         try:
-            return start(item.recording, Path(item.out), options, prompts, seeds, settings, if_there="resume")
+            return start(
+                item.recording,
+                Path(item.out),
+                options,
+                prompts,
+                seeds,
+                settings,
+                if_there="resume",
+                planes=item.planes,
+            )
         except SessionLockedError:
             # A worker on a machine that was lost stops at its next frame.
             if time.monotonic() > end:

@@ -44,6 +44,14 @@ Axis = Annotated[
         help="Axis to walk along, by letter or index: T, else Z, if not given.", metavar="LETTER", rich_help_panel=VIEW
     ),
 ]
+Planes = Annotated[
+    str | None,
+    typer.Option(
+        help="Axes that a volume is tracked along, such as zyx; what the walks agree on is the result.",
+        metavar="LETTERS",
+        rich_help_panel=RUN,
+    ),
+]
 At = Annotated[
     list[str] | None,
     typer.Option(

@@ -12,6 +12,7 @@ from napari_sam2_video.cli.show import note, run_bar, say
 from napari_sam2_video.errors import PromptError, SessionError
 
 if TYPE_CHECKING:
+    from napari_sam2_video.api.start import IfThere
     from napari_sam2_video.session import Session
     from napari_sam2_video.types import Prompt
 
@@ -66,7 +67,8 @@ def track(
     seeds: Annotated[
         list[str] | None,
         typer.Option(
-            help="A label image: every label becomes an object; repeatable.",
+            help="A label image: every label becomes an object; repeatable. Of a label volume, @all or @middle takes "
+            "every slice of a label or its middle one.",
             metavar="LABELS.tif@FRAME",
             rich_help_panel=shared.PROMPTS,
         ),
@@ -81,6 +83,7 @@ def track(
         str | None,
         typer.Option("--range", help="Frames A to B-1; all if not given.", metavar="A:B", rich_help_panel=shared.RUN),
     ] = None,
+    planes: shared.Planes = None,
     axis: shared.Axis = None,
     at: shared.At = None,
     channel: shared.Channel = None,
@@ -118,6 +121,8 @@ def track(
 
     napari-sam2-video track scan.nii.gz --out liver.sam2v --axis Z --contrast abdomen --mask 1@40:liver.png
 
+    napari-sam2-video track scan.nii.gz --out liver.sam2v --point 1@40:120,88 --planes zyx
+
     napari-sam2-video track film.mp4 --out film.sam2v --box 1@0:10,15,60,70 --model small --range 0:200
     """
     from napari_sam2_video import api
@@ -154,20 +159,20 @@ def track(
         *(parse_mask(text) for text in mask or []),
         *(api.read_prompts(prompts) if prompts is not None else []),
     ]
-    planes = [parse_seeds(text) for text in seeds or []]
-    if not given and not planes and not resume:
+    labels = [parse_seeds(text) for text in seeds or []]
+    if not given and not labels and not resume:
         raise PromptError(
             "There is nothing to track; give at least one --point, --box, --scribble, --mask, --prompts or --seeds."
         )
     if out.exists() and not resume and not overwrite:
         raise SessionError(f"{out} already exists; continue it with --resume, or replace it with --overwrite.")
-    if_there = "resume" if resume else "overwrite" if overwrite else "refuse"
-    with start(recording, out, wanted, given, planes, settings, if_there=if_there) as session:  # type: ignore[arg-type]
+    if_there: IfThere = "resume" if resume else "overwrite" if overwrite else "refuse"
+    with start(recording, out, wanted, given, labels, settings, if_there=if_there, planes=planes or "") as session:
         for sentence in (*session.notes, *range_notes(session, settings), *session.tracker.notes):
             note(sentence)
         kept = "Finished frames are kept; the same command with --resume continues from there."
         with run_bar("Tracking", kept) as progress:
-            count = api.resume(session, settings, progress=progress)
+            count = api.resume(session, settings, planes=planes, progress=progress)
         _report(session, count)
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_sam2_video.session.acceptance import Acceptance
+from napari_sam2_video.session.filling import Filling
 from napari_sam2_video.session.life import Life
 from napari_sam2_video.session.objects import Objects
 from napari_sam2_video.session.paint import Paint
@@ -48,6 +49,7 @@ class SessionContent:
         self._acceptance = Acceptance(context, self._objects, self._prompts)
         self._tracking = Tracking(context, self._objects, self._prompts, tracker_factory)
         self._life = Life(context, self._objects, self._prompts, lambda: self._tracking.tag)
+        self._filling = Filling(context, self._objects, self._prompts)
         self._planes = Planes(context, self._objects, self._prompts, self._tracking, tracker_factory)
         self._review = Review(context, self._objects, self._acceptance, self.scores, sources=(self._planes,))
 
@@ -153,6 +155,10 @@ class SessionContent:
         """Frames of an object that are accepted; raises `SessionError` if there is no such object."""
         self.object(object_id)
         return self._context.inputs.accepted(object_id)
+
+    def filled(self, object_id: int) -> frozenset[int]:
+        """Frames on which the mask of an object was interpolated; raises `SessionError` if there is no such object."""
+        return self._filling.filled(self.object(object_id).id)
 
     def scores(self, object_id: int) -> dict[str, npt.NDArray[Any]]:
         """Figures of an object by frame, as of `MaskStore.scores`, with ``accepted`` and what a check found.

@@ -104,6 +104,47 @@ class SessionEditing(SessionContent):
         """
         return self._prompts.add_seeds(labels_yx, frame)
 
+    def add_volume_seeds(self, labels: Any, which: str = "all") -> list[int]:
+        """Make an object with mask prompts of every label of a label volume, as `add_seeds`; their ids.
+
+        Parameters
+        ----------
+        labels : array of int, shape (frames, Y, X)
+            Labels of every frame of the session; read one frame at a time.
+        which : {"all", "middle"}
+            Every slice of a label, or only the middle one of those that show it.
+
+        Raises
+        ------
+        PromptError
+            If it does not fit the recording or holds no label.
+        """
+        return self._prompts.add_volume_seeds(labels, which)
+
+    def fill_between(self, object_id: int, start: int = 0, stop: int | None = None) -> list[int]:
+        """Fill an object between the frames that a person prompted, painted or accepted; the frames that were filled.
+
+        The quick way for simple shapes: masks are interpolated by their signed distances, no network runs. They lie
+        over what was tracked until a run finds newer ones, and are one step of the history; `filled` says which they
+        are.
+
+        Parameters
+        ----------
+        object_id : int
+            The object.
+        start, stop : int, optional
+            Only between settled frames from `start` up to, not including, `stop`.
+
+        Raises
+        ------
+        PromptError
+            If fewer than two of these frames are settled.
+        SessionError
+            If the object is locked or being tracked, or there are no such frames.
+        """
+        self.end_stroke()
+        return self._filling.fill(object_id, start, self.n_frames if stop is None else stop)
+
     def paint(
         self,
         frame: int,

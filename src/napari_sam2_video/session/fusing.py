@@ -136,6 +136,12 @@ class Fusing:
         kept = self.kept(object_id)
         return tuple(str(axis) for axis in kept["axes"]) if kept else ()
 
+    def said(self, object_id: int) -> dict[str, Any] | None:
+        """How an object was fused last, for the record; None where it was not."""
+        axes = self.axes_of(object_id)
+        settings = {"least_agreement": LEAST_AGREEMENT, "reach": REACH}
+        return {"axes": list(axes), "settings": settings} if axes else None
+
     def fuse(
         self,
         object_ids: Sequence[int],

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_sam2_video.engine.prompts import settle_prompts
+from napari_sam2_video.frames.crossing import VOLUME_AXES, PlaneStack
 from napari_sam2_video.types import MaskPrompt
 
 if TYPE_CHECKING:
@@ -16,11 +17,10 @@ if TYPE_CHECKING:
 
     from napari_sam2_video.session.session import Session
     from napari_sam2_video.types import Prompt
+    from napari_sam2_video.types.prompts import Seeds
 
 
-def add_prompts(
-    session: Session, prompts: Iterable[Prompt], seeds: Iterable[tuple[npt.NDArray[Any], int]] = ()
-) -> None:
+def add_prompts(session: Session, prompts: Iterable[Prompt], seeds: Iterable[Seeds] = ()) -> None:
     """Add prompts that a session does not have yet, and the objects they name.
 
     Raises
@@ -44,10 +44,34 @@ def add_prompts(
         session.add_object(object_id=object_id)
     for (object_id, frame), prompts_there in together.items():
         session.set_prompts(object_id, frame, prompts_there)
-    for labels, frame in seeds:
-        missing_labels = _missing_seeds(session, np.asarray(labels), frame)
+    for labels, at in seeds:
+        if isinstance(at, str):
+            _add_volume(session, np.asarray(labels), at)
+            continue
+        missing_labels = _missing_seeds(session, np.asarray(labels), at)
         if missing_labels is not None:
-            session.add_seeds(missing_labels, frame)
+            session.add_seeds(missing_labels, at)
+
+
+def _add_volume(session: Session, labels: npt.NDArray[Any], which: str) -> None:
+    """Make objects of those labels of a volume, in the order of the recording's axes, that the session lacks."""
+    view = session.view
+    if labels.ndim == len(VOLUME_AXES) and view.walk_axis in "YX" and session.planes.axes[1:]:
+        labels = PlaneStack(*VOLUME_AXES).turned(labels, PlaneStack.of(view))
+    if labels.shape != (session.n_frames, *session.shape_yx):
+        session.add_volume_seeds(labels, which)
+    left = labels
+    for one in session.objects:
+        for given in session.prompt_sets(one.id):
+            if "mask" not in given.kinds:
+                continue
+            mask = next(p.mask for p in session.prompts(one.id, given.frame) if isinstance(p, MaskPrompt))
+            label = int(labels[given.frame][mask][0])
+            if label > 0 and np.array_equal(labels[given.frame] == label, mask):
+                left = np.where(left == label, np.zeros_like(left), left)
+                break
+    if left is labels or (left > 0).any():
+        session.add_volume_seeds(left, which)
 
 
 def _missing_seeds(session: Session, labels_yx: npt.NDArray[Any], frame: int) -> npt.NDArray[Any] | None:

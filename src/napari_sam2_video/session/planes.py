@@ -71,6 +71,16 @@ class Planes:
         """Axes that the session can be walked along, its own first; only that where it is no volume."""
         return tuple(self._walks.views)
 
+    def checked(self, axes: Sequence[str]) -> tuple[str, ...]:
+        """Axes of the volume as capital letters, those of a text such as ``"zyx"``, too; none twice.
+
+        Raises
+        ------
+        SessionError
+            If the session cannot be walked along one of them.
+        """
+        return tuple(dict.fromkeys(self._walks.checked(axis) for axis in axes))
+
     def n_planes(self, axis: str) -> int:
         """Number of planes across an axis."""
         return self._walks.views[self._walks.checked(axis)].n_frames
@@ -148,7 +158,7 @@ class Planes:
         self, settings: TrackSettings, axes: Sequence[str], stop: Callable[[], bool] | None
     ) -> Generator[FrameDone]:
         """Track along several axes, one walk after the other; see `Session.track_planes`."""
-        chosen = [self._walks.checked(axis) for axis in axes]
+        chosen = self.checked(axes)
         halted = stop or (lambda: False)
         order = sorted(self.axes, key=lambda axis: (-self._asked.count(axis), self.axes.index(axis)))
         for axis in (one for one in order if one in chosen):
@@ -168,7 +178,7 @@ class Planes:
         progress: Callable[[int, int], None] | None,
     ) -> list[Fusion]:
         """Fuse the walks; see `Session.fuse`."""
-        chosen = self.axes if axes is None else tuple(self._walks.checked(axis) for axis in axes)
+        chosen = self.axes if axes is None else self.checked(axes)
         self._context.check_writable()
         if objects is None:
             named = [o.id for o in self._objects.all() if not o.locked and self._fusing.is_outdated(o.id)]
@@ -195,6 +205,10 @@ class Planes:
     def fused(self, object_id: int) -> tuple[str, ...]:
         """Axes of the walks that an object's masks were fused from; none where they were not."""
         return self._fusing.axes_of(object_id)
+
+    def fused_on(self, object_id: int) -> dict[str, Any] | None:
+        """How an object was fused last, for the record: the walks and the settings; None where it was not."""
+        return self._fusing.said(object_id)
 
     def disputed(self, frame: int) -> npt.NDArray[Any]:
         """Voxels of a frame that the walks did not agree on, as a label image of object ids, shape ``(Y, X)``."""

@@ -12,9 +12,10 @@ from napari_sam2_video.masks.codec import MAX_ID, encode_mask
 from napari_sam2_video.session.prompts import PromptSet, key_of, mask_item, to_json, unpacked
 from napari_sam2_video.types import MaskPrompt, Prompt
 from napari_sam2_video.types.checks import shown
+from napari_sam2_video.types.prompts import SLICES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     import numpy.typing as npt
 
@@ -103,11 +104,7 @@ class PromptTable:
 
     def add_seeds(self, labels_yx: npt.NDArray[Any], frame: int) -> list[int]:
         """See `Session.add_seeds`."""
-        context = self._context
-        try:
-            labels_yx = whole_numbers(np.asarray(labels_yx), f"The label image of frame {frame}")
-        except RecordingError as error:
-            raise PromptError(str(error)) from error
+        labels_yx = self._labels_of({frame: labels_yx}, frame)
         shape_yx = self._view.shape_yx
         if labels_yx.shape != shape_yx:
             raise PromptError(
@@ -119,16 +116,55 @@ class PromptTable:
             raise PromptError("The seeds hold no label above 0; choose a label image with objects.")
         self._fitted(MaskPrompt(found[0], frame, labels_yx > 0))
         # Packed before anyone has to wait for this change.
-        packed = {label: encode_mask(labels_yx == label) for label in found}
+        return self._add_objects({label: {frame: encode_mask(labels_yx == label)} for label in found})
+
+    def add_volume_seeds(self, labels: Any, which: str) -> list[int]:
+        """See `Session.add_volume_seeds`."""
+        view = self._view
+        shape = (view.n_frames, *view.shape_yx)
+        if tuple(np.shape(labels)) != shape:
+            raise PromptError(
+                f"The label volume has the shape {tuple(np.shape(labels))} where {shape} is needed; give the labels of "
+                "the whole recording."
+            )
+        if which not in SLICES:
+            raise PromptError(f"Seeds of a volume are taken from {' or '.join(SLICES)} slices, not {shown(which)}.")
+        there: dict[int, list[int]] = {}
+        for frame in range(view.n_frames):
+            for label in np.unique(self._labels_of(labels, frame)).tolist():
+                if label > 0:
+                    there.setdefault(int(label), []).append(frame)
+        if not there:
+            raise PromptError("The seeds hold no label above 0; choose a label image with objects.")
+        if which == "middle":
+            there = {label: [frames[len(frames) // 2]] for label, frames in there.items()}
+        packed: dict[int, dict[int, bytes]] = {label: {} for label in sorted(there)}
+        for frame in sorted({frame for frames in there.values() for frame in frames}):
+            labels_yx = self._labels_of(labels, frame)
+            for label, frames in there.items():
+                if frame in frames:
+                    packed[label][frame] = encode_mask(labels_yx == label)
+        return self._add_objects(packed)
+
+    def _labels_of(self, labels: Any, frame: int) -> npt.NDArray[Any]:
+        try:
+            return whole_numbers(np.asarray(labels[frame]), f"The label image of frame {frame}")
+        except RecordingError as error:
+            raise PromptError(str(error)) from error
+
+    def _add_objects(self, packed: Mapping[int, Mapping[int, bytes]]) -> list[int]:
+        """Make an object of every label, with its packed masks by frame as prompts; one step."""
+        context = self._context
         with context.changing():
             number = context.state.next_number
             changes: list[Change] = []
             ids: list[int] = []
-            for label in found:
-                object_id = self._seed_id(label, found, ids)
+            for label, frames in packed.items():
+                object_id = self._seed_id(label, packed, ids)
                 ids.append(object_id)
                 changes.append(("objects", object_id, self._objects.made(object_id).to_json()))
-                changes += self._mask_changes(number, object_id, frame, packed[label])
+                for frame, data in frames.items():
+                    changes += self._mask_changes(number, object_id, frame, data)
             context.masks.widen(max(ids))
             context.state.commit(changes, name=f"add {len(ids)} objects from labels", number=number)
         context.events.announce("objects", "prompts")

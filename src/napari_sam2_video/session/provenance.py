@@ -69,6 +69,8 @@ def provenance_of(session: SessionContent, state: State) -> dict[str, Any]:
                 ],
                 "painted": session.masks.painted(info.id),
                 "accepted": bounds_of(session.accepted(info.id)),
+                "interpolated": bounds_of(session.filled(info.id)),
+                "fused": session.planes.fused_on(info.id),
             }
             for info in session.objects
         ],

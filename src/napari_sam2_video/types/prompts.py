@@ -188,6 +188,11 @@ class MaskPrompt(BasePrompt):
 
 
 Prompt: TypeAlias = PointPrompt | BoxPrompt | ScribblePrompt | MaskPrompt
+Seeds: TypeAlias = "tuple[npt.NDArray[Any], int | str]"
+"""A label image and its frame, or a label volume and which of its slices are taken: one of `SLICES`."""
+
+SLICES = ("all", "middle")
+
 KINDS: Mapping[str, type[Prompt]] = {one.kind: one for one in (PointPrompt, BoxPrompt, ScribblePrompt, MaskPrompt)}
 
 
@@ -238,8 +243,8 @@ def prompt_list(prompts: Any) -> list[Prompt]:
     return given
 
 
-def seed_list(seeds: Any) -> list[tuple[npt.NDArray[Any], int]]:
-    """Label images and their frames.
+def seed_list(seeds: Any) -> list[Seeds]:
+    """Label images with their frames, and label volumes with the word ``"all"`` or ``"middle"``.
 
     Raises
     ------
@@ -247,18 +252,25 @@ def seed_list(seeds: Any) -> list[tuple[npt.NDArray[Any], int]]:
         If it is not a list of pairs, or a label image is not one.
     """
     pairs = list(seeds) if isinstance(seeds, list | tuple) else [seeds]
-    checked: list[tuple[npt.NDArray[Any], int]] = []
+    checked: list[Seeds] = []
     for pair in pairs:
         if not isinstance(pair, tuple | list) or len(pair) != 2:
             raise PromptError(
                 "seeds must be a list of label images and their frames, such as [(labels_yx, 0)], not of "
                 f"{type(pair).__name__}."
             )
-        labels_yx, frame = np.asarray(pair[0]), whole(pair[1], "The frame of seeds", at_least=0, error=PromptError)
-        if labels_yx.ndim != 2 or labels_yx.dtype.kind not in "bui":
+        labels, at = np.asarray(pair[0]), pair[1]
+        if isinstance(at, str):
+            if at not in SLICES:
+                raise PromptError(f'Seeds of a volume are taken from "all" or "middle" slices, not {shown(at)}.')
+        else:
+            at = whole(at, "The frame of seeds", at_least=0, error=PromptError)
+        ndim, axes = (3, "(Z, Y, X)") if isinstance(at, str) else (2, "(Y, X)")
+        if labels.ndim != ndim or labels.dtype.kind not in "bui":
+            where = f"of {at} slices" if isinstance(at, str) else f"of frame {at}"
             raise PromptError(
-                f"The seeds of frame {frame} have the shape {labels_yx.shape} and the type {labels_yx.dtype} where "
-                "whole numbers of shape (Y, X) are needed."
+                f"The seeds {where} have the shape {labels.shape} and the type {labels.dtype} where whole numbers of "
+                f"shape {axes} are needed."
             )
-        checked.append((labels_yx, frame))
+        checked.append((labels, at))
     return checked

@@ -1,0 +1,62 @@
+"""Masks between two masks, by their shape: signed distances are interpolated, after S. P. Raya and J. K. Udupa (1990).
+
+Both masks are moved to the place in between first, so that an object may lean.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy.ndimage import center_of_mass, distance_transform_edt, shift
+
+from napari_sam2_video.geometry import bounding_box
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import numpy.typing as npt
+
+    Masks = npt.NDArray[np.bool_]
+
+
+def masks_between(
+    first_yx: Masks, last_yx: Masks, count: int, spacing_yx: tuple[float, float] = (1.0, 1.0)
+) -> Iterator[Masks]:
+    """Masks of the planes between two, from the first to the last.
+
+    Parameters
+    ----------
+    first_yx, last_yx : ndarray of bool, shape (Y, X)
+        The masks at both ends, neither of them empty.
+    count : int
+        Number of planes in between.
+    spacing_yx : tuple of float
+        Distance of pixels along the rows and the columns, in one unit.
+
+    Yields
+    ------
+    ndarray of bool, shape (Y, X)
+        One mask for each plane in between.
+    """
+    boxes = [box for box in (bounding_box(first_yx), bounding_box(last_yx)) if box is not None]
+    region = tuple(slice(max(0, min(b[a].start for b in boxes)), max(b[a].stop for b in boxes)) for a in (0, 1))
+    parts = [mask[region] for mask in (first_yx, last_yx)]
+    centres = [np.array(center_of_mass(part)) for part in parts]
+    # As wide as the masks are moved, so that distances are known wherever they are looked up.
+    rim = int(np.ceil(np.abs(centres[1] - centres[0]).max())) + 1
+    distances = [_signed_distance(np.pad(part, rim), spacing_yx) for part in parts]
+    for step in range(1, count + 1):
+        weight = step / (count + 1)
+        here = (1 - weight) * centres[0] + weight * centres[1]
+        moved = [shift(d, here - c, order=1, mode="nearest") for d, c in zip(distances, centres, strict=True)]
+        mask = np.zeros(first_yx.shape, bool)
+        mask[region] = ((1 - weight) * moved[0] + weight * moved[1] > 0)[rim:-rim, rim:-rim]
+        yield mask
+
+
+def _signed_distance(mask: Masks, spacing_yx: tuple[float, float]) -> npt.NDArray[np.float64]:
+    """Distance to the outline, positive inside."""
+    inside = distance_transform_edt(mask, sampling=spacing_yx)
+    outside = distance_transform_edt(~mask, sampling=spacing_yx)
+    return np.asarray(inside - outside, np.float64)
