@@ -47,7 +47,7 @@ class Segmenter(Protocol):
         ...
 
     def features(self, frame: int, square: tuple[int, int, int] | None = None) -> npt.NDArray[np.float32]:
-        """What the network makes of a frame, float32 of shape ``(C, S / 16, S / 16)``.
+        """What the network makes of a frame, float32 of shape ``(C, S / 8, S / 8)``.
 
         Parameters
         ----------

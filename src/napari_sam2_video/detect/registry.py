@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     Maker = Callable[[str, Examples | None, Path | None], Detector]
 
 GROUP = "napari_sam2_video.detectors"
-_MAKERS: dict[str, Maker] = {}
 
 
 def detector_names() -> list[str]:
@@ -74,6 +73,17 @@ def unquoted(text: str) -> str:
     text = text.strip()
     quoted = re.fullmatch(r"\"([^\"]*)\"|'([^']*)'|“([^”]*)”", text)
     return text if quoted is None else next(part for part in quoted.groups() if part is not None).strip()
+
+
+def _everything(rest: str, examples: Examples | None, folder: Path | None) -> Detector:
+    from napari_sam2_video.detect.everything import Everything
+
+    if rest:
+        raise DetectorError(f"everything takes nothing after a colon, but {rest!r} was given; leave it out.")
+    return Everything()
+
+
+_MAKERS: dict[str, Maker] = {"everything": _everything}
 
 
 def _added() -> dict[str, EntryPoint]:

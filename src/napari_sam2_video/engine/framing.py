@@ -184,6 +184,10 @@ class Framing:
         first = self._around_points(given.points_yx, 0.0)
         return first, first is None
 
+    def for_box(self, corners_yx: npt.NDArray[np.float32]) -> Window | None:
+        """Window in which a box is looked into, from its first and last corner ``(2, 2)``; None for the whole frame."""
+        return self._around_points(corners_yx, 0.0)
+
     def for_found(self, given: SettledPrompts, found: Place) -> tuple[Window | None, bool]:
         """Window for what clicks selected in another one, and whether that is where it was found already."""
         if found.extent_yx is None:

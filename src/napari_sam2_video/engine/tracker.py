@@ -15,6 +15,7 @@ from napari_sam2_video.engine.memory_store import MemoryStore
 from napari_sam2_video.engine.prompting import Prompter
 from napari_sam2_video.engine.prompts import settle_prompts
 from napari_sam2_video.engine.propagate import Propagator
+from napari_sam2_video.engine.segmenter import NetworkSegmenter
 from napari_sam2_video.engine.windows import place_of
 from napari_sam2_video.types import Preview
 
@@ -75,6 +76,10 @@ class Tracker:
         made = Tracker(self.model, self.view, features=self.features, batch_size=self.batch_size, window=window)
         made._batcher.lock = self._batcher.lock
         return made
+
+    def segmenter(self) -> NetworkSegmenter:
+        """The network for those who look for objects; it shares the embeddings, and remembers nothing."""
+        return NetworkSegmenter(self._batcher, self.features, self.framing)
 
     @property
     def batch_size(self) -> int:

@@ -55,3 +55,25 @@ class Decoded:
     ious: torch.Tensor
     pointers: torch.Tensor
     scores: torch.Tensor
+
+
+@dataclass(frozen=True)
+class Clicked:
+    """M masks that N clicks or boxes select on one frame, each an object of its own.
+
+    Parameters
+    ----------
+    prompts : torch.Tensor of int64, shape (M,)
+        Which of the N prompts each mask belongs to, in rising order.
+    logits : torch.Tensor of float32, shape (M, S / 4, S / 4)
+        Mask logits.
+    ious : torch.Tensor, shape (M,)
+        Predicted IoU of the masks.
+    scores : torch.Tensor, shape (M,)
+        Logits that there is an object.
+    """
+
+    prompts: torch.Tensor
+    logits: torch.Tensor
+    ious: torch.Tensor
+    scores: torch.Tensor

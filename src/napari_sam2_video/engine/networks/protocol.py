@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import torch
 
     from napari_sam2_video.engine.memory import Recall
-    from napari_sam2_video.engine.networks.outputs import Decoded, Embedding
+    from napari_sam2_video.engine.networks.outputs import Clicked, Decoded, Embedding
     from napari_sam2_video.models.presets import ModelPreset
 
 
@@ -70,6 +70,37 @@ class Network(Protocol):
         prior: torch.Tensor | None = None,
     ) -> tuple[Decoded, Decoded]:
         """The mask to take for the points and boxes of one object, and up to three candidates."""
+        ...
+
+    def decode_clicks(
+        self,
+        embedding: Embedding,
+        points_nkyx: npt.NDArray[np.float32],
+        labels: npt.NDArray[np.int32],
+        shape_yx: tuple[int, int],
+        *,
+        least_iou: float = 0.0,
+    ) -> Clicked:
+        """Masks of N objects, each from one click or one box, to rounding those of `decode_points`.
+
+        Parameters
+        ----------
+        embedding : Embedding
+            The frame.
+        points_nkyx : ndarray of float32, shape (N, K, 2)
+            One click, or the two corners of a box, for each object, in frame pixels.
+        labels : ndarray of int32, shape (K,)
+            1 for a click, 2 and 3 for the corners of a box.
+        shape_yx : tuple of int
+            Shape of the frame.
+        least_iou : float
+            Masks of clicks with a lower predicted IoU are left out.
+
+        Returns
+        -------
+        Clicked
+            Up to three masks of each click, or one of each box.
+        """
         ...
 
     def decode_mask(self, embedding: Embedding, mask_yx: npt.NDArray[np.bool_]) -> Decoded:

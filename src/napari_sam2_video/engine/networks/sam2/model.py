@@ -14,6 +14,7 @@ import numpy as np
 
 from napari_sam2_video.engine.levels import cut_levels
 from napari_sam2_video.engine.networks.outputs import Decoded
+from napari_sam2_video.engine.networks.sam2.clicks import decode_clicks
 from napari_sam2_video.engine.networks.sam2.image_encoder import ImageEncoder
 from napari_sam2_video.engine.networks.sam2.memory_attention import MemoryAttention, sequence
 from napari_sam2_video.engine.networks.sam2.memory_encoder import encode_batch
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     import torch
 
     from napari_sam2_video.engine.memory import Recall
-    from napari_sam2_video.engine.networks.outputs import Embedding
+    from napari_sam2_video.engine.networks.outputs import Clicked, Embedding
     from napari_sam2_video.engine.networks.sam2.packed import Linear
     from napari_sam2_video.models.presets import ModelPreset
 
@@ -207,16 +208,37 @@ class Sam2Model:
         import torch
 
         with self._context():
-            height, width = shape_yx
-            xy = torch.from_numpy(np.ascontiguousarray(points_yx[:, ::-1]))
-            xy = xy / torch.tensor([width, height]) * self.image_size
-            coords = xy[None].to(self.device)
+            coords = self._coordinates(points_yx, shape_yx)[None]
             kinds = torch.from_numpy(labels)[None].to(self.device)
             if prior is not None:
                 prior = prior.to(self.device).clamp(-32.0, 32.0)
             coarse, attention = embedding.coarse, self._attention
             feature = attention.plain(coarse) if recall is None else attention(coarse, [recall], n_frames)
             return self._decode(embedding, feature, (coords, kinds), prior, multimask=labels.size <= 1)
+
+    def decode_clicks(
+        self,
+        embedding: Embedding,
+        points_nkyx: npt.NDArray[np.float32],
+        labels: npt.NDArray[np.int32],
+        shape_yx: tuple[int, int],
+        *,
+        least_iou: float = 0.0,
+    ) -> Clicked:
+        """Masks of N objects, each from one click or one box; see `Network.decode_clicks`."""
+        import torch
+
+        with self._context(), torch.autocast(self._kind, enabled=False):
+            kinds = torch.from_numpy(labels).to(self.device).expand(len(points_nkyx), -1)
+            return decode_clicks(
+                self._net,
+                embedding.float(),
+                self._attention.plain(embedding.coarse).float(),
+                self._dense_position,
+                (self._coordinates(points_nkyx, shape_yx), kinds),
+                least_iou=least_iou,
+                single=labels.size > 1,
+            )
 
     def decode_mask(self, embedding: Embedding, mask_yx: npt.NDArray[np.bool_]) -> Decoded:
         """Take a person's mask as it is; mirrors ``SAM2VideoPredictor.add_new_mask``."""
@@ -339,6 +361,14 @@ class Sam2Model:
         seen = appearing.expand(count, -1)
         candidates = Decoded(_gate(others, seen), other_ious, self._pointer(first, seen), scores.expand(count, -1))
         return decoded, candidates
+
+    def _coordinates(self, points_yx: npt.NDArray[np.float32], shape_yx: tuple[int, int]) -> torch.Tensor:
+        """Points ``(..., 2)`` of a frame as ``(x, y)`` of the network's input, on its device."""
+        import torch
+
+        height, width = shape_yx
+        xy = torch.from_numpy(np.ascontiguousarray(points_yx[..., ::-1]))
+        return (xy / torch.tensor([width, height]) * self.image_size).to(self.device)
 
     def _pointer(self, token: torch.Tensor, appearing: torch.Tensor) -> torch.Tensor:
         net = self._net

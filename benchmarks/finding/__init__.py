@@ -1,0 +1,1 @@
+"""Finding objects on single frames: recall, precision and time."""

@@ -1,0 +1,219 @@
+"""*everything*: clicks on a grid over the kept embedding of a frame, and of what they select all that holds together.
+
+A grid is clicked from coarse to fine, and no more where something was found already. What is found twice is kept once.
+Then each object is clicked in a few more places: where these select something else, it is no object.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_sam2_video.detect.agreement import Clicks, points_in, spread
+from napari_sam2_video.detect.overlap import Kept, Part
+from napari_sam2_video.detect.protocol import Detection
+from napari_sam2_video.detect.squares import looks
+from napari_sam2_video.errors import DetectorError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy.typing as npt
+
+    from napari_sam2_video.detect.protocol import DetectorFrame, Segmenter
+    from napari_sam2_video.detect.squares import Look
+    from napari_sam2_video.types import SegmentedMask
+
+_TOGETHER = 32
+
+
+@dataclass(frozen=True)
+class FindSettings:
+    """What counts as an object; lengths and areas are in pixels of the network's input.
+
+    Parameters
+    ----------
+    spacing : tuple of int
+        Distances of the points of the grids that are clicked, from coarse to fine.
+    least_iou : float
+        Least predicted IoU of an object.
+    least_stability : float
+        Least stability of an object.
+    least_agreement : float
+        Least mean IoU of an object and what clicks on it select.
+    checks : int
+        Number of clicks by which an object is checked.
+    most_iou, most_inside : float
+        Largest overlap of two objects; see `Kept`.
+    smallest : float
+        Least area.
+    largest : float
+        Largest area, as a part of what is looked at.
+    side : int, optional
+        Side in pixels of the squares in which large frames are looked at; that of the network's input if not given.
+    """
+
+    spacing: tuple[int, ...] = (32, 16)
+    least_iou: float = 0.8
+    least_stability: float = 0.3
+    least_agreement: float = 0.6
+    checks: int = 6
+    most_iou: float = 0.4
+    most_inside: float = 0.6
+    smallest: float = 20.0
+    largest: float = 0.4
+    side: int | None = None
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """Something that a click selected."""
+
+    part: Part
+    predicted_iou: float
+    stability: float
+
+    @property
+    def rank(self) -> float:
+        """What decides between two that overlap."""
+        return self.predicted_iou * math.sqrt(self.stability)
+
+
+class Everything:
+    """Finds all that looks like an object.
+
+    Parameters
+    ----------
+    find : FindSettings
+        What counts as an object.
+    """
+
+    name = "everything"
+
+    def __init__(self, find: FindSettings = FindSettings()) -> None:
+        self._find = find
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """See `Detector`."""
+        return asdict(self._find)
+
+    def detect(self, frame: DetectorFrame) -> list[Detection]:
+        """See `Detector`."""
+        segmenter = network_of(frame, self.name)
+        find = self._find
+        views = looks(frame.shape_yx, segmenter.image_size, find.side)
+        taken = np.zeros(frame.shape_yx, bool)
+        found: list[Detection] = []
+        for n, look in enumerate(views):
+            frame.progress(n, len(views))
+            found += _looked(frame, segmenter, look, taken, find)
+        frame.progress(len(views), len(views))
+        return distinct(found, find)
+
+
+def network_of(frame: DetectorFrame, name: str) -> Segmenter:
+    """The network that a detector needs; raises `DetectorError` where there is none."""
+    if frame.segmenter is None:
+        raise DetectorError(f"The detector {name} needs a network; choose a model first.")
+    return frame.segmenter
+
+
+def _looked(
+    frame: DetectorFrame, segmenter: Segmenter, look: Look, taken: npt.NDArray[np.bool_], find: FindSettings
+) -> list[Detection]:
+    """What is found in one look; `taken` is where objects were found, and is brought up to date."""
+    clicks = Clicks()
+    candidates: list[Candidate] = []
+    waiting = [point for spacing in find.spacing for point in _grid(look, spacing)]
+    while waiting:
+        waiting = [point for point in waiting if not taken[int(point[0]), int(point[1])]]
+        points, waiting = np.array(waiting[:_TOGETHER], np.float32).reshape(-1, 2), waiting[_TOGETHER:]
+        new = clicked(frame, segmenter, look, points, clicks, find)
+        for one in new:
+            if one.predicted_iou >= 0.5 * (1 + find.least_iou):
+                _take(taken, one.part)
+        candidates += new
+    return agreed(frame, segmenter, look, candidates, clicks, find)
+
+
+def clicked(
+    frame: DetectorFrame,
+    segmenter: Segmenter,
+    look: Look,
+    points_yx: npt.NDArray[np.float32],
+    clicks: Clicks,
+    find: FindSettings,
+) -> list[Candidate]:
+    """Candidates that points ``(N, 2)`` select; all that they select is noted in `clicks`."""
+    if not len(points_yx):
+        return []
+    masks = segmenter.at_points(frame.index, points_yx, look.square, least_iou=0.5)
+    clicks.add(points_yx, masks)
+    area = look.pixels**2
+    box = look.box
+    largest = find.largest * (box[2] - box[0]) * (box[3] - box[1])
+    return [
+        one
+        for one in map(_candidate, masks)
+        if one.predicted_iou >= find.least_iou
+        and one.stability >= find.least_stability
+        and find.smallest * area <= one.part.area <= largest
+    ]
+
+
+def agreed(
+    frame: DetectorFrame,
+    segmenter: Segmenter,
+    look: Look,
+    candidates: Sequence[Candidate],
+    clicks: Clicks,
+    find: FindSettings,
+) -> list[Detection]:
+    """The best of the candidates that do not overlap, where further clicks on them select the same."""
+    kept = Kept(find.most_iou, find.most_inside)
+    best = [one for one in sorted(candidates, key=lambda one: one.rank, reverse=True) if kept.add(one.part)]
+    best = [one for one in best if look.shows(one.part, segmenter.image_size)]
+    missing = [points_in(one.part, max(0, find.checks - len(clicks.on(one.part)))) for one in best]
+    points = spread(missing)
+    for begin in range(0, len(points), _TOGETHER):
+        clicked(frame, segmenter, look, points[begin : begin + _TOGETHER], clicks, find)
+    found = []
+    for one in best:
+        agreement = clicks.agreement(one.part)
+        if agreement >= find.least_agreement:
+            score = math.sqrt(one.predicted_iou * agreement)
+            found.append(Detection(score, one.part.mask, one.part.origin_yx))
+    return found
+
+
+def distinct(found: Sequence[Detection], find: FindSettings) -> list[Detection]:
+    """Of detections that overlap too much, the one with the best score; best first."""
+    kept = Kept(find.most_iou, find.most_inside)
+    ranked = sorted(found, key=lambda one: one.score, reverse=True)
+    return [one for one in ranked if one.mask is not None and kept.add(Part(one.origin_yx, one.mask))]
+
+
+def _candidate(mask: SegmentedMask) -> Candidate:
+    return Candidate(Part(mask.origin_yx, mask.mask), mask.predicted_iou, mask.stability)
+
+
+def _grid(look: Look, spacing: int) -> list[tuple[float, float]]:
+    """Points of an even grid; one of half the spacing has none of them in common."""
+    top, left, bottom, right = look.box
+    rows, columns = (_middles(first, last, spacing * look.pixels) for first, last in ((top, bottom), (left, right)))
+    return [(y, x) for y in rows for x in columns]
+
+
+def _middles(first: int, last: int, step: float) -> list[float]:
+    """Middles of equal parts of about a length."""
+    count = max(1, round((last - first) / step))
+    return [first + (n + 0.5) * (last - first) / count for n in range(count)]
+
+
+def _take(taken: npt.NDArray[np.bool_], part: Part) -> None:
+    top, left, bottom, right = part.box
+    taken[top:bottom, left:right] |= part.mask

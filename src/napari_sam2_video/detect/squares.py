@@ -1,0 +1,87 @@
+"""Which square parts of a frame are shown to the network, so that small objects are seen as large as they are."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
+
+if TYPE_CHECKING:
+    from napari_sam2_video.detect.overlap import Part
+
+Square: TypeAlias = tuple[int, int, int]
+_ENLARGED = 1.5
+_COMMON = 0.25
+_SMALL = 0.12
+
+
+@dataclass(frozen=True)
+class Look:
+    """The whole frame, or a square part of it, as the network sees it.
+
+    Parameters
+    ----------
+    square : tuple of int, optional
+        First row, first column and side in pixels; the whole frame if none.
+    shape_yx : tuple of int
+        Shape of the frame.
+    pixels : float
+        Pixels of the frame in one of the network's input, along the longer side.
+    partial : bool
+        There are closer looks, in which small objects are found better.
+    """
+
+    square: Square | None
+    shape_yx: tuple[int, int]
+    pixels: float
+    partial: bool = False
+
+    @property
+    def box(self) -> tuple[int, int, int, int]:
+        """First row and column, and those after the last, inside the frame."""
+        if self.square is None:
+            return 0, 0, *self.shape_yx
+        top, left, side = self.square
+        return max(top, 0), max(left, 0), min(top + side, self.shape_yx[0]), min(left + side, self.shape_yx[1])
+
+    def shows(self, part: Part, image_size: int) -> bool:
+        """Whether an object is to be found by this look: it is not cut off, and not better seen by a closer one."""
+        first, last = part.box[:2], part.box[2:]
+        if self.partial and max(last[0] - first[0], last[1] - first[1]) < _SMALL * image_size * self.pixels:
+            return False
+        if self.square is None:
+            return True
+        begin, end = self.box[:2], self.box[2:]
+        return all(
+            (low > start or start == 0) and (high < stop or stop == length)
+            for low, high, start, stop, length in zip(first, last, begin, end, self.shape_yx, strict=True)
+        )
+
+
+def looks(shape_yx: tuple[int, int], image_size: int, side: int | None = None) -> list[Look]:
+    """How a frame is looked at: as a whole, and where that makes it much smaller, by overlapping squares.
+
+    Parameters
+    ----------
+    shape_yx : tuple of int
+        Shape of the frame.
+    image_size : int
+        Side of the network's input.
+    side : int, optional
+        Side of the squares; `image_size` if not given.
+    """
+    longest = max(shape_yx)
+    side = image_size if side is None else side
+    if longest <= _ENLARGED * side:
+        return [Look(None, shape_yx, longest / image_size)]
+    whole = Look(None, shape_yx, longest / image_size, partial=True)
+    rows, columns = (_begins(length, side) for length in shape_yx)
+    return [whole, *(Look((y, x, side), shape_yx, side / image_size) for y in rows for x in columns)]
+
+
+def _begins(length: int, side: int) -> list[int]:
+    """First pixels of squares that cover an axis evenly and have at least a part in common."""
+    if length <= side:
+        return [0]
+    count = math.ceil((length - side) / (side * (1 - _COMMON))) + 1
+    return [round(n * (length - side) / (count - 1)) for n in range(count)]
