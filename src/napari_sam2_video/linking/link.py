@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from itertools import pairwise
-from math import log
+from math import exp, log
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -25,6 +25,8 @@ AT_ONCE = 4000
 LOOK_AHEAD = 6
 READINGS = 2
 MOST_OFTEN, SELDOM = 1.5, 6.0
+PRIOR = 20
+"""Labels that what is likely beforehand counts for."""
 
 
 def link(
@@ -99,9 +101,18 @@ def _learnt(settings: LinkSettings, reading: Reading, tracks: Sequence[Track], l
     """The same settings with the costs of wrong labels that follow from how often they were wrong."""
     told = [story for here in reading.used.values() for story in here if story.cost > 0]
     merged = sum(len(story.candidates) > 1 for story in told)
-    wrong = (sum(len(track.missing) for track in tracks), merged, len(told) - merged)
-    missing, merging, splitting = (min(max(-log((count + 1) / labels), MOST_OFTEN), SELDOM) for count in wrong)
-    return replace(settings, missing=missing, merged=merging, split=splitting)
+    gaps = sum(track.first_found < frame < max(track.shapes) for track in tracks for frame in track.missing)
+
+    def cost(count: int, before: float) -> float:
+        share = (count + PRIOR * exp(-before)) / (labels + PRIOR)
+        return min(max(-log(share), MOST_OFTEN), SELDOM)
+
+    return replace(
+        settings,
+        missing=cost(gaps, settings.missing),
+        merged=cost(merged, settings.merged),
+        split=cost(len(told) - merged, settings.split),
+    )
 
 
 def _settle(whole: Reading, reading: Reading, start: int, stop: int) -> None:

@@ -36,7 +36,7 @@ class LinkSettings:
     merged: float = 3.0
     split: float = 3.0
     appears: float = 7.0
-    appears_at_edge: float = 3.5
+    appears_at_edge: float = 4.5
     divides: float = 5.0
     shape: float = 6.0
     size: float = 3.0

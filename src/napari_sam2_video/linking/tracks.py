@@ -42,6 +42,11 @@ class Track:
         return min((*self.shapes, *self.missing))
 
     @property
+    def first_found(self) -> int:
+        """The first frame on which it has a label."""
+        return min(self.shapes)
+
+    @property
     def last(self) -> int:
         """The last frame on which it is."""
         return max((*self.shapes, *self.missing))

@@ -73,26 +73,33 @@ class Acceptance:
             info = self._objects.changeable(object_id)
             context.busy.check_idle(object_id)
             name = f"{info.name} absent on frames {start} to {stop - 1}"
-            accepted = context.inputs.accepted(object_id) | frozenset(span)
-            changes: list[Change] = [("accepted", object_id, bounds_of(accepted))]
+            changes = self.absence(object_id, span)
             if parent is not None:
                 born = replace(info, parent=parent, parent_frame=stop)
                 check_object(born, self._objects.all(), context.view.n_frames)
                 changes.append(("objects", object_id, born.to_json()))
                 name = f"{info.name} a daughter of object {parent}"
-            prompted = (int(frame) for frame in context.state.group("prompts", object_id))
-            changes += [("prompts", key_of(object_id, f), None) for f in prompted if f in span]
-            known = context.inputs.conditioned(object_id)
-            changes += [("conditioned", key_of(object_id, f), None) for f in known if f in span]
-            walked = context.masks.walked(object_id)
             step = context.state.commit(changes, name=name)
-            for frame in span:
-                direction: Direction = "backward" if walked[frame] < 0 else "forward"
-                self._clear(frame, object_id, direction, step)
+            self.clear(object_id, span, step)
         context.events.announce("objects", "prompts", "masks", "accepted")
 
+    def absence(self, object_id: int, span: range) -> list[Change]:
+        """What changes where an object is said not to be on some frames; `clear` does the rest in the same step."""
+        inputs = self._context.inputs
+        accepted = inputs.accepted(object_id) | frozenset(span)
+        changes: list[Change] = [("accepted", object_id, bounds_of(accepted))]
+        prompted = (int(frame) for frame in self._context.state.group("prompts", object_id))
+        changes += [("prompts", key_of(object_id, f), None) for f in prompted if f in span]
+        known = inputs.conditioned(object_id)
+        return changes + [("conditioned", key_of(object_id, f), None) for f in known if f in span]
+
+    def clear(self, object_id: int, span: range, step: int) -> None:
+        """Take an object off some frames: what the model computed, and what was painted."""
+        walked = self._context.masks.walked(object_id)
+        for frame in span:
+            self._clear(frame, object_id, "backward" if walked[frame] < 0 else "forward", step)
+
     def _clear(self, frame: int, object_id: int, direction: Direction, step: int) -> None:
-        """Take an object off a frame: what the model computed, and what was painted."""
         masks = self._context.masks
         old = masks.object_levels(frame, object_id)
         if old is not None and old.levels.any():

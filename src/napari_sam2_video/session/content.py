@@ -6,13 +6,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_sam2_video.geometry import whole_mask
 from napari_sam2_video.session.acceptance import Acceptance
 from napari_sam2_video.session.filling import Filling
+from napari_sam2_video.session.find import Finder
 from napari_sam2_video.session.life import Life
 from napari_sam2_video.session.objects import Objects
 from napari_sam2_video.session.paint import Paint
 from napari_sam2_video.session.planes import Planes
 from napari_sam2_video.session.prompt_table import PromptTable
+from napari_sam2_video.session.proposals import Proposals
 from napari_sam2_video.session.review import LEAST_DOUBT, SPACING, Review, ReviewList
 from napari_sam2_video.session.tracking import Tracking
 
@@ -32,6 +35,7 @@ if TYPE_CHECKING:
     from napari_sam2_video.session.context import Context
     from napari_sam2_video.session.events import SessionEvents
     from napari_sam2_video.session.prompts import PromptSet
+    from napari_sam2_video.session.proposal import Proposal
     from napari_sam2_video.session.tracker import TrackerFactory, TrackerLike
     from napari_sam2_video.types import ModelSettings, Preview, Prompt
 
@@ -51,7 +55,10 @@ class SessionContent:
         self._life = Life(context, self._objects, self._prompts, lambda: self._tracking.tag)
         self._filling = Filling(context, self._objects, self._prompts)
         self._planes = Planes(context, self._objects, self._prompts, self._tracking, tracker_factory)
-        self._review = Review(context, self._objects, self._acceptance, self.scores, sources=(self._planes,))
+        self._proposals = Proposals(context, self._objects, self._prompts, self._acceptance, lambda: self._tracking.tag)
+        self._finder = Finder(context, self._objects, self._prompts, self._tracking, self._proposals)
+        sources = (self._planes, self._proposals)
+        self._review = Review(context, self._objects, self._acceptance, self.scores, sources=sources)
 
     @property
     def context(self) -> Context:
@@ -182,6 +189,18 @@ class SessionContent:
     def review_table(self, objects: Collection[int] | None = None) -> Table:
         """What the doubt of some or all objects is computed from; see `napari_sam2_video.analysis.review`."""
         return self._review.table(objects)
+
+    @property
+    def proposals(self) -> tuple[Proposal, ...]:
+        """What `find` proposes and nobody has accepted or rejected yet, by ascending frame."""
+        return self._proposals.all()
+
+    def proposed_masks(self, proposal: Proposal) -> tuple[dict[int, npt.NDArray[np.bool_]], ...]:
+        """What a proposal adds: of each object, its mask ``(Y, X)`` by frame."""
+        return tuple(
+            {frame: whole_mask(shape.origin_yx, shape.mask, self.shape_yx) for frame, shape in track.shapes.items()}
+            for track in self._proposals.tracks(proposal)
+        )
 
     def review_queue(
         self,

@@ -22,6 +22,7 @@ from napari_sam2_video.session.prompts import (
     prompts_table,
     split_key,
 )
+from napari_sam2_video.session.proposal import proposal_from_json
 from napari_sam2_video.session.run_record import RunRecord, run_from_json
 from napari_sam2_video.session.verdicts import judgement_from_json
 from napari_sam2_video.storage.journal import Journal
@@ -204,5 +205,6 @@ def _decoders(n_frames: int) -> dict[str, Decoder]:
         "memory": mark,
         "reviewed": lambda key, value: judgement_from_json(key, value, n_frames),
         "runs": run,
+        "proposals": proposal_from_json,
         "model": lambda _, value: ModelSettings.from_json(value),
     }

@@ -10,7 +10,7 @@ from napari_sam2_video.session.content import SessionContent
 from napari_sam2_video.session.history import travel
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from types import EllipsisType
 
     import numpy.typing as npt
@@ -222,6 +222,33 @@ class SessionEditing(SessionContent):
         object is a daughter of that one from frame `stop` on. One step of the history.
         """
         self._acceptance.mark_absent(object_id, start, stop, parent)
+
+    def accept_proposals(
+        self, proposals: Iterable[int] | None = None, *, least_score: float | None = None
+    ) -> tuple[int, ...]:
+        """Accept proposals, as one step of the history; the objects that this adds, which are then to be tracked.
+
+        Parameters
+        ----------
+        proposals : iterable of int, optional
+            Their ids; all that are open if not given. The proposal that adds the mother of a division is accepted
+            with it.
+        least_score : float, optional
+            Only those with this score at least; the provenance then says that a rule accepted them.
+
+        Raises
+        ------
+        SessionError
+            If one is not open, or its object is locked or being tracked.
+        """
+        return self._proposals.accept(proposals, least_score)
+
+    def reject_proposals(self, proposals: Iterable[int] | None = None) -> int:
+        """Reject proposals by their ids, or all that are open, as one step of the history; their number.
+
+        With a proposal that adds an object, those that need this object are rejected, too.
+        """
+        return self._proposals.reject(proposals)
 
     def undo(self) -> str | None:
         """Undo the last step; its name, None if there is none. Refused while a run is under way."""

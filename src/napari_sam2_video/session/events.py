@@ -31,6 +31,8 @@ class SessionEvents(SignalGroup):
         A check ended.
     model
         Another model was chosen.
+    proposals
+        Something was found, or proposals were accepted or rejected.
     reviewed
         A person said what is true of a place to look at.
     """
@@ -41,6 +43,7 @@ class SessionEvents(SignalGroup):
     accepted = Signal()
     checks = Signal()
     model = Signal()
+    proposals = Signal()
     reviewed = Signal()
 
     def announce(self, *names: str) -> None:

@@ -18,6 +18,7 @@ _EVENTS = {
     "fused": "masks",
     "paint": "masks",
     "model": "model",
+    "proposals": "proposals",
     "reviewed": "reviewed",
 }
 

@@ -164,7 +164,7 @@ class PromptTable:
                 ids.append(object_id)
                 changes.append(("objects", object_id, self._objects.made(object_id).to_json()))
                 for frame, data in frames.items():
-                    changes += self._mask_changes(number, object_id, frame, data)
+                    changes += self.mask_changes(number, object_id, frame, data)
             context.masks.widen(max(ids))
             context.state.commit(changes, name=f"add {len(ids)} objects from labels", number=number)
         context.events.announce("objects", "prompts")
@@ -212,7 +212,8 @@ class PromptTable:
 
         return [(self._table, key, {"revision": number, "items": to_json(prompts, keep)}), *blobs]
 
-    def _mask_changes(self, number: int, object_id: int, frame: int, packed: bytes) -> list[Change]:
+    def mask_changes(self, number: int, object_id: int, frame: int, packed: bytes) -> list[Change]:
+        """Changes that make a mask, packed by `encode_mask`, all that an object is prompted with on a frame."""
         key = key_of(object_id, frame)
         name = f"{key}@{number}"
         return [

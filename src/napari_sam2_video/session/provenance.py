@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from napari_sam2_video.session.content import SessionContent
+    from napari_sam2_video.session.proposal import Proposal
     from napari_sam2_video.storage.state import State
 
 _PACKAGES = ("torch", "numpy", "zarr", "tifffile", "imageio-ffmpeg", "dask", "scikit-image", "napari")
@@ -30,6 +31,8 @@ def provenance_of(session: SessionContent, state: State) -> dict[str, Any]:
     """Everything that a reader needs to make the masks again, as JSON-able values."""
     with state.lock:
         runs = [run for _, run in sorted(state.table("runs").items())]
+        finds = sorted(state.table("finds").items())
+        proposals = list(state.table("proposals").values())
         tidied = [said for _, said in sorted(state.table("tidied").items())]
         given = sorted(state.table("prompts").values(), key=lambda p: (p.object_id, p.frame))
     models = [dict(run.model) for run in runs if run.model]
@@ -57,6 +60,9 @@ def provenance_of(session: SessionContent, state: State) -> dict[str, Any]:
             }
             for run in runs
         ],
+        "finds": [
+            {**said, "proposals": [_told(one) for one in proposals if one.find == number]} for number, said in finds
+        ],
         "tidied": tidied,
         "objects": [
             {
@@ -78,6 +84,12 @@ def provenance_of(session: SessionContent, state: State) -> dict[str, Any]:
     }
     result: dict[str, Any] = plain(said)
     return result
+
+
+def _told(one: Proposal) -> dict[str, Any]:
+    """What was proposed, what became of it, and who decided."""
+    names = ("id", "kind", "frame", "score", "object_id", "decision", "by", "made")
+    return {name: getattr(one, name) for name in names}
 
 
 def installed_packages() -> dict[str, str]:

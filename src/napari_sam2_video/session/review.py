@@ -153,7 +153,8 @@ class Review:
             if source is None:
                 raise SessionError("What this was about has changed since; look at the review again.")
             source.answer_review(item, verdict)
-            self._note({item: "answered"})
+            if item.object_id:
+                self._note({item: "answered"})
             context.events.announce("reviewed")
             return
         if verdict not in ("right", "wrong", "later"):

@@ -11,19 +11,20 @@ from napari_sam2_video.session.context import Context
 from napari_sam2_video.session.editing import SessionEditing
 from napari_sam2_video.session.folder import new_folder, opened_folder
 from napari_sam2_video.session.manifest import new_manifest, write_manifest
-from napari_sam2_video.types import CheckSettings, ModelSettings, TrackSettings
+from napari_sam2_video.types import CheckSettings, FindSettings, ModelSettings, TrackSettings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
     from os import PathLike
     from types import TracebackType
 
+    from napari_sam2_video.detect.protocol import Detector
     from napari_sam2_video.frames.recording import Recording
     from napari_sam2_video.masks.clean import CleanSettings
     from napari_sam2_video.session.fusing import Fusion
     from napari_sam2_video.session.tracker import TrackerFactory
     from napari_sam2_video.storage.lock import SessionLock
-    from napari_sam2_video.types import FrameDone, ViewSettings
+    from napari_sam2_video.types import FindProgress, FrameDone, ViewSettings
 
 
 class Session(SessionEditing):
@@ -262,6 +263,42 @@ class Session(SessionEditing):
         Yields a `FrameDone` for every frame that was tracked back, and raises as `track`; what was compared is kept.
         """
         return self._tracking.check(settings, self.scores, stop)
+
+    def find(
+        self,
+        detector: Detector | str,
+        settings: FindSettings = FindSettings(),  # noqa: B008
+        *,
+        stop: Callable[[], bool] | None = None,
+    ) -> Generator[FindProgress]:
+        """Find objects that nobody clicked, and propose what they mean; nothing else changes.
+
+        What the detector finds is linked from frame to frame and matched with what is tracked, one to one by overlap.
+        Proposed are new objects, divisions, ends, and lost objects that are there again; see `proposals`. They take
+        the place of those that were still open, as one step of the history.
+
+        Parameters
+        ----------
+        detector : Detector or str
+            What finds, such as ``"everything"``, ``"like:1,2,3"``, ``"labels:FILE"`` or ``'text:"red cell"'``.
+        settings : FindSettings
+            On which frames it looks.
+        stop : callable, optional
+            Asked several times a second; what was found up to then is proposed.
+
+        Yields
+        ------
+        FindProgress
+            One for every frame, and one when the proposals are kept.
+
+        Raises
+        ------
+        SessionError
+            If a run is under way.
+        DetectorError
+            If the detector fails, does not answer, or gives what cannot be used; nothing is proposed then.
+        """
+        return self._finder.find(detector, settings, stop)
 
     def tidy(
         self,

@@ -5,6 +5,7 @@ indices along the walked axis, and object ids are integers from 1.
 """
 
 from napari_sam2_video.types.contrast import CT_WINDOWS, ChannelColor, ContrastWindow, channels_from_text
+from napari_sam2_video.types.finding import FindProgress, FindSettings
 from napari_sam2_video.types.masks import (
     LEVEL_STEP,
     FrameDone,
@@ -35,6 +36,8 @@ __all__ = [
     "CheckSettings",
     "ContrastWindow",
     "Direction",
+    "FindProgress",
+    "FindSettings",
     "FrameDone",
     "FrameMasks",
     "FrameSource",

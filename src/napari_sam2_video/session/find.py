@@ -1,0 +1,217 @@
+"""Find objects that nobody clicked: look on frames, link what is found, and propose what it means."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_sam2_video.detect.protocol import Example
+from napari_sam2_video.detect.registry import detector_from_text
+from napari_sam2_video.detect.run import run_detector
+from napari_sam2_video.errors import DetectionStoppedError, PromptError, SessionError
+from napari_sam2_video.linking.link import link
+from napari_sam2_video.linking.settings import LinkSettings
+from napari_sam2_video.linking.shapes import Shape
+from napari_sam2_video.session.drafts import Drafts, Known
+from napari_sam2_video.session.manifest import plain
+from napari_sam2_video.session.run_errors import run_failures
+from napari_sam2_video.session.tracking import BUSY
+from napari_sam2_video.types.checks import instance
+from napari_sam2_video.types.finding import FindProgress, FindSettings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Mapping, Sequence
+    from pathlib import Path
+
+    from napari_sam2_video.detect.protocol import Detection, Detector
+    from napari_sam2_video.linking.tracks import Track
+    from napari_sam2_video.session.context import Context
+    from napari_sam2_video.session.objects import Objects
+    from napari_sam2_video.session.prompt_table import PromptTable
+    from napari_sam2_video.session.proposals import Proposals
+    from napari_sam2_video.session.tracking import Tracking
+
+NOBODY = frozenset({0})
+
+
+class Finder:
+    """Findings of one session.
+
+    Parameters
+    ----------
+    context : Context
+        The open session.
+    objects : Objects
+        Its objects.
+    prompts : PromptTable
+        Its prompts.
+    tracking : Tracking
+        What has the network.
+    proposals : Proposals
+        Where what is found is kept.
+    """
+
+    def __init__(
+        self, context: Context, objects: Objects, prompts: PromptTable, tracking: Tracking, proposals: Proposals
+    ) -> None:
+        self._context = context
+        self._objects = objects
+        self._prompts = prompts
+        self._tracking = tracking
+        self._proposals = proposals
+
+    def detector(self, text: str, folder: Path | None = None) -> Detector:
+        """The detector that a text names."""
+        return detector_from_text(text, examples=self._examples, folder=folder)
+
+    def find(
+        self, detector: Detector | str, settings: FindSettings, stop: Callable[[], bool] | None
+    ) -> Generator[FindProgress]:
+        """See `Session.find`."""
+        instance(settings, FindSettings, "The settings")
+        context = self._context
+        context.check_writable()
+        frames = settings.frames(context.view.n_frames)
+        finder = self.detector(detector) if isinstance(detector, str) else detector
+        with context.busy.alone(BUSY):
+            context.busy.work_on(NOBODY)
+            looked: list[int] = []
+            series: list[dict[int, Shape]] = []
+            scores: list[dict[int, float]] = []
+            said = self._described(finder, settings)
+            kept = "the proposals that there were are kept"
+            with run_failures("Finding", kept, "find again", context.folder, lambda: looked[-1] if looked else -1):
+                for frame in frames:
+                    try:
+                        found = run_detector(finder, context.view, frame, segmenter=_Network(self._tracking), stop=stop)
+                    except DetectionStoppedError:
+                        break
+                    looked.append(frame)
+                    series.append({n: _shape(one) for n, one in enumerate(found, start=1) if one.mask is not None})
+                    scores.append({n: one.score for n, one in enumerate(found, start=1)})
+                    yield FindProgress(frame, len(series[-1]), len(looked), len(frames) + 1)
+                    if stop is not None and stop():
+                        break
+                if not looked:
+                    return
+                seen = frames[: len(looked)]
+                tracks = self._linked(series, seen)
+                means = {track.number: _mean_score(track, seen, series, scores) for track in tracks}
+                drafts = Drafts(tracks, seen, means, context.view.shape_yx, self._known()).all()
+                said |= {"looked": [seen.start, seen[-1] + 1], "finished": _now()}
+        # Only now may others change the session again, and what is kept is there for them to change.
+        kept_now = self._proposals.keep(drafts, said)
+        yield FindProgress(looked[-1], len(kept_now), len(frames) + 1, len(frames) + 1)
+
+    def _linked(self, series: Sequence[Mapping[int, Shape]], frames: range) -> list[Track]:
+        """Tracks of what was found; between frames that are farther apart, objects move farther."""
+        usual = LinkSettings()
+        settings = usual
+        if frames.step > 1:
+            settings = replace(usual, reach=usual.reach * float(np.sqrt(frames.step)), gap=1)
+        tracks = link(series, self._context.view.shape_yx, settings)
+        return [
+            replace(
+                track,
+                shapes={frames[n]: shape for n, shape in track.shapes.items()},
+                sources={frames[n]: source for n, source in track.sources.items()},
+                missing=tuple(frames[n] for n in track.missing),
+            )
+            for track in tracks
+        ]
+
+    def _known(self) -> Known:
+        """What is tracked now; masks are read once for each frame."""
+        context = self._context
+        objects = self._objects.all()
+        masks: dict[int, dict[int, Shape]] = {}
+        walked = {one.id: context.masks.walked(one.id) for one in objects}
+        settled = {
+            one.id: max(
+                (
+                    *context.inputs.accepted(one.id),
+                    *context.masks.painted(one.id),
+                    *(p.frame for p in self._prompts.sets(one.id)),
+                ),
+                default=-1,
+            )
+            for one in objects
+        }
+
+        def on(frame: int) -> Mapping[int, Shape]:
+            if frame not in masks:
+                ids = [one.id for one in objects]
+                cut = zip(ids, (Shape.cut(mask) for mask in context.masks.each_mask(frame, ids)), strict=True)
+                masks[frame] = {i: shape for i, shape in cut if shape is not None}
+            return masks[frame]
+
+        return Known(
+            on,
+            lambda object_id, frame: bool(walked[object_id][frame]),
+            lambda object_id, frame: settled[object_id] >= frame,
+            {one.id: one.parent for one in objects if one.parent is not None},
+        )
+
+    def _examples(self, ids: Sequence[int]) -> list[Example]:
+        """Masks of objects on the frames where a person made them."""
+        examples = []
+        for object_id in ids:
+            self._objects.get(object_id)
+            prompted = [found.frame for found in self._prompts.sets(object_id)]
+            if not prompted:
+                raise PromptError(f"Object {object_id} has no prompt, so there is nothing to find more of; click it.")
+            frame = min(prompted)
+            mask = self._context.masks.object_mask(frame, object_id)
+            if not mask.any():
+                preview = self._tracking.preview(object_id, frame, None)
+                best = preview.candidates[preview.best]
+                mask = np.zeros(preview.shape_yx, bool)
+                height, width = best.levels.shape
+                y, x = best.origin_yx
+                mask[y : y + height, x : x + width] = best.levels > 0
+            if not mask.any():
+                raise SessionError(f"Object {object_id} has no mask on frame {frame}; click it again.")
+            examples.append(Example(object_id, frame, mask))
+        return examples
+
+    def _described(self, detector: Detector, settings: FindSettings) -> dict[str, Any]:
+        said: dict[str, Any] = {"detector": str(getattr(detector, "name", type(detector).__name__))}
+        with suppress(Exception):
+            said["settings"] = plain(dict(detector.settings))
+        return said | settings.to_json() | {"started": _now()}
+
+
+class _Network:
+    """The network of a session, loaded when a detector first asks for it."""
+
+    def __init__(self, tracking: Tracking) -> None:
+        self._tracking = tracking
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._tracking.tracker.segmenter(), name)  # type: ignore[attr-defined]
+
+
+def _shape(one: Detection) -> Shape:
+    assert one.mask is not None
+    return Shape(one.mask, one.origin_yx)
+
+
+def _mean_score(
+    track: Track, frames: range, series: Sequence[Mapping[int, Shape]], scores: Sequence[Mapping[int, float]]
+) -> float:
+    """Mean score of the detections that a track is made of."""
+    found = []
+    for frame, shape in track.shapes.items():
+        place = frames.index(frame)
+        most = max(series[place], key=lambda n: series[place][n].overlap(shape), default=None)
+        if most is not None:
+            found.append(scores[place][most])
+    return float(np.mean(found)) if found else 0.0
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
