@@ -239,7 +239,7 @@ class Monkey:
     def edit_object(self) -> str:
         from qtpy.QtCore import Qt
 
-        from napari_sam2_video.plugin.objects_table import LOCK, NAME
+        from napari_sam2_video.plugin.objects_model import LOCK, NAME
 
         model = self.widget.objects.table.objects
         if not model.rows:

@@ -10,7 +10,7 @@ from qtpy.QtCore import Qt
 from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QLineEdit
 
-from napari_sam2_video.plugin.objects_table import NAME
+from napari_sam2_video.plugin.objects_model import NAME
 from napari_sam2_video.plugin.session_summary import summarize
 from tests.plugin.conftest import make_frames
 from tests.plugin.test_arrivals import OWN

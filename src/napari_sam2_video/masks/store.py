@@ -335,12 +335,12 @@ class MaskStore:
         """Forget what the model computed for an object on a frame, as a part of a step."""
         self._records.drop(self._checked(frame), object_id, step)
 
-    def remove_object(self, object_id: int, *, extra: Sequence[Change] = (), name: str | None = None) -> int:
-        """Forget an object's masks and paint; its id can be used for a new object afterwards."""
+    def remove_objects(self, object_ids: Sequence[int], *, extra: Sequence[Change] = (), name: str) -> int:
+        """Forget the masks and the paint of objects; their ids can be used for new objects afterwards."""
         with self._state.writing():
             number = self._state.next_number
-            changes: list[Change] = [("removed", object_id, number), *extra]
-            self._state.commit(changes, name=name or f"remove object {object_id}", number=number)
+            changes: list[Change] = [*(("removed", object_id, number) for object_id in object_ids), *extra]
+            self._state.commit(changes, name=name, number=number)
             return number
 
     def put(self, data: bytes) -> dict[str, Any]:

@@ -44,9 +44,7 @@ class AcceptActions(FrameActions):
             return False
 
         def accept() -> bool:
-            for number, found in spans.items():
-                for span in found:
-                    session.accept(number, span.start, span.stop)
+            session.accept_frames({number: found for number, found in spans.items() if found})
             return True
 
         left = sum(stop - start - sum(len(span) for span in found) for found in spans.values())

@@ -30,6 +30,8 @@ class Controller(ShownSession):
         Something of the session changed; see `SessionView`.
     active_changed, frame_changed : int
         The active object (0 for none), and the shown frame.
+    selection_changed
+        Other objects are selected, of which one is active.
     preview_changed, run_changed, summary_changed
         `preview`, `run` or `summary` has something new to show.
     model_changed
@@ -40,6 +42,7 @@ class Controller(ShownSession):
 
     changed = Signal(str)
     active_changed = Signal(int)
+    selection_changed = Signal()
     frame_changed = Signal(int)
     preview_changed = Signal()
     run_changed = Signal()
@@ -50,6 +53,7 @@ class Controller(ShownSession):
     def __init__(self, viewer: Viewer, parent: QObject | None = None) -> None:
         super().__init__(viewer, parent)
         self.active = 0
+        self.selected: tuple[int, ...] = ()
         self.frame = 0
         self.model_missing: Callable[[], str] = str
         self.actions = Actions(self)
@@ -72,6 +76,7 @@ class Controller(ShownSession):
     def closed(self) -> None:
         """There is no active object any more."""
         self.active = 0
+        self.selected = ()
         self.session_changed.emit()
         self.active_changed.emit(0)
 
@@ -99,11 +104,19 @@ class Controller(ShownSession):
     def set_active(self, object_id: int) -> None:
         """Prompts and paint belong to this object from now on."""
         self.active = object_id
+        if object_id not in self.selected:
+            self.selected = (object_id,) if object_id else ()
         if self.view is not None:
             self.view.masks.set_active(object_id)
             self.view.prompts.set_active(object_id)
         self.active_changed.emit(object_id)
         self.update_preview()
+
+    def select(self, objects: tuple[int, ...]) -> None:
+        """Choose several objects for what can be done to several; the active one is among them."""
+        if objects != self.selected:
+            self.selected = objects
+            self.selection_changed.emit()
 
     def _on_label_selected(self, label: int) -> None:
         if self.session is None or self.masks is None or label in (0, self.active):
@@ -175,6 +188,7 @@ class Controller(ShownSession):
             numbers = [entry.id for entry in self.session.objects]
             if self.active not in numbers:
                 self.set_active(numbers[0] if numbers else 0)
+            self.select(tuple(number for number in self.selected if number in numbers))
         self.changed.emit(topic)
 
     def _on_painted(self) -> None:

@@ -31,13 +31,11 @@ class ObjectActions:
             controller.set_active(object_id)
         return int(object_id)
 
-    def delete_object(self) -> None:
-        """Delete the active object."""
-        controller = self._controller
-        session, active = controller.session, controller.active
-        if session is not None and active:
-            controller.perform(lambda: session.remove_object(active), "deleting the object")
-            self._refresh()
+    def delete_objects(self) -> None:
+        """Delete the selected objects."""
+        session, chosen = self._controller.session, self._controller.selected
+        if session is not None and chosen:
+            self.change_objects(lambda: session.remove_objects(chosen))
 
     def change_objects(self, change: Callable[[], Any]) -> None:
         """Join, part or exchange objects."""

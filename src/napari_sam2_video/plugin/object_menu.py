@@ -89,6 +89,33 @@ def _on_frames(title: str, menu: QMenu, controller: Controller, object_id: int, 
     return chosen
 
 
+def objects_menu(parent: QWidget, controller: Controller, objects: tuple[int, ...]) -> QMenu | None:
+    """The menu of several objects; None where there is no session. Each change is one step to undo.
+
+    Parameters
+    ----------
+    parent : QWidget
+        Owns the menu.
+    controller : Controller
+        Does what is chosen.
+    objects : tuple of int
+        The objects.
+    """
+    session, frame = controller.session, controller.frame
+    if session is None:
+        return None
+    change = controller.actions.change_objects
+    menu = QMenu(parent)
+    accept = partial(controller.actions.accept, frame, frame + 1, objects)
+    menu.addAction(f"&Accept these {len(objects)} objects on this frame", accept)
+    menu.addAction("&Lock", partial(change, partial(session.lock_objects, objects, locked=True)))
+    menu.addAction("&Unlock", partial(change, partial(session.lock_objects, objects, locked=False)))
+    menu.addSeparator()
+    menu.addAction(f"&Delete these {len(objects)} objects", partial(change, partial(session.remove_objects, objects)))
+    menu.setEnabled(not controller.running)
+    return menu
+
+
 def _on_range(menu: QMenu, controller: Controller, object_id: int, change: Change) -> None:
     """Ask for a range of frames and change the object there."""
     session = controller.session

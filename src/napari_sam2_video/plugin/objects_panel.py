@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtWidgets import QWidget
+from qtpy.QtWidgets import QLineEdit, QWidget
 
 from napari_sam2_video.plugin.daughter_dialog import ask_for_mother
-from napari_sam2_video.plugin.objects_table import ObjectsTable
+from napari_sam2_video.plugin.objects_table import MOST_ROWS, ObjectsTable
 from napari_sam2_video.plugin.prompt_tools import NO_OBJECT, PromptTools
 from napari_sam2_video.plugin.seeds_row import SeedsRow
 from napari_sam2_video.plugin.widgets import IN_A_RUN, allow, button, row, stack
@@ -30,12 +30,17 @@ class ObjectsPanel(QWidget):
         actions = controller.actions
         self.table = ObjectsTable(controller)
         self.new_button = button("New object", self.new_object, "Add an object, then click it in the image (N).")
-        self.delete_button = button("Delete", actions.delete_object, "Delete the selected object and its masks.")
+        self.delete_button = button("Delete", actions.delete_objects, "Delete the selected objects and their masks.")
         self.parent_button = button(
             "Daughter of…",
             self.choose_parent,
             "The selected object came from another one by division, on this frame: before it, the daughter is removed.",
         )
+        self.search_field = QLineEdit()
+        self.search_field.setPlaceholderText("Search: number, name or state")
+        self.search_field.setToolTip("Show only the objects whose number, name or state holds these words.")
+        self.search_field.setClearButtonEnabled(True)
+        self.search_field.textChanged.connect(self.table.search)
         self.prompting = PromptTools(controller, start)
         self.seeds = SeedsRow(controller, start)
         self.restore_button = button("Restore layers", actions.restore_layers, "Add the session's layers again.")
@@ -43,7 +48,7 @@ class ObjectsPanel(QWidget):
         self.take_button, self.clear_button = self.prompting.take_button, self.prompting.clear_button
         self.seeds_button, self.seeds_box = self.seeds.button, self.seeds.box
         buttons = row(self.new_button, self.delete_button, self.parent_button, stretch=0)
-        stack(self, buttons, self.table, self.prompting, self.seeds, self.restore_button)
+        stack(self, buttons, self.search_field, self.table, self.prompting, self.seeds, self.restore_button)
         controller.session_changed.connect(self._on_session)
         controller.changed.connect(self._on_changed)
         controller.summary_changed.connect(self.table.objects.update_summary)
@@ -70,6 +75,7 @@ class ObjectsPanel(QWidget):
         self._controller.actions.set_mother(parent, ends=False)
 
     def _on_session(self) -> None:
+        self.search_field.clear()
         self.table.reload()
         self.restore_button.hide()
         self.update_state()
@@ -80,7 +86,8 @@ class ObjectsPanel(QWidget):
             self.update_state()
 
     def update_state(self, *_: Any) -> None:
-        """Enable what can be done now."""
+        """Enable what can be done now; the search is there where not all objects are in sight."""
+        self.search_field.setVisible(len(self.table.objects.rows) > MOST_ROWS)
         reason = IN_A_RUN if self._controller.running else "" if self._controller.active else NO_OBJECT
         allow(self.delete_button, reason)
         alone = len(self.table.objects.rows) < 2

@@ -68,6 +68,7 @@ class RunBar(QWidget):
         controller.summary_changed.connect(self._on_summary)
         controller.changed.connect(self._on_changed)
         controller.active_changed.connect(self.update_state)
+        controller.selection_changed.connect(self.update_state)
         controller.notified.connect(self._on_notified)
         controller.loader.progressed.connect(self._on_loading)
         for box in (panel.objects_box, panel.range_box, panel.direction_box):
@@ -151,7 +152,8 @@ class RunBar(QWidget):
         if not summary.ready:
             return "No object has a prompt yet: click on an object, draw a box or paint it."
         if chosen == SELECTED:
-            return "" if controller.active in summary.ready else "The selected object has no prompt yet: click on it."
+            none = set(controller.selected) - summary.ready
+            return "A selected object has no prompt yet: click on it." if none or not controller.selected else ""
         if chosen == CHANGED and not summary.dirty:
             return UNCHANGED
         return ""

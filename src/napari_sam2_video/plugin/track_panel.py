@@ -22,7 +22,7 @@ RANGES = (
     ("From one frame to another", SPAN),
 )
 CHANGED, SELECTED, ALL = "changed", "selected", "all"
-OBJECTS = (("Changed objects", CHANGED), ("The selected object", SELECTED), ("All objects", ALL))
+OBJECTS = (("Changed objects", CHANGED), ("Selected objects", SELECTED), ("All objects", ALL))
 
 
 class TrackPanel(QWidget):
@@ -86,7 +86,7 @@ class TrackPanel(QWidget):
         chosen = self.objects_box.currentData()
         objects: tuple[int, ...] | None = None
         if chosen == SELECTED:
-            objects = (controller.active,)
+            objects = controller.selected
         elif chosen == ALL:
             objects = tuple(entry.id for entry in session.objects if not entry.locked)
         return TrackSettings(direction, start, stop, objects)

@@ -14,7 +14,7 @@ from napari_sam2_video.spans import bounds_of
 from napari_sam2_video.types import FrameMasks, ObjectMask
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Mapping, Sequence
 
     from napari_sam2_video.session.context import Context
     from napari_sam2_video.session.objects import Objects
@@ -43,21 +43,30 @@ class Acceptance:
         self._objects = objects
         self._prompts = prompts
 
-    def set(self, object_id: int, start: int, stop: int, *, accept: bool) -> None:
-        """Accept or no longer accept frames; see `Session.accept`."""
+    def set(self, spans: Mapping[int, Sequence[tuple[int, int]]], *, accept: bool) -> None:
+        """Accept or no longer accept frames of objects; see `Session.accept` and `Session.accept_frames`."""
         context = self._context
         with context.changing():
-            info = self._objects.get(object_id)
-            changes = self.changes(object_id, start, stop, accept=accept)
+            changes: list[Change] = []
+            for object_id, ranges in spans.items():
+                self._objects.get(object_id)
+                changes += self.changes(object_id, ranges, accept=accept)
             if not changes:
                 return
             word = "accept" if accept else "undo acceptance of"
-            context.state.commit(changes, name=f"{word} {info.name} on frames {start} to {stop - 1}")
+            context.state.commit(changes, name=f"{word} {self._about(spans)}")
         context.events.announce("accepted")
 
-    def changes(self, object_id: int, start: int, stop: int, *, accept: bool) -> list[Change]:
+    def _about(self, spans: Mapping[int, Sequence[tuple[int, int]]]) -> str:
+        """Which objects on which frames, for the name of a step."""
+        ranges = [span for found in spans.values() for span in found]
+        names = [self._objects.get(object_id).name for object_id in spans]
+        who = names[0] if len(names) == 1 else f"{len(names)} objects"
+        return f"{who} on frames {min(start for start, _ in ranges)} to {max(stop for _, stop in ranges) - 1}"
+
+    def changes(self, object_id: int, ranges: Sequence[tuple[int, int]], *, accept: bool) -> list[Change]:
         """What accepting frames, or no longer accepting them, changes; nothing where they are so already."""
-        span = frozenset(self._span(start, stop))
+        span = frozenset(frame for start, stop in ranges for frame in self._span(start, stop))
         old = self._context.inputs.accepted(object_id)
         new = old | span if accept else old - span
         if new == old:

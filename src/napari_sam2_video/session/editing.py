@@ -10,7 +10,7 @@ from napari_sam2_video.session.content import SessionContent
 from napari_sam2_video.session.history import travel
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
     from types import EllipsisType
 
     import numpy.typing as npt
@@ -52,7 +52,15 @@ class SessionEditing(SessionContent):
 
     def remove_object(self, object_id: int) -> None:
         """Remove an object with its prompts, masks and paint; `undo` brings all back."""
-        self._objects.remove(object_id)
+        self._objects.remove([object_id])
+
+    def remove_objects(self, object_ids: Collection[int]) -> None:
+        """Remove objects as `remove_object`, in one step."""
+        self._objects.remove(object_ids)
+
+    def lock_objects(self, object_ids: Collection[int], *, locked: bool) -> None:
+        """Lock objects, which are then neither tracked nor changed, or unlock them; in one step."""
+        self._objects.lock(object_ids, locked=locked)
 
     def merge_objects(self, object_id: int, other_id: int) -> None:
         """Give an object the masks, prompts and paint of another one too, which is removed."""
@@ -191,11 +199,15 @@ class SessionEditing(SessionContent):
 
     def accept(self, object_id: int, start: int, stop: int) -> None:
         """Accept an object on the frames from `start` up to, not including, `stop`: runs leave them as they are."""
-        self._acceptance.set(object_id, start, stop, accept=True)
+        self._acceptance.set({object_id: [(start, stop)]}, accept=True)
+
+    def accept_frames(self, spans: Mapping[int, Sequence[range]]) -> None:
+        """Accept several objects, each on its own frames, as `accept`, in one step."""
+        self._acceptance.set({i: [(s.start, s.stop) for s in found] for i, found in spans.items()}, accept=True)
 
     def unaccept(self, object_id: int, start: int, stop: int) -> None:
         """Undo acceptance on the frames from `start` up to, not including, `stop`."""
-        self._acceptance.set(object_id, start, stop, accept=False)
+        self._acceptance.set({object_id: [(start, stop)]}, accept=False)
 
     def judge(self, item: ReviewItem, verdict: str) -> None:
         """Say what is true of a place of the review queue; `review_progress` counts it.

@@ -16,7 +16,7 @@ from napari_sam2_video.session.prompts import accepted_table, key_of, prompts_ta
 from napari_sam2_video.types.checks import whole
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
 
     from napari_sam2_video.session.context import Context
     from napari_sam2_video.storage.tables import Change
@@ -148,23 +148,47 @@ class Objects:
         context.events.announce("objects")
         return new
 
-    def remove(self, object_id: int) -> None:
-        """See `Session.remove_object`."""
+    def remove(self, object_ids: Collection[int]) -> None:
+        """See `Session.remove_objects`."""
         context = self._context
         with context.changing():
-            info = self.get(object_id)
-            context.busy.check_idle(object_id)
-            changes: list[Change] = [("objects", object_id, None), ("accepted", object_id, None)]
-            changes += [("prompts", key_of(object_id, int(f)), None) for f in context.state.group("prompts", object_id)]
-            for axis in crossing_axes(context.view):
-                table = prompts_table(axis)
-                changes += [(table, key_of(object_id, int(p)), None) for p in context.state.group(table, object_id)]
-                changes.append((accepted_table(axis), object_id, None))
-            changes += [("conditioned", key_of(object_id, f), None) for f in context.inputs.conditioned(object_id)]
+            gone = {number: self.get(number) for number in sorted(set(object_ids))}
+            if not gone:
+                return
+            changes: list[Change] = []
+            for number in gone:
+                context.busy.check_idle(number)
+                changes += self._removed(number)
             changes += [
                 ("objects", o.id, replace(o, parent=None, parent_frame=None).to_json())
                 for o in self.all()
-                if o.parent == object_id
+                if o.parent in gone and o.id not in gone
             ]
-            context.masks.remove_object(object_id, extra=changes, name=f"remove {info.name}")
+            name = next(iter(gone.values())).name if len(gone) == 1 else f"{len(gone)} objects"
+            context.masks.remove_objects(tuple(gone), extra=changes, name=f"remove {name}")
         context.events.announce("objects", "prompts", "masks", "accepted")
+
+    def _removed(self, object_id: int) -> list[Change]:
+        """What goes with an object."""
+        context = self._context
+        changes: list[Change] = [("objects", object_id, None), ("accepted", object_id, None)]
+        changes += [("prompts", key_of(object_id, int(f)), None) for f in context.state.group("prompts", object_id)]
+        for axis in crossing_axes(context.view):
+            table = prompts_table(axis)
+            changes += [(table, key_of(object_id, int(p)), None) for p in context.state.group(table, object_id)]
+            changes.append((accepted_table(axis), object_id, None))
+        changes += [("conditioned", key_of(object_id, f), None) for f in context.inputs.conditioned(object_id)]
+        return changes
+
+    def lock(self, object_ids: Collection[int], *, locked: bool) -> None:
+        """See `Session.lock_objects`."""
+        context = self._context
+        with context.changing():
+            found = [self.get(number) for number in sorted(set(object_ids))]
+            changes: list[Change] = [
+                ("objects", one.id, replace(one, locked=locked).to_json()) for one in found if one.locked != locked
+            ]
+            if changes:
+                what = found[0].name if len(found) == 1 else f"{len(found)} objects"
+                context.state.commit(changes, name=f"{'lock' if locked else 'unlock'} {what}")
+        context.events.announce("objects")

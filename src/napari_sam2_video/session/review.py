@@ -165,7 +165,8 @@ class Review:
             changes = self._rows({item: verdict})  # type: ignore[dict-item]
             step = None if verdict == "later" else f"{name} {verdict} on frame {item.frame}"
             if verdict == "right" and item.object_id:
-                changes += self._acceptance.changes(item.object_id, item.frame, item.frame + 1, accept=True)
+                here = (item.frame, item.frame + 1)
+                changes += self._acceptance.changes(item.object_id, [here], accept=True)
                 topics.append("accepted")
             context.state.commit(changes, name=step)
         context.events.announce(*topics)
