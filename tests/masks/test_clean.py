@@ -1,4 +1,4 @@
-"""Tidying masks against scipy and scikit-image, and what it may not touch."""
+"""Cleaning up masks against scipy and scikit-image, and what it may not touch."""
 
 import numpy as np
 import pytest

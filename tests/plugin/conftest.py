@@ -54,7 +54,9 @@ def settings(tmp_path, monkeypatch):
     """Preferences of the test alone, as napari holds them; sessions go to a folder of its own."""
     chosen = SimpleNamespace(
         sessions=SimpleNamespace(folder=str(tmp_path / "sessions"), model="demo", device="auto"),
-        interface=SimpleNamespace(live_preview=True, follow_run=False, sections="recording,objects", demo_noted=True),
+        interface=SimpleNamespace(
+            live_preview=True, follow_run=False, sections="recording,objects", demo_noted=True, tour_seen=True
+        ),
     )
     monkeypatch.setattr("napari.settings.get_plugin_settings", lambda _: chosen)
     monkeypatch.setattr("napari_sam2_video.plugin.recent_sessions._file", lambda: tmp_path / "recent.json")

@@ -82,7 +82,7 @@ def test_a_number_is_typed_until_enter_and_then_keys_are_the_viewers_again(in_fr
     assert in_front.viewer.dims.current_step[0] == 1
 
 
-@pytest.mark.parametrize("tool", ["point", "box", "outline", "paint"])
+@pytest.mark.parametrize("tool", ["point", "box", "lasso", "paint"])
 def test_a_tool_is_put_down_by_its_button_and_by_escape(at_work, tool):
     button, prompting = at_work.widget.objects.tools[tool], at_work.widget.objects.prompting
     at_work.widget.objects.prompting.put_down()

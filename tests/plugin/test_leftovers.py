@@ -114,7 +114,7 @@ def test_the_armed_tool_follows_the_mode_of_the_layer(at_work):
     at_work.controller.prompts.shapes.mode = "pan_zoom"
     assert armed(at_work) == []
     at_work.controller.prompts.shapes.mode = "add_polygon_lasso"
-    assert armed(at_work) == ["outline"]
+    assert armed(at_work) == ["lasso"]
     at_work.viewer.layers.selection.active = at_work.controller.masks.masks
     assert armed(at_work) == []
     at_work.controller.masks.masks.mode = "erase"

@@ -386,7 +386,7 @@ def test_fault_42_many_objects_widen_the_labels_first(session):
     assert session.labels[0].max() == 300
 
 
-def test_tidying_is_one_step_and_leaves_painted_and_accepted_frames(prompted):
+def test_cleaning_up_is_one_step_and_leaves_painted_and_accepted_frames(prompted):
     list(prompted.track())
     for frame in (5, 6, 7):
         mask = prompted.masks.object_levels(frame, 1)
@@ -398,20 +398,20 @@ def test_tidying_is_one_step_and_leaves_painted_and_accepted_frames(prompted):
     prompted.paint(6, place, np.zeros((1, 1), int))
     prompted.accept(1, 7, 8)
     before = labels(prompted)
-    assert prompted.tidy(CleanSettings(fill_holes=True), [1]) == 1
+    assert prompted.clean_up(CleanSettings(fill_holes=True), [1]) == 1
     now = labels(prompted)
     assert (now[5] != before[5]).sum() == 1
     rest = [f for f in range(12) if f != 5]
     assert np.array_equal(now[rest], before[rest])
     assert prompted.masks.object_levels(5, 1).predicted_iou == 0.5
-    assert prompted.provenance()["tidied"][0]["settings"]["fill_holes"]
-    assert prompted.undo() == "tidy masks"
+    assert prompted.provenance()["cleaned_up"][0]["settings"]["fill_holes"]
+    assert prompted.undo() == "clean up masks"
     assert np.array_equal(labels(prompted), before)
-    assert prompted.tidy(CleanSettings(fill_holes=True), [2]) == 0
-    assert prompted.can_redo == "tidy masks"
+    assert prompted.clean_up(CleanSettings(fill_holes=True), [2]) == 0
+    assert prompted.can_redo == "clean up masks"
 
 
-def test_what_is_settled_while_masks_are_tidied_stays_as_it_is(prompted, monkeypatch):
+def test_what_is_settled_while_masks_are_cleaned_up_stays_as_it_is(prompted, monkeypatch):
     list(prompted.track())
     ring = np.full((5, 5), 9, np.uint8)
     ring[2, 2] = 0
@@ -426,7 +426,7 @@ def test_what_is_settled_while_masks_are_tidied_stays_as_it_is(prompted, monkeyp
             prompted.paint(7, (30, 30), np.full((2, 2), 1))
 
     monkeypatch.setattr(prompted.masks, "write", settled_meanwhile)
-    assert prompted.tidy(CleanSettings(fill_holes=True), [1]) == 2
+    assert prompted.clean_up(CleanSettings(fill_holes=True), [1]) == 2
     filled = [bool(prompted.masks.object_mask(frame, 1)[3, 3]) for frame in (2, 5, 7, 9)]
     assert filled == [True, False, False, True]
 

@@ -1,4 +1,4 @@
-"""Tidying masks: fill holes, drop small parts, keep the largest part, smooth along the walked axis."""
+"""Cleaning up masks: fill holes, drop small parts, keep the largest part, smooth along the walked axis."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ WINDOWS = (1, 3, 5)
 
 @dataclass(frozen=True)
 class CleanSettings:
-    """What to tidy; applied in the order smooth, fill, drop, keep. The default changes nothing.
+    """What to clean up; applied in the order smooth, fill, drop, keep. The default changes nothing.
 
     Parameters
     ----------
@@ -64,7 +64,7 @@ class CleanSettings:
 
 @dataclass(frozen=True)
 class CleanedMask:
-    """A mask that tidying changed, bool of shape ``(Y, X)``."""
+    """A mask that cleaning up changed, bool of shape ``(Y, X)``."""
 
     frame: int
     object_id: int
@@ -156,7 +156,7 @@ def clean(
     *,
     untouched: Mapping[int, Collection[int]] | None = None,
 ) -> Iterator[CleanedMask]:
-    """Tidy the masks of some objects and give those that change.
+    """Clean up the masks of some objects and give those that change.
 
     Each mask is read once and before anything that depends on it is given, and only as many as `smooth_frames` are
     held, so the caller may write a mask as soon as it is yielded. The ends of an unbroken run of frames count as often

@@ -8,7 +8,7 @@ from qtpy.QtCore import QObject, QTimer, Signal  # type: ignore[attr-defined]
 
 from napari_sam2_video.plugin.actions import Actions
 from napari_sam2_video.plugin.layers import show_frame, show_plane, shown_frame, shown_point
-from napari_sam2_video.plugin.session_loader import warm_up
+from napari_sam2_video.plugin.session_loader import warm_up, warm_up_layers
 from napari_sam2_video.plugin.settings import read_settings
 from napari_sam2_video.plugin.shown_session import ShownSession
 from napari_sam2_video.plugin.worker import Job, as_sentence
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from napari.viewer import Viewer
 
     from napari_sam2_video.plugin.session_view import SessionView
+
+
+WARM_UP = "warm-up"
 
 
 class Controller(ShownSession):
@@ -57,9 +60,17 @@ class Controller(ShownSession):
         self.frame = 0
         self.model_missing: Callable[[], str] = str
         self.actions = Actions(self)
-        self.runner.submit(Job("loading PyTorch", warm_up), "warm-up")
+        self.runner.submit(Job("loading PyTorch", warm_up), WARM_UP)
+        self._warm = False
+        self.listen(self.viewer.layers.events.inserted, self._warm_up_layers)
+        self._warm_up_layers()
         self.runner.ticked.connect(self.deliver)
         self.listen(self.viewer.dims.events.point, self._on_dims)
+
+    def _warm_up_layers(self, *_: Any) -> None:
+        if self.viewer.layers and not self._warm:
+            self._warm = True
+            self.runner.submit(Job("preparing layers", warm_up_layers), WARM_UP)
 
     def opened(self, view: SessionView) -> None:
         """Show the session at its plane, with its first object active."""

@@ -70,13 +70,20 @@ OBJECTS = (("All objects", "all"), ("The selected object", "active"), ("Some…"
 
 
 class ExportPanel(QWidget):
-    """Format, its options, and the export in the background."""
+    """Format, its options, and the export in the background.
+
+    Attributes
+    ----------
+    written : Path or None
+        What was written last of the open session.
+    """
 
     def __init__(self, controller: Controller) -> None:
         super().__init__()
         self._controller = controller
         self._values: dict[str, Callable[[], Any]] = {}
         self.format_box = narrow(QComboBox())
+        self.format_box.setToolTip("What is written, and for which program.")
         self.about = note()
         self.options = QWidget()
         self._form = QFormLayout(self.options)
@@ -97,7 +104,7 @@ class ExportPanel(QWidget):
             box.currentIndexChanged.connect(lambda _, box=box, line=line: line.setVisible(box.currentData() == "some"))
         self.folder_button = button("Open folder", self.open_folder, "Show what was written in the file manager.")
         self.folder_button.hide()
-        self._written: Path | None = None
+        self.written: Path | None = None
         self.export_button = button("Export…", self.choose_target, "Choose a file or a folder and write it.")
         self.task = BackgroundTask(controller, "Cancel", "Stop writing; nothing is left behind.")
         buttons = row(self.export_button, self.task.stop_button, self.folder_button, stretch=0)
@@ -198,16 +205,16 @@ class ExportPanel(QWidget):
     def _done(self, report: ExportReport) -> None:
         set_note(self.task.outcome, " ".join([f"Written: {report.path}.", *report.notes]))
         self._controller.notified.emit("info", f"Written: {report.path}.")
-        self._written = Path(report.path)
+        self.written = Path(report.path)
         self.folder_button.show()
 
     def open_folder(self) -> None:
         """Show what was written last in the file manager."""
-        if self._written is not None:
+        if self.written is not None:
             from qtpy.QtCore import QUrl
             from qtpy.QtGui import QDesktopServices
 
-            QDesktopServices.openUrl(QUrl.fromLocalFile(str(self._written.parent)))
+            QDesktopServices.openUrl(QUrl.fromLocalFile(str(self.written.parent)))
 
     def _failed(self, error: Sam2VideoError, target: Path) -> None:
         if not isinstance(error, TargetExistsError):
@@ -220,6 +227,7 @@ class ExportPanel(QWidget):
     def _on_session(self) -> None:
         if not self.task.working:
             set_note(self.task.outcome, "")
+        self.written = None
         self.folder_button.hide()
 
     def update_state(self) -> None:

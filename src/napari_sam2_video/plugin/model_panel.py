@@ -62,6 +62,8 @@ class ModelPanel(QWidget):
         self.window_box.setToolTip(
             "Whether small objects are tracked in a window that follows each of them, at full resolution."
         )
+        self.model_box.setToolTip("The network that tracks; larger ones follow better and take longer.")
+        self.device_box.setToolTip("Where the network runs: the processor, a GPU, or a server.")
         self.precision_box.setToolTip("Arithmetic of the network; bf16 is faster on most GPUs.")
         self.size_box.setToolTip("Side of the image that the network sees; smaller is faster and coarser.")
         self.about = note()

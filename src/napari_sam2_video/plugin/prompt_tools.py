@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from qtpy.QtCore import Signal  # type: ignore[attr-defined]
 from qtpy.QtWidgets import QGridLayout, QWidget
 
 from napari_sam2_video.plugin.widgets import IN_A_RUN, allow, button, note, row, set_note, stack
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from napari_sam2_video.plugin.frame_actions import Where
 
 NO_OBJECT = "There is no object yet: press New object."
-NO_PREVIEW = "There is no preview: it comes after a click, a box or an outline."
+NO_PREVIEW = "There is no preview: it comes after a click, a scribble, a box or a lasso."
 ONE_CANDIDATE = "The model has one reading only of these prompts."
 COMPUTING = "The preview is being computed."
 PUT_DOWN = "pan_zoom"
@@ -27,7 +28,7 @@ TOOLS = {
     "scribble": ("Scribble +", "Draw a stroke along the object; with Ctrl, along what is not the object (Shift+E)."),
     "not_scribble": ("Scribble −", "Draw a stroke along what is not the object; with Ctrl, along the object."),
     "box": ("Box", "Drag a box around the object."),
-    "outline": ("Outline", "Draw a closed outline; it becomes the object's mask on this frame."),
+    "lasso": ("Lasso", "Draw around the object; what is inside becomes its mask on this frame."),
     "paint": ("Paint", "Paint the object's mask; the model never changes your pixels. [ and ] change the brush."),
     "erase": ("Erase", "Erase pixels of the mask; the model never changes them again. [ and ] change the brush."),
 }
@@ -41,7 +42,15 @@ ABSENT: dict[Where, tuple[str, str]] = {
 
 
 class PromptTools(QWidget):
-    """Arms tools, describes what there is on the shown frame, and acts on it."""
+    """Arms tools, describes what there is on the shown frame, and acts on it.
+
+    Signals
+    -------
+    armed_changed
+        Another tool is in the person's hand, or none.
+    """
+
+    armed_changed = Signal()
 
     def __init__(self, controller: Controller, start: Callable[[Callable[[], Any]], None]) -> None:
         super().__init__()
@@ -119,7 +128,7 @@ class PromptTools(QWidget):
             layer, mode = view.prompts.points, "add"
         elif name in ("scribble", "not_scribble"):
             layer, mode = view.prompts.shapes, "add_path"
-        elif name in ("box", "outline"):
+        elif name in ("box", "lasso"):
             layer, mode = view.prompts.shapes, "add_rectangle" if name == "box" else "add_polygon_lasso"
         else:
             layer, mode = view.masks.masks, name
@@ -129,7 +138,7 @@ class PromptTools(QWidget):
             controller.viewer.layers.selection.active = layer
             layer.mode = mode
             if layer.mode != mode:
-                text = "The viewer shows three dimensions; boxes, scribbles and outlines are drawn in two."
+                text = "The viewer shows three dimensions; boxes, scribbles and lassos are drawn in two."
                 controller.notified.emit("info", text)
         self._check_armed()
 
@@ -174,7 +183,7 @@ class PromptTools(QWidget):
             (view.prompts.points, "add"): "point" if view.prompts.positive else "not",
             (view.prompts.shapes, "add_path"): "scribble" if view.prompts.positive else "not_scribble",
             (view.prompts.shapes, "add_rectangle"): "box",
-            (view.prompts.shapes, "add_polygon_lasso"): "outline",
+            (view.prompts.shapes, "add_polygon_lasso"): "lasso",
             (view.masks.masks, "paint"): "paint",
             (view.masks.masks, "erase"): "erase",
         }
@@ -182,7 +191,9 @@ class PromptTools(QWidget):
         self._check(None if layer is None else tools.get((layer, str(layer.mode))))
 
     def _check(self, chosen: str | None) -> None:
-        self.armed = chosen
+        before, self.armed = self.armed, chosen
+        if chosen != before:
+            self.armed_changed.emit()
         for name, tool in self.tools.items():
             tool.setChecked(name == chosen)
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import Signal  # type: ignore[attr-defined]
-from qtpy.QtWidgets import QComboBox, QWidget
+from qtpy.QtWidgets import QComboBox, QFileDialog, QWidget
 
 from napari_sam2_video.errors import Sam2VideoError
 from napari_sam2_video.plugin.layer_source import AS_SHOWN, PERCENTILE, Choices, default_choices, shown_window
 from napari_sam2_video.plugin.layers import axes_are_told, level_zero, show_position
 from napari_sam2_video.plugin.opening_fields import OpeningFields
 from napari_sam2_video.plugin.recent_sessions import session_of
+from napari_sam2_video.plugin.sample_data import cells
 from napari_sam2_video.plugin.widgets import button, choose, fill, form, narrow, note, row, set_note, stack
 from napari_sam2_video.types import OpenSettings
 
@@ -49,6 +50,9 @@ class RecordingPanel(QWidget):
         self.channel_box.setToolTip("The channel that the model sees.")
         self.window_box.setToolTip("Raw values between these limits are what the model sees, alike on every frame.")
         self.opening = OpeningFields(controller)
+        self.open_button = button("Open…", self.choose_files, "Open a video, a stack, a volume or a set of images.")
+        self.sample_button = button("Sample", self.open_sample, "Open a sample: cells in a time series.")
+        self._doors = row(self.open_button, self.sample_button)
         self.found = note()
         self.continue_button = button("Continue", self._continue, "Open the session that this image has already.")
         self.about = note()
@@ -60,7 +64,7 @@ class RecordingPanel(QWidget):
             ("Contrast", self.window_box),
         )
         found = row(self.found, self.continue_button, stretch=0)
-        stack(self, self._form, self.opening, self.about, self.warning, found)
+        stack(self, self._doors, self._form, self.opening, self.about, self.warning, found)
         self.layer_box.currentIndexChanged.connect(self._on_layer)
         self.axis_box.currentIndexChanged.connect(lambda *_: self._describe())
         self.channel_box.currentIndexChanged.connect(self._on_channel)
@@ -94,6 +98,18 @@ class RecordingPanel(QWidget):
         if self.layer is not before or before is None:
             self._on_layer()
 
+    def choose_files(self) -> None:
+        """Ask for files and open them as napari does when they are dropped on the viewer."""
+        paths, _ = QFileDialog.getOpenFileNames(self, "Open a recording")
+        if paths:
+            self._controller.perform(lambda: self._controller.viewer.open(paths, stack=len(paths) > 1), "opening files")
+
+    def open_sample(self) -> None:
+        """Open the sample of cells."""
+        from napari.layers import Layer
+
+        self.select(self._controller.viewer.add_layer(Layer.create(*cells()[0])))
+
     def select(self, layer: Image) -> None:
         """Choose a layer."""
         choose(self.layer_box, layer)
@@ -122,6 +138,7 @@ class RecordingPanel(QWidget):
         if self._controller.session is not None:
             self._show_frozen(self._controller.session)
             return
+        self._doors.setVisible(layer is None)
         if layer is None:
             for box in (self.axis_box, self.channel_box, self.window_box):
                 fill(box, [])

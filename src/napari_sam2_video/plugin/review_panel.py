@@ -43,6 +43,7 @@ class ReviewPanel(QWidget):
         self.walk = ReviewWalk(controller, correct)
         self.list = ReviewView(controller)
         self.list.setFixedHeight(LIST_HEIGHT)
+        self.list.setToolTip("Places that deserve a look, the most doubtful first; click one to go there.")
         self.list.picked.connect(self.walk.go_to)
         self.progress = progress_bar()
         self.count = note()
@@ -58,7 +59,8 @@ class ReviewPanel(QWidget):
             "This place is wrong: correct it now. After the run the next place comes by itself (Shift+K).",
         )
         self.later_button = button("Later", self.walk.later, "Put this place at the end of the list (Shift+H).")
-        self.choice_buttons = [button("", self._choosing(number)) for number in range(MOST_CHOICES)]
+        answer = "Settle this place with this answer."
+        self.choice_buttons = [button("", self._choosing(number), answer) for number in range(MOST_CHOICES)]
         self.choices = row(*self.choice_buttons)
         self.accept_button = button(
             "Accept", self.accept, "Accept the selected object on this frame (W); runs leave it as it is."

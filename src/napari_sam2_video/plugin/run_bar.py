@@ -8,7 +8,7 @@ from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 from napari_sam2_video.plugin.track_panel import CHANGED, SELECTED
 from napari_sam2_video.plugin.tracking import CHECKING
-from napari_sam2_video.plugin.widgets import DANGER, PRIMARY, button, note, progress_bar, row, set_note
+from napari_sam2_video.plugin.widgets import DANGER, button, note, progress_bar, row, set_note
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -48,7 +48,6 @@ class RunBar(QWidget):
         self._panel = panel
         self._model_missing = model_missing
         self.track_button = button(TRACK, self.start, "Track in the background (G).")
-        self.track_button.setStyleSheet(PRIMARY)
         self.stop_button = button("Stop", controller.actions.stop, "Stop within a frame; what is done is kept (H).")
         self.stop_button.setStyleSheet(DANGER)
         self.review_button = button("Review", review, "Open the review at the most doubtful frame (J).")

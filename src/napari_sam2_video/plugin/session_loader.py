@@ -229,16 +229,24 @@ def _make(folder: Path) -> None:
 
 
 def warm_up(_: Job) -> None:
-    """Import torch, and what napari needs for the first layer of a kind, on a thread that may wait for it.
+    """Import torch on a thread that may wait for it.
 
-    While libraries that size are loaded the viewer cannot always draw: better when the widget opens than in a run.
+    While a library that size is loaded the viewer cannot always draw: better when the widget opens than in a run.
+    """
+    from napari_sam2_video.preload import import_torch
+
+    import_torch()
+
+
+def warm_up_layers(_: Job) -> None:
+    """Load what napari needs for the first layer of a kind, on a thread that may wait for it.
+
+    Only once the viewer has a layer: the units of a layer are read by pint, which must not do so for the first time on
+    two threads at once.
     """
     import numpy as np
     from napari.layers import Labels, Points, Shapes
 
-    from napari_sam2_video.preload import import_torch
-
     Labels(np.zeros((1, 1, 1), np.uint8))
     Points(ndim=3)
     Shapes(ndim=3)
-    import_torch()

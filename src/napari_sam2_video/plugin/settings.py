@@ -26,6 +26,7 @@ class PluginSettings:
     follow_run: bool = False
     sections: str = "recording,objects"
     demo_noted: bool = False
+    tour_seen: bool = False
 
 
 def read_settings() -> PluginSettings:
@@ -44,6 +45,7 @@ def read_settings() -> PluginSettings:
         follow_run=stored.interface.follow_run,
         sections=stored.interface.sections,
         demo_noted=stored.interface.demo_noted,
+        tour_seen=stored.interface.tour_seen,
     )
 
 

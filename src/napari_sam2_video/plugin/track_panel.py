@@ -38,6 +38,7 @@ class TrackPanel(QWidget):
         fill(self.range_box, list(RANGES))
         fill(self.objects_box, list(OBJECTS))
         self.direction_box.setToolTip("From each object's own first prompted frame, and from each correction.")
+        self.range_box.setToolTip("Which frames the next run tracks.")
         self.objects_box.setToolTip("Objects whose prompts did not change need no new run.")
         self.count_spin = _spin("Frames before and after the shown one, in each direction that is tracked.")
         self.count_spin.setMinimum(1)

@@ -6,13 +6,15 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import QEvent, Qt
+from qtpy.QtCore import QEvent, Qt, QTimer
 from qtpy.QtGui import QKeySequence, QShortcut  # type: ignore[attr-defined]
 from qtpy.QtWidgets import QLabel, QMessageBox, QToolButton, QVBoxLayout, QWidget
 
+from napari_sam2_video.plugin.clean_up_panel import CleanUpPanel
 from napari_sam2_video.plugin.controller import Controller
 from napari_sam2_video.plugin.early_clicks import EarlyClicks
 from napari_sam2_video.plugin.export_panel import ExportPanel
+from napari_sam2_video.plugin.guide import Guide
 from napari_sam2_video.plugin.key_sheet import all_keys
 from napari_sam2_video.plugin.keyboard_focus import KeyboardFocus
 from napari_sam2_video.plugin.keys import Keys
@@ -27,7 +29,7 @@ from napari_sam2_video.plugin.run_bar import RunBar
 from napari_sam2_video.plugin.scripting import SessionHandle
 from napari_sam2_video.plugin.session_panel import SessionPanel
 from napari_sam2_video.plugin.settings import PLUGIN, read_settings, write_setting
-from napari_sam2_video.plugin.tidy_panel import TidyPanel
+from napari_sam2_video.plugin.tour import Tour
 from napari_sam2_video.plugin.track_panel import TrackPanel
 from napari_sam2_video.plugin.widgets import Panels, Section, row
 
@@ -67,24 +69,28 @@ class TrackingWidget(QWidget):
         self.early_clicks = EarlyClicks(controller)
         self.run_bar = RunBar(controller, self.track, self.model.missing, self.open_review)
         self.model_line = ModelLine(controller, self.open_models, self._get_model)
-        self.tidy = TidyPanel(controller)
+        self.clean_up = CleanUpPanel(controller)
         self.measurements = MeasurePanel(controller)
         self.export = ExportPanel(controller)
         self.session = SessionPanel(controller, lambda: self.recording.layer)
         self.handle = SessionHandle(controller, self.start_session)
         opened = read_settings().sections.split(",")
         self.sections = {
-            name: Section(title, panel, expanded=name in opened)
-            for name, (title, panel) in {
-                "recording": ("Recording", self.recording),
-                "model": ("Model", self.model),
-                "objects": ("Objects and prompts", self.objects),
-                "track": ("Run", self.track),
-                "review": ("Review", self.review),
-                "tidy": ("Clean up masks", self.tidy),
-                "measurements": ("Measurements", self.measurements),
-                "export": ("Export", self.export),
-                "session": ("Session", self.session),
+            name: Section(title, panel, tip, expanded=name in opened)
+            for name, (title, panel, tip) in {
+                "recording": ("Recording", self.recording, "What the model sees: image, axes, channels and contrast."),
+                "model": ("Model", self.model, "Which model tracks, and on which device."),
+                "objects": ("Objects and prompts", self.objects, "What is tracked, and how you show it to the model."),
+                "track": ("Run", self.track, "Which frames and which objects the next run tracks."),
+                "review": ("Review", self.review, "Which frames to look at, and accepting what is right."),
+                "clean_up": (
+                    "Clean up masks",
+                    self.clean_up,
+                    "Fill holes, remove specks, smooth over time or depth.",
+                ),
+                "measurements": ("Measurements", self.measurements, "Sizes, positions and movement of the objects."),
+                "export": ("Export", self.export, "Write masks, tables, tracks and videos."),
+                "session": ("Session", self.session, "Where everything is kept, and sessions of before."),
             }.items()
         }
         self._closed = False
@@ -127,11 +133,32 @@ class TrackingWidget(QWidget):
         self.help_button.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         # napari knows no name for this key.
         QShortcut(QKeySequence("?"), self).activated.connect(self.show_keys)
+        self.tour_button = QToolButton()
+        self.tour_button.setText("Tour")
+        self.tour_button.setToolTip("Walk through the widget with sample cells, in two minutes.")
+        self.tour_button.clicked.connect(lambda: self.tour.offer())
+        self.tour_button.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self.tour = Tour(self, self.recording.open_sample, self._show_only)
+        self.guide = Guide(
+            self,
+            {
+                "open": self.recording.open_button,
+                "new": self.objects.new_button,
+                "click": self.objects.tools["point"],
+                "track": self.run_bar.track_button,
+                "review": self.review.next_button,
+                "export": self.export.export_button,
+            },
+            self.show_section,
+        )
+        self.tour.changed.connect(lambda: self.guide.setVisible(self.tour.at is None))
         title = QLabel("<b>SAM 2 video tracking</b>")
         layout = QVBoxLayout(self)
         layout.setContentsMargins(4, 4, 4, 4)
         layout.setSpacing(2)
-        layout.addWidget(row(title, self.help_button, stretch=0))
+        layout.addWidget(row(title, self.tour_button, self.help_button, stretch=0))
+        layout.addWidget(self.tour)
+        layout.addWidget(self.guide)
         layout.addWidget(self.panels, 1)
         layout.addWidget(self.run_bar)
         layout.addWidget(self.model_line)
@@ -176,10 +203,20 @@ class TrackingWidget(QWidget):
         """Open a session folder and continue where it was left."""
         self.session.open(folder)
 
+    def show_section(self, name: str) -> None:
+        """Open a section, and scroll to it."""
+        section = self.sections[name]
+        section.set_expanded(True)
+        # What was folded has no height yet.
+        QTimer.singleShot(0, lambda: self.panels.ensureWidgetVisible(section))
+
+    def _show_only(self, name: str) -> None:
+        for other, section in self.sections.items():
+            section.set_expanded(other == name)
+
     def open_models(self) -> None:
         """Open the panel of models."""
-        self.sections["model"].set_expanded(True)
-        self.panels.ensureWidgetVisible(self.sections["model"])
+        self.show_section("model")
 
     def _get_model(self, name: str) -> None:
         self.open_models()
@@ -187,8 +224,7 @@ class TrackingWidget(QWidget):
 
     def open_review(self) -> None:
         """Open the review at the most doubtful frame."""
-        self.sections["review"].set_expanded(True)
-        self.panels.ensureWidgetVisible(self.sections["review"])
+        self.show_section("review")
         self.review.next_doubtful()
 
     def _on_session(self) -> None:

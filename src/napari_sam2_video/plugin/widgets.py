@@ -45,12 +45,13 @@ class Section(QFrame):
 
     toggled = Signal(bool)
 
-    def __init__(self, title: str, content: QWidget, *, expanded: bool = True) -> None:
+    def __init__(self, title: str, content: QWidget, tip: str, *, expanded: bool = True) -> None:
         super().__init__()
         self.title = title
         self.content = content
         self.header = QToolButton()
         self.header.setText(title)
+        self.header.setToolTip(tip)
         self.header.setCheckable(True)
         self.header.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
         self.header.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
@@ -101,6 +102,14 @@ def button(text: str, action: Callable[[], Any], tip: str = "", *, checkable: bo
         made.setStyleSheet(CHECKED)
     made.clicked.connect(lambda *_: action())
     return made
+
+
+def set_emphasis(made: QPushButton, *, on: bool) -> None:
+    """Let a button stand out, or look as any other; its text and its place stay."""
+    plain = CHECKED if made.isCheckable() else ""
+    wanted = PRIMARY if on else plain
+    if made.styleSheet() != wanted:
+        made.setStyleSheet(wanted)
 
 
 def allow(made: QPushButton, reason: str = "") -> None:

@@ -76,7 +76,7 @@ class Filling:
         return written
 
     def filled(self, object_id: int) -> frozenset[int]:
-        """Frames whose mask was interpolated, and not tracked, fused or tidied since."""
+        """Frames whose mask was interpolated, and not tracked, fused or cleaned up since."""
         state = self._context.state
         found = set()
         for key, number in state.group(FILLED, object_id).items():

@@ -33,7 +33,7 @@ def provenance_of(session: SessionContent, state: State) -> dict[str, Any]:
         runs = [run for _, run in sorted(state.table("runs").items())]
         finds = sorted(state.table("finds").items())
         proposals = list(state.table("proposals").values())
-        tidied = [said for _, said in sorted(state.table("tidied").items())]
+        cleaned_up = [said for _, said in sorted(state.table("cleaned_up").items())]
         given = sorted(state.table("prompts").values(), key=lambda p: (p.object_id, p.frame))
     models = [dict(run.model) for run in runs if run.model]
     said: dict[str, Any] = {
@@ -63,7 +63,7 @@ def provenance_of(session: SessionContent, state: State) -> dict[str, Any]:
         "finds": [
             {**said, "proposals": [_told(one) for one in proposals if one.find == number]} for number, said in finds
         ],
-        "tidied": tidied,
+        "cleaned_up": cleaned_up,
         "objects": [
             {
                 **asdict(info),

@@ -300,18 +300,18 @@ class Session(SessionEditing):
         """
         return self._finder.find(detector, settings, stop)
 
-    def tidy(
+    def clean_up(
         self,
         settings: CleanSettings,
         objects: Sequence[int] | None = None,
         *,
         progress: Callable[[int, int], None] | None = None,
     ) -> int:
-        """Tidy masks of some objects, or of all that are not locked; the number of masks that changed.
+        """Clean up masks of some objects, or of all that are not locked; the number of masks that changed.
 
         Painted and accepted frames stay as they are. `progress` is called with the number of objects done and of all.
         """
-        return self._tracking.tidy(settings, objects, progress)
+        return self._tracking.clean_up(settings, objects, progress)
 
     def adopt_recording(self) -> None:
         """Close the recording with the session; otherwise one handed in stays the caller's to close."""

@@ -1,4 +1,4 @@
-"""Run things in a session: previews, tracking, checking and tidying."""
+"""Run things in a session: previews, tracking, checking and cleaning up."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from napari_sam2_video.errors import PromptError
 from napari_sam2_video.session.check import Checker
+from napari_sam2_video.session.clean_up import clean_up
 from napari_sam2_video.session.conditioning import model_tag
 from napari_sam2_video.session.run import Runner
-from napari_sam2_video.session.tidy import tidy
 from napari_sam2_video.session.tracker import close_tracker, default_tracker, remember_choice
 from napari_sam2_video.types import CheckSettings, MaskPrompt, ModelSettings, TrackSettings
 from napari_sam2_video.types.checks import instance
@@ -141,18 +141,18 @@ class Tracking:
             finally:
                 context.events.announce("checks")
 
-    def tidy(
+    def clean_up(
         self, settings: CleanSettings, objects: Sequence[int] | None, progress: Callable[[int, int], None] | None
     ) -> int:
-        """See `Session.tidy`."""
+        """See `Session.clean_up`."""
         context = self._context
         context.check_writable()
         free = self._trackable(objects)
         chosen = free if objects is None else list(objects)
-        with context.busy.alone("A run is under way; stop it before you tidy its masks."):
+        with context.busy.alone("A run is under way; stop it before you clean up its masks."):
             context.busy.work_on(frozenset(chosen))
             try:
-                return tidy(context.state, context.masks, context.inputs, settings, chosen, progress)
+                return clean_up(context.state, context.masks, context.inputs, settings, chosen, progress)
             finally:
                 context.events.announce("masks")
 

@@ -1,4 +1,4 @@
-"""Tidy the masks: fill holes, drop small parts, keep the largest part, smooth along the walked axis."""
+"""Clean up the masks: fill holes, drop small parts, keep the largest part, smooth along the walked axis."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ LARGEST_PART = 1_000_000
 ALL, ACTIVE = "all", "active"
 
 
-class TidyPanel(QWidget):
+class CleanUpPanel(QWidget):
     """Choose steps and apply them in the background, as one step that can be undone."""
 
     def __init__(self, controller: Controller) -> None:
@@ -36,18 +36,23 @@ class TidyPanel(QWidget):
         self._controller = controller
         self.smooth_box = narrow(QComboBox())
         fill(self.smooth_box, [("no", 1), ("over 3 frames", 3), ("over 5 frames", 5)])
+        self.smooth_box.setToolTip("Even out masks that flicker: each pixel is what it is on most of these frames.")
         self.fill_box = QCheckBox("Fill holes")
+        self.fill_box.setToolTip("What is enclosed by a mask becomes part of it.")
         self.part_box = QSpinBox()
         self.part_box.setRange(0, LARGEST_PART)
         self.part_box.setSuffix(" px")
         self.part_box.setSpecialValueText("keep all")
+        self.part_box.setToolTip("Connected parts of a mask with fewer pixels are removed.")
         self.largest_box = QCheckBox("Keep only the largest part")
+        self.largest_box.setToolTip("Of each mask, the largest connected part stays and all others are removed.")
         self.objects_box = narrow(QComboBox())
         fill(self.objects_box, [("All objects that are not locked", ALL), ("The selected object", ACTIVE)])
-        self.tidy_button = button("Clean up", self.tidy, "Painted and accepted frames stay as they are.")
+        self.objects_box.setToolTip("Whose masks are cleaned up.")
+        self.clean_up_button = button("Clean up", self.clean_up, "Painted and accepted frames stay as they are.")
         self.task = BackgroundTask(controller, "Stop", "Stop; undo brings back the masks that changed.")
         steps = form(("Smooth", self.smooth_box), ("Drop parts below", self.part_box))
-        buttons = row(self.tidy_button, self.task.stop_button)
+        buttons = row(self.clean_up_button, self.task.stop_button)
         choices = (steps, self.fill_box, self.largest_box, self.objects_box)
         stack(self, *choices, buttons, self.task.bar, self.task.outcome)
         for signal in (controller.session_changed, controller.run_changed, self.task.changed):
@@ -71,16 +76,16 @@ class TidyPanel(QWidget):
             keep_largest=self.largest_box.isChecked(),
         )
 
-    def tidy(self) -> None:
-        """Tidy in the background."""
+    def clean_up(self) -> None:
+        """Clean up in the background."""
         session = self._controller.session
         if session is None:
             return
         settings = self.choices()
         chosen = [self._controller.active] if self.objects_box.currentData() == ACTIVE else None
         self.task.begin(
-            "tidying",
-            lambda progress: session.tidy(settings, chosen, progress=progress),
+            "cleaning up",
+            lambda progress: session.clean_up(settings, chosen, progress=progress),
             done=self._done,
             stopped="Cleaning up was stopped; undo brings back the masks that changed.",
         )
@@ -113,4 +118,4 @@ class TidyPanel(QWidget):
             reason = IN_A_RUN
         else:
             reason = "" if chosen else "Choose at least one of the steps first."
-        allow(self.tidy_button, "Cleaning up is under way." if self.task.working else reason)
+        allow(self.clean_up_button, "Cleaning up is under way." if self.task.working else reason)

@@ -1,4 +1,4 @@
-"""Tidying masks in the widget: one step, undone like any other, that leaves what a person painted."""
+"""Cleaning up masks in the widget: one step, undone like any other, that leaves what a person painted."""
 
 import numpy as np
 import pytest
@@ -20,24 +20,24 @@ def speckled(at_work):
             generation=session._context.state.next_number,
         )
     session.paint(5, (0, 0), np.full((2, 2), 1))
-    at_work.widget.sections["tidy"].set_expanded(True)
+    at_work.widget.sections["clean_up"].set_expanded(True)
     at_work.spin()
     return at_work
 
 
 def test_button_waits_until_a_step_is_chosen(at_work):
-    panel = at_work.widget.tidy
-    assert not panel.tidy_button.isEnabled()
-    assert "Choose at least one" in panel.tidy_button.toolTip()
+    panel = at_work.widget.clean_up
+    assert not panel.clean_up_button.isEnabled()
+    assert "Choose at least one" in panel.clean_up_button.toolTip()
     panel.part_box.setValue(4)
-    assert panel.tidy_button.isEnabled()
+    assert panel.clean_up_button.isEnabled()
 
 
 def test_specks_go_and_painted_frames_stay(speckled):
-    panel, masks = speckled.widget.tidy, speckled.session.masks
+    panel, masks = speckled.widget.clean_up, speckled.session.masks
     assert masks.object_mask(2, 1)[60, 70]
     panel.part_box.setValue(4)
-    speckled.press(panel.tidy_button)
+    speckled.press(panel.clean_up_button)
     speckled.idle()
     assert speckled.errors() == []
     assert not masks.object_mask(2, 1)[60, 70]
@@ -48,17 +48,17 @@ def test_specks_go_and_painted_frames_stay(speckled):
     assert masks.object_mask(2, 1)[60, 70]
 
 
-def test_nothing_to_tidy_is_said(speckled):
-    panel = speckled.widget.tidy
+def test_nothing_to_clean_up_is_said(speckled):
+    panel = speckled.widget.clean_up
     panel.smooth_box.setCurrentIndex(0)
     panel.fill_box.setChecked(True)
-    speckled.press(panel.tidy_button)
+    speckled.press(panel.clean_up_button)
     speckled.idle()
     assert panel.task.outcome.text() == "No mask changed."
 
 
 def test_choices_are_the_settings_that_are_recorded(speckled):
-    panel = speckled.widget.tidy
+    panel = speckled.widget.clean_up
     panel.smooth_box.setCurrentIndex(2)
     panel.largest_box.setChecked(True)
     panel.part_box.setValue(7)
@@ -72,9 +72,9 @@ def test_choices_are_the_settings_that_are_recorded(speckled):
 
 
 def test_what_is_said_of_it_holds_until_something_changes(speckled):
-    panel = speckled.widget.tidy
+    panel = speckled.widget.clean_up
     panel.part_box.setValue(4)
-    speckled.press(panel.tidy_button)
+    speckled.press(panel.clean_up_button)
     speckled.idle()
     assert panel.task.outcome.text() == "1 mask changed. Undo brings it back."
     speckled.press(speckled.widget.session.undo_button)

@@ -1,4 +1,4 @@
-"""Tidy the masks of a session, as one step that can be undone."""
+"""Clean up the masks of a session, as one step that can be undone."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from napari_sam2_video.types import Direction
 
 
-def tidy(
+def clean_up(
     state: State,
     masks: MaskStore,
     inputs: Conditioning,
@@ -29,7 +29,7 @@ def tidy(
     object_ids: Sequence[int],
     progress: Callable[[int, int], None] | None,
 ) -> int:
-    """Tidy what the model computed for some objects, but for frames that a person painted or accepted.
+    """Clean up what the model computed for some objects, but for frames that a person painted or accepted.
 
     Returns
     -------
@@ -49,7 +49,7 @@ def tidy(
                 with state.writing():
                     number = state.next_number
                     said = {"settings": asdict(settings), "objects": list(object_ids)}
-                    step = state.commit([("tidied", number, said)], name="tidy masks", number=number)
+                    step = state.commit([("cleaned_up", number, said)], name="clean up masks", number=number)
             changed = _with_mask(masks, item)
             direction: Direction = "backward" if walked[item.frame] < 0 else "forward"
             masks.write(FrameMasks(item.frame, masks.shape_yx, (changed,), direction), generation=step)

@@ -1,0 +1,118 @@
+"""What a person does next, in one line."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+Place: TypeAlias = Literal["", "recording", "model", "objects", "track", "review", "export"]
+Emphasis: TypeAlias = Literal["", "open", "new", "click", "track", "review", "export"]
+
+TOOL_SENTENCES = {
+    "point": "Click on the object in the image.",
+    "not": "Click on what is not the object, or switch back with Q.",
+    "scribble": "Draw a stroke along the object in the image.",
+    "not_scribble": "Draw a stroke along what is not the object, or switch back with Q.",
+    "box": "Drag a box around the object in the image.",
+    "lasso": "Draw around the object in the image.",
+    "paint": "Paint the object in the image.",
+    "erase": "Erase what is not the object.",
+}
+
+
+@dataclass(frozen=True)
+class Situation:
+    """What decides on the next step.
+
+    Parameters
+    ----------
+    images : bool
+        Whether there is an image layer.
+    loading, open : bool
+        Whether a session is being prepared, and whether one is open.
+    problem, model_problem : str
+        Why no session can begin, and why nothing can be tracked; empty where they can.
+    objects : int
+        How many objects there are.
+    armed : str, optional
+        The tool in the person's hand.
+    prompted, locked : bool
+        Whether the active object has a prompt or paint, and whether it is locked.
+    changed : bool
+        Whether any object changed since it was tracked.
+    running, unfinished : bool
+        Whether a run is under way, and whether one was stopped.
+    tracked, exported : bool
+        Whether there are masks, and whether they were exported.
+    doubtful : int
+        How many places deserve a look.
+    """
+
+    images: bool = False
+    loading: bool = False
+    open: bool = False
+    problem: str = ""
+    model_problem: str = ""
+    objects: int = 0
+    armed: str | None = None
+    prompted: bool = False
+    locked: bool = False
+    changed: bool = False
+    running: bool = False
+    unfinished: bool = False
+    tracked: bool = False
+    exported: bool = False
+    doubtful: int = 0
+
+
+@dataclass(frozen=True)
+class Step:
+    """A step: a sentence, the button that takes it, and the section where that button is."""
+
+    text: str
+    button: Emphasis = ""
+    section: Place = ""
+
+
+def next_step(now: Situation) -> Step:
+    """The next step in a situation."""
+    if now.loading:
+        return Step("Preparing the recording. A click on the object counts already.")
+    if not now.open:
+        return _before_a_session(now)
+    if now.running:
+        return Step("Tracking. Frames that are done can be looked at; Stop keeps them.")
+    if not now.objects:
+        return Step("Press New object.", "new", "objects")
+    if not now.prompted and not now.locked:
+        if now.armed is None:
+            return Step("Press Point + and click on the object in the image.", "click", "objects")
+        return Step(TOOL_SENTENCES[now.armed], "", "objects")
+    if now.model_problem:
+        return Step(now.model_problem, "", "model")
+    if now.unfinished:
+        return Step("The run was stopped. Press Continue, or correct what you see first.", "track", "track")
+    if now.changed and now.tracked:
+        return Step("Press Track to carry the change on; only what changed is tracked.", "track", "track")
+    if now.changed:
+        text = "If the outline fits, press Track. If not, click on what is missing, or with Ctrl on what is too much."
+        return Step(text, "track", "track")
+    if now.doubtful:
+        places = "One place is" if now.doubtful == 1 else f"{now.doubtful} places are"
+        return Step(f"{places} doubtful: look, then accept or correct.", "review", "review")
+    if now.tracked and not now.exported:
+        return Step("Nothing is doubtful. Correct what you see, or export the masks.", "export", "export")
+    if now.tracked:
+        return Step("Exported. Add objects, correct, or open another image.")
+    return Step("Press Track.", "track", "track")
+
+
+def _before_a_session(now: Situation) -> Step:
+    if not now.images:
+        return Step(
+            "Open a recording: drop it on the viewer, press Open…, or begin with the sample.", "open", "recording"
+        )
+    if now.problem:
+        return Step(now.problem, "", "recording")
+    text = "Set the contrast so that you see the object well: the model sees what you see. Then press New object."
+    return Step(text, "new", "objects")
