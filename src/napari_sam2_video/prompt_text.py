@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import os
 import re
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_sam2_video.errors import PromptError, RecordingError
-from napari_sam2_video.frames.mask_image import read_label_volume, read_labels, read_mask
+from napari_sam2_video.frames.label_series import LabelSeries
+from napari_sam2_video.frames.mask_image import read_mask
 from napari_sam2_video.types import MaskPrompt
 from napari_sam2_video.types.calls import public
 from napari_sam2_video.types.checks import path_of
@@ -48,6 +50,8 @@ def parse_mask(text: str, *, folder: Path | None = None) -> MaskPrompt:
 def parse_seeds(text: str, *, folder: Path | None = None) -> Seeds:
     """Label image and frame written as ``LABELS@FRAME``, or label volume as ``LABELS@all`` or ``LABELS@middle``.
 
+    Of a volume or a series, ``@FRAME`` takes the labels of that frame.
+
     Returns
     -------
     labels : ndarray of shape (Y, X) or (Z, Y, X)
@@ -58,7 +62,7 @@ def parse_seeds(text: str, *, folder: Path | None = None) -> Seeds:
     Raises
     ------
     PromptError
-        If it is written in another way, or the file is not one plane of whole numbers.
+        If it is written in another way, or the file holds no label images.
     """
     name, at, frame = text.rpartition("@")
     frame = frame.strip()
@@ -67,15 +71,13 @@ def parse_seeds(text: str, *, folder: Path | None = None) -> Seeds:
             f'"{text}" is not a label image on a frame; write it as LABELS.tif@FRAME, or as LABELS.tif@all or '
             "LABELS.tif@middle where it is a volume."
         )
-    path = _inside(folder, name.strip())
     try:
-        return (read_label_volume(path), frame) if frame in SLICES else (read_labels(path), int(frame))
+        with closing(LabelSeries(_inside(folder, name.strip()))) as series:
+            if frame in SLICES:
+                return series.volume(), frame
+            return series.read(int(frame) if series.n_frames > 1 else 0), int(frame)
     except RecordingError as error:
         raise PromptError(str(error)) from error
-    except OSError as error:
-        raise PromptError(
-            f"There is no label image {path} that can be read ({error.strerror}); check the name."
-        ) from error
 
 
 @public

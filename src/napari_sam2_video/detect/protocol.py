@@ -100,6 +100,10 @@ class DetectorFrame:
         Values of the shown channel as the recording holds them; None where it has colours.
     segmenter : Segmenter, optional
         The network of the session, where there is one.
+    n_frames : int
+        How many frames the recording has.
+    axis : str
+        The walked axis.
     progress : callable
         Called with the steps done and their number. It raises where the person pressed Stop, and what it raises is to
         pass through the detector.
@@ -109,6 +113,8 @@ class DetectorFrame:
     rgb_yxc: npt.NDArray[np.uint8] = field(repr=False)
     raw_yx: npt.NDArray[Any] | None = field(default=None, repr=False)
     segmenter: Segmenter | None = field(default=None, repr=False)
+    n_frames: int = 1
+    axis: str = "T"
     progress: Callable[[int, int], None] = field(default=lambda done, total: None, repr=False)
 
     @property

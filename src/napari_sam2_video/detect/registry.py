@@ -83,7 +83,13 @@ def _everything(rest: str, examples: Examples | None, folder: Path | None) -> De
     return Everything()
 
 
-_MAKERS: dict[str, Maker] = {"everything": _everything}
+def _labels(rest: str, examples: Examples | None, folder: Path | None) -> Detector:
+    from napari_sam2_video.detect.labels import labels_from_text
+
+    return labels_from_text(rest, folder)
+
+
+_MAKERS: dict[str, Maker] = {"everything": _everything, "labels": _labels}
 
 
 def _added() -> dict[str, EntryPoint]:

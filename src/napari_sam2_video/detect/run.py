@@ -81,6 +81,8 @@ def run_detector(
         rgb_yxc=view.read(index),
         raw_yx=_plane(view.raw(index)),
         segmenter=None if segmenter is None else _Watched(segmenter, watch),
+        n_frames=view.n_frames,
+        axis=view.walk_axis,
         progress=watch.report,
     )
 

@@ -79,31 +79,9 @@ def read_labels(path: Path) -> npt.NDArray[Any]:
     return whole_numbers(values, str(path))
 
 
-def read_label_volume(path: Path) -> npt.NDArray[Any]:
-    """Label volume in a file or folder that can be opened as a recording of one channel.
-
-    Returns
-    -------
-    ndarray of integers, shape (Z, Y, X) or (T, Y, X)
-
-    Raises
-    ------
-    RecordingError
-        If it cannot be read, has other axes, or holds no whole numbers.
-    """
-    from napari_sam2_video.frames.open import open_recording
-
-    with open_recording(path) as recording:
-        values, axes = recording.read({}), recording.axes
-    spare = tuple(n for n, letter in enumerate(axes) if letter not in "YX" and values.shape[n] == 1)
-    if values.ndim - len(spare) < 3:
-        spare = spare[1:]
-    values = values.squeeze(spare)
-    axes = "".join(letter for n, letter in enumerate(axes) if n not in spare)
-    if len(axes) != 3 or set("YX") - set(axes) or "S" in axes:
-        raise RecordingError(f"{path} has the axes {axes} where a label volume (Z, Y, X) is needed.")
-    order = [axes.index(letter) for letter in (*(a for a in axes if a not in "YX"), "Y", "X")]
-    return whole_numbers(values.transpose(order), str(path))
+def single_plane(path: Path) -> bool:
+    """Whether a file is one picture, of which `read_labels` reads palettes, colours and transparency."""
+    return _picture(path) is not None
 
 
 def whole_numbers(values: npt.NDArray[Any], name: str) -> npt.NDArray[Any]:
