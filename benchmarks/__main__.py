@@ -115,7 +115,7 @@ def doubt_and_check(level: int) -> list[Row]:
 
 def linking(level: int) -> list[Row]:
     """Labelled series into tracks with divisions, beside the linkers that are installed (laptrack, btrack)."""
-    return link((2, 20)[level], 40)
+    return link((2, 20)[level], 40, reporting=level == FULL)
 
 
 def under_load(level: int) -> list[Row]:

@@ -9,12 +9,14 @@ Examples
 
 from napari_sam2_video.analysis.review import ReviewItem
 from napari_sam2_video.analysis.table import Table
+from napari_sam2_video.api.finding import find
 from napari_sam2_video.api.recordings import info
 from napari_sam2_video.api.results import check, export, measure, review
 from napari_sam2_video.api.sessions import add_prompts, create_session, open_session, resume, track
 from napari_sam2_video.api.viewer import add_to_viewer, open_layer
 from napari_sam2_video.errors import (
     CheckpointError,
+    DetectorError,
     DeviceMemoryError,
     DownloadError,
     EngineError,
@@ -37,11 +39,14 @@ from napari_sam2_video.frames.open import open_recording
 from napari_sam2_video.frames.recording import Recording
 from napari_sam2_video.prompt_text import read_prompts, write_prompts
 from napari_sam2_video.session import Session
+from napari_sam2_video.session.proposal import Proposal
 from napari_sam2_video.types import (
     BoxPrompt,
     ChannelColor,
     CheckSettings,
     ContrastWindow,
+    FindProgress,
+    FindSettings,
     FrameDone,
     MaskPrompt,
     ModelSettings,
@@ -60,11 +65,14 @@ __all__ = [
     "CheckSettings",
     "CheckpointError",
     "ContrastWindow",
+    "DetectorError",
     "DeviceMemoryError",
     "DownloadError",
     "EngineError",
     "ExportError",
     "ExportReport",
+    "FindProgress",
+    "FindSettings",
     "FrameDone",
     "FrameError",
     "MaskPrompt",
@@ -75,6 +83,7 @@ __all__ = [
     "Preview",
     "Prompt",
     "PromptError",
+    "Proposal",
     "Recording",
     "RecordingError",
     "ReviewItem",
@@ -96,6 +105,7 @@ __all__ = [
     "check",
     "create_session",
     "export",
+    "find",
     "info",
     "measure",
     "open_layer",

@@ -37,6 +37,7 @@ def start(
     if_there: IfThere = "refuse",
     keep_source: bool = False,
     planes: Sequence[str] = (),
+    finds: bool = False,
 ) -> Session:
     """Open a session with prompts, ready to be tracked; no network is loaded.
 
@@ -58,6 +59,8 @@ def start(
         Copy an array in memory into the session.
     planes : sequence of str
         Axes that its volume is to be walked along.
+    finds : bool
+        More objects will be found, so that none has to be prompted.
 
     Raises
     ------
@@ -70,7 +73,8 @@ def start(
             options.settle(session)
             session.planes.checked(planes)
             add_prompts(session, prompts, seeds)
-            require_prompts(session)
+            if not finds:
+                require_prompts(session)
         except BaseException:
             session.close()
             raise
@@ -79,7 +83,8 @@ def start(
     def prepare(session: Session) -> None:
         session.planes.checked(planes)
         add_prompts(session, prompts, seeds)
-        require_prompts(session)
+        if not finds:
+            require_prompts(session)
         is_anything_left(session, settings)
         check_model(session.model_settings)
 

@@ -42,6 +42,9 @@ class BatchItem:
     axes, pixel_size, interval, series, axis, at, channel, channels, contrast
     model, device, precision, image_size, window, direction, range, planes : str
         As the options of ``napari-sam2-video track`` of the same names; empty for their defaults.
+    find, every, accept : str
+        As the options of ``napari-sam2-video track``: what finds more objects, on every how many frames, and the score
+        from which on they are tracked.
     export : str
         Files to write, separated by ``;``; the format follows from the suffix.
     overwrite : str
@@ -70,6 +73,9 @@ class BatchItem:
     direction: str = ""
     range: str = ""
     planes: str = ""
+    find: str = ""
+    every: str = ""
+    accept: str = ""
     export: str = ""
     overwrite: str = ""
 
@@ -175,6 +181,8 @@ def _item(path: Path, number: int, row: Mapping[str, str], defaults: dict[str, s
     for column in _PATHS:
         if values.get(column):
             values[column] = _absolute(folder, values[column])
+    if values.get("find", "").startswith("labels:"):
+        values["find"] = "labels:" + _absolute(folder, values["find"].partition(":")[2].strip(" \"'"))
     if (folder / values.get("model", "")).is_file():
         values["model"] = str(folder / values["model"])
     values["export"] = ";".join(
@@ -210,7 +218,8 @@ def _check_targets(path: Path, items: Sequence[BatchItem]) -> None:
     read = {_place(path)}
     for item in items:
         labels = item.seeds.rpartition("@")[0]
-        read.update(_place(source) for source in (item.recording, item.prompts, labels) if source)
+        found = item.find.partition(":")[2] if item.find.startswith("labels:") else ""
+        read.update(_place(source) for source in (item.recording, item.prompts, labels, found) if source)
     kept = read | {folder for source in read for folder in source.parents}
     for number, item in enumerate(items, start=1):
         for target in (item.out, *map(str, item.exports)):

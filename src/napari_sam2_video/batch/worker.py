@@ -39,19 +39,21 @@ def work(item: BatchItem, stop: Callable[[], bool] | None = None) -> dict[str, A
         Fields of `ItemResult`: status, sentence, objects and frames. Whatever goes wrong is reported there.
     """
     try:
-        from napari_sam2_video.api import TrackSettings, export, read_prompts, resume
+        from napari_sam2_video.api import TrackSettings, export, read_prompts
+        from napari_sam2_video.api.finding import Finding, find_and_track
         from napari_sam2_video.api.options import SessionOptions
         from napari_sam2_video.api.start import range_notes
         from napari_sam2_video.prompt_text import parse_seeds
 
         settings = TrackSettings.from_text(item.direction or "both", item.range or None)
         options = SessionOptions.from_text(item.to_json())
+        finding = Finding.from_text(item.find, item.every, item.accept, item.range or None)
         overwrite = _yes(item.overwrite)
         prompts = read_prompts(item.prompts) if item.prompts else ()
         seeds = [parse_seeds(item.seeds)] if item.seeds else []
-        with _started(item, options, prompts, seeds, settings) as session:
-            computed = resume(session, settings, planes=item.planes or None, stop=stop)
-            if session.unfinished:
+        with _started(item, options, prompts, seeds, settings, finding is not None) as session:
+            computed = find_and_track(session, finding, settings, planes=item.planes or None, stop=stop)
+            if session.unfinished or (stop is not None and stop()):
                 return {"status": "stopped", "sentence": "The batch was stopped; run it again to continue."}
             for target in item.exports:
                 if computed or overwrite or not target.exists():
@@ -71,7 +73,7 @@ def _started(item: BatchItem, *how: Any) -> Session:
     """The item's session, new or continued."""
     from napari_sam2_video.api.start import start
 
-    options, prompts, seeds, settings = how
+    options, prompts, seeds, settings, finds = how
     end = time.monotonic() + _LOCK_SECONDS
     while True:
         try:
@@ -84,6 +86,7 @@ def _started(item: BatchItem, *how: Any) -> Session:
                 settings,
                 if_there="resume",
                 planes=item.planes,
+                finds=finds,
             )
         except SessionLockedError:
             # A worker on a machine that was lost stops at its next frame.

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from napari_sam2_video import __version__
-from napari_sam2_video.cli import check, edit, models, results, serve, track
+from napari_sam2_video.cli import check, edit, find, models, results, serve, track
 from napari_sam2_video.cli.show import Stopped, debugging, fail, frames_bar, note, say
 from napari_sam2_video.errors import Sam2VideoError, SettingsError
 
@@ -32,6 +32,8 @@ _Refusal: Any = next(kind for kind in typer.BadParameter.__mro__ if kind.__name_
 
 app.command("track", rich_help_panel=WORK)(track.track)
 app.command("check", rich_help_panel=WORK)(check.check)
+app.command("find", rich_help_panel=WORK)(find.find)
+app.command("proposals", rich_help_panel=WORK)(find.proposals)
 app.add_typer(edit.app, name="edit", rich_help_panel=WORK)
 app.command("serve", rich_help_panel=WORK)(serve.serve)
 app.command("export", rich_help_panel=WORK)(results.export)

@@ -12,6 +12,7 @@ VIEW = "How the recording is looked at"
 PROMPTS = "Prompts: what to track"
 RUN = "What the run covers"
 NETWORK = "The network"
+FINDING = "Finding: what nobody prompted"
 SESSION = "The session"
 
 Axes = Annotated[
@@ -112,6 +113,31 @@ Window = Annotated[
         help="auto (small objects are tracked in windows that follow them), off, or the windows' side in pixels.",
         metavar="auto|off|PIXELS",
         rich_help_panel=NETWORK,
+    ),
+]
+Find = Annotated[
+    str | None,
+    typer.Option(
+        help="Find more objects, after the prompted ones are tracked: everything, like:1,2 (such as the objects 1 and "
+        '2), labels:FILE, or text:"red cell".',
+        metavar="DETECTOR",
+        rich_help_panel=FINDING,
+    ),
+]
+Every = Annotated[
+    str | None,
+    typer.Option(
+        help="Look on every so many frames; if not given, 1 for labels, whose masks are then kept, and 5 for others.",
+        metavar="FRAMES",
+        rich_help_panel=FINDING,
+    ),
+]
+Accept = Annotated[
+    str | None,
+    typer.Option(
+        help="Accept what is proposed with this score (0 to 1) at least, and track it; the rest waits for a person.",
+        metavar="SCORE",
+        rich_help_panel=FINDING,
     ),
 ]
 SessionFolder = Annotated[Path, typer.Argument(help="Session folder, *.sam2v.", metavar="SESSION")]

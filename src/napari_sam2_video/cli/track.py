@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from napari_sam2_video.cli import options as shared
+from napari_sam2_video.cli.find import finding_line, report_proposals
 from napari_sam2_video.cli.show import note, run_bar, say
 from napari_sam2_video.errors import PromptError, SessionError
 
@@ -84,6 +85,9 @@ def track(
         typer.Option("--range", help="Frames A to B-1; all if not given.", metavar="A:B", rich_help_panel=shared.RUN),
     ] = None,
     planes: shared.Planes = None,
+    find: shared.Find = None,
+    every: shared.Every = None,
+    accept: shared.Accept = None,
     axis: shared.Axis = None,
     at: shared.At = None,
     channel: shared.Channel = None,
@@ -123,14 +127,18 @@ def track(
 
     napari-sam2-video track scan.nii.gz --out liver.sam2v --point 1@40:120,88 --planes zyx
 
+    napari-sam2-video track cells.tif --out cells.sam2v --point 1@0:120,88 --find like:1 --every 5 --accept 0.8
+
     napari-sam2-video track film.mp4 --out film.sam2v --box 1@0:10,15,60,70 --model small --range 0:200
     """
     from napari_sam2_video import api
+    from napari_sam2_video.api.finding import Finding, find_and_track
     from napari_sam2_video.api.options import SessionOptions
     from napari_sam2_video.api.start import range_notes, start
     from napari_sam2_video.prompt_text import parse_mask, parse_seeds
 
     settings = api.TrackSettings.from_text(direction, range_)
+    finding = Finding.from_text(find, every, accept, range_)
     wanted = SessionOptions.from_text(
         {
             "axes": axes,
@@ -160,20 +168,27 @@ def track(
         *(api.read_prompts(prompts) if prompts is not None else []),
     ]
     labels = [parse_seeds(text) for text in seeds or []]
-    if not given and not labels and not resume:
+    if not given and not labels and not resume and finding is None:
         raise PromptError(
-            "There is nothing to track; give at least one --point, --box, --scribble, --mask, --prompts or --seeds."
+            "There is nothing to track; give at least one --point, --box, --scribble, --mask, --prompts, --seeds or "
+            "--find."
         )
     if out.exists() and not resume and not overwrite:
         raise SessionError(f"{out} already exists; continue it with --resume, or replace it with --overwrite.")
     if_there: IfThere = "resume" if resume else "overwrite" if overwrite else "refuse"
-    with start(recording, out, wanted, given, labels, settings, if_there=if_there, planes=planes or "") as session:
-        for sentence in (*session.notes, *range_notes(session, settings), *session.tracker.notes):
+    finds = finding is not None
+    with start(
+        recording, out, wanted, given, labels, settings, if_there=if_there, planes=planes or "", finds=finds
+    ) as session:
+        # Labels on every frame may do without the network.
+        network = () if finds else session.tracker.notes
+        for sentence in (*session.notes, *range_notes(session, settings), *network):
             note(sentence)
         kept = "Finished frames are kept; the same command with --resume continues from there."
         with run_bar("Tracking", kept) as progress:
-            count = api.resume(session, settings, planes=planes, progress=progress)
+            count = find_and_track(session, finding, settings, planes=planes, progress=progress, looked=finding_line())
         _report(session, count)
+        report_proposals(session)
 
 
 def _report(session: Session, count: int) -> None:

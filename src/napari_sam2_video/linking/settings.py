@@ -35,7 +35,7 @@ class LinkSettings:
     missing: float = 2.3
     merged: float = 3.0
     split: float = 3.0
-    appears: float = 7.0
+    appears: float = 8.0
     appears_at_edge: float = 4.5
     divides: float = 5.0
     shape: float = 6.0

@@ -83,6 +83,8 @@ class Finder:
             series: list[dict[int, Shape]] = []
             scores: list[dict[int, float]] = []
             said = self._described(finder, settings)
+            if isinstance(detector, str):
+                said["asked"] = detector
             kept = "the proposals that there were are kept"
             with run_failures("Finding", kept, "find again", context.folder, lambda: looked[-1] if looked else -1):
                 for frame in frames:

@@ -1,0 +1,159 @@
+"""Find objects that nobody clicked, and track what is accepted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Self
+
+from napari_sam2_video.api.sessions import resume
+from napari_sam2_video.errors import SettingsError
+from napari_sam2_video.session import Session
+from napari_sam2_video.types import FindSettings, TrackSettings
+from napari_sam2_video.types.calls import public
+from napari_sam2_video.types.checks import instance
+from napari_sam2_video.types.finding import score_limit
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from napari_sam2_video.detect.protocol import Detector
+    from napari_sam2_video.session.proposal import Proposal
+    from napari_sam2_video.types import FindProgress, FrameDone
+
+USUAL_STEP = 5
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What a run is to find.
+
+    Parameters
+    ----------
+    detector : str
+        What finds, as text.
+    settings : FindSettings
+        On which frames.
+    accept : float, optional
+        Score from which on proposals are accepted; the others wait for a person.
+    """
+
+    detector: str
+    settings: FindSettings = field(default_factory=FindSettings)
+    accept: float | None = None
+
+    @classmethod
+    def from_text(
+        cls, find: str | None, every: str | None = None, accept: str | None = None, range: str | None = None
+    ) -> Self | None:
+        """Finding of the options of the command line and of tables; None where nothing is to be found.
+
+        If not said, labels are looked at on every frame, other detectors look on every fifth one.
+
+        Raises
+        ------
+        SettingsError
+            If one is invalid, or there is nothing to find.
+        """
+        find, every, accept = (text.strip() if text and text.strip() else None for text in (find, every, accept))
+        if find is None:
+            given = "every" if every is not None else "accept"
+            if every is not None or accept is not None:
+                raise SettingsError(f"There is nothing that {given} is about; say with find what to find.")
+            return None
+        usual = 1 if find.lower().startswith("labels") else USUAL_STEP
+        settings = FindSettings.from_text(every or str(usual), range)
+        return cls(find, settings, None if accept is None else score_limit(accept))
+
+
+@public
+def find(
+    session: Session,
+    detector: str | Detector,
+    settings: FindSettings = FindSettings(),  # noqa: B008
+    *,
+    accept: float | None = None,
+    progress: Callable[[FindProgress], None] | None = None,
+    stop: Callable[[], bool] | None = None,
+) -> tuple[Proposal, ...]:
+    """Find objects in a session, and propose what they mean for the tracked ones.
+
+    Parameters
+    ----------
+    session : Session
+        The session.
+    detector : str or Detector
+        What finds, such as ``"everything"``, ``"like:1,2,3"``, ``"labels:FILE"`` or ``'text:"red cell"'``.
+    settings : FindSettings
+        On which frames it looks.
+    accept : float, optional
+        Score from which on proposals are accepted at once.
+    progress : callable, optional
+        Called after each frame.
+    stop : callable, optional
+        Asked several times a second; what was found up to then is proposed.
+
+    Returns
+    -------
+    tuple of Proposal
+        Those that are still open; decide with ``session.accept_proposals`` and ``session.reject_proposals``, and
+        `resume` tracks the objects that this adds.
+
+    Raises
+    ------
+    DetectorError
+        If the detector fails, does not answer, or gives what cannot be used; nothing is proposed then.
+    """
+    for said in instance(session, Session, "The session").find(detector, settings, stop=stop):
+        if progress is not None:
+            progress(said)
+    if accept is not None:
+        session.accept_proposals(least_score=score_limit(accept))
+    return session.proposals
+
+
+def find_and_track(
+    session: Session,
+    finding: Finding | None,
+    settings: TrackSettings,
+    *,
+    planes: Sequence[str] | None = None,
+    progress: Callable[[FrameDone], None] | None = None,
+    looked: Callable[[FindProgress], None] | None = None,
+    stop: Callable[[], bool] | None = None,
+) -> int:
+    """Track what is prompted, find more, and track what is accepted of it; the number of frames that were computed.
+
+    What was done before is not done again, so the same call continues where one was cut off.
+    """
+    if finding is None:
+        return resume(session, settings, planes=planes, progress=progress, stop=stop)
+    count = 0
+    halted = stop or (lambda: False)
+    if _is_prompted(session):
+        count += resume(session, settings, planes=planes, progress=progress, stop=stop)
+    if halted() or session.unfinished:
+        return count
+    if not _was_found(session, finding):
+        find(session, finding.detector, finding.settings, progress=looked, stop=stop)
+    if halted():
+        return count
+    if finding.accept is not None:
+        session.accept_proposals(least_score=finding.accept)
+    if session.dirty():
+        count += resume(session, settings, planes=planes, progress=progress, stop=stop)
+    return count
+
+
+def _is_prompted(session: Session) -> bool:
+    return any(session.state(one.id).prompted for one in session.objects)
+
+
+def _was_found(session: Session, finding: Finding) -> bool:
+    """Whether a finding was done before, on all of its frames."""
+    frames = finding.settings.frames(session.n_frames)
+    return any(
+        said.get("asked") == finding.detector
+        and said["every"] == frames.step
+        and said.get("looked") == [frames.start, frames[-1] + 1]
+        for said in session.provenance()["finds"]
+    )

@@ -1,0 +1,142 @@
+"""``napari-sam2-video find`` and ``napari-sam2-video proposals``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from napari_sam2_video.cli import options as shared  # noqa: TC001
+from napari_sam2_video.cli.show import note, run_bar, say
+from napari_sam2_video.errors import SettingsError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from napari_sam2_video.session import Session
+    from napari_sam2_video.types import FindProgress
+
+ALL = "all"
+
+
+def find(
+    session: shared.SessionFolder,
+    detector: Annotated[
+        str,
+        typer.Argument(
+            help='everything, like:1,2 (such as the objects 1 and 2), labels:FILE, or text:"red cell".',
+            metavar="DETECTOR",
+        ),
+    ],
+    every: shared.Every = None,
+    range_: Annotated[
+        str | None, typer.Option("--range", help="Frames A to B-1; all if not given.", metavar="A:B")
+    ] = None,
+    accept: shared.Accept = None,
+) -> None:
+    """Find objects that nobody prompted, and propose them; accepted ones are tracked.
+
+    Proposed are new objects, divisions, ends, and lost objects that are there again. What is not accepted by its score
+    waits in the session: for 'napari-sam2-video proposals', or for the review in napari.
+
+    Examples
+    --------
+    napari-sam2-video find cells.sam2v like:1,2,3 --every 5 --accept 0.8
+
+    napari-sam2-video find cells.sam2v labels:cellpose.tif
+    """
+    from napari_sam2_video import api
+    from napari_sam2_video.api.finding import Finding
+
+    finding = Finding.from_text(detector, every, accept, range_)
+    if finding is None:
+        raise SettingsError("There is nothing to find; name a detector such as everything.")
+    with api.open_session(session) as opened:
+        for sentence in opened.notes:
+            note(sentence)
+        kept = "Finished frames are kept; the same command continues from there."
+        if finding.accept is not None and opened.dirty():
+            with run_bar("Tracking", kept) as progress:
+                api.resume(opened, progress=progress)
+        api.find(opened, finding.detector, finding.settings, accept=finding.accept, progress=finding_line())
+        if finding.accept is not None and opened.dirty():
+            with run_bar("Tracking", kept) as progress:
+                api.resume(opened, progress=progress)
+        report_proposals(opened)
+
+
+def proposals(
+    session: shared.SessionFolder,
+    accept: Annotated[
+        str | None, typer.Option(help="Accept proposals by number, or all.", metavar="NUMBER,...|all")
+    ] = None,
+    least_score: Annotated[
+        str | None, typer.Option(help="Of those to accept, only those with this score at least.", metavar="SCORE")
+    ] = None,
+    reject: Annotated[
+        str | None, typer.Option(help="Reject proposals by number, or all.", metavar="NUMBER,...|all")
+    ] = None,
+) -> None:
+    """List what was found and is not decided yet; accept or reject it.
+
+    'napari-sam2-video track RECORDING --out SESSION --resume' tracks what was accepted, and 'edit' has undo.
+
+    Examples
+    --------
+    napari-sam2-video proposals cells.sam2v
+
+    napari-sam2-video proposals cells.sam2v --accept all --least-score 0.8 --reject 4,7
+    """
+    from napari_sam2_video import api
+    from napari_sam2_video.types.finding import score_limit
+
+    limit = None if least_score is None else score_limit(least_score)
+    if limit is not None and accept is None:
+        raise SettingsError("There is nothing that --least-score is about; give --accept, too.")
+    changes = accept is not None or reject is not None
+    with api.open_session(session, read_only=not changes) as opened:
+        if reject is not None:
+            say(f"Rejected {opened.reject_proposals(_numbers(reject))} proposals.")
+        if accept is not None:
+            before = len(opened.proposals)
+            made = opened.accept_proposals(_numbers(accept), least_score=limit)
+            say(f"Accepted {before - len(opened.proposals)} proposals; {len(made)} objects were added.")
+        _list(opened)
+
+
+def finding_line() -> Callable[[FindProgress], None]:
+    """A callback that says how far a finding is."""
+
+    def show(progress: FindProgress) -> None:
+        if progress.done == progress.total:
+            note(f"Finding: done, {progress.found} proposals.")
+        else:
+            note(f"Finding: frame {progress.frame}, {progress.found} found ({progress.done} of {progress.total}).")
+
+    return show
+
+
+def report_proposals(session: Session) -> None:
+    """Say what is left to decide, if anything."""
+    count = len(session.proposals)
+    if count:
+        what = "1 proposal waits" if count == 1 else f"{count} proposals wait"
+        say(f"{what} to be accepted or rejected: napari-sam2-video proposals {session.folder}")
+
+
+def _list(session: Session) -> None:
+    left = session.proposals
+    say(f"{len(left)} open proposals" + (":" if left else "."))
+    for one in left:
+        about = "" if one.object_id is None else f" of object {one.object_id}"
+        say(f"  {one.id}: {one.kind}{about} on frame {one.frame}, score {one.score:.2f}: {one.reason}")
+
+
+def _numbers(text: str) -> list[int] | None:
+    """Numbers of proposals; None for all."""
+    if text.strip().lower() == ALL:
+        return None
+    parts = [part.strip() for part in text.split(",")]
+    if not all(part.isdecimal() for part in parts):
+        raise SettingsError(f"{text!r} names no proposals; write numbers such as 3,5, or all.")
+    return [int(part) for part in parts]

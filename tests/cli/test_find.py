@@ -1,0 +1,126 @@
+"""Finding on the command line and in a table, with a tracker and a detector that need no network."""
+
+import json
+
+import numpy as np
+import pytest
+import tifffile
+from tests.fakes import fake_factory
+
+from napari_sam2_video import api
+from napari_sam2_video.batch import BatchItem
+from napari_sam2_video.batch.table import read_table
+from napari_sam2_video.batch.worker import work
+from napari_sam2_video.cli import main
+from napari_sam2_video.detect import registry
+from napari_sam2_video.detect.protocol import Detection
+
+
+class Squares:
+    """Finds two squares; the second with little certainty."""
+
+    name = "squares"
+    settings = {}  # noqa: RUF012
+
+    def detect(self, frame):
+        square = np.ones((8, 8), bool)
+        return [Detection(0.9, square, (8 + frame.index, 10)), Detection(0.5, square, (8 + frame.index, 40))]
+
+
+@pytest.fixture(autouse=True)
+def without_a_network(monkeypatch):
+    monkeypatch.setattr("napari_sam2_video.session.tracking.default_tracker", fake_factory())
+    monkeypatch.setattr("napari_sam2_video.api.start.check_model", lambda settings: None)
+    monkeypatch.setitem(registry._MAKERS, "squares", lambda rest, examples, folder: Squares())
+
+
+@pytest.fixture
+def recording(tmp_path):
+    path = tmp_path / "cells.tif"
+    tifffile.imwrite(path, np.zeros((11, 48, 64), np.uint8), imagej=True, metadata={"axes": "TYX"})
+    return path
+
+
+@pytest.fixture
+def call(capsys):
+    def run(*arguments):
+        with pytest.raises(SystemExit) as ended:
+            main([str(a) for a in arguments])
+        said = capsys.readouterr()
+        assert "Traceback" not in said.out + said.err
+        return ended.value.code or 0, said.out, said.err
+
+    return run
+
+
+def test_track_finds_accepts_by_score_and_tracks_in_one_run(call, recording, tmp_path):
+    out = tmp_path / "run.sam2v"
+    arguments = ("track", recording, "--out", out, "--point", "1@0:30,58", "--find", "squares", "--accept", "0.8")
+    code, said, told = call(*arguments)
+    assert code == 0, told
+    assert "Finding: done, 2 proposals." in told
+    assert "object 2 (object 2): 11 of 11 frames" in said
+    assert f"1 proposal waits to be accepted or rejected: napari-sam2-video proposals {out}" in said
+    with api.open_session(out, read_only=True) as session:
+        (find,) = session.provenance()["finds"]
+        assert (find["asked"], find["every"], find["looked"]) == ("squares", 5, [0, 11])
+        assert [one.score for one in session.proposals] == [0.5]
+    code, said, told = call(*arguments, "--resume")
+    assert (code, "Finding" in told) == (0, False)
+    assert "Computed 0 frames" in said
+
+
+def test_find_and_proposals_work_on_a_session(call, recording, tmp_path):
+    out = tmp_path / "run.sam2v"
+    call("track", recording, "--out", out, "--point", "1@0:30,58")
+    code, said, _ = call("find", out, "squares", "--every", "2", "--range", "2:9")
+    assert (code, "2 proposals wait" in said) == (0, True)
+    code, said, _ = call("proposals", out)
+    assert "1: new object on frame 2, score 0.90: found on 4 frames from 2 on" in said
+    code, said, _ = call("proposals", out, "--accept", "all", "--least-score", "0.8", "--reject", "2")
+    assert "Rejected 1 proposals." in said
+    assert "Accepted 1 proposals; 1 objects were added." in said
+    assert "0 open proposals." in said
+    with api.open_session(out, read_only=True) as session:
+        assert session.dirty() == (2,)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("--find", "squres"), "There is no detector 'squres'"),
+        (("--every", "5", "--point", "1@0:9,9"), "say with find what to find"),
+        (("--find", "squares", "--every", "often"), "is no number of frames"),
+        (("--find", "squares", "--accept", "2"), "between 0 and 1"),
+        (("--find", "squares", "--range", "5:30"), "does not fit"),
+    ],
+)
+def test_wrong_options_are_one_sentence(call, recording, tmp_path, arguments, sentence):
+    code, _, said = call("track", recording, "--out", tmp_path / "run.sam2v", *arguments)
+    assert (code, sentence in said) == (1, True)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("--accept", "9"), "There is no open proposal 9"),
+        (("--accept", "x"), "names no proposals"),
+        (("--least-score", "0.5"), "give --accept, too"),
+    ],
+)
+def test_wrong_proposals_are_one_sentence(call, recording, tmp_path, arguments, sentence):
+    api.create_session(str(recording), tmp_path / "run.sam2v").close()
+    code, _, said = call("proposals", tmp_path / "run.sam2v", *arguments)
+    assert (code, sentence in said) == (1, True)
+
+
+def test_a_row_of_a_table_finds_and_tracks(recording, tmp_path):
+    table = tmp_path / "table.csv"
+    table.write_text('recording,out,find,every,accept\ncells.tif,run.sam2v,squares,5,0.8\nb.tif,b,"labels:x.tif",,\n')
+    first, second = read_table(table)
+    assert second.find == f"labels:{tmp_path / 'x.tif'}"
+    done = work(first)
+    assert (done["status"], done["objects"]) == ("done", 1), done
+    wrong = BatchItem("n", str(recording), str(tmp_path / "other.sam2v"), accept="0.5")
+    assert "say with find" in work(wrong)["sentence"]
+    assert json.dumps(done)
