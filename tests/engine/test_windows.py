@@ -10,7 +10,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from napari_sam2_video.engine.framing import Framing
+from napari_sam2_video.engine.framing import SEEN, Framing
 from napari_sam2_video.engine.prompts import SettledPrompts
 from napari_sam2_video.engine.windows import Place, Window, moved_logits, pack_places, place_of, unpack_places
 from napari_sam2_video.types import ObjectMask
@@ -57,10 +57,11 @@ def test_a_window_keeps_hold_of_an_object_that_moves_by_up_to_its_size(angle, sp
     step = min(speed, size, image_size / 8) * np.array([np.sin(angle), np.cos(angle)])
     centre = np.array([2000.0, 2000.0]) + start * image_size
     window = framing.around(tuple(centre), size)
-    earlier = None
+    places = []
     for _ in range(60):
         before = seen_at(tuple(centre), size, window)
-        window, earlier = framing.follow(before, earlier), before
+        places = [before, *places][:SEEN]
+        window = framing.follow(before, list(enumerate(places, 1)))
         centre = centre + step
         assert np.abs(centre - window.centre_yx).max() < window.side / 2
 
@@ -70,21 +71,22 @@ def test_a_window_stands_still_while_its_object_keeps_to_the_middle(centre, size
     framing = Framing("auto", 256, (1024, 1024))
     window = framing.around(centre, size)
     near = (window.centre_yx[0] + 30, window.centre_yx[1] - 30)
-    assert framing.follow(seen_at(near, size, window), None) == window
+    place = seen_at(near, size, window)
+    assert framing.follow(place, [(1, place)]) == window
 
 
 def test_a_window_moves_along_with_a_fast_object_by_whole_cells():
     framing = Framing("auto", 256, (1024, 1024))
     window = framing.around((511, 511), 30)
     earlier, before = seen_at((511, 511), 30, window), seen_at((511, 528), 30, window)
-    assert framing.follow(before, earlier) == Window(window.top, window.left + 32, 256)
+    assert framing.follow(before, [(1, before), (2, earlier)]) == Window(window.top, window.left + 32, 256)
 
 
 def test_a_window_follows_a_slow_object_that_leaves_its_middle_in_small_steps():
     framing = Framing("auto", 256, (1024, 1024))
     window = framing.around((511, 511), 40)
     before = seen_at((511, 511 + 80), 40, window)
-    assert framing.follow(before, None) == Window(window.top, window.left + 32, 256)
+    assert framing.follow(before, [(1, before)]) == Window(window.top, window.left + 32, 256)
 
 
 @given(st.lists(st.tuples(st.floats(300, 340), st.floats(300, 340)), min_size=2, max_size=9))

@@ -6,8 +6,10 @@ from collections import defaultdict
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from napari_sam2_video.engine.agreement import agreeing
+from napari_sam2_video.engine.framing import SEEN
 from napari_sam2_video.engine.memory import recall
-from napari_sam2_video.engine.plan import step_of
+from napari_sam2_video.engine.plan import REACH, step_of
 from napari_sam2_video.engine.windows import place_of
 
 if TYPE_CHECKING:
@@ -55,12 +57,12 @@ class Outcome:
 
 @dataclass(frozen=True)
 class _Row:
-    """An object on a frame: what it remembers, and where it was before."""
+    """An object on a frame: what it remembers, where it was before, and where it was seen, as `Framing.follow` says."""
 
     object_id: int
     recall: Recall
     before: Place | None
-    earlier: Place | None
+    seen: tuple[tuple[int, Place], ...]
 
 
 @dataclass(frozen=True)
@@ -101,7 +103,7 @@ class FrameStep:
         framing = self.framing
         if framing is None:
             return self._look_in(frame, None, self.embedder.embed(frame, upcoming), rows)
-        windows = [None if row.before is None else framing.follow(row.before, row.earlier) for row in rows]
+        windows = [None if row.before is None else framing.follow(row.before, row.seen) for row in rows]
         found = self._look(frame, rows, windows, upcoming)
         elsewhere = {}
         for i, outcome in enumerate(found):
@@ -128,12 +130,16 @@ class FrameStep:
     def _row(self, tracked: Tracked, frame: int, direction: PassDirection) -> _Row:
         """What an object brings to a frame; where it was before is known at least from its nearest prompted frame."""
         back = step_of(direction)
-        before, earlier = (_place(tracked, frame - back * age) for age in (1, 2))
+        conditioning = tracked.conditioning if self.framing is None else agreeing(tracked.conditioning, frame)
+        remembered = recall(conditioning, tracked.trail, frame, direction, self.batcher.view.n_frames)
+        places = [(age, _place(tracked, frame - back * age)) for age in range(1, REACH + 1)]
+        seen = [(age, place) for age, place in places if place is not None and place.extent_yx is not None]
+        before = places[0][1]
         if before is None:
             nearest = min(tracked.conditioning.values(), key=lambda entry: abs(entry.frame - frame))
-            before, earlier = nearest.memory.place, None
-        remembered = recall(tracked.conditioning, tracked.trail, frame, direction, self.batcher.view.n_frames)
-        return _Row(tracked.object_id, remembered, before, earlier)
+            before = nearest.memory.place
+            seen = [] if before is None else [(1, before)]
+        return _Row(tracked.object_id, remembered, before, tuple(seen[:SEEN]))
 
     def _look(
         self, frame: int, rows: Sequence[_Row], windows: Sequence[Window | None], upcoming: Sequence[int] = ()

@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 CELLS = 16
 """Pixels of the network's input in a cell of its spatial memory."""
 
+SEEN = 5
+"""Frames on which an object was seen that its motion is taken from."""
+
 
 @dataclass(frozen=True)
 class Framing:
@@ -51,7 +54,7 @@ class Framing:
     grid : int
         Windows that are chosen afresh lie on multiples of the side over this; they then move by whole cells.
     fast : float
-        Motion between two frames, as a part of the object's size, beyond which the window moves along with the object.
+        Motion a frame, as a part of the object's size, beyond which the window moves along with the object.
     """
 
     setting: WindowSetting
@@ -62,7 +65,7 @@ class Framing:
     large: float = 0.3
     hold: float = 0.3
     grid: int = 2
-    fast: float = 0.15
+    fast: float = 0.05
 
     @property
     def key(self) -> str:
@@ -101,34 +104,36 @@ class Framing:
         ]
         return Window(first[0], first[1], side)
 
-    def follow(self, before: Place, earlier: Place | None) -> Window | None:
+    def follow(self, before: Place, seen: Sequence[tuple[int, Place]]) -> Window | None:
         """Window for the next frame.
 
         Parameters
         ----------
         before : Place
-            Where the object was on the frame before.
-        earlier : Place, optional
-            Where it was on the frame before that; if given, its motion counts.
+            Where the object was on the frame before, or nearest to it.
+        seen : sequence of (int, Place)
+            How many frames ago it was seen, and where; the nearest first, `SEEN` at most. Its motion goes on.
         """
-        if before.extent_yx is None:
+        if not seen:
             return before.window
-        side = None if before.window is None else before.window.side
-        fitting = self.around(before.centre_yx, before.size, side)
-        if fitting is None or before.window is None or fitting.side != side:
+        age, last = seen[0]
+        window = last.window
+        side = None if window is None else window.side
+        fitting = window if before.extent_yx is None else self.around(last.centre_yx, last.size, side)
+        if fitting is None or window is None or fitting.side != side:
             return fitting
-        window, cell = before.window, before.window.side // (self.image_size // CELLS)
-        moved = (0.0, 0.0)
-        if earlier is not None and earlier.extent_yx is not None:
-            moved = (before.centre_yx[0] - earlier.centre_yx[0], before.centre_yx[1] - earlier.centre_yx[1])
-        runs = max(map(abs, moved)) > self.fast * before.size
+        cell = window.side // (self.image_size // CELLS)
+        motion = _motion(seen)
+        runs = max(map(abs, motion)) > self.fast * last.size
+        inside = [(p, p.window) for _, p in seen if p.window is not None and p.window.side == side]
         first = []
         for axis, begin in enumerate((window.top, window.left)):
-            ahead = min(max(moved[axis], -window.side / 8), window.side / 8)
-            away = before.centre_yx[axis] + ahead - window.centre_yx[axis]
+            ahead = age * min(max(motion[axis], -window.side / 8), window.side / 8)
+            away = last.centre_yx[axis] + ahead - window.centre_yx[axis]
             by = 0.0
-            if runs and earlier is not None and earlier.window is not None and earlier.window.side == window.side:
-                by = away - (earlier.centre_yx[axis] - earlier.window.centre_yx[axis])
+            if runs:
+                usual = sum(p.centre_yx[axis] - w.centre_yx[axis] for p, w in inside) / len(inside)
+                by = away - usual
             if abs(away - by) > self.hold * window.side:
                 by += math.copysign(2 * cell, away - by)
             first.append(self._within(axis, begin + round(by / cell) * cell, window.side))
@@ -228,6 +233,15 @@ class Framing:
         if usual == side:
             return True
         return size <= 1.4 * self.large * side if usual > side else size > 0.7 * self.large * side / 2
+
+
+def _motion(seen: Sequence[tuple[int, Place]]) -> tuple[float, float]:
+    """Mean motion a frame, in pixels along both axes, over places as `Framing.follow` takes them."""
+    (age, last), (oldest, first) = seen[0], seen[-1]
+    if age == oldest:
+        return 0.0, 0.0
+    y, x = ((last.centre_yx[axis] - first.centre_yx[axis]) / (oldest - age) for axis in (0, 1))
+    return y, x
 
 
 def _corners(mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.float32]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from napari_sam2_video.engine.agreement import agreeing
 from napari_sam2_video.engine.frame_step import FrameStep
 from napari_sam2_video.engine.memory import recall
 from napari_sam2_video.engine.plan import FORWARD, preceding
@@ -112,7 +113,8 @@ class Prompter:
             came: PassDirection = "forward" if tracked[frame] == FORWARD else "backward"
             past = preceding(tracked, frame, came)
             state = self._corrected(object_id, frame, came, past, conditioning, embedder)
-            remembered = recall(conditioning, state.entries, frame, came, self._batcher.view.n_frames)
+            attended = conditioning if self._framing is None else agreeing(conditioning, frame)
+            remembered = recall(attended, state.entries, frame, came, self._batcher.view.n_frames)
         if self._framing is None:
             return self._decode(given, None, embedder.embed(frame), remembered, state)
         sizes = [e.memory.place.size for e in conditioning.values() if e.memory.place and e.memory.place.size > 0]

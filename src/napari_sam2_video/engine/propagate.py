@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from napari_sam2_video.engine.agreement import unbroken
 from napari_sam2_video.engine.frame_step import FrameStep, Tracked
 from napari_sam2_video.engine.memory import POINTERS, Trail, prune
 from napari_sam2_video.engine.replay import Replay
@@ -108,6 +109,10 @@ class Propagator:
         entries = replay.preceding(plan.first, plan.direction, plan.preceding_first())
         if entries is None:
             return None
+        if self.step.framing is not None and plan.start in conditioning:
+            earlier = {t: e for t, e in entries.items() if (plan.start - t) * plan.step > 0}
+            kept = unbroken(earlier, conditioning[plan.start], plan.direction)
+            entries = {t: e for t, e in entries.items() if t in kept or t not in earlier}
         self.memory.outdate(plan.object_id, plan.frames())
         fresh = plan.direction == "forward" and plan.resume_after in (None, plan.start)
         stream = _Stream(plan, conditioning, dict(entries), {} if fresh else None)

@@ -108,7 +108,8 @@ class ModelSettings:
     window : "auto", "off" or int
         Whether the network sees the whole frame, or a square window of it that follows each object. ``"auto"`` takes
         a window at native resolution for objects that would be small in the whole frame; a number is the side of the
-        windows in pixels of the frame; with ``"off"`` the masks are those of Meta's predictor.
+        windows in pixels of the frame; with ``"off"`` the masks are those of Meta's predictor, and memories that
+        contradict a correction count as well.
 
     Raises
     ------

@@ -1,0 +1,85 @@
+"""Which memories of an object go together: those that show it in the same place.
+
+The network adds up what all memories say of where the object is. Where a person prompted it far from where it was on
+another frame, the two contradict each other, and the object is lost between them. Likewise the frames before a
+correction remember what the correction says is wrong.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from napari_sam2_video.engine.plan import REACH, step_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from napari_sam2_video.engine.memory import ConditioningEntry, MemoryEntry
+    from napari_sam2_video.engine.plan import PassDirection
+    from napari_sam2_video.engine.windows import Place
+
+NEAR = 0.5
+"""Largest distance of two places that agree, as a part of the object's size."""
+
+
+def agreeing(conditioning: Mapping[int, ConditioningEntry], frame: int) -> dict[int, ConditioningEntry]:
+    """Conditioning entries that an object attends to on a frame, in their order.
+
+    They are the one nearest in time and those that show the object in the same place of a window of the same side.
+
+    Parameters
+    ----------
+    conditioning : mapping of int to ConditioningEntry
+        All conditioning entries of the object by frame, in their order.
+    frame : int
+        Frame to be computed.
+    """
+    if len(conditioning) < 2:
+        return dict(conditioning)
+    nearest = min(conditioning, key=lambda t: (abs(t - frame), t))
+    place = conditioning[nearest].memory.place
+    return {t: entry for t, entry in conditioning.items() if t == nearest or _same_view(place, entry.memory.place)}
+
+
+def unbroken(
+    entries: Mapping[int, MemoryEntry], prompted: ConditioningEntry, direction: PassDirection
+) -> dict[int, MemoryEntry]:
+    """Entries of the frames before a prompted one from which the object leads there without a gap or a jump.
+
+    Parameters
+    ----------
+    entries : mapping of int to MemoryEntry
+        Entries by frame.
+    prompted : ConditioningEntry
+        The prompted frame, from which a pass begins.
+    direction : {"forward", "backward"}
+        Direction of the pass.
+    """
+    kept: dict[int, MemoryEntry] = {}
+    place, back = prompted.memory.place, step_of(direction)
+    for age in range(1, REACH + 1):
+        entry = entries.get(prompted.frame - back * age)
+        if entry is None or place is None or entry.place is None or not _near(place, entry.place, (0, 0), (0, 0)):
+            break
+        kept[entry.frame], place = entry, entry.place
+    return kept
+
+
+def _same_view(one: Place | None, other: Place | None) -> bool:
+    """Whether two places are the same as the network saw them, each in its window."""
+    if one is None or other is None:
+        return False
+    if (one.window is None) != (other.window is None):
+        return False
+    if one.window is None or other.window is None:
+        return _near(one, other, (0, 0), (0, 0))
+    first, second = ((w.top, w.left) for w in (one.window, other.window))
+    return one.window.side == other.window.side and _near(one, other, first, second)
+
+
+def _near(one: Place, other: Place, first: tuple[int, int], second: tuple[int, int]) -> bool:
+    """Whether an object is in the same place, each time relative to a point; nothing is near an absent one."""
+    if one.extent_yx is None or other.extent_yx is None:
+        return False
+    apart = max(abs((one.centre_yx[axis] - first[axis]) - (other.centre_yx[axis] - second[axis])) for axis in (0, 1))
+    return apart <= NEAR * max(one.size, other.size)
