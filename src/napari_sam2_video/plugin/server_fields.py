@@ -11,7 +11,7 @@ from qtpy.QtWidgets import QLineEdit, QVBoxLayout, QWidget
 from napari_sam2_video.errors import Sam2VideoError
 from napari_sam2_video.plugin.widgets import button, form, note, set_note
 from napari_sam2_video.plugin.worker import Job
-from napari_sam2_video.server.known import is_loopback, known_servers, remember_server
+from napari_sam2_video.server.known import is_readable_by_others, known_servers, remember_server
 from napari_sam2_video.server.token import VARIABLE
 
 if TYPE_CHECKING:
@@ -138,9 +138,6 @@ class ServerFields(QWidget):
         set_note(self.answer, str(error))
 
     def _warning(self) -> str:
-        from urllib.parse import urlsplit
-
-        parts = urlsplit(self.url)
-        if parts.scheme != "http" or is_loopback(parts.hostname):
+        if not is_readable_by_others(self.url):
             return ""
         return "The connection is not encrypted: use a tunnel, or an address that begins with https."

@@ -20,6 +20,12 @@ def is_loopback(host: str | None) -> bool:
         return host == "localhost"
 
 
+def is_readable_by_others(url: str) -> bool:
+    """Whether what goes to an address leaves this machine without encryption."""
+    parts = urlsplit(url)
+    return parts.scheme == "http" and not is_loopback(parts.hostname)
+
+
 def known_servers() -> tuple[str, ...]:
     """Addresses of the servers that were chosen on this computer, the last one first."""
     try:
