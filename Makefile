@@ -27,8 +27,8 @@ help:
 	@echo "make docs           build the documentation into site/"
 	@echo "make bench          compare with Meta's own predictor"
 	@echo "make quality        measure how well tracking holds, beside Meta's own predictor"
-	@echo "make fuzz           open damaged inputs by the thousand (MINUTES=5), then the random tests with new examples"
-	@echo "make kill           kill a run and a download 50 times and compare with ones left alone"
+	@echo "make fuzz           open damaged inputs (MINUTES=5), break 3000 requests, then the random tests with new examples"
+	@echo "make kill           kill a run and a download 50 times, a server 20 times, and compare with ones left alone"
 	@echo "make soak           track, correct, export and close for an hour, and watch memory"
 	@echo "make monkey         press anything in the widget, in any order, and check that all parts agree"
 	@echo "make pictures       take the pictures of the documentation again"
@@ -96,6 +96,7 @@ quality: $(READY)
 
 fuzz: $(READY)
 	nice -n 19 $(BIN)/python tools/fuzz_inputs.py --minutes $(MINUTES)
+	nice -n 19 $(BIN)/python tools/fuzz_server.py --requests 3000
 	nice -n 19 $(PYTEST) tests $(HEADLESS) -m hypothesis --hypothesis-profile random
 
 soak: $(READY)
@@ -104,6 +105,7 @@ soak: $(READY)
 kill: $(READY)
 	$(BIN)/python tools/kill_test.py --kills 50 --model demo
 	$(BIN)/python tools/kill_download.py --kills 50
+	$(BIN)/python tools/kill_server.py --kills 20
 
 monkey: $(READY) system-packages
 	$(SCREEN) $(BIN)/python tools/monkey.py --seeds 20 --acts 400

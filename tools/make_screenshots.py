@@ -153,12 +153,12 @@ def matte(out: Path, sessions: Path, model: str) -> None:
 
 def server(out: Path, sessions: Path, model: str) -> None:
     """A run on a server in another process."""
-    with serving() as url:
+    with serving() as served:
         stage = Stage(out, sessions, model, sample_time_series(frames=24), "cells", "tyx")
         panel = stage.widget.model
         stage.show("model")
         panel.device_box.setCurrentIndex(panel.device_box.findData(ANOTHER))
-        panel.server.address_field.setText(url)
+        panel.server.address_field.setText(served.url)
         panel.server.test()
         stage.idle()
         for label in OBJECTS:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import socket
+import weakref
+from pathlib import Path
 
 import httpx
 import numpy as np
@@ -20,7 +23,7 @@ from napari_sam2_video.server.served_frames import ServedFrames
 from napari_sam2_video.types import ModelSettings, PointPrompt
 from tests.server.conftest import TOKEN, Scene
 
-OPEN = {"protocol": 1, "settings": {"model": "demo"}, "n_frames": 4, "shape_yx": [60, 72], "key": "k"}
+OPEN = {"protocol": wire.PROTOCOL, "settings": {"model": "demo"}, "n_frames": 4, "shape_yx": [60, 72], "key": "k"}
 
 
 @pytest.fixture
@@ -65,7 +68,7 @@ def test_unknown_tracker_is_not_found(ask):
 @pytest.mark.parametrize(
     ("change", "code"),
     [
-        ({"protocol": 2}, 409),
+        ({"protocol": wire.PROTOCOL + 1}, 409),
         ({"shape_yx": [60]}, 422),
         ({"shape_yx": [0, 72]}, 422),
         ({"n_frames": -1}, 422),
@@ -142,6 +145,44 @@ def test_client_that_is_not_heard_of_is_forgotten(network):
     now[0] = 29.0
     leases.expire()
     assert leases.find(lease.id) is None
+
+
+def test_memory_of_a_client_that_vanished_is_given_back(network):
+    now = [0.0]
+    leases = Leases(Limits(idle_seconds=10), "cpu", load=lambda settings: network, clock=lambda: now[0])
+    lease = leases.open(ModelSettings("demo"), ServedFrames(4, (60, 72), "k", 1.0))
+    for frame in range(4):
+        lease.frames.put(frame, np.zeros((60, 72, 1), np.uint8))
+    lease.tracker.condition(1, 0, [PointPrompt(1, 0, 30, 34)])
+    kept = [weakref.ref(lease.tracker), weakref.ref(lease.frames), weakref.ref(lease.tracker.features)]
+    folder = Path(lease.folder.name)
+    assert any(folder.rglob("*.npz"))
+    del lease
+    now[0] = 11.0
+    leases.expire()
+    gc.collect()
+    assert [one() for one in kept] == [None, None, None]
+    assert not folder.exists()
+
+
+def test_embeddings_of_all_clients_together_stay_within_the_limit(network):
+    leases = Leases(Limits(sessions=4, memory_bytes=4_000_000), "cpu", load=lambda settings: network)
+    lease = leases.open(ModelSettings("demo"), ServedFrames(12, (60, 72), "k", 1.0))
+    for frame in range(12):
+        lease.frames.put(frame, np.full((60, 72, 1), 20 * frame, np.uint8))
+        lease.tracker.preview(1, frame, [PointPrompt(1, frame, 30, 34)])
+    assert 0 < lease.tracker.features.nbytes <= 1_000_000
+    leases.close_all()
+
+
+def test_expired_tracker_is_not_found(start):
+    brief = start(idle_seconds=0.0)
+    with httpx.Client(base_url=brief.url, headers={"Authorization": f"Bearer {TOKEN}"}, timeout=60) as client:
+        tracker = client.post("/trackers", json=OPEN).json()["id"]
+        brief.leases.expire()
+        answer = client.get(f"/trackers/{tracker}/alive")
+    assert answer.status_code == 404
+    assert answer.json()["detail"] == "This tracker is not held any more; open another one."
 
 
 def test_frame_that_never_arrives_ends_the_call(start):

@@ -112,10 +112,21 @@ def _pass_from_json(value: Mapping[str, Any]) -> Pass:
 
 @dataclass(frozen=True)
 class Plan:
-    """All passes of a run: first those forward, then those backward."""
+    """All passes of a run: first those forward, then those backward.
+
+    Parameters
+    ----------
+    passes : tuple of Pass
+        The passes.
+    n_frames : int
+        Number of frames of the recording.
+    begun : Plan, optional
+        The whole plan, where this is the rest of one.
+    """
 
     passes: tuple[Pass, ...]
     n_frames: int
+    begun: Plan | None = field(default=None, compare=False, repr=False)
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Plan:
@@ -132,6 +143,22 @@ class Plan:
     def to_json(self) -> dict[str, Any]:
         """The plan as JSON takes it."""
         return {"n_frames": self.n_frames, "passes": [asdict(one) for one in self.passes]}
+
+    def rebuilt(self) -> Plan:
+        """What has to be tracked again where nothing is remembered of what was done, so that the rest is the same.
+
+        Objects are tracked together with those that they were tracked with before. Of forward passes that are all done,
+        only what the passes backward from their starts look at is left.
+        """
+        if self.begun is None:
+            return self
+        passes = self.begun.passes
+        if not self.sweep("forward") and self.begun.sweep("forward"):
+            last = max(one.start for one in self.begun.sweep("forward")) + REACH
+            passes = tuple(
+                replace(one, stop=min(one.stop, last)) if one.direction == "forward" else one for one in passes
+            )
+        return Plan(passes, self.n_frames)
 
     def sweep(self, direction: PassDirection) -> tuple[Pass, ...]:
         """Passes in one direction."""

@@ -34,11 +34,11 @@ class Stroke:
     values: npt.NDArray[np.uint32]
 
 
-def encode_masks(masks: FrameMasks) -> bytes:
-    """Frame record of masks."""
+def encode_masks(masks: FrameMasks, level: int = 1) -> bytes:
+    """Frame record of masks; `level` of zlib trades time for size."""
     blocks, objects = [], []
     for mask in masks.objects:
-        block = zlib.compress(np.ascontiguousarray(mask.levels).tobytes(), 1)
+        block = zlib.compress(np.ascontiguousarray(mask.levels).tobytes(), level)
         blocks.append(block)
         objects.append(
             {

@@ -56,7 +56,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
 
     async def sweep() -> None:
         while True:
-            await asyncio.sleep(min(60.0, leases.limits.idle_seconds / 4))
+            await asyncio.sleep(max(0.1, min(60.0, leases.limits.idle_seconds / 4)))
             await run_in_threadpool(leases.expire)
 
     sweeping = asyncio.create_task(sweep())
@@ -124,6 +124,7 @@ async def open_tracker(request: Request) -> dict[str, Any]:
         raise HTTPException(413, f"Frames of {height} × {width} pixels are larger than this server takes.")
     frames = ServedFrames(n_frames, (height, width), key, leases.limits.frame_seconds)
     lease = await run_in_threadpool(leases.open, settings, frames)
+    lease.same_machine = value.get("machine") == wire.machine()
     model = lease.tracker.model
     logger.info(
         "client %s: %s on %s, %d frames of %d x %d", lease.id[:6], model.name, model.device, n_frames, height, width
@@ -176,14 +177,14 @@ async def put_frame(held: Held, frame: int, request: Request) -> None:
 async def preview(held: Held, request: Request) -> StreamingResponse:
     """Show what prompts select."""
     tracker, asked, _ = await _prompts(held, request)
-    return _stream(held, calls.preview(tracker, asked))
+    return _stream(held, calls.preview(tracker, asked, held))
 
 
 @router.post("/trackers/{lease}/condition")
 async def condition(held: Held, request: Request) -> StreamingResponse:
     """Make prompts part of what an object remembers."""
     tracker, asked, is_scratch = await _prompts(held, request)
-    return _stream(held, calls.condition(tracker, asked, entry=not is_scratch))
+    return _stream(held, calls.condition(tracker, asked, held, entry=not is_scratch))
 
 
 @router.post("/trackers/{lease}/costs")

@@ -9,7 +9,6 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from napari_sam2_video.errors import EngineError, Sam2VideoError
-from napari_sam2_video.masks.codec import encode_masks
 from napari_sam2_video.server import wire
 from napari_sam2_video.types import FrameMasks
 
@@ -90,24 +89,24 @@ def answer(lease: Lease, work: Work) -> Iterator[bytes]:
         lease.stop.set()
 
 
-def preview(tracker: Tracker, request: Prompted) -> Work:
+def preview(tracker: Tracker, request: Prompted, lease: Lease) -> Work:
     """Show what prompts select."""
 
     def work(emit: Emit) -> None:
         shown = tracker.preview(request.object_id, request.frame, request.prompts, tracked=request.tracked)
         masks = FrameMasks(shown.frame, shown.shape_yx, shown.candidates)
-        emit(wire.pack(wire.MASKS, encode_masks(masks)))
+        emit(lease.record(masks))
         emit(wire.pack_json(wire.RESULT, shown.best))
 
     return work
 
 
-def condition(tracker: Tracker, request: Prompted, *, entry: bool) -> Work:
+def condition(tracker: Tracker, request: Prompted, lease: Lease, *, entry: bool) -> Work:
     """Make prompts part of what an object remembers; the client gets a copy of the memory where it wants one."""
 
     def work(emit: Emit) -> None:
         shown = tracker.condition(request.object_id, request.frame, request.prompts, tracked=request.tracked)
-        emit(wire.pack(wire.MASKS, encode_masks(FrameMasks(request.frame, tracker.view.shape_yx, (shown,)))))
+        emit(lease.record(FrameMasks(request.frame, tracker.view.shape_yx, (shown,))))
         if entry:
             emit(wire.pack(wire.ENTRY, tracker.memory.entry_bytes(request.object_id, request.frame)))
 
@@ -119,7 +118,7 @@ def run(tracker: Tracker, plan: Plan, lease: Lease) -> Work:
 
     def work(emit: Emit) -> None:
         for masks in tracker.run(plan, stop=lease.stop.is_set):
-            emit(wire.pack(wire.MASKS, encode_masks(masks)))
+            emit(lease.record(masks))
         if not lease.stop.is_set():
             emit(wire.pack_json(wire.RESULT, None))
 
@@ -131,7 +130,7 @@ def costs(tracker: Tracker, requests: Sequence[Prompted], lease: Lease) -> Work:
 
     def work(emit: Emit) -> None:
         found, shown = tracker.costs([request.prompts for request in requests], lease.stop.is_set)
-        emit(wire.pack(wire.MASKS, encode_masks(FrameMasks(requests[0].frame, tracker.view.shape_yx, (shown,)))))
+        emit(lease.record(FrameMasks(requests[0].frame, tracker.view.shape_yx, (shown,))))
         emit(wire.pack_json(wire.RESULT, asdict(found)))
 
     return work

@@ -69,6 +69,7 @@ class RemoteTracker:
         self._settings = settings
         self._view = view
         self._lease: str | None = None
+        self._forgot = True
         self._sender = FrameSender(connection, view)
         self.notes: tuple[str, ...] = ()
         self.model = self._open()
@@ -146,11 +147,18 @@ class RemoteTracker:
         raise AssertionError("unreachable")
 
     def track(self, plan: Plan, stop: Callable[[], bool] | None, *, scratch: bool) -> Generator[FrameMasks]:
-        """Masks of the frames of a plan; a run that was cut off here is stopped there."""
+        """Masks of the frames of a plan; a run that was cut off here is stopped there.
+
+        The rest of a run is tracked from its beginning where the server remembers nothing of it, since an object that
+        is tracked alone has other roundings than one among others.
+        """
         if not scratch:
             self._alive()
-        asked = {"plan": plan.to_json(), "scratch": scratch}
-        self._sender.expect(t for one in plan.passes for t in one.frames())
+        whole = plan.rebuilt() if self._forgot and not scratch else plan
+        self._forgot = self._forgot and scratch
+        wanted = {way: set(plan.frames(way)) for way in ("forward", "backward")}
+        asked = {"plan": whole.to_json(), "scratch": scratch}
+        self._sender.expect(t for one in whole.passes for t in one.frames())
         stream = self._connection.stream(f"/trackers/{self._lease}/run", asked, self._sender.send)
         ended = stopped = complete = False
         try:
@@ -169,7 +177,9 @@ class RemoteTracker:
                     return
                 complete = record[0] == wire.RESULT
                 if record[0] == wire.MASKS:
-                    yield decode_masks(record[1], self._view.shape_yx)
+                    masks = decode_masks(record[1], self._view.shape_yx)
+                    if masks.frame in wanted[masks.direction]:
+                        yield masks
         except Sam2VideoError:
             ended = True
             self._sender.check()
@@ -203,9 +213,11 @@ class RemoteTracker:
             "n_frames": self._view.n_frames,
             "shape_yx": list(self._view.shape_yx),
             "key": self._view.key,
+            "machine": wire.machine(),
         }
         answer = self._connection.request("POST", "/trackers", json=asked)
         self._lease = answer["id"]
+        self._forgot = True
         self._sender.begin(f"/trackers/{self._lease}/frames", compress=answer["machine"] != wire.machine())
         self.notes = tuple(answer["notes"])
         said = answer["model"]

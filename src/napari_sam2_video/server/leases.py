@@ -11,6 +11,8 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, cast
 
 from napari_sam2_video.errors import EngineError, ModelError
+from napari_sam2_video.masks.codec import encode_masks
+from napari_sam2_video.server import wire
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,7 +20,9 @@ if TYPE_CHECKING:
     from napari_sam2_video.engine.networks.protocol import Network
     from napari_sam2_video.engine.tracker import Tracker
     from napari_sam2_video.server.served_frames import ServedFrames
-    from napari_sam2_video.types import ModelSettings
+    from napari_sam2_video.types import FrameMasks, ModelSettings
+
+_SMALL = 6
 
 
 @dataclass(frozen=True)
@@ -56,11 +60,16 @@ class Lease:
     folder: TemporaryDirectory[str]
     used: float = 0.0
     scratch: Tracker | None = None
+    same_machine: bool = False
 
     def __post_init__(self) -> None:
         """Make what the calls of a client take turns with."""
         self.busy = threading.Lock()
         self.stop = threading.Event()
+
+    def record(self, masks: FrameMasks) -> bytes:
+        """Masks as a record of a stream, smaller where they go to another machine."""
+        return wire.pack(wire.MASKS, encode_masks(masks, 1 if self.same_machine else _SMALL))
 
 
 class Leases:

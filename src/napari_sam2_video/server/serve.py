@@ -124,6 +124,8 @@ def listening_socket(host: str, port: int) -> socket.socket:
         if os.name == "posix":
             made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         made.bind(address)
+        # From now on a client that comes early waits.
+        made.listen(128)
     except OSError as error:
         made.close()
         raise SettingsError(

@@ -115,7 +115,7 @@ class Runner:
             raise SessionError("The prompts or the model changed since the run was stopped; track it again.")
         left = [rest for one in run.plan.passes if (rest := self._rest(run.id, one)) is not None]
         stale = [i for i in run.plan.object_ids if not self._trails_fit(run, i)]
-        return replace(run, plan=Plan(tuple(left), run.plan.n_frames)), stale
+        return replace(run, plan=Plan(tuple(left), run.plan.n_frames, run.plan)), stale
 
     def _rest(self, run_id: int, one: Pass) -> Pass | None:
         """What a pass has still to do, by the frame that the sweep of its direction reached; None if nothing."""

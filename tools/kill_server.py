@@ -1,0 +1,129 @@
+"""Kill a server at random moments while a session tracks on it, and see what is left.
+
+Each trial tracks a recording on a server in a process of its own and kills that with SIGKILL. The run must end with
+one sentence, and every frame that was announced must be in the session as it was announced. Once another server listens
+at the address, the run must go on to the same masks, byte for byte, as one on this machine that was left alone. Every
+second trial also closes the session in between. Prints how many trials survived; exits with 1 if one did not.
+
+    python tools/kill_server.py --kills 20
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import random
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from benchmarks.remote import serving
+from tests.fakes import blob_movie
+
+from napari_sam2_video.api import create_session, open_session
+from napari_sam2_video.errors import EngineError
+from napari_sam2_video.types import ModelSettings, PointPrompt
+
+if TYPE_CHECKING:
+    from napari_sam2_video.session import Session
+
+SHAPE_YX = (64, 80)
+
+
+def make(folder: Path, device: str, frames: np.ndarray, centres: np.ndarray) -> Session:
+    """A session with two objects, each prompted on two frames."""
+    model = ModelSettings("demo", device=device, image_size=128)
+    session = create_session(frames, folder, axes="TYX", model=model)
+    for number in (1, 2):
+        session.add_object()
+        for frame in (3, 20):
+            session.add_prompt(PointPrompt(number, frame, *centres[frame, number - 1]))
+    return session
+
+
+def frame_digest(session: Session, frame: int) -> str:
+    """Digest of all that was computed of a frame."""
+    digest = hashlib.sha256(session.masks.read_labels(frame).tobytes())
+    for mask in session.masks.object_masks(frame):
+        digest.update(repr((mask.object_id, mask.origin_yx, mask.object_score, mask.predicted_iou)).encode())
+        digest.update(np.ascontiguousarray(mask.levels).tobytes())
+    return digest.hexdigest()
+
+
+def trial(place: Path, frames: np.ndarray, centres: np.ndarray, wait: float, expected: list[str], reopen: bool) -> str:
+    """Kill the server after `wait` seconds of a run and finish it on another one; what is wrong, empty if nothing."""
+    announced: dict[int, str] = {}
+    sentence = ""
+    with serving() as served:
+        port = int(served.url.rpartition(":")[2])
+        session = make(place, served.url, frames, centres)
+        session.preview(1, 3)
+        killer = threading.Timer(wait, served.process.kill)
+        killer.start()
+        try:
+            for done in session.track():
+                announced[done.frame] = frame_digest(session, done.frame)
+        except EngineError as error:
+            sentence = str(error)
+        killer.cancel()
+        killed = served.process.poll() is not None
+        if killed and not sentence and len(set(announced)) < len(frames):
+            return "the run ended without a sentence"
+        if reopen:
+            session.close()
+            session = open_session(place, recording=frames)
+    with session:
+        for frame, digest in announced.items():
+            if frame_digest(session, frame) != digest:
+                return f"frame {frame} was announced and is not as it was"
+        with serving(port=port):
+            if session.unfinished:
+                list(session.resume())
+            elif session.dirty():
+                list(session.track())
+        found = [frame_digest(session, t) for t in range(len(frames))]
+    wrong = [t for t, (one, other) in enumerate(zip(found, expected, strict=True)) if one != other]
+    print(f"killed after {wait:.2f} s, {len(announced)} frames announced: {sentence or 'done before'}", flush=True)
+    return f"frames {wrong} differ from those of a run left alone" if wrong else ""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--kills", type=int, default=20)
+    parser.add_argument("--frames", type=int, default=120)
+    parser.add_argument("--seed", type=int, default=0)
+    given = parser.parse_args()
+    frames, centres = blob_movie(given.frames, SHAPE_YX)
+    moments = random.Random(given.seed)
+    survived = 0
+    with tempfile.TemporaryDirectory() as place:
+        with make(Path(place) / "alone.sam2v", "cpu", frames, centres) as session:
+            list(session.track())
+            expected = [frame_digest(session, t) for t in range(given.frames)]
+        with serving() as served, make(Path(place) / "remote.sam2v", served.url, frames, centres) as session:
+            session.preview(1, 3)
+            began = time.monotonic()
+            list(session.track())
+            took = time.monotonic() - began
+            found = [frame_digest(session, t) for t in range(given.frames)]
+        if found != expected:
+            raise SystemExit("A run on a server that is left alone differs from one on this machine.")
+        for number in range(given.kills):
+            wait = moments.uniform(0, took)
+            wrong = trial(Path(place) / f"killed{number}.sam2v", frames, centres, wait, expected, number % 2 == 1)
+            survived += not wrong
+            if wrong:
+                print(f"kill {number + 1} after {wait:.3f} s: {wrong}", flush=True)
+    print(f"{survived} of {given.kills} kills of the server survived ({took:.1f} s a run)")
+    raise SystemExit(0 if survived == given.kills else 1)
+
+
+if __name__ == "__main__":
+    main()
