@@ -7,6 +7,7 @@ import pytest
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QApplication, QMessageBox
 
+from napari_sam2_video.plugin.recording_layers import known_recording
 from napari_sam2_video.plugin.widget import ask_to_continue
 from tests.plugin.conftest import N_FRAMES, make_frames, spots
 
@@ -108,3 +109,24 @@ def test_the_session_of_an_array_finds_its_layer_or_asks_for_it(left):
     (sentence,) = here.errors()
     assert "made of the layer spots" in sentence
     assert sentence in here.widget.run_bar.error.text()
+
+
+def test_a_session_that_keeps_a_copy_of_its_data_opens_without_the_layer(at_work):
+    at_work.click(*spots(0)[0])
+    panel, folder = at_work.widget.session, at_work.session.folder
+    at_work.widget.sections["session"].set_expanded(True)
+    at_work.press(panel.copy_button)
+    at_work.idle()
+    assert "keeps a copy" in panel.task.outcome.text()
+    assert not panel.copy_button.isVisible()
+    at_work.controller.close_session()
+    at_work.idle()
+    at_work.viewer.layers.clear()
+    panel.open(folder)
+    at_work.idle()
+    assert at_work.errors() == []
+    assert np.array_equal(at_work.session.view.raw(5), make_frames()[5])
+    at_work.track()
+    assert at_work.session.labels[5][tuple(round(at) for at in spots(5)[0])] == 1
+    # napari keeps a layer that was removed, and the layer its file
+    known_recording(at_work.controller.image).close()

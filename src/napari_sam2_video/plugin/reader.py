@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from napari_sam2_video.plugin.recording_layers import LayerData, recording_layer, reopened
 from napari_sam2_video.plugin.settings import PLUGIN, SESSION_SUFFIX
 from napari_sam2_video.plugin.waiting import while_window_draws
+from napari_sam2_video.session.kept_source import FILE as SOURCE_FILE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -127,7 +128,7 @@ def _session_layers(folder: Path) -> list[LayerData]:
     from napari_sam2_video.session import Session
 
     session = Session.open(folder, read_only=True)
-    image = recording_layer(reopened(session.recording), window=session.view.settings.window)
+    image = recording_layer(reopened(session), window=session.view.settings.window)
     labels = np.asarray(session.labels)
     session.close()
     return [image, (labels, {"name": f"{folder.stem} masks"}, "labels")]
@@ -149,9 +150,12 @@ class ArraySource:
 
 
 def array_of_session(folder: Path) -> ArraySource | None:
-    """The array that a session was made of, which has to be in the viewer to open it again; None for a file."""
+    """The array that a session was made of, which has to be in the viewer to open it again.
+
+    None for a recording that is a file, and where the session keeps a copy.
+    """
     source = _source(folder)
-    if "path" not in source or source["path"] is not None:
+    if "path" not in source or source["path"] is not None or (folder / SOURCE_FILE).is_file():
         return None
     return ArraySource(str(source.get("name", "")), tuple(int(n) for n in source.get("shape", ())))
 

@@ -54,21 +54,25 @@ def recording_layer(recording: Recording, *, window: ContrastWindow | None = Non
     return data, arguments, "image"
 
 
-def reopened(recording: Recording) -> Recording:
-    """The same recording once more, for a layer that may outlive the session, or be outlived by it.
+def reopened(session: Session) -> Recording:
+    """The recording of a session once more, for a layer that may outlive the session, or be outlived by it.
 
     Raises
     ------
     SessionError
-        If the recording is not a file.
+        If the recording is not a file, and the session keeps no copy.
     """
-    if recording.path is None:
+    from napari_sam2_video.session.kept_source import kept_array
+
+    recording = session.recording
+    source = kept_array(session.folder) if recording.path is None else recording.path
+    if source is None:
         from napari_sam2_video.errors import SessionError
 
         raise SessionError(f"{recording.name} is not a file; show it as an image layer before you open its session.")
     from napari_sam2_video.frames.reopen import described, open_described
 
-    return open_described(recording.path, described(recording))
+    return open_described(source, described(recording))
 
 
 def known_recording(layer: Image) -> Recording | None:
@@ -101,7 +105,8 @@ def add_recording(viewer: Any, recording: Recording, session: Session, *, again:
     """Show a recording as an image layer in the session's window; a file is opened `again` for the layer alone."""
     is_file = recording.path is not None
     if again and is_file:
-        recording = reopened(recording)
-    data, arguments, _ = recording_layer(recording, window=session.view.settings.window, close=is_file)
+        recording = reopened(session)
+    own = is_file or recording is not session.recording
+    data, arguments, _ = recording_layer(recording, window=session.view.settings.window, close=own)
     image: Image = viewer.add_image(data, **arguments)
     return image

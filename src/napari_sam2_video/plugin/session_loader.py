@@ -109,7 +109,7 @@ class SessionLoader(QObject):
             if source is None:
                 session = Session.open(folder, **options)
                 self._alive[session] = None
-                for_layer.append(reopened(session.recording))
+                for_layer.append(reopened(session))
                 return session
             recording = source.open()
             try:

@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING
 
 from qtpy.QtWidgets import QComboBox, QFileDialog, QWidget
 
+from napari_sam2_video.plugin.background_task import BackgroundTask
 from napari_sam2_video.plugin.reader import array_of_session
 from napari_sam2_video.plugin.recent_sessions import RecentSession, recent_sessions, remember
 from napari_sam2_video.plugin.sample_data import sample_layer
 from napari_sam2_video.plugin.widgets import NO_SESSION, allow, button, fill, narrow, note, row, set_note, stack
+from napari_sam2_video.session.kept_source import FILE as SOURCE_FILE
+from napari_sam2_video.session.kept_source import keep_source
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,6 +23,7 @@ if TYPE_CHECKING:
     from napari_sam2_video.plugin.controller import Controller
 
 RECENT = "Recent sessions…"
+UNDER_WAY = "The data is being copied."
 
 
 class SessionPanel(QWidget):
@@ -40,8 +44,16 @@ class SessionPanel(QWidget):
         self.undo_button = button("Undo", controller.actions.undo, "Undo the last change (Ctrl+Z).")
         self.redo_button = button("Redo", controller.actions.redo, "Redo what was undone last (Ctrl+Shift+Z).")
         self.last = note()
+        self.copy_button = button(
+            "Keep a copy of the data",
+            self.keep_copy,
+            "Copy the image, which is no file, into the session's folder: it then opens without the layer.",
+        )
+        self.task = BackgroundTask(controller, "Cancel", "Stop copying.")
         history, doors = row(self.undo_button, self.redo_button), row(self.open_button, self.close_button)
-        stack(self, self.about, history, self.last, doors, self.recent_box)
+        copying = (self.copy_button, self.task.bar, self.task.outcome)
+        stack(self, self.about, history, self.last, doors, self.recent_box, *copying)
+        self.task.changed.connect(self.update_state)
         for signal in (controller.session_changed, controller.changed):
             signal.connect(lambda *_: set_note(self.last, ""))
             signal.connect(self.update_state)
@@ -85,6 +97,18 @@ class SessionPanel(QWidget):
                 return
         controller.open_session(folder, image, then)
 
+    def keep_copy(self) -> None:
+        """Copy an image that is no file into the session's folder, in the background."""
+        session = self._controller.session
+        if session is not None:
+            self.task.begin(
+                "copying the data",
+                lambda _: keep_source(session.folder, session.recording),
+                done=lambda _: set_note(self.task.outcome, "The session keeps a copy of its data."),
+                meanwhile="Copying the data…",
+                stopped="The copy was cancelled.",
+            )
+
     def offer_recent(self) -> None:
         """List the sessions that were open lately."""
         entries = [(f"{Path(entry.folder).stem} ({entry.text()})", entry.folder) for entry in recent_sessions()]
@@ -117,6 +141,10 @@ class SessionPanel(QWidget):
         """Say where the session is and what can be undone."""
         session = self._controller.session
         running = self._controller.running
+        self.copy_button.setVisible(
+            session is not None and session.recording.path is None and not (session.folder / SOURCE_FILE).is_file()
+        )
+        allow(self.copy_button, UNDER_WAY if self.task.working else "")
         allow(self.close_button, NO_SESSION if session is None else "")
         undo = session.can_undo if session is not None else None
         redo = session.can_redo if session is not None else None
