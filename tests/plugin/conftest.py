@@ -55,7 +55,12 @@ def settings(tmp_path, monkeypatch):
     chosen = SimpleNamespace(
         sessions=SimpleNamespace(folder=str(tmp_path / "sessions"), model="demo", device="auto"),
         interface=SimpleNamespace(
-            live_preview=True, follow_run=False, sections="recording,objects", demo_noted=True, tour_seen=True
+            live_preview=True,
+            follow_run=False,
+            sections="recording,objects",
+            demo_noted=True,
+            tour_seen=True,
+            keys="",
         ),
     )
     monkeypatch.setattr("napari.settings.get_plugin_settings", lambda _: chosen)

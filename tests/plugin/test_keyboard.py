@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 from qtpy.QtCore import QPoint, Qt
@@ -176,3 +178,82 @@ def test_accepting_leads_to_the_next_doubtful_frame(at_work):
     at_work.key("Shift+W")
     assert at_work.session.accepted(1) == {first, 6}
     assert at_work.session.accepted(2) == frozenset()
+
+
+@pytest.fixture
+def editor(at_work, qtbot):
+    """napari's own page of shortcuts."""
+    from napari._qt.widgets.qt_keyboard_settings import ShortcutEditor
+
+    made = ShortcutEditor()
+    qtbot.addWidget(made)
+    yield made
+    made.close()
+
+
+def change_key(here, editor, title, text):
+    """Set another shortcut in napari's page, as it is shown there."""
+    from napari.utils.interactions import Shortcut
+
+    table = editor._table
+    (row,) = (row for row in range(table.rowCount()) if table.item(row, 0).text() == f"SAM 2: {title}")
+    table.item(row, editor._shortcut_col).setText(Shortcut(text).platform)
+    here.spin()
+
+
+def test_a_key_is_changed_among_the_shortcuts_of_napari(at_work, editor, settings):
+    listed = [editor._table.item(row, 0).text() for row in range(editor._table.rowCount())]
+    assert {f"SAM 2: {key.title}" for key in at_work.widget.keys.keys} <= set(listed)
+    change_key(at_work, editor, "New object", "Shift+X")
+    count = len(at_work.session.objects)
+    at_work.key("N")
+    assert len(at_work.session.objects) == count
+    at_work.key("Shift+X")
+    assert len(at_work.session.objects) == count + 1
+    assert "Shift+X" in at_work.widget.keys.listed()
+    assert json.loads(settings.interface.keys) == {"napari-sam2-video:new_object": ["Shift+X"]}
+    at_work.widget.keys.restore()
+    at_work.key("N")
+    assert len(at_work.session.objects) == count + 2
+    assert json.loads(settings.interface.keys) == {}
+
+
+def test_a_key_that_replaces_one_of_a_layer_is_changed_there_too(at_work, editor):
+    at_work.viewer.layers.selection.active = at_work.controller.masks.masks
+    change_key(at_work, editor, "Undo", "Alt+U")
+    at_work.key("N")
+    at_work.key("Alt+U")
+    assert len(at_work.session.objects) == 1
+    at_work.key("Ctrl+Z")
+    assert len(at_work.session.objects) == 1
+
+
+def test_changed_keys_stay_and_napari_is_not_told_of_them_for_its_next_start(bench, settings):
+    from napari.settings import get_settings
+
+    settings.interface.keys = json.dumps({"napari-sam2-video:new_object": ["Shift+X"]})
+    here = bench(make_frames())
+    here.start()
+    assert len(here.session.objects) == 1
+    here.key("Shift+X")
+    assert len(here.session.objects) == 2
+    shortcuts = get_settings().shortcuts
+    shortcuts.shortcuts = {**shortcuts.shortcuts, "napari-sam2-video:new_object": ["Shift+Y"]}
+    here.spin()
+    assert not [name for name in shortcuts.shortcuts if "sam2" in name]
+    here.widget.close_down()
+    assert here.viewer.keymap == {}
+    from napari.utils.action_manager import action_manager
+
+    assert all(action.keymapprovider is None for name, action in action_manager._actions.items() if "sam2" in name)
+
+
+def test_two_viewers_have_their_keys_each(bench):
+    first, second = bench(make_frames()), bench(make_frames())
+    first.start()
+    second.start()
+    first.key("N")
+    second.key("N")
+    second.widget.close_down()
+    first.key("N")
+    assert len(first.session.objects) == 3

@@ -1,9 +1,15 @@
-"""Keys that work while the widget is open."""
+"""Keys that work while the widget is open, and that a person changes among napari's own shortcuts."""
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+from weakref import WeakValueDictionary
+
+from qtpy.QtCore import QTimer
+
+from napari_sam2_video.plugin.settings import PLUGIN, read_settings, write_setting
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -12,9 +18,26 @@ if TYPE_CHECKING:
     from napari.viewer import Viewer
 
 
+# Whose actions napari's action manager, one for all viewers, knows: those of the widget that was opened last.
+_OWNER: WeakValueDictionary[str, Keys] = WeakValueDictionary()
+
+
+class _Keymap:
+    """What napari's action manager binds to: the keymap of one viewer."""
+
+    def __init__(self, viewer: Viewer) -> None:
+        self._viewer = viewer
+
+    def bind_key(self, key: Any, *function: Any, **options: Any) -> Any:
+        return self._viewer.bind_key(key, *function, **options)
+
+
 @dataclass(frozen=True)
 class Key:
-    """A key, its line and group on the sheet, and what it does; `on_layers` keys also replace the layers' own."""
+    """A key as it is unless a person changes it, its line and group on the sheet, and what it does.
+
+    `on_layers` keys also replace the layers' own. The name under which a changed key is kept follows from the title.
+    """
 
     key: str
     title: str
@@ -22,9 +45,18 @@ class Key:
     on_layers: bool = False
     group: str = ""
 
+    @property
+    def name(self) -> str:
+        """The name of the action among napari's."""
+        words = "".join(letter if letter.isalnum() else " " for letter in self.title.lower()).split()
+        return f"{PLUGIN}:{'_'.join(words)}"
+
 
 class Keys:
     """Binds keys to the viewer, and some to layers, and gives all of them back as they were.
+
+    napari's action manager is told of each, so that *Preferences → Shortcuts* lists them and changes them. At its start
+    napari warns of shortcuts of actions that are not there yet, hence changed ones are kept in the plugin's settings.
 
     Parameters
     ----------
@@ -35,32 +67,101 @@ class Keys:
     """
 
     def __init__(self, viewer: Viewer, keys: Sequence[Key]) -> None:
+        from napari.settings import get_settings
+        from napari.utils.action_manager import action_manager
+
         self.keys = tuple(keys)
         self._viewer = viewer
+        self._manager = action_manager
+        self._settings = get_settings().shortcuts
         self._layers: list[Layer] = []
         self._before = dict(viewer.keymap)
+        self._bound: dict[str, list[str]] = {key.name: [] for key in self.keys}
+        _OWNER[PLUGIN] = self
+        chosen = _read_chosen()
+        keymap = _Keymap(viewer)
         for key in self.keys:
-            viewer.bind_key(key.key, _calling(key.action), overwrite=True)
+            action_manager.register_action(key.name, _calling(key.action), f"SAM 2: {key.title}", keymap)
+            self._bind(key, chosen.get(key.name, [key.key]))
+        action_manager.events.shortcut_changed.connect(self._on_changed)
+        self._settings.events.shortcuts.connect(self._on_settings)
+        self._leave_napari_alone()
+
+    def _bind(self, key: Key, shortcuts: Sequence[str]) -> None:
+        self._bound[key.name] = [_binding(shortcut) for shortcut in shortcuts]
+        for shortcut in self._bound[key.name]:
+            self._manager.bind_shortcut(key.name, shortcut)
+            # Where another viewer has the widget, too, napari knows the shortcut already.
+            self._viewer.bind_key(shortcut, _calling(key.action), overwrite=True)
+
+    def _on_changed(self, event: Any) -> None:
+        """A shortcut of any action was added, or all of one were removed."""
+        key = next((key for key in self.keys if key.name == event.name), None)
+        if key is None or _OWNER.get(PLUGIN) is not self:
+            return
+        bound = self._bound[key.name]
+        if not event.shortcut:
+            self._on_layers(key, bind=False)
+            bound.clear()
+        elif _binding(event.shortcut) not in bound:
+            bound.append(_binding(event.shortcut))
+            self._on_layers(key, bind=True)
+        changed = {key.name: self._bound[key.name] for key in self.keys if self._bound[key.name] != [_binding(key.key)]}
+        write_setting("interface", "keys", json.dumps(changed))
+
+    def _on_settings(self, *_: Any) -> None:
+        QTimer.singleShot(0, self._leave_napari_alone)
+
+    def _leave_napari_alone(self) -> None:
+        """Take the plugin's shortcuts out of napari's settings."""
+        found = self._settings.shortcuts
+        others = {name: shortcuts for name, shortcuts in found.items() if not name.startswith(f"{PLUGIN}:")}
+        if len(others) != len(found):
+            self._settings.shortcuts = others
+
+    def restore(self) -> None:
+        """Give every key its first shortcut again."""
+        for key in self.keys:
+            self._manager.unbind_shortcut(key.name)
+            self._manager.bind_shortcut(key.name, _binding(key.key))
 
     def bind_layers(self, layers: Sequence[Layer]) -> None:
         """Replace keys of these layers that napari gives another meaning, such as undo."""
         self._layers = list(layers)
-        for layer in layers:
-            for key in self.keys:
-                if key.on_layers:
-                    layer.bind_key(key.key, _calling(key.action), overwrite=True)
+        for key in self.keys:
+            self._on_layers(key, bind=True)
+
+    def _on_layers(self, key: Key, *, bind: bool) -> None:
+        if key.on_layers:
+            for layer in self._layers:
+                for shortcut in self._bound[key.name]:
+                    if bind:
+                        layer.bind_key(shortcut, _calling(key.action), overwrite=True)
+                    else:
+                        layer.bind_key(shortcut, None)
 
     def close(self) -> None:
-        """Give every key back."""
+        """Give every key back; napari lists them no more."""
+        self._manager.events.shortcut_changed.disconnect(self._on_changed)
+        self._settings.events.shortcuts.disconnect(self._on_settings)
+        own = _OWNER.get(PLUGIN) is self
         for key in self.keys:
-            self._viewer.bind_key(key.key, None)
+            self._on_layers(key, bind=False)
+            for shortcut in self._bound[key.name]:
+                self._viewer.bind_key(shortcut, None)
+            if own:
+                self._manager.unbind_shortcut(key.name)
+                # An action without a keymap is not listed, and holds nothing of this viewer.
+                self._manager.register_action(key.name, _nothing, f"SAM 2: {key.title}", None)
+        if own:
+            del _OWNER[PLUGIN]
         self._viewer.keymap.update(self._before)
-        for layer in self._layers:
-            for key in self.keys:
-                if key.on_layers:
-                    layer.bind_key(key.key, None)
         self._layers = []
         self._viewer = None
+
+    def shown(self, key: Key) -> str:
+        """The shortcuts of a key as they are now, for a person."""
+        return " or ".join(_shown(shortcut) for shortcut in self._bound[key.name]) or "–"
 
     def listed(self) -> str:
         """All keys and what they do, as a small table for a person."""
@@ -70,19 +171,41 @@ class Keys:
             if key.group != group:
                 group = key.group
                 rows.append(f"<tr><td colspan=2><b>{group}</b></td></tr>")
-            rows.append(f"<tr><td>&nbsp;{_shown(key.key)}&nbsp;&nbsp;</td><td>{key.title}</td></tr>")
+            rows.append(f"<tr><td>&nbsp;{self.shown(key)}&nbsp;&nbsp;</td><td>{key.title}</td></tr>")
         rows.append("<tr><td>&nbsp;?</td><td>This sheet</td></tr>")
-        rows.append("<tr><td>&nbsp;Ctrl+click&nbsp;&nbsp;</td><td>A point or scribble of the other sign</td></tr>")
+        rows.append("<tr><td>&nbsp;Ctrl+click&nbsp;&nbsp;</td><td>A point of the other sign</td></tr>")
         return f"<table>{''.join(rows)}</table>"
 
 
-def _calling(action: Callable[[], Any]) -> Callable[[Any], None]:
-    def on_key(_: Any) -> None:
+def _read_chosen() -> dict[str, list[str]]:
+    """Shortcuts that the person changed, by the names of their actions."""
+    try:
+        found = json.loads(read_settings().keys or "{}")
+    except ValueError:
+        return {}
+    if not isinstance(found, dict):
+        return {}
+    return {str(name): [str(one) for one in bound] for name, bound in found.items() if isinstance(bound, list)}
+
+
+def _binding(key: Any) -> str:
+    """A shortcut as napari spells it."""
+    from napari.utils.key_bindings import coerce_keybinding
+
+    return str(coerce_keybinding(key))
+
+
+def _calling(action: Callable[[], Any]) -> Callable[..., None]:
+    def on_key(_: Any = None) -> None:
         action()
 
     return on_key
 
 
+def _nothing() -> None:
+    """What a key does while no widget is open."""
+
+
 def _shown(key: str) -> str:
-    parts = key.replace("Control", "Ctrl").replace("Escape", "Esc").split("-")
-    return "+".join(part.upper() if len(part) == 1 else part for part in parts)
+    names = {"Escape": "Esc", "Left": "←", "Right": "→", "Up": "↑", "Down": "↓"}
+    return "+".join(names.get(part, part) for part in key.split("+"))

@@ -27,6 +27,7 @@ class PluginSettings:
     sections: str = "recording,objects"
     demo_noted: bool = False
     tour_seen: bool = False
+    keys: str = ""
 
 
 def read_settings() -> PluginSettings:
@@ -46,6 +47,7 @@ def read_settings() -> PluginSettings:
         sections=stored.interface.sections,
         demo_noted=stored.interface.demo_noted,
         tour_seen=stored.interface.tour_seen,
+        keys=stored.interface.keys,
     )
 
 

@@ -31,7 +31,7 @@ from napari_sam2_video.plugin.session_panel import SessionPanel
 from napari_sam2_video.plugin.settings import PLUGIN, read_settings, write_setting
 from napari_sam2_video.plugin.tour import Tour
 from napari_sam2_video.plugin.track_panel import TrackPanel
-from napari_sam2_video.plugin.widgets import Panels, Section, row
+from napari_sam2_video.plugin.widgets import Panels, Section, button, row
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -175,6 +175,10 @@ class TrackingWidget(QWidget):
         box.setWindowTitle("Keys of SAM 2 video tracking")
         box.setTextFormat(Qt.TextFormat.RichText)
         box.setText(self.keys.listed())
+        box.setInformativeText("Change them in napari's preferences, under Shortcuts: they begin with SAM 2 there.")
+        restore = button("Restore", self.keys.restore, "Give every key its first shortcut again.")
+        box.addButton(restore, QMessageBox.ButtonRole.ResetRole)
+        box.addButton(QMessageBox.StandardButton.Close)
         box.open()
 
     # Sessions
