@@ -276,11 +276,12 @@ def test_proposals_survive_reopening(opened, tmp_path):
     session = opened(labels)
     found(session, Labels(labels))
     first = session.proposals
-    masks = session.proposed_masks(first[0])
+    (track,) = session.proposed_tracks(first[0])
     session.close()
     with Session.open(session.folder, recording=session.recording, tracker_factory=fake_factory()) as again:
         assert again.proposals == first
-        assert np.array_equal(again.proposed_masks(first[0])[0][2], masks[0][2])
+        (kept,) = again.proposed_tracks(first[0])
+        assert np.array_equal(kept.shapes[2].mask, track.shapes[2].mask)
         assert len(again.accept_proposals()) == 3
         assert np.array_equal(again.masks.read_labels(7) > 0, labels[7] > 0)
         assert again.notes == ()

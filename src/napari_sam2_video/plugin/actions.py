@@ -9,8 +9,9 @@ from napari_sam2_video.plugin.accept_actions import AcceptActions
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from napari_sam2_video.detect.protocol import Detector
     from napari_sam2_video.plugin.tracking import TrackRun
-    from napari_sam2_video.types import CheckSettings, TrackSettings
+    from napari_sam2_video.types import CheckSettings, FindSettings, TrackSettings
 
 
 class Actions(AcceptActions):
@@ -25,6 +26,10 @@ class Actions(AcceptActions):
     def check(self, settings: CheckSettings) -> None:
         """Compare masks with those found by tracking back, in the background."""
         self._begin(lambda run: run.check(settings), "starting the check")
+
+    def find(self, detector: Detector | str, settings: FindSettings) -> None:
+        """Find objects in the background; they are proposed at the end."""
+        self._begin(lambda run: run.find(detector, settings), "starting to find")
 
     def resume(self) -> None:
         """Continue the run that was not finished."""

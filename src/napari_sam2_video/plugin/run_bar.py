@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 from napari_sam2_video.plugin.track_panel import CHANGED, SELECTED
-from napari_sam2_video.plugin.tracking import CHECKING
+from napari_sam2_video.plugin.tracking import CHECKING, FINDING, TRACKING
 from napari_sam2_video.plugin.widgets import DANGER, button, note, progress_bar, row, set_note
 
 if TYPE_CHECKING:
@@ -161,19 +161,31 @@ class RunBar(QWidget):
         """Show how the last run ended."""
         run = self._controller.run
         done = run.progress.done if run is not None else 0
-        checked = run is not None and run.doing == CHECKING
+        doing = TRACKING if run is None else run.doing
+        if doing == FINDING:
+            self._show_found(how, sentence)
+            return
         frames = f"{done} frame{'' if done == 1 else 's'}"
         self.outcome = {
-            "done": f"{frames} {'checked' if checked else 'tracked'}.",
+            "done": f"{frames} {'checked' if doing == CHECKING else 'tracked'}.",
             "stopped": f"Stopped after {frames}; {'they are' if done != 1 else 'it is'} kept.",
             "failed": f"Stopped after {frames}: {sentence}",
         }[how]
         self.update_state()
 
+    def _show_found(self, how: str, sentence: str) -> None:
+        session = self._controller.session
+        count = 0 if session is None else len(session.proposals)
+        found = {0: "Nothing new was found.", 1: "1 proposal to decide on."}.get(
+            count, f"{count} proposals to decide on."
+        )
+        self.outcome = sentence if how == "failed" else f"Stopped. {found}" if how == "stopped" else found
+        self.update_state()
+
     def _button_text(self) -> str:
         session, run = self._controller.session, self._controller.run
         if self.continues():
-            left = 0 if run is None or run.doing == CHECKING else run.progress.total - run.progress.done
+            left = 0 if run is None or run.doing != TRACKING else run.progress.total - run.progress.done
             return f"{CONTINUE} ({left} left)" if left > 0 else CONTINUE
         return SEGMENT if session is not None and session.n_frames == 1 else TRACK
 

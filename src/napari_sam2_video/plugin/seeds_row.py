@@ -52,8 +52,8 @@ class SeedsRow(QWidget):
         """Offer the Labels layers that are not the session's own."""
         from napari.layers import Labels
 
-        masks = self._controller.masks
-        own = () if masks is None else (masks.masks, masks.preview)
+        view = self._controller.view
+        own = () if view is None else (view.masks.masks, view.masks.preview, view.proposals.layer)
         layers = [
             layer
             for layer in self._controller.viewer.layers

@@ -11,6 +11,7 @@ from napari_sam2_video.plugin.layers import Geometry, level_zero, transform_of
 from napari_sam2_video.plugin.mask_layers import MaskLayers
 from napari_sam2_video.plugin.preview import LivePreview
 from napari_sam2_video.plugin.prompt_layers import PromptLayers
+from napari_sam2_video.plugin.proposal_layer import ProposalLayer
 from napari_sam2_video.plugin.session_summary import SummaryUpdater
 from napari_sam2_video.plugin.thumbnails import Thumbnails
 from napari_sam2_video.plugin.tracking import TrackRun
@@ -37,7 +38,7 @@ class SessionView(QObject):
     -------
     changed : str
         Something of the session changed: ``"objects"``, ``"prompts"``, ``"masks"``, ``"accepted"``, ``"checks"``,
-        ``"model"`` or ``"reviewed"``.
+        ``"model"``, ``"proposals"`` or ``"reviewed"``.
     moved, replaced
         The image layer has another place in the world, or other data.
     """
@@ -55,6 +56,7 @@ class SessionView(QObject):
         self.geometry = Geometry.of_view(recording.axes, recording.shape, view.plane_axes, view.settings, image.ndim)
         self.masks = MaskLayers(viewer, image, self.geometry, session)
         self.prompts = PromptLayers(viewer, image, self.geometry, session)
+        self.proposals = ProposalLayer(viewer, image, self.geometry, session, runner)
         self.preview = LivePreview(runner, session, self.masks)
         self.run = TrackRun(runner, session)
         self.summary = SummaryUpdater(runner, session)
@@ -71,6 +73,7 @@ class SessionView(QObject):
         """Add the layers that are not in the viewer, one a step."""
         yield from self.masks.restoring()
         yield from self.prompts.restoring()
+        self.proposals.update()
         self._stack()
 
     def deliver(self) -> None:
@@ -83,6 +86,8 @@ class SessionView(QObject):
                 self.prompts.show()
             elif topic == "prompts":
                 self.prompts.show()
+            elif topic == "proposals":
+                self.proposals.update()
             self.changed.emit(topic)
         if topics:
             self.summary.update()
@@ -99,7 +104,13 @@ class SessionView(QObject):
         self.moved.emit()
 
     def _own(self) -> list[Layer]:
-        found = (self.masks.masks, self.masks.preview, self.prompts.points, self.prompts.shapes)
+        found = (
+            self.masks.masks,
+            self.masks.preview,
+            self.proposals.layer,
+            self.prompts.points,
+            self.prompts.shapes,
+        )
         return [layer for layer in found if layer is not None]
 
     def _on_data(self) -> None:
@@ -129,4 +140,5 @@ class SessionView(QObject):
         self.summary.close()
         self.thumbnails.close()
         self.prompts.close(keep_layers=keep_layers)
+        self.proposals.close(keep_layers=keep_layers)
         self.masks.close(keep_layers=keep_layers)

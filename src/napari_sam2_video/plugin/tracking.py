@@ -15,13 +15,14 @@ from napari_sam2_video.plugin.worker import Job
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from napari_sam2_video.detect.protocol import Detector
     from napari_sam2_video.errors import Sam2VideoError
     from napari_sam2_video.plugin.worker import Runner
     from napari_sam2_video.session import Session
-    from napari_sam2_video.types import CheckSettings, FrameDone, TrackSettings
+    from napari_sam2_video.types import CheckSettings, FindProgress, FindSettings, FrameDone, TrackSettings
 
 KEY = "track"
-TRACKING, CHECKING = "tracking", "checking"
+TRACKING, CHECKING, FINDING = "tracking", "checking", "finding"
 REFRESH_SECONDS = 0.1
 RATE_WINDOW = 30
 
@@ -78,7 +79,7 @@ class TrackRun(QObject):
     Attributes
     ----------
     doing : str
-        `TRACKING` or `CHECKING`: what the run does, or the last one did.
+        `TRACKING`, `CHECKING` or `FINDING`: what the run does, or the last one did.
     """
 
     started = Signal()
@@ -123,6 +124,11 @@ class TrackRun(QObject):
         session = self._session
         self._begin(lambda stop: session.check(settings, stop=stop), CHECKING)
 
+    def find(self, detector: Detector | str, settings: FindSettings) -> None:
+        """Find objects, which are proposed at the end."""
+        session = self._session
+        self._begin(lambda stop: session.find(detector, settings, stop=stop), FINDING)
+
     def stop(self) -> None:
         """Stop within a frame."""
         if self._job is not None:
@@ -131,7 +137,7 @@ class TrackRun(QObject):
             if isalive(self):  # type: ignore[no-untyped-call]
                 self.progressed.emit()
 
-    def _begin(self, open_run: Callable[[Callable[[], bool]], Iterator[FrameDone]], doing: str) -> None:
+    def _begin(self, open_run: Callable[[Callable[[], bool]], Iterator[FrameDone | FindProgress]], doing: str) -> None:
         from napari_sam2_video.errors import SessionError
 
         if self.running:
@@ -169,7 +175,7 @@ class TrackRun(QObject):
         self._runner.submit(self._job)
         self.started.emit()
 
-    def _on_frame(self, done: FrameDone) -> None:
+    def _on_frame(self, done: FrameDone | FindProgress) -> None:
         now = time.monotonic()
         self._times.append((now, done.done))
         if self.doing == TRACKING:

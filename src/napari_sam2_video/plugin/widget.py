@@ -14,6 +14,7 @@ from napari_sam2_video.plugin.clean_up_panel import CleanUpPanel
 from napari_sam2_video.plugin.controller import Controller
 from napari_sam2_video.plugin.early_clicks import EarlyClicks
 from napari_sam2_video.plugin.export_panel import ExportPanel
+from napari_sam2_video.plugin.find_panel import FindPanel
 from napari_sam2_video.plugin.guide import Guide
 from napari_sam2_video.plugin.key_sheet import all_keys
 from napari_sam2_video.plugin.keyboard_focus import KeyboardFocus
@@ -64,6 +65,7 @@ class TrackingWidget(QWidget):
         self.recording = RecordingPanel(controller)
         self.model = ModelPanel(controller)
         self.objects = ObjectsPanel(controller, self.begin)
+        self.finding = FindPanel(controller, self.begin)
         self.track = TrackPanel(controller)
         self.review = ReviewPanel(controller, lambda: self.objects.prompting.arm("point"))
         self.early_clicks = EarlyClicks(controller)
@@ -81,6 +83,7 @@ class TrackingWidget(QWidget):
                 "recording": ("Recording", self.recording, "What the model sees: image, axes, channels and contrast."),
                 "model": ("Model", self.model, "Which model tracks, and on which device."),
                 "objects": ("Objects and prompts", self.objects, "What is tracked, and how you show it to the model."),
+                "find": ("Find", self.finding, "Find objects that nobody clicked, and decide on what is proposed."),
                 "track": ("Run", self.track, "Which frames and which objects the next run tracks."),
                 "review": ("Review", self.review, "Which frames to look at, and accepting what is right."),
                 "clean_up": (

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_sam2_video.geometry import whole_mask
 from napari_sam2_video.session.acceptance import Acceptance
 from napari_sam2_video.session.filling import Filling
 from napari_sam2_video.session.find import Finder
@@ -35,7 +34,7 @@ if TYPE_CHECKING:
     from napari_sam2_video.session.context import Context
     from napari_sam2_video.session.events import SessionEvents
     from napari_sam2_video.session.prompts import PromptSet
-    from napari_sam2_video.session.proposal import Proposal
+    from napari_sam2_video.session.proposal import FoundTrack, Proposal
     from napari_sam2_video.session.tracker import TrackerFactory, TrackerLike
     from napari_sam2_video.types import ModelSettings, Preview, Prompt
 
@@ -195,12 +194,15 @@ class SessionContent:
         """What `find` proposes and nobody has accepted or rejected yet, by ascending frame."""
         return self._proposals.all()
 
-    def proposed_masks(self, proposal: Proposal) -> tuple[dict[int, npt.NDArray[np.bool_]], ...]:
-        """What a proposal adds: of each object, its mask ``(Y, X)`` by frame."""
-        return tuple(
-            {frame: whole_mask(shape.origin_yx, shape.mask, self.shape_yx) for frame, shape in track.shapes.items()}
-            for track in self._proposals.tracks(proposal)
-        )
+    def proposed_tracks(self, proposal: Proposal) -> tuple[FoundTrack, ...]:
+        """What a proposal adds, of each object its masks by frame; none where it adds nothing.
+
+        Raises
+        ------
+        SessionError
+            If they cannot be read any more.
+        """
+        return tuple(self._proposals.tracks(proposal))
 
     def review_queue(
         self,

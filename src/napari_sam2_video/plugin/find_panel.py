@@ -1,0 +1,243 @@
+"""Find objects that nobody clicked, and decide on what is proposed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import (
+    QAbstractItemView,
+    QDoubleSpinBox,
+    QHeaderView,
+    QSpinBox,
+    QTreeWidget,
+    QTreeWidgetItem,
+    QWidget,
+)
+
+from napari_sam2_video.plugin.detector_fields import DetectorFields
+from napari_sam2_video.plugin.tracking import FINDING
+from napari_sam2_video.plugin.widgets import IN_A_RUN, allow, button, form, note, row, set_note, stack
+from napari_sam2_video.plugin.worker import Job
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from napari_sam2_video.plugin.controller import Controller
+    from napari_sam2_video.session.proposal import Proposal
+
+LIST_HEIGHT = 150
+USUAL_SCORE = 0.8
+NOTHING_CHOSEN = "Choose proposals in the list first."
+NOTHING_OPEN = "There is no open proposal."
+DECIDING = "The last decision is being kept."
+KIND, FRAME, SCORE = 0, 1, 2
+
+
+class FindPanel(QWidget):
+    """The detector, the frames it looks on, and the list of proposals.
+
+    Parameters
+    ----------
+    controller : Controller
+        The session that is shown.
+    start : callable
+        Starts a session, then calls what it is given.
+    """
+
+    def __init__(self, controller: Controller, start: Callable[[Callable[[], Any]], None]) -> None:
+        super().__init__()
+        self._controller = controller
+        self._start = start
+        self._deciding = False
+        self.fields = DetectorFields(controller)
+        self.every_box = QSpinBox()
+        self.every_box.setRange(1, 10_000)
+        self.every_box.setToolTip(
+            "It looks on every so many frames. Where it looks on every frame, its own masks are kept and only what is "
+            "missing is tracked; else objects are tracked from what it finds."
+        )
+        self.first_box, self.last_box = QSpinBox(), QSpinBox()
+        for box in (self.first_box, self.last_box):
+            box.setToolTip("First and last frame that it looks on.")
+        self.find_button = button("Find", self.look, "Look, and propose what is found; nothing else changes.")
+        self.stop_button = button("Stop", controller.actions.stop, "Propose what was found up to now.")
+        self.list = QTreeWidget()
+        self.list.setHeaderLabels(["Proposal", "Frame", "Score"])
+        self.list.setRootIsDecorated(False)
+        self.list.setFixedHeight(LIST_HEIGHT)
+        self.list.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
+        self.list.setToolTip("What was found; click one to go there.")
+        header = self.list.header()
+        assert header is not None
+        header.setSectionResizeMode(KIND, QHeaderView.ResizeMode.Stretch)
+        header.setSectionResizeMode(FRAME, QHeaderView.ResizeMode.ResizeToContents)
+        header.setSectionResizeMode(SCORE, QHeaderView.ResizeMode.ResizeToContents)
+        header.setStretchLastSection(False)
+        self.why = note()
+        self.accept_button = button("Accept", self.accept, "Accept the chosen proposals; Track does the rest.")
+        self.reject_button = button("Reject", self.reject, "Reject the chosen proposals.")
+        self.accept_all_button = button(
+            "Accept all from", self.accept_all, "Accept all proposals with this score at least, as one step."
+        )
+        self.score_box = QDoubleSpinBox()
+        self.score_box.setRange(0, 1)
+        self.score_box.setSingleStep(0.05)
+        self.score_box.setValue(USUAL_SCORE)
+        self.outcome = note()
+        frames = row(self.first_box, self.last_box)
+        stack(
+            self,
+            self.fields,
+            form(("Every", self.every_box), ("From, to", frames)),
+            row(self.find_button, self.stop_button),
+            self.list,
+            self.why,
+            row(self.accept_button, self.reject_button, self.accept_all_button, self.score_box),
+            self.outcome,
+        )
+        self.fields.box.currentIndexChanged.connect(lambda *_: self.every_box.setValue(self.fields.usual_step))
+        self.every_box.setValue(self.fields.usual_step)
+        self.fields.changed.connect(self.update_state)
+        self.list.itemSelectionChanged.connect(self._on_chosen)
+        self.score_box.valueChanged.connect(self.update_state)
+        controller.session_changed.connect(self._on_session)
+        controller.run_changed.connect(self.update_state)
+        controller.changed.connect(self._on_changed)
+        self._on_session()
+
+    def _on_session(self) -> None:
+        session = self._controller.session
+        last = 0 if session is None else session.n_frames - 1
+        for box, value in ((self.first_box, 0), (self.last_box, last)):
+            box.setRange(0, last)
+            box.setValue(value)
+        set_note(self.outcome, "")
+        self._deciding = False
+        self.update_list()
+
+    def _on_changed(self, topic: str) -> None:
+        if topic in ("proposals", "objects"):
+            self.update_list()
+
+    # Finding
+
+    def look(self) -> None:
+        """Find in the background, starting a session first if there is none."""
+        from napari_sam2_video.types import FindSettings
+
+        controller = self._controller
+        if controller.session is None:
+            self._start(self.look)
+            return
+        first, last = self.first_box.value(), self.last_box.value()
+        set_note(self.outcome, "")
+        detector = controller.perform(self.fields.detector, "choosing the detector")
+        settings = controller.perform(lambda: FindSettings(self.every_box.value(), first, last + 1), "finding")
+        if detector is not None and settings is not None:
+            controller.actions.find(detector, settings)
+
+    # The list
+
+    def update_list(self) -> None:
+        """Bring the list to the open proposals."""
+        session = self._controller.session
+        proposals = () if session is None else session.proposals
+        chosen = self._chosen()
+        blocked = self.list.blockSignals(True)
+        self.list.clear()
+        for one in proposals:
+            item = _item(one)
+            self.list.addTopLevelItem(item)
+            item.setSelected(one.id in chosen)
+        self.list.blockSignals(blocked)
+        self._show_chosen()
+
+    def _chosen(self) -> list[int]:
+        return [int(item.data(KIND, Qt.ItemDataRole.UserRole)) for item in self.list.selectedItems()]
+
+    def _on_chosen(self) -> None:
+        self._show_chosen()
+        item = self.list.currentItem()
+        if item is not None and item.isSelected():
+            self._controller.go_to(int(item.text(FRAME)))
+
+    def _show_chosen(self) -> None:
+        item = self.list.currentItem()
+        set_note(self.why, item.toolTip(KIND) if item is not None and item.isSelected() else "")
+        if self._controller.view is not None:
+            self._controller.view.proposals.choose(set(self._chosen()))
+        self.update_state()
+
+    # Decisions
+
+    def accept(self) -> None:
+        """Accept what is chosen in the list."""
+        self._decide("accepting proposals", self._chosen(), None, accept=True)
+
+    def accept_all(self) -> None:
+        """Accept all that have the score at least."""
+        self._decide("accepting proposals", None, self.score_box.value(), accept=True)
+
+    def reject(self) -> None:
+        """Reject what is chosen in the list."""
+        self._decide("rejecting proposals", self._chosen(), None, accept=False)
+
+    def _decide(self, doing: str, ids: list[int] | None, least_score: float | None, *, accept: bool) -> None:
+        session = self._controller.session
+        if session is None or self._deciding:
+            return
+        before = len(session.proposals)
+
+        def work(_: Job) -> int:
+            if not accept:
+                session.reject_proposals(ids)
+                return 0
+            return len(session.accept_proposals(ids, least_score=least_score))
+
+        def done(made: int) -> None:
+            if self._controller.session is not session:
+                return
+            self._controller.perform()
+            count = before - len(session.proposals)
+            word = "accepted" if accept else "rejected"
+            objects = {0: "", 1: " 1 object was added."}.get(made, f" {made} objects were added.")
+            track = " Press Track to track what is not known of them yet." if session.dirty() else ""
+            set_note(self.outcome, f"{count} proposal{'' if count == 1 else 's'} {word}.{objects}{track}")
+            if self._controller.masks is not None:
+                self._controller.masks.refresh()
+
+        def ended() -> None:
+            self._deciding = False
+            self.update_state()
+
+        self._deciding = True
+        self.update_state()
+        self._controller.runner.submit(
+            Job(doing, work, done=done, failed=self._controller.error, finished=ended), "files"
+        )
+
+    def update_state(self, *_: Any) -> None:
+        """Enable what can be done now."""
+        run = self._controller.run
+        running = run is not None and run.running
+        finding = running and run is not None and run.doing == FINDING
+        allow(self.find_button, IN_A_RUN if running else self.fields.problem())
+        self.stop_button.setVisible(finding)
+        count = self.list.topLevelItemCount()
+        scores = (float(self.list.topLevelItem(n).text(SCORE)) for n in range(count))  # type: ignore[union-attr]
+        busy = DECIDING if self._deciding else IN_A_RUN if running else "" if count else NOTHING_OPEN
+        for made in (self.accept_button, self.reject_button):
+            allow(made, busy or ("" if self.list.selectedItems() else NOTHING_CHOSEN))
+        enough = any(score >= self.score_box.value() - 0.005 for score in scores)
+        allow(self.accept_all_button, busy or ("" if enough else "No proposal has this score."))
+
+
+def _item(one: Proposal) -> QTreeWidgetItem:
+    about = "" if one.object_id is None else f" (object {one.object_id})"
+    item = QTreeWidgetItem([f"{one.kind}{about}", str(one.frame), f"{one.score:.2f}"])
+    item.setData(KIND, Qt.ItemDataRole.UserRole, one.id)
+    reason = f"{one.reason[:1].upper()}{one.reason[1:]}."
+    for column in (KIND, FRAME, SCORE):
+        item.setToolTip(column, reason)
+    return item
