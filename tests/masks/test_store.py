@@ -12,6 +12,7 @@ import pytest
 
 from napari_sam2_video.errors import StoreError
 from napari_sam2_video.masks import label_images
+from napari_sam2_video.masks.records import FUSED
 from napari_sam2_video.storage.tables import HISTORY_STEPS
 from napari_sam2_video.types import FrameMasks, ObjectMask
 from tests.masks.made import open_store
@@ -192,7 +193,7 @@ def test_what_was_fused_counts_until_a_run_is_newer(tmp_path):
     with open_store(tmp_path / "masks", 6, SHAPE) as (store, state):
         store.write(FrameMasks(0, SHAPE, (patch(1, 0, 0, 9), patch(2, 10, 10, 9)), "backward"))
         step = state.commit([], name="fuse")
-        store.write(FrameMasks(0, SHAPE, (patch(1, 4, 4, 20),)), generation=step, fused=True)
+        store.write(FrameMasks(0, SHAPE, (patch(1, 4, 4, 20),)), generation=step, table=FUSED)
         assert store.read_labels(0)[9, 9] == 1
         assert not store.read_labels(0)[0, 0]
         assert store.read_labels(0)[15, 15] == 2

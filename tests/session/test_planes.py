@@ -11,6 +11,7 @@ import pytest
 from napari_sam2_video.errors import PromptError, SessionError
 from napari_sam2_video.frames.open import open_recording
 from napari_sam2_video.frames.view import default_view
+from napari_sam2_video.masks.records import FUSED
 from napari_sam2_video.session import Session
 from napari_sam2_video.session.import_prompts import add_prompts
 from napari_sam2_video.types import BoxPrompt, FrameMasks, ObjectMask, PointPrompt, TrackSettings
@@ -197,7 +198,7 @@ def test_an_accepted_plane_stays_whatever_the_walks_say(tmp_path, recording):
         shown[1:8, 4:28, 20] = True
         for frame in range(9):
             mask = ObjectMask(1, (0, 0), shown[frame].astype(np.uint8))
-            session.masks.write(FrameMasks(frame, SHAPE[1:], (mask,)), fused=True)
+            session.masks.write(FrameMasks(frame, SHAPE[1:], (mask,)), table=FUSED)
         session.planes.accept("X", 1, 20)
         session.fuse([1])
         assert (voxels_of(session, 1) == shown).all()

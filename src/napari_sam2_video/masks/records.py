@@ -26,8 +26,9 @@ if TYPE_CHECKING:
     from napari_sam2_video.types import FrameMasks, ObjectMask
 
 
-RUN, FUSED = "masks", "fused"
+RUN, FUSED, OTHER = "masks", "fused", "other"
 TABLES = (RUN, FUSED)
+EVERY = (*TABLES, OTHER)
 
 
 class FrameRecords:
@@ -35,6 +36,7 @@ class FrameRecords:
 
     ``masks`` lists those of each frame that a run made, ``fused`` those made of several runs; of both the newest that
     holds an object counts. So a run after fusing shows at once what it found, and what it was fused from is kept.
+    ``other`` lists those that a run found as well and that are not shown, for a person to choose.
 
     A damaged record is ignored, with a note, as if its frame had not been tracked. One whose pack is gone stays in the
     journal.
@@ -99,11 +101,11 @@ class FrameRecords:
             name = None if generation is not None else f"masks of frame {masks.frame}"
             self._state.commit(changes, name=name, step=generation, number=number)
 
-    def drop(self, frame: int, object_id: int, step: int) -> None:
+    def drop(self, frame: int, object_id: int, step: int, tables: Sequence[str] = EVERY) -> None:
         """Forget one object on a frame: the records that hold it are written again without it."""
         with self._state.writing():
             removed = removed_objects(self._state)
-            for table, number in [(t, n) for t in TABLES for n in self._state.get(t, frame, ())]:
+            for table, number in [(t, n) for t in tables for n in self._state.get(t, frame, ())]:
                 info: RecordInfo | None = self._state.get("records", number)
                 if info is None or object_id not in info.ids or number <= removed.get(object_id, 0):
                     continue
@@ -138,8 +140,8 @@ class FrameRecords:
     def drop_unneeded(self) -> set[int]:
         """Strike out records that nothing needs any more; the packs that the others lie in."""
         with self._state.lock:
-            now = [numbers for table in TABLES for numbers in self._state.table(table).values()]
-            past = [numbers for table in TABLES for numbers in self._state.values_in_history(table)]
+            now = [numbers for table in EVERY for numbers in self._state.table(table).values()]
+            past = [numbers for table in EVERY for numbers in self._state.values_in_history(table)]
             needed = {number for numbers in (*now, *past) for number in numbers}
             records = dict(self._state.table("records"))
             packs = {info.ref.pack for number, info in records.items() if number in needed}

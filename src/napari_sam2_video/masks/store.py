@@ -13,7 +13,7 @@ from napari_sam2_video.masks.codec import CLEARED, PAINTED, UNTOUCHED, Stroke
 from napari_sam2_video.masks.figures import FIGURES, NAMES, measure_mask
 from napari_sam2_video.masks.label_images import LabelImages
 from napari_sam2_video.masks.paint import check_painted, cut
-from napari_sam2_video.masks.records import FUSED, RUN, FrameRecords
+from napari_sam2_video.masks.records import EVERY, RUN, FrameRecords
 from napari_sam2_video.masks.strokes import Strokes
 from napari_sam2_video.masks.tables import refs_of
 from napari_sam2_video.storage.atomic import make_folder
@@ -97,9 +97,9 @@ class MaskStore:
         """What the model computed last for each object on a frame, by ascending id."""
         return self._records.masks(self._checked(frame))
 
-    def run_masks(self, frame: int) -> list[ObjectMask]:
-        """What runs computed last for each object on a frame, whatever was fused since; by ascending id."""
-        return self._records.masks(self._checked(frame), (RUN,))
+    def run_masks(self, frame: int, table: str = RUN) -> list[ObjectMask]:
+        """What runs computed last for each object on a frame, whatever was fused since, or what another table has."""
+        return self._records.masks(self._checked(frame), (table,))
 
     def object_levels(self, frame: int, object_id: int) -> ObjectMask | None:
         """What the model computed last for one object on a frame, None if nothing."""
@@ -194,7 +194,7 @@ class MaskStore:
         self._images.widen(object_id)
 
     def write(
-        self, masks: FrameMasks, *, generation: int | None = None, extra: Sequence[Change] = (), fused: bool = False
+        self, masks: FrameMasks, *, generation: int | None = None, extra: Sequence[Change] = (), table: str = RUN
     ) -> None:
         """Keep the masks of some objects on one frame; they are on disk when this returns.
 
@@ -206,8 +206,8 @@ class MaskStore:
             The step it belongs to; with none it is a step of its own.
         extra : sequence of (table, key, value)
             Changes that become durable together with it.
-        fused : bool
-            They were made of the masks of several runs, which are kept.
+        table : str
+            What they are, as `FrameRecords` says: of a run, fused, or not to be shown.
 
         Raises
         ------
@@ -222,7 +222,7 @@ class MaskStore:
         for mask in masks.objects:
             self.widen(mask.object_id)
         if masks.objects:
-            self._records.put(masks, generation=generation, extra=extra, table=FUSED if fused else RUN)
+            self._records.put(masks, generation=generation, extra=extra, table=table)
         elif extra:
             self._state.commit(extra, step=generation)
 
@@ -331,9 +331,9 @@ class MaskStore:
         self._strokes.add(frame, stroke, dropped=dropped, step=step, name=name or f"clear paint on frame {frame}")
         return True
 
-    def drop(self, frame: int, object_id: int, *, step: int) -> None:
+    def drop(self, frame: int, object_id: int, *, step: int, tables: Sequence[str] = EVERY) -> None:
         """Forget what the model computed for an object on a frame, as a part of a step."""
-        self._records.drop(self._checked(frame), object_id, step)
+        self._records.drop(self._checked(frame), object_id, step, tables)
 
     def remove_objects(self, object_ids: Sequence[int], *, extra: Sequence[Change] = (), name: str) -> int:
         """Forget the masks and the paint of objects; their ids can be used for new objects afterwards."""

@@ -161,6 +161,7 @@ def decoders(n_frames: int) -> dict[str, Decoder]:
         "records": record,
         "masks": numbers,
         "fused": numbers,
+        "other": numbers,
         "strokes": stroke,
         "paint": top,
         "removed": removed,

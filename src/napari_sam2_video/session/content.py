@@ -17,6 +17,7 @@ from napari_sam2_video.session.prompt_table import PromptTable
 from napari_sam2_video.session.proposals import Proposals
 from napari_sam2_video.session.review import LEAST_DOUBT, SPACING, Review, ReviewList
 from napari_sam2_video.session.tracking import Tracking
+from napari_sam2_video.session.two_walks import WalkChoices
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
@@ -56,7 +57,7 @@ class SessionContent:
         self._planes = Planes(context, self._objects, self._prompts, self._tracking, tracker_factory)
         self._proposals = Proposals(context, self._objects, self._prompts, self._acceptance, lambda: self._tracking.tag)
         self._finder = Finder(context, self._objects, self._prompts, self._tracking, self._proposals)
-        sources = (self._planes, self._proposals)
+        sources = (self._planes, self._proposals, WalkChoices(context, self._objects))
         self._review = Review(context, self._objects, self._acceptance, self.scores, sources=sources)
 
     @property

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from napari_sam2_video.analysis.interpolation import masks_between
 from napari_sam2_video.engine.prompts import mask_as_object
 from napari_sam2_video.errors import PromptError, SessionError
-from napari_sam2_video.masks.records import newest_record
+from napari_sam2_video.masks.records import FUSED, newest_record
 from napari_sam2_video.session.prompts import key_of
 from napari_sam2_video.types import FrameMasks, MaskPrompt
 
@@ -70,7 +70,7 @@ class Filling:
                 made = FrameMasks(frame, context.view.shape_yx, (own,))
                 key = key_of(object_id, frame)
                 number = context.state.next_number
-                context.masks.write(made, generation=step, extra=[(FILLED, key, number)], fused=True)
+                context.masks.write(made, generation=step, extra=[(FILLED, key, number)], table=FUSED)
                 written.append(frame)
         context.events.announce("masks")
         return written

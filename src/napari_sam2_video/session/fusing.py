@@ -10,7 +10,7 @@ import numpy as np
 from napari_sam2_video.analysis.consensus import SettledPlane, Walk, consensus, crossing_agreement, plane_weights
 from napari_sam2_video.frames.crossing import spacing_of
 from napari_sam2_video.geometry import bounding_box, region_of, whole_mask
-from napari_sam2_video.masks.records import RUN, newest_records
+from napari_sam2_video.masks.records import FUSED, RUN, newest_records
 from napari_sam2_video.types import FrameMasks
 
 if TYPE_CHECKING:
@@ -176,7 +176,7 @@ class Fusing:
                 laid = _overlaid(mask, accepted[mask.object_id], fused.plane, view.shape_yx)
                 voxels[mask.object_id] += int(np.count_nonzero(laid.levels))
                 masks.append(_with_figures(laid, known.get(mask.object_id)))
-            context.masks.write(FrameMasks(fused.plane, view.shape_yx, tuple(masks)), generation=step, fused=True)
+            context.masks.write(FrameMasks(fused.plane, view.shape_yx, tuple(masks)), generation=step, table=FUSED)
             disputes.masks.write(FrameMasks(fused.plane, view.shape_yx, fused.disputed), generation=step)
             for mask in fused.disputed:
                 disputed[mask.object_id] += int(np.count_nonzero(mask.levels))

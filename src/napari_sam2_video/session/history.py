@@ -16,6 +16,7 @@ _EVENTS = {
     **{f"accepted_{axis}": "accepted" for axis in "zyx"},
     "masks": "masks",
     "fused": "masks",
+    "other": "reviewed",
     "paint": "masks",
     "model": "model",
     "proposals": "proposals",

@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING
 
 from napari_sam2_video.engine.plan import Plan, plan_run
 from napari_sam2_video.errors import PromptError, SessionError
+from napari_sam2_video.masks.records import OTHER
 from napari_sam2_video.session.prompts import key_of
 from napari_sam2_video.session.run_errors import run_failures
 from napari_sam2_video.session.run_record import RunRecord
 from napari_sam2_video.session.tracker import as_generator, describe_model
+from napari_sam2_video.session.two_walks import TwoWalks
 from napari_sam2_video.types import FrameDone
 
 if TYPE_CHECKING:
@@ -48,6 +50,7 @@ class Runner:
         self._state = state
         self._masks = masks
         self._inputs = inputs
+        self._two_walks = TwoWalks(state, masks)
         self._prompts_for = prompts_for
 
     @property
@@ -196,7 +199,10 @@ class Runner:
             if masks.frame not in run.fences.get(m.object_id, frozenset())
             and not self._inputs.is_accepted(m.object_id, masks.frame)
         )
-        self._masks.write(replace(masks, objects=free), generation=run.id, extra=changes)
+        shown, beside = self._two_walks.keep(run, replace(masks, objects=free))
+        self._masks.write(shown, generation=run.id, extra=changes)
+        for other in beside:
+            self._masks.write(other, generation=run.id, table=OTHER)
 
     def _finish(self, run: RunRecord) -> None:
         recorded: RunRecord | None = self._state.get("runs", run.id)

@@ -1,0 +1,58 @@
+"""Which mask of an object counts on a frame to which it was tracked from both sides."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from napari_sam2_video.geometry import region_of, whole_mask
+
+if TYPE_CHECKING:
+    from napari_sam2_video.types import ObjectMask
+
+AGREE = 0.7
+"""IoU from which on two masks are the same."""
+
+MARGIN = 3.0
+"""How many times more a new mask has to count than the one that is there to take its place."""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What one walk found on a frame.
+
+    Parameters
+    ----------
+    mask : ObjectMask
+        The mask.
+    closeness : float
+        From 1 on the settled frame that the walk came from to 0 on the settled frame that it goes to.
+    """
+
+    mask: ObjectMask
+    closeness: float
+
+    @property
+    def weight(self) -> float:
+        """How much it counts: the network's confidence, less the farther the walk has come."""
+        score, iou = self.mask.object_score, self.mask.predicted_iou
+        there = 1 / (1 + math.exp(-max(-60.0, min(60.0, score))))
+        confidence = there * iou if self.mask.levels.any() else (1 - there) / 2
+        return 0.0 if math.isnan(confidence) else confidence * math.sqrt(self.closeness)
+
+
+def agree(one: ObjectMask, other: ObjectMask) -> bool:
+    """Whether two masks of a frame are the same object: an IoU of `AGREE`, or both empty."""
+    regions = [region_of(mask.origin_yx, mask.levels.shape) for mask in (one, other)]
+    height, width = (max(region[axis].stop for region in regions) for axis in (0, 1))
+    first, second = (whole_mask(mask.origin_yx, mask.levels > 0, (height, width)) for mask in (one, other))
+    together, both = int(np.count_nonzero(first | second)), int(np.count_nonzero(first & second))
+    return both >= AGREE * together
+
+
+def takes_over(new: Reading, old: Reading) -> bool:
+    """Whether the mask of a new walk is shown in place of one that disagrees with it."""
+    return new.weight > MARGIN * old.weight
