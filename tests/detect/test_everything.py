@@ -8,36 +8,8 @@ import pytest
 from napari_sam2_video.detect.everything import Everything
 from napari_sam2_video.detect.registry import detector_from_text
 from napari_sam2_video.detect.run import run_detector
-from napari_sam2_video.engine.networks.load import load_model
-from napari_sam2_video.engine.tracker import Tracker
 from napari_sam2_video.errors import DetectionStoppedError, DetectorError
-from napari_sam2_video.frames.array import ArrayRecording
-from napari_sam2_video.frames.view import FrameView, default_view
-from napari_sam2_video.models.resolve import resolve_model
-from napari_sam2_video.synthetic import make_clip
-from napari_sam2_video.types import ModelSettings
-
-
-@pytest.fixture(scope="module")
-def dish():
-    """View, truth and segmenter of a dish with eight cells."""
-    clip = make_clip("dish", 0, frames=2)
-    recording = ArrayRecording(clip.frames, axes="TYX")
-    view = FrameView(recording, default_view(recording))
-    model = load_model(resolve_model("demo"), ModelSettings("demo"))
-    return view, clip.labels[0], Tracker(model, view).segmenter()
-
-
-def same(found, labels_yx, label):
-    """Largest IoU of an object and what was found."""
-    truth = labels_yx == label
-    best = 0.0
-    for one in found:
-        mask = np.zeros(labels_yx.shape, bool)
-        (top, left), (height, width) = one.origin_yx, one.mask.shape
-        mask[top : top + height, left : left + width] = one.mask
-        best = max(best, (mask & truth).sum() / (mask | truth).sum())
-    return best
+from tests.detect.conftest import same
 
 
 def test_every_cell_is_found_once(dish):

@@ -67,7 +67,7 @@ def test_squares_cover_large_frames_with_overlap(shape_yx):
     assert views[0].square is None
     if max(shape_yx) <= 384:
         assert len(views) == 1
-        assert not views[0].partial
+        assert views[0].least_size == 0
         return
     covered = np.zeros(shape_yx, int)
     for look in views[1:]:
@@ -78,13 +78,14 @@ def test_squares_cover_large_frames_with_overlap(shape_yx):
     # what is up to a quarter of a square is whole in one of them
     for y in range(0, shape_yx[0] - 60, 30):
         for x in range(0, shape_yx[1] - 60, 30):
-            assert any(look.shows(square(y, x, 60), 256) for look in views[1:])
+            assert any(look.shows(square(y, x, 60)) for look in views[1:])
 
 
 def test_an_object_that_is_cut_off_is_left_to_another_look():
     look = Look((100, 100, 256), (1000, 1000), 1.0)
-    assert look.shows(square(120, 120), 256)
-    assert not look.shows(square(100, 120), 256)
-    assert not look.shows(square(346, 120), 256)
-    assert Look((0, 0, 256), (1000, 1000), 1.0).shows(square(0, 0), 256)
-    assert not Look(None, (1000, 1000), 4.0, partial=True).shows(square(200, 200, 100), 256), "closer looks see it"
+    assert look.shows(square(120, 120))
+    assert not look.shows(square(100, 120))
+    assert not look.shows(square(346, 120))
+    assert Look((0, 0, 256), (1000, 1000), 1.0).shows(square(0, 0))
+    assert not Look(None, (1000, 1000), 4.0, 30.0).shows(square(200, 200, 100)), "closer looks see it better"
+    assert Look(None, (1000, 1000), 4.0, 30.0).shows(square(200, 200, 130))

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from napari_sam2_video.detect.squares import Look
     from napari_sam2_video.types import SegmentedMask
 
-_TOGETHER = 32
+TOGETHER = 32
 
 
 @dataclass(frozen=True)
@@ -131,11 +131,11 @@ def _looked(
     waiting = [point for spacing in find.spacing for point in _grid(look, spacing)]
     while waiting:
         waiting = [point for point in waiting if not taken[int(point[0]), int(point[1])]]
-        points, waiting = np.array(waiting[:_TOGETHER], np.float32).reshape(-1, 2), waiting[_TOGETHER:]
+        points, waiting = np.array(waiting[:TOGETHER], np.float32).reshape(-1, 2), waiting[TOGETHER:]
         new = clicked(frame, segmenter, look, points, clicks, find)
         for one in new:
             if one.predicted_iou >= 0.5 * (1 + find.least_iou):
-                _take(taken, one.part)
+                take(taken, one.part)
         candidates += new
     return agreed(frame, segmenter, look, candidates, clicks, find)
 
@@ -176,11 +176,11 @@ def agreed(
     """The best of the candidates that do not overlap, where further clicks on them select the same."""
     kept = Kept(find.most_iou, find.most_inside)
     best = [one for one in sorted(candidates, key=lambda one: one.rank, reverse=True) if kept.add(one.part)]
-    best = [one for one in best if look.shows(one.part, segmenter.image_size)]
+    best = [one for one in best if look.shows(one.part)]
     missing = [points_in(one.part, max(0, find.checks - len(clicks.on(one.part)))) for one in best]
     points = spread(missing)
-    for begin in range(0, len(points), _TOGETHER):
-        clicked(frame, segmenter, look, points[begin : begin + _TOGETHER], clicks, find)
+    for begin in range(0, len(points), TOGETHER):
+        clicked(frame, segmenter, look, points[begin : begin + TOGETHER], clicks, find)
     found = []
     for one in best:
         agreement = clicks.agreement(one.part)
@@ -214,6 +214,7 @@ def _middles(first: int, last: int, step: float) -> list[float]:
     return [first + (n + 0.5) * (last - first) / count for n in range(count)]
 
 
-def _take(taken: npt.NDArray[np.bool_], part: Part) -> None:
+def take(taken: npt.NDArray[np.bool_], part: Part) -> None:
+    """Note where an object is, so that nothing there is clicked again."""
     top, left, bottom, right = part.box
     taken[top:bottom, left:right] |= part.mask

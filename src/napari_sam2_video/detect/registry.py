@@ -89,7 +89,13 @@ def _labels(rest: str, examples: Examples | None, folder: Path | None) -> Detect
     return labels_from_text(rest, folder)
 
 
-_MAKERS: dict[str, Maker] = {"everything": _everything, "labels": _labels}
+def _like(rest: str, examples: Examples | None, folder: Path | None) -> Detector:
+    from napari_sam2_video.detect.more_like_this import like_from_text
+
+    return like_from_text(rest, examples)
+
+
+_MAKERS: dict[str, Maker] = {"everything": _everything, "like": _like, "labels": _labels}
 
 
 def _added() -> dict[str, EntryPoint]:

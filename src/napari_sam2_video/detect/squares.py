@@ -27,14 +27,14 @@ class Look:
         Shape of the frame.
     pixels : float
         Pixels of the frame in one of the network's input, along the longer side.
-    partial : bool
-        There are closer looks, in which small objects are found better.
+    least_size : float
+        Least height or width, in pixels of the network's input, of an object that is not found better by a closer look.
     """
 
     square: Square | None
     shape_yx: tuple[int, int]
     pixels: float
-    partial: bool = False
+    least_size: float = 0.0
 
     @property
     def box(self) -> tuple[int, int, int, int]:
@@ -44,10 +44,10 @@ class Look:
         top, left, side = self.square
         return max(top, 0), max(left, 0), min(top + side, self.shape_yx[0]), min(left + side, self.shape_yx[1])
 
-    def shows(self, part: Part, image_size: int) -> bool:
+    def shows(self, part: Part) -> bool:
         """Whether an object is to be found by this look: it is not cut off, and not better seen by a closer one."""
         first, last = part.box[:2], part.box[2:]
-        if self.partial and max(last[0] - first[0], last[1] - first[1]) < _SMALL * image_size * self.pixels:
+        if max(last[0] - first[0], last[1] - first[1]) < self.least_size * self.pixels:
             return False
         if self.square is None:
             return True
@@ -74,7 +74,7 @@ def looks(shape_yx: tuple[int, int], image_size: int, side: int | None = None) -
     side = image_size if side is None else side
     if longest <= _ENLARGED * side:
         return [Look(None, shape_yx, longest / image_size)]
-    whole = Look(None, shape_yx, longest / image_size, partial=True)
+    whole = Look(None, shape_yx, longest / image_size, _SMALL * image_size)
     rows, columns = (_begins(length, side) for length in shape_yx)
     return [whole, *(Look((y, x, side), shape_yx, side / image_size) for y in rows for x in columns)]
 

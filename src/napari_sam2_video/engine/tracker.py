@@ -68,6 +68,7 @@ class Tracker:
         self._batcher = Batcher(model, view, batch_size)
         self.framing = None if window == "off" else Framing(window, model.image_size, view.shape_yx)
         self._prompter = Prompter(self._batcher, self.memory, self.framing)
+        self._segmenter: NetworkSegmenter | None = None
         self.memory.bind("/".join([model.key, view.key, *([self.framing.key] if self.framing else [])]))
 
     def scratch(self) -> Tracker:
@@ -79,7 +80,9 @@ class Tracker:
 
     def segmenter(self) -> NetworkSegmenter:
         """The network for those who look for objects; it shares the embeddings, and remembers nothing."""
-        return NetworkSegmenter(self._batcher, self.features, self.framing)
+        if self._segmenter is None:
+            self._segmenter = NetworkSegmenter(self._batcher, self.features, self.framing)
+        return self._segmenter
 
     @property
     def batch_size(self) -> int:

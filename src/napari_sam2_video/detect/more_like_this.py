@@ -1,0 +1,219 @@
+"""*more like this*: objects that look to the network like some that a person made."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_sam2_video.detect.agreement import Clicks
+from napari_sam2_video.detect.appearance import Appearance, Seen, cell_shares
+from napari_sam2_video.detect.everything import TOGETHER, FindSettings, agreed, clicked, distinct, network_of, take
+from napari_sam2_video.detect.squares import Look, looks
+from napari_sam2_video.errors import DetectorError
+from napari_sam2_video.geometry import bounding_box, whole_mask
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy.typing as npt
+
+    from napari_sam2_video.detect.everything import Candidate
+    from napari_sam2_video.detect.overlap import Part
+    from napari_sam2_video.detect.protocol import Detection, DetectorFrame, Example, Examples, Segmenter
+
+_FIND = FindSettings(least_iou=0.6, least_stability=0.2, least_agreement=0.5)
+
+
+@dataclass(frozen=True)
+class LikeSettings:
+    """What counts as alike.
+
+    Parameters
+    ----------
+    find : FindSettings
+        What counts as an object at all.
+    least_likeness : float
+        Least likeness of the places that are clicked, 0 for what is around the examples and 1 for the examples.
+    least_mean : float
+        Least mean likeness of an object.
+    sizes : tuple of float
+        Smallest and largest area of an object, as multiples of the smallest and the largest example.
+    """
+
+    find: FindSettings = _FIND
+    least_likeness: float = 0.4
+    least_mean: float = 0.4
+    sizes: tuple[float, float] = (0.3, 3.0)
+
+
+class MoreLikeThis:
+    """Finds what looks like some objects, with no weights but those of the session's network.
+
+    Parameters
+    ----------
+    object_ids : sequence of int
+        The objects.
+    examples : callable
+        Gives their masks; called when the first frame is looked at.
+    like : LikeSettings
+        What counts as alike.
+    """
+
+    name = "like"
+
+    def __init__(
+        self,
+        object_ids: Sequence[int],
+        examples: Examples,
+        like: LikeSettings = LikeSettings(),
+    ) -> None:
+        self._ids = tuple(object_ids)
+        self._given = examples
+        self._like = like
+        self._examples: list[Example] = []
+        self._appearance: Appearance | None = None
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """See `Detector`."""
+        return {"objects": list(self._ids), **asdict(self._like)}
+
+    def detect(self, frame: DetectorFrame) -> list[Detection]:
+        """See `Detector`; the examples themselves are not among what is found."""
+        segmenter = network_of(frame, self.name)
+        appearance = self._learnt(frame, segmenter)
+        areas = [int(np.count_nonzero(one.mask_yx)) for one in self._examples]
+        smallest, largest = self._like.sizes[0] * min(areas), self._like.sizes[1] * max(areas)
+        size = float(np.sqrt(max(areas)))
+        views = [
+            look for look in looks(frame.shape_yx, segmenter.image_size, self._like.find.side) if _fits(look, size)
+        ]
+        taken = np.zeros(frame.shape_yx, bool)
+        for one in self._examples:
+            if one.frame == frame.index:
+                taken |= one.mask_yx
+        known = taken.copy()
+        found: list[Detection] = []
+        for n, look in enumerate(views):
+            frame.progress(n, len(views))
+            found += self._looked(frame, segmenter, look, appearance, taken, known, (smallest, largest))
+        frame.progress(len(views), len(views))
+        return distinct(found, self._like.find)
+
+    def _learnt(self, frame: DetectorFrame, segmenter: Segmenter) -> Appearance:
+        """What the examples look like, looked at as the frames will be."""
+        if self._appearance is None:
+            self._examples = [one for one in self._given(self._ids) if one.mask_yx.any()]
+            if not self._examples:
+                raise DetectorError("There is no mask to find more of; click an object first.")
+            if any(one.mask_yx.shape != frame.shape_yx for one in self._examples):
+                raise DetectorError(f"The masks of the examples must have the shape {frame.shape_yx} of a frame.")
+            self._appearance = Appearance([_seen(one, self._examples, segmenter, self._like) for one in self._examples])
+        return self._appearance
+
+    def _looked(
+        self,
+        frame: DetectorFrame,
+        segmenter: Segmenter,
+        look: Look,
+        appearance: Appearance,
+        taken: npt.NDArray[np.bool_],
+        known: npt.NDArray[np.bool_],
+        sizes: tuple[float, float],
+    ) -> list[Detection]:
+        like = self._like
+        likeness = appearance.likeness(segmenter.features(frame.index, look.square))
+        clicks = Clicks()
+        candidates: list[Candidate] = []
+        waiting = _places(likeness, look, like.least_likeness)
+        while waiting:
+            waiting = [point for point in waiting if not taken[int(point[0]), int(point[1])]]
+            points, waiting = np.array(waiting[:TOGETHER], np.float32).reshape(-1, 2), waiting[TOGETHER:]
+            for one in clicked(frame, segmenter, look, points, clicks, like.find):
+                if not sizes[0] <= one.part.area <= sizes[1] or _covered(one.part, known):
+                    continue
+                if _mean_likeness(one.part, likeness, look) < like.least_mean:
+                    continue
+                candidates.append(one)
+                if one.predicted_iou >= 0.5 * (1 + like.find.least_iou):
+                    take(taken, one.part)
+        return agreed(frame, segmenter, look, candidates, clicks, like.find)
+
+
+def like_from_text(text: str, examples: Examples | None) -> MoreLikeThis:
+    """More like some objects, written as ``1,2,3``."""
+    if not re.fullmatch(r"\s*\d{1,9}(\s*,\s*\d{1,9})*\s*", text):
+        raise DetectorError("like needs the ids of objects that have prompts; write it as like:1 or like:1,2,3.")
+    if examples is None:
+        raise DetectorError("like needs a session with objects; open one first.")
+    return MoreLikeThis([int(part) for part in text.split(",")], examples)
+
+
+def _seen(one: Example, others: Sequence[Example], segmenter: Segmenter, like: LikeSettings) -> Seen:
+    """An example on the whole frame, or where that makes it small, in a square around it."""
+    look = _look_at(one.mask_yx, segmenter.image_size, like.find.side)
+    features = segmenter.features(one.frame, look.square)
+    top, left, side = look.square or (0, 0, 0)
+    box = look.box if look.square is None else (top, left, top + side, left + side)
+    same = np.zeros(one.mask_yx.shape, bool)
+    for other in others:
+        if other.frame == one.frame:
+            same |= other.mask_yx
+    shape = features.shape[1:]
+    return Seen(features, cell_shares(one.mask_yx, box, shape), cell_shares(same, box, shape))
+
+
+def _look_at(mask_yx: npt.NDArray[np.bool_], image_size: int, side: int | None) -> Look:
+    views = looks(mask_yx.shape, image_size, side)
+    size = float(np.sqrt(np.count_nonzero(mask_yx)))
+    fitting = [look for look in views if _fits(look, size)]
+    if fitting[0].square is None:
+        return fitting[0]
+    box = bounding_box(mask_yx)
+    assert box is not None
+    middle: list[float] = [(part.start + part.stop) / 2 for part in box]
+
+    def away(look: Look) -> float:
+        top, left, bottom, right = look.box
+        return max(abs((top + bottom) / 2 - middle[0]), abs((left + right) / 2 - middle[1]))
+
+    return min(fitting, key=away)
+
+
+def _fits(look: Look, size: float) -> bool:
+    """Whether objects of a size, the root of their area in pixels, are to be found by a look."""
+    return size / look.pixels >= 0.5 * look.least_size
+
+
+def _places(likeness: npt.NDArray[np.float32], look: Look, least: float) -> list[tuple[float, float]]:
+    """Middles of the cells that are alike enough, the most alike first."""
+    rows, columns = np.nonzero(likeness >= least)
+    order = np.argsort(-likeness[rows, columns])
+    top, left, height, width = _extent(look)
+    y = top + (rows[order] + 0.5) * height / likeness.shape[0] - 0.5
+    x = left + (columns[order] + 0.5) * width / likeness.shape[1] - 0.5
+    inside = (y >= 0) & (x >= 0) & (y <= look.shape_yx[0] - 1) & (x <= look.shape_yx[1] - 1)
+    return list(zip(y[inside].tolist(), x[inside].tolist(), strict=True))
+
+
+def _mean_likeness(part: Part, likeness: npt.NDArray[np.float32], look: Look) -> float:
+    top, left, height, width = _extent(look)
+    mask = whole_mask(part.origin_yx, part.mask, look.shape_yx)
+    share = cell_shares(mask, (top, left, top + height, left + width), likeness.shape)
+    return float(np.sum(share * likeness)) / max(float(np.sum(share)), 1e-6)
+
+
+def _extent(look: Look) -> tuple[int, int, int, int]:
+    """First row and column, height and width of what the features cover."""
+    if look.square is None:
+        return 0, 0, *look.shape_yx
+    top, left, side = look.square
+    return top, left, side, side
+
+
+def _covered(part: Part, known: npt.NDArray[np.bool_]) -> bool:
+    top, left, bottom, right = part.box
+    return 2 * int(np.count_nonzero(known[top:bottom, left:right] & part.mask)) > part.area
