@@ -5,14 +5,14 @@ Run it where there is a screen, or on a virtual one::
     xvfb-run -a -s "-screen 0 1600x1200x24" python tools/monkey.py --seeds 5 --acts 400
 
 An act is a click on any button that can be pressed, a key of the widget, a click or a stroke in the image, a walk to
-another frame, or something done to the layers. Every act of a seed can be repeated by giving the seed again. The
-network is a fake that follows bright spots, so that a run takes moments.
+another frame, something of the review, the timeline, the table or its menus, or something done to the layers. Every act
+of a seed can be repeated by giving the seed again. The network is a fake that follows bright spots, so that a run takes
+moments.
 """
 
 from __future__ import annotations
 
 import argparse
-import gc
 import os
 import random
 import sys
@@ -27,6 +27,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import numpy as np
 from tests.fakes import FakeTracker
+from tools.agreement import alive, disagreements
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -126,6 +127,7 @@ class Monkey:
         acts: list[tuple[int, Callable[[], str]]] = [
             (8, self.press_button), (6, self.press_key), (6, self.click), (2, self.stroke), (4, self.walk),
             (1, self.change_layers), (1, self.change_view), (2, self.edit_object), (1, self.choose_entry),
+            (3, self.review), (1, self.look_at_timeline), (1, self.arrange_table), (1, self.choose_in_menu),
         ]  # fmt: skip
         (act,) = self.random.choices([act for _, act in acts], [weight for weight, _ in acts])
         return act()
@@ -203,7 +205,7 @@ class Monkey:
 
     def change_layers(self) -> str:
         layers = self.viewer.layers
-        what = self.random.choice(("hide", "select", "labels", "remove", "image", "move"))
+        what = self.random.choice(("hide", "select", "labels", "remove", "image", "move", "rename", "delete selected"))
         layer = self.random.choice(list(layers)) if layers else None
         if what == "labels":
             labels = np.zeros(SHAPE[1:], np.uint8)
@@ -212,26 +214,35 @@ class Monkey:
                 labels[y : y + 10, x : x + 10] = number
             self.viewer.add_labels(labels, name="found")
         elif what == "image" or layer is None:
-            if "spots" not in layers:
+            if not any(type(one).__name__ == "Image" for one in layers):
                 self.viewer.add_image(recording(), name="spots")
         elif what == "hide":
             layer.visible = not layer.visible
         elif what == "select":
             layers.selection.active = layer
+        elif what == "rename":
+            layer.name = f"{layer.name[:12]} {self.random.randrange(99)}"
+        elif what == "delete selected":
+            layers.remove_selected()
         elif what == "move":
             layers.move(layers.index(layer), self.random.randrange(len(layers)))
-        elif layer.name != "spots" or self.random.random() < 0.2:
+        elif layer is not self.controller.image or self.random.random() < 0.2:
             layers.remove(layer)
         return f"layers: {what} {layer}"
 
     def change_view(self) -> str:
-        what = self.random.choice(("3D", "theme", "contrast", "close"))
+        what = self.random.choice(("3D", "theme", "contrast", "close", "grid", "size"))
         if what == "3D":
             self.viewer.dims.ndisplay = 5 - self.viewer.dims.ndisplay
         elif what == "theme":
             self.viewer.theme = self.random.choice(("dark", "light"))
         elif what == "contrast" and "spots" in self.viewer.layers:
             self.viewer.layers["spots"].contrast_limits = (0, self.random.randrange(50, 255))
+        elif what == "grid":
+            grid = self.viewer.canvas.grid if hasattr(self.viewer, "canvas") else self.viewer.grid
+            grid.enabled = not grid.enabled
+        elif what == "size":
+            self.viewer.window.resize(*self.random.choice(((1100, 760), (1024, 768), (1280, 800), (800, 600))))
         elif what == "close":
             self.controller.close_session()
         return f"view: {what}"
@@ -255,54 +266,83 @@ class Monkey:
         self.widget.objects.table.selectRow(row)
         return f"select row {row}"
 
+    def review(self) -> str:
+        """Click a place of the review list, or say what is true of the one that is looked at."""
+        panel = self.widget.review
+        items = panel.list.places.items
+        if items and self.random.random() < 0.5:
+            row = self.random.randrange(len(items))
+            panel.list.clicked.emit(panel.list.places.index(row))
+            return f"review place {row}"
+        made = self.random.choice((panel.next_button, panel.accept_next_button, panel.wrong_button, panel.later_button))
+        made.click()
+        return f"review {made.text()}"
+
+    def look_at_timeline(self) -> str:
+        from qtpy.QtCore import QPoint, Qt
+        from qtpy.QtTest import QTest
+
+        panel = self.widget.review.timeline_panel
+        timeline = panel.timeline
+        what = self.random.choice(("click", "zoom", "group", "move"))
+        if what == "click":
+            place = QPoint(self.random.randrange(timeline.width()), self.random.randrange(timeline.height()))
+            QTest.mouseClick(timeline, Qt.MouseButton.LeftButton, pos=place)
+        elif what == "zoom":
+            timeline.zoom(self.random.choice((0.5, 1.25, 2.0)), self.random.randrange(SHAPE[0]))
+        elif what == "move":
+            panel.bar.setValue(self.random.randrange(SHAPE[0]))
+        else:
+            panel.group_box.setCurrentIndex(self.random.randrange(panel.group_box.count()))
+        return f"timeline: {what}"
+
+    def arrange_table(self) -> str:
+        from qtpy.QtCore import QItemSelectionModel, Qt
+
+        table = self.widget.objects.table
+        what = self.random.choice(("search", "sort", "several"))
+        if what == "search":
+            self.widget.objects.search_field.setText(
+                self.random.choice(("", "", "1", "object", "tracked", "none such"))
+            )
+        elif what == "sort":
+            order = self.random.choice((Qt.SortOrder.AscendingOrder, Qt.SortOrder.DescendingOrder))
+            table.sortByColumn(self.random.randrange(table.model().columnCount()), order)
+        else:
+            flags = QItemSelectionModel.SelectionFlag
+            for row in range(table.model().rowCount()):
+                if self.random.random() < 0.4:
+                    table.selectionModel().setCurrentIndex(table.model().index(row, 2), flags.Select | flags.Rows)
+        return f"table: {what}"
+
+    def choose_in_menu(self) -> str:
+        """Choose something in the menu of an object or of several."""
+        from napari_sam2_video.plugin.object_menu import object_menu, objects_menu
+
+        controller = self.controller
+        if len(controller.selected) > 1:
+            menu = objects_menu(self.widget, controller, controller.selected)
+        else:
+            menu = object_menu(self.widget, controller, controller.active) if controller.active else None
+        if menu is None:
+            return "no menu"
+        actions = [action for one in (menu, *menu.findChildren(type(menu))) for action in one.actions()]
+        actions = [action for action in actions if action.isEnabled() and action.menu() is None and action.text()]
+        if not menu.isEnabled() or not actions:
+            return "a menu with nothing to choose"
+        action = self.random.choice(actions)
+        action.trigger()
+        return f"menu: {action.text()}"
+
     def choose_entry(self) -> str:
         panel = self.widget.track
         box = self.random.choice((panel.range_box, panel.direction_box, panel.objects_box))
         box.setCurrentIndex(self.random.randrange(box.count()))
         return f"choose {box.currentText()}"
 
-    # What has to agree
-
     def check(self) -> None:
         """Compare what widget, layers and session show; call it when nothing is under way."""
-        session, widget = self.controller.session, self.widget
-        texts = [widget.objects.here.text(), widget.run_bar.status.text(), widget.run_bar.reason.text()]
-        self._agree("nothing waits", not any("…" in text for text in texts), texts)
-        self._agree("stop button", not widget.run_bar.stop_button.isVisible(), "a run")
-        if session is None:
-            self._agree("no rows", not widget.objects.table.objects.rows, "rows without a session")
-            return
-        view, frame = self.controller.view, self.controller.frame
-        numbers = [entry.id for entry in session.objects]
-        shown = [entry.id for entry in widget.objects.table.objects.rows]
-        self._agree("rows", shown == numbers, (shown, numbers))
-        active = self.controller.active
-        self._agree("active object", active in numbers or (not numbers and active == 0), (active, numbers))
-        points = len(view.prompts.points.data)
-        prompts = session.prompts(masks=False)
-        kinds = [type(prompt).__name__ for prompt in prompts]
-        self._agree("points", points == kinds.count("PointPrompt"), (points, kinds))
-        drawing = view.prompts.shapes._is_creating
-        shapes = kinds.count("BoxPrompt") + kinds.count("ScribblePrompt")
-        self._agree("shapes", drawing or len(view.prompts.shapes.data) == shapes, kinds)
-        undo = widget.session.undo_button.isEnabled()
-        self._agree("undo", undo == bool(session.can_undo), (undo, session.can_undo))
-        layer = view.masks.masks
-        if layer is None:
-            return
-        if active:
-            self._agree("selected label", layer.selected_label == active, (layer.selected_label, active))
-        if self.viewer.dims.ndisplay == 2 and layer.visible:
-            drawn, stored = np.asarray(layer._slice.image.raw), np.asarray(session.labels[frame])
-            self._agree("pixels", np.array_equal(drawn, stored), f"{(drawn != stored).sum()} pixels of frame {frame}")
-        preview = view.preview.preview
-        if preview is not None:
-            place = (preview.object_id, preview.frame)
-            self._agree("preview", place == (active, frame), (place, active, frame))
-
-    def _agree(self, what: str, agrees: bool, found: object) -> None:
-        if not agrees:
-            self.faults.append(f"{what}: {found}")
+        self.faults += disagreements(self.viewer, self.widget)
 
     def close(self) -> None:
         """Close everything."""
@@ -339,13 +379,16 @@ def main() -> int:
     parser.add_argument("--seeds", type=int, default=5, help="how many seeds")
     parser.add_argument("--first", type=int, default=0, help="the first seed")
     parser.add_argument("--acts", type=int, default=400, help="acts of each seed")
+    parser.add_argument("--most-left", type=int, default=2, help="how many closed sessions may still be in memory")
     parser.add_argument("--verbose", action="store_true", help="print each act")
     options = parser.parse_args()
     os.environ["NAPARI_CONFIG"] = os.path.join(tempfile.mkdtemp(), "settings.yaml")
     bad = 0
     for seed in range(options.first, options.first + options.seeds):
         faults = run(seed, options.acts, settle_each=False, verbose=options.verbose)
-        gc.collect()
+        left = alive()
+        if left > options.most_left:
+            faults.append(f"growth: {left} sessions are still in memory")
         print(f"seed {seed}: {'all agreed' if not faults else faults[0]}", flush=True)
         bad += bool(faults)
     return 1 if bad else 0
