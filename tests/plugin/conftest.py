@@ -61,6 +61,8 @@ def settings(tmp_path, monkeypatch):
             demo_noted=True,
             tour_seen=True,
             keys="",
+            hover_preview="off",
+            auto_track=False,
         ),
     )
     monkeypatch.setattr("napari.settings.get_plugin_settings", lambda _: chosen)
@@ -227,6 +229,20 @@ class Bench:
         for world in worlds[1:]:
             send(kinds.MouseMove, world, none, left)
         send(kinds.MouseButtonRelease, worlds[-1], left, none)
+        self.spin()
+
+    def move(self, y: float, x: float) -> None:
+        """Move the mouse over a pixel of the shown frame."""
+        from qtpy.QtCore import QEvent, QPointF, Qt
+        from qtpy.QtGui import QMouseEvent
+        from qtpy.QtWidgets import QApplication
+
+        native = self.viewer.window._qt_viewer.canvas.native
+        at = QPointF(self.canvas_point(self.world(self.controller.frame, y, x)))
+        none = Qt.MouseButton.NoButton
+        place = QPointF(native.mapToGlobal(at.toPoint()))
+        event = QMouseEvent(QEvent.Type.MouseMove, at, place, none, none, Qt.KeyboardModifier.NoModifier)
+        QApplication.sendEvent(native, event)
         self.spin()
 
     def world(self, frame: int, y: float, x: float):

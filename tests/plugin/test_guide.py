@@ -148,9 +148,10 @@ def test_every_control_says_what_it_does(at_work):
 
 def _is_part(control):
     """Whether a control is a part of another one, such as the field of a spin box, or a header of a table."""
-    from qtpy.QtWidgets import QAbstractItemView, QAbstractSpinBox, QComboBox, QHeaderView
+    from qtpy.QtWidgets import QAbstractItemView, QAbstractSpinBox, QComboBox, QHeaderView, QLineEdit
 
     parent = control.parent()
     return isinstance(control, QHeaderView) or any(
-        isinstance(one, QAbstractSpinBox | QComboBox | QAbstractItemView) for one in (parent, parent.parent())
+        isinstance(one, QAbstractSpinBox | QComboBox | QLineEdit | QAbstractItemView)
+        for one in (parent, parent.parent())
     )

@@ -269,3 +269,16 @@ def test_a_session_that_cannot_be_opened_is_one_sentence(bench, tmp_path):
     assert here.session is None
     here.start()
     assert here.session is not None
+
+
+def test_labels_that_are_too_small_make_no_objects(at_work):
+    labels = np.zeros((N_FRAMES, 64, 80), np.int32)
+    labels[0, 5:10, 5:10], labels[0, 30:32, 30:32] = 7, 9
+    at_work.viewer.add_labels(labels, name="seeds")
+    at_work.spin()
+    seeds = at_work.widget.objects.seeds
+    seeds.area_box.setValue(10)
+    at_work.press(seeds.button)
+    at_work.idle()
+    assert [entry.id for entry in at_work.session.objects] == [1, 7]
+    assert any("1 label was left out: smaller than 10 pixels" in sentence for _, sentence in at_work.told)

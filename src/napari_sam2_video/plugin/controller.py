@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from napari.viewer import Viewer
 
+    from napari_sam2_video.plugin.hover import HoverPreview
     from napari_sam2_video.plugin.session_view import SessionView
 
 
@@ -59,6 +60,7 @@ class Controller(ShownSession):
         self.selected: tuple[int, ...] = ()
         self.frame = 0
         self.model_missing: Callable[[], str] = str
+        self.hover: HoverPreview | None = None
         self.actions = Actions(self)
         self.runner.submit(Job("loading PyTorch", warm_up), WARM_UP)
         self._warm = False

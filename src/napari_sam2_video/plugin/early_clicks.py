@@ -5,7 +5,6 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from qtpy.QtCore import QTimer
 
 from napari_sam2_video.types import PointPrompt
@@ -63,10 +62,8 @@ class EarlyClicks:
         view, active = self._controller.view, self._controller.active
         if view is None or not active:
             return
-        height, width = view.geometry.shape_yx
         for position, positive in clicks:
-            data = view.image.world_to_data(np.asarray(position, float)[-view.image.ndim :])
-            frame, y, x = view.geometry.to_pixel(data)
-            if 0 <= y < height and 0 <= x < width and view.geometry.elsewhere(data) is None:
-                add = partial(view.session.add_prompt, PointPrompt(active, frame, y, x, positive))
+            found = view.pixel_at(position)
+            if found is not None:
+                add = partial(view.session.add_prompt, PointPrompt(active, *found, positive))
                 self._controller.perform(add, "adding a point")

@@ -39,8 +39,11 @@ class FrameActions(ObjectActions):
         self._refresh()
 
     def next_candidate(self) -> None:
-        """Show the next candidate of the preview."""
-        if self._controller.preview is not None:
+        """Show the next candidate of the preview, of the one under the mouse if there is none of a click."""
+        hover = self._controller.hover
+        if hover is not None and hover.shown:
+            hover.cycle()
+        elif self._controller.preview is not None:
             self._controller.preview.cycle()
 
     def use_candidate(self) -> None:

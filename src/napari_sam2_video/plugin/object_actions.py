@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from napari_sam2_video.types import PointPrompt
 
 if TYPE_CHECKING:
@@ -64,12 +62,11 @@ class ObjectActions:
         view = controller.view
         if view is None:
             return
-        world = np.asarray(controller.viewer.cursor.position, float)[-view.image.ndim :]
-        frame, y, x = view.geometry.to_pixel(view.image.world_to_data(world))
-        height, width = view.geometry.shape_yx
-        if not (0 <= y < height and 0 <= x < width):
+        found = view.pixel_at(controller.viewer.cursor.position)
+        if found is None:
             controller.notified.emit("info", "The mouse is not over the image: point at the object first.")
             return
+        frame, y, x = found
         object_id = self.new_object()
         if object_id:
             controller.perform(lambda: view.session.add_prompt(PointPrompt(object_id, frame, y, x)), "adding a point")

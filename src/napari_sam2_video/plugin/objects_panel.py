@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtWidgets import QLineEdit, QWidget
 
 from napari_sam2_video.plugin.daughter_dialog import ask_for_mother
+from napari_sam2_video.plugin.hover import HoverPreview
 from napari_sam2_video.plugin.objects_table import MOST_ROWS, ObjectsTable
+from napari_sam2_video.plugin.preview_options import PreviewOptions
 from napari_sam2_video.plugin.prompt_tools import NO_OBJECT, PromptTools
 from napari_sam2_video.plugin.seeds_row import SeedsRow
 from napari_sam2_video.plugin.widgets import IN_A_RUN, allow, button, row, stack
@@ -42,13 +44,18 @@ class ObjectsPanel(QWidget):
         self.search_field.setClearButtonEnabled(True)
         self.search_field.textChanged.connect(self.table.search)
         self.prompting = PromptTools(controller, start)
+        self.hover = HoverPreview(controller, self.prompting)
+        controller.hover = self.hover
+        self.options = PreviewOptions(self.hover)
         self.seeds = SeedsRow(controller, start)
         self.restore_button = button("Restore layers", actions.restore_layers, "Add the session's layers again.")
         self.tools, self.here = self.prompting.tools, self.prompting.here
         self.take_button, self.clear_button = self.prompting.take_button, self.prompting.clear_button
         self.seeds_button, self.seeds_box = self.seeds.button, self.seeds.box
         buttons = row(self.new_button, self.delete_button, self.parent_button, stretch=0)
-        stack(self, buttons, self.search_field, self.table, self.prompting, self.seeds, self.restore_button)
+        stack(
+            self, buttons, self.search_field, self.table, self.prompting, self.options, self.seeds, self.restore_button
+        )
         controller.session_changed.connect(self._on_session)
         controller.changed.connect(self._on_changed)
         controller.summary_changed.connect(self.table.objects.update_summary)

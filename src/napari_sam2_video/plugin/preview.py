@@ -141,10 +141,10 @@ class LivePreview(QObject):
         if busy:
             self.changed.emit()
 
-    def cycle(self) -> None:
-        """Show the next candidate mask."""
+    def cycle(self, step: int = 1) -> None:
+        """Show another candidate mask, the next if not said otherwise."""
         if self.preview is not None and self.preview.candidates:
-            self.chosen = (self.chosen + 1) % len(self.preview.candidates)
+            self.chosen = (self.chosen + step) % len(self.preview.candidates)
             self._layers.set_preview(self._outlines[self.chosen])
             self.changed.emit()
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from qtpy.QtWidgets import QComboBox, QHBoxLayout, QWidget
+from qtpy.QtWidgets import QComboBox, QHBoxLayout, QSpinBox, QWidget
 
 from napari_sam2_video.plugin.layers import labels_on_frame, level_zero
 from napari_sam2_video.plugin.widgets import allow, button, fill, narrow
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 UNDER_WAY = "Objects are being made."
 LARGEST_SHARE_TAKEN = 0.5
+LARGEST_AREA = 1_000_000
 
 
 class SeedsRow(QWidget):
@@ -40,8 +42,14 @@ class SeedsRow(QWidget):
         layout = QHBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(4)
+        self.area_box = QSpinBox()
+        self.area_box.setRange(0, LARGEST_AREA)
+        self.area_box.setSuffix(" px")
+        self.area_box.setSpecialValueText("any size")
+        self.area_box.setToolTip("Labels with fewer pixels on the shown frame are left out.")
         layout.addWidget(self.button)
         layout.addWidget(self.box, 1)
+        layout.addWidget(self.area_box)
         events = controller.viewer.layers.events
         for event in (events.inserted, events.removed, events.renamed):
             controller.listen(event, self.update_layers)
@@ -74,14 +82,18 @@ class SeedsRow(QWidget):
             return
         name, read = layer.name, partial(labels_on_frame, level_zero(layer), layer.name, geometry, frame)
 
-        def made(found: tuple[list[int], int]) -> None:
-            numbers, left_out = found
+        smallest = self.area_box.value()
+
+        def made(found: Seeded) -> None:
+            numbers = found.objects
             if controller.session is not session:
                 return
             controller.perform()
             text = f"{_objects(len(numbers))} made of the labels of {name}."
-            if left_out:
-                text = f"{text} {_labels(left_out)} left out: there is an object already."
+            if found.taken:
+                text = f"{text} {_labels(found.taken)} left out: there is an object already."
+            if found.small:
+                text = f"{text} {_labels(found.small)} left out: smaller than {smallest} pixels."
             if numbers:
                 controller.set_active(numbers[0])
                 # It would lie over the masks, in other colours.
@@ -97,15 +109,34 @@ class SeedsRow(QWidget):
         allow(self.button, UNDER_WAY)
         controller.runner.submit(
             Job(
-                "making objects of the labels", lambda _: add_new_seeds(session, np.asarray(read()), frame),
+                "making objects of the labels", lambda _: add_new_seeds(session, np.asarray(read()), frame, smallest),
                 done=made, failed=controller.error, finished=ended,
             ),
             "files",
         )  # fmt: skip
 
 
-def add_new_seeds(session: Session, labels_yx: npt.NDArray[Any], frame: int) -> tuple[list[int], int]:
-    """Make objects of those labels that do not lie on an object already.
+@dataclass(frozen=True)
+class Seeded:
+    """Ids of the objects that were made of labels, and how many labels were left out, and why.
+
+    Parameters
+    ----------
+    objects : list of int
+        The ids.
+    taken : int
+        Labels of which half or more of the pixels are an object's already.
+    small : int
+        Others that are too small.
+    """
+
+    objects: list[int]
+    taken: int = 0
+    small: int = 0
+
+
+def add_new_seeds(session: Session, labels_yx: npt.NDArray[Any], frame: int, smallest: int = 0) -> Seeded:
+    """Make objects of those labels that do not lie on an object already, and are large enough.
 
     Parameters
     ----------
@@ -115,24 +146,20 @@ def add_new_seeds(session: Session, labels_yx: npt.NDArray[Any], frame: int) -> 
         Labels of the frame.
     frame : int
         The frame.
-
-    Returns
-    -------
-    tuple of (list of int, int)
-        Ids of the new objects, and how many labels were left out because half of their pixels or more are an object's.
+    smallest : int
+        Labels with fewer pixels are left out.
     """
-    taken = _taken(session, frame)
-    if labels_yx.shape != taken.shape or not taken.any() or labels_yx.dtype.kind not in "bui":
-        return session.add_seeds(labels_yx, frame), 0
+    taken_yx = _taken(session, frame)
+    if labels_yx.shape != taken_yx.shape or labels_yx.dtype.kind not in "bui" or not (labels_yx > 0).any():
+        return Seeded(session.add_seeds(labels_yx, frame))
     numbers, places = np.unique(labels_yx, return_inverse=True)
     places = places.reshape(labels_yx.shape)
     whole = np.bincount(places.ravel(), minlength=len(numbers))
-    covered = np.bincount(places[taken], minlength=len(numbers))
-    old = (covered >= LARGEST_SHARE_TAKEN * whole) & (numbers > 0)
-    if not old.any():
-        return session.add_seeds(labels_yx, frame), 0
-    left = np.where(old[places], 0, labels_yx)
-    return (session.add_seeds(left, frame) if left.any() else []), int(old.sum())
+    covered = np.bincount(places[taken_yx], minlength=len(numbers))
+    taken = (covered >= LARGEST_SHARE_TAKEN * whole) & (numbers > 0)
+    small = (whole < smallest) & ~taken & (numbers > 0)
+    left = np.where((taken | small)[places], 0, labels_yx)
+    return Seeded(session.add_seeds(left, frame) if left.any() else [], int(taken.sum()), int(small.sum()))
 
 
 def _taken(session: Session, frame: int) -> npt.NDArray[np.bool_]:

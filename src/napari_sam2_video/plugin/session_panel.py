@@ -50,9 +50,9 @@ class SessionPanel(QWidget):
             "Copy the image, which is no file, into the session's folder: it then opens without the layer.",
         )
         self.task = BackgroundTask(controller, "Cancel", "Stop copying.")
-        history, doors = row(self.undo_button, self.redo_button), row(self.open_button, self.close_button)
+        doors = row(self.open_button, self.close_button)
         copying = (self.copy_button, self.task.bar, self.task.outcome)
-        stack(self, self.about, history, self.last, doors, self.recent_box, *copying)
+        stack(self, self.about, self.last, doors, self.recent_box, *copying)
         self.task.changed.connect(self.update_state)
         for signal in (controller.session_changed, controller.changed):
             signal.connect(lambda *_: set_note(self.last, ""))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from qtpy.QtCore import QObject, Signal  # type: ignore[attr-defined]
 
 from napari_sam2_video.plugin.layers import Geometry, level_zero, transform_of
@@ -91,6 +92,14 @@ class SessionView(QObject):
             self.changed.emit(topic)
         if topics:
             self.summary.update()
+
+    def pixel_at(self, world: Any) -> tuple[int, float, float] | None:
+        """Frame, y and x of a point of the viewer's world; None where it lies beside the image, or elsewhere in it."""
+        data = self.image.world_to_data(np.asarray(world, float)[-self.image.ndim :])
+        frame, y, x = self.geometry.to_pixel(data)
+        height, width = self.geometry.shape_yx
+        inside = 0 <= y < height and 0 <= x < width and 0 <= frame < self.session.n_frames
+        return (frame, y, x) if inside and self.geometry.elsewhere(data) is None else None
 
     def _note(self, info: EmissionInfo) -> None:
         with self._lock:

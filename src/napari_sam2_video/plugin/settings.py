@@ -28,6 +28,8 @@ class PluginSettings:
     demo_noted: bool = False
     tour_seen: bool = False
     keys: str = ""
+    hover_preview: str = "auto"
+    auto_track: bool = False
 
 
 def read_settings() -> PluginSettings:
@@ -48,6 +50,8 @@ def read_settings() -> PluginSettings:
         demo_noted=stored.interface.demo_noted,
         tour_seen=stored.interface.tour_seen,
         keys=stored.interface.keys,
+        hover_preview=stored.interface.hover_preview,
+        auto_track=stored.interface.auto_track,
     )
 
 

@@ -10,6 +10,7 @@ from qtpy.QtCore import QEvent, Qt, QTimer
 from qtpy.QtGui import QKeySequence, QShortcut  # type: ignore[attr-defined]
 from qtpy.QtWidgets import QLabel, QMessageBox, QToolButton, QVBoxLayout, QWidget
 
+from napari_sam2_video.plugin.auto_track import AutoTrack
 from napari_sam2_video.plugin.clean_up_panel import CleanUpPanel
 from napari_sam2_video.plugin.controller import Controller
 from napari_sam2_video.plugin.early_clicks import EarlyClicks
@@ -69,6 +70,7 @@ class TrackingWidget(QWidget):
         self.track = TrackPanel(controller)
         self.review = ReviewPanel(controller, lambda: self.objects.prompting.arm("point"))
         self.early_clicks = EarlyClicks(controller)
+        self.auto_track = AutoTrack(controller, self.track.settings)
         self.run_bar = RunBar(controller, self.track, self.model.missing, self.open_review)
         self.model_line = ModelLine(controller, self.open_models, self._get_model)
         self.clean_up = CleanUpPanel(controller)
@@ -155,11 +157,12 @@ class TrackingWidget(QWidget):
             self.show_section,
         )
         self.tour.changed.connect(lambda: self.guide.setVisible(self.tour.at is None))
+        self.undo_button, self.redo_button = self.session.undo_button, self.session.redo_button
         title = QLabel("<b>SAM 2 video tracking</b>")
         layout = QVBoxLayout(self)
         layout.setContentsMargins(4, 4, 4, 4)
         layout.setSpacing(2)
-        layout.addWidget(row(title, self.tour_button, self.help_button, stretch=0))
+        layout.addWidget(row(title, self.undo_button, self.redo_button, self.tour_button, self.help_button, stretch=0))
         layout.addWidget(self.tour)
         layout.addWidget(self.guide)
         layout.addWidget(self.panels, 1)

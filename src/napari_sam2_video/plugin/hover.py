@@ -1,0 +1,228 @@
+"""The mask under the mouse, before the click."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from qtpy.QtCore import QObject, QTimer, Signal  # type: ignore[attr-defined]
+
+from napari_sam2_video.plugin.preview import Outline
+from napari_sam2_video.plugin.settings import read_settings
+from napari_sam2_video.plugin.worker import Job
+from napari_sam2_video.types import PointPrompt
+
+if TYPE_CHECKING:
+    from napari_sam2_video.errors import Sam2VideoError
+    from napari_sam2_video.plugin.controller import Controller
+    from napari_sam2_video.plugin.prompt_tools import PromptTools
+
+KEY = "hover"
+QUICK_SECONDS = 0.25
+"""A machine that takes longer for one preview shows none under the mouse unless the person asks for it."""
+REST_MS = 80
+
+
+@dataclass(frozen=True)
+class Spot:
+    """Where the mouse is: a pixel of a frame, and the object that is to be found there."""
+
+    object_id: int
+    frame: int
+    y: float
+    x: float
+
+
+class HoverPreview(QObject):
+    """Shows what a click would select, while the point tool is over a frame on which the object is not yet.
+
+    One preview is computed at a time, in the background; what comes back after a click, or for another frame or object
+    than the one that is shown, is dropped.
+
+    Parameters
+    ----------
+    controller : Controller
+        The session that is shown.
+    prompting : PromptTools
+        Knows the tool in the person's hand.
+
+    Signals
+    -------
+    changed
+        Whether previews are quick on this machine is known now, or not any more.
+
+    Attributes
+    ----------
+    seconds : float or None
+        How long a preview takes on a frame that the network has seen already; None before it was measured.
+    """
+
+    changed = Signal()
+
+    def __init__(self, controller: Controller, prompting: PromptTools) -> None:
+        super().__init__()
+        self._controller = controller
+        self._prompting = prompting
+        self._wanted: Spot | None = None
+        self._asked: Spot | None = None
+        self._outlines: tuple[Outline, ...] = ()
+        self._best = 0
+        self._free: tuple[int, int, bool] | None = None
+        self.offset = 0
+        self.seconds: float | None = None
+        self._rest = QTimer(self)
+        self._rest.setSingleShot(True)
+        self._rest.timeout.connect(self._ask)
+        viewer = controller.viewer
+        viewer.mouse_move_callbacks.append(self._on_move)
+        viewer.mouse_wheel_callbacks.append(self._on_wheel)
+        controller.at_close(self._let_go)
+        for signal in (controller.session_changed, controller.frame_changed, controller.active_changed):
+            signal.connect(self.clear)
+        for signal in (controller.preview_changed, controller.run_changed, controller.changed):
+            signal.connect(self.clear)
+        prompting.armed_changed.connect(self.clear)
+        controller.model_changed.connect(self._forget_speed)
+        controller.session_changed.connect(self._forget_speed)
+
+    @property
+    def shown(self) -> bool:
+        """Whether a mask under the mouse is shown."""
+        return bool(self._outlines)
+
+    @property
+    def on(self) -> bool:
+        """Whether the mask under the mouse is shown: as the person said, or else where the machine is quick enough."""
+        said = read_settings().hover_preview
+        return said == "on" or (said == "auto" and (self.seconds is None or self.seconds <= QUICK_SECONDS))
+
+    def cycle(self, step: int = 1) -> None:
+        """Show another candidate."""
+        if self._outlines:
+            self.offset = (self.offset + step) % len(self._outlines)
+            self._show()
+
+    def clear(self, *_: Any) -> None:
+        """Show nothing under the mouse, and drop what is being computed."""
+        self._rest.stop()
+        self._wanted, self._free = None, None
+        if self._asked is not None:
+            self._asked = None
+            self._controller.runner.forget(KEY)
+        if self._outlines:
+            self._outlines = ()
+            # A click's own preview has taken the place by now, or there is none.
+            preview, masks = self._controller.preview, self._controller.masks
+            if masks is not None and (preview is None or preview.preview is None):
+                masks.set_preview(None)
+        self.offset = 0
+
+    def _on_move(self, _: Any, event: Any) -> None:
+        spot = self._spot(event.position) if self._may() else None
+        if spot is None:
+            self.clear()
+        elif spot != self._wanted:
+            self._wanted = spot
+            if self._asked is None and not self._rest.isActive():
+                self._rest.start(0 if self._outlines else REST_MS)
+
+    def _may(self) -> bool:
+        """Whether a click now would be the first of the object on this frame, and the machine may show it before."""
+        controller = self._controller
+        view, preview, active, frame = controller.view, controller.preview, controller.active, controller.frame
+        if view is None or not active or self._prompting.armed != "point" or not self.on:
+            return False
+        if controller.running or controller.viewer.dims.ndisplay != 2 or controller.model_missing():
+            return False
+        if preview is None or preview.waiting or preview.preview is not None:
+            return False
+        if self._free is None or self._free[:2] != (active, frame):
+            session = view.session
+            there = session.prompt_sets(active, frame) or frame in session.masks.frames_done(active)
+            painted = frame in session.masks.painted(active)
+            self._free = (active, frame, not there and not painted and not session.object(active).locked)
+        return self._free[2]
+
+    def _spot(self, position: Any) -> Spot | None:
+        view = self._controller.view
+        found = None if view is None else view.pixel_at(position)
+        if found is None or found[0] != self._controller.frame:
+            return None
+        frame, y, x = found
+        return Spot(self._controller.active, frame, round(y, 1), round(x, 1))
+
+    def _ask(self) -> None:
+        spot, view = self._wanted, self._controller.view
+        if spot is None or view is None or not self._may():
+            return
+        session, measure = view.session, self.seconds is None
+        prompt = PointPrompt(spot.object_id, spot.frame, spot.y, spot.x)
+
+        def work(job: Job) -> tuple[Spot, int, tuple[Outline, ...], float | None] | None:
+            if job.stopping():
+                return None
+            from napari_sam2_video.preload import preload_torch
+
+            preload_torch()
+            if measure:
+                # The first one on a frame also embeds it, and loads the network.
+                session.preview(spot.object_id, spot.frame, [prompt])
+            start = perf_counter()
+            preview = session.preview(spot.object_id, spot.frame, [prompt])
+            seconds = perf_counter() - start if measure else None
+            nothing = np.zeros(preview.shape_yx, bool)
+            outlines = tuple(Outline.of(preview, candidate, nothing) for candidate in preview.candidates)
+            return spot, preview.best, outlines, seconds
+
+        self._asked = spot
+        self._controller.runner.submit(
+            Job("computing the preview under the mouse", work, done=self._on_done, failed=self._on_failed, key=KEY)
+        )
+
+    def _on_done(self, found: tuple[Spot, int, tuple[Outline, ...], float | None] | None) -> None:
+        self._asked = None
+        if found is None:
+            return
+        spot, self._best, outlines, seconds = found
+        if seconds is not None:
+            self.seconds = seconds
+            self.changed.emit()
+        if self._wanted is None or not self._may():
+            return
+        self._outlines = outlines
+        self._show()
+        if self._wanted != spot:
+            self._rest.start(0)
+
+    def _on_failed(self, error: Sam2VideoError) -> None:
+        """Say nothing of it: the click itself says what is wrong."""
+        self._asked = None
+
+    def _show(self) -> None:
+        masks = self._controller.masks
+        if masks is not None and self._outlines:
+            masks.set_preview(self._outlines[(self._best + self.offset) % len(self._outlines)])
+
+    def _on_wheel(self, _: Any, event: Any) -> None:
+        """With Shift, the wheel goes through the candidates, of the preview under the mouse or of the click."""
+        if "Shift" not in event.modifiers:
+            return
+        step = 1 if sum(event.delta) < 0 else -1
+        if self._outlines:
+            self.cycle(step)
+        elif self._controller.preview is not None:
+            self._controller.preview.cycle(step)
+        event.handled = True
+
+    def _forget_speed(self) -> None:
+        if self.seconds is not None:
+            self.seconds = None
+            self.changed.emit()
+
+    def _let_go(self) -> None:
+        self._rest.stop()
+        viewer = self._controller.viewer
+        viewer.mouse_move_callbacks.remove(self._on_move)
+        viewer.mouse_wheel_callbacks.remove(self._on_wheel)
