@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
 
-from napari_sam2_video.linking.shapes import Shape, union
+from napari_sam2_video.linking.shapes import Shape, overlaps, union
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from napari_sam2_video.linking.settings import LinkSettings
 
 Source: TypeAlias = Literal["label", "joined", "part"]
 
@@ -21,7 +20,8 @@ NEIGHBOURS = (1, -1, 2, -2)
 INSIDE = 0.6
 SAME = 0.85
 SMALLEST_PART = 0.1
-MOST_STORIES = 4
+MOST_WAYS = 4
+MOST_INSIDE = 4
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,15 +48,29 @@ class Candidate:
 
 @dataclass(frozen=True, eq=False)
 class Story:
-    """One way to read some labels of a frame: as these candidates, at a cost."""
+    """One way to read some labels of a frame.
+
+    Parameters
+    ----------
+    frame : int
+        The frame.
+    labels : tuple of int
+        The labels.
+    candidates : tuple of Candidate
+        The objects that they are: one, or the parts of one label.
+    """
 
     frame: int
     labels: tuple[int, ...]
     candidates: tuple[Candidate, ...]
-    cost: float
+
+    @property
+    def wrong(self) -> bool:
+        """Whether a label is not an object."""
+        return len(self.labels) > 1 or len(self.candidates) > 1
 
 
-def stories(frame: int, series: Mapping[int, Mapping[int, Shape]], settings: LinkSettings) -> list[Story]:
+def stories(frame: int, series: Mapping[int, Mapping[int, Shape]]) -> list[Story]:
     """Ways to read the labels of a frame, given those of the frames around it.
 
     Labels are joined where most of each lies in one label of a near frame that they resemble together. A label is cut
@@ -68,46 +82,55 @@ def stories(frame: int, series: Mapping[int, Mapping[int, Shape]], settings: Lin
         The frame.
     series : mapping of int to mapping of int to Shape
         Labels of this frame and of those around it.
-    settings : LinkSettings
-        Costs.
     """
     here = series[frame]
-    found = [
-        Story(frame, (label,), (Candidate(frame, shape, (label,), "label"),), 0.0) for label, shape in here.items()
-    ]
-    around = [series[frame + step] for step in NEIGHBOURS if frame + step in series]
-    for labels in sorted({labels for near in around for labels in _joined(here, near)}):
-        shape = union(here[label] for label in labels)
-        cost = settings.split * (len(labels) - 1)
-        found.append(Story(frame, labels, (Candidate(frame, shape, labels, "joined"),), cost))
+    found = [Story(frame, (label,), (Candidate(frame, shape, (label,), "label"),)) for label, shape in here.items()]
+    near = [series[frame + step] for step in NEIGHBOURS if frame + step in series]
+    around = [(there, overlaps(here, there)) for there in near]
+    joined = sorted({labels for there, shared in around for labels in _joined(here, there, shared)})
+    wholes = (Candidate(frame, union(here[i] for i in labels), labels, "joined") for labels in joined)
+    found += [Story(frame, whole.labels, (whole,)) for whole in wholes]
     for label, shape in here.items():
-        for parts in _cut(shape, around):
-            pieces = tuple(Candidate(frame, part, (label,), "part") for part in parts)
-            found.append(Story(frame, (label,), pieces, settings.merged * (len(parts) - 1)))
+        inside = [_inside(there, shared.get(label, {})) for there, shared in around]
+        ways = ([Candidate(frame, part, (label,), "part") for part in parts] for parts in _cut(shape, inside))
+        found += [Story(frame, (label,), tuple(way)) for way in ways]
     return found
 
 
-def _joined(here: Mapping[int, Shape], near: Mapping[int, Shape]) -> Iterator[tuple[int, ...]]:
+def _joined(
+    here: Mapping[int, Shape], there: Mapping[int, Shape], shared: Mapping[int, Mapping[int, int]]
+) -> Iterator[tuple[int, ...]]:
     """Labels that together resemble one label of another frame."""
-    for other in near.values():
-        inside = sorted(label for label, shape in here.items() if shape.overlap(other) >= INSIDE * shape.area)
+    within: dict[int, list[int]] = {}
+    for label, pixels in shared.items():
+        for other, count in pixels.items():
+            if count >= INSIDE * here[label].area:
+                within.setdefault(other, []).append(label)
+    for other, inside in within.items():
         for count in (2, 3):
-            for labels in combinations(inside[:6], count):
+            for labels in combinations(sorted(inside, key=lambda i: -here[i].area)[:MOST_INSIDE], count):
                 together = union(here[label] for label in labels)
-                if together.iou(other) > max(0.5, *(here[label].iou(other) for label in labels)):
-                    yield labels
+                best = max(here[label].iou(there[other]) for label in labels)
+                if together.iou(there[other]) > max(0.5, best):
+                    yield tuple(sorted(labels))
 
 
-def _cut(shape: Shape, around: Sequence[Mapping[int, Shape]]) -> list[tuple[Shape, ...]]:
-    """Ways to cut a label into objects."""
+def _inside(there: Mapping[int, Shape], pixels: Mapping[int, int]) -> list[Shape]:
+    """Labels of another frame most of which lies in a label, the largest first."""
+    found = [there[other] for other, count in pixels.items() if count >= INSIDE * there[other].area]
+    return sorted(found, key=lambda shape: -shape.area)[:MOST_INSIDE]
+
+
+def _cut(shape: Shape, around: Sequence[Sequence[Shape]]) -> list[tuple[Shape, ...]]:
+    """Ways to cut a label into objects, given the labels of other frames that lie in it."""
     ways: list[tuple[Shape, ...]] = []
     models = [tuple(_pieces(shape))]
-    models += [chosen for near in around for chosen in _models(shape, near)]
+    models += [chosen for inside in around for chosen in _models(shape, inside)]
     for model in models:
         parts = _shared_out(shape, model) if len(model) > 1 else ()
         if len(parts) > 1 and not any(_alike(parts, way) for way in ways):
             ways.append(parts)
-        if len(ways) == MOST_STORIES:
+        if len(ways) == MOST_WAYS:
             break
     return ways
 
@@ -123,26 +146,27 @@ def _pieces(shape: Shape) -> Iterator[Shape]:
             yield piece
 
 
-def _models(shape: Shape, near: Mapping[int, Shape]) -> Iterator[tuple[Shape, ...]]:
-    """Labels of another frame that lie in a shape and fill it, the best fit first."""
-    inside = {label: one for label, one in near.items() if one.overlap(shape) >= INSIDE * one.area}
-    options: dict[tuple[int, ...], Shape] = {(label,): one for label, one in inside.items()}
-    options |= {labels: union(inside[i] for i in labels) for labels in combinations(sorted(inside), 2)}
+def _models(shape: Shape, inside: Sequence[Shape]) -> Iterator[tuple[Shape, ...]]:
+    """Labels of another frame, some of them as one, that fill a shape, the best fit first."""
+    if len(inside) < 2:
+        return
+    singles = range(len(inside))
+    options: dict[tuple[int, ...], Shape] = {(n,): inside[n] for n in singles}
+    options |= {pair: union(inside[n] for n in pair) for pair in combinations(singles, 2)}
+    covers = {used: one.overlap(shape) for used, one in options.items()}
     fits = []
     for count in (2, 3):
         for chosen in combinations(options, count):
-            used = [label for labels in chosen for label in labels]
+            used = [n for each in chosen for n in each]
             if len(set(used)) < len(used):
                 continue
-            area = sum(options[labels].area for labels in chosen)
-            covered = sum(options[labels].overlap(shape) for labels in chosen)
+            area = sum(options[each].area for each in chosen)
+            covered = sum(covers[each] for each in chosen)
             if covered >= INSIDE * shape.area and area <= shape.area / INSIDE:
                 fits.append((covered / (shape.area + area - covered), chosen))
-        if len(inside) > 4:
-            break
     fits.sort(key=lambda fit: -fit[0])
     for _, chosen in fits[:2]:
-        yield tuple(options[labels] for labels in chosen)
+        yield tuple(options[each] for each in chosen)
 
 
 def _shared_out(shape: Shape, model: Sequence[Shape]) -> tuple[Shape, ...]:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from math import log
+from dataclasses import replace
+from math import inf, log
 from typing import TYPE_CHECKING
-
-import numpy as np
 
 from napari_sam2_video.linking.shapes import union
 
 if TYPE_CHECKING:
+    from napari_sam2_video.linking.candidates import Story
     from napari_sam2_video.linking.settings import LinkSettings
     from napari_sam2_video.linking.shapes import Shape
 
@@ -17,6 +17,8 @@ CUT_OFF = 0.35
 FARTHEST = 4.0
 MOST_UNEQUAL = 5.0
 FARTHEST_DAUGHTER = 2.5
+MOST_MISSED = 2
+"""Frames at an end of the recording on which an object may be missing."""
 
 
 class Costs:
@@ -35,52 +37,75 @@ class Costs:
     """
 
     def __init__(self, settings: LinkSettings, shape_yx: tuple[int, int], n_frames: int, radius: float) -> None:
-        self._settings = settings
+        self.settings = settings
+        self._links: dict[tuple[Shape, Shape], float] = {}
+        self._divisions: dict[tuple[Shape, Shape, Shape], float] = {}
+        self._edges: dict[Shape, float] = {}
         self._shape_yx = shape_yx
         self._least_radius = max(radius / 2, 1.0)
         self.n_frames = n_frames
 
+    def learn(self, *, missing: float, merged: float, split: float) -> None:
+        """Take labels to be wrong as often as these costs say."""
+        self.settings = replace(self.settings, missing=missing, merged=merged, split=split)
+
+    def story(self, story: Story) -> float:
+        """Cost of reading labels so."""
+        joined, cut = len(story.labels) - 1, len(story.candidates) - 1
+        return self.settings.split * joined + self.settings.merged * cut
+
     def link(self, first: Shape, second: Shape, frames: int) -> float:
         """Cost of one object being the first shape, and `frames` later the second one."""
-        said = self._settings
+        key = (first, second)
+        if key not in self._links:
+            self._links[key] = self._link(first, second, frames)
+        return self._links[key] + self.settings.missing * (frames - 1)
+
+    def _link(self, first: Shape, second: Shape, frames: int) -> float:
+        said = self.settings
         radius = max(first.radius, second.radius, self._least_radius)
         ratio = abs(log(first.area / second.area))
         if first.distance(second) > (FARTHEST * said.reach * frames + 1) * radius:
-            return float("inf")
+            return inf
         smaller = first if first.area < second.area else second
         shift = [abs(a - b) / radius for a, b in zip(first.centre, second.centre, strict=True)]
-        unlike = 1 - first.likeness(second)
         cut = self._cut(smaller)
+        if not any(cut) and ratio > log(MOST_UNEQUAL):
+            return inf
+        unlike = 1 - first.likeness(second)
         if any(cut):
             # What an edge cuts off changes shape, size and centre without anything being wrong.
             inside = first.overlap(second) / smaller.area
             unlike, ratio = CUT_OFF * min(unlike, 1 - inside), CUT_OFF * min(ratio, log(MOST_UNEQUAL))
             shift = [moved * (1 - CUT_OFF) if away else moved for moved, away in zip(shift, cut, strict=True)]
-        elif ratio > log(MOST_UNEQUAL):
-            return float("inf")
         moved = shift[0] ** 2 + shift[1] ** 2
-        return (
-            said.missing * (frames - 1) + said.shape * unlike + said.size * ratio + moved / (2 * said.reach**2 * frames)
-        )
+        return said.shape * unlike + said.size * ratio + moved / (2 * said.reach**2 * frames)
+
+    def may_be_daughter(self, mother: Shape, shape: Shape) -> bool:
+        """Whether a shape is near enough and not too large to be a daughter of another one."""
+        radius = max(mother.radius, self._least_radius)
+        return shape.area < 2 * mother.area and shape.distance(mother) <= FARTHEST_DAUGHTER * radius
 
     def division(self, mother: Shape, daughters: tuple[Shape, Shape], missing: int) -> float:
         """Cost of a shape becoming two, the daughters being missing on so many frames together."""
-        said = self._settings
-        one, other = daughters
+        key = (mother, *daughters)
+        if key not in self._divisions:
+            self._divisions[key] = self._division(mother, *daughters)
+        return self._divisions[key] + self.settings.divides + self.settings.missing * missing
+
+    def _division(self, mother: Shape, one: Shape, other: Shape) -> float:
+        said = self.settings
         total = one.area + other.area
-        ratio = abs(log(total / mother.area))
-        uneven = abs(log(one.area / other.area))
-        if ratio > log(2) or uneven > log(MOST_UNEQUAL):
-            return float("inf")
+        if not 0.5 < total / mother.area < 2 or not 1 / MOST_UNEQUAL < one.area / other.area < MOST_UNEQUAL:
+            return inf
         radius = max(mother.radius, self._least_radius)
-        if max(shape.distance(mother) for shape in daughters) > FARTHEST_DAUGHTER * radius:
-            return float("inf")
+        ratio, uneven = abs(log(total / mother.area)), abs(log(one.area / other.area))
         middle = [(one.area * one.centre[n] + other.area * other.centre[n]) / total - mother.centre[n] for n in (0, 1)]
-        moved = float(np.hypot(middle[0], middle[1])) / radius
-        unlike = (1 - mother.likeness(union(daughters))) / 2
+        moved = (middle[0] ** 2 + middle[1] ** 2) / radius**2
+        unlike = (1 - mother.likeness(union((one, other)))) / 2
         alike = said.shape * unlike + said.size * (ratio + uneven / 2)
-        certain = CUT_OFF if any(any(self._cut(shape)) for shape in (mother, *daughters)) else 1.0
-        return said.divides + said.missing * missing + certain * alike + moved**2 / (2 * said.reach**2)
+        certain = CUT_OFF if any(any(self._cut(shape)) for shape in (mother, one, other)) else 1.0
+        return certain * alike + moved / (2 * said.reach**2)
 
     def begin(self, shape: Shape, frame: int) -> float:
         """Cost of a track beginning."""
@@ -88,8 +113,8 @@ class Costs:
 
     def is_missed(self, shape: Shape, frames: int) -> bool:
         """Whether an object was there on so many frames up to an end of the recording, rather than not yet or gone."""
-        said = self._settings
-        return 0 < frames <= said.gap and said.missing * frames < self._edge_cost(shape)
+        said = self.settings
+        return 0 < frames <= min(MOST_MISSED, said.gap) and said.missing * frames < self._edge_cost(shape)
 
     def end(self, shape: Shape, frame: int) -> float:
         """Cost of a track ending."""
@@ -98,15 +123,15 @@ class Costs:
     def _comes(self, shape: Shape, frames: int) -> float:
         """Cost of coming or going, with so many frames up to the end of the recording."""
         if frames == 0 or self.is_missed(shape, frames):
-            return self._settings.missing * frames
+            return self.settings.missing * frames
         return self._edge_cost(shape)
 
     def _edge_cost(self, shape: Shape) -> float:
-        said = self._settings
-        return said.appears_at_edge if self._from_edge(shape) <= shape.radius else said.appears
-
-    def _from_edge(self, shape: Shape) -> int:
-        return shape.edge_distance(self._shape_yx)
+        if shape not in self._edges:
+            said = self.settings
+            at_edge = shape.edge_distance(self._shape_yx) <= shape.radius
+            self._edges[shape] = said.appears_at_edge if at_edge else said.appears
+        return self._edges[shape]
 
     def _cut(self, shape: Shape) -> tuple[bool, bool]:
         """Whether the frame ends at a shape along y, and along x."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from itertools import pairwise
 from math import exp, log
 from typing import TYPE_CHECKING
@@ -18,12 +17,11 @@ from napari_sam2_video.linking.tracks import Track
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from napari_sam2_video.linking.candidates import Candidate
+    from napari_sam2_video.linking.candidates import Candidate, Story
     from napari_sam2_video.linking.shapes import Shape
 
 AT_ONCE = 4000
 LOOK_AHEAD = 6
-READINGS = 2
 MOST_OFTEN, SELDOM = 1.5, 6.0
 PRIOR = 20
 """Labels that what is likely beforehand counts for."""
@@ -65,53 +63,54 @@ def link(
         return []
     radius = float(np.median([shape.radius for shape in labels]))
     report = progress or (lambda done, total: None)
-    for again in range(READINGS):
-        costs = Costs(settings, shape_yx, len(series), radius)
-        base = again * len(series)
-        reading = _read(series, costs, settings, lambda done, base=base: report(base + done, READINGS * len(series)))  # type: ignore[misc]
-        tracks = _tracks(reading, costs)
-        settings = _learnt(settings, reading, tracks, len(labels))
+    costs = Costs(settings, shape_yx, len(series), radius)
+    every = dict(enumerate(series))
+    told = {}
+    for frame in every:
+        report(frame, 3 * len(series))
+        told[frame] = stories(frame, {t: every[t] for t in (frame, *(frame + s for s in NEIGHBOURS)) if t in every})
+    first = _read(told, costs, lambda done: report(len(series) + done, 3 * len(series)))
+    _learn(costs, first, _tracks(first, costs), len(labels))
+    tracks = _tracks(_read(told, costs, lambda done: report(2 * len(series) + done, 3 * len(series))), costs)
     report(1, 1)
     return tracks
 
 
-def _read(
-    series: Sequence[Mapping[int, Shape]], costs: Costs, settings: LinkSettings, report: Callable[[int], None]
-) -> Reading:
+def _read(told: Mapping[int, Sequence[Story]], costs: Costs, report: Callable[[int], None]) -> Reading:
     """Read a series in stretches that overlap."""
+    gap = costs.settings.gap
     whole = Reading()
     start = 0
-    while start < len(series):
+    while start < len(told):
+        report(start)
         stop, candidates = start, 0
-        told = {frame: whole.used[frame] for frame in range(max(start - settings.gap - 1, 0), start)}
-        while stop < len(series) and (candidates < AT_ONCE or stop < start + 2 * LOOK_AHEAD):
-            around = {t: series[t] for t in (stop, *(stop + s for s in NEIGHBOURS)) if 0 <= t < len(series)}
-            told[stop] = stories(stop, around, settings)
+        part: dict[int, Sequence[Story]] = {frame: whole.used[frame] for frame in range(max(start - gap - 1, 0), start)}
+        while stop < len(told) and (candidates < AT_ONCE or stop < start + 2 * LOOK_AHEAD):
+            part[stop] = told[stop]
             candidates += sum(len(story.candidates) for story in told[stop])
-            report(stop)
             stop += 1
-        reading = cheapest(told, costs, settings.gap, whole)
-        sure = stop if stop == len(series) else stop - LOOK_AHEAD
+        reading = cheapest(part, costs, gap, whole)
+        sure = stop if stop == len(told) else stop - LOOK_AHEAD
         _settle(whole, reading, start, sure)
         start = sure
     return whole
 
 
-def _learnt(settings: LinkSettings, reading: Reading, tracks: Sequence[Track], labels: int) -> LinkSettings:
-    """The same settings with the costs of wrong labels that follow from how often they were wrong."""
-    told = [story for here in reading.used.values() for story in here if story.cost > 0]
-    merged = sum(len(story.candidates) > 1 for story in told)
+def _learn(costs: Costs, reading: Reading, tracks: Sequence[Track], labels: int) -> None:
+    """Let the costs of wrong labels follow from how often they were wrong."""
+    wrong = [story for here in reading.used.values() for story in here if story.wrong]
+    merged = sum(len(story.candidates) > 1 for story in wrong)
     gaps = sum(track.first_found < frame < max(track.shapes) for track in tracks for frame in track.missing)
+    before = costs.settings
 
-    def cost(count: int, before: float) -> float:
-        share = (count + PRIOR * exp(-before)) / (labels + PRIOR)
+    def cost(count: int, expected: float) -> float:
+        share = (count + PRIOR * exp(-expected)) / (labels + PRIOR)
         return min(max(-log(share), MOST_OFTEN), SELDOM)
 
-    return replace(
-        settings,
-        missing=cost(gaps, settings.missing),
-        merged=cost(merged, settings.merged),
-        split=cost(len(told) - merged, settings.split),
+    costs.learn(
+        missing=cost(gaps, before.missing),
+        merged=cost(merged, before.merged),
+        split=cost(len(wrong) - merged, before.split),
     )
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from napari_sam2_video.geometry import bounding_box, region_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     import numpy.typing as npt
 
@@ -61,7 +61,7 @@ class Shape:
         columns = slice(max(-left, 0), max(shape_yx[1] - left, 0))
         return Shape.cut(self.mask[rows, columns], (max(top, 0), max(left, 0)))
 
-    @property
+    @cached_property
     def radius(self) -> float:
         """Radius in pixels of a disc of the same area."""
         return float(np.sqrt(self.area / np.pi))
@@ -104,6 +104,26 @@ class Shape:
         """Pixels between the centres."""
         (y, x), (other_y, other_x) = self.centre, other.centre
         return float(np.hypot(y - other_y, x - other_x))
+
+
+def overlaps(some: Mapping[int, Shape], others: Mapping[int, Shape]) -> dict[int, dict[int, int]]:
+    """Pixels that shapes of one frame share with those of another one, for each that shares any."""
+    found: dict[int, dict[int, int]] = {}
+    if not some or not others:
+        return found
+    ours, theirs = (np.array([_corners(one) for one in each.values()]) for each in (some, others))
+    apart = (ours[:, None, :2] >= theirs[None, :, 2:]) | (ours[:, None, 2:] <= theirs[None, :, :2])
+    names, other_names = list(some), list(others)
+    for row, column in np.argwhere(~apart.any(-1)).tolist():
+        shared = some[names[row]].overlap(others[other_names[column]])
+        if shared:
+            found.setdefault(names[row], {})[other_names[column]] = shared
+    return found
+
+
+def _corners(shape: Shape) -> tuple[int, int, int, int]:
+    (top, left), mask = shape.origin_yx, shape.mask
+    return top, left, top + mask.shape[0], left + mask.shape[1]
 
 
 def union(shapes: Iterable[Shape]) -> Shape:

@@ -107,7 +107,7 @@ def cheapest(stories: Mapping[int, Sequence[Story]], costs: Costs, gap: int, set
     for here in told.values():
         ways: dict[int, list[int]] = {}
         for story in here:
-            variable = program.variable(story.cost)
+            variable = program.variable(costs.story(story))
             chosen[variable] = story
             present |= dict.fromkeys(story.candidates, variable)
             for label in story.labels:
@@ -174,9 +174,13 @@ def _links(one: Candidate, near: Mapping[int, Sequence[Candidate]], costs: Costs
 
 
 def _divisions(one: Candidate, near: Mapping[int, Sequence[Candidate]], costs: Costs, worst: float) -> Iterator[Event]:
+    close = {
+        step: [other for other in there if costs.may_be_daughter(one.shape, other.shape)]
+        for step, there in near.items()
+    }
     for first, second in DAUGHTERS:
-        for index, daughter in enumerate(near.get(first, ())):
-            others = near.get(second, ())
+        for index, daughter in enumerate(close.get(first, ())):
+            others = close.get(second, ())
             for other in others[index + 1 :] if first == second else others:
                 apart = not set(daughter.labels) & set(other.labels) or daughter.source == other.source == "part"
                 if first == second and not apart:
