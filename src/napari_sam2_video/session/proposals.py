@@ -136,6 +136,8 @@ class Proposals:
             step = context.state.commit(changes, name=name, number=plan.number)
             for frame, masks in sorted(plan.masks.items()):
                 context.masks.write(FrameMasks(frame, context.view.shape_yx, tuple(masks)), generation=step)
+            if plan.settled:
+                context.state.commit(plan.settled, step=step)
             for object_id, span in plan.absent.items():
                 self._acceptance.clear(object_id, span, step)
         context.events.announce("objects", "prompts", "masks", "accepted", "proposals")
@@ -250,6 +252,8 @@ class _Acceptance:
         Objects, prompts and accepted frames.
     masks : dict of int to list of ObjectMask
         Masks to keep, by frame.
+    settled : list of (table, key, value)
+        That these masks stay as they are, to be said once they are kept.
     absent : dict of int to range
         Frames on which objects are no more.
     made : dict of int to tuple of int
@@ -262,6 +266,7 @@ class _Acceptance:
         self.number = self._context.state.next_number
         self.changes: list[Change] = []
         self.masks: dict[int, list[ObjectMask]] = {}
+        self.settled: list[Change] = []
         self.absent: dict[int, range] = {}
         self.made: dict[int, tuple[int, ...]] = {}
         known = {one.id: one for one in part.all(None)}
@@ -343,14 +348,14 @@ class _Acceptance:
                 self.changes.append(("accepted", object_id, [[0, birth[1]]]))
             return object_id
         open_frames = {*track.missing, *(f for f in track.shapes if f not in track.sure)}
-        self.changes.append(("accepted", object_id, bounds_of(set(range(n_frames)) - open_frames)))
+        self.settled.append(("accepted", object_id, bounds_of(set(range(n_frames)) - open_frames)))
         # Where a mask is missing, tracking goes on from the one beside it.
         beside = {f for f in track.shapes if not {f - 1, f + 1}.isdisjoint(track.missing)}
         for frame in sorted({track.first} | beside):
             self._prompt(object_id, track, frame)
             if frame not in beside:
                 mark = [self.number, 0, part._tag()]
-                self.changes.append(("conditioned", f"{object_id}:{frame}", mark))
+                self.settled.append(("conditioned", f"{object_id}:{frame}", mark))
         for frame, shape in track.shapes.items():
             levels = np.where(shape.mask, np.uint8(FULL), np.uint8(0))
             self.masks.setdefault(frame, []).append(
