@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtCore import QTimer
 
 from napari_sam2_video.plugin.layers import take_off, transform_of
+from napari_sam2_video.plugin.own_layers import mark_own, own_layers
 
 if TYPE_CHECKING:
     from napari_sam2_video.plugin.controller import Controller
 
-LINE_NAME = "SAM 2 cutting line"
+LINE_NAME, LINE = "SAM 2 cutting line", "cutting line"
 
 
 def split_along_line(controller: Controller, object_id: int) -> None:
@@ -52,8 +53,8 @@ def split_along_line(controller: Controller, object_id: int) -> None:
             # napari is still in the middle of its own drawing here.
             QTimer.singleShot(0, cut)
 
-    for known in [known for known in viewer.layers if known.name == LINE_NAME]:
-        take_off(viewer, known)
+    take_off(viewer, *own_layers(viewer, LINE))
+    mark_own(layer, LINE, locked=False)
     viewer.add_layer(layer)
     controller.session_changed.connect(put_away)
     layer.bind_key("Escape", lambda _: put_away(), overwrite=True)

@@ -9,6 +9,7 @@ import numpy as np
 from qtpy.QtCore import QObject, QTimer, Signal  # type: ignore[attr-defined]
 
 from napari_sam2_video.plugin.layers import Geometry, take_off, transform_of
+from napari_sam2_video.plugin.own_layers import mark_own
 from napari_sam2_video.plugin.plane_stack import PlaneStack, SinglePlane, shown_stack
 from napari_sam2_video.plugin.preview import ADDED, DARK, LIGHT, REMOVED
 
@@ -78,6 +79,7 @@ class MaskLayers(QObject):
         if self.masks is None:
             self._stack = self._new_stack()
             self.masks = Labels(self._stack, name=MASKS_NAME, opacity=0.55, **place)
+            mark_own(self.masks, "masks")
             self.masks.events.data.connect(self._on_data)
             self.masks.events.selected_label.connect(self._on_selected)
             self.masks.events.paint.connect(self._on_paint)
@@ -87,6 +89,7 @@ class MaskLayers(QObject):
             yield
         if self.preview is None:
             self.preview = Labels(shown_stack(self._geometry, self._candidate), name=PREVIEW_NAME, opacity=1.0, **place)
+            mark_own(self.preview, "preview")
             self.preview.editable = False
             self.preview.colormap = _preview_colormap()
             self._viewer.add_layer(self.preview)

@@ -18,6 +18,7 @@ from napari_sam2_video.plugin.measuring import (
     plot_of,
     plotted_columns,
 )
+from napari_sam2_video.plugin.own_layers import mark_own, own_layers
 from napari_sam2_video.plugin.picture import Picture
 from napari_sam2_video.plugin.widgets import (
     NO_SESSION,
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
     from napari_sam2_video.plugin.controller import Controller
     from napari_sam2_video.session import Session
 
-TRACKS_NAME = "SAM 2 tracks"
+TRACKS_NAME, TRACKS = "SAM 2 tracks", "tracks"
 UNDER_WAY = "Measuring is under way."
 MEASURE_FIRST = "Measure first."
 CHANGED = "The masks changed since they were measured: measure again."
@@ -204,8 +205,7 @@ class MeasurePanel(QWidget):
             return
         from napari.layers import Tracks as TracksLayer
 
-        if TRACKS_NAME in controller.viewer.layers:
-            take_off(controller.viewer, controller.viewer.layers[TRACKS_NAME])
+        take_off(controller.viewer, *own_layers(controller.viewer, TRACKS))
         data = in_layer(found.tracks, geometry)
         if not len(data):
             set_note(self.task.outcome, "No object has a pixel, so there is no track to show.")
@@ -214,6 +214,7 @@ class MeasurePanel(QWidget):
         layer = TracksLayer(
             data, graph=found.tracks.graph, properties=found.tracks.properties, name=TRACKS_NAME, **place
         )
+        mark_own(layer, TRACKS, locked=False)
         controller.viewer.add_layer(layer)
 
     def show_larger(self) -> None:

@@ -11,6 +11,7 @@ from qtpy.QtCore import QObject, QTimer, Signal  # type: ignore[attr-defined]
 from napari_sam2_video.errors import PromptError, Sam2VideoError
 from napari_sam2_video.plugin.drawn_shapes import drawn_prompts, shapes_layer, show_shapes
 from napari_sam2_video.plugin.layers import Geometry, take_off, transform_of
+from napari_sam2_video.plugin.own_layers import mark_own
 from napari_sam2_video.types import BoxPrompt, MaskPrompt, PointPrompt, ScribblePrompt
 
 if TYPE_CHECKING:
@@ -71,6 +72,7 @@ class PromptLayers(QObject):
         self.points = _points_layer(geometry, place)
         self.shapes = shapes_layer(geometry, place, POSITIVE_COLOR)
         for layer in (self.points, self.shapes):
+            mark_own(layer, type(layer).__name__.lower())
             # Before napari's own, which adds the point or begins the path.
             layer.mouse_drag_callbacks.insert(0, self._on_press)
             layer.events.data.connect(self._on_data)

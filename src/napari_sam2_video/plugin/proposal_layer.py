@@ -8,6 +8,7 @@ import numpy as np
 from qtpy.QtCore import QObject
 
 from napari_sam2_video.plugin.layers import Geometry, take_off, transform_of
+from napari_sam2_video.plugin.own_layers import mark_own
 from napari_sam2_video.plugin.plane_stack import shown_stack
 from napari_sam2_video.plugin.worker import Job
 
@@ -83,6 +84,7 @@ class ProposalLayer(QObject):
 
             data = shown_stack(self._geometry, self._images)
             self.layer = Labels(data, name=NAME, opacity=1.0, **transform_of(self._image))
+            mark_own(self.layer, "proposals")
             self.layer.editable = False
             self.layer.contour = 1
             self.layer.colormap = _colormap()

@@ -145,6 +145,7 @@ class ReviewWalk(QObject):
         run, session, item = self._controller.run, self._controller.session, self.current
         self._done = False
         self._seen.clear()
+        self.moved.emit("")
         if item is None or session is None or run is None or run.doing != TRACKING or not item.object_id:
             return
         known = item.object_id in {entry.id for entry in session.objects}

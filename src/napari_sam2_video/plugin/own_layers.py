@@ -1,0 +1,33 @@
+"""Layers of the plugin: known whatever they are called, and not deleted by accident."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from napari_sam2_video.plugin.settings import PLUGIN
+
+if TYPE_CHECKING:
+    from napari.layers import Layer
+
+
+def mark_own(layer: Layer, what: str, *, locked: bool = True) -> None:
+    """Note in a layer's metadata that it is the plugin's.
+
+    Parameters
+    ----------
+    layer : Layer
+        The layer.
+    what : str
+        What it shows.
+    locked : bool
+        Lock it, so that napari does not delete it with the Delete key or its button; a person can unlock it in the
+        layer's menu. napari before 0.9.2 knows no lock.
+    """
+    layer.metadata[PLUGIN] = what
+    if locked and hasattr(layer, "locked"):
+        layer.locked = True
+
+
+def own_layers(viewer: Any, what: str) -> list[Layer]:
+    """The plugin's layers in a viewer that show something, whatever they are called."""
+    return [layer for layer in viewer.layers if layer.metadata.get(PLUGIN) == what]
