@@ -63,6 +63,16 @@ def track(call, recording, weights, tmp_path):
     return run
 
 
+@pytest.mark.parametrize(("model", "remarked"), [("demo", True), (None, False)])
+def test_track_says_once_that_the_demo_model_is_for_trying_out(model, remarked, call, recording, weights, tmp_path):
+    arguments = ("track", recording, "--out", tmp_path / "run.sam2v", "--image-size", "64", "--range", "0:2")
+    code, _, said = call(*arguments, "--model", model or weights, "--point", "1@0:40,50")
+    assert code == 0
+    assert said.count("for trying out") == remarked
+    _, _, said = call(*arguments, "--model", model or weights, "--resume")
+    assert "for trying out" not in said
+
+
 def test_track_then_export_then_resume(track, call, tmp_path):
     code, said, _ = track("--point", "1@2:40,50", "--negative", "1@2:5,5", "--box", "2@0:10,10,40,44")
     assert code == 0

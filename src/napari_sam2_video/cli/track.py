@@ -135,6 +135,7 @@ def track(
     from napari_sam2_video.api.finding import Finding, find_and_track
     from napari_sam2_video.api.options import SessionOptions
     from napari_sam2_video.api.start import range_notes, start
+    from napari_sam2_video.models.demo import DEMO_REMARK
     from napari_sam2_video.prompt_text import parse_mask, parse_seeds
 
     settings = api.TrackSettings.from_text(direction, range_)
@@ -184,6 +185,8 @@ def track(
         network = () if finds else session.tracker.notes
         for sentence in (*session.notes, *range_notes(session, settings), *network):
             note(sentence)
+        if session.model_settings.model == "demo" and not resume:
+            note(DEMO_REMARK)
         kept = "Finished frames are kept; the same command with --resume continues from there."
         with run_bar("Tracking", kept) as progress:
             count = find_and_track(session, finding, settings, planes=planes, progress=progress, looked=finding_line())

@@ -157,13 +157,15 @@ class Controller(ShownSession):
             self.update_preview()
 
     def update_preview(self) -> None:
-        """Preview the active object on the shown frame, if it has new prompts there."""
+        """Preview the active object on the shown frame, if it has new prompts there, and show its window."""
         if self.preview is None or self._closed:
             return
         if self.active and read_settings().live_preview and not self.running and not self.model_missing():
             self.preview.request(self.active, self.frame)
         else:
             self.preview.clear()
+        if self.view is not None:
+            self.view.window.show(self.active, self.frame)
 
     # Changes
 
@@ -233,6 +235,8 @@ class Controller(ShownSession):
             self.go_to(max(frames))
         if self.frame in frames or self.viewer.dims.ndisplay == 3:
             self.masks.refresh()
+        if self.view is not None and self.frame in frames:
+            self.view.window.show(self.active, self.frame)
 
     def _on_run_ended(self, how: str, sentence: str) -> None:
         if self.view is not None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
+from napari_sam2_video.models.demo import DEMO_REMARK
 from napari_sam2_video.plugin.settings import read_settings, write_setting
 from napari_sam2_video.plugin.widgets import button, note, row, set_note
 
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
     from napari_sam2_video.plugin.controller import Controller
 
 DEMO, BETTER = "demo", "small"
-REMARK = "The demo model is for trying out: it knows simple shapes only. For real work, get one of Meta's models."
 
 
 class ModelLine(QWidget):
@@ -72,5 +72,5 @@ class ModelLine(QWidget):
         size = "" if is_downloaded(better) or not better.size else f" ({better.size / 1e6:.0f} MB)"
         self.get_button.setText(f"Get {better.title}{size}")
         remarked = name == DEMO and not self._noted and not self._controller.running
-        set_note(self.remark, REMARK if remarked else "")
+        set_note(self.remark, DEMO_REMARK if remarked else "")
         self._choice.setVisible(remarked)

@@ -16,6 +16,7 @@ from napari_sam2_video.plugin.proposal_layer import ProposalLayer
 from napari_sam2_video.plugin.session_summary import SummaryUpdater
 from napari_sam2_video.plugin.thumbnails import Thumbnails
 from napari_sam2_video.plugin.tracking import TrackRun
+from napari_sam2_video.plugin.window_layer import WindowLayer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -58,6 +59,7 @@ class SessionView(QObject):
         self.masks = MaskLayers(viewer, image, self.geometry, session)
         self.prompts = PromptLayers(viewer, image, self.geometry, session)
         self.proposals = ProposalLayer(viewer, image, self.geometry, session, runner)
+        self.window = WindowLayer(viewer, image, self.geometry, session)
         self.preview = LivePreview(runner, session, self.masks)
         self.run = TrackRun(runner, session)
         self.summary = SummaryUpdater(runner, session)
@@ -117,6 +119,7 @@ class SessionView(QObject):
             self.masks.masks,
             self.masks.preview,
             self.proposals.layer,
+            self.window.layer,
             self.prompts.points,
             self.prompts.shapes,
         )
@@ -150,4 +153,5 @@ class SessionView(QObject):
         self.thumbnails.close()
         self.prompts.close(keep_layers=keep_layers)
         self.proposals.close(keep_layers=keep_layers)
+        self.window.close(keep_layers=keep_layers)
         self.masks.close(keep_layers=keep_layers)

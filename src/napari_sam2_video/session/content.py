@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from napari_sam2_video.analysis.review import ReviewItem
     from napari_sam2_video.analysis.table import Table
     from napari_sam2_video.engine.plan import ObjectState
+    from napari_sam2_video.engine.windows import Window
     from napari_sam2_video.frames.recording import Recording
     from napari_sam2_video.masks.label_array import LabelArray
     from napari_sam2_video.masks.store import MaskStore
@@ -185,6 +186,13 @@ class SessionContent:
         found = self._context.checks.figures(object_id, figures["frame"])
         figures["disagreement"], figures["checked_from"] = found
         return figures
+
+    def window_at(self, object_id: int, frame: int) -> Window | None:
+        """Window in which an object was tracked on a frame; None for the whole frame, or where it is not known.
+
+        It is known of prompted frames, and of those that were tracked since the session was opened.
+        """
+        return self._tracking.window_at(object_id, frame)
 
     def review_table(self, objects: Collection[int] | None = None) -> Table:
         """What the doubt of some or all objects is computed from; see `napari_sam2_video.analysis.review`."""

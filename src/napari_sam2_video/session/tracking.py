@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
+    from napari_sam2_video.engine.windows import Window
     from napari_sam2_video.masks.clean import CleanSettings
     from napari_sam2_video.session.conditioning import Mark
     from napari_sam2_video.session.context import Context
@@ -78,6 +79,11 @@ class Tracking:
                 memory = None if context.read_only else context.folder / "memory"
                 self._tracker = self._factory(context.model_settings, context.view, memory)
             return self._tracker
+
+    def window_at(self, object_id: int, frame: int) -> Window | None:
+        """See `Session.window_at`."""
+        find: Callable[[int, int], Window | None] | None = getattr(self._tracker, "window_at", None)
+        return None if find is None else find(object_id, frame)
 
     def close(self) -> None:
         """Release the tracker; the next use makes another one."""
