@@ -22,6 +22,7 @@ class Published:
     """What a web server gives, and how it misbehaves."""
 
     content: bytes = b""
+    files: dict[str, bytes] = field(default_factory=dict)
     etag: str | None = '"one"'
     content_type: str = "application/octet-stream"
     ranges: bool = True
@@ -53,7 +54,8 @@ def serve(state: Published) -> Iterator[Published]:
             if state.status is not None:
                 self.send_error(state.status)
                 return
-            start, size = 0, len(state.content)
+            content = state.files.get(self.path.lstrip("/"), state.content)
+            start, size = 0, len(content)
             if "Range" in request and state.ranges and request.get("If-Range") in (None, state.etag):
                 start = state.asked_from(request)
                 if start >= size:
@@ -68,7 +70,7 @@ def serve(state: Published) -> Iterator[Published]:
             self.send_header("Content-Type", state.content_type)
             self.send_header("Content-Length", str(size - start))
             self.end_headers()
-            body = state.content[start:]
+            body = content[start:]
             if state.cuts:
                 state.cuts -= 1
                 body = body[: state.cut_after]

@@ -16,6 +16,7 @@ def list_models() -> None:
     """List the catalogue, and which models are on this computer."""
     from napari_sam2_video.models.catalogue import CATALOGUE, is_downloaded
     from napari_sam2_video.models.folder import model_folder
+    from napari_sam2_video.models.text_detectors import TEXT_DETECTORS
 
     for entry in CATALOGUE.values():
         size = f"{entry.size / 1e6:8.1f} MB" if entry.size else "  size unknown"
@@ -23,6 +24,10 @@ def list_models() -> None:
         say(f"{entry.name:20} {entry.title:22} {size:>14}  {entry.image_size:5} px  {entry.licence:12}  {state}")
         if entry.note:
             say(f"{'':20} {entry.note}")
+    for text in TEXT_DETECTORS.values():
+        state = "downloaded" if text.is_downloaded() else "-"
+        say(f"{text.name:20} {text.title:22} {'size unknown':>14}  {'':8}  {text.licence:12}  {state}")
+        say(f"{'':20} {text.note}")
     say(f"Downloads go to {model_folder()}")
 
 
@@ -36,7 +41,12 @@ def download(name: Annotated[str, typer.Argument(help="Name in the catalogue.")]
     """
     from napari_sam2_video.models.catalogue import find_entry
     from napari_sam2_video.models.resolve import resolve_model
+    from napari_sam2_video.models.text_detectors import TEXT_DETECTORS, fetch_text_detector
 
+    if name in TEXT_DETECTORS:
+        with bytes_bar(f"Downloading {TEXT_DETECTORS[name].title}") as progress:
+            say(str(fetch_text_detector(name, progress=progress)))
+        return
     entry = find_entry(name)
     if entry.url is None:
         note(f"The model {name} is part of the package; there is nothing to download.")

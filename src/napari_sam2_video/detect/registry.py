@@ -95,7 +95,13 @@ def _like(rest: str, examples: Examples | None, folder: Path | None) -> Detector
     return like_from_text(rest, examples)
 
 
-_MAKERS: dict[str, Maker] = {"everything": _everything, "like": _like, "labels": _labels}
+def _text(rest: str, examples: Examples | None, folder: Path | None) -> Detector:
+    from napari_sam2_video.detect.text import text_from_text
+
+    return text_from_text(rest)
+
+
+_MAKERS: dict[str, Maker] = {"everything": _everything, "like": _like, "labels": _labels, "text": _text}
 
 
 def _added() -> dict[str, EntryPoint]:

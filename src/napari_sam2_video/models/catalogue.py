@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from napari_sam2_video.errors import ModelError
 from napari_sam2_video.models.demo import DEMO_BYTES, DEMO_FILE, DEMO_SHA256
 from napari_sam2_video.models.detect_architecture import preset_named
+from napari_sam2_video.models.file_type import not_a_checkpoint
 from napari_sam2_video.models.folder import model_folder
 
 if TYPE_CHECKING:
@@ -67,6 +68,14 @@ class ModelEntry:
         """The network's preset, at the image size the checkpoint was trained for."""
         preset = preset_named(self.preset if self.sam2_1 else f"sam2.0-{self.preset}")
         return replace(preset, image_size=self.image_size)
+
+    def impostor(self, head: bytes) -> str | None:
+        """What the first bytes of a file belong to, if not to a checkpoint."""
+        return not_a_checkpoint(head)
+
+    def by_hand(self, folder: Path) -> str:
+        """End of a sentence: how to put the checkpoint in its place in a folder by hand."""
+        return how_to_get(self, folder)
 
 
 def _sam2_1(preset: str, title: str, size: int, sha256: str, note: str) -> ModelEntry:

@@ -6,12 +6,10 @@ import errno
 import os
 import shutil
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from napari_sam2_video.errors import DownloadError
-from napari_sam2_video.models.catalogue import how_to_get
 from napari_sam2_video.models.checksum_record import record_sha256, recorded_sha256
-from napari_sam2_video.models.file_type import not_a_checkpoint
 from napari_sam2_video.models.folder import FOLDER_VARIABLE, file_sha256
 from napari_sam2_video.models.partial import Partial
 from napari_sam2_video.models.transfer import Cancelled, Interrupted, Refused, fetch_into
@@ -22,11 +20,46 @@ if TYPE_CHECKING:
 
     from filelock import BaseFileLock
 
-    from napari_sam2_video.models.catalogue import ModelEntry
-
 TIMEOUT = 30.0
 ATTEMPTS = 4
 _POLL = 0.2
+
+
+class Published(Protocol):
+    """A file that is published: a `ModelEntry`, for one."""
+
+    @property
+    def name(self) -> str:
+        """What a person calls what it belongs to."""
+        ...
+
+    @property
+    def file_name(self) -> str:
+        """Its name, in the folder and where it is published."""
+        ...
+
+    @property
+    def url(self) -> str | None:
+        """Where it is published."""
+        ...
+
+    @property
+    def size(self) -> int | None:
+        """Bytes, if known."""
+        ...
+
+    @property
+    def sha256(self) -> str | None:
+        """Hexadecimal SHA-256, if known."""
+        ...
+
+    def impostor(self, head: bytes) -> str | None:
+        """What the first bytes of what came belong to, if not to this file."""
+        ...
+
+    def by_hand(self, folder: Path) -> str:
+        """End of a sentence: how to put it in its place in a folder by hand."""
+        ...
 
 
 class DownloadCancelledError(DownloadError):
@@ -34,7 +67,7 @@ class DownloadCancelledError(DownloadError):
 
 
 def download(
-    entry: ModelEntry,
+    entry: Published,
     folder: Path,
     *,
     progress: Callable[[int, int | None], None] | None = None,
@@ -51,8 +84,8 @@ def download(
 
     Parameters
     ----------
-    entry : ModelEntry
-        Entry of the catalogue with a `url`.
+    entry : Published
+        A file with a `url`.
     folder : Path
         Folder to put it in; made if needed.
     progress : callable, optional
@@ -125,7 +158,7 @@ def _until_locked(lock: BaseFileLock, folder: Path, cancel: Callable[[], bool] |
             return
 
 
-def _is_there(entry: ModelEntry, target: Path) -> bool:
+def _is_there(entry: Published, target: Path) -> bool:
     """Accept a finished file; move a wrong one out of the way, so that it is never loaded."""
     if not target.is_file():
         return False
@@ -137,7 +170,7 @@ def _is_there(entry: ModelEntry, target: Path) -> bool:
 
 
 def _fetch(
-    entry: ModelEntry,
+    entry: Published,
     part: Partial,
     progress: Callable[[int, int | None], None] | None,
     cancel: Callable[[], bool] | None,
@@ -145,7 +178,7 @@ def _fetch(
 ) -> None:
     target, url = part.target, part.url
     _check_room(entry, part)
-    by_hand = how_to_get(entry, target.parent)
+    by_hand = entry.by_hand(target.parent)
     attempt, whole = 0, False
     while not whole:
         attempt, before = attempt + 1, part.size()
@@ -173,27 +206,27 @@ def _kept(part: Partial) -> str:
     return f", {size / 1e6:.1f} MB are kept and the next attempt resumes from there" if size else ""
 
 
-def _finish(entry: ModelEntry, part: Partial) -> None:
+def _finish(entry: Published, part: Partial) -> None:
     target, url = part.target, part.url
-    impostor = not_a_checkpoint(part.head())
+    impostor = entry.impostor(part.head())
     if impostor:
         part.delete()
         raise DownloadError(
-            f"{url} is not a checkpoint but {impostor}; it was deleted; {how_to_get(entry, target.parent)}."
+            f"{url} is not a checkpoint but {impostor}; it was deleted; {entry.by_hand(target.parent)}."
         )
     found = part.sha256()
     if entry.sha256 is not None and found != entry.sha256:
         part.delete()
         raise DownloadError(
             f"What came from {url} is not the published file (SHA-256 {found} instead of {entry.sha256}); it was "
-            f"deleted and never loaded; try again, or {how_to_get(entry, target.parent)}."
+            f"deleted and never loaded; try again, or {entry.by_hand(target.parent)}."
         )
     if entry.sha256 is None:
         record_sha256(target, found)
     part.publish()
 
 
-def _check_room(entry: ModelEntry, part: Partial) -> None:
+def _check_room(entry: Published, part: Partial) -> None:
     if entry.size is None:
         return
     needed = entry.size - part.size()
@@ -202,7 +235,7 @@ def _check_room(entry: ModelEntry, part: Partial) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
-def _disk_sentence(entry: ModelEntry, target: Path, error: OSError) -> str:
+def _disk_sentence(entry: Published, target: Path, error: OSError) -> str:
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         size = f" ({entry.size / 1e6:.0f} MB)" if entry.size else ""
         return (

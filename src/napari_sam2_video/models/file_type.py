@@ -31,6 +31,16 @@ def not_a_checkpoint(head: bytes) -> str | None:
     str or None
         The end of a sentence that begins with "The file is", such as ``"a web page (HTML)"``.
     """
+    other = is_page_or_pointer(head)
+    if other is not None:
+        return other
+    if head[8:9] == b"{" and b'"dtype"' in head:
+        return "a safetensors file, which has another format"
+    return None
+
+
+def is_page_or_pointer(head: bytes) -> str | None:
+    """The same for a file of any format, which is not empty, no web page and no pointer to the file."""
     start = head.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
     if not head:
         return "empty"
@@ -38,6 +48,4 @@ def not_a_checkpoint(head: bytes) -> str | None:
         return "a web page (HTML)"
     if start.startswith(_LFS):
         return "a Git LFS pointer, not the file itself"
-    if head[8:9] == b"{" and b'"dtype"' in head:
-        return "a safetensors file, which has another format"
     return None
