@@ -47,6 +47,7 @@ def test_the_scripts_of_the_page_on_scripts_run(tmp_path, monkeypatch, capsys):
     tifffile.imwrite(tmp_path / "cells.tif", clip.frames, photometric="minisblack")
     tifffile.imwrite(tmp_path / "scan.tif", clip.frames[:, :96, :96].repeat(2, axis=0), photometric="minisblack")
     tifffile.imwrite(tmp_path / "labels.tif", clip.labels[0].astype("uint16"), photometric="minisblack")
+    tifffile.imwrite(tmp_path / "all_labels.tif", clip.labels.astype("uint16"), photometric="minisblack")
     np.save(tmp_path / "film.npy", clip.frames[:, :128, :128])
     (tmp_path / "frames").mkdir()
     for number, frame in enumerate(clip.frames[:, :128, :128]):
@@ -60,6 +61,7 @@ def test_the_scripts_of_the_page_on_scripts_run(tmp_path, monkeypatch, capsys):
     assert names["first_mask_yx"].any()
     assert names["area_of_each_frame"].shape == (6,)
     assert names["labels_tyx"].shape == (6, 128, 128)
+    assert len(names["lineage"]) >= len(np.unique(clip.labels)) - 1
     assert "track has no option chanel; did you mean channel?" in capsys.readouterr().out
 
 
