@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from napari.viewer import Viewer
 
     from napari_sam2_video.frames.recording import Recording
-    from napari_sam2_video.types import ViewSettings
+    from napari_sam2_video.types import ChannelColor, ViewSettings
 
 AS_SHOWN = "layer"
 PERCENTILE = "percentile"
@@ -47,6 +47,8 @@ class Choices:
         What the person says of axes and sizes; it wins over the file.
     axes_known : bool
         Whether `axes` are more than a guess from their number; the file decides where they are not.
+    channels : tuple of ChannelColor
+        Channels that are seen together in colour, each with its own window; percentiles where it has none.
     """
 
     axes: str
@@ -56,6 +58,7 @@ class Choices:
     window: str | ContrastWindow
     opening: OpenSettings = field(default_factory=OpenSettings)
     axes_known: bool = False
+    channels: tuple[ChannelColor, ...] = ()
 
 
 def letters_with_samples(layer: Image, axes: str) -> str:
@@ -263,6 +266,7 @@ def view_of(recording: Recording, choices: Choices) -> ViewSettings:
     channel = choices.channel if "C" in recording.axes and axis != "C" else None
     if channel is None and "C" in recording.axes and axis != "C":
         channel = next((place for letter, place in choices.at.items() if letters[letter] == "C"), 0)
-    window = choices.window if isinstance(choices.window, ContrastWindow) else None
-    settings = default_view(recording, axis=axis, at=at, channel=channel, window=window)
+    window = choices.window if isinstance(choices.window, ContrastWindow) and not choices.channels else None
+    channels = choices.channels if channel is not None else ()
+    settings = default_view(recording, axis=axis, at=at, channel=channel, window=window, channels=channels)
     return replace(settings, at=dict(settings.at))

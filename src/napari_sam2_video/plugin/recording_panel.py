@@ -8,11 +8,14 @@ from qtpy.QtCore import Signal  # type: ignore[attr-defined]
 from qtpy.QtWidgets import QComboBox, QFileDialog, QWidget
 
 from napari_sam2_video.errors import Sam2VideoError
+from napari_sam2_video.plugin.channels_field import ChannelsField
 from napari_sam2_video.plugin.layer_source import AS_SHOWN, PERCENTILE, Choices, default_choices, shown_window
 from napari_sam2_video.plugin.layers import axes_are_told, level_zero, show_position
 from napari_sam2_video.plugin.opening_fields import OpeningFields
 from napari_sam2_video.plugin.recent_sessions import session_of
 from napari_sam2_video.plugin.sample_data import cells
+from napari_sam2_video.plugin.seen_picture import SeenPicture
+from napari_sam2_video.plugin.stacked_layers import CHANNELS, stackable, stacked
 from napari_sam2_video.plugin.widgets import button, choose, fill, form, narrow, note, row, set_note, stack
 from napari_sam2_video.types import OpenSettings
 
@@ -21,8 +24,12 @@ if TYPE_CHECKING:
 
     from napari_sam2_video.plugin.controller import Controller
     from napari_sam2_video.session import Session
+    from napari_sam2_video.types import ChannelColor
 
 AS_SHOWN_TEXT = "As shown"
+IN_COLOUR, FROZEN_COLOUR = "colour", "frozen colour"
+COLOUR_TEXT = "Several in colour"
+STACK_TIP = "Make one layer of all image layers of this shape; the model sees each in its colour and contrast of now."
 SINGLE = "A single image"
 AXIS_WORDS = {"T": "time", "Z": "depth", "C": "channel", "Y": "rows", "X": "columns"}
 
@@ -49,6 +56,9 @@ class RecordingPanel(QWidget):
         self.axis_box.setToolTip("The axis along which frames follow each other: time, depth, or any other.")
         self.channel_box.setToolTip("The channel that the model sees.")
         self.window_box.setToolTip("Raw values between these limits are what the model sees, alike on every frame.")
+        self.channels_field = ChannelsField()
+        self.stack_button = button("", self.stack_layers, STACK_TIP)
+        self.seen = SeenPicture(controller)
         self.opening = OpeningFields(controller)
         self.open_button = button("Open…", self.choose_files, "Open a video, a stack, a volume or a set of images.")
         self.sample_button = button("Sample", self.open_sample, "Open a sample: cells in a time series.")
@@ -61,13 +71,16 @@ class RecordingPanel(QWidget):
             ("Image", self.layer_box),
             ("Frames along", self.axis_box),
             ("Channel", self.channel_box),
+            ("In colour", self.channels_field),
             ("Contrast", self.window_box),
         )
         found = row(self.found, self.continue_button, stretch=0)
-        stack(self, self._doors, self._form, self.opening, self.about, self.warning, found)
+        about = (self.seen, self.opening, self.about, self.warning, found)
+        stack(self, self._doors, self._form, self.stack_button, *about)
         self.layer_box.currentIndexChanged.connect(self._on_layer)
         self.axis_box.currentIndexChanged.connect(lambda *_: self._describe())
         self.channel_box.currentIndexChanged.connect(self._on_channel)
+        self.channels_field.changed.connect(self._describe)
         self.window_box.currentIndexChanged.connect(lambda *_: self._describe())
         self.opening.changed.connect(self._describe)
         self.opening.found.connect(self._on_layer)
@@ -80,6 +93,7 @@ class RecordingPanel(QWidget):
         controller.at_close(self._let_go)
         controller.session_changed.connect(self._on_session)
         self._watched: Image | None = None
+        self._offered: Image | None = None
         self.update_layers()
 
     @property
@@ -97,6 +111,8 @@ class RecordingPanel(QWidget):
         fill(self.layer_box, [(layer.name, layer) for layer in images], before if before in images else None)
         if self.layer is not before or before is None:
             self._on_layer()
+        else:
+            self._describe()
 
     def choose_files(self) -> None:
         """Ask for files and open them as napari does when they are dropped on the viewer."""
@@ -109,6 +125,17 @@ class RecordingPanel(QWidget):
         from napari.layers import Layer
 
         self.select(self._controller.viewer.add_layer(Layer.create(*cells()[0])))
+
+    def stack_layers(self) -> None:
+        """Make one layer with a channel axis of the layers that fit the chosen one, and choose it."""
+        layers, axes = self._stackable(), self._walk()[1]
+        if layers and axes is not None:
+            self.select(self._controller.viewer.add_layer(stacked(layers, axes[-layers[0].ndim :])))
+
+    def _stackable(self) -> list[Image]:
+        if self._controller.session is not None:
+            return []
+        return stackable(self.layer, [self.layer_box.itemData(n) for n in range(self.layer_box.count())])
 
     def select(self, layer: Image) -> None:
         """Choose a layer."""
@@ -154,7 +181,14 @@ class RecordingPanel(QWidget):
             walks[1:1] = [(_axis_text("Z", shape[0]), ("Z", "ZYX"))]
         fill(self.axis_box, walks, (choices.axis, choices.axes))
         count = lengths.get("C", 0)
-        fill(self.channel_box, [(str(n), n) for n in range(count)], choices.channel)
+        channels: list[tuple[str, Any]] = [(str(n), n) for n in range(count)]
+        known = layer.metadata.get(CHANNELS, ())
+        if count > 1:
+            channels.append((COLOUR_TEXT, IN_COLOUR))
+            self.channels_field.offer(count, known if layer is not self._offered else ())
+        before = self.channel_box.currentData() if layer is self._offered else IN_COLOUR if known else None
+        self._offered = layer
+        fill(self.channel_box, channels, IN_COLOUR if before == IN_COLOUR else choices.channel)
         self._form.setRowVisible(self.channel_box, count > 1)
         windows: list[tuple[str, Any]] = [(_window_text(AS_SHOWN_TEXT, shown_window(layer)), AS_SHOWN)]
         if not layer.rgb:
@@ -171,7 +205,11 @@ class RecordingPanel(QWidget):
         axes = session.recording.axes.removesuffix("S")
         walk = SINGLE if session.n_frames == 1 else _axis_text(settings.axis, session.n_frames)
         fill(self.axis_box, [(walk, (settings.axis, axes))])
-        channels = [] if settings.channel is None else [(str(settings.channel), settings.channel)]
+        channels: list[tuple[str, Any]] = []
+        if settings.channel is not None:
+            channels = [(str(settings.channel), settings.channel)]
+        if settings.channels:
+            channels = [(", ".join(f"{one.channel} {one.color_name}" for one in settings.channels), FROZEN_COLOUR)]
         fill(self.channel_box, channels)
         self._form.setRowVisible(self.channel_box, bool(channels))
         window = settings.window
@@ -187,7 +225,8 @@ class RecordingPanel(QWidget):
         axis, axes = self._walk()
         shown = default_choices(self._controller.viewer, layer, axes, axis).channel
         number = self.channel_box.findData(shown)
-        if shown is not None and number >= 0 and number != self.channel_box.currentIndex():
+        chosen = self.channel_box.currentData()
+        if chosen != IN_COLOUR and shown is not None and number >= 0 and number != self.channel_box.currentIndex():
             blocked = self.channel_box.blockSignals(True)
             self.channel_box.setCurrentIndex(number)
             self.channel_box.blockSignals(blocked)
@@ -196,7 +235,7 @@ class RecordingPanel(QWidget):
     def _on_channel(self, *_: Any) -> None:
         layer, channel = self.layer, self.channel_box.currentData()
         axes = self._walk()[1]
-        if layer is not None and channel is not None and axes is not None and "C" in axes:
+        if layer is not None and isinstance(channel, int) and axes is not None and "C" in axes:
             show_position(self._controller.viewer, layer, axes.index("C"), channel)
         self._describe()
 
@@ -208,7 +247,9 @@ class RecordingPanel(QWidget):
         axis, axes = self._walk()
         basis = default_choices(self._controller.viewer, layer, axes, axis)
         window = self.window_box.currentData()
-        channel = self.channel_box.currentData() if basis.channel is not None else None
+        chosen = self.channel_box.currentData()
+        channel = basis.channel if chosen == IN_COLOUR or basis.channel is None else chosen
+        channels = self._colours() if chosen == IN_COLOUR and basis.channel is not None else ()
         shown = basis.window if window == AS_SHOWN else window
         # The axis that is offered first is a guess where neither the layer nor the person named it.
         known = self.axis_box.currentIndex() > 0 or self.opening.axes_of(layer) is not None or axes_are_told(layer)
@@ -216,7 +257,13 @@ class RecordingPanel(QWidget):
             opening = self.opening.settings()
         except Sam2VideoError:
             opening = OpenSettings()
-        return Choices(basis.axes, basis.axis, channel, basis.at, shown, opening, known)
+        return Choices(basis.axes, basis.axis, channel, basis.at, shown, opening, known, channels)
+
+    def _colours(self) -> tuple[ChannelColor, ...]:
+        try:
+            return self.channels_field.channels()
+        except Sam2VideoError:
+            return ()
 
     def _walk(self) -> tuple[str | None, str | None]:
         """The chosen axis, and the letters of all axes that go with it."""
@@ -230,6 +277,8 @@ class RecordingPanel(QWidget):
             return "Open an image first: a time series, a volume, a video or a single image."
         try:
             self.opening.settings()
+            if self.channel_box.currentData() == IN_COLOUR:
+                self.channels_field.channels()
         except Sam2VideoError as error:
             return str(error)
         return ""
@@ -252,19 +301,29 @@ class RecordingPanel(QWidget):
         for box in (self.layer_box, self.axis_box, self.channel_box, self.window_box):
             box.setEnabled(not frozen)
         self.opening.setVisible(not frozen and self.layer is not None)
+        in_colour = self.channel_box.currentData() in (IN_COLOUR, FROZEN_COLOUR)
+        self._form.setRowVisible(self.channels_field, in_colour and not frozen)
+        self._form.setRowVisible(self.window_box, not in_colour)
+        stack = self._stackable()
+        self.stack_button.setVisible(bool(stack))
+        self.stack_button.setText(f"See {len(stack)} layers in colour")
+        self.seen.setVisible(self.layer is not None)
         if session is not None:
             settings = session.view.settings
             height, width = session.shape_yx
             parts = [f"{session.n_frames} frames of {height} × {width} along {settings.axis}"]
             parts.extend(f"{letter} = {place}" for letter, place in settings.at.items())
-            if settings.channel is not None:
+            if settings.channel is not None and not settings.channels:
                 parts.append(f"channel {settings.channel}")
-            text = f"Frozen for this session: {', '.join(parts)}; contrast {_limits(settings.window)}."
+            windows = [f"{_limits(one.window)} in channel {one.channel}" for one in settings.channels]
+            contrast = ", ".join(windows) or _limits(settings.window)
+            text = f"Frozen for this session: {', '.join(parts)}; contrast {contrast}."
             set_note(self.about, text)
             set_note(self.warning, " ".join(session.recording.notes))
             return
         choices = self.choices()
         set_note(self.warning, self.problem())
+        self.seen.look_at(self.layer, None if self.problem() else choices)
         if choices is None or self.warning.text():
             set_note(self.about, "")
             return
