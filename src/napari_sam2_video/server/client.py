@@ -182,6 +182,8 @@ class RemoteTracker:
                         yield masks
         except Sam2VideoError:
             ended = True
+            if stopped:
+                return
             self._sender.check()
             raise
         finally:
