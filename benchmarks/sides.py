@@ -66,10 +66,20 @@ def weights(preset: str, size: int) -> dict[str, torch.Tensor]:
     return {k: v.clone() for k, v in state.items()}
 
 
-def our_model(preset: str, size: int, *, device: str = "cpu", precision: str = "fp32") -> Sam2Model:
+def our_model(
+    preset: str, size: int, *, device: str = "cpu", precision: str = "fp32", arithmetic: str = "exact"
+) -> Sam2Model:
     network = build_network(PRESETS[preset], size)
     network.load_state_dict(weights(preset, size))
-    return Sam2Model(network, PRESETS[preset], name=preset, sha256="random", device=device, precision=precision)
+    return Sam2Model(
+        network,
+        PRESETS[preset],
+        name=preset,
+        sha256="random",
+        device=device,
+        precision=precision,
+        arithmetic=arithmetic,
+    )
 
 
 def their_model(preset: str, size: int, *, device: str = "cpu") -> Any:

@@ -15,8 +15,10 @@ if TYPE_CHECKING:
 Row = dict[str, Any]
 
 
-def _sides(preset: str, size: int, frames: int, device: str) -> tuple[Ours, Theirs, Callable[[], None]]:
-    model = our_model(preset, size, device=device)
+def _sides(
+    preset: str, size: int, frames: int, device: str, arithmetic: str
+) -> tuple[Ours, Theirs, Callable[[], None]]:
+    model = our_model(preset, size, device=device, arithmetic=arithmetic)
     scene = Scene(frames, size)
     theirs = Theirs(their_model(preset, size, device=device), model, scene)
     wait = torch.cuda.synchronize if device.startswith("cuda") else lambda: None
@@ -30,20 +32,24 @@ def _named(row: Row, preset: str, size: int, objects: int, device: str, off: flo
     return {"model": preset, "size": size, "objects": objects, "device": device, **row, "logits": agrees}
 
 
-def first_pass(preset: str, size: int, objects: int, frames: int, device: str = "cpu") -> Row:
+def first_pass(
+    preset: str, size: int, objects: int, frames: int, device: str = "cpu", arithmetic: str = "exact"
+) -> Row:
     """First pass over all frames, nothing cached."""
-    ours, theirs, wait = _sides(preset, size, frames, device)
+    ours, theirs, wait = _sides(preset, size, frames, device, arithmetic)
     result = race(ours.first_pass(objects), theirs.first_pass(objects), wait)
-    exact = objects == 1 and device == "cpu"
-    return _named(result.figures(), preset, size, objects, device, disagreement(ours, theirs), 0.0 if exact else 1e-4)
+    exact = objects == 1 and device == "cpu" and arithmetic == "exact"
+    row = _named(result.figures(), preset, size, objects, device, disagreement(ours, theirs), 0.0 if exact else 1e-4)
+    return row | {"arithmetic": arithmetic}
 
 
-def corrected(preset: str, size: int, objects: int, frames: int, device: str = "cpu") -> Row:
+def corrected(preset: str, size: int, objects: int, frames: int, device: str = "cpu", arithmetic: str = "exact") -> Row:
     """One of `objects` is corrected on the middle frame and tracked on from there, our embeddings cached."""
-    ours, theirs, wait = _sides(preset, size, frames, device)
+    ours, theirs, wait = _sides(preset, size, frames, device, arithmetic)
     race(ours.first_pass(objects), theirs.first_pass(objects), wait)
     ours.logits.clear()
     middle = frames // 2
     result = race(ours.correct(middle), theirs.correct(middle), wait)
-    exact = objects == 1 and device == "cpu"
-    return _named(result.figures(), preset, size, objects, device, disagreement(ours, theirs), 0.0 if exact else 1e-4)
+    exact = objects == 1 and device == "cpu" and arithmetic == "exact"
+    row = _named(result.figures(), preset, size, objects, device, disagreement(ours, theirs), 0.0 if exact else 1e-4)
+    return row | {"arithmetic": arithmetic}

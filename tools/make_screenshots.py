@@ -163,7 +163,7 @@ def server(out: Path, sessions: Path, model: str) -> None:
         stage.idle()
         for label in OBJECTS:
             stage.prompt(label, f"cell {label}", box=True)
-        panel.estimate()
+        panel.estimating.measure()
         stage.idle()
         stage.widget.run_bar.start()
         stage.idle()
@@ -196,7 +196,7 @@ def main() -> None:
         stage.take("prompts")
         stage.show("model")
         stage.widget.model.probe()
-        stage.widget.model.estimate()
+        stage.widget.model.estimating.measure()
         stage.idle()
         stage.take("model")
         stage.show("objects", "track")

@@ -49,11 +49,11 @@ def test_an_estimate_of_a_session_that_was_closed_is_not_told(at_work, monkeypat
         return Budget()
 
     monkeypatch.setattr("napari_sam2_video.budget.measure_budget", measure)
-    at_work.press(at_work.widget.model.estimate_button)
+    at_work.press(at_work.widget.model.estimating.button)
     at_work.controller.close_session()
     go_on.set()
     at_work.idle()
-    assert at_work.widget.model.budget.text() == ""
+    assert at_work.widget.model.estimating.sentence.text() == ""
 
 
 @pytest.mark.parametrize("name", sorted(OWN))

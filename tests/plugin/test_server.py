@@ -60,9 +60,9 @@ def test_a_recording_is_tracked_on_a_server_that_goes_away_and_comes_back(bench,
     here.idle()
     assert here.errors() == []
     assert len(server.leases) == 1
-    here.press(here.widget.model.estimate_button)
+    here.press(here.widget.model.estimating.button)
     here.idle()
-    assert f"on cpu (1 thread) at {server.url} for {N_FRAMES} frames" in here.widget.model.budget.text()
+    assert f"on cpu (1 thread) at {server.url} for {N_FRAMES} frames" in here.widget.model.estimating.sentence.text()
     run, (lease,) = here.widget.run_bar, server.leases._leases.values()
     here.press(run.track_button)
     here.spin(lambda: here.controller.run.progress.done > 4)

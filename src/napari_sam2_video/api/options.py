@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 OPENING = ("axes", "pixel_size", "interval", "series")
 VIEW = ("axis", "at", "channel", "channels", "contrast")
-MODEL = ("model", "device", "precision", "image_size", "window")
+MODEL = ("model", "device", "precision", "arithmetic", "image_size", "window")
 
 
 @dataclass(frozen=True)

@@ -40,7 +40,7 @@ class BatchItem:
     seeds : str
         ``LABELS.tif@FRAME``: every label of this image becomes an object; ``@all`` or ``@middle`` for a label volume.
     axes, pixel_size, interval, series, axis, at, channel, channels, contrast
-    model, device, precision, image_size, window, direction, range, planes : str
+    model, device, precision, arithmetic, image_size, window, direction, range, planes : str
         As the options of ``napari-sam2-video track`` of the same names; empty for their defaults.
     find, every, accept : str
         As the options of ``napari-sam2-video track``: what finds more objects, on every how many frames, and the score
@@ -68,6 +68,7 @@ class BatchItem:
     model: str = ""
     device: str = ""
     precision: str = ""
+    arithmetic: str = ""
     image_size: str = ""
     window: str = ""
     direction: str = ""

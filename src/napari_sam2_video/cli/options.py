@@ -93,11 +93,24 @@ Model = Annotated[
 ]
 Device = Annotated[
     str | None,
-    typer.Option(help="auto (if not given), cpu, cuda, cuda:1 or mps.", metavar="DEVICE", rich_help_panel=NETWORK),
+    typer.Option(
+        help="auto (if not given), cpu, cuda, cuda:1, mps, or http://HOST:PORT of a server.",
+        metavar="DEVICE",
+        rich_help_panel=NETWORK,
+    ),
 ]
 Precision = Annotated[
     str | None,
     typer.Option(help="auto (if not given), fp32, bf16 or fp16.", metavar="TYPE", rich_help_panel=NETWORK),
+]
+Arithmetic = Annotated[
+    str | None,
+    typer.Option(
+        help="exact (if not given): on a processor, one object has the numbers of Meta's predictor, bit for bit; fast: "
+        "up to rounding, in less time.",
+        metavar="exact|fast",
+        rich_help_panel=NETWORK,
+    ),
 ]
 ImageSize = Annotated[
     str | None,

@@ -102,6 +102,7 @@ def track(
     window: shared.Window = None,
     device: shared.Device = None,
     precision: shared.Precision = None,
+    arithmetic: shared.Arithmetic = None,
     compile_: Annotated[
         bool,
         typer.Option("--compile", help="Compile the network: slow start, then faster.", rich_help_panel=shared.NETWORK),
@@ -154,6 +155,7 @@ def track(
             "model": model,
             "device": device,
             "precision": precision,
+            "arithmetic": arithmetic,
             "image_size": image_size,
             "window": window,
         },

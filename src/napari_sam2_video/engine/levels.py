@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
@@ -13,13 +13,16 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     import torch
 
+Levels: TypeAlias = "tuple[tuple[int, int], npt.NDArray[np.uint8]]"
 _CHUNK_PIXELS = 1 << 20
+_NONE = np.zeros((0, 0), np.uint8)
 
 
-def cut_levels(
-    logits_b1hw: torch.Tensor, shape_yx: tuple[int, int]
-) -> list[tuple[tuple[int, int], npt.NDArray[np.uint8]]]:
+def cut_levels(logits_b1hw: torch.Tensor, shape_yx: tuple[int, int], *, exact: bool = True) -> list[Levels]:
     """Origin and levels of each mask, as in `napari_sam2_video.types.ObjectMask`.
+
+    On a processor only the part of the frame where an object is is brought to full size, where that gives the same
+    bits as bringing all of it: where the sides grow by powers of two.
 
     Parameters
     ----------
@@ -27,26 +30,81 @@ def cut_levels(
         Mask logits.
     shape_yx : tuple of int
         Shape of the frame.
+    exact : bool
+        False takes parts of the frame whatever its shape; a level may then differ by one, through rounding.
     """
+    sides = tuple(zip(shape_yx, logits_b1hw.shape[-2:], strict=True))
+    even = all(long % short == 0 and (long // short).bit_count() == 1 for long, short in sides)
+    if logits_b1hw.device.type == "cpu" and (even or not exact):
+        return [_part(plane, shape_yx, even=even) for plane in logits_b1hw[:, 0]]
+    return _whole(logits_b1hw, shape_yx)
+
+
+def _whole(logits_b1hw: torch.Tensor, shape_yx: tuple[int, int]) -> list[Levels]:
     import torch.nn.functional as F
 
     height, width = shape_yx
     present = logits_b1hw.flatten(1).amax(1).gt(0).tolist()
-    result: list[tuple[tuple[int, int], npt.NDArray[np.uint8]]] = []
+    result: list[Levels] = []
     chunk = max(1, _CHUNK_PIXELS // (height * width))
     for begin in range(0, len(present), chunk):
         if not any(present[begin : begin + chunk]):
-            result.extend([((0, 0), np.zeros((0, 0), np.uint8))] * len(present[begin : begin + chunk]))
+            result.extend([((0, 0), _NONE)] * len(present[begin : begin + chunk]))
             continue
         logits = F.interpolate(logits_b1hw[begin : begin + chunk], size=shape_yx, mode="bilinear", align_corners=False)
-        planes = logits[:, 0]
-        levels = planes.div(LEVEL_STEP).add_(1).clamp_(0, 255).byte().mul_(planes > 0)
-        result.extend(_crop(plane) for plane in levels.cpu().numpy())
+        result.extend(_crop(plane) for plane in _levels(logits[:, 0]).cpu().numpy())
     return result
 
 
-def _crop(plane: npt.NDArray[np.uint8]) -> tuple[tuple[int, int], npt.NDArray[np.uint8]]:
+def _part(logits_hw: torch.Tensor, shape_yx: tuple[int, int], *, even: bool) -> Levels:
+    """Levels of one mask, by the part of it that can reach above 0."""
+    import torch.nn.functional as F
+
+    box = bounding_box((logits_hw > 0).numpy())
+    if box is None:
+        return (0, 0), _NONE
+    # A pixel above 0 lies between two places of which one is above 0; one place more keeps the edge of the cut at 0.
+    rows, columns = (
+        slice(max(0, side.start - 2), min(length, side.stop + 2))
+        for side, length in zip(box, logits_hw.shape, strict=True)
+    )
+    if even:
+        down, right = (long // short for long, short in zip(shape_yx, logits_hw.shape, strict=True))
+        part = logits_hw[None, None, rows, columns]
+        size = (part.shape[2] * down, part.shape[3] * right)
+        large = F.interpolate(part, size=size, mode="bilinear", align_corners=False)[0, 0]
+        first = rows.start * down, columns.start * right
+    else:
+        top, mixed = _grown(logits_hw[:, columns], rows, shape_yx[0])
+        left, turned = _grown(mixed.T, columns, shape_yx[1], shift=columns.start, length=logits_hw.shape[1])
+        large, first = turned.T, (top, left)
+    (y, x), levels = _crop(_levels(large).numpy())
+    return ((first[0] + y, first[1] + x), levels) if levels.size else ((0, 0), _NONE)
+
+
+def _grown(
+    lines: torch.Tensor, places: slice, size: int, *, shift: int = 0, length: int | None = None
+) -> tuple[int, torch.Tensor]:
+    """Lines between `places` at full size, and the number of the first; `lines` begins at line `shift` of `length`."""
+    import torch
+
+    count = lines.shape[0] if length is None else length
+    step = count / size
+    first = 0 if places.start == 0 else int((places.start + 0.5) / step - 0.5)
+    last = size if places.stop == count else min(size, int((places.stop - 0.5) / step - 0.5) + 2)
+    there = ((torch.arange(first, last) + 0.5) * step - 0.5).clamp_(places.start, places.stop - 1)
+    before = there.long()
+    after = (before + 1).clamp_(max=places.stop - 1)
+    share = (there - before)[:, None].to(lines.dtype)
+    return first, torch.lerp(lines[before - shift], lines[after - shift], share)
+
+
+def _levels(planes: torch.Tensor) -> torch.Tensor:
+    return planes.div(LEVEL_STEP).add_(1).clamp_(0, 255).byte().mul_(planes > 0)
+
+
+def _crop(plane: npt.NDArray[np.uint8]) -> Levels:
     box = bounding_box(plane)
     if box is None:
-        return (0, 0), np.zeros((0, 0), np.uint8)
+        return (0, 0), _NONE
     return (box[0].start, box[1].start), plane[box].copy()

@@ -8,12 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from qtpy.QtWidgets import QComboBox, QFileDialog, QProgressBar, QWidget
 
+from napari_sam2_video.plugin.estimate import Estimate
 from napari_sam2_video.plugin.server_fields import ServerFields
 from napari_sam2_video.plugin.settings import read_settings, write_setting
 from napari_sam2_video.plugin.widgets import (
-    IN_A_RUN,
-    NO_SESSION,
-    allow,
     button,
     choose,
     fill,
@@ -36,7 +34,7 @@ if TYPE_CHECKING:
 
 FILE = "file"
 ANOTHER = "another machine"
-BUDGET = "budget"
+ARITHMETICS = (("Exact", "exact"), ("Fast", "fast"))
 SIZES = (256, 512, 768, 1024)
 PRECISIONS = (("Automatic", "auto"), ("fp32", "fp32"), ("bf16", "bf16"), ("fp16", "fp16"))
 WINDOWS = (128, 256, 512)
@@ -57,6 +55,7 @@ class ModelPanel(QWidget):
         self.model_box = narrow(QComboBox())
         self.device_box = narrow(QComboBox())
         self.precision_box = narrow(QComboBox())
+        self.arithmetic_box = narrow(QComboBox())
         self.size_box = narrow(QComboBox())
         self.window_box = narrow(QComboBox())
         self.window_box.setToolTip(
@@ -64,31 +63,34 @@ class ModelPanel(QWidget):
         )
         self.model_box.setToolTip("The network that tracks; larger ones follow better and take longer.")
         self.device_box.setToolTip("Where the network runs: the processor, a GPU, or a server.")
-        self.precision_box.setToolTip("Arithmetic of the network; bf16 is faster on most GPUs.")
+        self.precision_box.setToolTip("Type of the network's numbers; bf16 is faster on most GPUs.")
+        self.arithmetic_box.setToolTip(
+            "Exact: one object has the numbers of Meta's predictor, bit for bit. Fast: up to rounding, in less time. "
+            "They differ on a processor only."
+        )
         self.size_box.setToolTip("Side of the image that the network sees; smaller is faster and coarser.")
         self.about = note()
         self.warning = note()
         self.advice = note()
         self.server = ServerFields(controller.runner)
-        self.budget = note()
+        self.estimating = Estimate(controller)
         self.download_button = button("Download", self.download, "Fetch the weights of this model.")
         self.cancel_button = button("Cancel", self.cancel, "Stop the download; what is there is kept.")
         self.bar = QProgressBar()
         self.bar.setRange(0, PROGRESS_STEPS)
         self._download_row = row(self.download_button, self.bar, self.cancel_button, stretch=1)
-        self.estimate_button = button(
-            "Estimate this run", self.estimate, "Measure a few frames, and say what tracking what changed will need."
-        )
         choices = form(
             ("Model", self.model_box),
             ("Device", self.device_box),
             ("Precision", self.precision_box),
+            ("Arithmetic", self.arithmetic_box),
             ("Image size", self.size_box),
             ("Small objects", self.window_box),
         )
         notes = (self.about, self.warning, self._download_row, self.advice)
-        stack(self, choices, self.server, *notes, self.estimate_button, self.budget)
+        stack(self, choices, self.server, *notes, self.estimating)
         fill(self.precision_box, list(PRECISIONS), "auto")
+        fill(self.arithmetic_box, list(ARITHMETICS), "exact")
         self._offer_windows()
         self.update_models()
         self._offer_devices()
@@ -96,7 +98,7 @@ class ModelPanel(QWidget):
         self.device_box.currentIndexChanged.connect(self._on_device)
         self.server.chosen.connect(self._on_server)
         self.server.answered.connect(self.update_models)
-        for box in (self.precision_box, self.size_box, self.window_box):
+        for box in (self.precision_box, self.arithmetic_box, self.size_box, self.window_box):
             box.currentIndexChanged.connect(self._apply)
         controller.session_changed.connect(self._on_session)
         controller.run_changed.connect(self._enable)
@@ -179,6 +181,7 @@ class ModelPanel(QWidget):
             model=self.model_box.currentData(),
             device=device,
             precision=self.precision_box.currentData(),
+            arithmetic=self.arithmetic_box.currentData(),
             image_size=self.size_box.currentData(),
             window=self.window_box.currentData(),
         )
@@ -188,7 +191,7 @@ class ModelPanel(QWidget):
             controller.perform(lambda: session.set_model(settings), "changing the model")
         for name in ("model", "device"):
             write_setting("sessions", name, getattr(settings, name))
-        set_note(self.budget, "")
+        self.estimating.forget()
         controller.model_changed.emit()
         self._describe()
 
@@ -316,48 +319,18 @@ class ModelPanel(QWidget):
         self._apply()
         self.update_models()
 
-    # Budget
-
-    def estimate(self) -> None:
-        """Measure a frame in the background and say what the whole run will need."""
-        session = self._controller.session
-        if session is None:
-            return
-
-        def work(job: Job) -> str:
-            from napari_sam2_video.budget import measure_budget
-            from napari_sam2_video.preload import preload_for
-
-            preload_for(session.model_settings)
-            sentence: str = measure_budget(session, stop=job.stopping).sentence()
-            return sentence
-
-        set_note(self.budget, "Measuring a few frames…")
-        self.estimate_button.setEnabled(False)
-        self._controller.runner.submit(
-            Job(
-                "measuring a frame", work,
-                done=lambda text: set_note(self.budget, text), failed=self._on_estimate_failed,
-                finished=self._describe, key=BUDGET,
-            )
-        )  # fmt: skip
-
-    def _on_estimate_failed(self, error: Sam2VideoError) -> None:
-        set_note(self.budget, "")
-        self._controller.error(error)
-
     # What is shown
 
     def _on_session(self) -> None:
         session = self._controller.session
-        self._controller.runner.forget(BUDGET)
+        self.estimating.forget()
         if session is not None:
             settings = session.model_settings
             self.update_models()
             self._offer_devices()
             fill(self.precision_box, list(PRECISIONS), settings.precision)
+            fill(self.arithmetic_box, list(ARITHMETICS), settings.arithmetic)
             self._offer_windows()
-        set_note(self.budget, "")
         self._describe()
 
     def _show_notes(self) -> None:
@@ -371,9 +344,10 @@ class ModelPanel(QWidget):
     def _enable(self) -> None:
         run = self._controller.run
         running = run is not None and run.running
-        for box in (self.model_box, self.device_box, self.precision_box, self.size_box, self.window_box, self.server):
-            box.setEnabled(not running)
-        allow(self.estimate_button, NO_SESSION if self._controller.session is None else IN_A_RUN if running else "")
+        boxes = (self.precision_box, self.arithmetic_box, self.size_box, self.window_box)
+        for field in (self.model_box, self.device_box, *boxes, self.server):
+            field.setEnabled(not running)
+        self.estimating.update_state()
 
     def _describe(self) -> None:
         from napari_sam2_video.models.catalogue import is_downloaded

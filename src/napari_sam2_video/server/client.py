@@ -40,6 +40,7 @@ class RemoteModel:
     image_size: int
     device: str
     precision: str
+    arithmetic: str
     threads: int
     key: str
 

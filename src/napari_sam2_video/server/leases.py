@@ -180,7 +180,7 @@ class Leases:
         from dataclasses import replace
 
         here = replace(settings, device=self.device)
-        key = (here.model, here.precision, here.image_size, here.compile)
+        key = (here.model, here.precision, here.arithmetic, here.image_size, here.compile)
         with self._lock:
             if key not in self._networks:
                 self._networks[key] = cast("Network", SharedNetwork(self._load(here)))

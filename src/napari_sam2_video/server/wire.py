@@ -28,7 +28,7 @@ PROTOCOL = 2
 RAW, WEBP, PNG = "application/octet-stream", "image/webp", "image/png"
 MASKS, WANTED, TAKEN, RESULT, ENTRY, FAILED, ALIVE = b"M", b"W", b"T", b"R", b"E", b"F", b"A"
 # What a client is told of the network.
-MODEL_FIELDS = ("name", "sha256", "image_size", "device", "precision", "threads", "key")
+MODEL_FIELDS = ("name", "sha256", "image_size", "device", "precision", "arithmetic", "threads", "key")
 _HEAD = struct.Struct(">cI")
 _LARGEST_RECORD = 1 << 30
 _LARGEST_WEBP = 16383

@@ -23,8 +23,10 @@ Mark: TypeAlias = tuple[int, int, str]
 
 
 def model_tag(settings: ModelSettings) -> str:
-    """Short name of what makes masks differ: network, precision, size and windows."""
+    """Short name of what makes masks differ: network, numbers, size and windows."""
     said = {k: v for k, v in asdict(settings).items() if k in ("model", "precision", "image_size", "window")}
+    if settings.arithmetic != "exact":
+        said["arithmetic"] = settings.arithmetic
     return hashlib.blake2b(json.dumps(said, sort_keys=True).encode(), digest_size=6).hexdigest()
 
 

@@ -129,7 +129,7 @@ def close_tracker(tracker: TrackerLike | None) -> None:
 def describe_model(tracker: object) -> dict[str, Any]:
     """What is known of a tracker's network; JSON-able."""
     model = getattr(tracker, "model", None)
-    names = ("name", "sha256", "image_size", "device", "precision", "threads")
+    names = ("name", "sha256", "image_size", "device", "precision", "arithmetic", "threads")
     return {n: getattr(model, n) for n in names if isinstance(getattr(model, n, None), str | int)}
 
 

@@ -19,6 +19,7 @@ from napari_sam2_video.types.opening import OpenSettings, PixelSize
 from napari_sam2_video.types.prompts import BoxPrompt, MaskPrompt, PointPrompt, Prompt
 from napari_sam2_video.types.scribble import ScribblePrompt
 from napari_sam2_video.types.settings import (
+    Arithmetic,
     CheckSettings,
     Direction,
     ModelSettings,
@@ -31,6 +32,7 @@ from napari_sam2_video.types.settings import (
 __all__ = [
     "CT_WINDOWS",
     "LEVEL_STEP",
+    "Arithmetic",
     "BoxPrompt",
     "ChannelColor",
     "CheckSettings",

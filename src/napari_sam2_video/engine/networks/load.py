@@ -104,7 +104,9 @@ def load_model(file: ModelFile, settings: ModelSettings) -> Network:
         If the device is missing or too small.
     """
     device, precision, size = choose(file, settings)
-    network: Network = _family(file).load(file, size, device=device, precision=precision, compiled=settings.compile)
+    network: Network = _family(file).load(
+        file, size, device=device, precision=precision, arithmetic=settings.arithmetic, compiled=settings.compile
+    )
     if settings.image_size is None and file.note is not None:
         network.notes = (file.note, *network.notes)
     return network

@@ -28,6 +28,7 @@ class Network(Protocol):
     sha256: str
     device: str
     precision: str
+    arithmetic: str
     image_size: int
     notes: tuple[str, ...]
 

@@ -20,7 +20,9 @@ def check_size(preset: ModelPreset, image_size: int) -> None:
     network_config(preset, image_size)
 
 
-def load(file: ModelFile, image_size: int, *, device: str, precision: str, compiled: bool) -> Sam2Model:
+def load(
+    file: ModelFile, image_size: int, *, device: str, precision: str, arithmetic: str, compiled: bool
+) -> Sam2Model:
     """Build the network of a checkpoint, with its weights, on a device.
 
     Parameters
@@ -32,7 +34,9 @@ def load(file: ModelFile, image_size: int, *, device: str, precision: str, compi
     device : str
         torch device.
     precision : {"fp32", "bf16", "fp16"}
-        Arithmetic.
+        Type of the numbers.
+    arithmetic : {"exact", "fast"}
+        As of `Sam2Model`.
     compiled : bool
         Whether to compile the costly parts.
 
@@ -52,7 +56,15 @@ def load(file: ModelFile, image_size: int, *, device: str, precision: str, compi
         network.load_state_dict(state)
     except RuntimeError as error:
         raise CheckpointError(f"{file.path} does not fit the network {file.preset.name}: {error}") from error
-    model = Sam2Model(network, file.preset, name=file.name, sha256=file.sha256, device=device, precision=precision)
+    model = Sam2Model(
+        network,
+        file.preset,
+        name=file.name,
+        sha256=file.sha256,
+        device=device,
+        precision=precision,
+        arithmetic=arithmetic,
+    )
     differs = installed_sam2()["differs"]
     if differs:
         model.notes = (

@@ -26,13 +26,15 @@ class ImageEncoder:
         A ``SAM2Base``.
     device : str
         Where it is.
+    quick : bool
+        Whether other roundings than ``sam2``'s may be given, so that nothing need be compared.
     """
 
-    def __init__(self, network: Any, device: str) -> None:
+    def __init__(self, network: Any, device: str, *, quick: bool = False) -> None:
         self._net = network
         self._hiera = network.image_encoder.trunk
         self._trunk = Trunk(self._hiera)
-        self._compared = device == "cpu"
+        self._compared = device == "cpu" and not quick
         self._equal: dict[tuple[int, int], bool] = {}
 
     def compile(self) -> None:

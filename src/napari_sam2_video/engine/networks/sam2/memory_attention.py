@@ -9,6 +9,7 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from napari_sam2_video.engine.networks.sam2.blocked_attention import read
 from napari_sam2_video.engine.networks.sam2.packed import plain_linear
 
 if TYPE_CHECKING:
@@ -33,21 +34,24 @@ class MemoryAttention:
         Where it is.
     linear : callable
         How a linear layer is applied to a batch of objects, as `plain_linear` does.
+    quick : bool
+        Whether one object may have other roundings than by ``sam2``, too.
     """
 
-    def __init__(self, network: Any, device: str, linear: Linear = plain_linear) -> None:
+    def __init__(self, network: Any, device: str, linear: Linear = plain_linear, *, quick: bool = False) -> None:
         self._net = network
         self._device = device
         self._side = int(network.image_size) // 16
         self._positions: dict[tuple[tuple[int, ...], ...], torch.Tensor] = {}
         self._run = self._layers
         self._linear = linear
+        self._quick = quick
 
     def compile(self) -> None:
         """Compile the layers."""
         import torch
 
-        self._linear = plain_linear
+        self._linear, self._quick = plain_linear, False
         self._run = torch.compile(self._layers, dynamic=None)
 
     def plain(self, coarse: torch.Tensor) -> torch.Tensor:
@@ -94,7 +98,7 @@ class MemoryAttention:
     def _layers(self, frame: torch.Tensor, memory: torch.Tensor, keys: torch.Tensor, spatial: int) -> torch.Tensor:
         """Mirrors ``MemoryAttention.forward``; `frame` stays one until the first memory is read."""
         attention = self._net.memory_attention
-        linear = self._linear if memory.shape[0] > 1 else plain_linear
+        linear = self._linear if self._quick or memory.shape[0] > 1 else plain_linear
         output = frame + 0.1 * self._coarse_position.transpose(0, 1)
         for layer in attention.layers:
             seen = layer.norm1(output)
@@ -123,6 +127,8 @@ class MemoryAttention:
         turns = attention.freqs_cis.to(self._device)
         q = _turned(linear(attention.q_proj, queries), turns, 1).expand(memory.shape[0], -1, -1)
         k = _turned(linear(attention.k_proj, keys), turns, spatial)
+        if self._quick and turns.shape[0] >= _SMALL_MAP:
+            return linear(attention.out_proj, _read_in_blocks(linear, attention, q, k, memory))
         if (
             self._device == "cpu"
             and memory.shape[0] > 1
@@ -181,6 +187,19 @@ class MemoryAttention:
 
         blank = torch.zeros(1, self._net.mem_dim, self._side, self._side, device=self._device)
         return sequence(self._net.memory_encoder.position_encoding(blank))
+
+
+def _read_in_blocks(
+    linear: Linear, attention: Any, queries: torch.Tensor, keys: torch.Tensor, memory: torch.Tensor
+) -> torch.Tensor:
+    """What queries read, one object after the other; narrow memories are averaged before they are projected."""
+    import torch
+
+    scale = attention.internal_dim**-0.5
+    narrow = attention.kv_in_dim < attention.internal_dim
+    values = memory if narrow else linear(attention.v_proj, memory)
+    found = torch.stack([read(*one, scale) for one in zip(queries, keys, values, strict=True)])
+    return linear(attention.v_proj, found) if narrow else found
 
 
 def sequence(feature: torch.Tensor) -> torch.Tensor:

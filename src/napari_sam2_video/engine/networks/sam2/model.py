@@ -19,6 +19,7 @@ from napari_sam2_video.engine.networks.sam2.image_encoder import ImageEncoder
 from napari_sam2_video.engine.networks.sam2.memory_attention import MemoryAttention, sequence
 from napari_sam2_video.engine.networks.sam2.memory_encoder import encode_batch
 from napari_sam2_video.engine.networks.sam2.packed import PackedLayers, plain_linear
+from napari_sam2_video.engine.networks.sam2.quick import quicken
 from napari_sam2_video.engine.torch_errors import engine_errors
 
 if TYPE_CHECKING:
@@ -52,7 +53,10 @@ class Sam2Model:
     device : str
         torch device.
     precision : {"fp32", "bf16", "fp16"}
-        Arithmetic.
+        Type of the numbers.
+    arithmetic : {"exact", "fast"}
+        Whether one object has the numbers of ``sam2`` bit for bit, or up to rounding in less time; they differ on a
+        processor in fp32 only.
 
     Attributes
     ----------
@@ -69,6 +73,7 @@ class Sam2Model:
         sha256: str,
         device: str = "cpu",
         precision: str = "fp32",
+        arithmetic: str = "exact",
     ) -> None:
         self.preset = preset
         self.name = name
@@ -76,13 +81,17 @@ class Sam2Model:
         self.sha256 = sha256
         self.device = device
         self.precision = precision
+        quick = arithmetic == "fast" and device == "cpu" and precision == "fp32"
+        self.arithmetic = "fast" if quick else "exact"
         self.image_size = int(network.image_size)
         with engine_errors(device):
             self._net = network.to(device).requires_grad_(False).eval()
-        self._encoder = ImageEncoder(self._net, device)
+        if quick:
+            quicken(self._net)
+        self._encoder = ImageEncoder(self._net, device, quick=quick)
         packed = device == "cpu" and precision == "fp32"
         self._linear: Linear = PackedLayers() if packed else plain_linear
-        self._attention = MemoryAttention(self._net, device, self._linear)
+        self._attention = MemoryAttention(self._net, device, self._linear, quick=quick)
         self._input_table = _input_table()
         self._compiled = False
 
@@ -101,7 +110,8 @@ class Sam2Model:
     @property
     def key(self) -> str:
         """Changes whenever the numbers that the network gives would change."""
-        return f"{self.sha256}-{self.image_size}-{self.precision}" + ("-compiled" if self._compiled else "")
+        ways = "-fast" * (self.arithmetic == "fast") + "-compiled" * self._compiled
+        return f"{self.sha256}-{self.image_size}-{self.precision}{ways}"
 
     @property
     def threads(self) -> int:
@@ -269,7 +279,7 @@ class Sam2Model:
 
         with self._context():
             size = (self.image_size,) * 2
-            if decoded.logits.shape[0] > 1:
+            if decoded.logits.shape[0] > 1 or self.arithmetic == "fast":
                 masks = F.interpolate(decoded.logits, size=size, mode="bilinear", align_corners=False)
                 made = encode_batch(
                     self._net, embedding.coarse, masks, decoded.scores, prompted=prompted, linear=self._linear
@@ -300,7 +310,7 @@ class Sam2Model:
             As in `napari_sam2_video.types.ObjectMask`, one an object.
         """
         with self._context():
-            return cut_levels(decoded.logits, shape_yx)
+            return cut_levels(decoded.logits, shape_yx, exact=self.arithmetic == "exact")
 
     def _decode(
         self,

@@ -23,11 +23,8 @@ class PackedLayers:
     """Linear layers by oneDNN where torch has it, and as they are elsewhere."""
 
     def __init__(self) -> None:
-        import torch
-
         self._packed: WeakKeyDictionary[Any, torch.Tensor] = WeakKeyDictionary()
-        operators = torch.ops.mkldnn
-        self._there = all(hasattr(operators, name) for name in ("_linear_pointwise", "_reorder_linear_weight"))
+        self._there = has_packed_products()
 
     def __call__(self, layer: Any, rows: torch.Tensor, *, relu: bool = False) -> torch.Tensor:
         """Apply a layer, and cut off what is negative if asked.
@@ -50,6 +47,24 @@ class PackedLayers:
         after = "relu" if relu else "none"
         result: torch.Tensor = torch.ops.mkldnn._linear_pointwise(rows, self._packed[layer], layer.bias, after, [], "")
         return result
+
+
+def packed_product(rows_mc: torch.Tensor) -> Callable[[torch.Tensor], torch.Tensor]:
+    """What multiplies rows of shape (N, C) by rows of shape (M, C), transposed; by oneDNN where torch has it."""
+    import torch
+
+    if not has_packed_products():
+        return lambda rows: rows @ rows_mc.T
+    packed = torch.ops.mkldnn._reorder_linear_weight(rows_mc, _ROWS)
+    return lambda rows: torch.ops.mkldnn._linear_pointwise(rows, packed, None, "none", [], "")
+
+
+def has_packed_products() -> bool:
+    """Whether torch has oneDNN's linear layers."""
+    import torch
+
+    operators = torch.ops.mkldnn
+    return all(hasattr(operators, name) for name in ("_linear_pointwise", "_reorder_linear_weight"))
 
 
 def plain_linear(layer: Any, rows: torch.Tensor, *, relu: bool = False) -> torch.Tensor:

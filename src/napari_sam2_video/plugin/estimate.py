@@ -1,0 +1,79 @@
+"""What a run will need, measured on a few frames when asked."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from qtpy.QtWidgets import QWidget
+
+from napari_sam2_video.plugin.widgets import IN_A_RUN, NO_SESSION, allow, button, note, set_note, stack
+from napari_sam2_video.plugin.worker import Job
+
+if TYPE_CHECKING:
+    from napari_sam2_video.errors import Sam2VideoError
+    from napari_sam2_video.plugin.controller import Controller
+
+KEY = "budget"
+
+
+class Estimate(QWidget):
+    """A button that measures, and the sentence that comes of it."""
+
+    def __init__(self, controller: Controller) -> None:
+        super().__init__()
+        self._controller = controller
+        self._measuring = False
+        self.sentence = note()
+        self.button = button(
+            "Estimate this run", self.measure, "Measure a few frames, and say what tracking what changed will need."
+        )
+        stack(self, self.button, self.sentence)
+        layout = self.layout()
+        if layout is not None:
+            layout.setContentsMargins(0, 0, 0, 0)
+
+    def measure(self) -> None:
+        """Measure a frame in the background and say what the whole run will need."""
+        session = self._controller.session
+        if session is None:
+            return
+
+        def work(job: Job) -> str:
+            from napari_sam2_video.budget import measure_budget
+            from napari_sam2_video.preload import preload_for
+
+            preload_for(session.model_settings)
+            sentence: str = measure_budget(session, stop=job.stopping).sentence()
+            return sentence
+
+        set_note(self.sentence, "Measuring a few frames…")
+        self._measuring = True
+        self.update_state()
+        self._controller.runner.submit(
+            Job(
+                "measuring a frame", work,
+                done=lambda text: set_note(self.sentence, text), failed=self._on_failed,
+                finished=self._on_finished, key=KEY,
+            )
+        )  # fmt: skip
+
+    def forget(self) -> None:
+        """Drop what was measured, or is being measured, of other settings or another session."""
+        self._controller.runner.forget(KEY)
+        set_note(self.sentence, "")
+
+    def update_state(self) -> None:
+        """Allow the button where there is something to measure."""
+        run = self._controller.run
+        running = run is not None and run.running
+        allow(self.button, NO_SESSION if self._controller.session is None else IN_A_RUN if running else "")
+        if self._measuring:
+            self.button.setEnabled(False)
+
+    def _on_failed(self, error: Sam2VideoError) -> None:
+        set_note(self.sentence, "")
+        self._controller.error(error)
+
+    def _on_finished(self) -> None:
+        self._measuring = False
+        self.update_state()
