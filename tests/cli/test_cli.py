@@ -197,6 +197,27 @@ def test_info_shows_axes_and_window(call, recording):
     assert "(percentile)" in said
 
 
+def test_channels_and_scribbles_are_read_and_told_as_they_were_written(call, weights, recording, tmp_path):
+    both = tmp_path / "both.npy"
+    frames = tifffile.imread(recording)
+    np.save(both, np.stack([frames, frames[:, ::-1]], axis=1))
+    channels = "0=green:100:4000,1=#102030:50:900"
+    code, said, _ = call("info", both, "--axes", "TCYX", "--channels", channels)
+    assert code == 0
+    assert channels.replace(",", ", ") in said
+    code, said, _ = call(
+        "track", both, "--axes", "TCYX", "--channels", channels, "--scribble", "1@0:40,40 50,52", "--range", "0:2",
+        "--out", tmp_path / "both.sam2v", "--model", weights,
+    )  # fmt: skip
+    assert code == 0
+    assert f"channels {channels.replace(',', ', ')}" in said
+    code, _, problem = call(
+        "track", both, "--axes", "TCYX", "--channels", "0", "--point", "1@0:4,4", "--out", "x.sam2v"
+    )
+    assert code == 1
+    assert "name two channels or more" in problem
+
+
 def test_demo_writes_what_it_names_and_compares_with_the_truth(call, weights, tmp_path):
     code, said, _ = call("demo", "--out", tmp_path / "demo", "--model", weights, "--frames", "3")
     assert code == 0

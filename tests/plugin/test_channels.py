@@ -96,6 +96,15 @@ def test_layers_of_one_shape_are_seen_together_as_they_are_shown(bench):
     y, x = map(round, spots(0)[0])
     assert here.session.view.read(0)[y, x].tolist() == [255, 0, 0]
     assert here.session.recording.axes == "CTYX"
+    key, folder = here.session.view.key, here.session.folder
+    here.controller.close_session()
+    here.viewer.layers.remove(panel.layer)
+    here.idle()
+    here.widget.session.open(folder)
+    here.idle()
+    assert here.session is not None, here.told
+    assert here.session.view.key == key
+    assert here.controller.image.name == "nuclei + membranes"
     here.controller.go_to(3)
     here.spin()
     assert here.viewer.dims.current_step[-3] == 3, "the layers and their stack share the slider of time"

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 from qtpy.QtWidgets import QComboBox, QFileDialog, QWidget
 
 from napari_sam2_video.plugin.background_task import BackgroundTask
-from napari_sam2_video.plugin.reader import array_of_session
+from napari_sam2_video.plugin.reader import array_of_session, axes_of_session
 from napari_sam2_video.plugin.recent_sessions import RecentSession, recent_sessions, remember
 from napari_sam2_video.plugin.sample_data import sample_layer
+from napari_sam2_video.plugin.stacked_layers import stacked_again
 from napari_sam2_video.plugin.widgets import NO_SESSION, allow, button, fill, narrow, note, row, set_note, stack
 from napari_sam2_video.session.kept_source import FILE as SOURCE_FILE
 from napari_sam2_video.session.kept_source import keep_source
@@ -82,6 +83,10 @@ class SessionPanel(QWidget):
             images = [layer for layer in controller.viewer.layers if isinstance(layer, Image)]
             ordered = sorted(images, key=lambda layer: (layer.name != source.name, layer is not chosen))
             image = next((layer for layer in ordered if source.fits(layer)), None)
+            if image is None:
+                image = stacked_again(source.name, images, axes_of_session(folder, len(source.shape)))
+                if image is not None:
+                    controller.viewer.add_layer(image)
             if image is None:
                 sample = sample_layer(source.name)
                 if sample is not None:

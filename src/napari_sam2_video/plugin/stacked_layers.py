@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from napari.layers import Image
 
+JOINED_BY = " + "
 CHANNELS = "napari_sam2_video_channels"
 """Where a stacked layer keeps the colours and windows of the layers that it was made of."""
 
@@ -59,7 +60,7 @@ def stacked(layers: Sequence[Image], axes: str) -> Image:
     # Channels come first: napari matches the axes of layers from the last one on. The layers themselves stay in view.
     return Image(
         da.stack(arrays),  # type: ignore[no-untyped-call]
-        name=" + ".join(layer.name for layer in layers),
+        name=JOINED_BY.join(layer.name for layer in layers),
         axis_labels=["c", *axes.lower()],
         scale=[1, *first.scale],
         translate=[0, *first.translate],
@@ -68,6 +69,26 @@ def stacked(layers: Sequence[Image], axes: str) -> Image:
         metadata={CHANNELS: tuple(_as_shown(number, layer) for number, layer in enumerate(layers))},
         visible=False,
     )
+
+
+def stacked_again(name: str, images: Sequence[Image], axes: str) -> Image | None:
+    """The layer of this name made again of the layers that it was made of; None where they are not all there.
+
+    Parameters
+    ----------
+    name : str
+        The name that `stacked` gave.
+    images : sequence of Image
+        The layers that there are.
+    axes : str
+        Letters of the axes of that layer.
+    """
+    wanted = name.split(JOINED_BY)
+    by_name = {layer.name: layer for layer in images}
+    if len(wanted) < 2 or not by_name.keys() >= set(wanted):
+        return None
+    layers = [by_name[one] for one in wanted]
+    return stacked(layers, axes[1:]) if len(stackable(layers[0], layers)) == len(wanted) else None
 
 
 def _as_shown(number: int, layer: Image) -> ChannelColor:
