@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gc
 import os
 
 # Before anything loads torch: one thread in each test process, so that processes do not wait for each other.
@@ -20,6 +21,12 @@ GUARD = Guard()
 settings.register_profile("fixed", derandomize=True, deadline=None)
 settings.register_profile("random", derandomize=False, deadline=None)
 settings.load_profile("fixed")
+
+
+def pytest_collection_finish():
+    """Set what was collected aside, so that no later collection of garbage goes through thousands of tests again."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)

@@ -24,17 +24,21 @@ def nothing_leaks() -> Iterator[None]:
     process = psutil.Process()
     files_before = {file.path for file in process.open_files()}
     children_before = {child.pid for child in process.children()}
-    yield
-    gc.collect()
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
+
+    def left() -> list[str | int]:
         files = {file.path for file in process.open_files()} - files_before
         children = {child.pid for child in process.children()} - children_before
         threads = [thread.name for thread in threading.enumerate() if thread.name.startswith("ffmpeg-")]
-        if not (files or children or threads):
-            return
+        return [*files, *children, *threads]
+
+    yield
+    deadline = time.monotonic() + 60
+    # Collecting takes longer than most of these tests, so it waits until something is left.
+    while left():
+        gc.collect()
+        if time.monotonic() > deadline:
+            pytest.fail(f"files left open, processes or threads left running: {left()}")
         time.sleep(0.05)
-    pytest.fail(f"left open: {files}, running: {children}, threads: {threads}")
 
 
 @pytest.fixture(scope="session")

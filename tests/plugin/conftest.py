@@ -28,12 +28,13 @@ def _nothing_left_behind():
     yield
     end = time.monotonic() + 60
     while time.monotonic() < end:
-        gc.collect()
         left = [t for t in threading.enumerate() if t not in threads and "napari-sam2-video" in t.name]
         opened = [f.path for f in process.open_files() if f.path not in files and ".sam2v" in f.path]
         born = [c for c in process.children(recursive=True) if c not in children]
         if not left and not opened and not born:
             return
+        # Collecting takes as long as a short test, so it waits until something is left.
+        gc.collect()
         time.sleep(0.05)
     pytest.fail(f"left behind: threads {left}, files {opened}, processes {born}")
 
