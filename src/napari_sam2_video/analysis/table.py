@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import math
 from dataclasses import dataclass, field
+from functools import cached_property
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
@@ -59,7 +60,17 @@ class Table:
 
     def rows_of(self, object_id: int) -> npt.NDArray[np.intp]:
         """Give the row numbers of an object, in the table's order."""
-        return np.flatnonzero(self.columns["object_id"] == object_id)
+        ids = self.columns["object_id"]
+        if not self._ordered:
+            return np.flatnonzero(ids == object_id)
+        start, stop = np.searchsorted(ids, [object_id, object_id + 1])
+        return np.arange(start, stop)
+
+    @cached_property
+    def _ordered(self) -> bool:
+        """Whether the rows are in the order of the objects, as those of most tables are."""
+        ids = self.columns["object_id"]
+        return bool((ids[1:] >= ids[:-1]).all())
 
     def centroids(self, *, pixels: bool = False) -> npt.NDArray[np.float64]:
         """Give the centroids along the two axes of the plane, shape ``(n_rows, 2)``, in length units or in pixels."""

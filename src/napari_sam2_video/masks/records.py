@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -223,9 +223,17 @@ def newest_record(
 def newest_records(state: State, object_id: int, tables: Sequence[str] = TABLES) -> dict[int, tuple[int, RecordInfo]]:
     """Newest record of an object on each frame, with its number, by ascending frame."""
     with state.lock:
-        frames = sorted({int(frame) for table in tables for frame in state.table(table)})
-        found = {frame: newest_record(state, frame, object_id, tables) for frame in frames}
-    return {frame: one for frame, one in found.items() if one is not None}
+        since = state.get("removed", object_id, 0)
+        lists: list[dict[Any, tuple[int, ...]]] = [dict(state.table(table)) for table in tables]
+        records: dict[Any, RecordInfo] = dict(state.table("records"))
+    found = {}
+    for frame in sorted(set().union(*lists)):
+        for number in sorted((number for table in lists for number in table.get(frame, ())), reverse=True):
+            info = records.get(number)
+            if info is not None and number > since and object_id in info.ids:
+                found[int(frame)] = number, info
+                break
+    return found
 
 
 def _numbers(state: State, frame: int, tables: Sequence[str]) -> tuple[int, ...]:

@@ -10,10 +10,10 @@ import numpy as np
 from napari_sam2_video.errors import StoreError
 from napari_sam2_video.geometry import region_of, whole_mask
 from napari_sam2_video.masks.codec import CLEARED, PAINTED, UNTOUCHED, Stroke
-from napari_sam2_video.masks.figures import FIGURES, NAMES, measure_mask
 from napari_sam2_video.masks.label_images import LabelImages
 from napari_sam2_video.masks.paint import check_painted, cut
 from napari_sam2_video.masks.records import EVERY, RUN, FrameRecords
+from napari_sam2_video.masks.scores import scores_of
 from napari_sam2_video.masks.strokes import Strokes
 from napari_sam2_video.masks.tables import refs_of
 from napari_sam2_video.storage.atomic import make_folder
@@ -167,21 +167,12 @@ class MaskStore:
             other objects cover), ``y``, ``x`` (centre, NaN where the object is absent), ``y0``, ``x0``, ``y1``, ``x1``
             (box, end not included), ``prompted``, ``painted``, ``walk`` (1 forward, -1 backward, 0 painted only).
         """
-        rows = self._records.rows(object_id)
-        by_hand = set(self.painted(object_id))
-        frames = sorted(rows.keys() | by_hand)
-        figures = np.zeros(len(frames), FIGURES)
-        walk = np.zeros(len(frames), np.int8)
-        for index, frame in enumerate(frames):
-            if frame in rows:
-                figures[index], walk[index] = rows[frame].figures_of(object_id), rows[frame].walk
-            if frame in by_hand:
-                measure_mask(figures[index], self.object_mask(frame, object_id), (0, 0))
-        result: dict[str, npt.NDArray[Any]] = {"frame": np.array(frames, np.int64)}
-        result.update({name: figures[name].copy() for name in NAMES})
-        result["painted"] = np.array([frame in by_hand for frame in frames], bool)
-        result["walk"] = walk
-        return result
+        return self.scores_of([object_id])[object_id]
+
+    def scores_of(self, object_ids: Collection[int]) -> dict[int, dict[str, npt.NDArray[Any]]]:
+        """Figures of several objects at once, each as `scores` gives them."""
+        painted = {number: self.painted(number) for number in object_ids} if self.painted() else {}
+        return scores_of(self._state, object_ids, painted, self.object_mask)
 
     def widen(self, object_id: int) -> None:
         """Make room for an id in the label images before anything with it is written.

@@ -164,6 +164,7 @@ def summarize(session: Session, before: tuple[ReviewItem, ...] = ()) -> SessionS
     doubtful = Counter(item.object_id for item in review.left)
     dirty = frozenset(session.dirty())
     trusts = _trusts(table, doubt(table), session.n_frames)
+    frames_done, ious, nowhere = _done(table), _lowest_ious(table), np.zeros(0, np.int64)
     objects: dict[int, ObjectSummary] = {}
     rows: list[TimelineRow] = []
     ready: set[int] = set()
@@ -172,7 +173,7 @@ def summarize(session: Session, before: tuple[ReviewItem, ...] = ()) -> SessionS
         prompted = [found.frame for found in prompts]
         painted = list(session.masks.painted(entry.id))
         accepted = session.accepted(entry.id)
-        done = session.masks.frames_done(entry.id)
+        done = frames_done.get(entry.id, nowhere)
         if prompts or painted:
             ready.add(entry.id)
         state = state_of(
@@ -183,7 +184,7 @@ def summarize(session: Session, before: tuple[ReviewItem, ...] = ()) -> SessionS
             accepted=done.size > 0 and accepted.issuperset(done.tolist()),
         )
         count = sum(len(found.items) for found in prompts)
-        lowest = _lowest_iou(session, entry.id)
+        lowest = ious.get(entry.id, float("nan"))
         objects[entry.id] = ObjectSummary(count, len(done), lowest, doubtful[entry.id], state)
         trust = trusts.get(entry.id)
         trust = np.full(session.n_frames, np.nan, np.float32) if trust is None else trust
@@ -193,11 +194,22 @@ def summarize(session: Session, before: tuple[ReviewItem, ...] = ()) -> SessionS
     return SessionSummary(objects, frozenset(ready), dirty, tuple(rows), queue, review)
 
 
-def _lowest_iou(session: Session, object_id: int) -> float:
-    scores = session.masks.scores(object_id)
-    predicted = (scores["area"] > 0) & (scores["walk"] != 0) & ~np.isnan(scores["predicted_iou"])
-    ious = scores["predicted_iou"][predicted]
-    return float(ious.min()) if ious.size else float("nan")
+def _lowest_ious(table: Table) -> dict[int, float]:
+    """The lowest predicted IoU of the masks of each object that the model computed."""
+    predicted = (table["area_px"] > 0) & (table["walk"] != 0) & ~np.isnan(table["predicted_iou"])
+    lowest = {}
+    for object_id in table.object_ids():
+        own = table.rows_of(object_id)
+        ious = table["predicted_iou"][own][predicted[own]]
+        if ious.size:
+            lowest[object_id] = float(ious.min())
+    return lowest
+
+
+def _done(table: Table) -> dict[int, npt.NDArray[np.int64]]:
+    """Frames on which the model computed each object."""
+    rows = {object_id: table.rows_of(object_id) for object_id in table.object_ids()}
+    return {object_id: table["frame"][own][table["walk"][own] != 0] for object_id, own in rows.items()}
 
 
 def _trusts(table: Table, doubts: npt.NDArray[np.float64], n_frames: int) -> dict[int, npt.NDArray[np.float32]]:

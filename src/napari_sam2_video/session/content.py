@@ -59,7 +59,7 @@ class SessionContent:
         self._proposals = Proposals(context, self._objects, self._prompts, self._acceptance, lambda: self._tracking.tag)
         self._finder = Finder(context, self._objects, self._prompts, self._tracking, self._proposals)
         sources = (self._planes, self._proposals, WalkChoices(context, self._objects))
-        self._review = Review(context, self._objects, self._acceptance, self.scores, sources=sources)
+        self._review = Review(context, self._objects, self._acceptance, self.scores_of, sources=sources)
 
     @property
     def context(self) -> Context:
@@ -180,12 +180,16 @@ class SessionContent:
             If there is no such object.
         """
         self.object(object_id)
-        figures = self.masks.scores(object_id)
-        accepted = self.accepted(object_id)
-        figures["accepted"] = np.array([int(f) in accepted for f in figures["frame"]], bool)
-        found = self._context.checks.figures(object_id, figures["frame"])
-        figures["disagreement"], figures["checked_from"] = found
-        return figures
+        return self.scores_of([object_id])[object_id]
+
+    def scores_of(self, object_ids: Collection[int]) -> dict[int, dict[str, npt.NDArray[Any]]]:
+        """Figures of several objects at once, each as `scores` gives them."""
+        found = self.masks.scores_of(object_ids)
+        for object_id, figures in found.items():
+            figures["accepted"] = np.isin(figures["frame"], list(self._context.inputs.accepted(object_id)))
+            checked = self._context.checks.figures(object_id, figures["frame"])
+            figures["disagreement"], figures["checked_from"] = checked
+        return found
 
     def window_at(self, object_id: int, frame: int) -> Window | None:
         """Window in which an object was tracked on a frame; None for the whole frame, or where it is not known.

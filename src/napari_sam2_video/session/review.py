@@ -75,8 +75,8 @@ class Review:
         Its objects.
     acceptance : Acceptance
         Its accepted frames.
-    scores : callable
-        Figures of an object by its id, as of `Session.scores`.
+    scores_of : callable
+        Figures of objects by their ids, as of `Session.scores_of`.
     sources : sequence of ReviewSource
         Parts of the session that add items to the queue.
     """
@@ -86,19 +86,21 @@ class Review:
         context: Context,
         objects: Objects,
         acceptance: Acceptance,
-        scores: Callable[[int], Mapping[str, npt.NDArray[Any]]],
+        scores_of: Callable[[Collection[int]], Mapping[int, Mapping[str, npt.NDArray[Any]]]],
         sources: Sequence[ReviewSource] = (),
     ) -> None:
         self._context = context
         self._objects = objects
         self._acceptance = acceptance
-        self._scores = scores
+        self._scores_of = scores_of
         self._sources = tuple(sources)
 
     def table(self, objects: Collection[int] | None = None) -> Table:
         """What the doubt is computed from; see `Session.review_table`."""
         chosen = [entry.id for entry in self._objects.all()] if objects is None else sorted(set(objects))
-        return review_table({number: self._scores(number) for number in chosen}, self._context.view.shape_yx)
+        for number in chosen:
+            self._objects.get(number)
+        return review_table(self._scores_of(chosen), self._context.view.shape_yx)
 
     def queue(
         self,

@@ -1,0 +1,253 @@
+"""Measure how long the viewer makes a person wait, with few and with many objects.
+
+Run it where there is a screen, or on a virtual one::
+
+    xvfb-run -a -s "-screen 0 1600x1200x24" python tools/responsiveness.py --objects 1 50 500 --frames 5000
+
+For each number of objects it makes a session whose frames are all tracked, opens it in napari, and does what a person
+does twenty times each. It reports the time from the act to the last picture that follows from it, and the longest time
+for which the main thread answered to nothing meanwhile; median and worst. The network is a fake, so the figures are
+those of the widget, the layers and the session, on this machine as busy as it is.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+import numpy as np
+from tests.fakes import FakeTracker
+from tests.plugin.probe import Probe
+
+from napari_sam2_video.frames.open import open_recording
+from napari_sam2_video.session import Session
+from napari_sam2_video.types import FrameMasks, ObjectMask, PointPrompt
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import numpy.typing as npt
+
+    from napari_sam2_video.frames.recording import Recording
+
+SIDE = 512
+CELL, RADIUS = 20, 6
+DOUBTFUL = 40  # of an object's frames, one in so many is doubtful
+Row = dict[str, Any]
+
+
+def frames_of(n_frames: int) -> npt.NDArray[np.uint8]:
+    """Spots on a grid, uint8 (T, Y, X): one frame that is shown again and again, which takes no memory."""
+    rows, columns = np.indices((SIDE, SIDE))
+    spots = np.hypot(rows % CELL - CELL / 2, columns % CELL - CELL / 2) < RADIUS
+    return np.broadcast_to(np.where(spots, 180, 20).astype(np.uint8), (n_frames, SIDE, SIDE))
+
+
+def place_of(number: int) -> tuple[int, int]:
+    """Centre of an object, ``(y, x)``."""
+    per_row = SIDE // CELL
+    return CELL // 2 + CELL * ((number - 1) // per_row), CELL // 2 + CELL * ((number - 1) % per_row)
+
+
+def make_session(folder: Path, recording: Recording, objects: int) -> None:
+    """A session in which every object has a mask on every frame; some frames of each are doubtful."""
+    rows, columns = np.indices((2 * RADIUS + 1, 2 * RADIUS + 1))
+    disc = np.where(np.hypot(rows - RADIUS, columns - RADIUS) <= RADIUS, 200, 0).astype(np.uint8)
+    with Session.create(
+        folder, recording, tracker_factory=lambda _, view, memory: FakeTracker(view, memory)
+    ) as session:
+        for number in range(1, objects + 1):
+            session.add_object()
+            session.add_prompt(PointPrompt(number, 0, *place_of(number)))
+        step = session.masks._state.last_step
+        for frame in range(session.n_frames):
+            masks = []
+            for number in range(1, objects + 1):
+                y, x = place_of(number)
+                doubtful = (frame + 7 * number) % (DOUBTFUL * 7) == 3
+                score, iou = (0.1, 0.4) if doubtful else (8.0, 0.95)
+                masks.append(ObjectMask(number, (y - RADIUS, x - RADIUS), disc, score, iou, prompted=frame == 0))
+            session.masks.write(FrameMasks(frame, session.shape_yx, tuple(masks), "forward"), generation=step)
+
+
+class Desk:
+    """A viewer with the session, and a person at it."""
+
+    def __init__(self, folder: Path, recording: Recording) -> None:
+        import napari
+        from qtpy.QtWidgets import QApplication
+
+        self.app: Any = QApplication
+        self.viewer = napari.Viewer(show=True, show_welcome_screen=False)
+        self.viewer.window.resize(1280, 800)
+        _, self.widget = self.viewer.window.add_plugin_dock_widget("napari-sam2-video")
+        self.controller = self.widget.controller
+        session = Session.open(
+            folder, recording=recording, tracker_factory=lambda _, view, memory: FakeTracker(view, memory)
+        )
+        self.controller.attach(session)
+        for name in ("objects", "review"):
+            self.widget.sections[name].set_expanded(True)
+        self.settle()
+
+    def spin(self, seconds: float = 0.0) -> None:
+        """Let the viewer live."""
+        end = time.perf_counter() + seconds
+        self.app.processEvents()
+        while time.perf_counter() < end:
+            self.app.processEvents()
+            time.sleep(0.001)
+
+    def until(self, done: Callable[[], bool], seconds: float = 600.0) -> None:
+        """Let the viewer live until something holds."""
+        end = time.perf_counter() + seconds
+        while not done():
+            self.app.processEvents()
+            time.sleep(0.001)
+            if time.perf_counter() > end:
+                raise TimeoutError("it did not happen")
+        self.app.processEvents()
+
+    def settle(self) -> None:
+        """Wait until nothing is under way."""
+        controller = self.controller
+        self.until(lambda: not controller.runner.busy() and controller.view.summary.fresh)
+
+    def close(self) -> None:
+        """Close everything."""
+        self.viewer.close()
+        self.controller.runner.join(60)
+
+
+def acts_of(desk: Desk, objects: int) -> dict[str, Callable[[int], Callable[[], bool]]]:
+    """What a person does, by name: each does it for the n-th time and gives what tells that it is shown."""
+    controller, widget = desk.controller, desk.widget
+    n_frames = controller.session.n_frames
+    table, timeline = widget.objects.table, widget.review.timeline
+
+    def next_frame(n: int) -> Callable[[], bool]:
+        frame = (1 + 17 * n) % n_frames
+        controller.go_to(frame)
+        return lambda: controller.frame == frame
+
+    def click(n: int) -> Callable[[], bool]:
+        number = 1 + n % objects
+        controller.set_active(number)
+        y, x = place_of(number)
+        prompt = PointPrompt(number, controller.frame, y, x + 0.01 * n)
+        controller.perform(lambda: controller.session.add_prompt(prompt))
+        return lambda: controller.preview.preview is not None and controller.preview.preview.object_id == number
+
+    def choose(n: int) -> Callable[[], bool]:
+        number = 1 + (37 * n) % objects
+        controller.set_active(number)
+        return lambda: number in table.selected()
+
+    def next_place(n: int) -> Callable[[], bool]:
+        widget.review.next_doubtful()
+        return lambda: True
+
+    def accept(n: int) -> Callable[[], bool]:
+        widget.review.accept_and_next()
+        return lambda: controller.view.summary.fresh
+
+    def search(n: int) -> Callable[[], bool]:
+        table.search(("", "1", "object 2")[n % 3])
+        return lambda: True
+
+    def sort(n: int) -> Callable[[], bool]:
+        from qtpy.QtCore import Qt
+
+        table.sortByColumn(n % 6, Qt.SortOrder.DescendingOrder if n % 2 else Qt.SortOrder.AscendingOrder)
+        return lambda: True
+
+    def zoom(n: int) -> Callable[[], bool]:
+        timeline.zoom(2.0 if n % 6 < 3 else 0.5)
+        return lambda: True
+
+    def group(n: int) -> Callable[[], bool]:
+        timeline.set_grouping(("state", "family", "")[n % 3])
+        return lambda: True
+
+    def undo(n: int) -> Callable[[], bool]:
+        (controller.actions.undo if n % 2 == 0 else controller.actions.redo)()
+        return lambda: controller.view.summary.fresh
+
+    return {
+        "another frame": next_frame, "another object": choose, "a click, to its preview": click,
+        "next place of the review": next_place, "accept, next place": accept, "undo or redo": undo,
+        "search in the table": search, "sort the table": sort, "zoom the timeline": zoom, "group the timeline": group,
+    }  # fmt: skip
+
+
+def measure(desk: Desk, objects: int, repeats: int) -> list[Row]:
+    """Do each act some times; a row of figures in milliseconds for each."""
+    found = []
+    for name, act in acts_of(desk, objects).items():
+        taken, blocks, work = [], [], []
+        for n in range(repeats):
+            desk.settle()
+            with Probe() as probe:
+                begin = time.perf_counter()
+                done = act(n)
+                desk.until(done)
+                desk.spin()
+                taken.append(1000 * (time.perf_counter() - begin))
+                desk.settle()
+            blocks.append(1000 * probe.longest)
+            work.append(1000 * probe.busiest)
+        row = {"objects": objects, "act": name}
+        for what, values in (("shown", taken), ("block", blocks), ("work", work)):
+            row[f"{what}_median_ms"], row[f"{what}_worst_ms"] = statistics.median(values), max(values)
+        found.append(row)
+        print(
+            f"{objects:4} {name:26} shown {row['shown_median_ms']:6.0f} {row['shown_worst_ms']:6.0f}   longest block "
+            f"{row['block_median_ms']:6.0f} {row['block_worst_ms']:6.0f}   own work {row['work_median_ms']:6.0f} "
+            f"{row['work_worst_ms']:6.0f}   ms, median and worst",
+            flush=True,
+        )
+    return found
+
+
+def main() -> int:
+    """Measure what the command line asks for."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--objects", type=int, nargs="+", default=[1, 50, 500])
+    parser.add_argument("--frames", type=int, default=5000)
+    parser.add_argument("--repeats", type=int, default=20)
+    parser.add_argument("--folder", type=Path, help="keep the sessions here, and use those that are there")
+    parser.add_argument("--out", type=Path, help="write the figures as JSON")
+    options = parser.parse_args()
+    os.environ["NAPARI_CONFIG"] = str(Path(tempfile.mkdtemp()) / "settings.yaml")
+    folder = options.folder or Path(tempfile.mkdtemp())
+    plain, os.fsync = os.fsync, lambda _: None
+    recording = open_recording(frames_of(options.frames), axes="TYX", name="grid")
+    rows = []
+    for objects in options.objects:
+        session = folder / f"{objects}x{options.frames}.sam2v"
+        if not session.exists():
+            begin = time.perf_counter()
+            make_session(session, recording, objects)
+            print(f"{objects:4} session made in {time.perf_counter() - begin:.0f} s", flush=True)
+        begin = time.perf_counter()
+        desk = Desk(session, recording)
+        print(f"{objects:4} opened and summarized in {time.perf_counter() - begin:.1f} s", flush=True)
+        rows += measure(desk, objects, options.repeats)
+        desk.close()
+    os.fsync = plain
+    if options.out is not None:
+        options.out.write_text(json.dumps(rows, indent=1), encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
