@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from napari_sam2_video.session.objects import Objects
     from napari_sam2_video.session.prompt_table import PromptTable
     from napari_sam2_video.session.prompts import PromptSet
+    from napari_sam2_video.session.session import Session
     from napari_sam2_video.session.tracker import TrackerFactory
     from napari_sam2_video.session.tracking import Tracking
     from napari_sam2_video.types import FrameDone, Preview, Prompt
@@ -117,6 +118,16 @@ class Planes:
             return self._tracking.preview(object_id, plane, given)
         walk = self._walks.ready(letter, self._asked.wanted(letter, [object_id], self.axes))
         return walk.preview(object_id, plane, given)
+
+    def prepare(self, axis: str) -> Session:
+        """The walk along another axis, with the session's objects and the prompts of its planes, ready to be tracked.
+
+        It is a session of its own; what is said in it does not reach this one.
+        """
+        letter = self._walks.checked(axis)
+        if letter == self._walks.own:
+            raise SessionError(f"The session itself walks along {letter}.")
+        return self._walks.ready(letter, self._asked.wanted(letter, [o.id for o in self._objects.all()], self.axes))
 
     def section(self, axis: str, object_id: int, plane: int) -> npt.NDArray[np.bool_]:
         """The object's mask on a plane across an axis, as it is shown."""
