@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from benchmarks import doubt, load, memory, modes, remote, speed, store
+from benchmarks import doubt, fusing, load, memory, modes, remote, speed, store, volumes
 from benchmarks.linking.run import link
 
 if TYPE_CHECKING:
@@ -135,6 +135,16 @@ def session_cost(level: int) -> list[Row]:
     return [store.store_cost(256, 1, frames), store.store_cost(256, 10, frames)]
 
 
+def three_walks(level: int) -> list[Row]:
+    """Walks along three axes and their consensus against the best single walk, on synthetic stacks."""
+    return volumes.volumes((3, 20)[level])
+
+
+def fusing_masks(level: int) -> list[Row]:
+    """Fusing the masks of three walks that are on disk: time and peak memory."""
+    return [fusing.fuse_cost(*one) for one in ([(128, 2)], [(256, 5), (512, 5)])[level]]
+
+
 def reading(level: int) -> list[Row]:
     """Reading frames in order against ffmpeg, tifffile and zarr alone."""
     return _script("bench_reading.py", ["--frames", ("40", "600")[level], "--repeats", ("2", "5")[level]])
@@ -161,6 +171,8 @@ SCENARIOS: dict[str, Callable[[int], list[Row]]] = {
     "remote": remote_tracker,
     "budget": budget,
     "fast-modes": fast_modes,
+    "volumes": three_walks,
+    "fusing": fusing_masks,
     "reading": reading,
     "exporting": exporting,
     "long-run": long_run,

@@ -1,15 +1,17 @@
 """Masks of one volume from walks along several axes: what the walks agree on, voxel by voxel.
 
 Every plane of a walk has a weight: the network's predicted IoU, less the farther the plane is from one that the walk
-was prompted on, and nothing where the plane contradicts a settled plane that it crosses. A voxel belongs to an object
-where at least two walks say so and they outweigh the others; where only one walk has a say, it decides. Paint and
-accepted planes are laid over the result by whoever keeps it.
+was prompted on. It also has an agreement with the settled planes that it crosses, and where that is below `TRUSTED` it
+has no say. A voxel belongs to an object where at least two walks say so. Where planes without a say leave fewer than
+three, the heavier side decides, and one walk decides alone. Where both other walks say that next to nothing of the mask
+of the walk along the first axis is there, that walk has overrun the object's end, and only what both give counts. Paint
+and accepted planes are laid over the result by whoever keeps it.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 from scipy.ndimage import binary_opening
@@ -26,9 +28,17 @@ if TYPE_CHECKING:
 Box: TypeAlias = tuple[slice, slice, slice]
 ROOM = 192 << 20
 """Bytes for the votes of a slab."""
-BYTES_A_VOXEL = 8
-FULL_WEIGHT = 1000
+BYTES_A_VOXEL = 2
 SUREST = 1 / 64
+TRUSTED = 0.8
+"""Least agreement with settled planes with which a plane has a say in which voxels belong to the object."""
+HEARD = 0.5
+"""Least agreement with which a plane has a say in whether the object is there at all."""
+ENDED = 0.2
+"""Part of a mask below which another walk says that the object is not there."""
+CROSSED = 0.25
+"""Part of a mask that has to be crossed by planes with a say before another walk is asked for that."""
+VOTES = 3
 SHORTEST_LINE = 2
 
 
@@ -47,7 +57,9 @@ class Walk:
     boxes : mapping of int to ndarray of int, shape (planes, 4)
         For each object and plane, first and last-but-one row and column: ``(y0, x0, y1, x1)``; all 0 where it is not.
     weights : mapping of int to ndarray of float, shape (planes,)
-        For each object how much each plane counts, 0 to 1; 0 for planes that were not walked or are not trusted.
+        For each object how much each plane counts, 0 to 1; 0 for planes that were not walked.
+    agreement : mapping of int to ndarray of float, shape (planes,)
+        For each object how far each plane agrees with settled planes that it crosses, 0 to 1; all of it if not given.
     """
 
     axis: int
@@ -55,6 +67,19 @@ class Walk:
     read: Callable[[int], Sequence[ObjectMask]] = field(repr=False)
     boxes: Mapping[int, npt.NDArray[np.int64]] = field(repr=False)
     weights: Mapping[int, npt.NDArray[np.float64]] = field(repr=False)
+    agreement: Mapping[int, npt.NDArray[np.float64]] = field(default_factory=dict, repr=False)
+
+    def say(self, object_id: int) -> npt.NDArray[np.float64]:
+        """Weight of each plane in which voxels belong to an object."""
+        weights = self.weights[object_id]
+        agreement = self.agreement.get(object_id, np.ones(len(weights)))
+        return np.where(agreement < TRUSTED, 0, weights * agreement)
+
+    def heard(self, object_id: int) -> npt.NDArray[np.bool_]:
+        """Planes that have a say in whether an object is there."""
+        weights = self.weights[object_id]
+        agreement = self.agreement.get(object_id, np.ones(len(weights)))
+        return np.asarray((agreement >= HEARD) & (weights > 0))
 
     @property
     def plane_axes(self) -> tuple[int, int]:
@@ -67,7 +92,7 @@ class Walk:
         boxes = self.boxes.get(object_id)
         if boxes is None:
             return None
-        planes = np.flatnonzero((boxes[:, 2] > boxes[:, 0]) & (self.weights[object_id] > 0))
+        planes = np.flatnonzero((boxes[:, 2] > boxes[:, 0]) & (self.say(object_id) > 0))
         if not planes.size:
             return None
         rows, columns = self.plane_axes
@@ -165,20 +190,18 @@ def consensus(
 
 
 class _Votes:
-    """Votes for one object in a slab."""
+    """What each walk says of one object in a slab: a bit a walk."""
 
     def __init__(self, box: Box, walks: Sequence[Walk], object_id: int) -> None:
         self.box = box
         self._id = object_id
-        shape = tuple(part.stop - part.start for part in box)
-        self.inside = np.zeros(shape, np.uint8)
-        self.support = np.zeros(shape, np.uint16)
-        self._along = [
-            _spread(walk.weights[object_id][box[walk.axis]], walk.axis) for walk in walks if object_id in walk.weights
-        ]
+        self._walks = [walk for walk in walks if object_id in walk.weights]
+        self._bits = np.zeros(tuple(part.stop - part.start for part in box), np.uint8)
+        self._say = [_along(walk.say(object_id), walk, box) for walk in self._walks]
+        self._heard = [_along(walk.heard(object_id), walk, box) for walk in self._walks]
 
-    def add(self, walk: Walk, plane: int, mask: ObjectMask, weight: int) -> None:
-        """Count a plane of a walk."""
+    def add(self, walk: Walk, plane: int, mask: ObjectMask) -> None:
+        """Note a plane of a walk."""
         levels, origin = (mask.levels.T, mask.origin_yx[::-1]) if walk.swapped else (mask.levels, mask.origin_yx)
         others = [axis for axis in range(3) if axis != walk.axis]
         to: list[slice | int] = [0, 0, 0]
@@ -191,30 +214,51 @@ class _Votes:
                 return
             part.append(slice(low - first, high - first))
             to[axis] = slice(low - self.box[axis].start, high - self.box[axis].start)
-        there = levels[tuple(part)] > 0
-        self.inside[tuple(to)] += there
-        self.support[tuple(to)] += there * np.uint16(weight)
+        self._bits[tuple(to)] |= (levels[tuple(part)] > 0).view(np.uint8) << self._walks.index(walk)
 
     def plane(self, plane: int) -> tuple[ObjectMask, ObjectMask]:
         """Mask and disputed voxels on one plane along the first axis."""
         at = plane - self.box[0].start
-        if not 0 <= at < self.inside.shape[0]:
+        if not 0 <= at < self._bits.shape[0]:
             return _nothing(self._id), _nothing(self._id)
-        inside, support = self.inside[at], self.support[at].astype(np.float32)
-        along = [weights[at if weights.shape[0] > 1 else 0] for weights in self._along]
-        say = sum(
-            (np.broadcast_to(w > 0, inside.shape).astype(np.uint8) for w in along), np.zeros(inside.shape, np.uint8)
-        )
-        total = np.maximum(sum((w.astype(np.float32) for w in along), np.zeros(inside.shape, np.float32)), 1)
-        share = support / total
-        chosen = (inside >= np.minimum(say, 2)) & (inside > 0) & (share > 0.5)
+        inside = [(self._bits[at] >> number) & 1 for number in range(len(self._walks))]
+        weights = [say[at if say.shape[0] > 1 else 0].astype(np.float32) for say in self._say]
+        heard = [one[at if one.shape[0] > 1 else 0] for one in self._heard]
+        shape = inside[0].shape
+        total = np.maximum(sum(weights, np.zeros(shape, np.float32)), np.float32(1e-6))
+        share = sum((w * i for w, i in zip(weights, inside, strict=True)), np.zeros(shape, np.float32)) / total
+        votes = sum(((w > 0).astype(np.uint8) * np.ones(shape, np.uint8) for w in weights), np.zeros(shape, np.uint8))
+        agree = sum(((w > 0) * i for w, i in zip(weights, inside, strict=True)), np.zeros(shape, np.uint8))
+        most = min(VOTES, len(self._walks))
+        chosen = np.where(votes >= most, agree >= min(2, most), share > 1 / 2)
+        others = self._if_ended(inside, heard)
+        if others is not None:
+            chosen = others
         sure = np.clip(share, SUREST, 1 - SUREST)
-        levels = np.where(chosen, 1 + np.log(sure / (1 - sure)) / LEVEL_STEP, 0)
-        disputed = binary_opening((inside > 0) & (inside < say), np.ones((3, 3), bool))
-        return (
-            self._mask(np.maximum(levels, chosen).astype(np.uint8)),
-            self._mask(np.where(disputed, inside, 0).astype(np.uint8)),
-        )
+        levels = np.where(chosen, np.maximum(1, 1 + np.log(sure / (1 - sure)) / LEVEL_STEP), 0).astype(np.uint8)
+        says = sum((h * np.ones(shape, np.uint8) for h in heard), np.zeros(shape, np.uint8))
+        gives = sum((h * i for h, i in zip(heard, inside, strict=True)), np.zeros(shape, np.uint8))
+        disputed = binary_opening((gives > 0) & (gives < says), np.ones((3, 3), bool))
+        return self._mask(levels), self._mask(np.where(disputed, gives, 0).astype(np.uint8))
+
+    def _if_ended(
+        self, inside: Sequence[npt.NDArray[np.uint8]], heard: Sequence[npt.NDArray[np.bool_]]
+    ) -> npt.NDArray[np.bool_] | None:
+        """What both other walks give the object where they say that its walk along the first axis overran its end."""
+        first = [walk.axis == 0 for walk in self._walks]
+        own = next((there for there, is_first in zip(inside, first, strict=True) if is_first), None)
+        if own is None or not own.any() or len(inside) < VOTES:
+            return None
+        both = np.ones(own.shape, bool)
+        for there, one, is_first in zip(inside, heard, first, strict=True):
+            if is_first:
+                continue
+            crossed = (own > 0) & one
+            count = int(np.count_nonzero(crossed))
+            if count < CROSSED * np.count_nonzero(own) or np.count_nonzero(there[crossed]) >= ENDED * count:
+                return None
+            both &= (there > 0) & one
+        return both
 
     def _mask(self, levels: npt.NDArray[np.uint8]) -> ObjectMask:
         box = bounding_box(levels)
@@ -226,33 +270,28 @@ class _Votes:
 
 
 def _count(walk: Walk, votes: Mapping[int, _Votes], start: int, stop: int) -> None:
-    """Count what a walk says of a slab."""
-    wanted: dict[int, dict[int, int]] = {}
+    """Note what a walk says of a slab."""
+    wanted: dict[int, set[int]] = {}
     for object_id, one in votes.items():
-        weights, boxes = walk.weights.get(object_id), walk.boxes.get(object_id)
-        if weights is None or boxes is None:
+        boxes = walk.boxes.get(object_id)
+        if boxes is None:
             continue
         span = one.box[walk.axis]
-        here = (boxes[:, 2] > boxes[:, 0]) & (weights > 0)
+        here = (boxes[:, 2] > boxes[:, 0]) & ((walk.say(object_id) > 0) | walk.heard(object_id))
         if walk.axis != 0:
             low, high = (1, 3) if walk.swapped else (0, 2)
             here &= (boxes[:, low] < stop) & (boxes[:, high] > start)
         for plane in np.flatnonzero(here[span]) + span.start:
-            wanted.setdefault(int(plane), {})[object_id] = _whole(weights[plane])
+            wanted.setdefault(int(plane), set()).add(object_id)
     for plane, objects in sorted(wanted.items()):
         for mask in walk.read(plane):
             if mask.object_id in objects:
-                votes[mask.object_id].add(walk, plane, mask, objects[mask.object_id])
+                votes[mask.object_id].add(walk, plane, mask)
 
 
-def _whole(weight: float) -> int:
-    return max(1, round(float(weight) * FULL_WEIGHT))
-
-
-def _spread(weights: npt.NDArray[np.float64], axis: int) -> npt.NDArray[np.int64]:
-    """Weights by plane as an array that broadcasts over the grid."""
-    whole = np.where(weights > 0, np.maximum(1, np.round(weights * FULL_WEIGHT)), 0).astype(np.int64)
-    return np.asarray(np.expand_dims(whole, [other for other in range(3) if other != axis]))
+def _along(values: npt.NDArray[Any], walk: Walk, box: Box) -> npt.NDArray[Any]:
+    """Values of planes as an array that broadcasts over a box."""
+    return np.expand_dims(values[box[walk.axis]], [axis for axis in range(3) if axis != walk.axis])
 
 
 def _union(boxes: Sequence[list[tuple[int, int]] | None]) -> Box | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 
 from napari_sam2_video.plugin.accept_actions import AcceptActions
+from napari_sam2_video.types import CT_WINDOWS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,7 +22,7 @@ class Actions(AcceptActions):
 
     def track(self, settings: TrackSettings) -> None:
         """Track in the background."""
-        self._begin(lambda run: run.start(settings), "starting the run")
+        self._begin(lambda run: run.start(settings, self._controller.walks), "starting the run")
 
     def check(self, settings: CheckSettings) -> None:
         """Compare masks with those found by tracking back, in the background."""
@@ -71,6 +72,24 @@ class Actions(AcceptActions):
         self._refresh()
         if name:
             controller.notified.emit("status", f"{done}: {name}.")
+
+    def show_window(self, name: str) -> None:
+        """Show the image in a usual window of computed tomography; the session's own window stays as it is."""
+        controller = self._controller
+        image = controller.image
+        if image is None or image.rgb:
+            return
+        window = CT_WINDOWS[name]
+        image.contrast_limits_range = (
+            min(image.contrast_limits_range[0], window.low),
+            max(image.contrast_limits_range[1], window.high),
+        )
+        image.contrast_limits = (window.low, window.high)
+        said = f"Window {name}: {window.low:g} to {window.high:g}."
+        seen = None if controller.session is None else controller.session.view.settings.window
+        if seen is not None and (seen.low, seen.high) != (window.low, window.high):
+            said = f"{said} SAM 2 goes on to see {seen.low:g} to {seen.high:g}."
+        controller.notified.emit("status", said)
 
     def restore_layers(self) -> None:
         """Add the session's layers that are missing in the viewer."""

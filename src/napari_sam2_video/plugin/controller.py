@@ -42,6 +42,11 @@ class Controller(ShownSession):
         Another model, or another way to run it, was chosen.
     layers_lost : str
         A sentence: layers of the session are gone and can be restored; empty once they are restored.
+
+    Attributes
+    ----------
+    walks : tuple of str
+        Axes that runs walk a volume along; empty for the session's own alone.
     """
 
     changed = Signal(str)
@@ -59,6 +64,7 @@ class Controller(ShownSession):
         self.active = 0
         self.selected: tuple[int, ...] = ()
         self.frame = 0
+        self.walks: tuple[str, ...] = ()
         self.model_missing: Callable[[], str] = str
         self.hover: HoverPreview | None = None
         self.actions = Actions(self)

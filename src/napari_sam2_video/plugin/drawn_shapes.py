@@ -11,14 +11,15 @@ from napari_sam2_video.regions import ellipse_outline, polygon_mask, simplified_
 from napari_sam2_video.types import BoxPrompt, MaskPrompt, ScribblePrompt
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
-    from napari.layers import Shapes
+    from napari.layers import Points, Shapes
 
     from napari_sam2_video.plugin.layers import Geometry
     from napari_sam2_video.types import Prompt
 
-    Pixel: TypeAlias = Callable[[Any], tuple[int, float, float]]
+    Pixel: TypeAlias = Callable[[Any, str], tuple[int, float, float]]
+    Drawn: TypeAlias = BoxPrompt | ScribblePrompt | MaskPrompt
     Rgba: TypeAlias = tuple[float, float, float, float]
 
 SHAPES_NAME = "SAM 2 boxes and scribbles"
@@ -30,7 +31,8 @@ def shapes_layer(geometry: Geometry, place: dict[str, Any], color: str) -> Shape
     from napari.layers import Shapes
 
     return Shapes(
-        ndim=geometry.ndim, name=SHAPES_NAME, features={"object": np.zeros(0, int), "positive": np.zeros(0, bool)},
+        ndim=geometry.ndim, name=SHAPES_NAME,
+        features={"object": np.zeros(0, int), "positive": np.zeros(0, bool), "axis": np.zeros(0, "U1")},
         edge_color=color, face_color="transparent", edge_width=max(1.0, max(geometry.shape_yx) / 200), **place,
     )  # fmt: skip
 
@@ -38,23 +40,23 @@ def shapes_layer(geometry: Geometry, place: dict[str, Any], color: str) -> Shape
 def drawn_prompts(
     layer: Shapes,
     pixel: Pixel,
-    shape_yx: tuple[int, int],
+    planes: Mapping[str, Geometry],
     whose: Callable[[float], int],
-    known: Collection[Prompt],
-) -> list[BoxPrompt | ScribblePrompt | MaskPrompt]:
-    """Prompts that the shapes of a layer are.
+    known: Collection[tuple[str, Prompt]],
+) -> list[tuple[str, Drawn]]:
+    """Prompts that the shapes of a layer are, each with the axis across whose planes it was drawn.
 
     Parameters
     ----------
     layer : Shapes
         The layer.
     pixel : callable
-        Gives frame, y and x of a point of the layer.
-    shape_yx : tuple of int
-        Shape of a frame.
+        Gives frame, y and x of a point of the layer on the planes across an axis.
+    planes : mapping of str to Geometry
+        The planes across each axis.
     whose : callable
         Gives the object of a shape, of what the layer says of it.
-    known : collection of Prompt
+    known : collection of (str, Prompt)
         Prompts of the session; scribbles among them stay as they are, new ones are simplified.
 
     Raises
@@ -63,27 +65,29 @@ def drawn_prompts(
         If a shape is none of what is understood.
     """
     features = layer.features
-    found: list[BoxPrompt | ScribblePrompt | MaskPrompt] = []
+    found: list[tuple[str, Drawn]] = []
     # napari keeps the features of a lasso that it drops because it is too small.
-    for corners, kind, owner, positive in zip(
-        layer.data, layer.shape_type, features["object"], features["positive"], strict=False
+    for corners, kind, owner, positive, drawn_on in zip(
+        layer.data, layer.shape_type, features["object"], features["positive"], features["axis"], strict=False
     ):
-        pixels = [pixel(corner) for corner in corners]
+        axis = axis_of(drawn_on, planes)
+        shape_yx = planes[axis].shape_yx
+        pixels = [pixel(corner, axis) for corner in corners]
         if len({frame for frame, _, _ in pixels}) != 1:
             raise PromptError("The outline was not kept, because it spans several frames; draw it on one frame.")
         frame = pixels[0][0]
         outline = np.array([(y, x) for _, y, x in pixels])
         if kind in {"line", "path"}:
             made = ScribblePrompt(whose(owner), frame, tuple((y, x) for _, y, x in pixels), bool(positive))
-            if made not in known:
+            if (axis, made) not in known:
                 path = simplified_path(outline)
                 made = ScribblePrompt(made.object_id, frame, path, made.positive).fitted(frame + 1, shape_yx)
-            found.append(made)
+            found.append((axis, made))
             continue
         box = upright_box(outline) if kind == "rectangle" else None
         if box is None:
             area = ellipse_outline(outline) if kind == "ellipse" else outline
-            found.append(MaskPrompt(whose(owner), frame, polygon_mask(area, shape_yx)))
+            found.append((axis, MaskPrompt(whose(owner), frame, polygon_mask(area, shape_yx))))
             continue
         y0, x0, y1, x1 = box
         if max(y1 - y0, x1 - x0) < SMALLEST_BOX:
@@ -92,16 +96,26 @@ def drawn_prompts(
         if not (y1 < 0 or x1 < 0 or y0 > height - 1 or x0 > width - 1):
             y0, y1 = max(y0, 0.0), min(y1, height - 1.0)
             x0, x1 = max(x0, 0.0), min(x1, width - 1.0)
-        found.append(BoxPrompt(whose(owner), frame, y0, x0, y1, x1))
+        found.append((axis, BoxPrompt(whose(owner), frame, y0, x0, y1, x1)))
     return found
 
 
+def axis_of(drawn_on: Any, planes: Mapping[str, Geometry]) -> str:
+    """Axis that a layer says a prompt was drawn across; the session's own where it says none of the volume."""
+    return str(drawn_on) if str(drawn_on) in planes else next(iter(planes))
+
+
 def show_shapes(
-    layer: Shapes, geometry: Geometry, prompts: Sequence[BoxPrompt | ScribblePrompt], colors: Sequence[Rgba]
+    layer: Shapes,
+    planes: Mapping[str, Geometry],
+    prompts: Sequence[tuple[str, BoxPrompt | ScribblePrompt]],
+    colors: Sequence[Rgba],
 ) -> None:
     """Bring a layer to boxes and scribbles and the colours of their edges; parts that fit already are not set."""
-    kinds = ["rectangle" if isinstance(prompt, BoxPrompt) else "path" for prompt in prompts]
-    outlines = [np.array([geometry.to_data(prompt.frame, y, x) for y, x in _corners(prompt)]) for prompt in prompts]
+    kinds = ["rectangle" if isinstance(prompt, BoxPrompt) else "path" for _, prompt in prompts]
+    outlines = [
+        np.array([planes[axis].to_data(prompt.frame, y, x) for y, x in _corners(prompt)]) for axis, prompt in prompts
+    ]
     same = list(layer.shape_type) == kinds and all(
         old.shape == new.shape and np.allclose(_ordered(old, kind), _ordered(new, kind))
         for kind, old, new in zip(kinds, layer.data, outlines, strict=True)
@@ -115,14 +129,27 @@ def show_shapes(
         layer.mode = mode
         if outlines:
             layer.add(outlines, shape_type=kinds)
-    owners = np.array([prompt.object_id for prompt in prompts], int)
-    positive = np.array([isinstance(prompt, BoxPrompt) or prompt.positive for prompt in prompts], bool)
-    known = layer.features
-    if not (np.array_equal(known["object"], owners) and np.array_equal(known["positive"], positive)):
-        layer.features = {"object": owners, "positive": positive}
+    set_features(
+        layer,
+        [prompt.object_id for _, prompt in prompts],
+        [isinstance(prompt, BoxPrompt) or prompt.positive for _, prompt in prompts],
+        [axis for axis, _ in prompts],
+    )
     edges = np.array(colors).reshape(-1, 4)
     if len(edges) and not np.allclose(layer.edge_color, edges, atol=1e-3):
         layer.edge_color = edges
+
+
+def set_features(layer: Points | Shapes, owners: Sequence[int], signs: Sequence[bool], axes: Sequence[str]) -> None:
+    """Say of every prompt of a layer whose it is, its sign and its planes; only where that differs."""
+    wanted = {
+        "object": np.array(owners, int),
+        "positive": np.array(signs, bool),
+        "axis": np.array(axes, "U1"),
+    }
+    known = layer.features
+    if any(not np.array_equal(known[name], values) for name, values in wanted.items()):
+        layer.features = wanted
 
 
 def _corners(prompt: BoxPrompt | ScribblePrompt) -> Sequence[tuple[float, float]]:

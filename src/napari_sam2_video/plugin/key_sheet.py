@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from napari_sam2_video.plugin.keys import Key
 from napari_sam2_video.plugin.object_menu import show_object_menu
+from napari_sam2_video.types import CT_WINDOWS
 
 if TYPE_CHECKING:
     from napari_sam2_video.plugin.widget import TrackingWidget
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 def all_keys(widget: TrackingWidget) -> list[Key]:
     """The keys; none of them means something else in napari, but for those that say so by `on_layers`."""
     objects, review, actions = widget.objects, widget.review, widget.controller.actions
+    volume = widget.planes.volume
     return [
         Key("n", "New object", objects.new_object, group="Objects"),
         Key("m", "New object, as napari's key for a new label", objects.new_object, on_layers=True, group="Objects"),
@@ -47,6 +49,15 @@ def all_keys(widget: TrackingWidget) -> list[Key]:
         Key("Shift-w", "Accept all objects on this frame", actions.accept_all, group="Review"),
         Key("Shift-Right", "Next prompted frame", partial(actions.go_to_prompted, 1), group="Review"),
         Key("Shift-Left", "Previous prompted frame", partial(actions.go_to_prompted, -1), group="Review"),
+        *(
+            Key(f"Alt-{axis.lower()}", f"Planes across {axis}", partial(volume.show_across, axis), group="Volume")
+            for axis in "ZYX"
+        ),
+        Key("Alt-v", "3D, and back", volume.show_in_3d, group="Volume"),
+        *(
+            Key(f"Alt-{number}", f"Contrast window of CT: {name}", partial(actions.show_window, name), group="Volume")
+            for number, name in enumerate(CT_WINDOWS, start=1)
+        ),
         Key("Control-z", "Undo", actions.undo, on_layers=True, group="Session"),
         Key("Control-Shift-z", "Redo", actions.redo, on_layers=True, group="Session"),
     ]

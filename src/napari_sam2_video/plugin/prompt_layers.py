@@ -9,9 +9,10 @@ import numpy as np
 from qtpy.QtCore import QObject, QTimer, Signal  # type: ignore[attr-defined]
 
 from napari_sam2_video.errors import PromptError, Sam2VideoError
-from napari_sam2_video.plugin.drawn_shapes import drawn_prompts, shapes_layer, show_shapes
+from napari_sam2_video.plugin.drawn_shapes import axis_of, drawn_prompts, set_features, shapes_layer, show_shapes
 from napari_sam2_video.plugin.layers import Geometry, take_off, transform_of
 from napari_sam2_video.plugin.own_layers import mark_own
+from napari_sam2_video.plugin.plane_views import planes_of, shown_across
 from napari_sam2_video.types import BoxPrompt, MaskPrompt, PointPrompt, ScribblePrompt
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from napari_sam2_video.session import Session
     from napari_sam2_video.types import Prompt
 
-Place: TypeAlias = tuple[int, int]
+Place: TypeAlias = tuple[str, int, int]
 POINTS_NAME = "SAM 2 points"
 POSITIVE_COLOR = "#56b4e9"
 NEGATIVE_COLOR = "#e69f00"
@@ -59,6 +60,8 @@ class PromptLayers(QObject):
         self._image = image
         self._geometry = geometry
         self._session = session
+        self._planes = planes_of(geometry, session)
+        self._axis = next(iter(self._planes))
         self._active = 0
         self._positive = True
         self._showing = False
@@ -76,6 +79,7 @@ class PromptLayers(QObject):
             # Before napari's own, which adds the point or begins the path.
             layer.mouse_drag_callbacks.insert(0, self._on_press)
             layer.events.data.connect(self._on_data)
+        viewer.dims.events.order.connect(self._on_order)
 
     def restoring(self) -> Iterator[None]:
         """Add the layers that are not in the viewer, one a step."""
@@ -90,6 +94,7 @@ class PromptLayers(QObject):
     def close(self, *, keep_layers: bool = False) -> None:
         """Stop listening and, unless they are to stay, remove the layers from the viewer."""
         self._later.stop()
+        self._viewer.dims.events.order.disconnect(self._on_order)
         for layer in (self.points, self.shapes):
             layer.events.data.disconnect(self._on_data)
         if not keep_layers:
@@ -124,6 +129,11 @@ class PromptLayers(QObject):
         self._active = object_id
         self._set_defaults()
 
+    def _on_order(self) -> None:
+        """New prompts lie on the planes that the viewer shows now."""
+        self._axis = shown_across(self._viewer, self._image, self._geometry, self._planes)
+        self._set_defaults()
+
     def look_at(self, data: npt.ArrayLike) -> None:
         """Show the prompts on the channel at which the viewer's sliders stand, in data coordinates of the image."""
         self._frame = self._geometry.to_pixel(data)[0]
@@ -134,11 +144,13 @@ class PromptLayers(QObject):
                 self._later.stop()
                 self.take_edits()
             self._geometry = geometry
+            self._planes = planes_of(geometry, self._session)
             self.show()
 
     def _set_defaults(self) -> None:
-        self.points.feature_defaults = {"object": self._active, "positive": self._positive}
-        self.shapes.feature_defaults = {"object": self._active, "positive": self._positive}
+        defaults = {"object": self._active, "positive": self._positive, "axis": self._axis}
+        self.points.feature_defaults = defaults
+        self.shapes.feature_defaults = defaults
 
     def _on_data(self, event: Any) -> None:
         if self._sign_back is not None and str(event.action) == "added":
@@ -165,76 +177,82 @@ class PromptLayers(QObject):
             wanted, masks = self._collect()
             present = self._present()
             changed = [key for key in {**present, **wanted} if _differ(present.get(key, []), wanted.get(key, []))]
+            planes = self._session.planes
             for key in changed:
-                kept = [prompt for prompt in self._session.prompts(*key) if isinstance(prompt, MaskPrompt)]
-                self._session.set_prompts(*key, [*kept, *wanted.get(key, ())])
-            for mask in masks:
-                self._session.set_prompts(mask.object_id, mask.frame, [mask])
-                changed.append((mask.object_id, mask.frame))
+                kept = [prompt for prompt in planes.prompts(*key) if isinstance(prompt, MaskPrompt)]
+                planes.set_prompts(*key, [*kept, *wanted.get(key, ())])
+            for axis, mask in masks:
+                planes.set_prompts(axis, mask.object_id, mask.frame, [mask])
+                changed.append((axis, mask.object_id, mask.frame))
         except Sam2VideoError as error:
             self.show()
             self.refused.emit(str(error))
             return
         self.show()
-        for key in dict.fromkeys(changed):
-            self.edited.emit(*key)
+        for _, object_id, frame in dict.fromkeys(changed):
+            self.edited.emit(object_id, frame)
+
+    def _known(self) -> list[tuple[str, Prompt]]:
+        """The session's prompts with the axis across whose planes they lie, without masks."""
+        return [(axis, prompt) for axis in self._planes for prompt in self._session.planes.prompts(axis, masks=False)]
 
     def _present(self) -> dict[Place, list[Prompt]]:
         found: dict[Place, list[Prompt]] = {}
-        for prompt in self._session.prompts(masks=False):
-            found.setdefault((prompt.object_id, prompt.frame), []).append(prompt)
+        for axis, prompt in self._known():
+            found.setdefault((axis, prompt.object_id, prompt.frame), []).append(prompt)
         return found
 
-    def _collect(self) -> tuple[dict[Place, list[Prompt]], list[MaskPrompt]]:
+    def _collect(self) -> tuple[dict[Place, list[Prompt]], list[tuple[str, MaskPrompt]]]:
         wanted: dict[Place, list[Prompt]] = {}
         features = self.points.features
-        for data, owner, positive in zip(self.points.data, features["object"], features["positive"], strict=True):
-            frame, y, x = self._pixel(data)
+        rows = zip(self.points.data, features["object"], features["positive"], features["axis"], strict=True)
+        for data, owner, positive, drawn_on in rows:
+            axis = axis_of(drawn_on, self._planes)
+            frame, y, x = self._pixel(data, axis)
             point = PointPrompt(self._whose(owner), frame, y, x, bool(positive))
-            wanted.setdefault((point.object_id, frame), []).append(point)
-        masks: list[MaskPrompt] = []
-        known = [_rounded(prompt) for prompt in self._session.prompts(masks=False)]
-        for prompt in drawn_prompts(self.shapes, self._pixel, self._geometry.shape_yx, self._whose, known):
+            wanted.setdefault((axis, point.object_id, frame), []).append(point)
+        masks: list[tuple[str, MaskPrompt]] = []
+        known = [(axis, _rounded(prompt)) for axis, prompt in self._known()]
+        for axis, prompt in drawn_prompts(self.shapes, self._pixel, self._planes, self._whose, known):
             if isinstance(prompt, MaskPrompt):
-                masks.append(prompt)
+                masks.append((axis, prompt))
             else:
-                wanted.setdefault((prompt.object_id, prompt.frame), []).append(prompt)
+                wanted.setdefault((axis, prompt.object_id, prompt.frame), []).append(prompt)
         return wanted, masks
 
-    def _pixel(self, data: Any) -> tuple[int, float, float]:
+    def _pixel(self, data: Any, axis: str) -> tuple[int, float, float]:
         elsewhere = self._geometry.elsewhere(data)
         if elsewhere is not None:
             raise PromptError(f"The prompt was not kept: {elsewhere}; move the slider there.")
-        frame, y, x = self._geometry.to_pixel(data)
+        frame, y, x = self._planes[axis].to_pixel(data)
         return frame, round(y, DECIMALS), round(x, DECIMALS)
 
     def show(self) -> None:
         """Bring the layers to what the session holds."""
         self._colors = {entry.id: entry.color for entry in self._session.objects}
-        prompts = self._session.prompts(masks=False)
-        points = [prompt for prompt in prompts if isinstance(prompt, PointPrompt)]
-        drawn = [prompt for prompt in prompts if isinstance(prompt, BoxPrompt | ScribblePrompt)]
+        known = self._known()
+        points = [(axis, prompt) for axis, prompt in known if isinstance(prompt, PointPrompt)]
+        drawn = [(axis, prompt) for axis, prompt in known if isinstance(prompt, BoxPrompt | ScribblePrompt)]
         self._showing = True
         try:
             self._show_points(points)
-            show_shapes(self.shapes, self._geometry, drawn, [self._edge(prompt) for prompt in drawn])
+            show_shapes(self.shapes, self._planes, drawn, [self._edge(prompt) for _, prompt in drawn])
         finally:
             self._showing = False
         self._set_defaults()
 
-    def _show_points(self, points: list[PointPrompt]) -> None:
+    def _show_points(self, points: list[tuple[str, PointPrompt]]) -> None:
         """Show these points; each part of the layer is only set where it differs, for setting it takes a while."""
-        data = np.array([self._geometry.to_data(p.frame, p.y, p.x) for p in points]).reshape(-1, self._geometry.ndim)
-        owners = np.array([p.object_id for p in points], int)
-        positive = np.array([p.positive for p in points], bool)
+        places = [self._planes[axis].to_data(p.frame, p.y, p.x) for axis, p in points]
+        data = np.array(places).reshape(-1, self._geometry.ndim)
+        owners = [p.object_id for _, p in points]
+        positive = [p.positive for _, p in points]
         layer = self.points
         # Where the person clicked is not rounded; the session's prompt is.
         if len(layer.data) != len(data) or not np.allclose(layer.data, data, rtol=0, atol=10.0**-DECIMALS):
             layer.selected_data = set()
             layer.data = data
-        known = layer.features
-        if not (np.array_equal(known["object"], owners) and np.array_equal(known["positive"], positive)):
-            layer.features = {"object": owners, "positive": positive}
+        set_features(layer, owners, positive, [axis for axis, _ in points])
         face = np.array([_rgba(POSITIVE_COLOR if sign else NEGATIVE_COLOR) for sign in positive]).reshape(-1, 4)
         if not np.allclose(layer.face_color, face, atol=1e-3):
             layer.face_color = face
@@ -275,7 +293,7 @@ def _points_layer(geometry: Geometry, place: dict[str, Any]) -> Points:
 
     return Points(
         np.zeros((0, geometry.ndim)), ndim=geometry.ndim, name=POINTS_NAME,
-        features={"object": np.zeros(0, int), "positive": np.zeros(0, bool)},
+        features={"object": np.zeros(0, int), "positive": np.zeros(0, bool), "axis": np.zeros(0, "U1")},
         size=max(4.0, max(geometry.shape_yx) / 40), border_color="white", border_width=RIM,
         canvas_size_limits=NONE_SEEN, **place,
     )  # fmt: skip

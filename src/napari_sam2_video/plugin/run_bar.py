@@ -148,6 +148,8 @@ class RunBar(QWidget):
         if missing:
             return missing
         chosen = self._panel.objects_box.currentData()
+        if controller.walks and any(session.planes.prompt_sets(axis) for axis in session.planes.axes):
+            return ""
         if not summary.ready:
             return "No object has a prompt yet: click on an object, draw a box or paint it."
         if chosen == SELECTED:

@@ -109,10 +109,13 @@ class TrackRun(QObject):
         """Whether the run was asked to stop and has not yet."""
         return self._job is not None and self._job.stopping()
 
-    def start(self, settings: TrackSettings) -> None:
-        """Track in the background."""
+    def start(self, settings: TrackSettings, walks: tuple[str, ...] = ()) -> None:
+        """Track in the background, a volume along the axes of `walks` if there are any."""
         session = self._session
-        self._begin(lambda stop: session.track(settings, stop=stop), TRACKING)
+        if walks:
+            self._begin(lambda stop: session.track_planes(settings, axes=walks, stop=stop), TRACKING)
+        else:
+            self._begin(lambda stop: session.track(settings, stop=stop), TRACKING)
 
     def resume(self) -> None:
         """Continue a run that was stopped or interrupted."""
@@ -177,8 +180,11 @@ class TrackRun(QObject):
 
     def _on_frame(self, done: FrameDone | FindProgress) -> None:
         now = time.monotonic()
+        if self._times and done.done < self._times[-1][1]:
+            # The next walk of a volume counts its own planes.
+            self._times.clear()
         self._times.append((now, done.done))
-        if self.doing == TRACKING:
+        if self.doing == TRACKING and done.axis is None:
             self._fresh.add(done.frame)
         first, counted = self._times[0]
         rate = (done.done - counted) / (now - first) if now > first else 0.0

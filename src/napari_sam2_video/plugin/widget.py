@@ -24,6 +24,7 @@ from napari_sam2_video.plugin.measure_panel import MeasurePanel
 from napari_sam2_video.plugin.model_line import ModelLine
 from napari_sam2_video.plugin.model_panel import ModelPanel
 from napari_sam2_video.plugin.objects_panel import ObjectsPanel
+from napari_sam2_video.plugin.planes_panel import PlanesPanel
 from napari_sam2_video.plugin.recent_sessions import session_of
 from napari_sam2_video.plugin.recording_panel import RecordingPanel
 from napari_sam2_video.plugin.review_panel import ReviewPanel
@@ -68,6 +69,7 @@ class TrackingWidget(QWidget):
         self.objects = ObjectsPanel(controller, self.begin)
         self.finding = FindPanel(controller, self.begin)
         self.track = TrackPanel(controller)
+        self.planes = PlanesPanel(controller)
         self.review = ReviewPanel(controller, lambda: self.objects.prompting.arm("point"))
         self.early_clicks = EarlyClicks(controller)
         self.auto_track = AutoTrack(controller, self.track.settings)
@@ -87,6 +89,11 @@ class TrackingWidget(QWidget):
                 "objects": ("Objects and prompts", self.objects, "What is tracked, and how you show it to the model."),
                 "find": ("Find", self.finding, "Find objects that nobody clicked, and decide on what is proposed."),
                 "track": ("Run", self.track, "Which frames and which objects the next run tracks."),
+                "planes": (
+                    "Volume",
+                    self.planes,
+                    "A volume from all sides: walks along three axes, and what they agree on.",
+                ),
                 "review": ("Review", self.review, "Which frames to look at, and accepting what is right."),
                 "clean_up": (
                     "Clean up masks",
@@ -100,6 +107,7 @@ class TrackingWidget(QWidget):
         }
         self._closed = False
         self._lay_out()
+        self.sections["planes"].setVisible(False)
         self.keys = Keys(controller.viewer, all_keys(self))
         controller.session_changed.connect(self._on_session)
         controller.notified.connect(self._tell)
@@ -240,6 +248,7 @@ class TrackingWidget(QWidget):
     def _on_session(self) -> None:
         controller = self.controller
         opened = controller.session is not None
+        self.sections["planes"].setVisible(bool(self.planes.volume.axes()))
         if opened:
             self.sections["recording"].set_expanded(False)
             self.sections["objects"].set_expanded(True)

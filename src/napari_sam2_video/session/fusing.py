@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_sam2_video.analysis.consensus import SettledPlane, Walk, consensus, crossing_agreement, plane_weights
+from napari_sam2_video.analysis.consensus import (
+    ENDED,
+    HEARD,
+    TRUSTED,
+    SettledPlane,
+    Walk,
+    consensus,
+    crossing_agreement,
+    plane_weights,
+)
 from napari_sam2_video.frames.crossing import spacing_of
 from napari_sam2_video.geometry import bounding_box, region_of, whole_mask
 from napari_sam2_video.masks.records import FUSED, RUN, newest_records
@@ -29,7 +38,6 @@ FUSIONS = "fusions"
 """Table: by object, the walks that its masks were fused from and the newest record of each."""
 UNKNOWN_IOU = 0.5
 MOST_SETTLED = 48
-LEAST_AGREEMENT = 0.5
 LEAST_WALKS = 2
 FUSED_SCORE = 10.0
 ACCEPTED_LEVEL = 255
@@ -139,7 +147,7 @@ class Fusing:
     def said(self, object_id: int) -> dict[str, Any] | None:
         """How an object was fused last, for the record; None where it was not."""
         axes = self.axes_of(object_id)
-        settings = {"least_agreement": LEAST_AGREEMENT, "reach": REACH}
+        settings = {"trusted": TRUSTED, "heard": HEARD, "ended": ENDED, "reach": REACH}
         return {"axes": list(axes), "settings": settings} if axes else None
 
     def fuse(
@@ -177,9 +185,10 @@ class Fusing:
                 voxels[mask.object_id] += int(np.count_nonzero(laid.levels))
                 masks.append(_with_figures(laid, known.get(mask.object_id)))
             context.masks.write(FrameMasks(fused.plane, view.shape_yx, tuple(masks)), generation=step, table=FUSED)
-            disputes.masks.write(FrameMasks(fused.plane, view.shape_yx, fused.disputed), generation=step)
             for mask in fused.disputed:
                 disputed[mask.object_id] += int(np.count_nonzero(mask.levels))
+            if any(mask.levels.size for mask in (*fused.disputed, *disputes.masks.run_masks(fused.plane))):
+                disputes.masks.write(FrameMasks(fused.plane, view.shape_yx, fused.disputed))
             if progress is not None:
                 progress(fused.plane + 1, view.n_frames)
         disputes.state.commit(stamps)
@@ -226,10 +235,10 @@ class Fusing:
             sides = [np.sqrt(np.count_nonzero(one.mask)) for one in settled[object_id]]
             reach = REACH * max(sides, default=1.0) * float(spacing_of(self._context.view).min())
             weights[object_id] = plane_weights(iou, walked, source.settled(object_id), spacing, reach)
-        walk = Walk(*place, source.masks.run_masks, boxes, weights)
+        agreement: dict[int, npt.NDArray[np.float64]] = {}
+        walk = Walk(*place, source.masks.run_masks, boxes, weights, agreement)
         for object_id in boxes:
-            agreement = crossing_agreement(walk, object_id, settled[object_id])
-            weights[object_id] = np.where(agreement < LEAST_AGREEMENT, 0, weights[object_id] * agreement)
+            agreement[object_id] = crossing_agreement(walk, object_id, settled[object_id])
         return walk
 
     def _settled(self, object_id: int) -> list[SettledPlane]:

@@ -90,9 +90,15 @@ class Planes:
         """Rows and columns of a plane across an axis."""
         return self._walks.views[self._walks.checked(axis)].shape_yx
 
-    def prompts(self, axis: str, object_id: int | None = None, plane: int | None = None) -> tuple[Prompt, ...]:
-        """Prompts of a person on the planes across an axis, of one object or on one plane if asked for."""
-        return self._walks.tables[self._walks.checked(axis)].get(object_id, plane)
+    def letters(self, axis: str) -> tuple[str, str]:
+        """Names of the rows and the columns of a plane across an axis."""
+        return self._walks.views[self._walks.checked(axis)].plane_axes
+
+    def prompts(
+        self, axis: str, object_id: int | None = None, plane: int | None = None, *, masks: bool = True
+    ) -> tuple[Prompt, ...]:
+        """Prompts of a person on the planes across an axis, of one object or on one plane, or without masks."""
+        return self._walks.tables[self._walks.checked(axis)].get(object_id, plane, masks=masks)
 
     def prompt_sets(self, axis: str) -> tuple[PromptSet, ...]:
         """What prompts there are, as `prompts`, without unpacking a mask."""
@@ -212,6 +218,10 @@ class Planes:
     def outdated(self) -> tuple[int, ...]:
         """Objects that were tracked along several axes since they were fused last."""
         return tuple(o.id for o in self._objects.all() if self._fusing.is_outdated(o.id))
+
+    def walked(self, object_id: int) -> tuple[str, ...]:
+        """Axes of the walks that have masks of an object."""
+        return tuple(source.axis for source in self._fusing.sources(object_id, self.axes))
 
     def fused(self, object_id: int) -> tuple[str, ...]:
         """Axes of the walks that an object's masks were fused from; none where they were not."""

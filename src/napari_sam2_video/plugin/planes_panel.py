@@ -1,0 +1,218 @@
+"""The panel of a volume: planes across its axes, walks along them, and what they agree on."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from qtpy.QtWidgets import QCheckBox, QLabel, QSpinBox, QWidget
+
+from napari_sam2_video.plugin.background_task import BackgroundTask
+from napari_sam2_video.plugin.layers import take_off, transform_of
+from napari_sam2_video.plugin.plane_stack import shown_stack
+from napari_sam2_video.plugin.surface_layer import show_surface, surface
+from napari_sam2_video.plugin.volume_view import VolumeView
+from napari_sam2_video.plugin.widgets import IN_A_RUN, NO_SESSION, allow, button, row, set_note, stack
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+    from napari.layers import Labels
+
+    from napari_sam2_video.plugin.controller import Controller
+    from napari_sam2_video.session import Session
+    from napari_sam2_video.session.fusing import Fusion
+
+DISPUTED_NAME = "SAM 2 disputed voxels"
+NO_VOLUME = "This recording is not a volume that can be cut along three axes."
+ONE_WALK = "Track along two axes first: choose them above, then press Track."
+UP_TO_DATE = "The masks are fused already; nothing was tracked since."
+SETTLED = "The frames that you prompted, painted or accepted stay; the masks between them follow from their shapes."
+
+
+class PlanesPanel(QWidget):
+    """Views of a volume, walks along its axes, fusing, filling and surfaces.
+
+    Attributes
+    ----------
+    volume : VolumeView
+        How the volume is looked at.
+    """
+
+    def __init__(self, controller: Controller) -> None:
+        super().__init__()
+        self._controller = controller
+        self.volume = VolumeView(controller)
+        self.view_buttons = {
+            axis: button(axis, partial(self.volume.show_across, axis), f"Show the planes across {axis} (Alt+{axis}).")
+            for axis in "ZYX"
+        }
+        self.solid_button = button("3D", self.volume.show_in_3d, "Show the masks in 3D, and back (Alt+V).")
+        self.walk_boxes = {axis: QCheckBox(axis) for axis in "ZYX"}
+        for axis, box in self.walk_boxes.items():
+            box.setToolTip(f"Track along {axis}, too: the same objects, prompted by what is found on crossing planes.")
+            box.toggled.connect(self._on_walks)
+        self.fuse_button = button("Fuse planes", self.fuse, "Give each object the voxels that its walks agree on.")
+        self.disputed_box = QCheckBox("Show disputed voxels")
+        self.disputed_box.setToolTip("Voxels that some of the walks give to an object and others do not.")
+        self.disputed_box.toggled.connect(self._show_disputed)
+        self.crosshair_box = QCheckBox("Crosshair")
+        self.crosshair_box.setToolTip("A click brings the planes across all axes to that voxel.")
+        self.crosshair_box.toggled.connect(self.volume.set_crosshair)
+        self.ball_box = QCheckBox("Brush through slices")
+        self.ball_box.setToolTip("Paint a ball that is round in real units, however thick the slices are.")
+        self.ball_box.toggled.connect(self.volume.set_brush_through)
+        self.first_spin, self.last_spin = QSpinBox(), QSpinBox()
+        self.in_button = button("In", lambda: self.first_spin.setValue(controller.frame), "Begin at the shown slice.")
+        self.out_button = button("Out", lambda: self.last_spin.setValue(controller.frame), "End at the shown slice.")
+        self.fill_button = button("Fill slices between", self.fill, SETTLED)
+        self.surface_button = button("Surface of the object", self.show_surface, "Add its surface as a layer, for 3D.")
+        self.task = BackgroundTask(controller, "Stop", "Stop; what was there stays.")
+        self._disputed: Labels | None = None
+        self._showing = False
+        stack(
+            self,
+            row(QLabel("Planes across"), *self.view_buttons.values(), self.solid_button, stretch=0),
+            row(QLabel("Track along"), *self.walk_boxes.values(), stretch=0),
+            row(self.fuse_button, self.task.stop_button),
+            self.task.bar,
+            self.task.outcome,
+            row(self.disputed_box, self.crosshair_box),
+            self.ball_box,
+            row(self.first_spin, self.in_button, self.last_spin, self.out_button),
+            row(self.fill_button, self.surface_button),
+        )
+        for signal in (controller.session_changed, controller.run_changed, controller.changed, self.task.changed):
+            signal.connect(self.update_state)
+        controller.session_changed.connect(self._on_session)
+        controller.changed.connect(self._on_changed)
+        self.update_state()
+
+    def _on_session(self) -> None:
+        session, axes = self._controller.session, self.volume.axes()
+        self._showing = True
+        for axis, box in self.walk_boxes.items():
+            box.setChecked(bool(axes) and axis == axes[0])
+        self._showing = False
+        self._on_walks()
+        if session is not None:
+            for spin in (self.first_spin, self.last_spin):
+                spin.setMaximum(session.n_frames - 1)
+            self.first_spin.setValue(0)
+            self.last_spin.setValue(session.n_frames - 1)
+        take_off(self._controller.viewer, self._disputed)
+        self._disputed = None
+        self._show_disputed(self.disputed_box.isChecked())
+
+    def _on_walks(self, *_: Any) -> None:
+        """What Track walks along; with the session's own axis alone it is an ordinary run."""
+        if not self._showing:
+            chosen = tuple(axis for axis in self.volume.axes() if self.walk_boxes[axis].isChecked())
+            self._controller.walks = chosen if chosen != self.volume.axes()[:1] else ()
+            self._controller.run_changed.emit()
+
+    def fuse(self) -> None:
+        """Fuse what the walks found, in the background."""
+        session = self._controller.session
+        if session is not None:
+            self.task.begin(
+                "fusing the planes",
+                lambda progress: session.fuse(progress=progress),
+                done=self._fused,
+                stopped="Fusing was stopped; undo takes back the slices that were fused.",
+            )
+
+    def _fused(self, found: list[Fusion]) -> None:
+        self._changed_masks()
+        disputed = sum(one.disputed for one in found)
+        objects = "1 object" if len(found) == 1 else f"{len(found)} objects"
+        look = f" {disputed} voxels are disputed: the review shows where." if disputed else ""
+        set_note(self.task.outcome, f"{objects} fused.{look} Undo takes it back." if found else UP_TO_DATE)
+
+    def fill(self) -> None:
+        """Fill the active object between its settled slices of the chosen ones."""
+        controller = self._controller
+        session, active = controller.session, controller.active
+        if session is None or not active:
+            return
+        start, last = sorted((self.first_spin.value(), self.last_spin.value()))
+        filled = controller.perform(lambda: session.fill_between(active, start, last + 1), "filling slices")
+        if filled is not None:
+            self._changed_masks()
+            slices = "1 slice" if len(filled) == 1 else f"{len(filled)} slices"
+            set_note(self.task.outcome, f"{slices} filled by shape, no network ran. Undo takes it back.")
+
+    def show_surface(self) -> None:
+        """Add the surface of the active object as a layer."""
+        controller = self._controller
+        view, active = controller.view, controller.active
+        if view is None or not active:
+            return
+        info = view.session.object(active)
+        self.task.begin(
+            "making a surface",
+            lambda progress: surface(view.session, active, view.geometry, progress),
+            done=lambda made: show_surface(controller.viewer, view.image, f"Surface of {info.name}", info.color, made),
+            stopped="No surface was made.",
+        )
+
+    def _changed_masks(self) -> None:
+        self._controller.deliver()
+        if self._controller.masks is not None:
+            self._controller.masks.refresh()
+        if self._disputed is not None:
+            self._disputed.refresh(extent=False)
+
+    def _on_changed(self, topic: str) -> None:
+        if topic == "masks" and self._disputed is not None:
+            self._disputed.refresh(extent=False)
+
+    def _show_disputed(self, on: bool) -> None:
+        from napari.layers import Labels
+
+        controller, view = self._controller, self._controller.view
+        if not on or view is None or not self.volume.axes():
+            take_off(controller.viewer, self._disputed)
+            self._disputed = None
+        elif self._disputed is None or self._disputed not in controller.viewer.layers:
+            active = controller.viewer.layers.selection.active
+            shown = shown_stack(view.geometry, _Disputed(view.session))
+            self._disputed = Labels(shown, name=DISPUTED_NAME, opacity=0.9, **transform_of(view.image))
+            self._disputed.editable = False
+            self._disputed.contour = 1
+            controller.viewer.add_layer(self._disputed)
+            controller.viewer.layers.selection.active = active
+
+    def update_state(self, *_: Any) -> None:
+        """Enable what can be done now."""
+        controller = self._controller
+        session, axes = controller.session, self.volume.axes()
+        reason = NO_SESSION if session is None else "" if axes else NO_VOLUME
+        if not reason and (controller.running or self.task.working):
+            reason = IN_A_RUN
+        for axis in "ZYX":
+            allow(self.view_buttons[axis], "" if axes else reason)
+            self.walk_boxes[axis].setEnabled(bool(axes) and not controller.running)
+        fusing = reason
+        if not reason and session is not None:
+            several = any(len(session.planes.walked(info.id)) > 1 for info in session.objects)
+            fusing = "" if several else ONE_WALK
+        allow(self.fuse_button, fusing)
+        active = "" if controller.active else "Choose an object first."
+        busy = IN_A_RUN if session is not None and (controller.running or self.task.working) else ""
+        allow(self.fill_button, (NO_SESSION if session is None else busy) or active)
+        allow(self.surface_button, reason or active)
+
+
+class _Disputed:
+    """Label images of the voxels that the walks do not agree on, read when they are shown."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self.shape = (session.n_frames, *session.shape_yx)
+        self.dtype = session.masks.dtype
+
+    def __getitem__(self, index: Any) -> npt.NDArray[Any]:
+        frame, *within = index
+        part: npt.NDArray[Any] = np.asarray(self._session.planes.disputed(int(frame)), self.dtype)[tuple(within)]
+        return part

@@ -1,0 +1,196 @@
+"""A volume in the widget: clicks on two planes are one object, fused, corrected on a third plane, and exported."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import nibabel
+import numpy as np
+import pytest
+
+from napari_sam2_video.types import MaskPrompt
+from tests.session.made_volume import SectionTracker, ellipsoid, section_factory
+
+SHAPE = (12, 40, 44)
+TRUTH = ellipsoid(SHAPE, (6, 20, 22), (4.2, 11, 13))
+SCALE = (3.0, 1.0, 1.0)
+
+
+class OverrunTracker(SectionTracker):
+    """Along Z, it drags the middle section through all slices, as tracking does."""
+
+    def spoil(self, object_id, frame, inside):
+        if self.view.n_frames == SHAPE[0] and frame not in self.memory.entries(object_id):
+            return TRUTH[6]
+        return inside
+
+
+@pytest.fixture
+def volume(bench):
+    """The widget around a volume whose network sees true sections, but overruns the ends along Z."""
+    voxels = np.where(TRUTH, 40, 0).astype(np.uint8)
+    here = bench(
+        voxels,
+        image={"scale": SCALE, "axis_labels": ("z", "y", "x"), "units": ("um",) * 3, "contrast_limits": (0, 255)},
+    )
+    here.controller.loader.options = {"tracker_factory": section_factory(OverrunTracker)}
+    here.widget.sections["planes"].set_expanded(True)
+    return here
+
+
+def shot(bench, name):
+    folder = os.environ.get("SAM2V_PICTURES")
+    if folder:
+        bench.viewer.screenshot(str(Path(folder) / f"{name}.png"), canvas_only=False, flash=False)
+
+
+def point(bench, axis, plane, row, column):
+    """Click a voxel on the plane across an axis that is shown."""
+    at = {"Z": (plane, row, column), "Y": (row, plane, column), "X": (row, column, plane)}[axis]
+    world = bench.controller.image.data_to_world(at)
+    bench.viewer.dims.set_point("ZYX".index(axis), float(world["ZYX".index(axis)]))
+    bench.spin()
+    bench.drag(world)
+    bench.idle()
+
+
+def voxels(bench):
+    session = bench.session
+    return np.stack([session.mask(1, frame) for frame in range(session.n_frames)])
+
+
+def test_an_object_clicked_on_two_planes_is_fused_corrected_and_exported(volume, tmp_path):
+    volume.start()
+    panel = volume.widget.planes
+    assert volume.widget.sections["planes"].isVisibleTo(volume.widget)
+    volume.widget.objects.prompting.arm("point")
+    point(volume, "Z", 6, 20, 22)
+    volume.key("Alt-Y")
+    volume.widget.objects.prompting.arm("point")
+    point(volume, "Y", 20, 6, 22)
+    session = volume.session
+    (axial,), (coronal,) = session.prompts(1), session.planes.prompts("Y", 1)
+    assert (axial.frame, axial.y, axial.x) == pytest.approx((6, 20, 22), abs=0.3)
+    assert (coronal.frame, coronal.y, coronal.x) == pytest.approx((20, 6, 22), abs=0.3)
+    shot(volume, "volume-coronal-prompt")
+    for axis in "YX":
+        panel.walk_boxes[axis].click()
+    volume.track()
+    volume.settle()
+    assert set(session.planes.walked(1)) == {"Z", "Y", "X"}
+    volume.press(panel.view_buttons["Z"])
+    volume.press(panel.fuse_button)
+    volume.idle()
+    assert (voxels(volume) == TRUTH).all()
+    panel.disputed_box.click()
+    volume.spin()
+    volume.controller.go_to(3)
+    volume.spin()
+    assert np.asarray(panel._disputed.data[3]).any()
+    shot(volume, "volume-disputed")
+    volume.press(panel.view_buttons["X"])
+    volume.widget.objects.prompting.arm("box")
+    at = [volume.controller.image.data_to_world((z, y, 22)) for z, y in ((2, 9), (10, 31))]
+    volume.viewer.dims.set_point(2, 22.0)
+    volume.drag(at[0], at[1])
+    volume.idle()
+    (box,) = session.planes.prompts("X", 1)
+    assert box.kind == "box"
+    assert (box.frame, round(box.y0), round(box.x0), round(box.y1), round(box.x1)) == (22, 2, 9, 10, 31)
+    volume.track()
+    assert session.planes.outdated() == (1,)
+    volume.press(panel.fuse_button)
+    volume.idle()
+    assert session.planes.outdated() == ()
+    target = tmp_path / "mask.nii.gz"
+    from napari_sam2_video import api
+
+    api.export(session, target)
+    assert (np.asarray(nibabel.load(target).dataobj).transpose(2, 1, 0) > 0).sum() == TRUTH.sum()
+    assert not volume.errors()
+
+
+def test_3d_and_back_keeps_the_tool_in_hand(volume):
+    volume.start()
+    volume.widget.objects.prompting.arm("point")
+    layer = volume.controller.prompts.points
+    assert str(layer.mode) == "add"
+    volume.press(volume.widget.planes.solid_button)
+    assert volume.viewer.dims.ndisplay == 3
+    shot(volume, "volume-3d")
+    volume.press(volume.widget.planes.solid_button)
+    assert volume.viewer.dims.ndisplay == 2
+    assert str(layer.mode) == "add"
+    assert volume.viewer.layers.selection.active is layer
+    volume.viewer.dims.ndisplay = 3
+    volume.viewer.dims.ndisplay = 2
+    assert str(layer.mode) == "add"
+
+
+def test_the_crosshair_brings_every_plane_to_the_clicked_voxel(volume):
+    volume.start()
+    volume.widget.objects.prompting.put_down()
+    panel = volume.widget.planes
+    panel.crosshair_box.click()
+    volume.controller.go_to(4)
+    volume.drag(volume.controller.image.data_to_world((4, 30, 10)))
+    volume.press(panel.view_buttons["Y"])
+    assert volume.viewer.dims.current_step == (4, 30, 10)
+    shot(volume, "volume-crosshair")
+    volume.press(panel.view_buttons["X"])
+    assert volume.viewer.dims.current_step == (4, 30, 10)
+    panel.crosshair_box.click()
+    assert not any("crosshair" in layer.name for layer in volume.viewer.layers)
+
+
+def test_a_surface_lies_where_the_masks_are(volume):
+    volume.start()
+    for frame in np.flatnonzero(TRUTH.any(axis=(1, 2))).tolist():
+        volume.session.add_prompt(MaskPrompt(1, frame, TRUTH[frame]))
+    volume.controller.perform()
+    volume.track()
+    volume.press(volume.widget.planes.surface_button)
+    volume.idle()
+    layer = next(one for one in volume.viewer.layers if one.name.startswith("Surface"))
+    low, high = layer.extent.world
+    inside = np.argwhere([volume.session.mask(1, frame) for frame in range(SHAPE[0])])
+    assert low == pytest.approx(inside.min(0) * SCALE, abs=1.6)
+    assert high == pytest.approx(inside.max(0) * SCALE, abs=1.6)
+    volume.press(volume.widget.planes.solid_button)
+    shot(volume, "volume-surface")
+
+
+def test_slices_between_are_filled_and_windows_are_shown(volume):
+    volume.start()
+    panel = volume.widget.planes
+    volume.session.set_prompts(1, 3, [])
+    for frame in (3, 8):
+        volume.session.paint(frame, (0, 0), np.ones(SHAPE[1:], np.uint8), TRUTH[6])
+    volume.controller.perform()
+    volume.press(panel.fill_button)
+    assert volume.session.filled(1) == {4, 5, 6, 7}
+    assert (volume.session.mask(1, 5) == TRUTH[6]).all()
+    volume.key("Alt-1")
+    assert tuple(volume.controller.image.contrast_limits) == (0, 80)
+    assert not volume.errors()
+
+
+def test_the_brush_is_round_on_every_plane_and_stays_on_it_unless_asked(volume):
+    volume.start()
+    layer = volume.controller.masks.masks
+    layer.brush_size = 12
+    volume.press(volume.widget.planes.view_buttons["Y"])
+    volume.viewer.dims.set_point(1, 20.0)
+    layer.paint((6, 20, 22), 1)
+    volume.idle()
+    painted = np.argwhere(np.asarray(volume.session.labels))
+    assert set(painted[:, 1]) == {20}
+    height, width = np.ptp(painted[:, 0]) * SCALE[0], np.ptp(painted[:, 2]) * SCALE[2]
+    assert height == pytest.approx(width, abs=2 * SCALE[0])
+    volume.session.undo()
+    volume.widget.planes.ball_box.click()
+    layer.paint((6, 20, 22), 1)
+    volume.idle()
+    painted = np.argwhere(np.asarray(volume.session.labels)) * SCALE
+    assert np.ptp(painted, axis=0) == pytest.approx([12, 12, 12], abs=2 * SCALE[0])
