@@ -10,6 +10,7 @@ from qtpy.QtWidgets import QCheckBox, QLabel, QSpinBox, QWidget
 
 from napari_sam2_video.plugin.background_task import BackgroundTask
 from napari_sam2_video.plugin.layers import take_off, transform_of
+from napari_sam2_video.plugin.own_layers import mark_own
 from napari_sam2_video.plugin.plane_stack import shown_stack
 from napari_sam2_video.plugin.surface_layer import show_surface, surface
 from napari_sam2_video.plugin.volume_view import VolumeView
@@ -180,6 +181,7 @@ class PlanesPanel(QWidget):
             self._disputed = Labels(shown, name=DISPUTED_NAME, opacity=0.9, **transform_of(view.image))
             self._disputed.editable = False
             self._disputed.contour = 1
+            mark_own(self._disputed, "disputed", locked=False)
             controller.viewer.add_layer(self._disputed)
             controller.viewer.layers.selection.active = active
 

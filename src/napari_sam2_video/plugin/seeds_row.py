@@ -10,6 +10,7 @@ import numpy as np
 from qtpy.QtWidgets import QComboBox, QHBoxLayout, QSpinBox, QWidget
 
 from napari_sam2_video.plugin.layers import labels_on_frame, level_zero
+from napari_sam2_video.plugin.own_layers import own_layers
 from napari_sam2_video.plugin.widgets import allow, button, fill, narrow
 from napari_sam2_video.plugin.worker import Job
 
@@ -62,10 +63,11 @@ class SeedsRow(QWidget):
 
         view = self._controller.view
         own = () if view is None else (view.masks.masks, view.masks.preview, view.proposals.layer)
+        disputed = own_layers(self._controller.viewer, "disputed")
         layers = [
             layer
             for layer in self._controller.viewer.layers
-            if isinstance(layer, Labels) and not any(layer is mine for mine in own)
+            if isinstance(layer, Labels) and layer not in disputed and not any(layer is mine for mine in own)
         ]
         fill(self.box, [(layer.name, layer) for layer in layers], self.box.currentData())
         self.setVisible(bool(layers))

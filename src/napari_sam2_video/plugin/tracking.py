@@ -184,7 +184,7 @@ class TrackRun(QObject):
             # The next walk of a volume counts its own planes.
             self._times.clear()
         self._times.append((now, done.done))
-        if self.doing == TRACKING and done.axis is None:
+        if self.doing == TRACKING and getattr(done, "axis", None) is None:
             self._fresh.add(done.frame)
         first, counted = self._times[0]
         rate = (done.done - counted) / (now - first) if now > first else 0.0

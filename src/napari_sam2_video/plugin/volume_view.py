@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_sam2_video.plugin.layers import take_off, transform_of
+from napari_sam2_video.plugin.own_layers import mark_own
 from napari_sam2_video.plugin.plane_views import planes_of, show_across
 
 if TYPE_CHECKING:
@@ -144,6 +145,7 @@ class VolumeView:
                 data, name=CROSSHAIR_NAME, edge_width=max(geometry.shape_yx) / 400, vector_style="line",
                 edge_color=CROSSHAIR_COLOR, opacity=0.8, **transform_of(image),
             )  # fmt: skip
+            mark_own(self._crosshair, "crosshair", locked=False)
             self._viewer.add_layer(self._crosshair)
             self._viewer.layers.selection.active = active
         elif not np.array_equal(self._crosshair.data, data):
