@@ -61,8 +61,8 @@ class Framing:
     image_size: int
     shape_yx: tuple[int, int]
     small: float = 0.12
-    tiny: float = 0.1
-    large: float = 0.3
+    tiny: float = 0.2
+    large: float = 0.4
     hold: float = 0.3
     grid: int = 2
     fast: float = 0.05
@@ -128,7 +128,7 @@ class Framing:
         inside = [(p, p.window) for _, p in seen if p.window is not None and p.window.side == side]
         first = []
         for axis, begin in enumerate((window.top, window.left)):
-            ahead = age * min(max(motion[axis], -window.side / 8), window.side / 8)
+            ahead = age * min(max(motion[axis], -window.side / 4), window.side / 4)
             away = last.centre_yx[axis] + ahead - window.centre_yx[axis]
             by = 0.0
             if runs:
