@@ -22,8 +22,10 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from benchmarks.remote import serving
 
 from napari_sam2_video.api import export
+from napari_sam2_video.plugin.detector_fields import LIKE
 from napari_sam2_video.plugin.model_panel import ANOTHER
-from napari_sam2_video.synthetic import SyntheticClip, sample_ct_volume, sample_time_series, sample_video
+from napari_sam2_video.plugin.widgets import choose
+from napari_sam2_video.synthetic import SyntheticClip, make_clip, sample_ct_volume, sample_time_series, sample_video
 
 SIZE = (1280, 800)
 THEMES = ("dark", "light")
@@ -151,6 +153,40 @@ def matte(out: Path, sessions: Path, model: str) -> None:
     stage.close()
 
 
+def finding(out: Path, sessions: Path, model: str) -> None:
+    """From three clicks to all cells, with their lineage."""
+    clip = make_clip("dish", 2, frames=16)
+    stage = Stage(out, sessions, model, clip, "dish", "tyx")
+    panel = stage.widget.finding
+    for label in (2, 3, 4):
+        stage.prompt(label, f"cell {label}", box=False)
+    stage.widget.run_bar.start()
+    stage.idle()
+    stage.show("find")
+    choose(panel.fields.box, LIKE)
+    panel.fields.argument.setText("1,2,3")
+    panel.every_box.setValue(3)
+    panel.look()
+    stage.idle()
+    item = panel.list.topLevelItem(panel.list.topLevelItemCount() - 1)
+    for number in range(panel.list.topLevelItemCount()):
+        if panel.list.topLevelItem(number).text(0).startswith("division"):
+            item = panel.list.topLevelItem(number)
+    panel.list.setCurrentItem(item)
+    stage.settle()
+    stage.save("widget-find.png")
+    panel.score_box.setValue(0.5)
+    panel.accept_all()
+    stage.idle()
+    stage.widget.run_bar.start()
+    stage.idle()
+    stage.show("find", "objects")
+    stage.widget.controller.go_to(13)
+    stage.settle()
+    stage.save("widget-found.png")
+    stage.close()
+
+
 def server(out: Path, sessions: Path, model: str) -> None:
     """A run on a server in another process."""
     with serving() as served:
@@ -178,10 +214,12 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("docs/images"))
     parser.add_argument("--model", default="demo")
     parser.add_argument("--frames", type=int, default=40)
-    parser.add_argument("--only", choices=("organ", "matte", "server"), help="take the pictures of one part alone")
+    parser.add_argument(
+        "--only", choices=("organ", "matte", "server", "finding"), help="take the pictures of one part alone"
+    )
     arguments = parser.parse_args()
     arguments.out.mkdir(parents=True, exist_ok=True)
-    parts = {"organ": organ, "matte": matte, "server": server}
+    parts = {"organ": organ, "matte": matte, "server": server, "finding": finding}
     with tempfile.TemporaryDirectory() as sessions:
         if arguments.only:
             parts[arguments.only](arguments.out, Path(sessions), arguments.model)

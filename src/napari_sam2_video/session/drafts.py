@@ -135,7 +135,8 @@ class Drafts:
         owner = self._owner.get(number)
         if owner is not None:
             back = next((f for f in track.shapes if self._is_lost(owner, f)), None)
-            return None if back is None else self._again(owner, number, back, self._scores[number])
+            near = 0.0 if back is None else self._nearness(owner, back, track.shapes[back])
+            return self._again(owner, number, back, self._scores[number] * near) if back is not None and near else None
         if self._hidden[number] * 2 > len(track.shapes):
             return None
         lost = max(self._lost_near(track), default=None)
@@ -162,16 +163,20 @@ class Drafts:
     def _lost_near(self, track: Track) -> Iterator[tuple[float, int]]:
         """Objects that were lost before a track begins and may be what it shows, with how likely that is."""
         frame = track.first_found
-        shape = track.shapes[frame]
         for object_id in self._seen:
             if object_id in self._owner.values() and any(f >= frame for f in self._seen[object_id]):
                 continue
             if self._is_lost(object_id, frame):
-                last = max(f for f in self._seen[object_id] if f < frame)
-                mask = self._known.masks(last)[object_id]
-                away = shape.distance(mask) / max(shape.radius, mask.radius)
-                if away < REACH and abs(log(shape.area / mask.area)) < log(2):
-                    yield exp(-away / REACH), object_id
+                near = self._nearness(object_id, frame, track.shapes[frame])
+                if near:
+                    yield near, object_id
+
+    def _nearness(self, object_id: int, frame: int, shape: Shape) -> float:
+        """How near and alike a shape is to where an object was seen last before a frame, 0 to 1."""
+        last = max(f for f in self._seen[object_id] if f < frame)
+        mask = self._known.masks(last)[object_id]
+        away = shape.distance(mask) / max(shape.radius, mask.radius)
+        return exp(-away / REACH) if away < REACH and abs(log(shape.area / mask.area)) < log(2) else 0.0
 
     def _division(self, number: int, made: Mapping[int, tuple[Draft, int]]) -> Draft | None:
         daughters = self._daughters.get(number, [])
