@@ -209,7 +209,7 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
     max_leaves=12,
 )
-ROUTES = ("/trackers", "/trackers/{}/preview", "/trackers/{}/condition", "/trackers/{}/run")
+ROUTES = ("/trackers", "/trackers/{}/preview", "/trackers/{}/condition", "/trackers/{}/run", "/trackers/{}/segment")
 FIELDS = st.sampled_from(
     [
         "protocol",
@@ -223,6 +223,10 @@ FIELDS = st.sampled_from(
         "tracked",
         "plan",
         "scratch",
+        "square",
+        "places",
+        "boxes",
+        "limits",
     ]
 )
 

@@ -227,3 +227,39 @@ def test_scratch_tracker_remembers_nothing_else(remote):
     scratch.condition(1, 5, [PointPrompt(1, 5, 33, 40)])
     assert [m.frame for m in scratch.run(Plan((Pass(1, "backward", 5, 3),), 8))][-1] == 3
     assert list(there.memory.entries(1)) == [2]
+
+
+def test_a_detector_gets_the_same_of_the_network(network, remote):
+    here, there = Tracker(network, Scene()).segmenter(), remote().segmenter()
+    assert there.image_size == here.image_size
+    np.testing.assert_array_equal(there.features(1), here.features(1))
+    np.testing.assert_array_equal(there.features(1, (4, 8, 48)), here.features(1, (4, 8, 48)))
+    points, boxes = np.array([[30, 33], [2, 2]], np.float32), np.array([[16, 20, 44, 48], [0, 0, 9, 9]], np.float32)
+    for ours, theirs in (
+        (here.at_points(1, points, least_iou=0.3), there.at_points(1, points, least_iou=0.3)),
+        (here.at_points(2, points, (0, 0, 56)), there.at_points(2, points, (0, 0, 56))),
+        (here.in_boxes(1, boxes), there.in_boxes(1, boxes)),
+    ):
+        assert len(ours) == len(theirs) > 0
+        for one, other in zip(ours, theirs, strict=True):
+            assert (one.prompt, one.origin_yx, one.stability) == (other.prompt, other.origin_yx, other.stability)
+            assert (one.predicted_iou, one.object_score) == (other.predicted_iou, other.object_score)
+            np.testing.assert_array_equal(one.mask, other.mask)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"frame": 99},
+        {"square": [0, 0, 3]},
+        {"square": [0, 0, 1 << 20]},
+        {"places": [[0, float("inf")]]},
+        {"places": [[1, 2, 3]]},
+        {"limits": None},
+    ],
+)
+def test_what_is_no_question_of_a_detector_is_refused(remote, changed):
+    tracker = remote()
+    asked = {"frame": 0, "square": None, "places": [[3, 4]], "boxes": False, "limits": {}}
+    with pytest.raises(EngineError):
+        tracker.call("segment", asked | changed)

@@ -16,7 +16,7 @@ from fastapi.responses import JSONResponse, StreamingResponse
 from napari_sam2_video import __version__
 from napari_sam2_video.engine.plan import Plan
 from napari_sam2_video.errors import Sam2VideoError
-from napari_sam2_video.server import calls, wire
+from napari_sam2_video.server import calls, segmenting, wire
 from napari_sam2_video.server.leases import Lease, Leases, models_here
 from napari_sam2_video.server.served_frames import ServedFrames
 from napari_sam2_video.types import ModelSettings
@@ -196,6 +196,15 @@ async def costs(held: Held, request: Request) -> StreamingResponse:
         if not asked or not all(one.prompts for one in asked):
             raise ValueError("an object without prompts")
     return _stream(held, calls.costs(held.tracker, asked, held))
+
+
+@router.post("/trackers/{lease}/segment")
+async def segment(held: Held, request: Request) -> StreamingResponse:
+    """Give features of a frame, or the masks of many clicks or boxes."""
+    value = await _json(request)
+    with _sent():
+        wanted = segmenting.Wanted.from_json(value, held.frames.n_frames, held.frames.shape_yx)
+    return _stream(held, segmenting.answered(held.tracker, wanted))
 
 
 @router.get("/trackers/{lease}/windows/{object_id}/{frame}")

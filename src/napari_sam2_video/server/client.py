@@ -14,6 +14,7 @@ from napari_sam2_video.server import wire
 from napari_sam2_video.server.connection import Connection, TrackerGoneError
 from napari_sam2_video.server.frame_sender import FrameSender
 from napari_sam2_video.server.kept_memory import KeptMemory
+from napari_sam2_video.server.segmenting import RemoteSegmenter
 from napari_sam2_video.types import Preview
 
 if TYPE_CHECKING:
@@ -100,6 +101,10 @@ class RemoteTracker:
         """Compute the frames of a plan."""
         yield from self.track(plan, stop, scratch=False)
 
+    def segmenter(self) -> RemoteSegmenter:
+        """The network for those who look for objects."""
+        return RemoteSegmenter(self, self._view.shape_yx)
+
     def scratch(self) -> RemoteScratch:
         """A tracker of the same network that remembers nothing, and whose memory is not kept."""
         self.request("POST", "scratch")
@@ -135,7 +140,7 @@ class RemoteTracker:
                 found: dict[bytes, bytes] = {}
                 while (record := _next(stream)) is not None:
                     found[record[0]] = record[1]
-                if wire.MASKS not in found:
+                if wire.MASKS not in found and wire.RESULT not in found:
                     raise self._connection.cut_off()
                 return found
             except TrackerGoneError:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
 # A change of what is sent needs a new number; client and server refuse each other where theirs differ.
-PROTOCOL = 2
+PROTOCOL = 3
 RAW, WEBP, PNG = "application/octet-stream", "image/webp", "image/png"
 MASKS, WANTED, TAKEN, RESULT, ENTRY, FAILED, ALIVE = b"M", b"W", b"T", b"R", b"E", b"F", b"A"
 # What a client is told of the network.
