@@ -85,6 +85,25 @@ def test_find_and_proposals_work_on_a_session(call, recording, tmp_path):
         assert session.dirty() == (2,)
 
 
+def test_labels_of_a_file_become_tracks_without_the_network(call, recording, tmp_path, monkeypatch):
+    def refused(*_):
+        raise AssertionError("the network was loaded")
+
+    monkeypatch.setattr("napari_sam2_video.session.tracking.default_tracker", refused)
+    labels = np.zeros((11, 48, 64), np.uint16)
+    for frame, image in enumerate(labels):
+        image[8 + frame : 20 + frame, 10:22] = 5 + frame
+    tifffile.imwrite(tmp_path / "labels.tif", labels, imagej=True, metadata={"axes": "TYX"})
+    out = tmp_path / "run.sam2v"
+    code, said, told = call(
+        "track", recording, "--out", out, "--find", f"labels:{tmp_path / 'labels.tif'}", "--accept", "0.5"
+    )
+    assert code == 0, told
+    assert "object 1 (object 1): 11 of 11 frames" in said
+    with api.open_session(out, read_only=True) as session:
+        assert np.array_equal(np.asarray(session.labels[7]) > 0, labels[7] > 0)
+
+
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [

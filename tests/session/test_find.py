@@ -12,7 +12,7 @@ from napari_sam2_video.errors import DetectorError, SessionError, SettingsError
 from napari_sam2_video.frames.array import ArrayRecording
 from napari_sam2_video.linking.shapes import shapes_of
 from napari_sam2_video.session import Session
-from napari_sam2_video.types import FindSettings, MaskPrompt
+from napari_sam2_video.types import FindSettings, MaskPrompt, PointPrompt
 from tests.fakes import fake_factory
 
 SHAPE = (64, 80)
@@ -147,6 +147,16 @@ def test_tracked_objects_are_matched_and_only_the_others_are_proposed(opened):
     prompted(session, np.where(labels[0] == 1, 1, 0))
     found(session, Labels(labels), every=2)
     assert [(p.kind, p.frame) for p in session.proposals] == [("new object", 0), ("new object", 4)]
+
+
+def test_what_is_prompted_and_not_tracked_yet_is_not_proposed_again(opened):
+    labels = three()
+    session = opened(labels)
+    for object_id, (y, x) in enumerate(((16, 20), (46, 60)), start=1):
+        session.add_object()
+        session.add_prompt(PointPrompt(object_id, 0, y, x))
+    found(session, Labels(labels), every=2)
+    assert [(p.kind, p.frame) for p in session.proposals] == [("new object", 4)]
 
 
 def test_a_division_of_a_new_object_makes_daughters_with_a_parent(opened):

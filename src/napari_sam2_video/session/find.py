@@ -13,6 +13,7 @@ from napari_sam2_video.detect.protocol import Example
 from napari_sam2_video.detect.registry import detector_from_text
 from napari_sam2_video.detect.run import run_detector
 from napari_sam2_video.errors import DetectionStoppedError, PromptError, SessionError
+from napari_sam2_video.geometry import whole_mask
 from napari_sam2_video.linking.link import link
 from napari_sam2_video.linking.settings import LinkSettings
 from napari_sam2_video.linking.shapes import Shape
@@ -26,6 +27,8 @@ from napari_sam2_video.types.finding import FindProgress, FindSettings
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping, Sequence
     from pathlib import Path
+
+    import numpy.typing as npt
 
     from napari_sam2_video.detect.protocol import Detection, Detector
     from napari_sam2_video.linking.tracks import Track
@@ -147,8 +150,12 @@ class Finder:
         def on(frame: int) -> Mapping[int, Shape]:
             if frame not in masks:
                 ids = [one.id for one in objects]
-                cut = zip(ids, (Shape.cut(mask) for mask in context.masks.each_mask(frame, ids)), strict=True)
-                masks[frame] = {i: shape for i, shape in cut if shape is not None}
+                found = dict(zip(ids, context.masks.each_mask(frame, ids), strict=True))
+                # What is prompted and not tracked yet is known on its prompted frame.
+                fresh = {p.object_id for p in self._prompts.sets(None, frame) if not walked[p.object_id].any()}
+                found |= {i: self._prompted(i, frame) for i in fresh if not found[i].any()}
+                cut = {i: Shape.cut(mask) for i, mask in found.items()}
+                masks[frame] = {i: shape for i, shape in cut.items() if shape is not None}
             return masks[frame]
 
         return Known(
@@ -169,16 +176,17 @@ class Finder:
             frame = min(prompted)
             mask = self._context.masks.object_mask(frame, object_id)
             if not mask.any():
-                preview = self._tracking.preview(object_id, frame, None)
-                best = preview.candidates[preview.best]
-                mask = np.zeros(preview.shape_yx, bool)
-                height, width = best.levels.shape
-                y, x = best.origin_yx
-                mask[y : y + height, x : x + width] = best.levels > 0
+                mask = self._prompted(object_id, frame)
             if not mask.any():
                 raise SessionError(f"Object {object_id} has no mask on frame {frame}; click it again.")
             examples.append(Example(object_id, frame, mask))
         return examples
+
+    def _prompted(self, object_id: int, frame: int) -> npt.NDArray[np.bool_]:
+        """Mask ``(Y, X)`` that the prompts of an object give on a frame."""
+        preview = self._tracking.preview(object_id, frame, None)
+        best = preview.candidates[preview.best]
+        return whole_mask(best.origin_yx, best.levels > 0, preview.shape_yx)
 
     def _described(self, detector: Detector, settings: FindSettings) -> dict[str, Any]:
         said: dict[str, Any] = {"detector": str(getattr(detector, "name", type(detector).__name__))}
