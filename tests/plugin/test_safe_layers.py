@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
+
 import numpy as np
 import pytest
 from napari.layers import Labels, Points
@@ -124,3 +127,18 @@ def test_layers_of_the_person_stay_as_they_are(bench):
     for layer, (name, visible, opacity, data) in zip(mine, before, strict=True):
         assert (layer.name, layer.visible, layer.opacity) == (name, visible, opacity)
         assert np.array_equal(np.asarray(layer.data), data)
+
+
+def test_sessions_that_were_closed_are_let_go(at_work):
+    """napari keeps removed layers in memory: none of them may hold a session with its masks."""
+    gone = []
+    for _ in range(3):
+        at_work.click(*spots(0)[0])
+        gone.append(weakref.ref(at_work.session))
+        at_work.controller.close_session()
+        at_work.idle()
+        at_work.start()
+        at_work.controller.go_to(0)
+        at_work.spin()
+    gc.collect()
+    assert [session() for session in gone] == [None] * 3

@@ -97,6 +97,8 @@ class PromptLayers(QObject):
         self._viewer.dims.events.order.disconnect(self._on_order)
         for layer in (self.points, self.shapes):
             layer.events.data.disconnect(self._on_data)
+            # napari keeps layers that were removed, and what they call.
+            layer.mouse_drag_callbacks.remove(self._on_press)
         if not keep_layers:
             take_off(self._viewer, self.points, self.shapes)
 
