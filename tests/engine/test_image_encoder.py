@@ -41,7 +41,7 @@ def test_an_embedding_is_the_same_to_the_bit_however_frames_are_grouped(preset, 
     network = build_network(PRESETS[preset], size).eval()
     grouped = ImageEncoder(network, "cpu")
     with torch.inference_mode():
-        for _ in range(3):
+        for _ in range(3 if preset == "demo" else 1):
             planes = torch.randn(4, 3, size, size)
             plain = [ImageEncoder(network, "cpu")(planes[i : i + 1])[0] for i in range(4)]
             for one, other in zip(
