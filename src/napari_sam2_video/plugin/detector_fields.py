@@ -10,6 +10,7 @@ from qtpy.QtCore import Signal  # type: ignore[attr-defined]
 from qtpy.QtWidgets import QComboBox, QFileDialog, QLineEdit, QWidget
 
 from napari_sam2_video.plugin.layers import labels_on_frame, level_zero
+from napari_sam2_video.plugin.seeds_row import other_labels
 from napari_sam2_video.plugin.widgets import button, fill, narrow, row, stack
 
 if TYPE_CHECKING:
@@ -92,16 +93,7 @@ class DetectorFields(QWidget):
 
     def update_layers(self, *_: Any) -> None:
         """Offer the Labels layers that are not the session's own."""
-        from napari.layers import Labels
-
-        view = self._controller.view
-        own = () if view is None else (view.masks.masks, view.masks.preview, view.proposals.layer)
-        layers = [
-            layer
-            for layer in self._controller.viewer.layers
-            if isinstance(layer, Labels) and not any(layer is mine for mine in own)
-        ]
-        fill(self.layer_box, [(layer.name, layer) for layer in layers], self.layer_box.currentData())
+        fill(self.layer_box, other_labels(self._controller), self.layer_box.currentData())
         self.changed.emit()
 
     def _show(self, *_: Any) -> None:

@@ -59,18 +59,9 @@ class SeedsRow(QWidget):
 
     def update_layers(self, *_: Any) -> None:
         """Offer the Labels layers that are not the session's own."""
-        from napari.layers import Labels
-
-        view = self._controller.view
-        own = () if view is None else (view.masks.masks, view.masks.preview, view.proposals.layer)
-        disputed = own_layers(self._controller.viewer, "disputed")
-        layers = [
-            layer
-            for layer in self._controller.viewer.layers
-            if isinstance(layer, Labels) and layer not in disputed and not any(layer is mine for mine in own)
-        ]
-        fill(self.box, [(layer.name, layer) for layer in layers], self.box.currentData())
-        self.setVisible(bool(layers))
+        offered = other_labels(self._controller)
+        fill(self.box, offered, self.box.currentData())
+        self.setVisible(bool(offered))
 
     def add(self) -> None:
         """Make the objects, starting a session first if there is none."""
@@ -181,3 +172,14 @@ def _objects(count: int) -> str:
 
 def _labels(count: int) -> str:
     return "1 label was" if count == 1 else f"{count} labels were"
+
+
+def other_labels(controller: Controller) -> list[tuple[str, Any]]:
+    """Name and layer of each Labels layer that is not the session's own."""
+    from napari.layers import Labels
+
+    view = controller.view
+    own = () if view is None else (view.masks.masks, view.masks.preview, view.proposals.layer)
+    own = (*own, *own_layers(controller.viewer, "disputed"))
+    layers = [layer for layer in controller.viewer.layers if isinstance(layer, Labels)]
+    return [(layer.name, layer) for layer in layers if not any(layer is mine for mine in own)]

@@ -9,6 +9,7 @@ import numpy as np
 
 from napari_sam2_video.errors import SessionError
 from napari_sam2_video.session.objects import check_object
+from napari_sam2_video.session.part import SessionPart
 from napari_sam2_video.session.prompts import key_of
 from napari_sam2_video.spans import bounds_of
 from napari_sam2_video.types import FrameMasks, ObjectMask
@@ -16,32 +17,14 @@ from napari_sam2_video.types import FrameMasks, ObjectMask
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
-    from napari_sam2_video.session.context import Context
-    from napari_sam2_video.session.objects import Objects
-    from napari_sam2_video.session.prompt_table import PromptTable
     from napari_sam2_video.storage.tables import Change
     from napari_sam2_video.types import Direction
 
 ABSENT_SCORE = -10.0
 
 
-class Acceptance:
-    """Accepted frames of a session.
-
-    Parameters
-    ----------
-    context : Context
-        The open session.
-    objects : Objects
-        Its objects.
-    prompts : PromptTable
-        Its prompts.
-    """
-
-    def __init__(self, context: Context, objects: Objects, prompts: PromptTable) -> None:
-        self._context = context
-        self._objects = objects
-        self._prompts = prompts
+class Acceptance(SessionPart):
+    """Accepted frames of a session."""
 
     def set(self, spans: Mapping[int, Sequence[tuple[int, int]]], *, accept: bool) -> None:
         """Accept or no longer accept frames of objects; see `Session.accept` and `Session.accept_frames`."""

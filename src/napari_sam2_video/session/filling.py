@@ -9,6 +9,7 @@ from napari_sam2_video.analysis.interpolation import masks_between
 from napari_sam2_video.engine.prompts import mask_as_object
 from napari_sam2_video.errors import PromptError, SessionError
 from napari_sam2_video.masks.records import FUSED, newest_record
+from napari_sam2_video.session.part import SessionPart
 from napari_sam2_video.session.prompts import key_of
 from napari_sam2_video.types import FrameMasks, MaskPrompt
 
@@ -18,9 +19,6 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from napari_sam2_video.session.context import Context
-    from napari_sam2_video.session.objects import Objects
-    from napari_sam2_video.session.prompt_table import PromptTable
 
 FILLED = "filled"
 """Table: by object and frame, the record that filling wrote; while that is the newest, the mask is interpolated."""
@@ -28,23 +26,8 @@ SCORE = 10.0
 LEAST_SETTLED = 2
 
 
-class Filling:
-    """Fills objects of a session between settled frames.
-
-    Parameters
-    ----------
-    context : Context
-        The open session.
-    objects : Objects
-        Its objects.
-    prompts : PromptTable
-        Its prompts.
-    """
-
-    def __init__(self, context: Context, objects: Objects, prompts: PromptTable) -> None:
-        self._context = context
-        self._objects = objects
-        self._prompts = prompts
+class Filling(SessionPart):
+    """Fills objects of a session between settled frames."""
 
     def fill(self, object_id: int, start: int, stop: int) -> list[int]:
         """Fill between settled frames; see `Session.fill_between`."""

@@ -19,6 +19,7 @@ from napari_sam2_video.linking.settings import LinkSettings
 from napari_sam2_video.linking.shapes import Shape
 from napari_sam2_video.session.drafts import Drafts, Known
 from napari_sam2_video.session.manifest import plain
+from napari_sam2_video.session.part import SessionPart
 from napari_sam2_video.session.run_errors import run_failures
 from napari_sam2_video.session.tracking import BUSY
 from napari_sam2_video.types.checks import instance
@@ -41,17 +42,13 @@ if TYPE_CHECKING:
 NOBODY = frozenset({0})
 
 
-class Finder:
+class Finder(SessionPart):
     """Findings of one session.
 
     Parameters
     ----------
-    context : Context
-        The open session.
-    objects : Objects
-        Its objects.
-    prompts : PromptTable
-        Its prompts.
+    context, objects, prompts
+        As `SessionPart`.
     tracking : Tracking
         What has the network.
     proposals : Proposals
@@ -61,9 +58,7 @@ class Finder:
     def __init__(
         self, context: Context, objects: Objects, prompts: PromptTable, tracking: Tracking, proposals: Proposals
     ) -> None:
-        self._context = context
-        self._objects = objects
-        self._prompts = prompts
+        super().__init__(context, objects, prompts)
         self._tracking = tracking
         self._proposals = proposals
 

@@ -11,6 +11,7 @@ from napari_sam2_video.errors import SessionError
 from napari_sam2_video.masks.split import parts_of
 from napari_sam2_video.masks.union import full_mask, union_of
 from napari_sam2_video.session.objects import check_object
+from napari_sam2_video.session.part import SessionPart
 from napari_sam2_video.session.prompts import key_of, stored_json
 from napari_sam2_video.spans import bounds_of
 from napari_sam2_video.types import FrameMasks, MaskPrompt, PointPrompt, ScribblePrompt
@@ -31,25 +32,19 @@ if TYPE_CHECKING:
 CHANGED = ("objects", "prompts", "masks", "accepted")
 
 
-class Life:
+class Life(SessionPart):
     """Edits of whole objects of a session.
 
     Parameters
     ----------
-    context : Context
-        The open session.
-    objects : Objects
-        Its objects.
-    prompts : PromptTable
-        Its prompts.
+    context, objects, prompts
+        As `SessionPart`.
     tag : callable
         Gives the short name of the model that runs use.
     """
 
     def __init__(self, context: Context, objects: Objects, prompts: PromptTable, tag: Callable[[], str]) -> None:
-        self._context = context
-        self._objects = objects
-        self._prompts = prompts
+        super().__init__(context, objects, prompts)
         self._tag = tag
 
     def merge(self, object_id: int, other_id: int) -> None:

@@ -13,6 +13,7 @@ from napari_sam2_video.geometry import whole_mask
 from napari_sam2_video.masks.codec import encode_mask
 from napari_sam2_video.masks.union import FULL
 from napari_sam2_video.session.objects import check_object
+from napari_sam2_video.session.part import SessionPart
 from napari_sam2_video.session.proposal import FoundTrack, Proposal
 from napari_sam2_video.spans import bounds_of
 from napari_sam2_video.types import FrameMasks, ObjectMask
@@ -33,17 +34,13 @@ ACCEPT, REJECT = "accept", "reject"
 FOUND_SCORE = 10.0
 
 
-class Proposals:
+class Proposals(SessionPart):
     """Proposals of a session.
 
     Parameters
     ----------
-    context : Context
-        The open session.
-    objects : Objects
-        Its objects.
-    prompts : PromptTable
-        Its prompts.
+    context, objects, prompts
+        As `SessionPart`.
     acceptance : Acceptance
         Its accepted frames.
     tag : callable
@@ -58,9 +55,7 @@ class Proposals:
         acceptance: Acceptance,
         tag: Callable[[], str],
     ) -> None:
-        self._context = context
-        self._objects = objects
-        self._prompts = prompts
+        super().__init__(context, objects, prompts)
         self._acceptance = acceptance
         self._tag = tag
 

@@ -10,6 +10,7 @@ from napari_sam2_video.errors import PromptError
 from napari_sam2_video.session.check import Checker
 from napari_sam2_video.session.clean_up import clean_up
 from napari_sam2_video.session.conditioning import model_tag
+from napari_sam2_video.session.part import SessionPart
 from napari_sam2_video.session.run import Runner
 from napari_sam2_video.session.tracker import close_tracker, default_tracker, remember_choice
 from napari_sam2_video.types import CheckSettings, MaskPrompt, ModelSettings, TrackSettings
@@ -33,17 +34,13 @@ if TYPE_CHECKING:
 BUSY = "A run is under way; wait for it or stop it first."
 
 
-class Tracking:
+class Tracking(SessionPart):
     """Runs of a session, one at a time, and the tracker that does them.
 
     Parameters
     ----------
-    context : Context
-        The open session.
-    objects : Objects
-        Its objects.
-    prompts : PromptTable
-        Its prompts.
+    context, objects, prompts
+        As `SessionPart`.
     factory : callable, optional
         Makes the tracker of model settings, view and memory folder.
     """
@@ -51,9 +48,7 @@ class Tracking:
     def __init__(
         self, context: Context, objects: Objects, prompts: PromptTable, factory: TrackerFactory | None
     ) -> None:
-        self._context = context
-        self._objects = objects
-        self._prompts = prompts
+        super().__init__(context, objects, prompts)
         self._factory = factory or default_tracker
         self._tracker: TrackerLike | None = None
         self._loading = threading.Lock()

@@ -6,7 +6,7 @@ import math
 import operator
 import os
 import re
-from dataclasses import MISSING, fields
+from dataclasses import MISSING, asdict, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +17,7 @@ from napari_sam2_video.errors import Sam2VideoError, SettingsError
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from dataclasses import Field
-    from typing import TypeVar
+    from typing import Self, TypeVar
 
     T = TypeVar("T")
 
@@ -194,6 +194,19 @@ def line_from_text(text: str) -> list[tuple[float, float]] | None:
     found = [_POINT.fullmatch(part) for part in re.split(r"[\s;]+(?=-?\d+(?:\.\d*)?\s*,)", text.strip())]
     points = [(float(match[1]), float(match[2])) for match in found if match is not None]
     return None if len(points) != len(found) or len(points) < 2 else points
+
+
+class JsonSettings:
+    """A frozen dataclass of plain values that files hold as JSON."""
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Self:
+        """What `to_json` was called on; raises ValueError for anything else."""
+        return from_file(cls, value)
+
+    def to_json(self) -> dict[str, Any]:
+        """The fields as JSON takes them."""
+        return asdict(self)  # type: ignore[call-overload, no-any-return]
 
 
 def from_file(make: type[T], values: Mapping[str, Any], spelled: Mapping[str, str] | None = None) -> T:

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, Self, TypeAlias
 
 from napari_sam2_video.errors import SettingsError
-from napari_sam2_video.types.checks import NUMBER, from_file, real, set_field, shown, whole
+from napari_sam2_video.types.checks import NUMBER, JsonSettings, from_file, real, set_field, shown, whole
 
 Rgb: TypeAlias = tuple[int, int, int]
 
 
 @dataclass(frozen=True)
-class ContrastWindow:
+class ContrastWindow(JsonSettings):
     """The one window that maps raw values to what the model sees, the same for every frame.
 
     Parameters
@@ -61,15 +61,6 @@ class ContrastWindow:
                 f"{', '.join(CT_WINDOWS)}."
             )
         return ContrastWindow(float(match[1]), float(match[2]))
-
-    @classmethod
-    def from_json(cls, value: Mapping[str, Any]) -> Self:
-        """Window of what `to_json` gave; raises ValueError for anything else."""
-        return from_file(cls, value)
-
-    def to_json(self) -> dict[str, Any]:
-        """The window as JSON takes it."""
-        return asdict(self)
 
 
 CT_WINDOWS: Mapping[str, ContrastWindow] = {

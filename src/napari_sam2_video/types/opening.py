@@ -4,23 +4,20 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, Self, TypeAlias
+from dataclasses import dataclass
+from typing import Any, Self, TypeAlias
 
 import numpy as np
 
 from napari_sam2_video.errors import SettingsError
-from napari_sam2_video.types.checks import NUMBER, from_file, set_field, shown, whole
+from napari_sam2_video.types.checks import NUMBER, JsonSettings, set_field, shown, whole
 from napari_sam2_video.units import SECONDS, length_unit, time_unit
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 PixelSize: TypeAlias = tuple[tuple[float, ...], str]
 
 
 @dataclass(frozen=True)
-class OpenSettings:
+class OpenSettings(JsonSettings):
     """What a person says of a recording that its file does not say, or says wrongly; it wins over the file.
 
     Parameters
@@ -99,15 +96,6 @@ class OpenSettings:
         if isinstance(series, str) and series.strip().isdecimal():
             series = int(series)
         return cls(axes=axes or None, pixel_size=pixel_size, interval=interval, series=series)
-
-    @classmethod
-    def from_json(cls, value: Mapping[str, Any]) -> Self:
-        """Settings of what `to_json` gave; raises ValueError for anything else."""
-        return from_file(cls, value)
-
-    def to_json(self) -> dict[str, Any]:
-        """The settings as JSON takes them."""
-        return asdict(self)
 
     @property
     def sizes(self) -> dict[str, tuple[float, str]]:

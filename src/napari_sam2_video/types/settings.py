@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any, Literal, Self, TypeAlias, get_args
 
 from napari_sam2_video.errors import SettingsError
 from napari_sam2_video.types.checks import (
+    JsonSettings,
     flag,
     frame_span,
     frame_span_from_text,
@@ -90,7 +91,7 @@ class ViewSettings:
 
 
 @dataclass(frozen=True)
-class ModelSettings:
+class ModelSettings(JsonSettings):
     """Which network runs, where and how.
 
     Parameters
@@ -170,18 +171,9 @@ class ModelSettings:
         """
         return model if isinstance(model, ModelSettings) else cls(model)  # type: ignore[arg-type]
 
-    @classmethod
-    def from_json(cls, value: Mapping[str, Any]) -> Self:
-        """Settings of what `to_json` gave; raises ValueError for anything else."""
-        return from_file(cls, value)
-
-    def to_json(self) -> dict[str, Any]:
-        """The settings as JSON takes them."""
-        return asdict(self)
-
 
 @dataclass(frozen=True)
-class TrackSettings:
+class TrackSettings(JsonSettings):
     """What a run covers.
 
     Parameters
@@ -218,15 +210,6 @@ class TrackSettings:
             If one is written in another way.
         """
         return cls(direction, *frame_span_from_text(range), object_ids_from_text(objects))  # type: ignore[arg-type]
-
-    @classmethod
-    def from_json(cls, value: Mapping[str, Any]) -> Self:
-        """Settings of what `to_json` gave; raises ValueError for anything else."""
-        return from_file(cls, value)
-
-    def to_json(self) -> dict[str, Any]:
-        """The settings as JSON takes them."""
-        return asdict(self)
 
 
 @dataclass(frozen=True)
