@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from benchmarks import doubt, fusing, load, memory, modes, remote, speed, store, volumes
+from benchmarks.finding.run import find
 from benchmarks.linking.run import link
 
 if TYPE_CHECKING:
@@ -167,6 +168,7 @@ SCENARIOS: dict[str, Callable[[int], list[Row]]] = {
     "session-cost": session_cost,
     "under-load": under_load,
     "doubt": doubt_and_check,
+    "find": find,
     "link": linking,
     "remote": remote_tracker,
     "budget": budget,

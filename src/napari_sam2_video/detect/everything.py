@@ -59,7 +59,7 @@ class FindSettings:
     spacing: tuple[int, ...] = (32, 16)
     least_iou: float = 0.8
     least_stability: float = 0.3
-    least_agreement: float = 0.6
+    least_agreement: float = 0.55
     checks: int = 6
     most_iou: float = 0.4
     most_inside: float = 0.6

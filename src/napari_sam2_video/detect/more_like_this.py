@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from napari_sam2_video.detect.overlap import Part
     from napari_sam2_video.detect.protocol import Detection, DetectorFrame, Example, Examples, Segmenter
 
-_FIND = FindSettings(least_iou=0.6, least_stability=0.2, least_agreement=0.5)
+_FIND = FindSettings(least_iou=0.7, least_stability=0.2, least_agreement=0.6, checks=10)
 
 
 @dataclass(frozen=True)
@@ -44,8 +44,8 @@ class LikeSettings:
     """
 
     find: FindSettings = _FIND
-    least_likeness: float = 0.4
-    least_mean: float = 0.4
+    least_likeness: float = 0.2
+    least_mean: float = 0.3
     sizes: tuple[float, float] = (0.3, 3.0)
 
 
