@@ -65,9 +65,9 @@ def three(n=8):
     )
 
 
-def dividing():
-    before = [[disc(32, 40, 11)] for _ in range(4)]
-    return movie(before + [[disc(32, 31 - t, 8), disc(32, 49 + t, 8)] for t in range(4)])
+def dividing(half=4):
+    before = [[disc(32, 40, 11)] for _ in range(half)]
+    return movie(before + [[disc(32, 31 - t, 8), disc(32, 49 + t, 8)] for t in range(half)])
 
 
 @pytest.fixture
@@ -191,6 +191,19 @@ def test_a_division_of_a_tracked_object_ends_it(opened):
     assert len(session.objects) == 1
     assert session.mask(1, 5).any()
     assert [one.id for one in session.proposals] == [division.id]
+
+
+def test_between_two_frames_that_were_looked_at_the_frame_of_a_division_is_found(opened):
+    labels = dividing(8)
+    session = opened(labels)
+    prompted(session, labels[0])
+    detector = Labels(labels)
+    looks = []
+    detector.detect = lambda frame: looks.append(frame.index) or Labels.detect(detector, frame)
+    found(session, detector, every=5)
+    (division,) = session.proposals
+    assert (division.kind, division.frame) == ("division", 8)
+    assert looks == [0, 5, 10, 15, 7, 8]
 
 
 def test_daughters_of_every_second_frame_are_tracked_from_there_on(opened):

@@ -17,6 +17,7 @@ from napari_sam2_video.geometry import whole_mask
 from napari_sam2_video.linking.link import link
 from napari_sam2_video.linking.settings import LinkSettings
 from napari_sam2_video.linking.shapes import Shape
+from napari_sam2_video.session.division_frames import dated_divisions
 from napari_sam2_video.session.drafts import Drafts, Known
 from napari_sam2_video.session.manifest import plain
 from napari_sam2_video.session.part import SessionPart
@@ -87,12 +88,12 @@ class Finder(SessionPart):
             with run_failures("Finding", kept, "find again", context.folder, lambda: looked[-1] if looked else -1):
                 for frame in frames:
                     try:
-                        found = run_detector(finder, context.view, frame, segmenter=_Network(self._tracking), stop=stop)
+                        found = self._look(finder, frame, stop)
                     except DetectionStoppedError:
                         break
                     looked.append(frame)
-                    series.append({n: _shape(one) for n, one in enumerate(found, start=1) if one.mask is not None})
-                    scores.append({n: one.score for n, one in enumerate(found, start=1)})
+                    series.append(dict(enumerate(_shapes(found), start=1)))
+                    scores.append(dict(enumerate((one.score for one in found if one.mask is not None), start=1)))
                     yield FindProgress(frame, len(series[-1]), len(looked), len(frames) + 1)
                     if stop is not None and stop():
                         break
@@ -100,12 +101,18 @@ class Finder(SessionPart):
                     return
                 seen = frames[: len(looked)]
                 tracks = self._linked(series, seen)
+                if seen.step > 1:
+                    with suppress(DetectionStoppedError):
+                        tracks = dated_divisions(tracks, lambda frame: _shapes(self._look(finder, frame, stop)))
                 means = {track.number: _mean_score(track, seen, series, scores) for track in tracks}
                 drafts = Drafts(tracks, seen, means, context.view.shape_yx, self._known()).all()
                 said |= {"looked": [seen.start, seen[-1] + 1], "finished": _now()}
         # Only now may others change the session again, and what is kept is there for them to change.
         kept_now = self._proposals.keep(drafts, said)
         yield FindProgress(looked[-1], len(kept_now), len(frames) + 1, len(frames) + 1)
+
+    def _look(self, detector: Detector, frame: int, stop: Callable[[], bool] | None) -> list[Detection]:
+        return run_detector(detector, self._context.view, frame, segmenter=_Network(self._tracking), stop=stop)
 
     def _linked(self, series: Sequence[Mapping[int, Shape]], frames: range) -> list[Track]:
         """Tracks of what was found; between frames that are farther apart, objects move farther."""
@@ -200,9 +207,8 @@ class _Network:
         return getattr(self._tracking.tracker.segmenter(), name)  # type: ignore[attr-defined]
 
 
-def _shape(one: Detection) -> Shape:
-    assert one.mask is not None
-    return Shape(one.mask, one.origin_yx)
+def _shapes(found: Sequence[Detection]) -> list[Shape]:
+    return [Shape(one.mask, one.origin_yx) for one in found if one.mask is not None]
 
 
 def _mean_score(
@@ -211,6 +217,8 @@ def _mean_score(
     """Mean score of the detections that a track is made of."""
     found = []
     for frame, shape in track.shapes.items():
+        if frame not in frames:
+            continue
         place = frames.index(frame)
         most = max(series[place], key=lambda n: series[place][n].overlap(shape), default=None)
         if most is not None:
