@@ -126,8 +126,9 @@ class Monkey:
         """Do something; what it was."""
         acts: list[tuple[int, Callable[[], str]]] = [
             (8, self.press_button), (6, self.press_key), (6, self.click), (2, self.stroke), (4, self.walk),
-            (1, self.change_layers), (1, self.change_view), (2, self.edit_object), (1, self.choose_entry),
-            (3, self.review), (1, self.look_at_timeline), (1, self.arrange_table), (1, self.choose_in_menu),
+            (2, self.hover), (1, self.change_layers), (1, self.change_view), (2, self.edit_object),
+            (1, self.choose_entry), (3, self.review), (1, self.look_at_timeline), (1, self.arrange_table),
+            (1, self.choose_in_menu),
         ]  # fmt: skip
         (act,) = self.random.choices([act for _, act in acts], [weight for weight, _ in acts])
         return act()
@@ -135,11 +136,12 @@ class Monkey:
     def press_button(self) -> str:
         from qtpy.QtCore import Qt
         from qtpy.QtTest import QTest
-        from qtpy.QtWidgets import QPushButton
+        from qtpy.QtWidgets import QCheckBox, QPushButton
 
         buttons = [
             button
-            for button in self.widget.findChildren(QPushButton)
+            for kind in (QPushButton, QCheckBox)
+            for button in self.widget.findChildren(kind)
             if button.isVisible() and button.isEnabled() and not any(text in button.text() for text in ASKS_FOR_A_FILE)
         ]
         button = self.random.choice(buttons)
@@ -177,6 +179,24 @@ class Monkey:
         QTest.mouseMove(native, point)
         QTest.mouseClick(native, Qt.MouseButton.LeftButton, modifier, point)
         return f"click {point.x()}, {point.y()}"
+
+    def hover(self) -> str:
+        """Move the mouse over the image, and turn its wheel with Shift."""
+        from qtpy.QtCore import QPoint, QPointF, Qt
+        from qtpy.QtGui import QWheelEvent
+        from qtpy.QtTest import QTest
+        from qtpy.QtWidgets import QApplication
+
+        for _ in range(4):
+            native, point = self._point()
+            QTest.mouseMove(native, point)
+            self.spin(0.05)
+        wheel = QWheelEvent(
+            QPointF(point), QPointF(native.mapToGlobal(point)), QPoint(), QPoint(0, self.random.choice((-120, 120))),
+            Qt.MouseButton.NoButton, Qt.KeyboardModifier.ShiftModifier, Qt.ScrollPhase.NoScrollPhase, False,
+        )  # fmt: skip
+        QApplication.sendEvent(native, wheel)
+        return f"hover {point.x()}, {point.y()}"
 
     def stroke(self) -> str:
         from qtpy.QtCore import QEvent, QPointF, Qt
