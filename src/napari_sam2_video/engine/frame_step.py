@@ -10,6 +10,7 @@ from napari_sam2_video.engine.agreement import agreeing
 from napari_sam2_video.engine.framing import SEEN
 from napari_sam2_video.engine.memory import recall
 from napari_sam2_video.engine.plan import REACH, step_of
+from napari_sam2_video.engine.presence import has_ended
 from napari_sam2_video.engine.windows import place_of
 
 if TYPE_CHECKING:
@@ -82,6 +83,11 @@ class FrameStep:
     batcher: Batcher
     embedder: Embedder
     framing: Framing | None
+
+    @property
+    def in_depth(self) -> bool:
+        """Whether frames are planes of a volume: what ended does not come back, as what is hidden in a film does."""
+        return bool(getattr(self.batcher.view, "in_depth", False))
 
     def track(
         self, frame: int, direction: PassDirection, objects: Sequence[Tracked], upcoming: Sequence[int] = ()
@@ -164,9 +170,17 @@ class FrameStep:
             steps = self.batcher.steps(frame, embedding, [rows[i].recall for i in group])
             for i, (decoded, entry) in zip(group, steps, strict=True):
                 (mask,) = self.batcher.shown([rows[i].object_id], decoded, prompted=False, window=window)
-                if self.framing is not None:
-                    entry = replace(entry, place=place_of(mask, window, rows[i].before))
-                found[i] = Outcome(mask, entry, decoded.logits)
+                if self.framing is None:
+                    found[i] = Outcome(mask, entry, decoded.logits)
+                    continue
+                place = place_of(mask, window, rows[i].before)
+                if self.in_depth and has_ended(mask, place, rows[i].seen):
+                    decoded = self.batcher.model.absent(decoded)
+                    spatial = self.batcher.model.remember(embedding, decoded, prompted=False)
+                    (mask,) = self.batcher.shown([rows[i].object_id], decoded, prompted=False, window=window)
+                    place = place_of(mask, window, rows[i].before)
+                    entry = replace(entry, spatial=spatial, pointer=decoded.pointers)
+                found[i] = Outcome(mask, replace(entry, place=place), decoded.logits)
         return [found[i] for i in range(len(rows))]
 
 

@@ -89,6 +89,11 @@ class FrameView:
         self._map = WindowMap(self.settings.window, recording.dtype)
         self._composite = Composite(self.settings.channels, recording.dtype) if self.settings.channels else None
 
+    @property
+    def in_depth(self) -> bool:
+        """Whether frames are planes of a volume, in which an object that has ended does not come back elsewhere."""
+        return self.walk_axis in ("Z", "Y", "X")
+
     def _placed(self) -> dict[str, int]:
         places: dict[str, int] = {}
         for letter in self.settings.at:

@@ -221,6 +221,7 @@ class RemoteTracker:
             "n_frames": self._view.n_frames,
             "shape_yx": list(self._view.shape_yx),
             "key": self._view.key,
+            "in_depth": getattr(self._view, "in_depth", False),
             "machine": wire.machine(),
         }
         answer = self._connection.request("POST", "/trackers", json=asked)

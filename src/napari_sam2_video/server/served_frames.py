@@ -32,14 +32,19 @@ class ServedFrames:
         Changes whenever the pixels change; the client's.
     seconds : float
         How long `read` waits.
+    in_depth : bool
+        Whether they are planes of a volume.
     """
 
     KEPT, KEPT_BYTES = 32, 128 << 20
 
-    def __init__(self, n_frames: int, shape_yx: tuple[int, int], key: str, seconds: float) -> None:
+    def __init__(
+        self, n_frames: int, shape_yx: tuple[int, int], key: str, seconds: float, *, in_depth: bool = False
+    ) -> None:
         self.n_frames = n_frames
         self.shape_yx = shape_yx
         self.key = key
+        self.in_depth = in_depth
         self.ask: Callable[[int, bool], None] | None = None
         self.halted: Callable[[], bool] = lambda: False
         self._seconds = seconds

@@ -108,6 +108,10 @@ class Network(Protocol):
         """A person's mask as it is, as logits and pointer."""
         ...
 
+    def absent(self, decoded: Decoded) -> Decoded:
+        """The same objects, as where the network says that they are not there; scores become negative."""
+        ...
+
     def remember(self, embedding: Embedding, decoded: Decoded, *, prompted: bool) -> torch.Tensor:
         """Spatial memories of masks, bfloat16 of shape ``(B, memory_dim, S / 16, S / 16)``."""
         ...

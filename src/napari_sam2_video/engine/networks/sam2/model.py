@@ -269,6 +269,15 @@ class Sam2Model:
             )
             return Decoded(logits, ious[:, 0], pointer.float(), score)
 
+    def absent(self, decoded: Decoded) -> Decoded:
+        """Objects as ``SAM2Base._forward_sam_heads`` leaves them where the score says that they are not there."""
+        import torch
+
+        with self._context():
+            gone = torch.zeros_like(decoded.scores, dtype=torch.bool)
+            pointers = self._net.no_obj_ptr.expand_as(decoded.pointers).float()
+            return Decoded(_gate(decoded.logits, gone), decoded.ious, pointers, -decoded.scores.abs())
+
     def remember(self, embedding: Embedding, decoded: Decoded, *, prompted: bool) -> torch.Tensor:
         """Turn masks into spatial memories, bfloat16 of shape ``(B, memory_dim, S / 16, S / 16)``.
 
