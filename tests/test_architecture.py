@@ -31,7 +31,7 @@ MAY_IMPORT = {
     "analysis": LOW | {"units", "masks", "results"},
     "export": LOW | {"units", "storage", "frames", "analysis", "results"},
     "server": LOW | {"storage", "models", "engine", "masks", "torch_environment"},
-    "detect": LOW | {"storage", "frames", "models", "engine", "masks"},
+    "detect": LOW | {"linking", "storage", "frames", "models", "engine", "masks"},
     "session": LOW
     | {"server", "detect", "linking"}
     | {"units", "storage", "frames", "models", "engine", "masks", "analysis", "results"},

@@ -6,19 +6,14 @@ import numpy as np
 import pytest
 
 from napari_sam2_video.detect.agreement import Clicks, points_in
-from napari_sam2_video.detect.overlap import Kept, Part
+from napari_sam2_video.detect.overlap import Kept, holds
 from napari_sam2_video.detect.squares import Look, looks
+from napari_sam2_video.linking.shapes import Shape
 from napari_sam2_video.types import SegmentedMask
 
 
 def square(top, left, side=10):
-    return Part((top, left), np.ones((side, side), bool))
-
-
-def test_the_overlap_of_parts_is_that_of_their_pixels():
-    assert square(0, 0).common(square(5, 5)) == 25
-    assert square(0, 0).iou(square(5, 5)) == pytest.approx(25 / 175)
-    assert square(0, 0).common(square(10, 0)) == 0
+    return Shape(np.ones((side, side), bool), (top, left))
 
 
 def test_the_first_of_two_that_overlap_is_kept():
@@ -28,24 +23,24 @@ def test_the_first_of_two_that_overlap_is_kept():
     assert not kept.add(square(2, 2, 4)), "a part inside another"
     assert all(kept.add(square(20 * n, 40)) for n in range(30))
     assert not kept.add(square(20 * 29 + 1, 41))
-    assert len(kept.parts) == 31
+    assert len(kept.shapes) == 31
 
 
 def test_a_point_is_on_the_pixel_that_it_is_nearest_to():
     points = np.array([[-0.4, 0], [9.4, 9.4], [9.6, 0], [-0.6, 3]], np.float32)
-    assert square(0, 0).holds(points).tolist() == [True, True, False, False]
+    assert holds(square(0, 0), points).tolist() == [True, True, False, False]
 
 
 def test_points_in_a_mask_are_spread_over_its_inside():
     ring = np.ones((21, 21), bool)
     ring[7:14, 7:14] = False
-    part = Part((100, 50), ring)
+    part = Shape(ring, (100, 50))
     points = points_in(part, 6)
-    assert part.holds(points).all()
+    assert holds(part, points).all()
     apart = np.linalg.norm(points[:, None] - points[None], axis=-1)[~np.eye(6, dtype=bool)]
     assert apart.min() >= 5
     assert len(points_in(part, 0)) == 0
-    assert len(points_in(Part((0, 0), np.ones((1, 1), bool)), 6)) == 1
+    assert len(points_in(Shape(np.ones((1, 1), bool), (0, 0)), 6)) == 1
 
 
 def test_agreement_is_the_mean_over_the_clicks_on_a_part():

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_sam2_video.detect.overlap import Part
+from napari_sam2_video.detect.overlap import holds
+from napari_sam2_video.linking.shapes import Shape
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -23,35 +24,37 @@ class Clicks:
 
     def __init__(self) -> None:
         self._points: list[npt.NDArray[np.float32]] = []
-        self._selected: dict[int, list[Part]] = {}
+        self._selected: dict[int, list[Shape]] = {}
         self._count = 0
 
     def add(self, points_yx: npt.NDArray[np.float32], masks: Iterable[SegmentedMask]) -> None:
         """Note what points ``(N, 2)`` selected; the prompts of `masks` are their rows."""
         for mask in masks:
-            self._selected.setdefault(self._count + mask.prompt, []).append(Part(mask.origin_yx, mask.mask))
+            if mask.mask.size:
+                selected = self._selected.setdefault(self._count + mask.prompt, [])
+                selected.append(Shape(mask.mask, mask.origin_yx))
         self._points.append(points_yx)
         self._count += len(points_yx)
 
-    def on(self, part: Part) -> list[int]:
-        """Which clicks are on a part of the frame."""
+    def on(self, shape: Shape) -> list[int]:
+        """Which clicks are on a shape."""
         if not self._points:
             return []
-        return np.flatnonzero(part.holds(np.concatenate(self._points))).tolist()
+        return np.flatnonzero(holds(shape, np.concatenate(self._points))).tolist()
 
-    def agreement(self, part: Part) -> float:
-        """Mean over the clicks on a part of the largest IoU of it and a mask that the click selected; 0 if none."""
-        on = self.on(part)
-        best = [max((part.iou(other) for other in self._selected.get(click, ())), default=0.0) for click in on]
+    def agreement(self, shape: Shape) -> float:
+        """Mean over the clicks on a shape of the largest IoU of it and a mask that the click selected; 0 if none."""
+        on = self.on(shape)
+        best = [max((shape.iou(other) for other in self._selected.get(click, ())), default=0.0) for click in on]
         return float(np.mean(best)) if best else 0.0
 
 
-def points_in(part: Part, count: int) -> npt.NDArray[np.float32]:
+def points_in(shape: Shape, count: int) -> npt.NDArray[np.float32]:
     """Points that are spread over the inside of a mask, away from its rim.
 
     Parameters
     ----------
-    part : Part
+    shape : Shape
         The mask.
     count : int
         How many points; fewer where the mask has fewer pixels.
@@ -65,7 +68,7 @@ def points_in(part: Part, count: int) -> npt.NDArray[np.float32]:
 
     if count < 1:
         return np.zeros((0, 2), np.float32)
-    depth = ndimage.distance_transform_edt(np.pad(part.mask, 1))[1:-1, 1:-1]
+    depth = ndimage.distance_transform_edt(np.pad(shape.mask, 1))[1:-1, 1:-1]
     deepest = np.unravel_index(int(depth.argmax()), depth.shape)
     inner = np.argwhere(depth >= max(1.0, (1 - _MARGIN) * depth.max()))
     chosen = [np.array(deepest)]
@@ -73,7 +76,7 @@ def points_in(part: Part, count: int) -> npt.NDArray[np.float32]:
     while len(chosen) < min(count, len(inner)):
         away = np.minimum(away, ((inner - chosen[-1]) ** 2).sum(axis=1))
         chosen.append(inner[int(away.argmax())])
-    return (np.array(chosen) + part.origin_yx).astype(np.float32)
+    return (np.array(chosen) + shape.origin_yx).astype(np.float32)
 
 
 def spread(points_yx: Sequence[npt.NDArray[np.float32]]) -> npt.NDArray[np.float32]:

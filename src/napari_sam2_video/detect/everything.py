@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_sam2_video.detect.agreement import Clicks, points_in, spread
-from napari_sam2_video.detect.overlap import Kept, Part
+from napari_sam2_video.detect.overlap import Kept, box_of
 from napari_sam2_video.detect.protocol import Detection
 from napari_sam2_video.detect.squares import looks
 from napari_sam2_video.errors import DetectorError
+from napari_sam2_video.linking.shapes import Shape
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -72,7 +73,7 @@ class FindSettings:
 class Candidate:
     """Something that a click selected."""
 
-    part: Part
+    shape: Shape
     predicted_iou: float
     stability: float
 
@@ -135,7 +136,7 @@ def _looked(
         new = clicked(frame, segmenter, look, points, clicks, find)
         for one in new:
             if one.predicted_iou >= 0.5 * (1 + find.least_iou):
-                take(taken, one.part)
+                take(taken, one.shape)
         candidates += new
     return agreed(frame, segmenter, look, candidates, clicks, find)
 
@@ -158,10 +159,10 @@ def clicked(
     largest = find.largest * (box[2] - box[0]) * (box[3] - box[1])
     return [
         one
-        for one in map(_candidate, masks)
+        for one in map(_candidate, (mask for mask in masks if mask.mask.size))
         if one.predicted_iou >= find.least_iou
         and one.stability >= find.least_stability
-        and find.smallest * area <= one.part.area <= largest
+        and find.smallest * area <= one.shape.area <= largest
     ]
 
 
@@ -175,18 +176,18 @@ def agreed(
 ) -> list[Detection]:
     """The best of the candidates that do not overlap, where further clicks on them select the same."""
     kept = Kept(find.most_iou, find.most_inside)
-    best = [one for one in sorted(candidates, key=lambda one: one.rank, reverse=True) if kept.add(one.part)]
-    best = [one for one in best if look.shows(one.part)]
-    missing = [points_in(one.part, max(0, find.checks - len(clicks.on(one.part)))) for one in best]
+    best = [one for one in sorted(candidates, key=lambda one: one.rank, reverse=True) if kept.add(one.shape)]
+    best = [one for one in best if look.shows(one.shape)]
+    missing = [points_in(one.shape, max(0, find.checks - len(clicks.on(one.shape)))) for one in best]
     points = spread(missing)
     for begin in range(0, len(points), TOGETHER):
         clicked(frame, segmenter, look, points[begin : begin + TOGETHER], clicks, find)
     found = []
     for one in best:
-        agreement = clicks.agreement(one.part)
+        agreement = clicks.agreement(one.shape)
         if agreement >= find.least_agreement:
             score = math.sqrt(one.predicted_iou * agreement)
-            found.append(Detection(score, one.part.mask, one.part.origin_yx))
+            found.append(Detection(score, one.shape.mask, one.shape.origin_yx))
     return found
 
 
@@ -194,11 +195,11 @@ def distinct(found: Sequence[Detection], find: FindSettings) -> list[Detection]:
     """Of detections that overlap too much, the one with the best score; best first."""
     kept = Kept(find.most_iou, find.most_inside)
     ranked = sorted(found, key=lambda one: one.score, reverse=True)
-    return [one for one in ranked if one.mask is not None and kept.add(Part(one.origin_yx, one.mask))]
+    return [one for one in ranked if one.mask is not None and kept.add(Shape(one.mask, one.origin_yx))]
 
 
 def _candidate(mask: SegmentedMask) -> Candidate:
-    return Candidate(Part(mask.origin_yx, mask.mask), mask.predicted_iou, mask.stability)
+    return Candidate(Shape(mask.mask, mask.origin_yx), mask.predicted_iou, mask.stability)
 
 
 def _grid(look: Look, spacing: int) -> list[tuple[float, float]]:
@@ -214,7 +215,7 @@ def _middles(first: int, last: int, step: float) -> list[float]:
     return [first + (n + 0.5) * (last - first) / count for n in range(count)]
 
 
-def take(taken: npt.NDArray[np.bool_], part: Part) -> None:
+def take(taken: npt.NDArray[np.bool_], shape: Shape) -> None:
     """Note where an object is, so that nothing there is clicked again."""
-    top, left, bottom, right = part.box
-    taken[top:bottom, left:right] |= part.mask
+    top, left, bottom, right = box_of(shape)
+    taken[top:bottom, left:right] |= shape.mask

@@ -7,11 +7,10 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from napari_sam2_video.detect.protocol import Detection
 from napari_sam2_video.errors import DetectorError, RecordingError
 from napari_sam2_video.frames.label_series import LabelSeries
+from napari_sam2_video.linking.shapes import shapes_of
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -91,15 +90,8 @@ def labels_from_text(text: str, folder: Path | None = None) -> Labels:
 
 def detections_of(labels_yx: npt.NDArray[Any]) -> list[Detection]:
     """A detection for each label above 0 of a label image ``(Y, X)``, in rising order."""
-    from scipy import ndimage
-
-    numbers, places = np.unique(np.maximum(labels_yx, 0), return_inverse=True)
-    places = places.reshape(labels_yx.shape) + (0 if numbers[0] == 0 else 1)
-    numbers = numbers[numbers > 0]
-    return [
-        Detection(1.0, places[box] == n, (box[0].start, box[1].start), label=str(number))
-        for n, (number, box) in enumerate(zip(numbers, ndimage.find_objects(places), strict=True), start=1)
-    ]
+    shapes = shapes_of(labels_yx)
+    return [Detection(1.0, shapes[n].mask, shapes[n].origin_yx, label=str(n)) for n in sorted(shapes)]
 
 
 def _path(name: str, folder: Path | None) -> Path:

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from napari_sam2_video.detect.everything import Candidate
-    from napari_sam2_video.detect.overlap import Part
     from napari_sam2_video.detect.protocol import Detection, DetectorFrame, Example, Examples, Segmenter
+    from napari_sam2_video.linking.shapes import Shape
 
 _FIND = FindSettings(least_iou=0.7, least_stability=0.2, least_agreement=0.6, checks=10)
 
@@ -133,13 +133,13 @@ class MoreLikeThis:
             waiting = [point for point in waiting if not taken[int(point[0]), int(point[1])]]
             points, waiting = np.array(waiting[:TOGETHER], np.float32).reshape(-1, 2), waiting[TOGETHER:]
             for one in clicked(frame, segmenter, look, points, clicks, like.find):
-                if not sizes[0] <= one.part.area <= sizes[1] or _covered(one.part, known):
+                if not sizes[0] <= one.shape.area <= sizes[1] or _covered(one.shape, known):
                     continue
-                if _mean_likeness(one.part, likeness, look) < like.least_mean:
+                if _mean_likeness(one.shape, likeness, look) < like.least_mean:
                     continue
                 candidates.append(one)
                 if one.predicted_iou >= 0.5 * (1 + like.find.least_iou):
-                    take(taken, one.part)
+                    take(taken, one.shape)
         return agreed(frame, segmenter, look, candidates, clicks, like.find)
 
 
@@ -199,9 +199,9 @@ def _places(likeness: npt.NDArray[np.float32], look: Look, least: float) -> list
     return list(zip(y[inside].tolist(), x[inside].tolist(), strict=True))
 
 
-def _mean_likeness(part: Part, likeness: npt.NDArray[np.float32], look: Look) -> float:
+def _mean_likeness(shape: Shape, likeness: npt.NDArray[np.float32], look: Look) -> float:
     top, left, height, width = _extent(look)
-    mask = whole_mask(part.origin_yx, part.mask, look.shape_yx)
+    mask = whole_mask(shape.origin_yx, shape.mask, look.shape_yx)
     share = cell_shares(mask, (top, left, top + height, left + width), likeness.shape)
     return float(np.sum(share * likeness)) / max(float(np.sum(share)), 1e-6)
 
@@ -214,6 +214,5 @@ def _extent(look: Look) -> tuple[int, int, int, int]:
     return top, left, side, side
 
 
-def _covered(part: Part, known: npt.NDArray[np.bool_]) -> bool:
-    top, left, bottom, right = part.box
-    return 2 * int(np.count_nonzero(known[top:bottom, left:right] & part.mask)) > part.area
+def _covered(shape: Shape, known: npt.NDArray[np.bool_]) -> bool:
+    return 2 * int(np.count_nonzero(known[shape.region] & shape.mask)) > shape.area

@@ -6,8 +6,10 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
+from napari_sam2_video.detect.overlap import box_of
+
 if TYPE_CHECKING:
-    from napari_sam2_video.detect.overlap import Part
+    from napari_sam2_video.linking.shapes import Shape
 
 Square: TypeAlias = tuple[int, int, int]
 _ENLARGED = 1.5
@@ -44,9 +46,10 @@ class Look:
         top, left, side = self.square
         return max(top, 0), max(left, 0), min(top + side, self.shape_yx[0]), min(left + side, self.shape_yx[1])
 
-    def shows(self, part: Part) -> bool:
+    def shows(self, shape: Shape) -> bool:
         """Whether an object is to be found by this look: it is not cut off, and not better seen by a closer one."""
-        first, last = part.box[:2], part.box[2:]
+        box = box_of(shape)
+        first, last = box[:2], box[2:]
         if max(last[0] - first[0], last[1] - first[1]) < self.least_size * self.pixels:
             return False
         if self.square is None:
