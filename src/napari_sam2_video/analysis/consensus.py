@@ -3,9 +3,10 @@
 Every plane of a walk has a weight: the network's predicted IoU, less the farther the plane is from one that the walk
 was prompted on. It also has an agreement with the settled planes that it crosses, and where that is below `TRUSTED` it
 has no say. A voxel belongs to an object where at least two walks say so. Where planes without a say leave fewer than
-three, the heavier side decides, and one walk decides alone. Where both other walks say that next to nothing of the mask
-of the walk along the first axis is there, that walk has overrun the object's end, and only what both give counts. Paint
-and accepted planes are laid over the result by whoever keeps it.
+three, the heavier side decides, and one walk decides alone. Where the other walks do not meet settled planes to the
+voxel, differences from the walk along the first axis that are no wider than an outline are left to it. Where both
+others say that next to nothing of its mask is there, it has overrun the object's end, and only what both give counts.
+Paint and accepted planes are laid over the result by whoever keeps it.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
-from scipy.ndimage import binary_opening
+from scipy.ndimage import binary_opening, binary_propagation
 
 from napari_sam2_video.geometry import bounding_box
 from napari_sam2_video.types import ObjectMask
@@ -39,6 +40,10 @@ ENDED = 0.2
 CROSSED = 0.25
 """Part of a mask that has to be crossed by planes with a say before another walk is asked for that."""
 VOTES = 3
+EXACT = 0.95
+"""Mean agreement from which walks are taken at their word to the voxel."""
+OUTLINE = np.ones((3, 3), bool)
+"""Differences that do not hold this many pixels anywhere are no wider than an outline."""
 SHORTEST_LINE = 2
 
 
@@ -80,6 +85,12 @@ class Walk:
         weights = self.weights[object_id]
         agreement = self.agreement.get(object_id, np.ones(len(weights)))
         return np.asarray((agreement >= HEARD) & (weights > 0))
+
+    def fit(self, object_id: int) -> float:
+        """Mean agreement of the planes that have a say and show the object; 1 where there are none."""
+        boxes, agreement = self.boxes[object_id], self.agreement.get(object_id)
+        shown = (boxes[:, 2] > boxes[:, 0]) & (self.say(object_id) > 0)
+        return 1.0 if agreement is None or not shown.any() else float(agreement[shown].mean())
 
     @property
     def plane_axes(self) -> tuple[int, int]:
@@ -197,6 +208,7 @@ class _Votes:
         self._id = object_id
         self._walks = [walk for walk in walks if object_id in walk.weights]
         self._bits = np.zeros(tuple(part.stop - part.start for part in box), np.uint8)
+        self._exact = all(walk.fit(object_id) >= EXACT for walk in self._walks if walk.axis != 0)
         self._say = [_along(walk.say(object_id), walk, box) for walk in self._walks]
         self._heard = [_along(walk.heard(object_id), walk, box) for walk in self._walks]
 
@@ -231,6 +243,7 @@ class _Votes:
         agree = sum(((w > 0) * i for w, i in zip(weights, inside, strict=True)), np.zeros(shape, np.uint8))
         most = min(VOTES, len(self._walks))
         chosen = np.where(votes >= most, agree >= min(2, most), share > 1 / 2)
+        chosen = self._in_outline(chosen, inside, weights)
         others = self._if_ended(inside, heard)
         if others is not None:
             chosen = others
@@ -238,8 +251,24 @@ class _Votes:
         levels = np.where(chosen, np.maximum(1, 1 + np.log(sure / (1 - sure)) / LEVEL_STEP), 0).astype(np.uint8)
         says = sum((h * np.ones(shape, np.uint8) for h in heard), np.zeros(shape, np.uint8))
         gives = sum((h * i for h, i in zip(heard, inside, strict=True)), np.zeros(shape, np.uint8))
-        disputed = binary_opening((gives > 0) & (gives < says), np.ones((3, 3), bool))
+        disputed = binary_opening((gives > 0) & (gives < says), OUTLINE)
         return self._mask(levels), self._mask(np.where(disputed, gives, 0).astype(np.uint8))
+
+    def _in_outline(
+        self,
+        chosen: npt.NDArray[np.bool_],
+        inside: Sequence[npt.NDArray[np.uint8]],
+        weights: Sequence[npt.NDArray[np.float32]],
+    ) -> npt.NDArray[np.bool_]:
+        """What was chosen, with the outline of the walk along the first axis where both differ by no more than one."""
+        if self._exact:
+            return chosen
+        for walk, there, weight in zip(self._walks, inside, weights, strict=True):
+            if walk.axis == 0 and (weight > 0).all():
+                differ = chosen ^ (there > 0)
+                wide = binary_propagation(binary_opening(differ, OUTLINE), mask=differ)
+                return np.asarray((there > 0) ^ wide)
+        return chosen
 
     def _if_ended(
         self, inside: Sequence[npt.NDArray[np.uint8]], heard: Sequence[npt.NDArray[np.bool_]]
