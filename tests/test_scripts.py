@@ -77,3 +77,15 @@ def test_what_a_script_takes_from_the_api_is_public():
             for node in ast.walk(ast.parse(script)):
                 if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "api":
                     assert node.attr in api.__all__, f"{page.name}: {node.attr}"
+
+
+def test_the_script_of_the_page_on_volumes_runs(tmp_path, monkeypatch, capsys):
+    import tifffile
+
+    clip = make_clip("nuclei", seed=7, frames=12, size=(64, 64))
+    tifffile.imwrite(tmp_path / "volume.tif", clip.frames, photometric="minisblack")
+    monkeypatch.chdir(tmp_path)
+    (script,) = scripts(ROOT / "docs" / "volumes.md")
+    exec(compile(script, "volumes.md", "exec"), {})
+    assert tifffile.imread("volume.ome.tif").shape == clip.frames.shape
+    assert "('Z', 'Y', 'X')" in capsys.readouterr().out

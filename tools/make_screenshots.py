@@ -31,6 +31,7 @@ SIZE = (1280, 800)
 THEMES = ("dark", "light")
 OBJECTS = (1, 2, 3)
 COLORS = 255
+KIDNEY = 3
 
 
 class Stage:
@@ -128,6 +129,34 @@ def organ(out: Path, sessions: Path, model: str) -> None:
     stage.close()
 
 
+def volume(out: Path, sessions: Path, model: str) -> None:
+    """A kidney tracked along three axes, fused, on a coronal plane."""
+    clip = sample_ct_volume()
+    stage = Stage(out, sessions, model, clip, "abdomen", "zyx")
+    image = stage.viewer.layers[0]
+    image.scale = (5, 1, 1)
+    image.contrast_limits = (-160, 240)
+    frame = int((clip.labels == KIDNEY).sum(axis=(1, 2)).argmax())
+    stage.viewer.dims.set_current_step(0, frame)
+    stage.prompt(KIDNEY, "kidney", box=True, frame=frame)
+    panel = stage.widget.planes
+    for axis in "YX":
+        panel.walk_boxes[axis].setChecked(True)
+    stage.widget.run_bar.start()
+    stage.settle(until=lambda: stage.widget.controller.running)
+    stage.idle()
+    panel.fuse()
+    stage.idle()
+    panel.disputed_box.setChecked(True)
+    panel.crosshair_box.setChecked(True)
+    y, x = (int(np.median(places)) for places in np.nonzero(clip.labels[frame] == KIDNEY))
+    stage.viewer.dims.set_current_step((1, 2), (y, x))
+    panel.volume.show_across("Y")
+    stage.show("planes")
+    stage.save("volume-planes.png")
+    stage.close()
+
+
 def matte(out: Path, sessions: Path, model: str) -> None:
     """The states of the tutorial on a video matte."""
     clip = sample_video()
@@ -215,11 +244,11 @@ def main() -> None:
     parser.add_argument("--model", default="demo")
     parser.add_argument("--frames", type=int, default=40)
     parser.add_argument(
-        "--only", choices=("organ", "matte", "server", "finding"), help="take the pictures of one part alone"
+        "--only", choices=("organ", "volume", "matte", "server", "finding"), help="take the pictures of one part alone"
     )
     arguments = parser.parse_args()
     arguments.out.mkdir(parents=True, exist_ok=True)
-    parts = {"organ": organ, "matte": matte, "server": server, "finding": finding}
+    parts = {"organ": organ, "volume": volume, "matte": matte, "server": server, "finding": finding}
     with tempfile.TemporaryDirectory() as sessions:
         if arguments.only:
             parts[arguments.only](arguments.out, Path(sessions), arguments.model)

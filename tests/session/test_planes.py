@@ -8,6 +8,7 @@ import shutil
 import numpy as np
 import pytest
 
+from napari_sam2_video import api
 from napari_sam2_video.errors import PromptError, SessionError
 from napari_sam2_video.frames.open import open_recording
 from napari_sam2_video.frames.view import default_view
@@ -270,3 +271,61 @@ def test_label_volumes_come_in_the_order_of_the_recording_whatever_is_walked(tmp
         list(session.track_planes())
         session.fuse()
         assert (voxels_of(session, 1) == FIRST.transpose(2, 0, 1)).all()
+
+
+def test_what_was_said_of_planes_goes_with_the_object(session):
+    session.planes.add_prompt("X", PointPrompt(1, 20, 4, 15))
+    session.renumber_object(1, 9)
+    assert [(p.object_id, p.frame) for p in session.planes.prompts("X")] == [(9, 20)]
+    session.merge_objects(2, 9)
+    assert [(p.object_id, p.frame) for p in session.planes.prompts("X")] == [(2, 20)]
+    session.undo()
+    assert [(p.object_id, p.frame) for p in session.planes.prompts("X")] == [(9, 20)]
+
+
+@pytest.mark.parametrize(
+    ("shape", "order", "flips", "tilt"),
+    [
+        ((41, 33, 9), (0, 1, 2), (1, 1, 1), 0.0),
+        ((33, 9, 41), (2, 0, 1), (-1, 1, -1), 0.0),
+        ((40, 32, 7), (0, 1, 2), (-1, -1, 1), 0.3),
+    ],
+    ids=["plain", "permuted and flipped", "oblique and flipped"],
+)
+def test_medical_volumes_fuse_to_their_voxels_and_come_back_in_place(tmp_path, shape, order, flips, tilt):
+    import nibabel
+
+    centre = [n / 2 - 0.4 for n in shape]
+    truth = ellipsoid(shape, centre, [n * 0.33 for n in shape])
+    sizes = [5.0 if n < 10 else 1.0 for n in shape]
+    affine = np.zeros((4, 4))
+    for axis, (target, flip, size) in enumerate(zip(order, flips, sizes, strict=True)):
+        affine[target, axis] = flip * size
+    turn = np.eye(4)
+    turn[:2, :2] = [[np.cos(tilt), -np.sin(tilt)], [np.sin(tilt), np.cos(tilt)]]
+    affine = turn @ affine
+    affine[:, 3] = (3, -7, 11, 1)
+    nibabel.save(nibabel.Nifti1Image(np.where(truth, 40, 0).astype(np.uint8), affine), tmp_path / "scan.nii.gz")
+    with (
+        open_recording(tmp_path / "scan.nii.gz") as scan,
+        Session.create(tmp_path / "a.sam2v", scan, tracker_factory=section_factory()) as session,
+    ):
+        session.add_object()
+        middle = session.n_frames // 2
+        whole = np.stack([session.view.raw(frame) for frame in range(session.n_frames)]) == 40
+        y, x = np.argwhere(whole[middle]).mean(axis=0)
+        session.add_prompt(PointPrompt(1, middle, y, x))
+        list(session.track_planes())
+        (fused,) = session.fuse()
+        assert fused.axes == session.planes.axes
+        assert len(fused.axes) == 3
+        assert (voxels_of(session, 1) == whole).all()
+        api.export(session, tmp_path / "mask.nii.gz")
+    back = nibabel.load(tmp_path / "mask.nii.gz")
+    assert (np.asarray(back.dataobj) > 0).sum() == truth.sum()
+    places = [
+        nibabel.affines.apply_affine(a, np.argwhere(np.asarray(m)))
+        for a, m in ((affine, truth), (back.affine, back.dataobj))
+    ]
+    first, second = (p[np.lexsort(np.round(p, 3).T)] for p in places)
+    np.testing.assert_allclose(first, second, atol=1e-3)

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_sam2_video.errors import SessionError
+from napari_sam2_video.frames.crossing import crossing_axes
 from napari_sam2_video.masks.split import parts_of
 from napari_sam2_video.masks.union import full_mask, union_of
 from napari_sam2_video.session.objects import check_object
 from napari_sam2_video.session.part import SessionPart
-from napari_sam2_video.session.prompts import key_of, stored_json
+from napari_sam2_video.session.prompts import accepted_table, key_of, prompts_table, stored_json
 from napari_sam2_video.spans import bounds_of
 from napari_sam2_video.types import FrameMasks, MaskPrompt, PointPrompt, ScribblePrompt
 from napari_sam2_video.types.checks import whole
@@ -196,6 +197,8 @@ class Life(SessionPart):
         walked = {i: context.masks.walked(i) for i in ids}
         number = context.state.next_number
         every = [*changes, *self._moved_prompts(number, ids, sources, frames)]
+        if len(frames) == context.view.n_frames:
+            every += self._moved_planes(number, ids, sources)
         every += [self._moved_acceptance(target, given, frames) for target, given in sources.items()]
         every += [
             ("conditioned", key_of(i, f), None) for i in ids for f in context.inputs.conditioned(i) if f in frames
@@ -245,6 +248,28 @@ class Life(SessionPart):
         taken = {key for _, key, _ in changes}
         old = (key_of(i, frame) for i in ids for frame in found[i])
         return [*changes, *(("prompts", key, None) for key in old if key not in taken)]
+
+    def _moved_planes(self, number: int, ids: Sequence[int], sources: dict[int, tuple[int, ...]]) -> list[Change]:
+        """Changes that give objects what was said of others on planes across the other axes of a volume."""
+        state = self._context.state
+        changes: list[Change] = []
+        for axis in crossing_axes(self._context.view):
+            table, accepted = prompts_table(axis), accepted_table(axis)
+            found = {i: {int(plane): one for plane, one in state.group(table, i).items()} for i in ids}
+            spans = {i: state.get(accepted, i, ()) for i in ids}
+            taken = set()
+            for target, given in sources.items():
+                for plane in sorted({plane for i in given for plane in found[i]}):
+                    one = next(found[i][plane] for i in given if plane in found[i])
+                    items = [stored_json(item) for item in one.items]
+                    changes.append((table, key_of(target, plane), {"revision": number, "items": items}))
+                    taken.add(key_of(target, plane))
+                planes = {plane for i in given for start, stop in spans[i] for plane in range(start, stop)}
+                changes.append((accepted, target, bounds_of(planes) or None))
+            old = [key_of(i, plane) for i in ids for plane in found[i]]
+            changes += [(table, key, None) for key in old if key not in taken]
+            changes += [(accepted, i, None) for i in ids if i not in sources]
+        return changes
 
     def _moved_acceptance(self, target: int, given: Iterable[int], frames: range) -> Change:
         accepted = self._context.inputs.accepted
