@@ -194,3 +194,18 @@ def test_the_brush_is_round_on_every_plane_and_stays_on_it_unless_asked(volume):
     volume.idle()
     painted = np.argwhere(np.asarray(volume.session.labels)) * SCALE
     assert np.ptp(painted, axis=0) == pytest.approx([12, 12, 12], abs=2 * SCALE[0])
+
+
+def test_a_label_volume_becomes_objects_on_the_middle_slice(volume):
+    volume.start()
+    volume.viewer.add_labels(np.where(TRUTH, 5, 0), scale=SCALE, name="truth")
+    volume.spin()
+    panel = volume.widget.planes
+    volume.widget.objects.seeds.box.setCurrentText("truth")
+    panel.slices_box.setCurrentIndex(1)
+    volume.press(panel.seeds_button)
+    volume.idle()
+    (prompt,) = volume.session.prompts(5)
+    assert prompt.frame == 6
+    assert (prompt.mask == TRUTH[6]).all()
+    assert volume.controller.active == 5

@@ -6,21 +6,23 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from qtpy.QtWidgets import QCheckBox, QLabel, QSpinBox, QWidget
+from qtpy.QtWidgets import QCheckBox, QComboBox, QLabel, QSpinBox, QWidget
 
 from napari_sam2_video.plugin.background_task import BackgroundTask
-from napari_sam2_video.plugin.layers import take_off, transform_of
+from napari_sam2_video.plugin.layers import labels_on_frame, level_zero, take_off, transform_of
 from napari_sam2_video.plugin.own_layers import mark_own
 from napari_sam2_video.plugin.plane_stack import shown_stack
 from napari_sam2_video.plugin.surface_layer import show_surface, surface
 from napari_sam2_video.plugin.volume_view import VolumeView
-from napari_sam2_video.plugin.widgets import IN_A_RUN, NO_SESSION, allow, button, row, set_note, stack
+from napari_sam2_video.plugin.widgets import IN_A_RUN, NO_SESSION, allow, button, fill, narrow, row, set_note, stack
 
 if TYPE_CHECKING:
     import numpy.typing as npt
     from napari.layers import Labels
 
     from napari_sam2_video.plugin.controller import Controller
+    from napari_sam2_video.plugin.layers import Geometry
+    from napari_sam2_video.plugin.seeds_row import SeedsRow
     from napari_sam2_video.session import Session
     from napari_sam2_video.session.fusing import Fusion
 
@@ -28,6 +30,7 @@ DISPUTED_NAME = "SAM 2 disputed voxels"
 NO_VOLUME = "This recording is not a volume that can be cut along three axes."
 ONE_WALK = "Track along two axes first: choose them above, then press Track."
 UP_TO_DATE = "The masks are fused already; nothing was tracked since."
+SEEDED = "Every label of the layer chosen in Objects and prompts becomes an object, with a mask prompt on these slices."
 SETTLED = "The frames that you prompted, painted or accepted stay; the masks between them follow from their shapes."
 
 
@@ -40,9 +43,10 @@ class PlanesPanel(QWidget):
         How the volume is looked at.
     """
 
-    def __init__(self, controller: Controller) -> None:
+    def __init__(self, controller: Controller, seeds: SeedsRow) -> None:
         super().__init__()
         self._controller = controller
+        self._seeds = seeds
         self.volume = VolumeView(controller)
         self.view_buttons = {
             axis: button(axis, partial(self.volume.show_across, axis), f"Show the planes across {axis} (Alt+{axis}).")
@@ -68,6 +72,9 @@ class PlanesPanel(QWidget):
         self.out_button = button("Out", lambda: self.last_spin.setValue(controller.frame), "End at the shown slice.")
         self.fill_button = button("Fill slices between", self.fill, SETTLED)
         self.surface_button = button("Surface of the object", self.show_surface, "Add its surface as a layer, for 3D.")
+        self.slices_box = narrow(QComboBox())
+        fill(self.slices_box, [("every slice", "all"), ("the middle slice", "middle")])
+        self.seeds_button = button("Objects from labels on", self.add_seeds, SEEDED)
         self.task = BackgroundTask(controller, "Stop", "Stop; what was there stays.")
         self._disputed: Labels | None = None
         self._showing = False
@@ -82,9 +89,12 @@ class PlanesPanel(QWidget):
             self.ball_box,
             row(self.first_spin, self.in_button, self.last_spin, self.out_button),
             row(self.fill_button, self.surface_button),
+            row(self.seeds_button, self.slices_box),
         )
         for signal in (controller.session_changed, controller.run_changed, controller.changed, self.task.changed):
             signal.connect(self.update_state)
+        for event in (controller.viewer.layers.events.inserted, controller.viewer.layers.events.removed):
+            controller.listen(event, self.update_state)
         controller.session_changed.connect(self._on_session)
         controller.changed.connect(self._on_changed)
         self.update_state()
@@ -142,6 +152,27 @@ class PlanesPanel(QWidget):
             self._changed_masks()
             slices = "1 slice" if len(filled) == 1 else f"{len(filled)} slices"
             set_note(self.task.outcome, f"{slices} filled by shape, no network ran. Undo takes it back.")
+
+    def add_seeds(self) -> None:
+        """Make an object of every label of the layer that is chosen for labels, on many slices at once."""
+        controller, view, layer = self._controller, self._controller.view, self._seeds.box.currentData()
+        if view is None or layer is None:
+            return
+        labels, which = LabelSlices(level_zero(layer), layer.name, view.geometry), self.slices_box.currentData()
+
+        def done(made: list[int]) -> None:
+            controller.perform()
+            controller.set_active(made[0])
+            layer.visible = False
+            objects = "1 object was" if len(made) == 1 else f"{len(made)} objects were"
+            set_note(self.task.outcome, f"{objects} made of the labels of {layer.name}, which is hidden now.")
+
+        self.task.begin(
+            "making objects of the labels",
+            lambda progress: view.session.add_volume_seeds(labels, which),
+            done=done,
+            stopped="No object was made.",
+        )
 
     def show_surface(self) -> None:
         """Add the surface of the active object as a layer."""
@@ -204,6 +235,20 @@ class PlanesPanel(QWidget):
         busy = IN_A_RUN if session is not None and (controller.running or self.task.working) else ""
         allow(self.fill_button, (NO_SESSION if session is None else busy) or active)
         allow(self.surface_button, reason or active)
+        allow(self.seeds_button, reason or ("" if self._seeds.box.count() else "Open a Labels layer first."))
+
+
+class LabelSlices:
+    """The labels of a layer by frame of the session, read when they are asked for."""
+
+    def __init__(self, data: Any, name: str, geometry: Geometry) -> None:
+        self._data = data
+        self._name = name
+        self._geometry = geometry
+        self.shape = (geometry.n_frames, *geometry.shape_yx)
+
+    def __getitem__(self, frame: int) -> npt.NDArray[Any]:
+        return labels_on_frame(self._data, self._name, self._geometry, frame)
 
 
 class _Disputed:

@@ -69,7 +69,7 @@ class TrackingWidget(QWidget):
         self.objects = ObjectsPanel(controller, self.begin)
         self.finding = FindPanel(controller, self.begin)
         self.track = TrackPanel(controller)
-        self.planes = PlanesPanel(controller)
+        self.planes = PlanesPanel(controller, self.objects.seeds)
         self.review = ReviewPanel(controller, lambda: self.objects.prompting.arm("point"))
         self.early_clicks = EarlyClicks(controller)
         self.auto_track = AutoTrack(controller, self.track.settings)
