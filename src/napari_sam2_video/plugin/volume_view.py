@@ -142,7 +142,7 @@ class VolumeView:
         if self._crosshair is None or self._crosshair not in self._viewer.layers:
             active = self._viewer.layers.selection.active
             self._crosshair = Vectors(
-                data, name=CROSSHAIR_NAME, edge_width=max(geometry.shape_yx) / 400, vector_style="line",
+                data, name=CROSSHAIR_NAME, edge_width=max(geometry.shape_yx) / 800, vector_style="line",
                 edge_color=CROSSHAIR_COLOR, opacity=0.8, **transform_of(image),
             )  # fmt: skip
             mark_own(self._crosshair, "crosshair", locked=False)
