@@ -114,6 +114,34 @@ def test_a_run_cut_anywhere_and_resumed_gives_the_same_bits(cut, demo, field, tm
     assert all(torch.equal(logits[key], expected[key]) for key in logits)
 
 
+@pytest.mark.parametrize("cut", [2, 8])
+def test_a_correction_that_contradicts_cut_anywhere_and_resumed_gives_the_same_bits(cut, demo, field, tmp_path):
+    at = 8
+    tracked = np.ones(FRAMES, np.int8)
+    state = ObjectState(1, frozenset({0, at}), frozenset({at}), frozenset(), tracked)
+    plan = plan_run([state], TrackSettings(), FRAMES)
+
+    def corrected(folder):
+        tracker = tracker_of(demo, field, folder)
+        tracker.condition(1, 0, [box_of(1)])
+        go(tracker, forward(1))
+        tracker.condition(1, at, [replace(box_of(2, at), object_id=1)], tracked=tracked)
+        return tracker
+
+    _, expected = go(corrected(tmp_path / "whole"), plan)
+    frames = corrected(tmp_path / "cut").run(plan)
+    done = [next(frames) for _ in range(cut)]
+    frames.close()
+    left = []
+    for one in plan.passes:
+        reached = [f.frame for f in done if f.direction == one.direction]
+        if not reached or reached[-1] != one.stop:
+            left.append(replace(one, resume_after=reached[-1]) if reached else one)
+    _, logits = go(tracker_of(demo, field, tmp_path / "cut"), Plan(tuple(left), FRAMES))
+    assert logits.keys() == expected.keys() - {(1, f.frame) for f in done}
+    assert all(torch.equal(logits[key], expected[key]) for key in logits)
+
+
 def test_an_object_tracked_alone_gets_the_masks_that_it_gets_beside_others(demo, field):
     together, alone = tracker_of(demo, field), tracker_of(demo, field)
     for object_id in (1, 2):
