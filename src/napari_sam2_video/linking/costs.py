@@ -40,7 +40,7 @@ class Costs:
         self.settings = settings
         self._links: dict[tuple[Shape, Shape], float] = {}
         self._divisions: dict[tuple[Shape, Shape, Shape], float] = {}
-        self._edges: dict[Shape, float] = {}
+        self._at_edge: dict[Shape, bool] = {}
         self._shape_yx = shape_yx
         self._least_radius = max(radius / 2, 1.0)
         self.n_frames = n_frames
@@ -114,7 +114,8 @@ class Costs:
     def is_missed(self, shape: Shape, frames: int) -> bool:
         """Whether an object was there on so many frames up to an end of the recording, rather than not yet or gone."""
         said = self.settings
-        return 0 < frames <= min(MOST_MISSED, said.gap) and said.missing * frames < self._edge_cost(shape)
+        known = 0 < frames <= min(MOST_MISSED, said.gap) and not self._is_at_edge(shape)
+        return known and said.missing * frames < said.appears
 
     def end(self, shape: Shape, frame: int) -> float:
         """Cost of a track ending."""
@@ -124,14 +125,13 @@ class Costs:
         """Cost of coming or going, with so many frames up to the end of the recording."""
         if frames == 0 or self.is_missed(shape, frames):
             return self.settings.missing * frames
-        return self._edge_cost(shape)
+        return self.settings.appears_at_edge if self._is_at_edge(shape) else self.settings.appears
 
-    def _edge_cost(self, shape: Shape) -> float:
-        if shape not in self._edges:
-            said = self.settings
-            at_edge = shape.edge_distance(self._shape_yx) <= shape.radius
-            self._edges[shape] = said.appears_at_edge if at_edge else said.appears
-        return self._edges[shape]
+    def _is_at_edge(self, shape: Shape) -> bool:
+        """Whether a shape is so near the edge of the frame that it may have come or gone over it."""
+        if shape not in self._at_edge:
+            self._at_edge[shape] = shape.edge_distance(self._shape_yx) <= shape.radius
+        return self._at_edge[shape]
 
     def _cut(self, shape: Shape) -> tuple[bool, bool]:
         """Whether the frame ends at a shape along y, and along x."""

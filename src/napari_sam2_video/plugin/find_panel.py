@@ -93,7 +93,8 @@ class FindPanel(QWidget):
             row(self.find_button, self.stop_button),
             self.list,
             self.why,
-            row(self.accept_button, self.reject_button, self.accept_all_button, self.score_box),
+            row(self.accept_button, self.reject_button),
+            row(self.accept_all_button, self.score_box),
             self.outcome,
         )
         self.fields.box.currentIndexChanged.connect(lambda *_: self.every_box.setValue(self.fields.usual_step))
