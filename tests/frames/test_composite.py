@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+from importlib.resources import files
+
+import jsonschema
 import numpy as np
 import pytest
 from hypothesis import given
@@ -125,7 +129,11 @@ def test_a_session_keeps_its_channels_and_resumes_with_no_others(recording, tmp_
     with Session.open(tmp_path / "run.sam2v", recording=recording) as again:
         assert again.view.settings.channels == GREEN_MAGENTA
         assert again.view.key == key
-        assert again.provenance()["view"]["channels"][1]["color"] == [255, 0, 255]
+        said = again.provenance()
+        assert said["view"]["channels"][1]["color"] == [255, 0, 255]
+        for value, name in ((said, "provenance"), (json.loads((again.folder / "session.json").read_text()), "session")):
+            schema = files("napari_sam2_video") / "schemas" / f"{name}.schema.json"
+            jsonschema.validate(json.loads(json.dumps(value)), json.loads(schema.read_text()))
         options.settle(again)
         SessionOptions.from_text({"channels": "0=green,2=magenta"}).settle(again)
         for text in ("0=green,2=red", "0=green:0:4095,2=magenta:1000:2001"):
