@@ -29,6 +29,7 @@ TITLES = {
     LAYER: "Labels of a layer",
     TEXT: "What a text says",
 }
+ANY_HINT = "What it is told, if anything"
 HINTS = {
     LIKE: "Their numbers; the selected ones if empty",
     FILE: "A label image, a stack or a folder",
@@ -100,8 +101,9 @@ class DetectorFields(QWidget):
         self.told.setVisible(self.kind not in (EVERYTHING, LAYER))
         self.browse.setVisible(self.kind == FILE)
         self.layer_box.setVisible(self.kind == LAYER)
-        self.argument.setPlaceholderText(HINTS.get(self.kind, "What it is told, if anything"))
-        self.argument.setToolTip(HINTS.get(self.kind, ""))
+        hint = HINTS.get(self.kind, ANY_HINT)
+        self.argument.setPlaceholderText(hint)
+        self.argument.setToolTip(hint)
         self.changed.emit()
 
     def _browse(self) -> None:

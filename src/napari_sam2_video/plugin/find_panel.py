@@ -84,6 +84,7 @@ class FindPanel(QWidget):
         self.score_box.setRange(0, 1)
         self.score_box.setSingleStep(0.05)
         self.score_box.setValue(USUAL_SCORE)
+        self.score_box.setToolTip("The lowest score that a proposal may have, from 0 to 1.")
         self.outcome = note()
         frames = row(self.first_box, self.last_box)
         stack(

@@ -68,6 +68,8 @@ class PlanesPanel(QWidget):
         self.ball_box.setToolTip("Paint a ball that is round in real units, however thick the slices are.")
         self.ball_box.toggled.connect(self.volume.set_brush_through)
         self.first_spin, self.last_spin = QSpinBox(), QSpinBox()
+        self.first_spin.setToolTip("Slices after this one are filled.")
+        self.last_spin.setToolTip("Slices before this one are filled.")
         self.in_button = button("In", lambda: self.first_spin.setValue(controller.frame), "Begin at the shown slice.")
         self.out_button = button("Out", lambda: self.last_spin.setValue(controller.frame), "End at the shown slice.")
         self.fill_button = button("Fill slices between", self.fill, SETTLED)
