@@ -324,7 +324,7 @@ def test_an_interrupted_run_says_how_to_continue(track, monkeypatch):
     def interrupted(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("napari_sam2_video.api.resume", interrupted)
+    monkeypatch.setattr("napari_sam2_video.api.finding.resume", interrupted)
     code, _, said = track("--point", "1@0:40,50")
     assert code == 130
     assert "--resume" in said
