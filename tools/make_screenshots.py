@@ -40,11 +40,11 @@ class Stage:
     def __init__(self, out: Path, sessions: Path, model: str, clip: SyntheticClip, name: str, axes: str) -> None:
         import napari
 
-        from napari_sam2_video.plugin import controller as controller_module
+        from napari_sam2_video.plugin import shown_session
         from napari_sam2_video.plugin.settings import PluginSettings
 
         # Sessions of the pictures are thrown away afterwards.
-        controller_module.read_settings = lambda: PluginSettings(folder=str(sessions))
+        shown_session.read_settings = lambda: PluginSettings(folder=str(sessions))
         self.out = out
         self.clip = clip
         self.viewer = napari.Viewer(show=True, show_welcome_screen=False)

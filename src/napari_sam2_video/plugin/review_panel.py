@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtWidgets import QWidget
+from qtpy.QtWidgets import QLabel, QWidget
 
 from napari_sam2_video.plugin.review_list import ReviewView
 from napari_sam2_video.plugin.review_walk import ReviewWalk
@@ -46,7 +46,7 @@ class ReviewPanel(QWidget):
         self.list.setToolTip("Places that deserve a look, the most doubtful first; click one to go there.")
         self.list.picked.connect(self.walk.go_to)
         self.progress = progress_bar()
-        self.count = note()
+        self.count = QLabel()
         self.timeline_panel = TimelinePanel(controller)
         self.timeline = self.timeline_panel.timeline
         self.next_button = button("Next", self.next_doubtful, "Go to the next place of the list (J).")
