@@ -75,6 +75,7 @@ class PlanesPanel(QWidget):
         self.fill_button = button("Fill slices between", self.fill, SETTLED)
         self.surface_button = button("Surface of the object", self.show_surface, "Add its surface as a layer, for 3D.")
         self.slices_box = narrow(QComboBox())
+        self.slices_box.setToolTip("On which slices each label becomes a prompt.")
         fill(self.slices_box, [("every slice", "all"), ("the middle slice", "middle")])
         self.seeds_button = button("Objects from labels on", self.add_seeds, SEEDED)
         self.task = BackgroundTask(controller, "Stop", "Stop; what was there stays.")
