@@ -169,6 +169,7 @@ def test_slices_between_are_filled_and_windows_are_shown(volume):
         volume.session.paint(frame, (0, 0), np.ones(SHAPE[1:], np.uint8), TRUTH[6])
     volume.controller.perform()
     volume.press(panel.fill_button)
+    volume.idle()
     assert volume.session.filled(1) == {4, 5, 6, 7}
     assert (volume.session.mask(1, 5) == TRUTH[6]).all()
     volume.key("Alt-1")

@@ -150,11 +150,18 @@ class PlanesPanel(QWidget):
         if session is None or not active:
             return
         start, last = sorted((self.first_spin.value(), self.last_spin.value()))
-        filled = controller.perform(lambda: session.fill_between(active, start, last + 1), "filling slices")
-        if filled is not None:
+
+        def done(filled: list[int]) -> None:
             self._changed_masks()
             slices = "1 slice" if len(filled) == 1 else f"{len(filled)} slices"
             set_note(self.task.outcome, f"{slices} filled by shape, no network ran. Undo takes it back.")
+
+        self.task.begin(
+            "filling slices",
+            lambda progress: session.fill_between(active, start, last + 1),
+            done=done,
+            stopped="Filling was stopped; undo takes back the slices that were filled.",
+        )
 
     def add_seeds(self) -> None:
         """Make an object of every label of the layer that is chosen for labels, on many slices at once."""
@@ -231,8 +238,7 @@ class PlanesPanel(QWidget):
             self.walk_boxes[axis].setEnabled(bool(axes) and not controller.running)
         fusing = reason
         if not reason and session is not None:
-            several = any(len(session.planes.walked(info.id)) > 1 for info in session.objects)
-            fusing = "" if several else ONE_WALK
+            fusing = "" if len(session.planes.begun) > 1 else ONE_WALK
         allow(self.fuse_button, fusing)
         active = "" if controller.active else "Choose an object first."
         busy = IN_A_RUN if session is not None and (controller.running or self.task.working) else ""

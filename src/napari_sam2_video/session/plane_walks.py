@@ -94,12 +94,16 @@ class PlaneWalks:
             raise SessionError(f"The planes across {axis!r} are none of this session, which has {known}{hint}.")
         return letter
 
+    def exists(self, axis: str) -> bool:
+        """Whether there is a walk along another axis."""
+        return axis in self._open or (self._folder(axis) / NAME).is_file()
+
     def find(self, axis: str) -> Session | None:
         """The walk along another axis as it is, None where there is none yet."""
         from napari_sam2_video.session.session import Session
 
         with self._lock:
-            if axis not in self._open and (self._folder(axis) / NAME).is_file():
+            if axis not in self._open and self.exists(axis):
                 self._open[axis] = Session.open(
                     self._folder(axis),
                     recording=self._context.view.recording,

@@ -219,6 +219,11 @@ class Planes:
         """Objects that were tracked along several axes since they were fused last."""
         return tuple(o.id for o in self._objects.all() if self._fusing.is_outdated(o.id))
 
+    @property
+    def begun(self) -> tuple[str, ...]:
+        """Axes that the session walks itself or that a walk was begun along."""
+        return tuple(axis for axis in self.axes if axis == self._walks.own or self._walks.exists(axis))
+
     def walked(self, object_id: int) -> tuple[str, ...]:
         """Axes of the walks that have masks of an object."""
         return tuple(source.axis for source in self._fusing.sources(object_id, self.axes))
