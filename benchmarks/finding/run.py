@@ -58,8 +58,8 @@ def find(level: int) -> list[Row]:
     if chosen_settings(CHOICE) != settings_now():
         raise ValueError("The settings were changed since they were chosen; measure them on choosing seeds first.")
     kinds = ("cells", "phase", "nuclei") if level == 0 else KINDS
-    rows = measured(kinds, (2, 12)[level], reporting=True)
-    rows += beside(("cells", "nuclei"), (1, 4)[level], reporting=True)
+    rows = measured(kinds, (2, 8)[level], reporting=True)
+    rows += beside(("cells", "nuclei"), (1, 2)[level], reporting=True)
     if level:
         rows += beside(("field",), 1, reporting=True)
         note_report(CHOICE, list(kinds))

@@ -13,7 +13,7 @@ from napari_sam2_video.detect.appearance import Appearance, Seen, cell_shares
 from napari_sam2_video.detect.everything import TOGETHER, FindSettings, agreed, clicked, distinct, network_of, take
 from napari_sam2_video.detect.squares import Look, looks
 from napari_sam2_video.errors import DetectorError
-from napari_sam2_video.geometry import bounding_box, whole_mask
+from napari_sam2_video.geometry import bounding_box
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -201,9 +201,9 @@ def _places(likeness: npt.NDArray[np.float32], look: Look, least: float) -> list
 
 def _mean_likeness(shape: Shape, likeness: npt.NDArray[np.float32], look: Look) -> float:
     top, left, height, width = _extent(look)
-    mask = whole_mask(shape.origin_yx, shape.mask, look.shape_yx)
-    share = cell_shares(mask, (top, left, top + height, left + width), likeness.shape)
-    return float(np.sum(share * likeness)) / max(float(np.sum(share)), 1e-6)
+    places = np.argwhere(shape.mask) + shape.origin_yx - (top, left)
+    cells = ((places + 0.5) * likeness.shape / (height, width)).astype(int).clip(0, np.array(likeness.shape) - 1)
+    return float(likeness[cells[:, 0], cells[:, 1]].mean())
 
 
 def _extent(look: Look) -> tuple[int, int, int, int]:
