@@ -160,6 +160,24 @@ def test_a_session_cut_off_between_walks_goes_on_where_it_was(tmp_path, session,
         assert (voxels_of(cut, 1) == FIRST).all()
 
 
+def test_fusing_that_is_cut_off_is_done_again(session):
+    computed(session)
+
+    def cut(done, total):
+        if done == 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        session.fuse(progress=cut)
+    assert session.planes.outdated() == (1, 2)
+    assert session.planes.fused(1) == ()
+    assert len(session.fuse()) == 2
+    assert (voxels_of(session, 2) == SECOND).all()
+    session.undo()
+    session.undo()
+    assert session.can_undo.startswith("track")
+
+
 def test_clicks_on_another_plane_alone_reach_all_walks(tmp_path, recording):
     with Session.create(tmp_path / "a.sam2v", recording, tracker_factory=section_factory()) as session:
         session.add_object()

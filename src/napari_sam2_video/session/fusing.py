@@ -171,7 +171,7 @@ class Fusing:
         names = ", ".join(str(i) for i in object_ids[:5])
         stamps = [(FUSIONS, i, self._stamp(i, self.sources(i, axes))) for i in object_ids]
         with context.changing():
-            step = context.state.commit(stamps, name=f"fuse the planes of object {names}")
+            step = context.state.commit([], name=f"fuse the planes of object {names}")
         voxels, disputed = dict.fromkeys(object_ids, 0), dict.fromkeys(object_ids, 0)
         accepted = {i: self._accepted_planes(i) for i in object_ids}
         shape = (view.n_frames, *view.shape_yx)
@@ -192,6 +192,8 @@ class Fusing:
             if progress is not None:
                 progress(fused.plane + 1, view.n_frames)
         disputes.state.commit(stamps)
+        # Last, so that what was cut off counts as not fused.
+        context.state.commit(stamps, step=step)
         context.events.announce("masks")
         return [Fusion(i, self.axes_of(i), voxels[i], disputed[i]) for i in object_ids]
 

@@ -1,0 +1,46 @@
+"""The stacks of the benchmark of volumes, and how its figures are put together."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from benchmarks.fusing import measure
+
+from benchmarks import volumes
+
+
+def test_every_click_lies_on_its_object_on_the_slice_that_shows_most_of_it():
+    one = volumes.case("organs", 1, 3)
+    assert one.anisotropy == 2.0
+    assert len(one.clip.frames) == volumes.DEPTH / 2
+    assert one.clicks
+    for click in one.clicks:
+        mask = one.clip.mask(click.object_id)
+        assert mask[click.frame, int(click.y), int(click.x)]
+        assert mask[click.frame].sum() == mask.sum(axis=(1, 2)).max()
+
+
+def test_the_gain_is_over_the_best_walk_of_the_kind():
+    rows = [
+        {"z": z, "y": 0.7, "x": 0.1, "consensus": c, "beyond_z": 10, "beyond": b}
+        | dict.fromkeys(("present_z", "present", "cost", "cost_a_plane", "fusing_s"), 1.0)
+        for z, c, b in ((0.5, 0.9, 0), (0.6, 0.7, 4))
+    ]
+    mean = volumes._mean("all", rows)
+    assert mean["best"] == pytest.approx(0.7)
+    assert mean["gain"] == pytest.approx(0.1)
+    assert mean["less_beyond"] == pytest.approx(0.8)
+
+
+def test_dice_of_half_a_mask_is_two_thirds():
+    whole = np.ones((2, 4, 4), bool)
+    half = whole.copy()
+    half[0] = False
+    assert volumes.dice(half, whole) == pytest.approx(2 / 3)
+    assert volumes.dice(~whole, ~whole) == 1
+
+
+def test_stored_balls_fuse_to_their_volume(monkeypatch):
+    monkeypatch.setattr("os.fsync", lambda handle: None)
+    found = measure(32, 2)
+    assert found["voxels"] == pytest.approx(found["true_voxels"], rel=0.05)
