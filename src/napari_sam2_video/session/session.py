@@ -204,8 +204,10 @@ class Session(SessionEditing):
         stop : callable, optional
             As of `track`; the same call continues.
 
-        Yields a `FrameDone` for every plane, with its ``axis`` where that is not the session's own, and raises as
-        `track`.
+        Yields
+        ------
+        FrameDone
+            One for every plane, with its ``axis`` where that is not the session's own. Raises as `track`.
         """
         self.end_stroke()
         return self._planes.track(settings, self._planes.axes if axes is None else axes, stop)
@@ -260,7 +262,10 @@ class Session(SessionEditing):
         stop : callable, optional
             Asked between frames; what was compared is kept.
 
-        Yields a `FrameDone` for every frame that was tracked back, and raises as `track`; what was compared is kept.
+        Yields
+        ------
+        FrameDone
+            One for every frame that was tracked back. Raises as `track`; what was compared is kept.
         """
         return self._tracking.check(settings, self.scores, stop)
 
