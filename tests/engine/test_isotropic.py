@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
@@ -61,3 +63,17 @@ def test_a_tracker_of_fitted_frames_speaks_of_planes():
     preview = tracker.preview(1, 0, [PointPrompt(1, 0, 3, 15)])
     assert preview.shape_yx == (7, 31)
     assert tracker.scratch().memory.entries(1) == {}
+
+
+def test_a_tracker_beside_another_shares_its_network_and_nothing_else(tmp_path):
+    from napari_sam2_video.engine.memory_store import MemoryStore
+    from napari_sam2_video.engine.tracker import Tracker
+
+    network = SimpleNamespace(key="network", image_size=64, preset=SimpleNamespace(hidden_dim=64), device="cpu")
+    first = Tracker(network, Planes(), MemoryStore(tmp_path / "first"), batch_size=2)
+    fit = Fit.of((7, 31), (5.0, 1.0))
+    second = first.beside(FittedFrames(Planes(), fit), MemoryStore(tmp_path / "second"))
+    assert second.model is first.model
+    assert second.memory is not first.memory
+    assert second.features is not first.features
+    assert second.view.shape_yx == (35, 35)

@@ -78,6 +78,13 @@ class Tracker:
         made._batcher.lock = self._batcher.lock
         return made
 
+    def beside(self, view: FrameSource, memory: MemoryStore) -> Tracker:
+        """A tracker of other frames with the same network, in turns with this one."""
+        window = self.framing.setting if self.framing else "off"
+        made = Tracker(self.model, view, memory, batch_size=self.batch_size, window=window)
+        made._batcher.lock = self._batcher.lock
+        return made
+
     def segmenter(self) -> NetworkSegmenter:
         """The network for those who look for objects; it shares the embeddings, and remembers nothing."""
         if self._segmenter is None:

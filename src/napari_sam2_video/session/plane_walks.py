@@ -16,10 +16,10 @@ from napari_sam2_video.frames.view import FrameView
 from napari_sam2_video.session.manifest import NAME
 from napari_sam2_video.session.prompt_table import PromptTable
 from napari_sam2_video.session.prompts import key_of, prompts_table
-from napari_sam2_video.session.tracker import default_tracker
+from napari_sam2_video.session.tracker import default_tracker, tracker_beside
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from napari_sam2_video.session.context import Context
@@ -46,6 +46,8 @@ class PlaneWalks:
         Its prompts on its own frames.
     factory : callable, optional
         Makes trackers.
+    own_tracker : callable
+        Gives the session's own tracker, whose network the walks share.
 
     Attributes
     ----------
@@ -60,7 +62,12 @@ class PlaneWalks:
     """
 
     def __init__(
-        self, context: Context, objects: Objects, own_prompts: PromptTable, factory: TrackerFactory | None
+        self,
+        context: Context,
+        objects: Objects,
+        own_prompts: PromptTable,
+        factory: TrackerFactory | None,
+        own_tracker: Callable[[], TrackerLike],
     ) -> None:
         self.own = context.view.walk_axis
         self.others = crossing_axes(context.view)
@@ -72,6 +79,7 @@ class PlaneWalks:
         self._context = context
         self._objects = objects
         self._factory = factory or default_tracker
+        self._own_tracker = own_tracker
         self._open: dict[str, Session] = {}
         self._lock = threading.RLock()
 
@@ -147,6 +155,12 @@ class PlaneWalks:
                     walk.edit_object(info.id, locked=True)
             return walk
 
+    def release(self, axis: str) -> None:
+        """Let go of the tracker of a walk; the next use makes another one."""
+        walk = self._open.get(axis)
+        if walk is not None:
+            walk.release()
+
     def close(self) -> None:
         """Close the walks that are open."""
         with self._lock:
@@ -181,6 +195,6 @@ class PlaneWalks:
         spacing = dict(zip(PlaneStack.of(self._context.view).axes, spacing_of(self._context.view), strict=True))
         rows, columns = source.plane_axes
         fit = Fit.of(source.shape_yx, (float(spacing[rows]), float(spacing[columns])))
-        if fit.is_plain():
-            return self._factory(settings, source, memory)
-        return FittedTracker(self._factory(settings, FittedFrames(source, fit), memory), fit)
+        frames: FrameSource = source if fit.is_plain() else FittedFrames(source, fit)
+        tracker = tracker_beside(self._own_tracker(), frames, memory) or self._factory(settings, frames, memory)
+        return tracker if fit.is_plain() else FittedTracker(tracker, fit)

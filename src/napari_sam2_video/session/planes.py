@@ -61,7 +61,7 @@ class Planes:
         self._context = context
         self._objects = objects
         self._tracking = tracking
-        self._walks = PlaneWalks(context, objects, prompts, factory)
+        self._walks = PlaneWalks(context, objects, prompts, factory, lambda: tracking.tracker)
         self._asked = PlanePrompts(context, objects, self._walks)
         self._fusing = Fusing(context, self._walks, self._asked)
         self._disputes: Context | None = None
@@ -183,8 +183,12 @@ class Planes:
                 return
             if axis == self._walks.own:
                 yield from self._track_own(settings, chosen, stop)
-            else:
+                continue
+            try:
                 yield from self._track_other(axis, settings, chosen, stop)
+            finally:
+                # Its embeddings would only take room while the others are walked.
+                self._walks.release(axis)
         if self._walks.own in chosen and order[0] != self._walks.own and not halted():
             yield from self._track_own(settings, chosen, stop)
 

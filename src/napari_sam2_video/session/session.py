@@ -318,6 +318,10 @@ class Session(SessionEditing):
         """
         return self._tracking.clean_up(settings, objects, progress)
 
+    def release(self) -> None:
+        """Let go of the tracker with its embeddings; the next use makes another one."""
+        self._tracking.close()
+
     def adopt_recording(self) -> None:
         """Close the recording with the session; otherwise one handed in stays the caller's to close."""
         self._owns_recording = True

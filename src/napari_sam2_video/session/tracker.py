@@ -91,6 +91,14 @@ def default_tracker(settings: ModelSettings, view: FrameSource, memory: Path | N
     return Tracker(model, view, MemoryStore(memory), window=settings.window)
 
 
+def tracker_beside(tracker: TrackerLike, view: FrameSource, memory: Path | None) -> TrackerLike | None:
+    """Tracker of other frames that shares the network of one on this machine; None where that is not such a one."""
+    from napari_sam2_video.engine.memory_store import MemoryStore
+    from napari_sam2_video.engine.tracker import Tracker
+
+    return tracker.beside(view, MemoryStore(memory)) if isinstance(tracker, Tracker) else None
+
+
 def remember_choice(settings: ModelSettings) -> None:
     """Note that a person chose the server that the settings name, if they name one on another machine."""
     if settings.is_remote:
