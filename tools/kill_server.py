@@ -17,6 +17,7 @@ import sys
 import tempfile
 import threading
 import time
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -57,37 +58,61 @@ def frame_digest(session: Session, frame: int) -> str:
     return digest.hexdigest()
 
 
-def trial(place: Path, frames: np.ndarray, centres: np.ndarray, wait: float, expected: list[str], reopen: bool) -> str:
+class Servers:
+    """A server that is started again at its address after it was killed."""
+
+    def __init__(self) -> None:
+        self._stack = ExitStack()
+        self.served = self._stack.enter_context(serving())
+        self.url = self.served.url
+
+    def again(self) -> None:
+        """Start another one where the last one was."""
+        self._stack.close()
+        self.served = self._stack.enter_context(serving(port=int(self.url.rpartition(":")[2])))
+
+    def close(self) -> None:
+        """Stop it."""
+        self._stack.close()
+
+
+def trial(
+    place: Path,
+    servers: Servers,
+    frames: np.ndarray,
+    centres: np.ndarray,
+    wait: float,
+    expected: list[str],
+    reopen: bool,
+) -> str:
     """Kill the server after `wait` seconds of a run and finish it on another one; what is wrong, empty if nothing."""
     announced: dict[int, str] = {}
     sentence = ""
-    with serving() as served:
-        port = int(served.url.rpartition(":")[2])
-        session = make(place, served.url, frames, centres)
-        session.preview(1, 3)
-        killer = threading.Timer(wait, served.process.kill)
-        killer.start()
-        try:
-            for done in session.track():
-                announced[done.frame] = frame_digest(session, done.frame)
-        except EngineError as error:
-            sentence = str(error)
-        killer.cancel()
-        killed = served.process.poll() is not None
-        if killed and not sentence and len(set(announced)) < len(frames):
-            return "the run ended without a sentence"
-        if reopen:
-            session.close()
-            session = open_session(place, recording=frames)
+    session = make(place, servers.url, frames, centres)
+    session.preview(1, 3)
+    killer = threading.Timer(wait, servers.served.process.kill)
+    killer.start()
+    try:
+        for done in session.track():
+            announced[done.frame] = frame_digest(session, done.frame)
+    except EngineError as error:
+        sentence = str(error)
+    killer.cancel()
+    if not sentence and len(announced) < len(frames):
+        return "the run ended without a sentence"
+    if reopen:
+        session.close()
+        session = open_session(place, recording=frames)
     with session:
         for frame, digest in announced.items():
             if frame_digest(session, frame) != digest:
                 return f"frame {frame} was announced and is not as it was"
-        with serving(port=port):
-            if session.unfinished:
-                list(session.resume())
-            elif session.dirty():
-                list(session.track())
+        if servers.served.process.poll() is not None:
+            servers.again()
+        if session.unfinished:
+            list(session.resume())
+        elif session.dirty():
+            list(session.track())
         found = [frame_digest(session, t) for t in range(len(frames))]
     wrong = [t for t, (one, other) in enumerate(zip(found, expected, strict=True)) if one != other]
     print(f"killed after {wait:.2f} s, {len(announced)} frames announced: {sentence or 'done before'}", flush=True)
@@ -107,20 +132,24 @@ def main() -> None:
         with make(Path(place) / "alone.sam2v", "cpu", frames, centres) as session:
             list(session.track())
             expected = [frame_digest(session, t) for t in range(given.frames)]
-        with serving() as served, make(Path(place) / "remote.sam2v", served.url, frames, centres) as session:
-            session.preview(1, 3)
-            began = time.monotonic()
-            list(session.track())
-            took = time.monotonic() - began
-            found = [frame_digest(session, t) for t in range(given.frames)]
-        if found != expected:
-            raise SystemExit("A run on a server that is left alone differs from one on this machine.")
-        for number in range(given.kills):
-            wait = moments.uniform(0, took)
-            wrong = trial(Path(place) / f"killed{number}.sam2v", frames, centres, wait, expected, number % 2 == 1)
-            survived += not wrong
-            if wrong:
-                print(f"kill {number + 1} after {wait:.3f} s: {wrong}", flush=True)
+        servers = Servers()
+        try:
+            with make(Path(place) / "remote.sam2v", servers.url, frames, centres) as session:
+                session.preview(1, 3)
+                began = time.monotonic()
+                list(session.track())
+                took = time.monotonic() - began
+                found = [frame_digest(session, t) for t in range(given.frames)]
+            if found != expected:
+                raise SystemExit("A run on a server that is left alone differs from one on this machine.")
+            for number in range(given.kills):
+                folder, wait = Path(place) / f"killed{number}.sam2v", moments.uniform(0, took)
+                wrong = trial(folder, servers, frames, centres, wait, expected, number % 2 == 1)
+                survived += not wrong
+                if wrong:
+                    print(f"kill {number + 1} after {wait:.3f} s: {wrong}", flush=True)
+        finally:
+            servers.close()
     print(f"{survived} of {given.kills} kills of the server survived ({took:.1f} s a run)")
     raise SystemExit(0 if survived == given.kills else 1)
 

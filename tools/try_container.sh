@@ -9,9 +9,9 @@ folder=$(mktemp -d)
 server=
 trap '[ -z "$server" ] || kill "$server"; rm -rf "$folder"' EXIT
 
-(cd "$here" && git archive HEAD src pyproject.toml README.md LICENSE) | tar -x -C "$folder"
+(cd "$here" && git archive HEAD src pyproject.toml README.md LICENSE constraints.txt) | tar -x -C "$folder"
 "$python" -m venv "$folder/venv"
-"$folder/venv/bin/pip" install --quiet -c "$here/constraints.txt" "$folder[server]"
+"$folder/venv/bin/pip" install --quiet --constraint "$folder/constraints.txt" "$folder[server]"
 cd "$folder"
 NAPARI_SAM2_VIDEO_TOKEN=try "$folder/venv/bin/napari-sam2-video" serve --port 0 > said &
 server=$!

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from napari_sam2_video.types import FrameMasks, FrameSource, ModelSettings, ObjectMask, Prompt
 
 _POLL_SECONDS = 0.1
+_LOADING_SECONDS = 600.0
 
 
 @dataclass(frozen=True)
@@ -224,7 +225,7 @@ class RemoteTracker:
             "in_depth": getattr(self._view, "in_depth", False),
             "machine": wire.machine(),
         }
-        answer = self._connection.request("POST", "/trackers", json=asked)
+        answer = self._connection.request("POST", "/trackers", json=asked, timeout=_LOADING_SECONDS)
         self._lease = answer["id"]
         self._forgot = True
         self._sender.begin(f"/trackers/{self._lease}/frames", compress=answer["machine"] != wire.machine())
