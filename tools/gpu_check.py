@@ -28,9 +28,7 @@ from typing import TYPE_CHECKING, Any
 HERE = Path(__file__).parents[1]
 PACKAGES = (
     "rf-sam-2", "hydra-core", "omegaconf", "antlr4-python3-runtime", "pyyaml", "packaging", "numpy", "pillow", "tqdm",
-    "iopath", "portalocker", "typing-extensions", "platformdirs", "psygnal", "scipy", "scikit-image", "lazy-loader",
-    "imageio", "networkx", "tifffile", "dask", "toolz", "cloudpickle", "fsspec", "partd", "locket", "filelock",
-    "psutil",
+    "iopath", "portalocker", "typing-extensions", "platformdirs", "filelock",
 )  # fmt: skip
 
 if TYPE_CHECKING:

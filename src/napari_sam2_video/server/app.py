@@ -207,13 +207,6 @@ async def segment(held: Held, request: Request) -> StreamingResponse:
     return _stream(held, segmenting.answered(held.tracker, wanted))
 
 
-@router.get("/trackers/{lease}/windows/{object_id}/{frame}")
-def window_at(held: Held, object_id: int, frame: int) -> list[int] | None:
-    """Top, left and side of the window in which an object was seen; nothing for the whole frame."""
-    window = held.tracker.window_at(object_id, frame)
-    return None if window is None else [window.top, window.left, window.side]
-
-
 @router.post("/trackers/{lease}/run")
 async def run(held: Held, request: Request) -> StreamingResponse:
     """Track the frames of a plan."""

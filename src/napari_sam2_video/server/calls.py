@@ -106,7 +106,10 @@ def condition(tracker: Tracker, request: Prompted, lease: Lease, *, entry: bool)
 
     def work(emit: Emit) -> None:
         shown = tracker.condition(request.object_id, request.frame, request.prompts, tracked=request.tracked)
-        emit(lease.record(FrameMasks(request.frame, tracker.view.shape_yx, (shown,))))
+        masks = FrameMasks(request.frame, tracker.view.shape_yx, (shown,))
+        if entry:
+            _emit_windows(tracker, masks, emit)
+        emit(lease.record(masks))
         if entry:
             emit(wire.pack(wire.ENTRY, tracker.memory.entry_bytes(request.object_id, request.frame)))
 
@@ -118,11 +121,21 @@ def run(tracker: Tracker, plan: Plan, lease: Lease) -> Work:
 
     def work(emit: Emit) -> None:
         for masks in tracker.run(plan, stop=lease.stop.is_set):
+            _emit_windows(tracker, masks, emit)
             emit(lease.record(masks))
         if not lease.stop.is_set():
             emit(wire.pack_json(wire.RESULT, None))
 
     return work
+
+
+def _emit_windows(tracker: Tracker, masks: FrameMasks, emit: Emit) -> None:
+    """Tell in which window each object of a frame was seen, where there are windows."""
+    if tracker.framing is None:
+        return
+    windows = {mask.object_id: tracker.window_at(mask.object_id, masks.frame) for mask in masks.objects}
+    said = {number: None if one is None else [one.top, one.left, one.side] for number, one in windows.items()}
+    emit(wire.pack_json(wire.WINDOWS, {"frame": masks.frame, "windows": said}))
 
 
 def costs(tracker: Tracker, requests: Sequence[Prompted], lease: Lease) -> Work:

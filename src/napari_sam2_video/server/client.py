@@ -73,6 +73,7 @@ class RemoteTracker:
         self._view = view
         self._lease: str | None = None
         self._forgot = True
+        self._windows: dict[tuple[int, int], Window | None] = {}
         self._sender = FrameSender(connection, view)
         self.notes: tuple[str, ...] = ()
         self.model = self._open()
@@ -95,6 +96,8 @@ class RemoteTracker:
         """Make prompts a permanent part of what an object remembers."""
         found = self.call("condition", _asked(object_id, frame, prompts, tracked))
         self.memory.kept.put(object_id, frame, found[wire.ENTRY])
+        if wire.WINDOWS in found:
+            self._note_windows(found[wire.WINDOWS])
         (mask,) = decode_masks(found[wire.MASKS], self._view.shape_yx).objects
         return mask
 
@@ -125,13 +128,15 @@ class RemoteTracker:
         return replace(costs, embed_seconds=seconds, device=self._where(costs.device)), shown
 
     def window_at(self, object_id: int, frame: int) -> Window | None:
-        """Window in which the network saw an object on a frame; see `Tracker.window_at`."""
+        """Window in which the network saw an object on a frame; see `Tracker.window_at`. The server is not asked."""
+        return self._windows.get((object_id, frame))
+
+    def _note_windows(self, payload: bytes) -> None:
         from napari_sam2_video.engine.windows import Window
 
-        with suppress(TrackerGoneError):
-            found = self.request("GET", f"windows/{object_id}/{frame}")
-            return None if found is None else Window(*found)
-        return None
+        said = json.loads(payload)
+        for number, place in said["windows"].items():
+            self._windows[int(number), said["frame"]] = None if place is None else Window(*place)
 
     def call(self, name: str, asked: dict[str, Any]) -> dict[bytes, bytes]:
         """Records of a call that is answered at once, by kind; on a new tracker where the old one is gone."""
@@ -183,6 +188,8 @@ class RemoteTracker:
                         raise self._connection.cut_off()
                     return
                 complete = record[0] == wire.RESULT
+                if record[0] == wire.WINDOWS and not scratch:
+                    self._note_windows(record[1])
                 if record[0] == wire.MASKS:
                     masks = decode_masks(record[1], self._view.shape_yx)
                     if masks.frame in wanted[masks.direction]:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 # A change of what is sent needs a new number; client and server refuse each other where theirs differ.
 PROTOCOL = 3
 RAW, WEBP, PNG = "application/octet-stream", "image/webp", "image/png"
-MASKS, WANTED, TAKEN, RESULT, ENTRY, FAILED, ALIVE = b"M", b"W", b"T", b"R", b"E", b"F", b"A"
+MASKS, WINDOWS, WANTED, TAKEN, RESULT, ENTRY, FAILED, ALIVE = b"M", b"P", b"W", b"T", b"R", b"E", b"F", b"A"
 # What a client is told of the network.
 MODEL_FIELDS = ("name", "sha256", "image_size", "device", "precision", "arithmetic", "threads", "key")
 _HEAD = struct.Struct(">cI")
