@@ -113,6 +113,7 @@ monkey: $(READY) system-packages
 pictures: $(READY) system-packages
 	$(BIN)/python tools/make_animation.py docs/images/cells.webp
 	$(SCREEN) $(BIN)/python tools/make_screenshots.py
+	$(SCREEN) $(BIN)/python tools/make_film.py docs/images/whole-way.webp
 
 clean:
 	rm -rf $(VENV) .venv-lowest .venv-highest .venv-audit .venv-consumers .venv-uv demo-output site .mypy_cache .ruff_cache .pytest_cache

@@ -82,6 +82,7 @@ class Monkey:
         self.settle()
 
     def _on_exception(self, kind: Any, error: Any, trace: Any) -> None:
+        traceback.print_exception(kind, error, trace)
         where = traceback.extract_tb(trace)[-1]
         self.faults.append(f"{kind.__name__}: {error} ({Path(where.filename).name}:{where.lineno})")
 

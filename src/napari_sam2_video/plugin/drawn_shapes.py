@@ -136,7 +136,9 @@ def show_shapes(
         [axis for axis, _ in prompts],
     )
     edges = np.array(colors).reshape(-1, 4)
-    if len(edges) and not np.allclose(layer.edge_color, edges, atol=1e-3):
+    # napari takes any number of colours, and fails later where it is not that of the shapes.
+    fits = layer.edge_color.shape == edges.shape and np.allclose(layer.edge_color, edges, atol=1e-3)
+    if len(edges) == layer.nshapes > 0 and not fits:
         layer.edge_color = edges
 
 

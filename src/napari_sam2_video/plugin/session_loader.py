@@ -181,7 +181,7 @@ class SessionLoader(QObject):
 
     def _begin(self, session: Session, image_of: Callable[[Session], Image]) -> None:
         self.progressed.emit("Adding the layers…")
-        self._session = session
+        self._session: Session | None = session
         self._steps = self._adding(session, image_of)
         self._timer.start(0)
 
@@ -196,12 +196,15 @@ class SessionLoader(QObject):
             next(self._steps)
         except StopIteration:
             self.busy = False
+            # A session that is closed later is not to be kept here.
+            self._session, self._steps = None, iter(())
             self.loaded.emit(self._take_view())
         except Exception as error:
             view, self._view = self._view, None
             if view is not None:
                 view.close()
-            self.end(self._session)
+            if self._session is not None:
+                self.end(self._session)
             self._fail(as_sentence(error, self._doing))
         else:
             self._timer.start(0)
