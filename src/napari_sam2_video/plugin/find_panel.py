@@ -9,6 +9,7 @@ from qtpy.QtWidgets import (
     QAbstractItemView,
     QDoubleSpinBox,
     QHeaderView,
+    QSizePolicy,
     QSpinBox,
     QTreeWidget,
     QTreeWidgetItem,
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from napari_sam2_video.session.proposal import Proposal
 
 LIST_HEIGHT = 150
+LEAST_WIDTH = 80
 USUAL_SCORE = 0.8
 NOTHING_CHOSEN = "Choose proposals in the list first."
 NOTHING_OPEN = "There is no open proposal."
@@ -85,6 +87,9 @@ class FindPanel(QWidget):
         self.score_box.setSingleStep(0.05)
         self.score_box.setValue(USUAL_SCORE)
         self.score_box.setToolTip("The lowest score that a proposal may have, from 0 to 1.")
+        for narrow in (self.first_box, self.last_box, self.score_box):
+            narrow.setMinimumWidth(LEAST_WIDTH)
+            narrow.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         self.outcome = note()
         frames = row(self.first_box, self.last_box)
         stack(
