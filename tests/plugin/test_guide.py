@@ -46,9 +46,11 @@ def standing_out(widget):
 def test_the_line_and_the_button_lead_from_an_empty_viewer_to_the_export(bench, tmp_path):
     here = bench()
     assert standing_out(here.widget) == ["open"]
+    assert here.widget.run_bar.reason.text() == "Open an image first."
     here.viewer.add_image(make_frames(), name="spots")
     here.idle()
     assert standing_out(here.widget) == ["new"]
+    assert here.widget.run_bar.reason.text().startswith("Press New object")
     here.start()
     here.settle()
     here.spin()

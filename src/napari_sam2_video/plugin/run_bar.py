@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from napari_sam2_video.types import TrackSettings
 
 TRACK, SEGMENT, CONTINUE = "Track", "Segment", "Continue"
+NO_IMAGE = "Open an image first."
+BEGIN = "Press New object, and click the object in the image."
 UNCHANGED = "Nothing changed since the last run."
 
 
@@ -73,6 +75,9 @@ class RunBar(QWidget):
         for box in (panel.objects_box, panel.range_box, panel.direction_box):
             box.currentIndexChanged.connect(self.update_state)
         controller.session_changed.connect(self._forget)
+        layers = controller.viewer.layers.events
+        for event in (layers.inserted, layers.removed):
+            controller.listen(event, self.update_state)
         self.outcome = ""
         self._loading = ""
         self._starting = False
@@ -143,7 +148,7 @@ class RunBar(QWidget):
         if controller.loading:
             return "Preparing the recording…"
         if session is None:
-            return "Press New object, and click the object in the image."
+            return BEGIN if self._has_image() else NO_IMAGE
         missing = self._model_missing()
         if missing:
             return missing
@@ -158,6 +163,11 @@ class RunBar(QWidget):
         if chosen == CHANGED and not summary.dirty:
             return UNCHANGED
         return ""
+
+    def _has_image(self) -> bool:
+        from napari.layers import Image
+
+        return any(isinstance(layer, Image) for layer in self._controller.viewer.layers)
 
     def show_end(self, how: str, sentence: str) -> None:
         """Show how the last run ended."""
