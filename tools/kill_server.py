@@ -107,7 +107,8 @@ def trial(
         for frame, digest in announced.items():
             if frame_digest(session, frame) != digest:
                 return f"frame {frame} was announced and is not as it was"
-        if servers.served.process.poll() is not None:
+        if sentence:
+            servers.served.process.wait(60)
             servers.again()
         if session.unfinished:
             list(session.resume())
