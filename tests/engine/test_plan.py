@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from napari_sam2_video.engine.plan import ObjectState, Pass, plan_run, preceding
+from napari_sam2_video.engine.plan import ObjectState, Pass, Plan, plan_run, preceding
 from napari_sam2_video.errors import PromptError
 from napari_sam2_video.types import TrackSettings
 
@@ -145,3 +147,21 @@ def test_a_gap_before_a_changed_frame_is_filled_up_to_that_frame_only():
     left = state([0, 7], dirty=[7], tracked=[(0, 5, -1), (7, 19, -1)])
     plan = plan_run([left], TrackSettings("forward", 0, 8), N)
     assert spans(plan) == [(1, "forward", 6, 6), (1, "forward", 7, 7)]
+
+
+def test_what_was_done_is_rebuilt_with_the_same_objects_side_by_side():
+    whole = Plan(
+        (
+            Pass(1, "forward", 3, 59),
+            Pass(2, "forward", 10, 40),
+            Pass(1, "backward", 3, 0, resume_after=3),
+            Pass(2, "backward", 10, 0, resume_after=10),
+        ),
+        60,
+    )
+    assert whole.rebuilt() is whole
+    forward = Plan((replace(whole.passes[0], resume_after=50), *whole.passes[2:]), 60, whole)
+    assert forward.rebuilt() == whole
+    backward = Plan((replace(whole.passes[2], resume_after=1), replace(whole.passes[3], resume_after=1)), 60, whole)
+    assert [one.stop for one in backward.rebuilt().passes] == [25, 25, 0, 0]
+    assert backward.rebuilt().passes[2:] == whole.passes[2:]

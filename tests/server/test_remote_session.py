@@ -16,7 +16,6 @@ from napari_sam2_video.errors import EngineError
 from napari_sam2_video.types import CheckSettings, ModelSettings, PointPrompt
 from tests.server.conftest import TOKEN, Scene
 
-CLICK = PointPrompt(1, 2, 30, 34)
 SERVE = """
 import sys
 from napari_sam2_video.cli import main
@@ -29,11 +28,12 @@ def film(n_frames=8):
     return np.stack([scene.read(t)[..., 0] for t in range(n_frames)])
 
 
-def session_of(folder: Path, device: str, frames=None):
+def session_of(folder: Path, device: str, frames=None, objects=1):
     recording = film() if frames is None else frames
     made = create_session(recording, folder, model=ModelSettings("demo", device=device))
-    made.add_object()
-    made.set_prompts(1, 2, [CLICK])
+    for number in range(1, objects + 1):
+        made.add_object()
+        made.set_prompts(number, 2, [PointPrompt(number, 2, 30 - 8 * (number - 1), 34)])
     return made
 
 
@@ -92,13 +92,13 @@ def killable():
 @pytest.mark.skipif(os.name == "nt", reason="uses SIGKILL")
 def test_run_continues_after_the_server_was_killed(killable, tmp_path):
     frames = film(30)
-    with session_of(tmp_path / "here.sam2v", "cpu", frames) as here:
+    with session_of(tmp_path / "here.sam2v", "cpu", frames, objects=2) as here:
         list(here.track())
         expected = masks_of(here)
     process, url = killable()
     folder = tmp_path / "there.sam2v"
     announced = []
-    with session_of(folder, url, frames) as session:
+    with session_of(folder, url, frames, objects=2) as session:
         run = session.track()
         with pytest.raises(EngineError, match=r"finished frames are kept"):  # noqa: PT012
             for done in run:
