@@ -14,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from napari_sam2_video.errors import EngineError, SettingsError
+from napari_sam2_video.errors import EngineError, ModelError, SettingsError
 from napari_sam2_video.server import wire
 from napari_sam2_video.server.client import open_remote
 from napari_sam2_video.server.leases import Leases, Limits, load_named
@@ -93,6 +93,12 @@ def test_path_that_a_client_names_is_never_opened(start, tmp_path, monkeypatch):
         leases.open(ModelSettings(str(secret)), ServedFrames(2, (8, 8), "k", 1.0))
     with pytest.raises(Exception, match=r"only has models of the catalogue"):
         load_named(ModelSettings("../demo"))
+
+
+@pytest.mark.parametrize("size", [2**63, 100_000, 50])
+def test_image_size_that_no_network_has_is_refused(size):
+    with pytest.raises(ModelError, match=r"must be a multiple of 32 from 64 to 4096"):
+        load_named(ModelSettings("demo", device="cpu", image_size=size))
 
 
 @pytest.mark.parametrize(

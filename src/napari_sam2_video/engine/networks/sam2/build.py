@@ -9,6 +9,7 @@ if TYPE_CHECKING:
 
     from napari_sam2_video.models.presets import ModelPreset
 
+_LARGEST = 4096
 _BASE = "sam2.modeling.sam2_base.SAM2Base"
 
 
@@ -28,8 +29,8 @@ def network_config(preset: ModelPreset, image_size: int | None = None, *, target
         Dotted name of the class to build; ``sam2.sam2_video_predictor.SAM2VideoPredictor`` for comparisons.
     """
     size = preset.image_size if image_size is None else image_size
-    if size % 32 or size < 64:
-        raise ValueError(f"image_size must be a multiple of 32 and at least 64, not {size}.")
+    if size % 32 or not 64 <= size <= _LARGEST:
+        raise ValueError(f"image_size must be a multiple of 32 from 64 to {_LARGEST}, not {size}.")
     width, memory = preset.hidden_dim, preset.memory_dim
     side = size // 16
     channels = [preset.embed_dim * factor for factor in (8, 4, 2, 1)]
