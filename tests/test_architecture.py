@@ -83,6 +83,11 @@ def imported_parts(part):
     return found
 
 
+def test_no_module_is_longer_than_400_lines():
+    lengths = {path: len(path.read_text(encoding="utf-8").splitlines()) for path in ROOT.rglob("*.py")}
+    assert not {path: length for path, length in lengths.items() if length > 400}
+
+
 def test_every_part_has_its_place():
     assert set(PARTS) - {"plugin", "cli"} == set(MAY_IMPORT)
 

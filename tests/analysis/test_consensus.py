@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from napari_sam2_video.analysis.consensus import SettledPlane, Walk, consensus, crossing_agreement, plane_weights
+from napari_sam2_video.analysis.consensus import Walk, consensus, plane_weights
+from napari_sam2_video.analysis.crossing_agreement import SettledPlane, crossing_agreement
 from napari_sam2_video.types import ObjectMask
 from tests.session.made_volume import ellipsoid
 

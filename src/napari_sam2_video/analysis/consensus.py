@@ -44,7 +44,6 @@ EXACT = 0.95
 """Mean agreement from which walks are taken at their word to the voxel."""
 OUTLINE = np.ones((3, 3), bool)
 """Differences that do not hold this many pixels anywhere are no wider than an outline."""
-SHORTEST_LINE = 2
 
 
 @dataclass(frozen=True)
@@ -196,7 +195,7 @@ def consensus(
         for walk in walks:
             _count(walk, votes, start, stop)
         for plane in range(start, stop):
-            found = [votes[i].plane(plane) if i in votes else (_nothing(i), _nothing(i)) for i in object_ids]
+            found = [votes[i].plane(plane) if i in votes else (no_mask(i), no_mask(i)) for i in object_ids]
             yield FusedPlane(plane, tuple(mask for mask, _ in found), tuple(disputed for _, disputed in found))
 
 
@@ -232,7 +231,7 @@ class _Votes:
         """Mask and disputed voxels on one plane along the first axis."""
         at = plane - self.box[0].start
         if not 0 <= at < self._bits.shape[0]:
-            return _nothing(self._id), _nothing(self._id)
+            return no_mask(self._id), no_mask(self._id)
         inside = [(self._bits[at] >> number) & 1 for number in range(len(self._walks))]
         weights = [say[at if say.shape[0] > 1 else 0].astype(np.float32) for say in self._say]
         heard = [one[at if one.shape[0] > 1 else 0] for one in self._heard]
@@ -292,10 +291,10 @@ class _Votes:
     def _mask(self, levels: npt.NDArray[np.uint8]) -> ObjectMask:
         box = bounding_box(levels)
         if box is None:
-            return _nothing(self._id)
+            return no_mask(self._id)
         rows, columns = self.box[1:]
         origin = (rows.start + box[0].start, columns.start + box[1].start)
-        return replace(_nothing(self._id), origin_yx=origin, levels=np.ascontiguousarray(levels[box]))
+        return replace(no_mask(self._id), origin_yx=origin, levels=np.ascontiguousarray(levels[box]))
 
 
 def _count(walk: Walk, votes: Mapping[int, _Votes], start: int, stop: int) -> None:
@@ -331,78 +330,6 @@ def _union(boxes: Sequence[list[tuple[int, int]] | None]) -> Box | None:
     return first, second, third
 
 
-def _nothing(object_id: int) -> ObjectMask:
+def no_mask(object_id: int) -> ObjectMask:
+    """The mask of an object that is not on a plane."""
     return ObjectMask(object_id, (0, 0), np.zeros((0, 0), np.uint8))
-
-
-@dataclass(frozen=True)
-class SettledPlane:
-    """A plane that a person prompted or accepted, with the mask of one object there.
-
-    Parameters
-    ----------
-    axis : int
-        Axis of the grid that counts the planes.
-    plane : int
-        The plane.
-    mask : ndarray of bool
-        The object on it, its two axes in the order of the grid.
-    """
-
-    axis: int
-    plane: int
-    mask: npt.NDArray[np.bool_] = field(repr=False)
-
-
-def crossing_agreement(walk: Walk, object_id: int, settled: Sequence[SettledPlane]) -> npt.NDArray[np.float64]:
-    """How far each plane of a walk agrees with the settled planes that it crosses.
-
-    A plane crosses a settled one in a line of voxels. Where either of the two has the object on that line, the IoU of
-    both on it, the mean over the settled planes, is the agreement; a plane that says nothing of any of them has that of
-    the nearest one that does.
-
-    Parameters
-    ----------
-    walk : Walk
-        The walk.
-    object_id : int
-        The object.
-    settled : sequence of SettledPlane
-        Planes across other axes.
-
-    Returns
-    -------
-    ndarray of float, shape (planes,)
-        From 0 to 1; 1 throughout where no plane says anything.
-    """
-    boxes = walk.boxes[object_id]
-    across = [one for one in settled if one.axis != walk.axis]
-    total, count = np.zeros(len(boxes)), np.zeros(len(boxes))
-    for plane in range(len(boxes)):
-        lines = [(one, _line(one, walk, plane)) for one in across]
-        if not any(line.any() for _, line in lines) and boxes[plane, 2] <= boxes[plane, 0]:
-            continue
-        mask = next((m for m in walk.read(plane) if m.object_id == object_id), _nothing(object_id))
-        for one, line in lines:
-            own = np.zeros_like(line)
-            at_row = walk.plane_axes[0] == one.axis
-            position = one.plane - mask.origin_yx[0 if at_row else 1]
-            if 0 <= position < mask.levels.shape[0 if at_row else 1]:
-                found = mask.levels[position] if at_row else mask.levels[:, position]
-                first = mask.origin_yx[1 if at_row else 0]
-                own[first : first + len(found)] = found > 0
-            either = int((own | line).sum())
-            if either > SHORTEST_LINE:
-                total[plane] += int((own & line).sum()) / either
-                count[plane] += 1
-    known = np.flatnonzero(count)
-    if not known.size:
-        return np.ones(len(boxes))
-    nearest = known[np.abs(np.arange(len(boxes))[:, None] - known).argmin(axis=1)]
-    return np.asarray(total[nearest] / count[nearest], np.float64)
-
-
-def _line(settled: SettledPlane, walk: Walk, plane: int) -> npt.NDArray[np.bool_]:
-    """What a settled plane has on the line where a plane of a walk crosses it."""
-    axes = [axis for axis in range(3) if axis != settled.axis]
-    return settled.mask[plane] if axes[0] == walk.axis else settled.mask[:, plane]

@@ -39,7 +39,7 @@ from napari_sam2_video.frames.open import open_recording
 from napari_sam2_video.frames.recording import Recording
 from napari_sam2_video.prompt_text import read_prompts, write_prompts
 from napari_sam2_video.session import Session
-from napari_sam2_video.session.proposal import Proposal
+from napari_sam2_video.session.finding.proposal import Proposal
 from napari_sam2_video.types import (
     BoxPrompt,
     ChannelColor,

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from napari_sam2_video.detect.protocol import Detector
-    from napari_sam2_video.session.proposal import Proposal
+    from napari_sam2_video.session.finding.proposal import Proposal
     from napari_sam2_video.types import FindProgress, FrameDone
 
 USUAL_STEP = 5

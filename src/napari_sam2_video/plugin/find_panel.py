@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from napari_sam2_video.plugin.controller import Controller
-    from napari_sam2_video.session.proposal import Proposal
+    from napari_sam2_video.session.finding.proposal import Proposal
 
 LIST_HEIGHT = 150
 LEAST_WIDTH = 80

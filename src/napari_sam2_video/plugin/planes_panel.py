@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from napari_sam2_video.plugin.layers import Geometry
     from napari_sam2_video.plugin.seeds_row import SeedsRow
     from napari_sam2_video.session import Session
-    from napari_sam2_video.session.fusing import Fusion
+    from napari_sam2_video.session.planes.fusing import Fusion
 
 DISPUTED_NAME = "SAM 2 disputed voxels"
 NO_VOLUME = "This recording is not a volume that can be cut along three axes."

@@ -8,13 +8,13 @@ import numpy as np
 
 from napari_sam2_video.session.acceptance import Acceptance
 from napari_sam2_video.session.filling import Filling
-from napari_sam2_video.session.find import Finder
+from napari_sam2_video.session.finding.find import Finder
+from napari_sam2_video.session.finding.proposals import Proposals
 from napari_sam2_video.session.life import Life
 from napari_sam2_video.session.objects import Objects
 from napari_sam2_video.session.paint import Paint
-from napari_sam2_video.session.planes import Planes
+from napari_sam2_video.session.planes.planes import Planes
 from napari_sam2_video.session.prompt_table import PromptTable
-from napari_sam2_video.session.proposals import Proposals
 from napari_sam2_video.session.review import LEAST_DOUBT, SPACING, Review, ReviewList
 from napari_sam2_video.session.tracking import Tracking
 from napari_sam2_video.session.two_walks import WalkChoices
@@ -35,8 +35,8 @@ if TYPE_CHECKING:
     from napari_sam2_video.results import TrackedObject, TrackingResult
     from napari_sam2_video.session.context import Context
     from napari_sam2_video.session.events import SessionEvents
+    from napari_sam2_video.session.finding.proposal import FoundTrack, Proposal
     from napari_sam2_video.session.prompts import PromptSet
-    from napari_sam2_video.session.proposal import FoundTrack, Proposal
     from napari_sam2_video.session.tracker import TrackerFactory, TrackerLike
     from napari_sam2_video.types import ModelSettings, Preview, Prompt
 

@@ -14,6 +14,7 @@ from napari_sam2_video.masks.store import MaskStore
 from napari_sam2_video.masks.tables import decoders as mask_decoders
 from napari_sam2_video.session.conditioning import Conditioning, mark_from_json
 from napari_sam2_video.session.events import SessionEvents
+from napari_sam2_video.session.finding.proposal import proposal_from_json
 from napari_sam2_video.session.objects import object_from_json
 from napari_sam2_video.session.prompts import (
     PromptSet,
@@ -22,7 +23,6 @@ from napari_sam2_video.session.prompts import (
     prompts_table,
     split_key,
 )
-from napari_sam2_video.session.proposal import proposal_from_json
 from napari_sam2_video.session.run_record import RunRecord, run_from_json
 from napari_sam2_video.session.verdicts import judgement_from_json
 from napari_sam2_video.storage.journal import Journal

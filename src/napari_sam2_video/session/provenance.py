@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from napari_sam2_video.session.content import SessionContent
-    from napari_sam2_video.session.proposal import Proposal
+    from napari_sam2_video.session.finding.proposal import Proposal
     from napari_sam2_video.storage.state import State
 
 _PACKAGES = ("torch", "numpy", "zarr", "tifffile", "imageio-ffmpeg", "dask", "scikit-image", "napari")

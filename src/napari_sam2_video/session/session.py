@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from napari_sam2_video.detect.protocol import Detector
     from napari_sam2_video.frames.recording import Recording
     from napari_sam2_video.masks.clean import CleanSettings
-    from napari_sam2_video.session.fusing import Fusion
+    from napari_sam2_video.session.planes.fusing import Fusion
     from napari_sam2_video.session.tracker import TrackerFactory
     from napari_sam2_video.storage.lock import SessionLock
     from napari_sam2_video.types import FindProgress, FrameDone, ViewSettings

@@ -56,7 +56,17 @@ class Network(Protocol):
         ...
 
     def decode_tracked(self, embedding: Embedding, recalls: Sequence[Recall], n_frames: int) -> Decoded:
-        """Masks of B objects from what they remember; all recalls have the same signature."""
+        """Masks of objects that have no prompt on this frame, from what they remember.
+
+        Parameters
+        ----------
+        embedding : Embedding
+            The frame.
+        recalls : sequence of Recall
+            One an object, all of the same signature.
+        n_frames : int
+            Number of frames of the recording; scales the time encoding of the pointers.
+        """
         ...
 
     def decode_points(
@@ -70,7 +80,32 @@ class Network(Protocol):
         n_frames: int = 2,
         prior: torch.Tensor | None = None,
     ) -> tuple[Decoded, Decoded]:
-        """The mask to take for the points and boxes of one object, and up to three candidates."""
+        """Mask of one object from points and boxes, and the candidates beside it.
+
+        Parameters
+        ----------
+        embedding : Embedding
+            The frame.
+        points_yx : ndarray of float32, shape (N, 2)
+            Points and box corners in frame pixels.
+        labels : ndarray of int32, shape (N,)
+            1 positive, 0 negative, 2 and 3 the corners of a box, which come first.
+        shape_yx : tuple of int
+            Shape of the frame.
+        recall : Recall, optional
+            What the object remembers, for a correction; none for a first prompt.
+        n_frames : int
+            Number of frames of the recording.
+        prior : torch.Tensor, shape (1, 1, S / 4, S / 4), optional
+            Logits of the mask to be corrected.
+
+        Returns
+        -------
+        chosen : Decoded
+            The mask the tracker takes, B = 1.
+        candidates : Decoded
+            Up to three masks, B = 1 to 3, the chosen one among them at index ``argmax(ious)`` of a single click.
+        """
         ...
 
     def decode_clicks(

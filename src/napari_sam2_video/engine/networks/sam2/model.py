@@ -162,17 +162,7 @@ class Sam2Model:
             return self._encoder(torch.from_numpy(planes).to(self.device), many=many)
 
     def decode_tracked(self, embedding: Embedding, recalls: Sequence[Recall], n_frames: int) -> Decoded:
-        """Masks of objects that have no prompt on this frame, from what they remember.
-
-        Parameters
-        ----------
-        embedding : Embedding
-            The frame.
-        recalls : sequence of Recall
-            One an object, all of the same signature.
-        n_frames : int
-            Number of frames of the recording; scales the time encoding of the pointers.
-        """
+        """Masks of B objects from what they remember; see `Network.decode_tracked`."""
         with self._context():
             return self._decode(
                 embedding, self._attention(embedding.coarse, recalls, n_frames), None, None, multimask=True
@@ -189,32 +179,7 @@ class Sam2Model:
         n_frames: int = 2,
         prior: torch.Tensor | None = None,
     ) -> tuple[Decoded, Decoded]:
-        """Mask of one object from points and boxes, and the candidates beside it.
-
-        Parameters
-        ----------
-        embedding : Embedding
-            The frame.
-        points_yx : ndarray of float32, shape (N, 2)
-            Points and box corners in frame pixels.
-        labels : ndarray of int32, shape (N,)
-            1 positive, 0 negative, 2 and 3 the corners of a box, which come first.
-        shape_yx : tuple of int
-            Shape of the frame.
-        recall : Recall, optional
-            What the object remembers, for a correction; none for a first prompt.
-        n_frames : int
-            Number of frames of the recording.
-        prior : torch.Tensor, shape (1, 1, S / 4, S / 4), optional
-            Logits of the mask to be corrected.
-
-        Returns
-        -------
-        chosen : Decoded
-            The mask the tracker takes, B = 1.
-        candidates : Decoded
-            Up to three masks, B = 1 to 3, the chosen one among them at index ``argmax(ious)`` of a single click.
-        """
+        """Masks of one object from points and boxes; see `Network.decode_points`."""
         import torch
 
         with self._context():
@@ -311,13 +276,7 @@ class Sam2Model:
     def levels(
         self, decoded: Decoded, shape_yx: tuple[int, int]
     ) -> list[tuple[tuple[int, int], npt.NDArray[np.uint8]]]:
-        """Bring masks to frame resolution and cut each to its bounding box.
-
-        Returns
-        -------
-        list of (origin_yx, levels)
-            As in `napari_sam2_video.types.ObjectMask`, one an object.
-        """
+        """Masks at the resolution of the frame, cut to their boxes; see `Network.levels`."""
         with self._context():
             return cut_levels(decoded.logits, shape_yx, exact=self.arithmetic == "exact")
 

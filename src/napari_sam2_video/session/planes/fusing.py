@@ -7,16 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_sam2_video.analysis.consensus import (
-    ENDED,
-    HEARD,
-    TRUSTED,
-    SettledPlane,
-    Walk,
-    consensus,
-    crossing_agreement,
-    plane_weights,
-)
+from napari_sam2_video.analysis.consensus import ENDED, HEARD, TRUSTED, Walk, consensus, plane_weights
+from napari_sam2_video.analysis.crossing_agreement import SettledPlane, crossing_agreement
 from napari_sam2_video.frames.crossing import spacing_of
 from napari_sam2_video.geometry import bounding_box, region_of, whole_mask
 from napari_sam2_video.masks.records import FUSED, RUN, newest_records
@@ -30,8 +22,8 @@ if TYPE_CHECKING:
     from napari_sam2_video.masks.store import MaskStore
     from napari_sam2_video.masks.tables import RecordInfo
     from napari_sam2_video.session.context import Context
-    from napari_sam2_video.session.plane_prompts import PlanePrompts
-    from napari_sam2_video.session.plane_walks import PlaneWalks
+    from napari_sam2_video.session.planes.prompts import PlanePrompts
+    from napari_sam2_video.session.planes.walks import PlaneWalks
     from napari_sam2_video.types import ObjectMask
 
 FUSIONS = "fusions"

@@ -13,9 +13,9 @@ from napari_sam2_video.analysis.review import ReviewItem
 from napari_sam2_video.engine.plan import plan_run
 from napari_sam2_video.errors import PromptError, SessionError
 from napari_sam2_video.session.context import JOURNAL, Context
-from napari_sam2_video.session.fusing import FUSIONS, LEAST_WALKS, Fusing
-from napari_sam2_video.session.plane_prompts import PlanePrompts
-from napari_sam2_video.session.plane_walks import FOLDER, PlaneWalks
+from napari_sam2_video.session.planes.fusing import FUSIONS, LEAST_WALKS, Fusing
+from napari_sam2_video.session.planes.prompts import PlanePrompts
+from napari_sam2_video.session.planes.walks import FOLDER, PlaneWalks
 from napari_sam2_video.storage.atomic import make_folder
 from napari_sam2_video.types import FrameMasks, MaskPrompt, TrackSettings
 
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from napari_sam2_video.session.fusing import Fusion
     from napari_sam2_video.session.objects import Objects
+    from napari_sam2_video.session.planes.fusing import Fusion
     from napari_sam2_video.session.prompt_table import PromptTable
     from napari_sam2_video.session.prompts import PromptSet
     from napari_sam2_video.session.session import Session

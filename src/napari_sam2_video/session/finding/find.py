@@ -17,8 +17,8 @@ from napari_sam2_video.geometry import whole_mask
 from napari_sam2_video.linking.link import link
 from napari_sam2_video.linking.settings import LinkSettings
 from napari_sam2_video.linking.shapes import Shape
-from napari_sam2_video.session.division_frames import dated_divisions
-from napari_sam2_video.session.drafts import Drafts, Known
+from napari_sam2_video.session.finding.division_frames import dated_divisions
+from napari_sam2_video.session.finding.drafts import Drafts, Known
 from napari_sam2_video.session.manifest import plain
 from napari_sam2_video.session.part import SessionPart
 from napari_sam2_video.session.run_errors import run_failures
@@ -35,9 +35,9 @@ if TYPE_CHECKING:
     from napari_sam2_video.detect.protocol import Detection, Detector
     from napari_sam2_video.linking.tracks import Track
     from napari_sam2_video.session.context import Context
+    from napari_sam2_video.session.finding.proposals import Proposals
     from napari_sam2_video.session.objects import Objects
     from napari_sam2_video.session.prompt_table import PromptTable
-    from napari_sam2_video.session.proposals import Proposals
     from napari_sam2_video.session.tracking import Tracking
 
 NOBODY = frozenset({0})

@@ -8,7 +8,7 @@ import numpy as np
 
 from napari_sam2_video.geometry import whole_mask
 from napari_sam2_video.masks.records import RUN, newest_records
-from napari_sam2_video.session.crossing_prompts import planes_across, section_masks
+from napari_sam2_video.session.planes.crossing import planes_across, section_masks
 from napari_sam2_video.session.prompts import accepted_table
 from napari_sam2_video.spans import bounds_of
 from napari_sam2_video.types import MaskPrompt
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from napari_sam2_video.session.context import Context
     from napari_sam2_video.session.objects import Objects
-    from napari_sam2_video.session.plane_walks import PlaneWalks
+    from napari_sam2_video.session.planes.walks import PlaneWalks
     from napari_sam2_video.types import Prompt
 
 MARGIN = 2

@@ -12,9 +12,9 @@ from napari_sam2_video.errors import SessionError, StoreError
 from napari_sam2_video.geometry import whole_mask
 from napari_sam2_video.masks.codec import encode_mask
 from napari_sam2_video.masks.union import FULL
+from napari_sam2_video.session.finding.proposal import FoundTrack, Proposal
 from napari_sam2_video.session.objects import check_object
 from napari_sam2_video.session.part import SessionPart
-from napari_sam2_video.session.proposal import FoundTrack, Proposal
 from napari_sam2_video.spans import bounds_of
 from napari_sam2_video.types import FrameMasks, ObjectMask
 from napari_sam2_video.types.finding import score_limit
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 
     from napari_sam2_video.session.acceptance import Acceptance
     from napari_sam2_video.session.context import Context
+    from napari_sam2_video.session.finding.proposal import Decision, Draft
     from napari_sam2_video.session.objects import Objects
     from napari_sam2_video.session.prompt_table import PromptTable
-    from napari_sam2_video.session.proposal import Decision, Draft
     from napari_sam2_video.storage.tables import Change
 
 PERSON = "person"

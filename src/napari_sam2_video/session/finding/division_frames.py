@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from napari_sam2_video.session.matching import matched
+from napari_sam2_video.session.finding.matching import matched
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

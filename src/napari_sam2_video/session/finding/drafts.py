@@ -8,8 +8,8 @@ from math import exp, log
 from typing import TYPE_CHECKING
 
 from napari_sam2_video.linking.shapes import union
-from napari_sam2_video.session.matching import covered, matched
-from napari_sam2_video.session.proposal import Draft, FoundTrack
+from napari_sam2_video.session.finding.matching import covered, matched
+from napari_sam2_video.session.finding.proposal import Draft, FoundTrack
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
