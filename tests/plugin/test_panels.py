@@ -2,10 +2,11 @@ from __future__ import annotations
 
 import numpy as np
 import tifffile
-from qtpy.QtWidgets import QFormLayout
+from qtpy.QtWidgets import QFormLayout, QWidget
 
 from napari_sam2_video.devices import DeviceReport
 from napari_sam2_video.plugin.timeline_rows import TimelineRow, colors_of, narrowed
+from napari_sam2_video.plugin.widget import WIDTH
 from tests.plugin.conftest import N_FRAMES, make_frames
 
 
@@ -240,3 +241,20 @@ def test_what_the_person_chose_is_remembered(bench, settings):
     another.press(line.dismiss_button)
     assert line.remark.text() == ""
     assert settings.interface.demo_noted
+
+
+def test_the_widget_with_everything_in_it_shown_is_as_narrow_as_it_says(bench):
+    here = bench(make_frames(), image={"axis_labels": ("z", "y", "x"), "name": "recording 2026-03-01 position 12.ome"})
+    here.viewer.add_labels(np.ones((64, 80), np.uint8), name="labels of another program, renamed twice")
+    here.start()
+    here.widget.review.choice_buttons[0].setText("As tracked backward from frame 120")
+    for section in here.widget.sections.values():
+        section.setVisible(True)
+        section.set_expanded(True)
+    for part in (here.widget.panels.widget(), here.widget.model_line, here.widget.run_bar, here.widget.guide):
+        for hidden in part.findChildren(QWidget):
+            if not hidden.isWindow() and hidden.parent().layout() is not None:
+                hidden.setVisible(True)
+    here.spin()
+    assert here.widget.minimumSizeHint().width() <= WIDTH
+    assert here.widget.panels.minimumWidth() <= WIDTH

@@ -9,7 +9,6 @@ from qtpy.QtWidgets import (
     QAbstractItemView,
     QDoubleSpinBox,
     QHeaderView,
-    QSizePolicy,
     QSpinBox,
     QTreeWidget,
     QTreeWidgetItem,
@@ -18,7 +17,7 @@ from qtpy.QtWidgets import (
 
 from napari_sam2_video.plugin.detector_fields import DetectorFields
 from napari_sam2_video.plugin.tracking import FINDING
-from napari_sam2_video.plugin.widgets import IN_A_RUN, allow, button, form, note, row, set_note, stack
+from napari_sam2_video.plugin.widgets import IN_A_RUN, allow, button, form, narrow_spin, note, row, set_note, stack
 from napari_sam2_video.plugin.worker import Job
 
 if TYPE_CHECKING:
@@ -28,7 +27,6 @@ if TYPE_CHECKING:
     from napari_sam2_video.session.finding.proposal import Proposal
 
 LIST_HEIGHT = 150
-LEAST_WIDTH = 80
 USUAL_SCORE = 0.8
 NOTHING_CHOSEN = "Choose proposals in the list first."
 NOTHING_OPEN = "There is no open proposal."
@@ -87,11 +85,8 @@ class FindPanel(QWidget):
         self.score_box.setSingleStep(0.05)
         self.score_box.setValue(USUAL_SCORE)
         self.score_box.setToolTip("The lowest score that a proposal may have, from 0 to 1.")
-        for narrow in (self.first_box, self.last_box, self.score_box):
-            narrow.setMinimumWidth(LEAST_WIDTH)
-            narrow.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         self.outcome = note()
-        frames = row(self.first_box, self.last_box)
+        frames = row(narrow_spin(self.first_box), narrow_spin(self.last_box))
         stack(
             self,
             self.fields,
@@ -100,7 +95,7 @@ class FindPanel(QWidget):
             self.list,
             self.why,
             row(self.accept_button, self.reject_button),
-            row(self.accept_all_button, self.score_box),
+            row(self.accept_all_button, narrow_spin(self.score_box)),
             self.outcome,
         )
         self.fields.box.currentIndexChanged.connect(lambda *_: self.every_box.setValue(self.fields.usual_step))

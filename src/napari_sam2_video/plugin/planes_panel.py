@@ -14,7 +14,18 @@ from napari_sam2_video.plugin.own_layers import mark_own
 from napari_sam2_video.plugin.plane_stack import shown_stack
 from napari_sam2_video.plugin.surface_layer import show_surface, surface
 from napari_sam2_video.plugin.volume_view import VolumeView
-from napari_sam2_video.plugin.widgets import IN_A_RUN, NO_SESSION, allow, button, fill, narrow, row, set_note, stack
+from napari_sam2_video.plugin.widgets import (
+    IN_A_RUN,
+    NO_SESSION,
+    allow,
+    button,
+    fill,
+    narrow,
+    narrow_spin,
+    row,
+    set_note,
+    stack,
+)
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -90,7 +101,7 @@ class PlanesPanel(QWidget):
             self.task.outcome,
             row(self.disputed_box, self.crosshair_box),
             self.ball_box,
-            row(self.first_spin, self.in_button, self.last_spin, self.out_button),
+            row(narrow_spin(self.first_spin), self.in_button, narrow_spin(self.last_spin), self.out_button),
             row(self.fill_button, self.surface_button),
             row(self.seeds_button, self.slices_box),
         )

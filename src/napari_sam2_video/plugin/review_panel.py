@@ -61,7 +61,6 @@ class ReviewPanel(QWidget):
         self.later_button = button("Later", self.walk.later, "Put this place at the end of the list (Shift+H).")
         answer = "Settle this place with this answer."
         self.choice_buttons = [button("", self._choosing(number), answer) for number in range(MOST_CHOICES)]
-        self.choices = row(*self.choice_buttons)
         self.accept_button = button(
             "Accept", self.accept, "Accept the selected object on this frame (W); runs leave it as it is."
         )
@@ -87,7 +86,7 @@ class ReviewPanel(QWidget):
             row(self.count, self.progress, stretch=1),
             self.list,
             row(self.accept_next_button, self.wrong_button, self.later_button, self.next_button),
-            self.choices,
+            *self.choice_buttons,
             self.why,
             self.timeline_panel,
             row(self.accept_button, self.accept_all_button, self.span_button, self.undo_accept_button),
@@ -134,7 +133,6 @@ class ReviewPanel(QWidget):
         for widget in (self.accept_next_button, self.wrong_button, self.later_button):
             allow(widget, "" if current is not None else NO_PLACE)
         choices = () if current is None else current.choices[:MOST_CHOICES]
-        self.choices.setVisible(bool(choices))
         for number, made in enumerate(self.choice_buttons):
             made.setVisible(number < len(choices))
             made.setText(choices[number].capitalize() if number < len(choices) else "")

@@ -7,11 +7,11 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from qtpy.QtWidgets import QComboBox, QHBoxLayout, QSpinBox, QWidget
+from qtpy.QtWidgets import QComboBox, QSpinBox, QVBoxLayout, QWidget
 
 from napari_sam2_video.plugin.layers import labels_on_frame, level_zero
 from napari_sam2_video.plugin.own_layers import own_layers
-from napari_sam2_video.plugin.widgets import allow, button, fill, narrow
+from napari_sam2_video.plugin.widgets import allow, button, fill, narrow, row
 from napari_sam2_video.plugin.worker import Job
 
 if TYPE_CHECKING:
@@ -40,17 +40,16 @@ class SeedsRow(QWidget):
             "The layer whose labels on the shown frame become objects; what overlaps an object by half is left out."
         )
         self.button = button("Objects from labels", self.add, self.box.toolTip())
-        layout = QHBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.setSpacing(4)
         self.area_box = QSpinBox()
         self.area_box.setRange(0, LARGEST_AREA)
         self.area_box.setSuffix(" px")
         self.area_box.setSpecialValueText("any size")
         self.area_box.setToolTip("Labels with fewer pixels on the shown frame are left out.")
-        layout.addWidget(self.button)
-        layout.addWidget(self.box, 1)
-        layout.addWidget(self.area_box)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(4)
+        layout.addWidget(row(self.button, self.area_box, stretch=0))
+        layout.addWidget(self.box)
         events = controller.viewer.layers.events
         for event in (events.inserted, events.removed, events.renamed):
             controller.listen(event, self.update_layers)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtWidgets import QCheckBox, QComboBox, QSpinBox, QWidget
 
 from napari_sam2_video.plugin.settings import read_settings, write_setting
-from napari_sam2_video.plugin.widgets import button, fill, form, narrow, row, stack
+from napari_sam2_video.plugin.widgets import button, fill, form, narrow, narrow_spin, row, stack
 from napari_sam2_video.types import TrackSettings
 
 if TYPE_CHECKING:
@@ -47,14 +47,14 @@ class TrackPanel(QWidget):
         self.last_spin = _spin("Last frame of the range.")
         self.in_button = button("In", lambda: self.first_spin.setValue(controller.frame), "Begin at the shown frame.")
         self.out_button = button("Out", lambda: self.last_spin.setValue(controller.frame), "End at the shown frame.")
-        self._span = row(self.first_spin, self.in_button, self.last_spin, self.out_button)
+        self._span = row(narrow_spin(self.first_spin), self.in_button, narrow_spin(self.last_spin), self.out_button)
         self._form = form(
             ("Direction", self.direction_box),
             ("Range", self.range_box),
             ("Frames each way", self.count_spin),
-            ("From, to", self._span),
             ("Objects", self.objects_box),
         )
+        self._form.insertRow(self._form.rowCount() - 1, self._span)
         self.follow_box = QCheckBox("Follow the run")
         self.follow_box.setToolTip("Show each frame as soon as it is tracked.")
         self.follow_box.setChecked(read_settings().follow_run)

@@ -166,7 +166,7 @@ class TrackingWidget(QWidget):
         )
         self.tour.changed.connect(lambda: self.guide.setVisible(self.tour.at is None))
         self.undo_button, self.redo_button = self.session.undo_button, self.session.redo_button
-        title = QLabel("<b>SAM 2 video tracking</b>")
+        title = QLabel("<b>SAM 2 video</b>")
         layout = QVBoxLayout(self)
         layout.setContentsMargins(4, 4, 4, 4)
         layout.setSpacing(2)

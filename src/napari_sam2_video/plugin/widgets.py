@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QEvent, Qt, Signal  # type: ignore[attr-defined]
 from qtpy.QtWidgets import (
+    QAbstractSpinBox,
     QComboBox,
     QFormLayout,
     QFrame,
@@ -29,6 +30,7 @@ QPushButton:hover { background: #2b82c9; } QPushButton:disabled { background: #5
 DANGER = "QPushButton { background: #b5432a; color: white; font-weight: bold; padding: 6px 10px; border-radius: 3px; }\
 QPushButton:hover { background: #c9543a; } QPushButton:disabled { background: #5b6570; color: #c3c7cc; }"
 TIP = "tip"
+LEAST_SPIN = 80
 NO_SESSION = "There is no session yet: it begins with the first object."
 IN_A_RUN = "Stop the run first."
 CHECKED = "QPushButton:checked { background: #1f6fb2; color: white; }"
@@ -183,6 +185,13 @@ def narrow(box: QComboBox) -> QComboBox:
     box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
     box.setMinimumContentsLength(8)
     box.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+    return box
+
+
+def narrow_spin(box: QAbstractSpinBox) -> QAbstractSpinBox:
+    """A spin box that may be narrower than its largest number."""
+    box.setMinimumWidth(LEAST_SPIN)
+    box.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
     return box
 
 
