@@ -8,7 +8,10 @@ from pathlib import Path
 import nibabel
 import numpy as np
 import pytest
+from qtpy.QtCore import QPoint, Qt
+from qtpy.QtTest import QTest
 
+from napari_sam2_video.plugin.prompt_layers import IN_3D
 from napari_sam2_video.types import MaskPrompt
 from tests.session.made_volume import SectionTracker, ellipsoid, section_factory
 
@@ -126,6 +129,37 @@ def test_3d_and_back_keeps_the_tool_in_hand(volume):
     volume.viewer.dims.ndisplay = 3
     volume.viewer.dims.ndisplay = 2
     assert str(layer.mode) == "add"
+
+
+def test_a_click_in_3d_is_refused_in_one_sentence_and_changes_nothing(volume):
+    volume.start()
+    volume.widget.objects.prompting.arm("point")
+    point(volume, "Z", 6, 20, 22)
+    given = volume.session.prompts(1)
+    for angles in ((0, 0, 90), (20, 40, 60)):
+        volume.viewer.dims.ndisplay = 3
+        volume.viewer.camera.angles = angles
+        volume.widget.objects.prompting.arm("point")
+        volume.spin()
+        canvas = volume.viewer.window._qt_viewer.canvas.native
+        told = len(volume.told)
+        middle = QPoint(canvas.width() // 2 + 8, canvas.height() // 2 + 5)
+        QTest.mouseClick(canvas, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier, middle)
+        volume.spin(lambda before=told: len(volume.told) > before)
+        assert [sentence for _, sentence in volume.told[told:]] == [IN_3D]
+        assert volume.session.prompts(1) == given
+        assert len(volume.controller.prompts.points.data) == 1
+        volume.viewer.dims.ndisplay = 2
+    point(volume, "Z", 7, 20, 22)
+    assert [prompt.frame for prompt in volume.session.prompts(1)] == [6, 7]
+
+
+def test_a_point_beside_the_frames_is_refused(volume):
+    volume.start()
+    volume.controller.prompts.points.add((-15, 20, 22))
+    volume.spin(lambda: bool(volume.errors()))
+    assert volume.errors() == ["The prompt was not kept: it does not lie on a frame of the recording."]
+    assert not volume.session.prompts(1)
 
 
 def test_the_crosshair_brings_every_plane_to_the_clicked_voxel(volume):

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QTimer
 
+from napari_sam2_video.plugin.plane_views import FLAT
+from napari_sam2_video.plugin.prompt_layers import IN_3D
 from napari_sam2_video.types import PointPrompt
 
 if TYPE_CHECKING:
@@ -53,6 +55,9 @@ class EarlyClicks:
         yield
         if event.type == "mouse_move":
             # The view is moved.
+            return
+        if self._controller.viewer.dims.ndisplay > FLAT:
+            self._controller.notified.emit("info", IN_3D)
             return
         self._clicks.append((position, not negative))
         self._controller.notified.emit("status", "The click is kept until the recording is prepared.")

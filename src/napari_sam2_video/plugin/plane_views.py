@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from napari_sam2_video.plugin.layers import Geometry
     from napari_sam2_video.session import Session
 
+FLAT = 2
+"""Axes that the viewer shows at once where it shows planes."""
+
 
 def planes_of(geometry: Geometry, session: Session) -> dict[str, Geometry]:
     """How the layer's axes map to the planes across each axis that a session can be walked along, its own first."""

@@ -12,7 +12,7 @@ from napari_sam2_video.errors import PromptError, Sam2VideoError
 from napari_sam2_video.plugin.drawn_shapes import axis_of, drawn_prompts, set_features, shapes_layer, show_shapes
 from napari_sam2_video.plugin.layers import Geometry, take_off, transform_of
 from napari_sam2_video.plugin.own_layers import mark_own
-from napari_sam2_video.plugin.plane_views import planes_of, shown_across
+from napari_sam2_video.plugin.plane_views import FLAT, planes_of, shown_across
 from napari_sam2_video.types import BoxPrompt, MaskPrompt, PointPrompt, ScribblePrompt
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ POSITIVE_COLOR = "#56b4e9"
 NEGATIVE_COLOR = "#e69f00"
 SEEN, NONE_SEEN = (8, 18), (0, 18)
 RIM = 0.2
+IN_3D = "The prompt was not kept: in 3D a click does not say how deep it lies; click on a plane, in 2D."
 DECIMALS = 2  # a Shapes layer keeps its corners as float32
 
 
@@ -65,6 +66,7 @@ class PromptLayers(QObject):
         self._active = 0
         self._positive = True
         self._showing = False
+        self._placed_in_3d = False
         self._sign_back: Callable[[], None] | None = None
         self._frame = 0
         self._colors: dict[int, tuple[int, int, int]] = {}
@@ -158,6 +160,8 @@ class PromptLayers(QObject):
         if self._sign_back is not None and str(event.action) == "added":
             QTimer.singleShot(0, self._turn_sign_back)
         if not self._showing and str(event.action) in {"added", "changed", "removed"}:
+            in_3d = self._viewer.dims.ndisplay > FLAT and str(event.action) != "removed"
+            self._placed_in_3d = self._placed_in_3d or in_3d
             # napari is still in the middle of its own drawing here.
             self._later.start(0)
 
@@ -175,7 +179,10 @@ class PromptLayers(QObject):
 
     def take_edits(self) -> None:
         """Bring the session's prompts to what the layers show; refuse what does not fit."""
+        in_3d, self._placed_in_3d = self._placed_in_3d, False
         try:
+            if in_3d:
+                raise PromptError(IN_3D)
             wanted, masks = self._collect()
             present = self._present()
             changed = [key for key in {**present, **wanted} if _differ(present.get(key, []), wanted.get(key, []))]
@@ -227,6 +234,8 @@ class PromptLayers(QObject):
         if elsewhere is not None:
             raise PromptError(f"The prompt was not kept: {elsewhere}; move the slider there.")
         frame, y, x = self._planes[axis].to_pixel(data)
+        if not 0 <= frame < self._planes[axis].n_frames:
+            raise PromptError("The prompt was not kept: it does not lie on a frame of the recording.")
         return frame, round(y, DECIMALS), round(x, DECIMALS)
 
     def show(self) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 
 from napari_sam2_video.plugin.layers import take_off, transform_of
 from napari_sam2_video.plugin.own_layers import mark_own
-from napari_sam2_video.plugin.plane_views import planes_of, show_across
+from napari_sam2_video.plugin.plane_views import FLAT, planes_of, show_across
 
 if TYPE_CHECKING:
     from napari.layers import Layer, Vectors
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
 CROSSHAIR_NAME = "SAM 2 crosshair"
 CROSSHAIR_COLOR = "#f0e442"
-FLAT = 2
 
 
 class VolumeView:
