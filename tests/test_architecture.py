@@ -122,3 +122,14 @@ def test_importing_the_core_loads_neither_torch_nor_a_viewer(module):
     program = f"import sys, {module}\nprint([name for name in {heavy!r} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_no_two_kinds_of_settings_have_one_name():
+    found = [
+        node.name
+        for path in ROOT.rglob("*.py")
+        for node in ast.parse(path.read_text(encoding="utf-8")).body
+        if isinstance(node, ast.ClassDef) and node.name.endswith("Settings")
+    ]
+    assert "FindSettings" in found
+    assert len(found) == len(set(found))

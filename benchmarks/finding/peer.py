@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from benchmarks.torchvision_ops import ensure_torchvision
-from napari_sam2_video.detect.everything import FindSettings
+from napari_sam2_video.detect.everything import GridSettings
 from napari_sam2_video.engine.networks.sam2.build import build_network
 from napari_sam2_video.geometry import bounding_box
 from napari_sam2_video.models.checkpoint import load_state
@@ -48,7 +48,7 @@ class Generator:
         network = build_network(file.preset, self.image_size)
         network.load_state_dict(load_state(file.path, known=True))
         network.eval()
-        find = FindSettings()
+        find = GridSettings()
         generator = SAM2AutomaticMaskGenerator(
             network,
             points_per_side=self.points,

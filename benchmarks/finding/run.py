@@ -19,7 +19,7 @@ from benchmarks.finding.frames import FRAME, Case, Found, Tally, make_case, tall
 from benchmarks.finding.peer import Generator
 from benchmarks.quality.choice import chosen_settings, note_report, save_choice
 from benchmarks.quality.seeds import seeds
-from napari_sam2_video.detect.everything import Everything, FindSettings
+from napari_sam2_video.detect.everything import Everything, GridSettings
 from napari_sam2_video.detect.more_like_this import LikeSettings, MoreLikeThis
 from napari_sam2_video.detect.protocol import Example
 from napari_sam2_video.detect.run import run_detector
@@ -44,7 +44,7 @@ Row = dict[str, Any]
 
 def settings_now() -> dict[str, Any]:
     """What is to be chosen, as it is now."""
-    return json.loads(json.dumps({"everything": asdict(FindSettings()), "like": asdict(LikeSettings())}))
+    return json.loads(json.dumps({"everything": asdict(GridSettings()), "like": asdict(LikeSettings())}))
 
 
 def find(level: int) -> list[Row]:

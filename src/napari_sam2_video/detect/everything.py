@@ -32,8 +32,8 @@ TOGETHER = 32
 
 
 @dataclass(frozen=True)
-class FindSettings:
-    """What counts as an object; lengths and areas are in pixels of the network's input.
+class GridSettings:
+    """The grids that are clicked, and what counts as an object; lengths and areas are in pixels of the network's input.
 
     Parameters
     ----------
@@ -88,13 +88,13 @@ class Everything:
 
     Parameters
     ----------
-    find : FindSettings
+    find : GridSettings
         What counts as an object.
     """
 
     name = "everything"
 
-    def __init__(self, find: FindSettings = FindSettings()) -> None:
+    def __init__(self, find: GridSettings = GridSettings()) -> None:
         self._find = find
 
     @property
@@ -124,7 +124,7 @@ def network_of(frame: DetectorFrame, name: str) -> Segmenter:
 
 
 def _looked(
-    frame: DetectorFrame, segmenter: Segmenter, look: Look, taken: npt.NDArray[np.bool_], find: FindSettings
+    frame: DetectorFrame, segmenter: Segmenter, look: Look, taken: npt.NDArray[np.bool_], find: GridSettings
 ) -> list[Detection]:
     """What is found in one look; `taken` is where objects were found, and is brought up to date."""
     clicks = Clicks()
@@ -147,7 +147,7 @@ def clicked(
     look: Look,
     points_yx: npt.NDArray[np.float32],
     clicks: Clicks,
-    find: FindSettings,
+    find: GridSettings,
 ) -> list[Candidate]:
     """Candidates that points ``(N, 2)`` select; all that they select is noted in `clicks`."""
     if not len(points_yx):
@@ -172,7 +172,7 @@ def agreed(
     look: Look,
     candidates: Sequence[Candidate],
     clicks: Clicks,
-    find: FindSettings,
+    find: GridSettings,
 ) -> list[Detection]:
     """The best of the candidates that do not overlap, where further clicks on them select the same."""
     kept = Kept(find.most_iou, find.most_inside)
@@ -191,7 +191,7 @@ def agreed(
     return found
 
 
-def distinct(found: Sequence[Detection], find: FindSettings) -> list[Detection]:
+def distinct(found: Sequence[Detection], find: GridSettings) -> list[Detection]:
     """Of detections that overlap too much, the one with the best score; best first."""
     kept = Kept(find.most_iou, find.most_inside)
     ranked = sorted(found, key=lambda one: one.score, reverse=True)

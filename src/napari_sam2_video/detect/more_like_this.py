@@ -10,7 +10,7 @@ import numpy as np
 
 from napari_sam2_video.detect.agreement import Clicks
 from napari_sam2_video.detect.appearance import Appearance, Seen, cell_shares
-from napari_sam2_video.detect.everything import TOGETHER, FindSettings, agreed, clicked, distinct, network_of, take
+from napari_sam2_video.detect.everything import TOGETHER, GridSettings, agreed, clicked, distinct, network_of, take
 from napari_sam2_video.detect.squares import Look, looks
 from napari_sam2_video.errors import DetectorError
 from napari_sam2_video.geometry import bounding_box
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from napari_sam2_video.detect.protocol import Detection, DetectorFrame, Example, Examples, Segmenter
     from napari_sam2_video.linking.shapes import Shape
 
-_FIND = FindSettings(least_iou=0.7, least_stability=0.2, least_agreement=0.6, checks=10)
+_FIND = GridSettings(least_iou=0.7, least_stability=0.2, least_agreement=0.6, checks=10)
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class LikeSettings:
 
     Parameters
     ----------
-    find : FindSettings
+    find : GridSettings
         What counts as an object at all.
     least_likeness : float
         Least likeness of the places that are clicked, 0 for what is around the examples and 1 for the examples.
@@ -43,7 +43,7 @@ class LikeSettings:
         Smallest and largest area of an object, as multiples of the smallest and the largest example.
     """
 
-    find: FindSettings = _FIND
+    find: GridSettings = _FIND
     least_likeness: float = 0.2
     least_mean: float = 0.3
     sizes: tuple[float, float] = (0.3, 3.0)
