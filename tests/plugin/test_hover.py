@@ -73,6 +73,27 @@ def test_after_the_click_the_preview_is_that_of_the_click(hovering):
     assert not hovering.controller.hover.shown, "the object is on this frame already"
 
 
+def test_the_candidate_chosen_under_the_mouse_is_that_of_the_click(hovering):
+    for (y, x), frame, turns in ((spots(0)[0], 0, 1), (spots(2)[1], 2, 2)):
+        hovering.controller.go_to(frame)
+        hovering.move(y, x)
+        until_shown(hovering)
+        for _ in range(turns):
+            hovering.key("K")
+        chosen = shown(hovering).copy()
+        hovering.click(y, x)
+        hovering.idle()
+        preview = hovering.controller.preview
+        assert not hovering.controller.hover.shown
+        best, count = preview.preview.best, len(preview.preview.candidates)
+        assert preview.chosen == (best + turns) % count != best
+        edges = [np.argwhere(seen).min(axis=0) for seen in (shown(hovering), chosen)]
+        assert np.abs(edges[0] - edges[1]).max() <= 1, "another outline is shown"
+    hovering.click(y + 3, x)
+    hovering.idle()
+    assert preview.chosen == preview.preview.best, "it was chosen for the click before"
+
+
 def test_what_comes_back_for_another_frame_is_dropped(hovering):
     hovering.move(20, 20)
     hovering.spin(lambda: hovering.controller.hover._asked is not None)

@@ -71,6 +71,7 @@ class HoverPreview(QObject):
         self._outlines: tuple[Outline, ...] = ()
         self._best = 0
         self._free: tuple[int, int, bool] | None = None
+        self._carried: tuple[int, int, int] | None = None
         self.offset = 0
         self.seconds: float | None = None
         self._rest = QTimer(self)
@@ -82,8 +83,9 @@ class HoverPreview(QObject):
         controller.at_close(self._let_go)
         for signal in (controller.session_changed, controller.frame_changed, controller.active_changed):
             signal.connect(self.clear)
-        for signal in (controller.preview_changed, controller.run_changed, controller.changed):
-            signal.connect(self.clear)
+        controller.run_changed.connect(self.clear)
+        controller.changed.connect(self._on_changed)
+        controller.preview_changed.connect(self._on_preview)
         prompting.armed_changed.connect(self.clear)
         controller.model_changed.connect(self._forget_speed)
         controller.session_changed.connect(self._forget_speed)
@@ -106,7 +108,11 @@ class HoverPreview(QObject):
             self._show()
 
     def clear(self, *_: Any) -> None:
-        """Show nothing under the mouse, and drop what is being computed."""
+        """Show nothing under the mouse, and drop what is being computed and what was chosen."""
+        self._carried = None
+        self._hide()
+
+    def _hide(self) -> None:
         self._rest.stop()
         self._wanted, self._free = None, None
         if self._asked is not None:
@@ -123,7 +129,7 @@ class HoverPreview(QObject):
     def _on_move(self, _: Any, event: Any) -> None:
         spot = self._spot(event.position) if self._may() else None
         if spot is None:
-            self.clear()
+            self._hide()
         elif spot != self._wanted:
             self._wanted = spot
             if self._asked is None and not self._rest.isActive():
@@ -205,6 +211,24 @@ class HoverPreview(QObject):
         masks = self._controller.masks
         if masks is not None and self._outlines:
             masks.set_preview(self._outlines[(self._best + self.offset) % len(self._outlines)])
+
+    def _on_changed(self, topic: str) -> None:
+        """After a click, keep which candidate the person chose before it."""
+        if topic == "prompts":
+            chosen = (self._best + self.offset) % len(self._outlines) if self._outlines and self.offset else None
+            self._carried = None if chosen is None else (self._controller.active, self._controller.frame, chosen)
+        self._hide()
+
+    def _on_preview(self) -> None:
+        """Let the preview of a click begin with the candidate that was chosen under the mouse."""
+        self._hide()
+        preview, carried = self._controller.preview, self._carried
+        if preview is None or carried is None or preview.waiting:
+            return
+        self._carried = None
+        shown = preview.preview
+        if shown is not None and (shown.object_id, shown.frame) == carried[:2]:
+            preview.cycle(carried[2] - preview.chosen)
 
     def _on_wheel(self, _: Any, event: Any) -> None:
         """With Shift, the wheel goes through the candidates, of the preview under the mouse or of the click."""
