@@ -172,3 +172,19 @@ def test_an_image_with_other_data_closes_its_session(at_work):
     assert at_work.viewer.layers == [image]
     assert "other data" in at_work.told[-1][1]
     assert folder.is_dir()
+
+
+def test_a_layer_that_anybody_removes_is_freed_on_the_canvas_that_drew_it(at_work):
+    from qtpy.QtGui import QOpenGLContext
+
+    native = at_work.viewer.window._qt_viewer.canvas.native
+    current = []
+    at_work.viewer.layers.events.removing.connect(
+        lambda _: current.append(QOpenGLContext.currentContext() is native.context())
+    )
+    while at_work.viewer.layers:
+        native.doneCurrent()
+        at_work.viewer.layers.remove(at_work.viewer.layers[-1])
+    at_work.spin()
+    assert len(current) >= 5
+    assert all(current)

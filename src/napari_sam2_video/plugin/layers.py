@@ -64,18 +64,23 @@ def _told(layer: Image) -> list[str]:
 
 
 def take_off(viewer: Viewer, *layers: Layer | None) -> None:
-    """Remove those of these layers that are in the viewer.
+    """Remove those of these layers that are in the viewer."""
+    for layer in layers:
+        if layer is not None and layer in viewer.layers:
+            make_canvas_current(viewer)
+            viewer.layers.remove(layer)
+
+
+def make_canvas_current(viewer: Viewer) -> None:
+    """Call it before a layer is removed, whoever removes it.
 
     napari frees at once what a layer was drawn with. Unless the canvas is current, that frees what lies elsewhere under
     the same numbers, and the next drawing may crash.
     """
     from qtpy.QtOpenGLWidgets import QOpenGLWidget
 
-    for layer in layers:
-        if layer is not None and layer in viewer.layers:
-            for canvas in viewer.window._qt_window.findChildren(QOpenGLWidget):
-                canvas.makeCurrent()
-            viewer.layers.remove(layer)
+    for canvas in viewer.window._qt_window.findChildren(QOpenGLWidget):
+        canvas.makeCurrent()
 
 
 def level_zero(layer: Image | Labels) -> Any:

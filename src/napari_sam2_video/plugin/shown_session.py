@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtCore import QObject, QTimer, Signal  # type: ignore[attr-defined]
 
 from napari_sam2_video.plugin.layer_source import LayerSource
-from napari_sam2_video.plugin.layers import axes_of, unwrap
+from napari_sam2_video.plugin.layers import axes_of, make_canvas_current, unwrap
 from napari_sam2_video.plugin.recording_layers import add_recording
 from napari_sam2_video.plugin.session_loader import SessionLoader
 from napari_sam2_video.plugin.session_summary import SessionSummary
@@ -59,6 +59,7 @@ class ShownSession(QObject):
         self._then: Callable[[], Any] | None = None
         self._closed = False
         self._closers: list[Callable[[], Any]] = []
+        self.listen(self.viewer.layers.events.removing, lambda _: make_canvas_current(self.viewer))
         self.listen(self.viewer.layers.events.removing, self._on_removing)
 
     def opened(self, view: SessionView) -> None:
