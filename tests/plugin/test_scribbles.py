@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from napari_sam2_video.types import ScribblePrompt
 from tests.plugin.conftest import N_FRAMES, spots
@@ -57,3 +58,21 @@ def test_a_scribble_on_a_tracked_frame_corrects_it(at_work):
     at_work.track()
     assert at_work.session.mask(1, 4)[round(y), round(x)]
     assert 5 in {frame for _, frame, _ in at_work.tracker.computed}
+
+
+@pytest.mark.parametrize("drawn", [0, 1])
+def test_an_outline_too_short_to_be_kept_leaves_no_colour(at_work, drawn):
+    for _ in range(drawn):
+        at_work.press(at_work.widget.objects.tools["scribble"])
+        stroke(at_work, 0, (16, 20), (24, 20))
+    shapes = at_work.controller.prompts.shapes
+    at_work.viewer.layers.selection.active = shapes
+    shapes.mode = "add_polygon"
+    at_work.click(30, 30)
+    assert shapes.nshapes == drawn + 1
+    shapes._finish_drawing()
+    at_work.spin()
+    assert shapes.nshapes == len(shapes.edge_color) == len(shapes.face_color) == len(shapes.features) == drawn
+    at_work.viewer.dims.ndisplay = 3
+    at_work.viewer.dims.ndisplay = 2
+    assert at_work.errors() == []

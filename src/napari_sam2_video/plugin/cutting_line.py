@@ -42,7 +42,10 @@ def split_along_line(controller: Controller, object_id: int) -> None:
             viewer.layers.selection.active = before if before in viewer.layers else None
 
     def cut() -> None:
-        if layer in viewer.layers and len(layer.data):
+        if layer in viewer.layers and not len(layer.data):
+            # napari keeps the colour of a line that it drops because it is too short, and fails on the switch to 3D.
+            layer.data = []
+        elif layer in viewer.layers:
             pixels = [geometry.to_pixel(point) for point in layer.data[-1]]
             put_away()
             line_yx = [(y, x) for _, y, x in pixels]

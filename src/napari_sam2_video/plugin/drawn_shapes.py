@@ -116,9 +116,14 @@ def show_shapes(
     outlines = [
         np.array([planes[axis].to_data(prompt.frame, y, x) for y, x in _corners(prompt)]) for axis, prompt in prompts
     ]
-    same = list(layer.shape_type) == kinds and all(
-        old.shape == new.shape and np.allclose(_ordered(old, kind), _ordered(new, kind))
-        for kind, old, new in zip(kinds, layer.data, outlines, strict=True)
+    # napari keeps the colours of an outline that it drops because it is too short, and fails on the next switch to 3D.
+    same = (
+        list(layer.shape_type) == kinds
+        and len(layer.edge_color) == len(outlines)
+        and all(
+            old.shape == new.shape and np.allclose(_ordered(old, kind), _ordered(new, kind))
+            for kind, old, new in zip(kinds, layer.data, outlines, strict=True)
+        )
     )
     if not same:
         # An outline that is being drawn would be continued in a shape that is no more.
@@ -136,9 +141,7 @@ def show_shapes(
         [axis for axis, _ in prompts],
     )
     edges = np.array(colors).reshape(-1, 4)
-    # napari takes any number of colours, and fails later where it is not that of the shapes.
-    fits = layer.edge_color.shape == edges.shape and np.allclose(layer.edge_color, edges, atol=1e-3)
-    if len(edges) == layer.nshapes > 0 and not fits:
+    if len(edges) and not np.allclose(layer.edge_color, edges, atol=1e-3):
         layer.edge_color = edges
 
 
