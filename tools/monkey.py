@@ -25,26 +25,21 @@ from typing import TYPE_CHECKING, Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-import numpy as np
 from tests.fakes import FakeTracker
+from tools.acts import in_canvas, in_widget, to_viewer
+from tools.acts.hands import Hands, recording
 from tools.agreement import alive, disagreements
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-SHAPE = (8, 64, 80)
 SECONDS_TO_SETTLE = 60.0
-ASKS_FOR_A_FILE = ("…", "Get ", "Download", "Keys", "Larger", "Estimate")
-
-
-def recording() -> np.ndarray[Any, np.dtype[np.uint8]]:
-    """Two bright spots that move on a dark ground, uint8 (T, Y, X)."""
-    rows, columns = np.indices(SHAPE[1:])
-    frames = np.full(SHAPE, 10, np.uint8)
-    for t in range(SHAPE[0]):
-        for y, x in ((20 + t, 20 + t), (44 - t, 60 - t)):
-            frames[t][np.hypot(rows - y, columns - x) < 6] = 200
-    return frames
+ACTS: list[tuple[int, Callable[[Hands], str]]] = [
+    (8, in_widget.press_button), (6, in_canvas.press_key), (6, in_canvas.click), (2, in_canvas.stroke),
+    (4, in_canvas.walk), (2, in_canvas.hover), (1, to_viewer.change_layers), (1, to_viewer.change_view),
+    (2, in_widget.edit_object), (1, in_widget.choose_entry), (3, in_widget.review),
+    (1, in_widget.look_at_timeline), (1, in_widget.arrange_table), (1, in_widget.choose_in_menu),
+]  # fmt: skip
 
 
 class Monkey:
@@ -70,6 +65,7 @@ class Monkey:
         self.viewer.add_image(recording(), name="spots")
         _, self.widget = self.viewer.window.add_plugin_dock_widget("napari-sam2-video")
         self.controller = self.widget.controller
+        self.hands = Hands(self.random, self.viewer, self.widget, self.spin)
         self.controller.loader.options = {"tracker_factory": lambda _, view, memory: FakeTracker(view, memory)}
         self.controller.notified.connect(self._on_notified)
         for section in self.widget.sections.values():
@@ -101,6 +97,7 @@ class Monkey:
             self.random.choice((box.accept, box.reject))()
 
     def spin(self, seconds: float = 0.0) -> None:
+        """Let the window go on for a while."""
         from qtpy.QtWidgets import QApplication
 
         end = time.monotonic() + seconds
@@ -121,245 +118,10 @@ class Monkey:
                 return
         self.spin(0.02)
 
-    # What a person can do
-
     def act(self) -> str:
         """Do something; what it was."""
-        acts: list[tuple[int, Callable[[], str]]] = [
-            (8, self.press_button), (6, self.press_key), (6, self.click), (2, self.stroke), (4, self.walk),
-            (2, self.hover), (1, self.change_layers), (1, self.change_view), (2, self.edit_object),
-            (1, self.choose_entry), (3, self.review), (1, self.look_at_timeline), (1, self.arrange_table),
-            (1, self.choose_in_menu),
-        ]  # fmt: skip
-        (act,) = self.random.choices([act for _, act in acts], [weight for weight, _ in acts])
-        return act()
-
-    def press_button(self) -> str:
-        from qtpy.QtCore import Qt
-        from qtpy.QtTest import QTest
-        from qtpy.QtWidgets import QCheckBox, QPushButton
-
-        buttons = [
-            button
-            for kind in (QPushButton, QCheckBox)
-            for button in self.widget.findChildren(kind)
-            if button.isVisible() and button.isEnabled() and not any(text in button.text() for text in ASKS_FOR_A_FILE)
-        ]
-        button = self.random.choice(buttons)
-        text = button.text()
-        if self.random.random() < 0.1:
-            button = self.widget.objects.new_button
-            text = button.text()
-        QTest.mouseClick(button, Qt.MouseButton.LeftButton)
-        return f"press {text}"
-
-    def press_key(self) -> str:
-        from app_model.types import KeyBinding
-
-        keys = [key.key for key in self.widget.keys.keys if key.title != "Keys"]
-        name = self.random.choice([*keys, "Left", "Right", "[", "]", "V", "Delete", "Enter"])
-        text = name.replace("Control", "Ctrl").replace("-", "+") if len(name) > 1 else name
-        handler = self.viewer.window._qt_viewer.canvas._key_map_handler
-        handler.press_key(KeyBinding.from_str(text.title() if len(text) > 1 else text.upper()))
-        return f"key {text}"
-
-    def _point(self) -> Any:
-        from qtpy.QtCore import QPoint
-
-        native = self.viewer.window._qt_viewer.canvas.native
-        return native, QPoint(
-            self.random.randrange(5, native.width() - 5), self.random.randrange(5, native.height() - 5)
-        )
-
-    def click(self) -> str:
-        from qtpy.QtCore import Qt
-        from qtpy.QtTest import QTest
-
-        native, point = self._point()
-        modifier = self.random.choice((Qt.KeyboardModifier.NoModifier,) * 4 + (Qt.KeyboardModifier.ControlModifier,))
-        QTest.mouseMove(native, point)
-        QTest.mouseClick(native, Qt.MouseButton.LeftButton, modifier, point)
-        return f"click {point.x()}, {point.y()}"
-
-    def hover(self) -> str:
-        """Move the mouse over the image, and turn its wheel with Shift."""
-        from qtpy.QtCore import QPoint, QPointF, Qt
-        from qtpy.QtGui import QWheelEvent
-        from qtpy.QtTest import QTest
-        from qtpy.QtWidgets import QApplication
-
-        for _ in range(4):
-            native, point = self._point()
-            QTest.mouseMove(native, point)
-            self.spin(0.05)
-        wheel = QWheelEvent(
-            QPointF(point), QPointF(native.mapToGlobal(point)), QPoint(), QPoint(0, self.random.choice((-120, 120))),
-            Qt.MouseButton.NoButton, Qt.KeyboardModifier.ShiftModifier, Qt.ScrollPhase.NoScrollPhase, False,
-        )  # fmt: skip
-        QApplication.sendEvent(native, wheel)
-        return f"hover {point.x()}, {point.y()}"
-
-    def stroke(self) -> str:
-        from qtpy.QtCore import QEvent, QPointF, Qt
-        from qtpy.QtGui import QMouseEvent
-        from qtpy.QtWidgets import QApplication
-
-        native, start = self._point()
-        _, end = self._point()
-        left, none = Qt.MouseButton.LeftButton, Qt.MouseButton.NoButton
-        steps = [start + (end - start) * part / 6 for part in range(7)]
-        kinds = [(QEvent.Type.MouseButtonPress, left, left), *[(QEvent.Type.MouseMove, none, left)] * 5]
-        for point, (kind, button, buttons) in zip(
-            steps, [*kinds, (QEvent.Type.MouseButtonRelease, left, none)], strict=True
-        ):
-            at, place = QPointF(point), QPointF(native.mapToGlobal(point))
-            QApplication.sendEvent(
-                native, QMouseEvent(kind, at, place, button, buttons, Qt.KeyboardModifier.NoModifier)
-            )
-            self.spin()
-        return "stroke"
-
-    def walk(self) -> str:
-        frame = self.random.randrange(SHAPE[0])
-        self.viewer.dims.set_current_step(0, frame)
-        return f"frame {frame}"
-
-    def change_layers(self) -> str:
-        layers = self.viewer.layers
-        what = self.random.choice(("hide", "select", "labels", "remove", "image", "move", "rename", "delete selected"))
-        layer = self.random.choice(list(layers)) if layers else None
-        if what == "labels":
-            labels = np.zeros(SHAPE[1:], np.uint8)
-            for number in range(1, 4):
-                y, x = self.random.randrange(50), self.random.randrange(60)
-                labels[y : y + 10, x : x + 10] = number
-            self.viewer.add_labels(labels, name="found")
-        elif what == "image" or layer is None:
-            if not any(type(one).__name__ == "Image" for one in layers):
-                self.viewer.add_image(recording(), name="spots")
-        elif what == "hide":
-            layer.visible = not layer.visible
-        elif what == "select":
-            layers.selection.active = layer
-        elif what == "rename":
-            layer.name = f"{layer.name[:12]} {self.random.randrange(99)}"
-        elif what == "delete selected":
-            layers.remove_selected()
-        elif what == "move":
-            layers.move(layers.index(layer), self.random.randrange(len(layers)))
-        elif layer is not self.controller.image or self.random.random() < 0.2:
-            layers.remove(layer)
-        return f"layers: {what} {layer}"
-
-    def change_view(self) -> str:
-        what = self.random.choice(("3D", "theme", "contrast", "close", "grid", "size"))
-        if what == "3D":
-            self.viewer.dims.ndisplay = 5 - self.viewer.dims.ndisplay
-        elif what == "theme":
-            self.viewer.theme = self.random.choice(("dark", "light"))
-        elif what == "contrast" and "spots" in self.viewer.layers:
-            self.viewer.layers["spots"].contrast_limits = (0, self.random.randrange(50, 255))
-        elif what == "grid":
-            grid = self.viewer.canvas.grid if hasattr(self.viewer, "canvas") else self.viewer.grid
-            grid.enabled = not grid.enabled
-        elif what == "size":
-            self.viewer.window.resize(*self.random.choice(((1100, 760), (1024, 768), (1280, 800), (800, 600))))
-        elif what == "close":
-            self.controller.close_session()
-        return f"view: {what}"
-
-    def edit_object(self) -> str:
-        from qtpy.QtCore import Qt
-
-        from napari_sam2_video.plugin.objects_model import LOCK, NAME
-
-        model = self.widget.objects.table.objects
-        if not model.rows:
-            return "no object to edit"
-        row = self.random.randrange(len(model.rows))
-        if self.random.random() < 0.5:
-            state = Qt.CheckState.Unchecked if model.rows[row].locked else Qt.CheckState.Checked
-            model.setData(model.index(row, LOCK), state, Qt.ItemDataRole.CheckStateRole)
-            return f"lock row {row}"
-        if self.random.random() < 0.5:
-            model.setData(model.index(row, NAME), f"name {self.random.randrange(99)}")
-            return f"name row {row}"
-        self.widget.objects.table.selectRow(row)
-        return f"select row {row}"
-
-    def review(self) -> str:
-        """Click a place of the review list, or say what is true of the one that is looked at."""
-        panel = self.widget.review
-        items = panel.list.places.items
-        if items and self.random.random() < 0.5:
-            row = self.random.randrange(len(items))
-            panel.list.clicked.emit(panel.list.places.index(row))
-            return f"review place {row}"
-        made = self.random.choice((panel.next_button, panel.accept_next_button, panel.wrong_button, panel.later_button))
-        made.click()
-        return f"review {made.text()}"
-
-    def look_at_timeline(self) -> str:
-        from qtpy.QtCore import QPoint, Qt
-        from qtpy.QtTest import QTest
-
-        panel = self.widget.review.timeline_panel
-        timeline = panel.timeline
-        what = self.random.choice(("click", "zoom", "group", "move"))
-        if what == "click":
-            place = QPoint(self.random.randrange(timeline.width()), self.random.randrange(timeline.height()))
-            QTest.mouseClick(timeline, Qt.MouseButton.LeftButton, pos=place)
-        elif what == "zoom":
-            timeline.zoom(self.random.choice((0.5, 1.25, 2.0)), self.random.randrange(SHAPE[0]))
-        elif what == "move":
-            panel.bar.setValue(self.random.randrange(SHAPE[0]))
-        else:
-            panel.group_box.setCurrentIndex(self.random.randrange(panel.group_box.count()))
-        return f"timeline: {what}"
-
-    def arrange_table(self) -> str:
-        from qtpy.QtCore import QItemSelectionModel, Qt
-
-        table = self.widget.objects.table
-        what = self.random.choice(("search", "sort", "several"))
-        if what == "search":
-            self.widget.objects.search_field.setText(
-                self.random.choice(("", "", "1", "object", "tracked", "none such"))
-            )
-        elif what == "sort":
-            order = self.random.choice((Qt.SortOrder.AscendingOrder, Qt.SortOrder.DescendingOrder))
-            table.sortByColumn(self.random.randrange(table.model().columnCount()), order)
-        else:
-            flags = QItemSelectionModel.SelectionFlag
-            for row in range(table.model().rowCount()):
-                if self.random.random() < 0.4:
-                    table.selectionModel().setCurrentIndex(table.model().index(row, 2), flags.Select | flags.Rows)
-        return f"table: {what}"
-
-    def choose_in_menu(self) -> str:
-        """Choose something in the menu of an object or of several."""
-        from napari_sam2_video.plugin.object_menu import object_menu, objects_menu
-
-        controller = self.controller
-        if len(controller.selected) > 1:
-            menu = objects_menu(self.widget, controller, controller.selected)
-        else:
-            menu = object_menu(self.widget, controller, controller.active) if controller.active else None
-        if menu is None:
-            return "no menu"
-        actions = [action for one in (menu, *menu.findChildren(type(menu))) for action in one.actions()]
-        actions = [action for action in actions if action.isEnabled() and action.menu() is None and action.text()]
-        if not menu.isEnabled() or not actions:
-            return "a menu with nothing to choose"
-        action = self.random.choice(actions)
-        action.trigger()
-        return f"menu: {action.text()}"
-
-    def choose_entry(self) -> str:
-        panel = self.widget.track
-        box = self.random.choice((panel.range_box, panel.direction_box, panel.objects_box))
-        box.setCurrentIndex(self.random.randrange(box.count()))
-        return f"choose {box.currentText()}"
+        (act,) = self.random.choices([act for _, act in ACTS], [weight for weight, _ in ACTS])
+        return act(self.hands)
 
     def check(self) -> None:
         """Compare what widget, layers and session show; call it when nothing is under way."""
