@@ -8,7 +8,7 @@ import pytest
 from napari_sam2_video.errors import DeviceMemoryError, EngineError, PromptError
 from napari_sam2_video.plugin.tracking import TrackRun
 from napari_sam2_video.plugin.worker import Job, Runner
-from napari_sam2_video.types import TrackSettings
+from napari_sam2_video.types import ModelSettings, TrackSettings
 
 
 @pytest.fixture
@@ -108,6 +108,8 @@ def test_a_run_whose_qt_object_is_gone_can_still_be_stopped(qtbot, runner):
     begun = threading.Event()
 
     class Session:
+        model_settings = ModelSettings()
+
         def track(self, settings, *, stop):
             begun.set()
             while not stop():
