@@ -131,6 +131,43 @@ def test_3d_and_back_keeps_the_tool_in_hand(volume):
     assert str(layer.mode) == "add"
 
 
+def test_the_preview_lies_on_the_plane_that_was_clicked(volume):
+    volume.start()
+    preview, tools = volume.controller.preview, volume.widget.objects.prompting
+    tools.arm("point")
+    point(volume, "Z", 6, 20, 22)
+    assert preview.place == ("Z", 1, 6)
+    outline = np.asarray(volume.controller.masks.preview.data[6]).copy()
+    assert outline.any()
+    volume.key("Alt-Y")
+    tools.arm("point")
+    point(volume, "Y", 20, 6, 22)
+    assert preview.place == ("Y", 1, 20)
+    layer = volume.controller.masks.preview
+    rows, columns = np.nonzero(layer.data[:, 20])
+    edge = np.nonzero(TRUTH[:, 20])
+    assert (rows.min(), rows.max(), columns.min(), columns.max()) == tuple(
+        bound for part in edge for bound in (part.min(), part.max())
+    )
+    assert not np.asarray(layer.data[:, 19]).any()
+    assert not volume.widget.planes.fuse_button.isEnabled(), "a preview is no walk"
+    assert tools.here.text().startswith("Object 1 on plane Y 20: 1 point. Candidate 1 of 1")
+    shot(volume, "volume-coronal-preview")
+    volume.press(tools.take_button)
+    (mask,) = volume.session.planes.prompts("Y", 1)
+    assert isinstance(mask, MaskPrompt)
+    assert np.array_equal(mask.mask, TRUTH[:, 20])
+    volume.viewer.dims.set_point(1, 24.0)
+    volume.idle()
+    assert preview.place is None
+    volume.key("Alt-Z")
+    volume.controller.go_to(6)
+    volume.idle()
+    assert preview.place == ("Z", 1, 6)
+    assert np.array_equal(layer.data[6], outline)
+    assert volume.errors() == []
+
+
 def test_a_click_in_3d_is_refused_in_one_sentence_and_changes_nothing(volume):
     volume.start()
     volume.widget.objects.prompting.arm("point")

@@ -12,6 +12,7 @@ from napari_sam2_video import api
 from napari_sam2_video.errors import PromptError, SessionError
 from napari_sam2_video.frames.open import open_recording
 from napari_sam2_video.frames.view import default_view
+from napari_sam2_video.geometry import whole_mask
 from napari_sam2_video.masks.records import FUSED
 from napari_sam2_video.session import Session
 from napari_sam2_video.session.import_prompts import add_prompts
@@ -123,6 +124,30 @@ def test_prompts_on_any_plane_are_undone_with_the_session(session, recording):
         assert [p.frame for p in again.planes.prompts("X", 1, 20)] == [20]
         again.remove_object(1)
         assert again.planes.prompts("X") == ()
+
+
+def test_a_preview_of_another_plane_is_no_walk_and_old_once_it_was_tracked(session):
+    planes = session.planes
+    planes.add_prompt("Y", PointPrompt(1, 15, 4, 20))
+    assert planes.is_new("Z", 1, 4)
+    assert planes.is_new("Y", 1, 15)
+    assert not planes.is_new("Y", 1, 16)
+    (found,) = planes.preview("Y", 1, 15).candidates
+    assert np.array_equal(whole_mask(found.origin_yx, found.levels > 0, FIRST[:, 15].shape), FIRST[:, 15])
+    assert planes.is_new("Y", 1, 15)
+    assert planes.begun == ("Z",)
+    session.undo()
+    assert planes.prompts("Y") == (), "the preview was a step of the history"
+    session.redo()
+    computed(session)
+    assert planes.begun == ("Z", "Y", "X")
+    assert not planes.is_new("Y", 1, 15)
+    assert not planes.is_new("Z", 1, 4)
+    planes.add_prompt("Y", PointPrompt(1, 15, 4, 21))
+    assert planes.is_new("Y", 1, 15)
+    session.close()
+    with pytest.raises(SessionError, match="closed"):
+        planes.preview("Y", 1, 15)
 
 
 def test_undoing_a_fusion_shows_the_walk_again_and_reopening_keeps_it(tmp_path, recording):

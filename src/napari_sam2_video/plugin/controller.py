@@ -64,6 +64,7 @@ class Controller(ShownSession):
         self.active = 0
         self.selected: tuple[int, ...] = ()
         self.frame = 0
+        self._place: tuple[str, int] | None = None
         self.walks: tuple[str, ...] = ()
         self.model_missing: Callable[[], str] = str
         self.hover: HoverPreview | None = None
@@ -74,6 +75,7 @@ class Controller(ShownSession):
         self._warm_up_layers()
         self.runner.ticked.connect(self.deliver)
         self.listen(self.viewer.dims.events.point, self._on_dims)
+        self.listen(self.viewer.dims.events.order, self._on_dims)
 
     def _warm_up_layers(self, *_: Any) -> None:
         if self.viewer.layers and not self._warm:
@@ -157,21 +159,25 @@ class Controller(ShownSession):
             return
         view.prompts.look_at(shown_point(self.viewer, view.image))
         frame = shown_frame(self.viewer, view.image, view.geometry)
+        place = view.shown_plane()
+        moved, self._place = place != self._place, place
         if frame != self.frame:
             self.frame = frame
             self.frame_changed.emit(frame)
             self.update_preview()
+        elif moved:
+            self.update_preview()
 
     def update_preview(self) -> None:
         """Preview the active object on the shown frame, if it has new prompts there, and show its window."""
-        if self.preview is None or self._closed:
+        if self.view is None or self.preview is None or self._closed:
             return
         if self.active and read_settings().live_preview and not self.running and not self.model_missing():
-            self.preview.request(self.active, self.frame)
+            axis, plane = self.view.shown_plane()
+            self.preview.request(axis, self.active, plane)
         else:
             self.preview.clear()
-        if self.view is not None:
-            self.view.window.show(self.active, self.frame)
+        self.view.window.show(self.active, self.frame)
 
     # Changes
 

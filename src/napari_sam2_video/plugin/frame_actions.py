@@ -47,12 +47,13 @@ class FrameActions(ObjectActions):
             self._controller.preview.cycle()
 
     def use_candidate(self) -> None:
-        """Make the shown candidate the object's mask prompt on this frame."""
+        """Make the shown candidate the object's mask prompt on this frame or plane."""
         controller = self._controller
         session, preview = controller.session, controller.preview
         mask = preview.chosen_mask() if preview is not None else None
-        if session is not None and mask is not None:
-            controller.perform(lambda: session.set_prompts(mask.object_id, mask.frame, [mask]), "using the candidate")
+        if session is not None and preview is not None and preview.place is not None and mask is not None:
+            place = preview.place
+            controller.perform(lambda: session.planes.set_prompts(*place, [mask]), "using the candidate")
 
     def clear_frame(self) -> None:
         """Remove the active object's prompts and paint on the shown frame."""

@@ -143,6 +143,8 @@ class HoverPreview(QObject):
             return False
         if controller.running or controller.viewer.dims.ndisplay != 2 or controller.model_missing():
             return False
+        if view.shown_plane()[0] != view.session.planes.axes[0]:
+            return False
         if preview is None or preview.waiting or preview.preview is not None:
             return False
         if self._free is None or self._free[:2] != (active, frame):
@@ -226,8 +228,7 @@ class HoverPreview(QObject):
         if preview is None or carried is None or preview.waiting:
             return
         self._carried = None
-        shown = preview.preview
-        if shown is not None and (shown.object_id, shown.frame) == carried[:2]:
+        if preview.place is not None and preview.place[1:] == carried[:2]:
             preview.cycle(carried[2] - preview.chosen)
 
     def _on_wheel(self, _: Any, event: Any) -> None:

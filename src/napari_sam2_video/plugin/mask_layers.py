@@ -11,6 +11,7 @@ from qtpy.QtCore import QObject, QTimer, Signal  # type: ignore[attr-defined]
 from napari_sam2_video.plugin.layers import Geometry, take_off, transform_of
 from napari_sam2_video.plugin.own_layers import mark_own
 from napari_sam2_video.plugin.plane_stack import PlaneStack, SinglePlane, shown_stack
+from napari_sam2_video.plugin.plane_views import planes_of
 from napari_sam2_video.plugin.preview import ADDED, DARK, LIGHT, REMOVED
 
 if TYPE_CHECKING:
@@ -60,6 +61,8 @@ class MaskLayers(QObject):
         self._image = image
         self._geometry = geometry
         self._session = session
+        self._planes = planes_of(geometry, session)
+        self._across = next(iter(self._planes))
         self._candidate = _Candidate(geometry.n_frames, geometry.shape_yx)
         self._setting = False
         self._painting = self._refusing = False
@@ -88,7 +91,8 @@ class MaskLayers(QObject):
             self._viewer.add_layer(self.masks)
             yield
         if self.preview is None:
-            self.preview = Labels(shown_stack(self._geometry, self._candidate), name=PREVIEW_NAME, opacity=1.0, **place)
+            stack = shown_stack(self._planes[self._across], self._candidate)
+            self.preview = Labels(stack, name=PREVIEW_NAME, opacity=1.0, **place)
             mark_own(self.preview, "preview")
             self.preview.editable = False
             self.preview.colormap = _preview_colormap()
@@ -187,10 +191,16 @@ class MaskLayers(QObject):
         if self.masks is not None:
             self.masks.refresh(extent=False, thumbnail=False)
 
-    def set_preview(self, outline: Outline | None) -> None:
-        """Show the outline of a candidate mask on its frame, or none."""
+    def set_preview(self, outline: Outline | None, across: str | None = None) -> None:
+        """Show the outline of a candidate mask on its frame, or on its plane across another axis, or none."""
+        across = across or next(iter(self._planes))
         if outline is self._candidate.outline:
             return
+        if outline is not None and across != self._across:
+            self._across, geometry = across, self._planes[across]
+            self._candidate = _Candidate(geometry.n_frames, geometry.shape_yx)
+            if self.preview is not None:
+                self.preview.data = shown_stack(geometry, self._candidate)
         self._candidate.outline = outline
         if self.preview is not None:
             self.preview.refresh(extent=False, thumbnail=False)

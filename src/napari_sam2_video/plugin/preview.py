@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 from qtpy.QtCore import QObject, Signal  # type: ignore[attr-defined]
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from napari_sam2_video.plugin.worker import Runner
     from napari_sam2_video.session import Session
     from napari_sam2_video.types import ObjectMask, Preview
+
+    Place: TypeAlias = tuple[str, int, int]
 
 KEY = "preview"
 LIGHT, DARK, ADDED, REMOVED = 1, 2, 3, 4
@@ -75,6 +77,11 @@ class Outline:
 class LivePreview(QObject):
     """Asks for previews in the background, shows the newest one, and lets the person go through its candidates.
 
+    Attributes
+    ----------
+    place : (str, int, int) or None
+        Axis across whose planes the shown preview lies, its object, and the plane.
+
     Signals
     -------
     changed
@@ -91,8 +98,8 @@ class LivePreview(QObject):
         self._runner = runner
         self._session = session
         self._layers = layers
-        self._wanted: tuple[int, int] | None = None
-        self._shown: tuple[int, int] | None = None
+        self._wanted: Place | None = None
+        self.place: Place | None = None
         self.preview: Preview | None = None
         self._outlines: tuple[Outline, ...] = ()
         self.chosen = 0
@@ -102,50 +109,57 @@ class LivePreview(QObject):
         """Whether a preview is being computed."""
         return self._wanted is not None and self.preview is None
 
-    def request(self, object_id: int, frame: int) -> None:
-        """Compute the preview of an object on a frame; none where it has no new prompts there."""
-        if object_id == 0 or not self._session.prompt_sets(object_id, frame) or not self._is_new(object_id, frame):
+    def request(self, axis: str, object_id: int, plane: int) -> None:
+        """Compute the preview of an object on a plane across an axis; none where it has no new prompts there."""
+        if object_id == 0 or not self._may_be_new(axis, object_id, plane):
             self.clear()
             return
-        self._wanted = (object_id, frame)
+        self._wanted = wanted = (axis, object_id, plane)
         # The outline may stay until the new one is there; its candidates belong to older prompts and are of no use now.
-        keep = self._shown == self._wanted
+        keep = self.place == self._wanted
         self.preview, self._outlines = None, ()
         if not keep:
-            self._show(None)
+            self._show()
         session = self._session
 
-        def work(job: Job) -> tuple[Preview, tuple[Outline, ...]] | None:
+        def work(job: Job) -> tuple[Place, Preview | None, tuple[Outline, ...]] | None:
             if job.stopping():
                 return None
+            if not session.planes.is_new(*wanted):
+                return wanted, None, ()
             from napari_sam2_video.preload import preload_for
 
             preload_for(session.model_settings)
-            preview = session.preview(object_id, frame)
-            before = session.masks.object_mask(frame, object_id)
-            return preview, tuple(Outline.of(preview, candidate, before) for candidate in preview.candidates)
+            preview = session.planes.preview(*wanted)
+            before = session.planes.section(*wanted)
+            return wanted, preview, tuple(Outline.of(preview, candidate, before) for candidate in preview.candidates)
 
         self._runner.submit(Job("computing the preview", work, done=self._on_done, failed=self._on_failed, key=KEY))
         self.changed.emit()
 
-    def _is_new(self, object_id: int, frame: int) -> bool:
-        return frame in self._session.state(object_id).dirty
+    def _may_be_new(self, axis: str, object_id: int, plane: int) -> bool:
+        """Whether there are prompts, which on the session's own frames are new; other walks are asked later."""
+        session = self._session
+        if axis == session.planes.axes[0]:
+            return bool(session.prompt_sets(object_id, plane)) and plane in session.state(object_id).dirty
+        given = session.planes.prompt_sets(axis)
+        return not session.read_only and any((p.object_id, p.frame) == (object_id, plane) for p in given)
 
     def clear(self) -> None:
         """Show no preview, and drop the one being computed."""
         if self._wanted is not None:
             self._runner.forget(KEY)
-        busy = self._wanted is not None or self._shown is not None
+        busy = self._wanted is not None or self.place is not None
         self._wanted = None
-        self._show(None)
+        self._show()
         if busy:
             self.changed.emit()
 
     def cycle(self, step: int = 1) -> None:
         """Show another candidate mask, the next if not said otherwise."""
-        if self.preview is not None and self.preview.candidates:
+        if self.place is not None and self.preview is not None and self.preview.candidates:
             self.chosen = (self.chosen + step) % len(self.preview.candidates)
-            self._layers.set_preview(self._outlines[self.chosen])
+            self._layers.set_preview(self._outlines[self.chosen], self.place[0])
             self.changed.emit()
 
     def chosen_mask(self) -> MaskPrompt | None:
@@ -159,19 +173,26 @@ class LivePreview(QObject):
         mask[y : y + height, x : x + width] = candidate.levels > 0
         return MaskPrompt(self.preview.object_id, self.preview.frame, mask) if mask.any() else None
 
-    def _on_done(self, found: tuple[Preview, tuple[Outline, ...]] | None) -> None:
-        if found is not None and (found[0].object_id, found[0].frame) == self._wanted:
-            self._show(*found)
-            self.changed.emit()
+    def _on_done(self, found: tuple[Place, Preview | None, tuple[Outline, ...]] | None) -> None:
+        if found is None or found[0] != self._wanted:
+            return
+        place, preview, outlines = found
+        if preview is None:
+            self._wanted = None
+            self._show()
+        else:
+            self._show(place, preview, outlines)
+        self.changed.emit()
 
     def _on_failed(self, error: Sam2VideoError) -> None:
         self._wanted = None
-        self._show(None)
+        self._show()
         self.changed.emit()
         self.failed.emit(str(error))
 
-    def _show(self, preview: Preview | None, outlines: tuple[Outline, ...] = ()) -> None:
-        self.preview, self._outlines = preview, outlines
-        self._shown = None if preview is None else (preview.object_id, preview.frame)
+    def _show(
+        self, place: Place | None = None, preview: Preview | None = None, outlines: tuple[Outline, ...] = ()
+    ) -> None:
+        self.place, self.preview, self._outlines = place, preview, outlines
         self.chosen = preview.best if preview is not None else 0
-        self._layers.set_preview(outlines[self.chosen] if outlines else None)
+        self._layers.set_preview(outlines[self.chosen] if outlines else None, place[0] if place is not None else None)

@@ -226,16 +226,20 @@ class PromptTools(QWidget):
         if session is None or not active:
             set_note(self.here, "")
             return
-        kinds = [kind for found in session.prompt_sets(active, frame) for kind in found.kinds]
+        assert controller.view is not None
+        (axis, plane), own = controller.view.shown_plane(), session.planes.axes[0]
+        axis, plane, where = (own, frame, f"frame {frame}") if axis == own else (axis, plane, f"plane {axis} {plane}")
+        there = [one for one in session.planes.prompt_sets(axis) if (one.object_id, one.frame) == (active, plane)]
+        kinds = [kind for found in there for kind in found.kinds]
         parts = [
             _count(kinds.count("point"), "point"),
             _count(kinds.count("box"), "box", "boxes"),
             _count(kinds.count("scribble"), "scribble"),
             _count(kinds.count("mask"), "mask"),
-            "paint" if frame in session.masks.painted(active) else "",
+            "paint" if axis == own and frame in session.masks.painted(active) else "",
         ]
         given = ", ".join(part for part in parts if part) or "no prompts"
-        text = f"Object {active} on frame {frame}: {given}."
+        text = f"Object {active} on {where}: {given}."
         if waiting:
             text += " Computing the preview…"
         elif shown is not None and preview is not None and shown.candidates:

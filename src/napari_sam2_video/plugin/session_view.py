@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from qtpy.QtCore import QObject, Signal  # type: ignore[attr-defined]
 
-from napari_sam2_video.plugin.layers import Geometry, level_zero, transform_of
+from napari_sam2_video.plugin.layers import Geometry, level_zero, shown_frame, transform_of
 from napari_sam2_video.plugin.mask_layers import MaskLayers
+from napari_sam2_video.plugin.plane_views import planes_of, shown_across
 from napari_sam2_video.plugin.preview import LivePreview
 from napari_sam2_video.plugin.prompt_layers import PromptLayers
 from napari_sam2_video.plugin.proposal_layer import ProposalLayer
@@ -94,6 +95,12 @@ class SessionView(QObject):
             self.changed.emit(topic)
         if topics:
             self.summary.update()
+
+    def shown_plane(self) -> tuple[str, int]:
+        """Axis across whose planes the viewer shows the recording, and the plane at which the sliders stand."""
+        planes = planes_of(self.geometry, self.session)
+        axis = shown_across(self._viewer, self.image, self.geometry, planes)
+        return axis, shown_frame(self._viewer, self.image, planes[axis])
 
     def pixel_at(self, world: Any) -> tuple[int, float, float] | None:
         """Frame, y and x of a point of the viewer's world; None where it lies beside the image, or elsewhere in it."""

@@ -125,6 +125,17 @@ class Planes:
         walk = self._walks.ready(letter, self._asked.wanted(letter, [object_id], self.axes))
         return walk.preview(object_id, plane, given)
 
+    def is_new(self, axis: str, object_id: int, plane: int) -> bool:
+        """Whether an object has prompts on a plane that its walk was not tracked with."""
+        letter = self._walks.checked(axis)
+        given = self.prompts(letter, object_id, plane)
+        if letter == self._walks.own:
+            return bool(given) and plane in self._context.inputs.state(object_id, self._tracking.tag).dirty
+        walk = self._walks.find(letter) if given else None
+        if walk is None or walk.prompts(object_id, plane) != given:
+            return bool(given)
+        return plane in walk.state(object_id).dirty
+
     def prepare(self, axis: str) -> Session:
         """The walk along another axis, with the session's objects and the prompts of its planes, ready to be tracked.
 
@@ -225,8 +236,8 @@ class Planes:
 
     @property
     def begun(self) -> tuple[str, ...]:
-        """Axes that the session walks itself or that a walk was begun along."""
-        return tuple(axis for axis in self.axes if axis == self._walks.own or self._walks.exists(axis))
+        """Axes that the session walks itself or that something was tracked along."""
+        return tuple(axis for axis in self.axes if axis == self._walks.own or self._was_walked(axis))
 
     def walked(self, object_id: int) -> tuple[str, ...]:
         """Axes of the walks that have masks of an object."""
@@ -292,6 +303,10 @@ class Planes:
         if self._disputes is not None:
             self._disputes.close()
             self._disputes = None
+
+    def _was_walked(self, axis: str) -> bool:
+        walk = self._walks.find(axis)
+        return walk is not None and any(len(walk.masks.frames_done(info.id)) for info in walk.objects)
 
     def _track_own(
         self, settings: TrackSettings, axes: Sequence[str], stop: Callable[[], bool] | None

@@ -81,6 +81,7 @@ class PlaneWalks:
         self._factory = factory or default_tracker
         self._own_tracker = own_tracker
         self._open: dict[str, Session] = {}
+        self._closed = False
         self._lock = threading.RLock()
 
     def stack(self, axis: str) -> PlaneStack:
@@ -110,8 +111,12 @@ class PlaneWalks:
         """The walk along another axis as it is, None where there is none yet."""
         from napari_sam2_video.session.session import Session
 
+        known = self._open.get(axis)
+        if known is not None:
+            # Whoever only looks need not wait until another walk is ready.
+            return known
         with self._lock:
-            if axis not in self._open and self.exists(axis):
+            if axis not in self._open and self.exists(axis) and not self._closed:
                 self._open[axis] = Session.open(
                     self._folder(axis),
                     recording=self._context.view.recording,
@@ -134,6 +139,8 @@ class PlaneWalks:
 
         self._context.check_writable()
         with self._lock:
+            if self._closed:
+                raise SessionError(f"{self._context.folder} is closed; open it again to change it.")
             walk = self.find(axis)
             if walk is None:
                 view = self.views[axis]
@@ -162,8 +169,9 @@ class PlaneWalks:
             walk.release()
 
     def close(self) -> None:
-        """Close the walks that are open."""
+        """Close the walks that are open; no other is opened any more."""
         with self._lock:
+            self._closed = True
             while self._open:
                 self._open.popitem()[1].close()
 
