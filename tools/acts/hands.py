@@ -38,6 +38,11 @@ class Hands:
         """The controller of the widget."""
         return self.widget.controller
 
+    @property
+    def grid(self) -> Any:
+        """The grid of the viewer."""
+        return self.viewer.canvas.grid if hasattr(self.viewer, "canvas") else self.viewer.grid
+
 
 def recording() -> np.ndarray[Any, np.dtype[np.uint8]]:
     """Two bright spots that move on a dark ground, uint8 (T, Y, X)."""

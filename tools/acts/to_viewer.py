@@ -50,8 +50,7 @@ def change_view(hands: Hands) -> str:
     elif what == "contrast" and "spots" in hands.viewer.layers:
         hands.viewer.layers["spots"].contrast_limits = (0, hands.random.randrange(50, 255))
     elif what == "grid":
-        grid = hands.viewer.canvas.grid if hasattr(hands.viewer, "canvas") else hands.viewer.grid
-        grid.enabled = not grid.enabled
+        hands.grid.enabled = not hands.grid.enabled
     elif what == "size":
         hands.viewer.window.resize(*hands.random.choice(((1100, 760), (1024, 768), (1280, 800), (800, 600))))
     elif what == "close":
