@@ -258,3 +258,7 @@ def test_the_widget_with_everything_in_it_shown_is_as_narrow_as_it_says(bench):
     here.spin()
     assert here.widget.minimumSizeHint().width() <= WIDTH
     assert here.widget.panels.minimumWidth() <= WIDTH
+    here.widget.resize(WIDTH, 700)
+    here.spin()
+    for panel in (here.widget.track, here.widget.planes):
+        assert panel.in_button.width() < panel.first_spin.width(), "the number has no room"

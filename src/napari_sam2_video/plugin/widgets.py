@@ -191,7 +191,10 @@ def narrow(box: QComboBox) -> QComboBox:
 def narrow_spin(box: QAbstractSpinBox) -> QAbstractSpinBox:
     """A spin box that may be narrower than its largest number."""
     box.setMinimumWidth(LEAST_SPIN)
-    box.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+    policy = QSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+    # The buttons beside it leave it the room that there is.
+    policy.setHorizontalStretch(1)
+    box.setSizePolicy(policy)
     return box
 
 
