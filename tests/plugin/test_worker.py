@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import threading
 import time
+import weakref
 
 import pytest
 
@@ -126,3 +127,18 @@ def test_a_run_whose_qt_object_is_gone_can_still_be_stopped(qtbot, runner):
     run.stop()
     assert job.stopping()
     finish(qtbot, runner)
+
+
+def test_nothing_is_held_of_jobs_that_ended_when_the_runner_closed(qtbot):
+    class Held:
+        def work(self, _=None):
+            return self
+
+    runner, jobs = Runner(), [Held(), Held(), Held()]
+    held = [weakref.ref(job) for job in jobs]
+    runner.submit(Job("working", jobs[0].work))
+    runner.submit(Job("working", jobs[1].work), "other")
+    runner.close(jobs[2].work)
+    jobs.clear()
+    assert runner.join(60)
+    assert [reference() for reference in held] == [None] * 3

@@ -148,6 +148,10 @@ class Lane:
             with self._wake:
                 self.current = None
             self._outbox.append((job, "finished", None))
+            if self._closing:
+                # Nobody fetches it any more, and a job holds its session.
+                self._outbox.clear()
+            del job
 
     def _do(self, job: Job) -> None:
         try:
@@ -248,6 +252,7 @@ class Runner(QObject):
         for name, lane in self._lanes.items():
             final = last if name == "engine" else None
             lane.close(None if final is None else Job("closing the session", _call(final)))
+        self._outbox.clear()
         self._open.clear()
 
     def join(self, timeout: float = 30.0) -> bool:
