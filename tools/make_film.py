@@ -8,7 +8,6 @@ Run it where there is a screen, or on a virtual one::
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 import tempfile
 from pathlib import Path
@@ -109,7 +108,6 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("out", type=Path)
     options = parser.parse_args()
-    os.environ["NAPARI_CONFIG"] = str(Path(tempfile.mkdtemp()) / "settings.yaml")
     with tempfile.TemporaryDirectory() as folder:
         stage = Stage(options.out.parent, Path(folder), "demo", sample_time_series(frames=FRAMES), "cells", "tyx")
         film = Film(stage)

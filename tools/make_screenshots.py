@@ -8,6 +8,7 @@ Run it where there is a screen, or on a virtual one::
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import tempfile
 import time
@@ -38,13 +39,15 @@ class Stage:
     """A viewer with the widget, driven as a person would, and its pictures."""
 
     def __init__(self, out: Path, sessions: Path, model: str, clip: SyntheticClip, name: str, axes: str) -> None:
+        # Preferences and sessions of the pictures are thrown away afterwards.
+        os.environ["NAPARI_CONFIG"] = str(sessions / "settings.yaml")
         import napari
 
-        from napari_sam2_video.plugin import shown_session
-        from napari_sam2_video.plugin.settings import PluginSettings
+        from napari_sam2_video.plugin.settings import PluginSettings, write_setting
 
-        # Sessions of the pictures are thrown away afterwards.
-        shown_session.read_settings = lambda: PluginSettings(folder=str(sessions))
+        write_setting("sessions", "folder", str(sessions))
+        write_setting("sessions", "device", PluginSettings.device)
+        write_setting("interface", "tour_seen", True)
         self.out = out
         self.clip = clip
         self.viewer = napari.Viewer(show=True, show_welcome_screen=False)

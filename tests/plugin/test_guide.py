@@ -27,6 +27,7 @@ AT_WORK = Situation(images=True, open=True, objects=2, prompted=True)
         (replace(AT_WORK, changed=True, running=True), "", "Tracking"),
         (replace(AT_WORK, changed=True, unfinished=True, tracked=True), "track", "Continue"),
         (replace(AT_WORK, changed=True, tracked=True, doubtful=3), "track", "only what changed"),
+        (replace(AT_WORK, tracked=True, proposed=8, doubtful=8), "", "8 proposals to decide on"),
         (replace(AT_WORK, tracked=True, doubtful=1), "review", "One place is doubtful"),
         (replace(AT_WORK, tracked=True, doubtful=3), "review", "3 places are doubtful"),
         (replace(AT_WORK, tracked=True), "export", "export the masks"),

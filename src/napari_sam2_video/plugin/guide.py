@@ -98,6 +98,7 @@ class Guide(QWidget):
             unfinished=widget.run_bar.continues(),
             tracked=any(found.frames for found in summary.objects.values()),
             exported=widget.export.written is not None,
+            proposed=0 if session is None else len(session.proposals),
             doubtful=len(summary.review.left),
         )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-Place: TypeAlias = Literal["", "recording", "model", "objects", "track", "review", "export"]
+Place: TypeAlias = Literal["", "recording", "model", "objects", "find", "track", "review", "export"]
 Emphasis: TypeAlias = Literal["", "open", "new", "click", "track", "review", "export"]
 
 TOOL_SENTENCES = {
@@ -44,8 +44,8 @@ class Situation:
         Whether a run is under way, and whether one was stopped.
     tracked, exported : bool
         Whether there are masks, and whether they were exported.
-    doubtful : int
-        How many places deserve a look.
+    proposed, doubtful : int
+        How many proposals are open, and how many places deserve a look.
     """
 
     images: bool = False
@@ -62,6 +62,7 @@ class Situation:
     unfinished: bool = False
     tracked: bool = False
     exported: bool = False
+    proposed: int = 0
     doubtful: int = 0
 
 
@@ -97,6 +98,9 @@ def next_step(now: Situation) -> Step:
     if now.changed:
         text = "If the outline fits, press Track. If not, click on what is missing, or with Ctrl on what is too much."
         return Step(text, "track", "track")
+    if now.proposed:
+        proposals = "One proposal" if now.proposed == 1 else f"{now.proposed} proposals"
+        return Step(f"{proposals} to decide on: accept what is right, reject the rest.", "", "find")
     if now.doubtful:
         places = "One place is" if now.doubtful == 1 else f"{now.doubtful} places are"
         return Step(f"{places} doubtful: look, then accept or correct.", "review", "review")
