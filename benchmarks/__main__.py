@@ -21,6 +21,7 @@ import torch
 from benchmarks import doubt, fusing, load, memory, modes, remote, speed, store, volumes
 from benchmarks.finding.run import find
 from benchmarks.linking.run import link
+from napari_sam2_video.engine.networks.sam2.installed import installed_sam2
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -211,7 +212,7 @@ def about(threads: int) -> dict[str, Any]:
     listed = Path("/proc/cpuinfo")
     if listed.is_file():
         cpu = next((row.split(":")[1].strip() for row in listed.read_text().splitlines() if "model name" in row), cpu)
-    names = ("napari-sam2-video", "torch", "sam2", "numpy")
+    names = ("napari-sam2-video", "torch", "numpy")
     gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else None
     return {
         "cpu": cpu,
@@ -221,6 +222,7 @@ def about(threads: int) -> dict[str, Any]:
         "system": platform.platform(),
         "python": platform.python_version(),
         **{name: version(name) for name in names},
+        **installed_sam2()["packages"],
     }
 
 

@@ -7,6 +7,8 @@ import pytest
 from benchmarks.quality.ctc import METRICS, ctc_figures
 from benchmarks.quality.figures import boundary_f, compare, overlaps, summary, switches
 
+from napari_sam2_video.engine.networks.sam2.installed import installed_sam2
+
 
 def disc(radius, centre=(40, 40), size=80):
     y, x = np.mgrid[:size, :size]
@@ -123,3 +125,11 @@ def test_nothing_found_is_zero_and_nothing_true_is_unknown():
     truth = squares([(1, 10)], [(1, 10)])
     assert set(ctc_figures(np.zeros_like(truth), truth).values()) == {0.0}
     assert all(np.isnan(value) for value in ctc_figures(truth, np.zeros_like(truth)).values())
+
+
+def test_figures_say_which_package_sam2_came_from():
+    from benchmarks.__main__ import about
+
+    packages = installed_sam2()["packages"]
+    assert packages
+    assert packages.items() <= about(1).items()

@@ -66,3 +66,14 @@ def test_nothing_runs_by_itself_where_it_is_not_wanted(tracked):
     tracked.idle()
     assert tracked.session.dirty() == (1,)
     assert computed(tracked) == set()
+
+
+def test_an_object_that_is_deleted_is_not_tracked_on(tracked):
+    tracked.session.add_object()
+    tracked.controller.deliver()
+    tracked.controller.set_active(1)
+    tracked.controller.actions.delete_objects()
+    tracked.idle()
+    assert tracked.controller.active == 2
+    assert computed(tracked) == set()
+    assert tracked.errors() == []
