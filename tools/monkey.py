@@ -109,14 +109,17 @@ class Monkey:
     def settle(self) -> None:
         """Wait until nothing is under way."""
         end = time.monotonic() + SECONDS_TO_SETTLE
-        view = self.controller.view
-        while self.controller.runner.busy() or self.controller.loading or (view is not None and not view.summary.fresh):
+        while self._under_way():
             self.spin(0.01)
-            view = self.controller.view
             if time.monotonic() > end:
                 self.faults.append("something is still under way after a minute")
                 return
         self.spin(0.02)
+
+    def _under_way(self) -> bool:
+        controller = self.controller
+        stale = controller.view is not None and not controller.view.summary.fresh
+        return controller.runner.busy() or controller.loading or stale or self.widget.auto_track.waits
 
     def act(self) -> str:
         """Do something; what it was."""

@@ -46,6 +46,11 @@ class AutoTrack(QObject):
         controller.run_changed.connect(self._on_run)
         controller.at_close(self._quiet.stop)
 
+    @property
+    def waits(self) -> bool:
+        """Whether a run begins by itself once the person pauses."""
+        return self._quiet.isActive()
+
     def _forget(self) -> None:
         self._quiet.stop()
         self._wanted.clear()
