@@ -577,3 +577,15 @@ def test_a_single_image_is_prompted_tracked_accepted_and_exported(tmp_path):
             list(session.track())
         session.accept(1, 0, 1)
         assert export(session.result(), tmp_path / "labels.tif").path.exists()
+
+
+def test_undoing_a_run_that_made_no_mask_is_announced(prompted):
+    list(prompted.track())
+    prompted.add_prompt(PointPrompt(1, 2, 5.0, 5.0))
+    assert list(prompted.track(stop=lambda: True)) == []
+    heard = []
+    prompted.events.connect(lambda info: heard.append(info.signal.name))
+    assert prompted.unfinished
+    prompted.undo()
+    assert not prompted.unfinished
+    assert "masks" in heard

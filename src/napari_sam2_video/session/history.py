@@ -15,6 +15,9 @@ _EVENTS = {
     **{f"prompts_{axis}": "prompts" for axis in "zyx"},
     **{f"accepted_{axis}": "accepted" for axis in "zyx"},
     "masks": "masks",
+    # A run that made no mask changed what is left to track.
+    "conditioned": "masks",
+    "run": "masks",
     "fused": "masks",
     "other": "reviewed",
     "paint": "masks",
