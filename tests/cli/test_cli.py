@@ -12,7 +12,6 @@ import pytest
 import tifffile
 
 from napari_sam2_video import api
-from napari_sam2_video.cli import main
 from napari_sam2_video.synthetic import sample_time_series
 
 
@@ -41,18 +40,6 @@ def recording(tmp_path, clip):
     path = tmp_path / "cells.tif"
     tifffile.imwrite(path, clip.frames, imagej=True, metadata={"axes": "TYX"})
     return path
-
-
-@pytest.fixture
-def call(capsys):
-    def run(*arguments):
-        with pytest.raises(SystemExit) as ended:
-            main([str(a) for a in arguments])
-        said = capsys.readouterr()
-        assert "Traceback" not in said.out + said.err
-        return ended.value.code or 0, said.out, said.err
-
-    return run
 
 
 @pytest.fixture

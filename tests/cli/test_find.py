@@ -11,7 +11,6 @@ from napari_sam2_video import api
 from napari_sam2_video.batch import BatchItem
 from napari_sam2_video.batch.table import read_table
 from napari_sam2_video.batch.worker import work
-from napari_sam2_video.cli import main
 from napari_sam2_video.detect import registry
 from napari_sam2_video.detect.protocol import Detection
 
@@ -39,18 +38,6 @@ def recording(tmp_path):
     path = tmp_path / "cells.tif"
     tifffile.imwrite(path, np.zeros((11, 48, 64), np.uint8), imagej=True, metadata={"axes": "TYX"})
     return path
-
-
-@pytest.fixture
-def call(capsys):
-    def run(*arguments):
-        with pytest.raises(SystemExit) as ended:
-            main([str(a) for a in arguments])
-        said = capsys.readouterr()
-        assert "Traceback" not in said.out + said.err
-        return ended.value.code or 0, said.out, said.err
-
-    return run
 
 
 def test_track_finds_accepts_by_score_and_tracks_in_one_run(call, recording, tmp_path):

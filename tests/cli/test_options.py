@@ -11,7 +11,6 @@ from tests.fakes import blob_movie, fake_factory
 
 from napari_sam2_video.batch import BatchItem, read_table
 from napari_sam2_video.batch.worker import work
-from napari_sam2_video.cli import main
 from napari_sam2_video.session import Session
 
 
@@ -20,17 +19,6 @@ def factory(monkeypatch):
     made = fake_factory()
     monkeypatch.setattr("napari_sam2_video.session.tracking.default_tracker", made)
     return made
-
-
-@pytest.fixture
-def call(capsys):
-    def run(*arguments):
-        with pytest.raises(SystemExit) as ended:
-            main([str(a) for a in arguments])
-        said = capsys.readouterr()
-        return ended.value.code or 0, said.out, said.err
-
-    return run
 
 
 @pytest.fixture

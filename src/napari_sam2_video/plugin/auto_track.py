@@ -18,7 +18,7 @@ QUIET_MS = 400
 
 
 class AutoTrack(QObject):
-    """Tracks an object on when it was corrected; a new prompt stops that, and it starts anew from there.
+    """Tracks an object on when it was corrected; a new prompt stops that, and it starts again from there.
 
     A correction is a prompt or paint of an object that has been tracked. It is tracked as far as by any run: up to the
     next frame that is accepted, painted or prompted.

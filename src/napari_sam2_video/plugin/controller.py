@@ -211,8 +211,7 @@ class Controller(ShownSession):
             self.view.deliver()
 
     def _on_changed(self, topic: str) -> None:
-        # Prompts and masks of an object that is gone are announced before its row is.
-        if topic in ("objects", "prompts", "masks") and self.session is not None:
+        if topic == "objects" and self.session is not None:
             numbers = [entry.id for entry in self.session.objects]
             if self.active not in numbers:
                 self.set_active(numbers[0] if numbers else 0)

@@ -63,6 +63,13 @@ def _told(layer: Image) -> list[str]:
     return [AXIS_NAMES.get(str(label).strip().lower(), "") for label in layer.axis_labels]
 
 
+def put_on(viewer: Viewer, layer: Layer) -> None:
+    """Add a layer; the one that the person works on stays the active one."""
+    active = viewer.layers.selection.active
+    viewer.add_layer(layer)
+    viewer.layers.selection.active = active
+
+
 def take_off(viewer: Viewer, *layers: Layer | None) -> None:
     """Remove those of these layers that are in the viewer."""
     for layer in layers:

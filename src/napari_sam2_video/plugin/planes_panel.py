@@ -9,7 +9,7 @@ import numpy as np
 from qtpy.QtWidgets import QCheckBox, QComboBox, QLabel, QSpinBox, QWidget
 
 from napari_sam2_video.plugin.background_task import BackgroundTask
-from napari_sam2_video.plugin.layers import labels_on_frame, level_zero, take_off, transform_of
+from napari_sam2_video.plugin.layers import labels_on_frame, level_zero, put_on, take_off, transform_of
 from napari_sam2_video.plugin.own_layers import mark_own
 from napari_sam2_video.plugin.plane_stack import shown_stack
 from napari_sam2_video.plugin.surface_layer import show_surface, surface
@@ -228,14 +228,12 @@ class PlanesPanel(QWidget):
             take_off(controller.viewer, self._disputed)
             self._disputed = None
         elif self._disputed is None or self._disputed not in controller.viewer.layers:
-            active = controller.viewer.layers.selection.active
             shown = shown_stack(view.geometry, _Disputed(view.session))
             self._disputed = Labels(shown, name=DISPUTED_NAME, opacity=0.9, **transform_of(view.image))
             self._disputed.editable = False
             self._disputed.contour = 1
             mark_own(self._disputed, "disputed", locked=False)
-            controller.viewer.add_layer(self._disputed)
-            controller.viewer.layers.selection.active = active
+            put_on(controller.viewer, self._disputed)
 
     def update_state(self, *_: Any) -> None:
         """Enable what can be done now."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from qtpy.QtCore import QObject
 
-from napari_sam2_video.plugin.layers import Geometry, take_off, transform_of
+from napari_sam2_video.plugin.layers import Geometry, put_on, take_off, transform_of
 from napari_sam2_video.plugin.own_layers import mark_own
 from napari_sam2_video.plugin.plane_stack import shown_stack
 from napari_sam2_video.plugin.worker import Job
@@ -88,10 +88,7 @@ class ProposalLayer(QObject):
             self.layer.editable = False
             self.layer.contour = 1
             self.layer.colormap = _colormap()
-            active = self._viewer.layers.selection.active
-            self._viewer.add_layer(self.layer)
-            # The person goes on with the layer that was at hand.
-            self._viewer.layers.selection.active = active
+            put_on(self._viewer, self.layer)
             return
         self.layer.refresh(extent=False, thumbnail=False)
 

@@ -83,7 +83,8 @@ class SessionView(QObject):
     def deliver(self) -> None:
         """Pass on what changed in the session since the last time."""
         with self._lock:
-            topics, self._waiting = sorted(self._waiting), set()
+            # Objects first: nobody may be told of what hangs on one that is gone while it is still the active one.
+            topics, self._waiting = sorted(self._waiting, key=lambda topic: (topic != "objects", topic)), set()
         for topic in topics:
             if topic == "objects":
                 self.masks.show_objects()

@@ -8,7 +8,7 @@ import numpy as np
 
 from napari_sam2_video.errors import ExportError
 from napari_sam2_video.export.surfaces import Solid, smoothed
-from napari_sam2_video.plugin.layers import transform_of
+from napari_sam2_video.plugin.layers import put_on, transform_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -61,8 +61,5 @@ def show_surface(viewer: Viewer, image: Image, name: str, color: tuple[int, int,
     if old is not None:
         old.data = (vertices, faces)
         return
-    active = viewer.layers.selection.active
-    viewer.add_layer(
-        Surface((vertices, faces), name=name, vertex_colors=colors, shading="smooth", **transform_of(image))
-    )
-    viewer.layers.selection.active = active
+    surface = Surface((vertices, faces), name=name, vertex_colors=colors, shading="smooth", **transform_of(image))
+    put_on(viewer, surface)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_sam2_video.plugin.layers import take_off, transform_of
+from napari_sam2_video.plugin.layers import put_on, take_off, transform_of
 from napari_sam2_video.plugin.own_layers import mark_own
 from napari_sam2_video.plugin.plane_views import FLAT, planes_of, show_across
 
@@ -139,14 +139,12 @@ class VolumeView:
             lines.append((start, along))
         data = np.array(lines)
         if self._crosshair is None or self._crosshair not in self._viewer.layers:
-            active = self._viewer.layers.selection.active
             self._crosshair = Vectors(
                 data, name=CROSSHAIR_NAME, edge_width=max(geometry.shape_yx) / 800, vector_style="line",
                 edge_color=CROSSHAIR_COLOR, opacity=0.8, **transform_of(image),
             )  # fmt: skip
             mark_own(self._crosshair, "crosshair", locked=False)
-            self._viewer.add_layer(self._crosshair)
-            self._viewer.layers.selection.active = active
+            put_on(self._viewer, self._crosshair)
         elif not np.array_equal(self._crosshair.data, data):
             self._crosshair.data = data
 

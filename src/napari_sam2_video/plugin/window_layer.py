@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from qtpy.QtCore import QObject, QTimer
 
-from napari_sam2_video.plugin.layers import Geometry, take_off, transform_of
+from napari_sam2_video.plugin.layers import Geometry, put_on, take_off, transform_of
 
 if TYPE_CHECKING:
     from napari.layers import Image, Shapes
@@ -74,10 +74,7 @@ class WindowLayer(QObject):
         from napari.layers import Shapes
 
         layer = Shapes(ndim=len(self._geometry.axes), name=NAME, opacity=OPACITY, **transform_of(self._image))
-        active = self._viewer.layers.selection.active
-        self._viewer.add_layer(layer)
-        # The person goes on with the layer that was at hand.
-        self._viewer.layers.selection.active = active
+        put_on(self._viewer, layer)
         self.layer = layer
         return layer
 

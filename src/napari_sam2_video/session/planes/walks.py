@@ -179,7 +179,7 @@ class PlaneWalks:
         return self._context.folder / FOLDER / axis.lower()
 
     def _share_objects(self, walk: Session) -> None:
-        """Give a walk the objects of the session; one that was removed and made again begins anew."""
+        """Give a walk the objects of the session; one that was removed and made again starts from nothing."""
         state = self._context.state
         with state.lock:
             removed = {int(i): int(n) for i, n in state.table("removed").items()}
