@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from napari_sam2_video.engine.costs import Costs
+    from napari_sam2_video.engine.costs import FrameCosts
     from napari_sam2_video.engine.plan import ObjectState
     from napari_sam2_video.session import Session
     from napari_sam2_video.types import ObjectMask, Prompt
@@ -154,7 +154,7 @@ def _on_disk(session: Session, shown: ObjectMask) -> tuple[int, int]:
     return len(record), len(zlib.compress((shown.levels > 0).tobytes(), 1))
 
 
-def _remembered_on_disk(costs: Costs, frames: int) -> int:
+def _remembered_on_disk(costs: FrameCosts, frames: int) -> int:
     """Bytes that an object's memories take: its prompt, its start, a ring every `TRAIL_EVERY` frames, and the last."""
     from napari_sam2_video.engine.propagate import TRAIL_EVERY
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from napari_sam2_video.analysis.fusion import Reading, agree, takes_over
+from napari_sam2_video.analysis.fusion import TrackedSide, agree, takes_over
 from napari_sam2_video.types import ObjectMask
 
 
@@ -34,7 +34,7 @@ def test_masks_agree_by_their_overlap(one, other, same):
 
 def test_a_new_mask_takes_over_near_the_frame_that_it_came_from():
     def over(way):
-        return takes_over(Reading(square(0, 0, 9), 1 - way), Reading(square(30, 30, 9), way))
+        return takes_over(TrackedSide(square(0, 0, 9), 1 - way), TrackedSide(square(30, 30, 9), way))
 
     assert over(0.05)
     assert not over(0.5)
@@ -43,10 +43,10 @@ def test_a_new_mask_takes_over_near_the_frame_that_it_came_from():
 
 def test_a_mask_fills_in_where_the_object_was_lost_without_certainty():
     lost = square(0, 0, 0, score=-0.2, iou=0.4)
-    assert takes_over(Reading(square(0, 0, 9), 0.7), Reading(lost, 0.3))
-    assert not takes_over(Reading(lost, 0.7), Reading(square(0, 0, 9), 0.3))
+    assert takes_over(TrackedSide(square(0, 0, 9), 0.7), TrackedSide(lost, 0.3))
+    assert not takes_over(TrackedSide(lost, 0.7), TrackedSide(square(0, 0, 9), 0.3))
 
 
 def test_a_mask_that_the_network_doubts_replaces_none_that_it_trusts():
     doubted = square(0, 0, 9, score=0.1, iou=0.3)
-    assert not takes_over(Reading(doubted, 0.9), Reading(square(30, 30, 9), 0.1))
+    assert not takes_over(TrackedSide(doubted, 0.9), TrackedSide(square(30, 30, 9), 0.1))

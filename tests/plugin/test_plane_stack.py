@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from napari_sam2_video.plugin.layers import Geometry
-from napari_sam2_video.plugin.plane_stack import PlaneStack
+from napari_sam2_video.plugin.plane_stack import LabelStack
 
 LENGTHS = {"T": 3, "C": 2, "Z": 4, "Y": 5, "X": 6}
 
@@ -32,7 +32,7 @@ def spread(labels, geometry):
 @settings(max_examples=60, deadline=None)
 def test_reads_what_a_plain_array_would(geometry, data):
     labels = np.random.default_rng(0).integers(0, 9, (geometry.n_frames, 5, 6)).astype(np.uint8)
-    stack = PlaneStack(geometry, labels)
+    stack = LabelStack(geometry, labels)
     whole = spread(labels, geometry)
     key = tuple(
         data.draw(st.one_of(st.integers(0, n - 1), st.builds(slice, st.integers(0, n - 1), st.just(n))))
@@ -49,7 +49,7 @@ def test_reads_what_a_plain_array_would(geometry, data):
 def test_a_box_that_is_written_lands_in_its_frame(geometry, data):
     labels = np.zeros((geometry.n_frames, 5, 6), np.uint8)
     refused = []
-    stack = PlaneStack(geometry, labels, refused.append)
+    stack = LabelStack(geometry, labels, refused.append)
     frame = data.draw(st.integers(0, geometry.n_frames - 1))
     place = geometry.to_data(frame, 1, 2).astype(int)
     key = [slice(n, n + 1) for n in place]

@@ -8,13 +8,13 @@ import pytest
 
 from napari_sam2_video.errors import DeviceMemoryError, EngineError, PromptError
 from napari_sam2_video.plugin.tracking import TrackRun
-from napari_sam2_video.plugin.worker import Job, Runner
+from napari_sam2_video.plugin.worker import Job, TaskRunner
 from napari_sam2_video.types import ModelSettings, TrackSettings
 
 
 @pytest.fixture
 def runner(qtbot):
-    made = Runner()
+    made = TaskRunner()
     yield made
     made.close()
     assert made.join(60)
@@ -83,7 +83,7 @@ def test_a_newer_job_of_the_same_key_silences_the_older(qtbot, runner):
 
 
 def test_closing_stops_the_job_and_runs_the_last_one(qtbot):
-    runner = Runner()
+    runner = TaskRunner()
     order, begun, closed = [], threading.Event(), threading.Event()
 
     def long(job):
@@ -134,7 +134,7 @@ def test_nothing_is_held_of_jobs_that_ended_when_the_runner_closed(qtbot):
         def work(self, _=None):
             return self
 
-    runner, jobs = Runner(), [Held(), Held(), Held()]
+    runner, jobs = TaskRunner(), [Held(), Held(), Held()]
     held = [weakref.ref(job) for job in jobs]
     runner.submit(Job("working", jobs[0].work))
     runner.submit(Job("working", jobs[1].work), "other")

@@ -17,7 +17,7 @@ from napari_sam2_video.analysis.measure import measure
 from napari_sam2_video.analysis.review import doubt_components, review_queue, review_table
 from napari_sam2_video.errors import EngineError, PromptError, Sam2VideoError, SessionError
 from napari_sam2_video.frames.open import open_recording
-from napari_sam2_video.masks.check_results import FILE, CheckResults, Finding
+from napari_sam2_video.masks.check_results import FILE, CheckResult, CheckResults
 from napari_sam2_video.session import Session
 from napari_sam2_video.session.check_plan import plan_spans
 from napari_sam2_video.types import CheckSettings, FrameMasks, MaskPrompt, ObjectMask, PointPrompt
@@ -433,10 +433,10 @@ def test_the_last_figures_count_and_come_back_from_disk_as_they_were(tmp_path_fa
     options = {"read_only": False, "quarantine": path.parent / "quarantine"}
     kept = CheckResults(path, Masks(), **options)
     for (object_id, frame), (*stamp, _) in list(values.items())[::2]:
-        kept.put(object_id, frame, Finding(tuple(stamp), 0.25, frame, tuple(stamp)))
+        kept.put(object_id, frame, CheckResult(tuple(stamp), 0.25, frame, tuple(stamp)))
     kept.save()
     for (object_id, frame), (*stamp, value) in values.items():
-        kept.put(object_id, frame, Finding(tuple(stamp), value, frame, tuple(stamp)))
+        kept.put(object_id, frame, CheckResult(tuple(stamp), value, frame, tuple(stamp)))
     kept.save()
     again = CheckResults(path, Masks(), **options)
     assert again.notes == []

@@ -21,7 +21,7 @@ MARGIN = 3.0
 
 
 @dataclass(frozen=True)
-class Reading:
+class TrackedSide:
     """What one walk found on a frame.
 
     Parameters
@@ -53,6 +53,6 @@ def agree(one: ObjectMask, other: ObjectMask) -> bool:
     return both >= AGREE * together
 
 
-def takes_over(new: Reading, old: Reading) -> bool:
+def takes_over(new: TrackedSide, old: TrackedSide) -> bool:
     """Whether the mask of a new walk is shown in place of one that disagrees with it."""
     return new.weight > MARGIN * old.weight

@@ -24,7 +24,7 @@ USUAL_STEP = 5
 
 
 @dataclass(frozen=True)
-class Finding:
+class FindRequest:
     """What a run is to find.
 
     Parameters
@@ -45,7 +45,7 @@ class Finding:
     def from_text(
         cls, find: str | None, every: str | None = None, accept: str | None = None, range: str | None = None
     ) -> Self | None:
-        """Finding of the options of the command line and of tables; None where nothing is to be found.
+        """Request of the options of the command line and of tables; None where nothing is to be found.
 
         If not said, labels are looked at on every frame, other detectors look on every fifth one.
 
@@ -113,7 +113,7 @@ def find(
 
 def find_and_track(
     session: Session,
-    finding: Finding | None,
+    finding: FindRequest | None,
     settings: TrackSettings,
     *,
     planes: Sequence[str] | None = None,
@@ -148,7 +148,7 @@ def _is_prompted(session: Session) -> bool:
     return any(session.state(one.id).prompted for one in session.objects)
 
 
-def _was_found(session: Session, finding: Finding) -> bool:
+def _was_found(session: Session, finding: FindRequest) -> bool:
     """Whether a finding was done before, on all of its frames."""
     frames = finding.settings.frames(session.n_frames)
     return any(

@@ -40,14 +40,14 @@ def work(item: BatchItem, stop: Callable[[], bool] | None = None) -> dict[str, A
     """
     try:
         from napari_sam2_video.api import TrackSettings, export, read_prompts
-        from napari_sam2_video.api.finding import Finding, find_and_track
+        from napari_sam2_video.api.finding import FindRequest, find_and_track
         from napari_sam2_video.api.options import SessionOptions
         from napari_sam2_video.api.start import range_notes
         from napari_sam2_video.prompt_text import parse_seeds
 
         settings = TrackSettings.from_text(item.direction or "both", item.range or None)
         options = SessionOptions.from_text(item.to_json())
-        finding = Finding.from_text(item.find, item.every, item.accept, item.range or None)
+        finding = FindRequest.from_text(item.find, item.every, item.accept, item.range or None)
         overwrite = _yes(item.overwrite)
         prompts = read_prompts(item.prompts) if item.prompts else ()
         seeds = [parse_seeds(item.seeds)] if item.seeds else []

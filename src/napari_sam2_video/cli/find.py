@@ -46,9 +46,9 @@ def find(
     napari-sam2-video find cells.sam2v labels:cellpose.tif
     """
     from napari_sam2_video import api
-    from napari_sam2_video.api.finding import Finding
+    from napari_sam2_video.api.finding import FindRequest
 
-    finding = Finding.from_text(detector, every, accept, range_)
+    finding = FindRequest.from_text(detector, every, accept, range_)
     if finding is None:
         raise SettingsError("There is nothing to find; name a detector such as everything.")
     with api.open_session(session) as opened:

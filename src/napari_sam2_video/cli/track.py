@@ -133,14 +133,14 @@ def track(
     napari-sam2-video track film.mp4 --out film.sam2v --box 1@0:10,15,60,70 --model small --range 0:200
     """
     from napari_sam2_video import api
-    from napari_sam2_video.api.finding import Finding, find_and_track
+    from napari_sam2_video.api.finding import FindRequest, find_and_track
     from napari_sam2_video.api.options import SessionOptions
     from napari_sam2_video.api.start import range_notes, start
     from napari_sam2_video.models.demo import DEMO_REMARK
     from napari_sam2_video.prompt_text import parse_mask, parse_seeds
 
     settings = api.TrackSettings.from_text(direction, range_)
-    finding = Finding.from_text(find, every, accept, range_)
+    finding = FindRequest.from_text(find, every, accept, range_)
     wanted = SessionOptions.from_text(
         {
             "axes": axes,

@@ -70,7 +70,7 @@ class GridSettings:
 
 
 @dataclass(frozen=True)
-class Candidate:
+class FoundMask:
     """Something that a click selected."""
 
     shape: Shape
@@ -128,7 +128,7 @@ def _looked(
 ) -> list[Detection]:
     """What is found in one look; `taken` is where objects were found, and is brought up to date."""
     clicks = Clicks()
-    candidates: list[Candidate] = []
+    candidates: list[FoundMask] = []
     waiting = [point for spacing in find.spacing for point in _grid(look, spacing)]
     while waiting:
         waiting = [point for point in waiting if not taken[int(point[0]), int(point[1])]]
@@ -148,7 +148,7 @@ def clicked(
     points_yx: npt.NDArray[np.float32],
     clicks: Clicks,
     find: GridSettings,
-) -> list[Candidate]:
+) -> list[FoundMask]:
     """Candidates that points ``(N, 2)`` select; all that they select is noted in `clicks`."""
     if not len(points_yx):
         return []
@@ -170,7 +170,7 @@ def agreed(
     frame: DetectorFrame,
     segmenter: Segmenter,
     look: Look,
-    candidates: Sequence[Candidate],
+    candidates: Sequence[FoundMask],
     clicks: Clicks,
     find: GridSettings,
 ) -> list[Detection]:
@@ -198,8 +198,8 @@ def distinct(found: Sequence[Detection], find: GridSettings) -> list[Detection]:
     return [one for one in ranked if one.mask is not None and kept.add(Shape(one.mask, one.origin_yx))]
 
 
-def _candidate(mask: SegmentedMask) -> Candidate:
-    return Candidate(Shape(mask.mask, mask.origin_yx), mask.predicted_iou, mask.stability)
+def _candidate(mask: SegmentedMask) -> FoundMask:
+    return FoundMask(Shape(mask.mask, mask.origin_yx), mask.predicted_iou, mask.stability)
 
 
 def _grid(look: Look, spacing: int) -> list[tuple[float, float]]:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from napari_sam2_video.detect.everything import Candidate
+    from napari_sam2_video.detect.everything import FoundMask
     from napari_sam2_video.detect.protocol import Detection, DetectorFrame, Example, Examples, Segmenter
     from napari_sam2_video.linking.shapes import Shape
 
@@ -127,7 +127,7 @@ class MoreLikeThis:
         like = self._like
         likeness = appearance.likeness(segmenter.features(frame.index, look.square))
         clicks = Clicks()
-        candidates: list[Candidate] = []
+        candidates: list[FoundMask] = []
         waiting = _places(likeness, look, like.least_likeness)
         while waiting:
             waiting = [point for point in waiting if not taken[int(point[0]), int(point[1])]]

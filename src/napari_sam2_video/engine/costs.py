@@ -23,7 +23,7 @@ _LONG = 1.0
 
 
 @dataclass(frozen=True)
-class Costs:
+class FrameCosts:
     """What was measured.
 
     Parameters
@@ -63,7 +63,7 @@ class Costs:
 
 def measure_costs(
     tracker: Tracker, objects: Sequence[Sequence[Prompt]], stop: Callable[[], bool] | None = None
-) -> tuple[Costs, ObjectMask]:
+) -> tuple[FrameCosts, ObjectMask]:
     """Embed a few frames and track as many objects as go at once on one.
 
     Nothing is kept but the embedding of the prompted frame, among those that are kept anyway.
@@ -79,7 +79,7 @@ def measure_costs(
 
     Returns
     -------
-    Costs
+    FrameCosts
         What was measured.
     ObjectMask
         The first object on its prompted frame.
@@ -97,7 +97,7 @@ def measure_costs(
     batch = min(-(-len(objects) // views), scratch.batch_size)
     step_seconds = _step(model, tracker.view, embedding, entry, batch, halted) / batch
     spatial_bytes, pointer_bytes = bytes_per_entry(model.preset, model.image_size)
-    costs = Costs(
+    costs = FrameCosts(
         embed_seconds=embed_seconds,
         step_seconds=step_seconds,
         views=views,

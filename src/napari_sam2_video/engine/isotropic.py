@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from napari_sam2_video.engine.costs import Costs
+    from napari_sam2_video.engine.costs import FrameCosts
     from napari_sam2_video.engine.plan import Plan
     from napari_sam2_video.types import FrameSource, ObjectMask, Prompt
 
@@ -204,7 +204,7 @@ class FittedTracker:
 
     def costs(
         self, objects: Sequence[Sequence[Prompt]], stop: Callable[[], bool] | None = None
-    ) -> tuple[Costs, ObjectMask]:
+    ) -> tuple[FrameCosts, ObjectMask]:
         """What a frame costs where the network runs, and the first object; see `engine.costs.measure_costs`."""
         costs, first = self._tracker.costs([self._fitted(prompts) for prompts in objects], stop)
         return costs, self._fit.mask(first)

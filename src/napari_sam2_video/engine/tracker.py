@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     import torch
 
-    from napari_sam2_video.engine.costs import Costs
+    from napari_sam2_video.engine.costs import FrameCosts
     from napari_sam2_video.engine.networks.protocol import Network
     from napari_sam2_video.engine.plan import Plan
     from napari_sam2_video.engine.prompting import Tracked
@@ -181,7 +181,7 @@ class Tracker:
 
     def costs(
         self, objects: Sequence[Sequence[Prompt]], stop: Callable[[], bool] | None = None
-    ) -> tuple[Costs, ObjectMask]:
+    ) -> tuple[FrameCosts, ObjectMask]:
         """Measure what a frame costs; see `engine.costs.measure_costs`."""
         from napari_sam2_video.engine.costs import measure_costs
 

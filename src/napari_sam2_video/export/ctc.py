@@ -20,7 +20,7 @@ LIMIT = 0xFFFF
 
 
 @dataclass
-class Track:
+class TrackRow:
     """One row of ``res_track.txt``: label, first frame, last frame, parent label."""
 
     label: int
@@ -38,9 +38,9 @@ class TrackTable:
 
     def __init__(self, objects: Sequence[TrackedObject]) -> None:
         self._parents = {entry.id: entry.parent for entry in objects}
-        self._current: dict[int, Track] = {}
+        self._current: dict[int, TrackRow] = {}
         self._next_label = max(self._parents, default=0) + 1
-        self.tracks: list[Track] = []
+        self.tracks: list[TrackRow] = []
 
     def labels_of(self, ids: Sequence[int], frame: int) -> list[int]:
         """Labels that the objects of a frame have in the files, in the order of `ids`."""
@@ -59,7 +59,7 @@ class TrackTable:
         return [self._current[i].label for i in ids]
 
     def _begin(self, object_id: int, label: int, frame: int, parent: int) -> None:
-        self._current[object_id] = Track(label, frame, frame, parent)
+        self._current[object_id] = TrackRow(label, frame, frame, parent)
         self.tracks.append(self._current[object_id])
 
     def _new_label(self) -> int:

@@ -8,7 +8,7 @@ import numpy as np
 
 from napari_sam2_video import __version__
 from napari_sam2_video.errors import ExportError
-from napari_sam2_video.export.dicom_source import SOURCE, Source, complete_headers, on_slices, read_source
+from napari_sam2_video.export.dicom_source import SOURCE, SourceVolume, complete_headers, on_slices, read_source
 from napari_sam2_video.export.format import ExportFormat, ExportJob, ExportOption, need
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def write(job: ExportJob) -> None:
         segmentation.save_as(job.path)
 
 
-def in_file_order(source: Source, volumes: list[Array], present: list[TrackedObject]) -> Array:
+def in_file_order(source: SourceVolume, volumes: list[Array], present: list[TrackedObject]) -> Array:
     """Segment numbers from 1 of every pixel, planes in the order of the source's frames.
 
     Of shape ``(planes, Y, X)`` where no objects overlap; else of 0 and 1, of shape ``(planes, Y, X, segments)``.
@@ -53,7 +53,11 @@ def in_file_order(source: Source, volumes: list[Array], present: list[TrackedObj
 
 
 def make_segmentation(
-    highdicom: Any, source: Source, pixels: Array, present: list[TrackedObject], codes: Mapping[str, tuple[str, ...]]
+    highdicom: Any,
+    source: SourceVolume,
+    pixels: Array,
+    present: list[TrackedObject],
+    codes: Mapping[str, tuple[str, ...]],
 ) -> Any:
     """The SEG object, not yet written."""
     return highdicom.seg.Segmentation(

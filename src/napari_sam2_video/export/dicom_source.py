@@ -28,7 +28,7 @@ SOURCE = ExportOption("source", "path", None, "folder of the source series; the 
 
 
 @dataclass(frozen=True)
-class Source:
+class SourceVolume:
     """A volume of a series.
 
     Parameters
@@ -59,7 +59,7 @@ def complete_headers(title: str) -> Iterator[None]:
             ) from error
 
 
-def read_source(job: ExportJob, title: str) -> Source:
+def read_source(job: ExportJob, title: str) -> SourceVolume:
     """The series that is named, or that was tracked.
 
     Raises
@@ -96,7 +96,7 @@ def read_source(job: ExportJob, title: str) -> Source:
             raise ExportError("The source series lacks a slice at the tracked time; choose nifti instead.")
         files = list(dict.fromkeys(part.file for part in slices))
         instances = [pydicom.dcmread(file, stop_before_pixels=True, force=True) for file in files]
-    return Source(slices, instances, order.affine)
+    return SourceVolume(slices, instances, order.affine)
 
 
 def object_volumes(result: TrackingResult, frames: Iterator[int]) -> tuple[list[Array], list[TrackedObject]]:
@@ -121,7 +121,7 @@ def object_volumes(result: TrackingResult, frames: Iterator[int]) -> tuple[list[
     return [volume.transpose(order) for volume in volumes], [result.entry(i) for i in ids]
 
 
-def on_slices(job: ExportJob, source: Source) -> tuple[list[Array], list[TrackedObject]]:
+def on_slices(job: ExportJob, source: SourceVolume) -> tuple[list[Array], list[TrackedObject]]:
     """Label volumes of the result in the order of the slices of a series, and the objects that have a voxel.
 
     Raises

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_sam2_video import __version__
-from napari_sam2_video.export.dicom_source import SOURCE, Source, complete_headers, on_slices, read_source
+from napari_sam2_video.export.dicom_source import SOURCE, SourceVolume, complete_headers, on_slices, read_source
 from napari_sam2_video.export.format import ExportFormat, ExportJob, need
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def object_masks(volumes: list[Array], object_id: int) -> npt.NDArray[np.bool_]:
     return np.asarray(np.logical_or.reduce([volume == object_id for volume in volumes]), np.bool_)
 
 
-def empty_set(pydicom: Any, source: Source) -> Any:
+def empty_set(pydicom: Any, source: SourceVolume) -> Any:
     """Structure set of the patient and study of the source, without a region."""
     uid, header, now = pydicom.uid, source.instances[0], datetime.datetime.now()
     structures = pydicom.Dataset()
@@ -82,7 +82,7 @@ def dataset(pydicom: Any, **values: Any) -> Any:
     return item
 
 
-def image_of(pydicom: Any, source: Source, part: Slice) -> Any:
+def image_of(pydicom: Any, source: SourceVolume, part: Slice) -> Any:
     """Reference to the image of a slice."""
     alone = len(source.instances) == len(source.slices)
     header = source.instances[source.slices.index(part) if alone else 0]
@@ -92,7 +92,7 @@ def image_of(pydicom: Any, source: Source, part: Slice) -> Any:
     return item
 
 
-def referenced(pydicom: Any, source: Source) -> Any:
+def referenced(pydicom: Any, source: SourceVolume) -> Any:
     """The images of the source, in the sequences in which a structure set names them."""
     header = source.instances[0]
     images = [image_of(pydicom, source, part) for part in source.slices]
@@ -107,7 +107,7 @@ def referenced(pydicom: Any, source: Source) -> Any:
 
 
 def add_region(
-    pydicom: Any, structures: Any, source: Source, number: int, entry: TrackedObject, masks: npt.NDArray[np.bool_]
+    pydicom: Any, structures: Any, source: SourceVolume, number: int, entry: TrackedObject, masks: npt.NDArray[np.bool_]
 ) -> None:
     """Add one object to a structure set."""
     name = (entry.name.strip() or f"object {entry.id}").replace("\\", "/")[:64]

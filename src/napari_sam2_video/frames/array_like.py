@@ -26,7 +26,7 @@ _LIBRARIES = ("dask", "zarr", "h5py")
 
 
 @dataclass(frozen=True)
-class ArraySource:
+class DescribedArray:
     """An array with shape, type and slices, and what is known of it.
 
     Parameters
@@ -54,7 +54,7 @@ class ArraySource:
     notes: tuple[str, ...] = ()
 
 
-def array_source(source: Any) -> ArraySource:
+def described_array(source: Any) -> DescribedArray:
     """Make an array of whatever holds numbers.
 
     Parameters
@@ -78,7 +78,7 @@ def array_source(source: Any) -> ArraySource:
         raise RecordingError("An image of nibabel is no array; save it and open the file, which keeps its axes.")
     if isinstance(source, list | tuple) and source and all(hasattr(level, "shape") for level in source):
         return _from_list(source)
-    return ArraySource(_plain(source, library))
+    return DescribedArray(_plain(source, library))
 
 
 def _plain(source: Any, library: str) -> Any:
@@ -135,8 +135,8 @@ class _OneByOne:
         return np.stack([np.asarray(self._frames[number])[rest] for number in numbers])
 
 
-def _from_list(source: Sequence[Any]) -> ArraySource:
-    parts = [array_source(part) for part in source]
+def _from_list(source: Sequence[Any]) -> DescribedArray:
+    parts = [described_array(part) for part in source]
     first = parts[0]
     if len({tuple(part.array.shape) for part in parts}) == 1:
         lazy = all(type(part.array).__module__.startswith("dask") for part in parts)
@@ -144,8 +144,8 @@ def _from_list(source: Sequence[Any]) -> ArraySource:
             import dask.array
 
             stack: Any = dask.array.stack
-            return ArraySource(stack([part.array for part in parts]))
-        return ArraySource(np.stack([np.asarray(part.array) for part in parts]))
+            return DescribedArray(stack([part.array for part in parts]))
+        return DescribedArray(np.stack([np.asarray(part.array) for part in parts]))
     sizes = [int(np.prod(part.array.shape)) for part in parts]
     if len({len(part.array.shape) for part in parts}) > 1 or sizes != sorted(sizes, reverse=True):
         raise RecordingError(
@@ -157,7 +157,7 @@ def _from_list(source: Sequence[Any]) -> ArraySource:
     return replace(first, notes=(*first.notes, note))
 
 
-def _from_xarray(source: Any) -> ArraySource:
+def _from_xarray(source: Any) -> DescribedArray:
     if hasattr(source, "data_vars"):
         images = [name for name, held in source.data_vars.items() if held.ndim > 1]
         if len(images) != 1:
@@ -167,7 +167,7 @@ def _from_xarray(source: Any) -> ArraySource:
         source = source[images[0]]
     lengths = dict(zip(source.dims, source.shape, strict=True))
     axes = axes_named([str(name) for name in source.dims], tuple(lengths.values()))
-    found = ArraySource(_plain(source.data, type(source.data).__module__.partition(".")[0]), axes)
+    found = DescribedArray(_plain(source.data, type(source.data).__module__.partition(".")[0]), axes)
     found = replace(found, name=str(source.name or "array"))
     for dim, letter in zip(source.dims, axes or "", strict=bool(axes)):
         if dim in source.coords and source.coords[dim].ndim == 1:
@@ -176,12 +176,12 @@ def _from_xarray(source: Any) -> ArraySource:
     return found
 
 
-def with_coordinate(found: ArraySource, letter: str, values: npt.NDArray[Any], unit: object) -> ArraySource:
+def with_coordinate(found: DescribedArray, letter: str, values: npt.NDArray[Any], unit: object) -> DescribedArray:
     """Take the places along an axis, which give its step, or its times where they vary.
 
     Parameters
     ----------
-    found : ArraySource
+    found : DescribedArray
         What is known so far.
     letter : str
         The axis.
@@ -208,7 +208,7 @@ def with_coordinate(found: ArraySource, letter: str, values: npt.NDArray[Any], u
     return replace(found, notes=(*found.notes, note))
 
 
-def _from_hdf5(source: Any) -> ArraySource:
+def _from_hdf5(source: Any) -> DescribedArray:
     if not hasattr(source, "dtype"):
         names = [name for name in source if hasattr(source[name], "dtype") and source[name].ndim > 1]
         if len(names) != 1:
@@ -223,4 +223,4 @@ def _from_hdf5(source: Any) -> ArraySource:
     name = source.name.rpartition("/")[2] or "array"
     sizes = np.atleast_1d(source.attrs.get("element_size_um", ()))
     scale: Sizes = dict(zip("ZYX", map(float, sizes), strict=True)) if len(sizes) == 3 else {}
-    return ArraySource(source, axes, scale, dict.fromkeys(scale, "µm"), name=name)
+    return DescribedArray(source, axes, scale, dict.fromkeys(scale, "µm"), name=name)

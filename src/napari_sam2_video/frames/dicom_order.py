@@ -30,7 +30,7 @@ _SLANTED = math.tan(math.radians(0.5))
 
 
 @dataclass(frozen=True)
-class Arrangement:
+class SliceOrder:
     """Slices in the order of a recording, and what it is; None where a time lacks a slice.
 
     `scale` is in mm and seconds, None where unknown; `affine` maps (column, row, slice) to the world in mm, with axes
@@ -98,7 +98,7 @@ def by_kind(slices: Sequence[Slice]) -> list[list[Slice]]:
     return list(kinds.values())
 
 
-def arrange(slices: Sequence[Slice], letter: str, clip: FrameTimes = UNKNOWN) -> Arrangement:
+def arrange(slices: Sequence[Slice], letter: str, clip: FrameTimes = UNKNOWN) -> SliceOrder:
     """Put parallel slices in the order in which they lie.
 
     Parameters
@@ -126,12 +126,12 @@ def arrange(slices: Sequence[Slice], letter: str, clip: FrameTimes = UNKNOWN) ->
         times = clip
     axes, shape = ("TZ", (len(volumes), len(heights))) if len(volumes) > 1 else ("Z", (len(heights),))
     scale |= {"Z": step, "T": times.interval}
-    return Arrangement(
+    return SliceOrder(
         [part for volume in volumes for part in volume], axes, shape, scale, times.times, LPS_TO_RAS @ affine, notes
     )
 
 
-def _unplaced(slices: Sequence[Slice], letter: str, clip: FrameTimes, scale: dict[str, float | None]) -> Arrangement:
+def _unplaced(slices: Sequence[Slice], letter: str, clip: FrameTimes, scale: dict[str, float | None]) -> SliceOrder:
     ordered = sorted(slices, key=lambda part: part.taken)
     one_file = len({part.file for part in slices}) == 1
     times = clip if one_file else UNKNOWN
@@ -147,7 +147,7 @@ def _unplaced(slices: Sequence[Slice], letter: str, clip: FrameTimes, scale: dic
         scale[letter], times = slices[0].step, UNKNOWN
     note = f"The files do not say where the {len(slices)} images lie: they are in the order of their numbers."
     notes = [] if one_file else [note]
-    return Arrangement([*ordered], letter, (len(ordered),), scale, times.times, None, notes)
+    return SliceOrder([*ordered], letter, (len(ordered),), scale, times.times, None, notes)
 
 
 def _step(slices: Sequence[Slice]) -> float | None:

@@ -30,7 +30,7 @@ _FULL_ENOUGH = 0.5
 
 
 @dataclass(frozen=True)
-class Arrangement:
+class FileOrder:
     """Files in the order of the axes that their names count.
 
     Parameters
@@ -76,7 +76,7 @@ def natural_key(name: str) -> tuple[Any, ...]:
     return (*((int(part), "") if n % 2 else (0, part) for n, part in enumerate(parts)), (0, name))
 
 
-def arrange_names(names: Sequence[str]) -> Arrangement:
+def arrange_names(names: Sequence[str]) -> FileOrder:
     """Find out which axes the names of the files of one recording count.
 
     Names that count in one place make a sequence, along ``Z`` or ``C`` where the letters before the number say so and
@@ -100,10 +100,10 @@ def arrange_names(names: Sequence[str]) -> Arrangement:
                 "all files are frames in the order of their names.",
                 *notes,
             )
-        return Arrangement("T", (len(names),), tuple(names), notes=notes)
+        return FileOrder("T", (len(names),), tuple(names), notes=notes)
     letter = _single_letter(slots[0], len(names)) if slots else "T"
     channels = tuple(str(value) for value in slots[0].distinct) if letter == "C" else ()
-    return Arrangement(letter, (len(names),), tuple(names), channels, _gap_notes(names, slots))
+    return FileOrder(letter, (len(names),), tuple(names), channels, _gap_notes(names, slots))
 
 
 def _slots(names: Sequence[str]) -> list[_Slot]:
@@ -146,8 +146,8 @@ def _without_doubles(slots: list[_Slot]) -> list[_Slot]:
     return [slot for slot in slots if slot in kept]
 
 
-def _grid(names: Sequence[str], slots: list[_Slot]) -> Arrangement | None:
-    """Arrangement along several axes; None where the names fill less than half of it."""
+def _grid(names: Sequence[str], slots: list[_Slot]) -> FileOrder | None:
+    """Order along several axes; None where the names fill less than half of it."""
     count = len(names)
     running = [slot for slot in slots if len(slot.distinct) == count]
     others = [slot for slot in slots if slot not in running]
@@ -180,7 +180,7 @@ def _grid(names: Sequence[str], slots: list[_Slot]) -> Arrangement | None:
         notes.append(
             f"{size - count} of {size} files are missing: their planes cannot be read, the others keep their places."
         )
-    return Arrangement(axes, lengths, tuple(found), channels, tuple(notes))
+    return FileOrder(axes, lengths, tuple(found), channels, tuple(notes))
 
 
 def _ranked(slot: _Slot) -> _Slot:

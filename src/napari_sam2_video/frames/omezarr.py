@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from napari_sam2_video.errors import RecordingError, SeveralSeriesError
 from napari_sam2_video.frames.array import ArrayRecording
-from napari_sam2_video.frames.array_like import ArraySource, with_coordinate
+from napari_sam2_video.frames.array_like import DescribedArray, with_coordinate
 from napari_sam2_video.frames.axes import axes_named, name_unknown
 from napari_sam2_video.frames.fingerprint import array_fingerprint
 from napari_sam2_video.frames.reader import Reader
@@ -134,7 +134,7 @@ def _from_array(array: Any, group: Any, name: str, path: Path | None) -> ZarrRec
     """Recording of an array whose dimensions may have names, and coordinates beside it, as xarray writes them."""
     names = getattr(array.metadata, "dimension_names", None) or array.attrs.get("_ARRAY_DIMENSIONS") or ()
     axes = axes_named([str(one) for one in names], array.shape) if len(names) == array.ndim and all(names) else None
-    found = ArraySource(array, axes)
+    found = DescribedArray(array, axes)
     for dimension, letter, length in zip(names, axes or "", array.shape, strict=False):
         if group is not array and dimension in group and group[dimension].shape == (length,):
             places = group[dimension]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from napari_sam2_video.errors import RecordingError
 from napari_sam2_video.frames.array import ArrayRecording
-from napari_sam2_video.frames.array_like import array_source
+from napari_sam2_video.frames.array_like import described_array
 from napari_sam2_video.frames.folder import open_files
 from napari_sam2_video.frames.omezarr import ZARR_METADATA, zarr_recording
 from napari_sam2_video.frames.recording import Recording
@@ -18,7 +18,7 @@ from napari_sam2_video.types import OpenSettings
 from napari_sam2_video.types.calls import public
 
 if TYPE_CHECKING:
-    from napari_sam2_video.frames.array_like import ArraySource
+    from napari_sam2_video.frames.array_like import DescribedArray
     from napari_sam2_video.types import PixelSize
 
 
@@ -112,13 +112,13 @@ def _open_array(source: Any, axes: str | None) -> Recording:
     elif type(source).__module__.partition(".")[0] == "zarr":
         found = zarr_recording(source, str(getattr(source, "name", "")).strip("/") or "zarr")
     else:
-        return _from_array(array_source(source), axes)
+        return _from_array(described_array(source), axes)
     if axes is not None:
         found.apply(OpenSettings(axes=axes))
     return found
 
 
-def _from_array(about: ArraySource, axes: str | None) -> Recording:
+def _from_array(about: DescribedArray, axes: str | None) -> Recording:
     single = axes is not None and len(axes) == len(about.array.shape) + 1
     inner = axes[1:] if axes is not None and single else axes or about.axes
     known = inner == about.axes or axes is None

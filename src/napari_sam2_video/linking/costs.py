@@ -21,7 +21,7 @@ MOST_MISSED = 2
 """Frames at an end of the recording on which an object may be missing."""
 
 
-class Costs:
+class LinkCosts:
     """Costs of links, divisions, beginnings and ends.
 
     Parameters

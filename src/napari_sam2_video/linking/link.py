@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_sam2_video.linking.candidates import NEIGHBOURS, stories
-from napari_sam2_video.linking.costs import Costs
+from napari_sam2_video.linking.costs import LinkCosts
 from napari_sam2_video.linking.settings import LinkSettings
 from napari_sam2_video.linking.solve import Reading, cheapest
 from napari_sam2_video.linking.tracks import Track
@@ -63,7 +63,7 @@ def link(
         return []
     radius = float(np.median([shape.radius for shape in labels]))
     report = progress or (lambda done, total: None)
-    costs = Costs(settings, shape_yx, len(series), radius)
+    costs = LinkCosts(settings, shape_yx, len(series), radius)
     every = dict(enumerate(series))
     told = {}
     for frame in every:
@@ -76,7 +76,7 @@ def link(
     return tracks
 
 
-def _read(told: Mapping[int, Sequence[Story]], costs: Costs, report: Callable[[int], None]) -> Reading:
+def _read(told: Mapping[int, Sequence[Story]], costs: LinkCosts, report: Callable[[int], None]) -> Reading:
     """Read a series in stretches that overlap."""
     gap = costs.settings.gap
     whole = Reading()
@@ -96,7 +96,7 @@ def _read(told: Mapping[int, Sequence[Story]], costs: Costs, report: Callable[[i
     return whole
 
 
-def _learn(costs: Costs, reading: Reading, tracks: Sequence[Track], labels: int) -> None:
+def _learn(costs: LinkCosts, reading: Reading, tracks: Sequence[Track], labels: int) -> None:
     """Let the costs of wrong labels follow from how often they were wrong."""
     wrong = [story for here in reading.used.values() for story in here if story.wrong]
     merged = sum(len(story.candidates) > 1 for story in wrong)
@@ -122,7 +122,7 @@ def _settle(whole: Reading, reading: Reading, start: int, stop: int) -> None:
             whole.following[one] = after
 
 
-def _tracks(reading: Reading, costs: Costs) -> list[Track]:
+def _tracks(reading: Reading, costs: LinkCosts) -> list[Track]:
     before = {after[0]: one for one, after in reading.following.items() if len(after) == 1}
     mothers = {daughter: one for one, after in reading.following.items() if len(after) == 2 for daughter in after}
     chains: list[list[Candidate]] = []

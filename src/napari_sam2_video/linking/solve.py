@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from napari_sam2_video.linking.candidates import Story
-    from napari_sam2_video.linking.costs import Costs
+    from napari_sam2_video.linking.costs import LinkCosts
 
 Event: TypeAlias = tuple[Candidate, tuple[Candidate, ...], float]
 """What something becomes, one or two daughters, and what that costs."""
@@ -79,7 +79,9 @@ class _Program:
         return np.asarray(found.x) > 0.5
 
 
-def cheapest(stories: Mapping[int, Sequence[Story]], costs: Costs, gap: int, settled: Reading | None = None) -> Reading:
+def cheapest(
+    stories: Mapping[int, Sequence[Story]], costs: LinkCosts, gap: int, settled: Reading | None = None
+) -> Reading:
     """Choose how the labels of some frames are read, and how they go on.
 
     Every label is read in one way. Everything that is read as an object begins or follows one object, and ends, goes
@@ -89,7 +91,7 @@ def cheapest(stories: Mapping[int, Sequence[Story]], costs: Costs, gap: int, set
     ----------
     stories : mapping of int to sequence of Story
         Ways to read the labels of each frame, by ascending frame.
-    costs : Costs
+    costs : LinkCosts
         Costs of links, divisions, beginnings and ends.
     gap : int
         Most frames in a row on which an object may be missing.
@@ -140,7 +142,7 @@ def cheapest(stories: Mapping[int, Sequence[Story]], costs: Costs, gap: int, set
     return reading
 
 
-def _events(frames: Mapping[int, Sequence[Candidate]], costs: Costs, gap: int, known: Reading) -> Iterator[Event]:
+def _events(frames: Mapping[int, Sequence[Candidate]], costs: LinkCosts, gap: int, known: Reading) -> Iterator[Event]:
     """Every link and division that is worth considering; between settled frames, only what was chosen."""
     centres = {t: np.array([one.shape.centre for one in here]).reshape(-1, 2) for t, here in frames.items()}
     for frame, here in frames.items():
@@ -161,7 +163,7 @@ def _events(frames: Mapping[int, Sequence[Candidate]], costs: Costs, gap: int, k
             yield from _divisions(one, near, costs, worst)
 
 
-def _links(one: Candidate, near: Mapping[int, Sequence[Candidate]], costs: Costs, worst: float) -> Iterator[Event]:
+def _links(one: Candidate, near: Mapping[int, Sequence[Candidate]], costs: LinkCosts, worst: float) -> Iterator[Event]:
     for step, others in near.items():
         count = 0
         for other in others:
@@ -173,7 +175,9 @@ def _links(one: Candidate, near: Mapping[int, Sequence[Candidate]], costs: Costs
                     break
 
 
-def _divisions(one: Candidate, near: Mapping[int, Sequence[Candidate]], costs: Costs, worst: float) -> Iterator[Event]:
+def _divisions(
+    one: Candidate, near: Mapping[int, Sequence[Candidate]], costs: LinkCosts, worst: float
+) -> Iterator[Event]:
     close = {
         step: [other for other in there if costs.may_be_daughter(one.shape, other.shape)]
         for step, there in near.items()

@@ -49,7 +49,7 @@ ROW = np.dtype(
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class CheckResult:
     """What a check found on a frame.
 
     Parameters
@@ -133,7 +133,7 @@ class CheckResults:
                     origin[place] = start
         return disagreement, origin
 
-    def put(self, object_id: int, frame: int, finding: Finding) -> None:
+    def put(self, object_id: int, frame: int, finding: CheckResult) -> None:
         """Note a finding; on disk after `save`."""
         row = (object_id, frame, *finding.stamp, finding.disagreement, finding.origin, *finding.origin_stamp)
         with self._lock:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtCore import Qt, QTimer
 from qtpy.QtWidgets import QHBoxLayout, QToolButton, QWidget
 
-from napari_sam2_video.plugin.next_step import Situation, Step, next_step
+from napari_sam2_video.plugin.next_step import NextStep, Situation, next_step
 from napari_sam2_video.plugin.widgets import note, set_emphasis, set_note
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ class Guide(QWidget):
         self._widget = widget
         self._buttons = dict(buttons)
         self._show_section = show_section
-        self.step = Step("")
+        self.step = NextStep("")
         self.line = note()
         self.go_button = QToolButton()
         self.go_button.setArrowType(Qt.ArrowType.DownArrow)

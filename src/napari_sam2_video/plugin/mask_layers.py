@@ -10,7 +10,7 @@ from qtpy.QtCore import QObject, QTimer, Signal  # type: ignore[attr-defined]
 
 from napari_sam2_video.plugin.layers import Geometry, take_off, transform_of
 from napari_sam2_video.plugin.own_layers import mark_own
-from napari_sam2_video.plugin.plane_stack import PlaneStack, SinglePlane, shown_stack
+from napari_sam2_video.plugin.plane_stack import LabelStack, SinglePlane, shown_stack
 from napari_sam2_video.plugin.plane_views import planes_of
 from napari_sam2_video.plugin.preview import ADDED, DARK, LIGHT, REMOVED
 
@@ -108,7 +108,7 @@ class MaskLayers(QObject):
         self._let_go()
         self.preview = None
 
-    def _new_stack(self) -> PlaneStack | SinglePlane:
+    def _new_stack(self) -> LabelStack | SinglePlane:
         return shown_stack(self._geometry, self._session.labels, self._refuse)
 
     def _refuse(self, sentence: str) -> None:

@@ -67,7 +67,7 @@ class Situation:
 
 
 @dataclass(frozen=True)
-class Step:
+class NextStep:
     """A step: a sentence, the button that takes it, and the section where that button is."""
 
     text: str
@@ -75,48 +75,48 @@ class Step:
     section: Place = ""
 
 
-def next_step(now: Situation) -> Step:
+def next_step(now: Situation) -> NextStep:
     """The next step in a situation."""
     if now.loading:
-        return Step("Preparing the recording. A click on the object counts already.")
+        return NextStep("Preparing the recording. A click on the object counts already.")
     if not now.open:
         return _before_a_session(now)
     if now.running:
-        return Step("Tracking. Frames that are done can be looked at; Stop keeps them.")
+        return NextStep("Tracking. Frames that are done can be looked at; Stop keeps them.")
     if not now.objects:
-        return Step("Press New object.", "new", "objects")
+        return NextStep("Press New object.", "new", "objects")
     if not now.prompted and not now.locked:
         if now.armed is None:
-            return Step("Press Point + and click on the object in the image.", "click", "objects")
-        return Step(TOOL_SENTENCES[now.armed], "", "objects")
+            return NextStep("Press Point + and click on the object in the image.", "click", "objects")
+        return NextStep(TOOL_SENTENCES[now.armed], "", "objects")
     if now.model_problem:
-        return Step(now.model_problem, "", "model")
+        return NextStep(now.model_problem, "", "model")
     if now.unfinished:
-        return Step("The run was stopped. Press Continue, or correct what you see first.", "track", "track")
+        return NextStep("The run was stopped. Press Continue, or correct what you see first.", "track", "track")
     if now.changed and now.tracked:
-        return Step("Press Track to carry the change on; only what changed is tracked.", "track", "track")
+        return NextStep("Press Track to carry the change on; only what changed is tracked.", "track", "track")
     if now.changed:
         text = "If the outline fits, press Track. If not, click on what is missing, or with Ctrl on what is too much."
-        return Step(text, "track", "track")
+        return NextStep(text, "track", "track")
     if now.proposed:
         proposals = "One proposal" if now.proposed == 1 else f"{now.proposed} proposals"
-        return Step(f"{proposals} to decide on: accept what is right, reject the rest.", "", "find")
+        return NextStep(f"{proposals} to decide on: accept what is right, reject the rest.", "", "find")
     if now.doubtful:
         places = "One place is" if now.doubtful == 1 else f"{now.doubtful} places are"
-        return Step(f"{places} doubtful: look, then accept or correct.", "review", "review")
+        return NextStep(f"{places} doubtful: look, then accept or correct.", "review", "review")
     if now.tracked and not now.exported:
-        return Step("Nothing is doubtful. Correct what you see, or export the masks.", "export", "export")
+        return NextStep("Nothing is doubtful. Correct what you see, or export the masks.", "export", "export")
     if now.tracked:
-        return Step("Exported. Add objects, correct, or open another image.")
-    return Step("Press Track.", "track", "track")
+        return NextStep("Exported. Add objects, correct, or open another image.")
+    return NextStep("Press Track.", "track", "track")
 
 
-def _before_a_session(now: Situation) -> Step:
+def _before_a_session(now: Situation) -> NextStep:
     if not now.images:
-        return Step(
+        return NextStep(
             "Open a recording: drop it on the viewer, press Open…, or begin with the sample.", "open", "recording"
         )
     if now.problem:
-        return Step(now.problem, "", "recording")
+        return NextStep(now.problem, "", "recording")
     text = "Set the contrast so that you see the object well: the model sees what you see. Then press New object."
-    return Step(text, "new", "objects")
+    return NextStep(text, "new", "objects")

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class State:
+class ObjectState:
     """A state: its sign, which tells it apart without colours, its colour, and its title."""
 
     sign: str
@@ -15,13 +15,13 @@ class State:
 
 
 # In the order of what a person does next; Okabe and Ito's colours, which all people tell apart.
-STATES: dict[str, State] = {
-    "review": State("!", "#e69f00", "To look at"),
-    "changed": State("▲", "#56b4e9", "Changed, to track"),
-    "empty": State("○", "#8a8f98", "No prompt yet"),
-    "tracked": State("●", "#009e73", "Tracked"),
-    "accepted": State("✓", "#009e73", "Accepted"),
-    "locked": State("■", "#cc79a7", "Locked"),
+STATES: dict[str, ObjectState] = {
+    "review": ObjectState("!", "#e69f00", "To look at"),
+    "changed": ObjectState("▲", "#56b4e9", "Changed, to track"),
+    "empty": ObjectState("○", "#8a8f98", "No prompt yet"),
+    "tracked": ObjectState("●", "#009e73", "Tracked"),
+    "accepted": ObjectState("✓", "#009e73", "Accepted"),
+    "locked": ObjectState("■", "#cc79a7", "Locked"),
 }
 
 

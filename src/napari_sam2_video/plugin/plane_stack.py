@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from napari_sam2_video.plugin.layers import Geometry
 
 
-class PlaneStack:
+class LabelStack:
     """Label images of every frame, laid out as the image layer is, read and painted a plane at a time.
 
     Along an axis that stands still the labels are seen only where it stands; along a channel axis, on every channel.
@@ -163,14 +163,14 @@ def _normal(part: Any, length: int) -> Any:
 
 
 class SinglePlane:
-    """The one frame of a single image, laid out as its layer is: as a `PlaneStack` of two axes.
+    """The one frame of a single image, laid out as its layer is: as a `LabelStack` of two axes.
 
     Parameters
     ----------
     labels : array-like of shape (1, Y, X)
         What is shown and painted.
     refused : callable, optional
-        As of `PlaneStack`.
+        As of `LabelStack`.
     """
 
     ndim = 2
@@ -208,6 +208,6 @@ class SinglePlane:
 
 def shown_stack(
     geometry: Geometry, labels: Any, refused: Callable[[str], Any] | None = None
-) -> PlaneStack | SinglePlane:
+) -> LabelStack | SinglePlane:
     """Labels of shape ``(T, Y, X)`` as a layer of this geometry shows them."""
-    return SinglePlane(labels, refused) if geometry.walk is None else PlaneStack(geometry, labels, refused)
+    return SinglePlane(labels, refused) if geometry.walk is None else LabelStack(geometry, labels, refused)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from napari_sam2_video.errors import Sam2VideoError
     from napari_sam2_video.plugin.mask_layers import MaskLayers
-    from napari_sam2_video.plugin.worker import Runner
+    from napari_sam2_video.plugin.worker import TaskRunner
     from napari_sam2_video.session import Session
     from napari_sam2_video.types import ObjectMask, Preview
 
@@ -93,7 +93,7 @@ class LivePreview(QObject):
     changed = Signal()
     failed = Signal(str)
 
-    def __init__(self, runner: Runner, session: Session, layers: MaskLayers) -> None:
+    def __init__(self, runner: TaskRunner, session: Session, layers: MaskLayers) -> None:
         super().__init__()
         self._runner = runner
         self._session = session

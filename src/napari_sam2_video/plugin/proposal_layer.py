@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from napari.utils.colormaps import DirectLabelColormap
 
     from napari_sam2_video.linking.shapes import Shape
-    from napari_sam2_video.plugin.worker import Runner
+    from napari_sam2_video.plugin.worker import TaskRunner
     from napari_sam2_video.session import Session
 
     Outlines = dict[int, list[tuple[int, Shape]]]
@@ -43,11 +43,11 @@ class ProposalLayer(QObject):
         Its axes.
     session : Session
         The session.
-    runner : Runner
+    runner : TaskRunner
         Reads the masks in the background.
     """
 
-    def __init__(self, viewer: Any, image: Image, geometry: Geometry, session: Session, runner: Runner) -> None:
+    def __init__(self, viewer: Any, image: Image, geometry: Geometry, session: Session, runner: TaskRunner) -> None:
         super().__init__()
         self._viewer = viewer
         self._image = image

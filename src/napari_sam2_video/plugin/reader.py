@@ -135,7 +135,7 @@ def _session_layers(folder: Path) -> list[LayerData]:
 
 
 @dataclass(frozen=True)
-class ArraySource:
+class SessionArray:
     """An array that a session was made of: the layer's name, and the shape of the recording."""
 
     name: str
@@ -149,7 +149,7 @@ class ArraySource:
         return self.shape in (shape, rgba, (1, *shape), (1, *rgba))
 
 
-def array_of_session(folder: Path) -> ArraySource | None:
+def array_of_session(folder: Path) -> SessionArray | None:
     """The array that a session was made of, which has to be in the viewer to open it again.
 
     None for a recording that is a file, and where the session keeps a copy.
@@ -157,7 +157,7 @@ def array_of_session(folder: Path) -> ArraySource | None:
     source = _source(folder)
     if "path" not in source or source["path"] is not None or (folder / SOURCE_FILE).is_file():
         return None
-    return ArraySource(str(source.get("name", "")), tuple(int(n) for n in source.get("shape", ())))
+    return SessionArray(str(source.get("name", "")), tuple(int(n) for n in source.get("shape", ())))
 
 
 def axes_of_session(folder: Path, ndim: int) -> str:

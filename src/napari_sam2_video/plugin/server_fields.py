@@ -15,7 +15,7 @@ from napari_sam2_video.server.known import is_readable_by_others, known_servers,
 from napari_sam2_video.server.token import VARIABLE
 
 if TYPE_CHECKING:
-    from napari_sam2_video.plugin.worker import Runner
+    from napari_sam2_video.plugin.worker import TaskRunner
     from napari_sam2_video.server.connection import ServerFacts
 
 LANE = "server"
@@ -42,7 +42,7 @@ class ServerFields(QWidget):
     chosen = Signal(str)
     answered = Signal()
 
-    def __init__(self, runner: Runner) -> None:
+    def __init__(self, runner: TaskRunner) -> None:
         super().__init__()
         self._runner = runner
         self.url = ""

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from napari_sam2_video.frames.recording import Recording
     from napari_sam2_video.plugin.layer_source import Choices
     from napari_sam2_video.plugin.settings import PluginSettings
-    from napari_sam2_video.plugin.worker import Runner
+    from napari_sam2_video.plugin.worker import TaskRunner
     from napari_sam2_video.session import Session
     from napari_sam2_video.types import ModelSettings
 
@@ -40,7 +40,7 @@ class SessionLoader(QObject):
     ----------
     viewer : Viewer
         Where the layers go.
-    runner : Runner
+    runner : TaskRunner
         Does the work in the background.
     parent : QObject
         Owns the loader.
@@ -59,7 +59,7 @@ class SessionLoader(QObject):
     failed = Signal(object)
     progressed = Signal(str)
 
-    def __init__(self, viewer: Any, runner: Runner, parent: QObject) -> None:
+    def __init__(self, viewer: Any, runner: TaskRunner, parent: QObject) -> None:
         super().__init__(parent)
         self._viewer = viewer
         self._runner = runner

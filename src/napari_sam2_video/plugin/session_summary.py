@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from napari_sam2_video.analysis.review import ReviewItem
     from napari_sam2_video.analysis.table import Table
     from napari_sam2_video.errors import Sam2VideoError
-    from napari_sam2_video.plugin.worker import Runner
+    from napari_sam2_video.plugin.worker import TaskRunner
     from napari_sam2_video.session import Session
 
 KEY = "summary"
@@ -95,7 +95,7 @@ class SummaryUpdater(QObject):
     changed = Signal()
     failed = Signal(str)
 
-    def __init__(self, runner: Runner, session: Session) -> None:
+    def __init__(self, runner: TaskRunner, session: Session) -> None:
         super().__init__()
         self._runner = runner
         self._session = session

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from napari.layers import Image, Layer
     from psygnal import EmissionInfo
 
-    from napari_sam2_video.plugin.worker import Runner
+    from napari_sam2_video.plugin.worker import TaskRunner
     from napari_sam2_video.session import Session
 
 PLACE = ("scale", "translate", "rotate", "shear", "affine", "units")
@@ -50,7 +50,7 @@ class SessionView(QObject):
     moved = Signal()
     replaced = Signal()
 
-    def __init__(self, viewer: Any, runner: Runner, session: Session, image: Image) -> None:
+    def __init__(self, viewer: Any, runner: TaskRunner, session: Session, image: Image) -> None:
         super().__init__()
         view, recording = session.view, session.recording
         self._viewer = viewer

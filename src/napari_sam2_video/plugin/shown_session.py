@@ -12,7 +12,7 @@ from napari_sam2_video.plugin.recording_layers import add_recording
 from napari_sam2_video.plugin.session_loader import SessionLoader
 from napari_sam2_video.plugin.session_summary import SessionSummary
 from napari_sam2_video.plugin.settings import read_settings
-from napari_sam2_video.plugin.worker import Runner
+from napari_sam2_video.plugin.worker import TaskRunner
 from napari_sam2_video.types import ModelSettings
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ class ShownSession(QObject):
     def __init__(self, viewer: Viewer, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self.viewer: Any = unwrap(viewer)
-        self.runner = Runner(self)
+        self.runner = TaskRunner(self)
         self.view: SessionView | None = None
         self.model_settings = ModelSettings()
         self.loader = SessionLoader(self.viewer, self.runner, self)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from napari_sam2_video.analysis.review import ReviewItem
-    from napari_sam2_video.plugin.worker import Runner
+    from napari_sam2_video.plugin.worker import TaskRunner
     from napari_sam2_video.session import Session
 
 SIDE = 48
@@ -33,7 +33,7 @@ class Thumbnails(QObject):
 
     Parameters
     ----------
-    runner : Runner
+    runner : TaskRunner
         Makes them in the background.
     session : Session
         Whose frames and masks are shown.
@@ -46,7 +46,7 @@ class Thumbnails(QObject):
 
     made = Signal()
 
-    def __init__(self, runner: Runner, session: Session) -> None:
+    def __init__(self, runner: TaskRunner, session: Session) -> None:
         super().__init__()
         self._runner = runner
         self._session = session

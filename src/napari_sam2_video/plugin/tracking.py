@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from napari_sam2_video.detect.protocol import Detector
     from napari_sam2_video.errors import Sam2VideoError
-    from napari_sam2_video.plugin.worker import Runner
+    from napari_sam2_video.plugin.worker import TaskRunner
     from napari_sam2_video.session import Session
     from napari_sam2_video.types import CheckSettings, FindProgress, FindSettings, FrameDone, TrackSettings
 
@@ -87,7 +87,7 @@ class TrackRun(QObject):
     frames = Signal(object)
     ended = Signal(str, str)
 
-    def __init__(self, runner: Runner, session: Session) -> None:
+    def __init__(self, runner: TaskRunner, session: Session) -> None:
         super().__init__()
         self._runner = runner
         self._session = session

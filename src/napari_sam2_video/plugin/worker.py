@@ -165,7 +165,7 @@ class Lane:
             self._outbox.append((job, "done", result))
 
 
-class Runner(QObject):
+class TaskRunner(QObject):
     """Lanes of work that belong to one widget.
 
     Signals

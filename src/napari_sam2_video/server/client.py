@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from napari_sam2_video.engine.costs import Costs
+    from napari_sam2_video.engine.costs import FrameCosts
     from napari_sam2_video.engine.plan import Plan
     from napari_sam2_video.engine.windows import Window
     from napari_sam2_video.types import FrameMasks, FrameSource, ModelSettings, ObjectMask, Prompt
@@ -116,14 +116,14 @@ class RemoteTracker:
 
     def costs(
         self, objects: Sequence[Sequence[Prompt]], stop: Callable[[], bool] | None = None
-    ) -> tuple[Costs, ObjectMask]:
+    ) -> tuple[FrameCosts, ObjectMask]:
         """Measure what a frame costs on the server; a frame is embedded no sooner than it is there."""
-        from napari_sam2_video.engine.costs import Costs
+        from napari_sam2_video.engine.costs import FrameCosts
 
         asked = {"objects": [_asked(some[0].object_id, some[0].frame, some, None) for some in objects]}
         found = self.call("costs", asked)
         (shown,) = decode_masks(found[wire.MASKS], self._view.shape_yx).objects
-        costs = Costs(**json.loads(found[wire.RESULT]))
+        costs = FrameCosts(**json.loads(found[wire.RESULT]))
         seconds = max(costs.embed_seconds, self._sender.seconds)
         return replace(costs, embed_seconds=seconds, device=self._where(costs.device)), shown
 
@@ -290,7 +290,7 @@ class RemoteScratch:
 
     def costs(
         self, objects: Sequence[Sequence[Prompt]], stop: Callable[[], bool] | None = None
-    ) -> tuple[Costs, ObjectMask]:
+    ) -> tuple[FrameCosts, ObjectMask]:
         """Measure what a frame costs."""
         return self._tracker.costs(objects, stop)
 

@@ -9,7 +9,7 @@ from napari_sam2_video.analysis.review import disagreement
 from napari_sam2_video.engine.plan import Plan, fitting_range
 from napari_sam2_video.errors import SessionError
 from napari_sam2_video.geometry import whole_mask
-from napari_sam2_video.masks.check_results import Finding
+from napari_sam2_video.masks.check_results import CheckResult
 from napari_sam2_video.session.check_plan import plan_spans
 from napari_sam2_video.session.run_errors import run_failures
 from napari_sam2_video.session.tracker import as_generator
@@ -117,7 +117,7 @@ class Checker:
         stored = self._masks.each_mask(frame, [span.object_id for span in spans])
         for mask, span, stamp, inside in zip(here, spans, stamps, stored, strict=True):
             walked = whole_mask(mask.origin_yx, mask.levels > 0, masks.shape_yx)
-            found = Finding(stamp, disagreement(inside, walked), span.origin, origins[mask.object_id - 1])
+            found = CheckResult(stamp, disagreement(inside, walked), span.origin, origins[mask.object_id - 1])
             # A mask that a person changed meanwhile is not the one that was compared.
             if stamp == self._masks.stamp(frame, span.object_id):
                 self._checks.put(span.object_id, frame, found)

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from napari_sam2_video.engine.costs import Costs
+    from napari_sam2_video.engine.costs import FrameCosts
     from napari_sam2_video.engine.plan import Plan
     from napari_sam2_video.types import FrameMasks, FrameSource, ModelSettings, ObjectMask, Preview, Prompt
 
@@ -65,7 +65,7 @@ class TrackerLike(Protocol):
 
     def costs(
         self, objects: Sequence[Sequence[Prompt]], stop: Callable[[], bool] | None = None
-    ) -> tuple[Costs, ObjectMask]:
+    ) -> tuple[FrameCosts, ObjectMask]:
         """What a frame costs where the network runs, and the first object; see `engine.costs.measure_costs`."""
         ...
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from napari_sam2_video.analysis.fusion import Reading, agree, takes_over
+from napari_sam2_video.analysis.fusion import TrackedSide, agree, takes_over
 from napari_sam2_video.analysis.review import ReviewItem
 from napari_sam2_video.engine.plan import step_of
 from napari_sam2_video.masks.records import OTHER, RUN, newest_record, newest_records
@@ -53,7 +53,7 @@ class TwoWalks:
                 shown.append(mask)
             elif not agree(mask, old):
                 way = abs((found.frame - one.start) / (one.stop + one.step - one.start))
-                new_counts = takes_over(Reading(mask, 1 - way), Reading(old, way))
+                new_counts = takes_over(TrackedSide(mask, 1 - way), TrackedSide(old, way))
                 if new_counts:
                     shown.append(mask)
                 left, came = (old, -one.step) if new_counts else (mask, one.step)

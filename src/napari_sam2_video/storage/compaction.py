@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from napari_sam2_video.storage.journal import Entry
-    from napari_sam2_video.storage.tables import Key, Step
+    from napari_sam2_video.storage.tables import Key, UndoStep
 
 Place: TypeAlias = "tuple[str, Key]"
 
@@ -98,5 +98,5 @@ def _filled(rows: Mapping[str, Mapping[Key, Any]]) -> dict[str, Mapping[Key, Any
     return {table: kept for table, kept in rows.items() if kept}
 
 
-def _steps(tables: Tables) -> tuple[list[Step], list[Step]]:
+def _steps(tables: Tables) -> tuple[list[UndoStep], list[UndoStep]]:
     return tables.done, tables.undone

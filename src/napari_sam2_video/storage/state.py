@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from napari_sam2_video.storage.journal import Entry, Journal
-    from napari_sam2_video.storage.tables import Change, Decoder, Key, Step
+    from napari_sam2_video.storage.tables import Change, Decoder, Key, UndoStep
 
 JOURNAL_SCHEMA = 1
 COMPACT_BYTES = 1 << 20
@@ -152,7 +152,7 @@ class State:
         """Redo the step that was undone last."""
         return self._travel("redo", self._tables.undone)
 
-    def _travel(self, word: str, stack: list[Step]) -> tuple[str, frozenset[tuple[str, Key]]] | None:
+    def _travel(self, word: str, stack: list[UndoStep]) -> tuple[str, frozenset[tuple[str, Key]]] | None:
         with self._writing:
             if not stack:
                 return None

@@ -18,7 +18,7 @@ MISREAD = (KeyError, TypeError, ValueError, IndexError, AttributeError, Overflow
 
 
 @dataclass
-class Step:
+class UndoStep:
     """Something that can be undone: for each key of a table that it touched, the value before it and after it."""
 
     id: int
@@ -42,7 +42,7 @@ class Tables:
         Value of each key of each table.
     groups : dict of (str, str) to dict
         By table and the part of its keys before the colon: the values by the part after it.
-    done, undone : list of Step
+    done, undone : list of UndoStep
         What can be undone and redone, the next one last.
     number : int
         The highest number of an entry.
@@ -51,8 +51,8 @@ class Tables:
     def __init__(self, decoders: Mapping[str, Decoder]) -> None:
         self.rows: dict[str, dict[Key, Any]] = {}
         self.groups: dict[tuple[str, str], dict[str, Any]] = {}
-        self.done: list[Step] = []
-        self.undone: list[Step] = []
+        self.done: list[UndoStep] = []
+        self.undone: list[UndoStep] = []
         self.number = 0
         self._decoders = decoders
 
@@ -91,9 +91,9 @@ class Tables:
         decoder = self._decoders.get(table)
         return value if decoder is None or value is None else decoder(key, value)
 
-    def _step_of(self, entry: Entry, number: int) -> Step | None:
+    def _step_of(self, entry: Entry, number: int) -> UndoStep | None:
         if "name" in entry:
-            step = Step(number, str(entry["name"]))
+            step = UndoStep(number, str(entry["name"]))
             self.undone.clear()
             self.done.append(step)
             del self.done[:-HISTORY_STEPS]
@@ -101,7 +101,7 @@ class Tables:
         wanted = entry.get("step")
         return next((s for s in reversed(self.done) if s.id == wanted), None) if wanted is not None else None
 
-    def _move(self, source: list[Step], target: list[Step], step_id: int, *, forward: bool) -> None:
+    def _move(self, source: list[UndoStep], target: list[UndoStep], step_id: int, *, forward: bool) -> None:
         if not source or source[-1].id != step_id:
             raise ValueError("a step that is not the last one")
         step = source.pop()

@@ -60,7 +60,7 @@ class Fusion:
 
 
 @dataclass(frozen=True)
-class Source:
+class WalkMasks:
     """A walk of the session, ready to be read.
 
     Parameters
@@ -122,7 +122,7 @@ class Fusing:
         self._walks = walks
         self._asked = asked
 
-    def sources(self, object_id: int, axes: Sequence[str]) -> list[Source]:
+    def sources(self, object_id: int, axes: Sequence[str]) -> list[WalkMasks]:
         """Walks along some axes that have masks of an object."""
         return [one for one in self._sources(axes) if one.newest(object_id)]
 
@@ -189,29 +189,29 @@ class Fusing:
         context.events.announce("masks")
         return [Fusion(i, self.axes_of(i), voxels[i], disputed[i]) for i in object_ids]
 
-    def _sources(self, axes: Sequence[str]) -> list[Source]:
+    def _sources(self, axes: Sequence[str]) -> list[WalkMasks]:
         found = []
         for axis in self._walks.views:
             if axis not in axes:
                 continue
             if axis == self._walks.own:
-                found.append(Source(axis, self._context))
+                found.append(WalkMasks(axis, self._context))
                 continue
             walk = self._walks.find(axis)
             if walk is not None:
-                found.append(Source(axis, walk.context))
+                found.append(WalkMasks(axis, walk.context))
         return found
 
     def kept(self, object_id: int) -> Any:
         """What is kept of the last fusion of an object, None where there was none or it was undone."""
         return self._context.state.get(FUSIONS, object_id)
 
-    def _stamp(self, object_id: int, sources: Sequence[Source]) -> Any:
+    def _stamp(self, object_id: int, sources: Sequence[WalkMasks]) -> Any:
         return {"axes": [one.axis for one in sources], "newest": [one.newest(object_id) for one in sources]}
 
     def _walk(
         self,
-        source: Source,
+        source: WalkMasks,
         place: tuple[int, bool],
         object_ids: Sequence[int],
         settled: Mapping[int, Sequence[SettledPlane]],
