@@ -10,14 +10,39 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from napari_sam2_video.errors import PromptError
-from napari_sam2_video.prompt_text import parse_mask, parse_seeds, read_prompts
-from napari_sam2_video.types import BoxPrompt, MaskPrompt, PointPrompt
+from napari_sam2_video.prompt_text import parse_mask, parse_seeds, read_prompts, write_prompts
+from napari_sam2_video.types import BoxPrompt, MaskPrompt, PointPrompt, ScribblePrompt
 
 
 def test_a_point_a_negative_point_and_a_box():
     assert PointPrompt.from_text("2@7:10.5,3") == PointPrompt(2, 7, 10.5, 3.0)
     assert PointPrompt.from_text(" 2 @ 7 : 10.5 , 3 ", positive=False) == PointPrompt(2, 7, 10.5, 3.0, positive=False)
     assert BoxPrompt.from_text("1@0:1,2,30,40") == BoxPrompt(1, 0, 1.0, 2.0, 30.0, 40.0)
+
+
+def test_a_letter_before_the_number_names_the_axis_of_the_plane():
+    assert PointPrompt.from_text("2@Y7:10.5,3") == PointPrompt(2, 7, 10.5, 3.0, axis="Y")
+    assert BoxPrompt.from_text("1@x0:1,2,30,40") == BoxPrompt(1, 0, 1.0, 2.0, 30.0, 40.0, axis="X")
+    assert ScribblePrompt.from_text("1@Y3:1,2 3,4").axis == "Y"
+
+
+def test_prompts_on_other_planes_come_back_from_a_file(tmp_path):
+    given = (
+        PointPrompt(1, 3, 4, 5),
+        BoxPrompt(1, 30, 1, 2, 3, 4, axis="Y"),
+        MaskPrompt(2, 7, np.eye(5, dtype=bool), axis="X"),
+        ScribblePrompt(2, 7, ((1, 2), (3, 4)), axis="X"),
+    )
+    write_prompts(tmp_path / "prompts.json", given)
+    assert read_prompts(tmp_path / "prompts.json") == given
+
+
+@pytest.mark.parametrize("axis", ["", "YX", 1, "5"])
+def test_an_axis_is_one_letter(axis, tmp_path):
+    row = {"object": 1, "axis": axis, "frame": 0, "type": "point", "y": 1, "x": 1}
+    (tmp_path / "prompts.json").write_text(json.dumps([row]))
+    with pytest.raises(PromptError, match="must be a letter such as Y"):
+        read_prompts(tmp_path / "prompts.json")
 
 
 def test_the_corners_of_a_box_may_come_in_any_order():

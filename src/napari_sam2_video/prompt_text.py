@@ -43,8 +43,8 @@ def parse_mask(text: str, *, folder: Path | None = None) -> MaskPrompt:
     PromptError
         If it is written in another way, or the file is not one plane.
     """
-    object_id, frame, rest = place_from_text(text, "ID@FRAME:FILE")
-    return _mask(object_id, frame, _inside(folder, rest))
+    place, rest = place_from_text(text, "ID@FRAME:FILE")
+    return MaskPrompt(place.object_id, place.frame, _drawn(_inside(folder, rest)), axis=place.axis)
 
 
 def parse_seeds(text: str, *, folder: Path | None = None) -> Seeds:
@@ -89,9 +89,12 @@ def read_prompts(path: str | Path) -> tuple[Prompt, ...]:
         [{"object": 1, "frame": 0, "type": "point", "y": 20, "x": 31.5, "positive": false},
          {"object": 1, "frame": 0, "type": "box", "y0": 4, "x0": 6, "y1": 40, "x1": 52},
          {"object": 1, "frame": 9, "type": "scribble", "path": [[20, 31], [24, 38], [33, 40]], "positive": true},
-         {"object": 2, "frame": 7, "type": "mask", "file": "second.png"}]
+         {"object": 2, "frame": 7, "type": "mask", "file": "second.png"},
+         {"object": 2, "axis": "Y", "frame": 32, "type": "point", "y": 6, "x": 31.5}]
 
-    ``positive`` is true if it is left out; a relative ``file`` starts at the folder of the JSON file.
+    ``positive`` is true if it is left out; a relative ``file`` starts at the folder of the JSON file. With ``axis``,
+    the prompt lies on a plane of a volume across that axis, ``frame`` is the number of the plane, and ``y`` and ``x``
+    are the row and the column on it.
 
     Raises
     ------
@@ -143,20 +146,16 @@ def _row(path: Path, number: int, row: Any) -> Prompt:
             return prompt_from_json(row)
         if not isinstance(row["file"], str) or not _is_path(row["file"]):
             raise ValueError('"file" must name an image')
-        unknown = row.keys() - {"object", "frame", "type", "file"}
+        unknown = row.keys() - {"object", "axis", "frame", "type", "file"}
         if unknown:
             raise ValueError(f'has the unknown entry "{min(unknown)}"')
         image = _inside(path.parent, row["file"])
-        return MaskPrompt(row.get("object"), row.get("frame"), _drawn(image))  # type: ignore[arg-type]
+        return MaskPrompt(row.get("object"), row.get("frame"), _drawn(image), axis=row.get("axis"))  # type: ignore[arg-type]
     except (KeyError, TypeError, ValueError) as error:
         said = 'has neither a "file" nor an "rle"' if isinstance(error, KeyError) else str(error)
         raise PromptError(f"{where}: {said.rstrip('.')}.") from error
     except PromptError as error:
         raise PromptError(f"{where}: {error}") from error
-
-
-def _mask(object_id: int, frame: int, path: Path) -> MaskPrompt:
-    return MaskPrompt(object_id, frame, _drawn(path))
 
 
 def _drawn(path: Path) -> npt.NDArray[np.bool_]:

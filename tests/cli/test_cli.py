@@ -431,9 +431,17 @@ def test_a_volume_is_walked_along_three_axes_and_seeded_by_a_label_volume(call, 
     with api.open_session(out, read_only=True) as session:
         assert session.planes.fused(1) == ("Z", "Y", "X")
         assert [p.frame for p in session.prompts(1)] == [4]
-    code, _, _ = call(*arguments, f"{tmp_path / 'labels.tif'}@all", "--planes", "zyx", "--resume")
+    more = ("--point", "1@Y20:4,20", "--prompts", tmp_path / "more.json", "--resume")
+    api.write_prompts(tmp_path / "more.json", [api.PointPrompt(1, 22, 4, 21, axis="X")])
+    code, _, said = call(*arguments, f"{tmp_path / 'labels.tif'}@all", *more, "--planes", "zx")
+    assert code == 1
+    assert "across Y, along which nothing is tracked" in said
+    code, _, _ = call(*arguments, f"{tmp_path / 'labels.tif'}@all", *more, "--planes", "zyx")
+    assert code == 0
     with api.open_session(out, read_only=True) as session:
         assert len(session.objects) == 1
+        assert session.planes.prompts("Y") == (api.PointPrompt(1, 20, 4, 20),)
+        assert session.planes.prompts("X") == (api.PointPrompt(1, 22, 4, 21),)
 
 
 def test_resume_adds_only_new_seeds(track, tmp_path, clip):

@@ -213,6 +213,24 @@ def test_clicks_on_another_plane_alone_reach_all_walks(tmp_path, recording):
         assert (voxels_of(session, 1) == FIRST).all()
 
 
+def test_prompts_that_name_their_axis_land_on_its_planes(session):
+    given = [
+        PointPrompt(1, 15, 4, 20, axis="Y"),
+        PointPrompt(3, 20, 4, 15, axis="x"),
+        PointPrompt(1, 4, 15, 20, axis="Z"),
+    ]
+    add_prompts(session, given)
+    add_prompts(session, given)
+    assert session.planes.prompts("Y") == (PointPrompt(1, 15, 4, 20),)
+    assert session.planes.prompts("X") == (PointPrompt(3, 20, 4, 15),)
+    assert session.prompts() == (PointPrompt(2, 3, 27, 33), PointPrompt(1, 4, 15, 20))
+    assert set(session.planes.all_prompts()) == {*session.prompts(), *given[:2]}
+    with pytest.raises(PromptError, match="plane Y 33 lies outside the recording, which has the planes 0 to 32"):
+        add_prompts(session, [PointPrompt(1, 33, 4, 20, axis="Y")])
+    with pytest.raises(PromptError, match="none of the planes across Z"):
+        session.add_prompt(PointPrompt(1, 4, 4, 20, axis="Y"))
+
+
 def test_paint_and_accepted_planes_win(session):
     computed(session)
     session.paint(4, (15, 20), np.zeros((2, 2), int))

@@ -207,7 +207,7 @@ def add_prompts(session: Session, prompts: Iterable[Prompt], seeds: Iterable[See
     session : Session
         The session.
     prompts : iterable of PointPrompt, BoxPrompt, ScribblePrompt or MaskPrompt
-        Prompts of any objects on any frames.
+        Prompts of any objects on any frames, and on the planes of a volume across any axis.
     seeds : iterable of (ndarray of integers of shape (Y, X), int) or (ndarray of shape (Z, Y, X), str)
         Label images and their frames, or label volumes and ``"all"`` or ``"middle"`` for every slice of a label or its
         middle one; every label in them becomes an object.

@@ -71,7 +71,7 @@ def start(
         session = reopen(out, recording, options)
         try:
             options.settle(session)
-            session.planes.checked(planes)
+            require_walks(session, prompts, planes)
             add_prompts(session, prompts, seeds)
             if not finds:
                 require_prompts(session)
@@ -81,7 +81,7 @@ def start(
         return session
 
     def prepare(session: Session) -> None:
-        session.planes.checked(planes)
+        require_walks(session, prompts, planes)
         add_prompts(session, prompts, seeds)
         if not finds:
             require_prompts(session)
@@ -145,6 +145,23 @@ def require_prompts(session: Session) -> None:
     elsewhere = any(session.planes.prompt_sets(axis) for axis in session.planes.axes[1:])
     if not elsewhere and not any(session.state(one.id).prompted for one in session.objects):
         raise PromptError("No object has a prompt; give at least one point, box, scribble, mask or label image.")
+
+
+def require_walks(session: Session, prompts: Sequence[Prompt], planes: Sequence[str]) -> None:
+    """Refuse prompts on planes across an axis that is not walked.
+
+    Raises
+    ------
+    PromptError, SessionError
+        If there is one, or the session cannot be walked along one of the axes.
+    """
+    walked = session.planes.checked(planes)
+    for axis in session.planes.checked([one.axis for one in prompts if one.axis is not None]):
+        if axis not in walked and axis != session.planes.axes[0]:
+            raise PromptError(
+                f"A prompt lies on a plane across {axis}, along which nothing is tracked; name the axes to track "
+                f"along, such as planes={session.planes.axes[0]}{axis}."
+            )
 
 
 def is_anything_left(session: Session, settings: TrackSettings) -> bool:

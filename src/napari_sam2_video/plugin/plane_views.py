@@ -23,7 +23,7 @@ def planes_of(geometry: Geometry, session: Session) -> dict[str, Geometry]:
     own, *others = session.planes.axes
     found = {own: geometry}
     for axis in others:
-        rows, columns = session.planes.letters(axis)
+        rows, columns = session.planes.view(axis).plane_axes
         letters = geometry.axes
         found[axis] = replace(geometry, walk=letters.index(axis), plane=(letters.index(rows), letters.index(columns)))
     return found

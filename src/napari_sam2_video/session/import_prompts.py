@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,29 +22,32 @@ if TYPE_CHECKING:
 
 
 def add_prompts(session: Session, prompts: Iterable[Prompt], seeds: Iterable[Seeds] = ()) -> None:
-    """Add prompts that a session does not have yet, and the objects they name.
+    """Add prompts that a session does not have yet, on the planes of any walk, and the objects they name.
 
     Raises
     ------
-    PromptError
+    PromptError, SessionError
         If one does not fit the recording.
     """
-    wanted: dict[tuple[int, int], list[Prompt]] = {}
+    planes = session.planes
+    wanted: dict[tuple[str, int, int], list[Prompt]] = {}
     for given in prompts:
-        prompt = given.fitted(session.n_frames, session.shape_yx)
-        wanted.setdefault((prompt.object_id, prompt.frame), []).append(prompt)
+        axis = planes.axes[0] if given.axis is None else planes.checked([given.axis])[0]
+        view = planes.view(axis)
+        fitting = given.fitted(view.n_frames, view.shape_yx)
+        wanted.setdefault((axis, given.object_id, given.frame), []).append(replace(fitting, axis=None))
     known = {one.id for one in session.objects}
-    together: dict[tuple[int, int], list[Prompt]] = {}
-    for (object_id, frame), fitting in wanted.items():
-        there = session.prompts(object_id, frame) if object_id in known else ()
-        missing = [prompt for prompt in fitting if prompt not in there]
+    together: dict[tuple[str, int, int], list[Prompt]] = {}
+    for (axis, object_id, plane), given_there in wanted.items():
+        there = planes.prompts(axis, object_id, plane) if object_id in known else ()
+        missing = [prompt for prompt in given_there if prompt not in there]
         if missing:
-            together[object_id, frame] = [*there, *missing]
-            settle_prompts(object_id, frame, together[object_id, frame], session.view)
-    for object_id in sorted({object_id for object_id, _ in together} - known):
+            together[axis, object_id, plane] = [*there, *missing]
+            settle_prompts(object_id, plane, together[axis, object_id, plane], planes.view(axis))
+    for object_id in sorted({object_id for _, object_id, _ in together} - known):
         session.add_object(object_id=object_id)
-    for (object_id, frame), prompts_there in together.items():
-        session.set_prompts(object_id, frame, prompts_there)
+    for (axis, object_id, plane), prompts_there in together.items():
+        planes.set_prompts(axis, object_id, plane, prompts_there)
     for labels, at in seeds:
         if isinstance(at, str):
             _add_volume(session, np.asarray(labels), at)

@@ -12,6 +12,7 @@ from napari_sam2_video.masks.codec import MAX_ID, encode_mask
 from napari_sam2_video.session.prompts import PromptSet, key_of, mask_item, to_json, unpacked
 from napari_sam2_video.types import MaskPrompt, Prompt
 from napari_sam2_video.types.checks import shown
+from napari_sam2_video.types.prompt_base import on_walk
 from napari_sam2_video.types.prompts import SLICES
 
 if TYPE_CHECKING:
@@ -176,7 +177,7 @@ class PromptTable:
             raise PromptError(
                 f"A prompt must be a PointPrompt, BoxPrompt, ScribblePrompt or MaskPrompt, not {shown(prompt)}."
             )
-        return prompt.fitted(view.n_frames, view.shape_yx)
+        return on_walk(prompt, view.walk_axis).fitted(view.n_frames, view.shape_yx)
 
     def _replace(self, object_id: int, frame: int, prompts: Sequence[Prompt]) -> bool:
         """Replace the prompts of an object on a frame; True if they changed."""

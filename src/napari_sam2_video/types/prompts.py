@@ -43,8 +43,8 @@ class PointPrompt(BasePrompt):
         PromptError
             If it is written in another way.
         """
-        object_id, frame, y, x = numbers_from_text(text, 2, "ID@FRAME:Y,X")
-        return cls(object_id, frame, y, x, positive)
+        place, (y, x) = numbers_from_text(text, 2, "ID@FRAME:Y,X")
+        return cls(place.object_id, place.frame, y, x, positive, axis=place.axis)
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Self:
@@ -103,7 +103,8 @@ class BoxPrompt(BasePrompt):
         PromptError
             If it is written in another way, or is empty.
         """
-        return cls(*numbers_from_text(text, 4, "ID@FRAME:Y0,X0,Y1,X1"))
+        place, corners = numbers_from_text(text, 4, "ID@FRAME:Y0,X0,Y1,X1")
+        return cls(place.object_id, place.frame, *corners, axis=place.axis)
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Self:
@@ -147,10 +148,11 @@ class MaskPrompt(BasePrompt):
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, MaskPrompt):
             return NotImplemented
-        return (self.object_id, self.frame) == (other.object_id, other.frame) and np.array_equal(self.mask, other.mask)
+        same = (self.object_id, self.frame, self.axis) == (other.object_id, other.frame, other.axis)
+        return same and np.array_equal(self.mask, other.mask)
 
     def __hash__(self) -> int:
-        return hash((self.object_id, self.frame, self.mask.shape, self.mask.tobytes()))
+        return hash((self.object_id, self.frame, self.axis, self.mask.shape, self.mask.tobytes()))
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Self:

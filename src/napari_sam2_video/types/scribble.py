@@ -38,11 +38,11 @@ class ScribblePrompt(BasePrompt):
         PromptError
             If it is written in another way.
         """
-        object_id, frame, rest = place_from_text(text, FORM)
+        place, rest = place_from_text(text, FORM)
         path = line_from_text(rest)
         if path is None:
             raise PromptError(f'"{text}" is not a scribble; write it as {FORM}, with two or more points.')
-        return cls(object_id, frame, tuple(path), positive)
+        return cls(place.object_id, place.frame, tuple(path), positive, axis=place.axis)
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Self:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
+    from napari_sam2_video.frames.view import FrameView
     from napari_sam2_video.session.objects import Objects
     from napari_sam2_video.session.planes.fusing import Fusion
     from napari_sam2_video.session.prompt_table import PromptTable
@@ -82,23 +83,21 @@ class Planes:
         """
         return tuple(dict.fromkeys(self._walks.checked(axis) for axis in axes))
 
-    def n_planes(self, axis: str) -> int:
-        """Number of planes across an axis."""
-        return self._walks.views[self._walks.checked(axis)].n_frames
-
-    def shape(self, axis: str) -> tuple[int, int]:
-        """Rows and columns of a plane across an axis."""
-        return self._walks.views[self._walks.checked(axis)].shape_yx
-
-    def letters(self, axis: str) -> tuple[str, str]:
-        """Names of the rows and the columns of a plane across an axis."""
-        return self._walks.views[self._walks.checked(axis)].plane_axes
+    def view(self, axis: str) -> FrameView:
+        """The planes across an axis: their number, their shape, and the letters of their rows and columns."""
+        return self._walks.views[self._walks.checked(axis)]
 
     def prompts(
         self, axis: str, object_id: int | None = None, plane: int | None = None, *, masks: bool = True
     ) -> tuple[Prompt, ...]:
         """Prompts of a person on the planes across an axis, of one object or on one plane, or without masks."""
         return self._walks.tables[self._walks.checked(axis)].get(object_id, plane, masks=masks)
+
+    def all_prompts(self) -> tuple[Prompt, ...]:
+        """Prompts of a person on all planes, those across other axes than the session's own with their `axis`."""
+        own, *others = self.axes
+        elsewhere = [replace(prompt, axis=axis) for axis in others for prompt in self.prompts(axis)]
+        return (*self.prompts(own), *elsewhere)
 
     def prompt_sets(self, axis: str) -> tuple[PromptSet, ...]:
         """What prompts there are, as `prompts`, without unpacking a mask."""
