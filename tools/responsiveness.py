@@ -7,18 +7,24 @@ Run it where there is a screen, or on a virtual one::
 For each number of objects it makes a session whose frames are all tracked, opens it in napari, and does what a person
 does twenty times each. It reports the time from the act to the last picture that follows from it, and the longest time
 for which the main thread answered to nothing meanwhile; median and worst. The network is a fake, so the figures are
-those of the widget, the layers and the session, on this machine as busy as it is.
+those of the widget, the layers and the session, on this machine as busy as it is. ``--slow 100`` says of each block in
+which the main thread worked for longer than that what it was at.
 """
 
 from __future__ import annotations
 
 import argparse
+import faulthandler
+import gc
 import json
 import os
+import re
 import statistics
 import sys
 import tempfile
+import threading
 import time
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -38,6 +44,8 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from napari_sam2_video.frames.recording import Recording
+
+    Acts = dict[str, Callable[[int], Callable[[], bool]]]
 
 SIDE = 512
 CELL, RADIUS = 20, 6
@@ -77,6 +85,58 @@ def make_session(folder: Path, recording: Recording, objects: int) -> None:
                 score, iou = (0.1, 0.4) if doubtful else (8.0, 0.95)
                 masks.append(ObjectMask(number, (y - RADIUS, x - RADIUS), disc, score, iou, prompted=frame == 0))
             session.masks.write(FrameMasks(frame, session.shape_yx, tuple(masks), "forward"), generation=step)
+
+
+class Watch:
+    """Looks every 10 ms at what the main thread is at, and notes when Python collects its garbage."""
+
+    def __init__(self) -> None:
+        self._main = threading.main_thread().ident
+        self._seen: list[tuple[float, tuple[str, ...]]] = []
+        self._collected: list[tuple[float, float, int]] = []
+        self._begin = 0.0
+        self._over = threading.Event()
+        gc.callbacks.append(self._on_garbage)
+        threading.Thread(target=self._look, daemon=True).start()
+
+    def _on_garbage(self, phase: str, found: dict[str, int]) -> None:
+        if threading.get_ident() == self._main:
+            if phase == "start":
+                self._begin = time.perf_counter()
+            else:
+                self._collected.append((self._begin, time.perf_counter() - self._begin, found["generation"]))
+
+    def _look(self) -> None:
+        # A frame that is held here would let the objects of the main thread die on this one.
+        mine = f"Thread 0x{self._main:016x}"
+        with tempfile.TemporaryFile("w+") as dump:
+            while not self._over.wait(0.01):
+                dump.seek(0)
+                dump.truncate()
+                faulthandler.dump_traceback(dump, all_threads=True)
+                dump.seek(0)
+                lines = dump.read().partition(mine)[2].partition("\n\n")[0].splitlines()[1:]
+                own = [re.sub(r'.*/([^/]+)", line (\d+) in (.*)', r"\1:\2 \3", line) for line in lines]
+                self._seen.append((time.perf_counter(), tuple(own[:12])))
+
+    def forget(self) -> None:
+        """Begin anew."""
+        self._seen.clear()
+        self._collected.clear()
+
+    def told(self, begin: float, end: float) -> str:
+        """What the main thread was at between two times of `time.perf_counter`, the most frequent first."""
+        garbage = [
+            f"garbage of generation {n}: {1000 * took:.0f} ms" for at, took, n in self._collected if begin <= at <= end
+        ]
+        seen = Counter(stack for at, stack in self._seen if begin <= at <= end)
+        stacks = [f"{count} x {' < '.join(stack)}" for stack, count in seen.most_common(6)]
+        return "\n".join(f"       {line}" for line in garbage + stacks)
+
+    def close(self) -> None:
+        """Look no more."""
+        self._over.set()
+        gc.callbacks.remove(self._on_garbage)
 
 
 class Desk:
@@ -128,7 +188,7 @@ class Desk:
         self.controller.runner.join(60)
 
 
-def acts_of(desk: Desk, objects: int) -> dict[str, Callable[[int], Callable[[], bool]]]:
+def acts_of(desk: Desk, objects: int) -> Acts:
     """What a person does, by name: each does it for the n-th time and gives what tells that it is shown."""
     controller, widget = desk.controller, desk.widget
     n_frames = controller.session.n_frames
@@ -189,13 +249,15 @@ def acts_of(desk: Desk, objects: int) -> dict[str, Callable[[int], Callable[[], 
     }  # fmt: skip
 
 
-def measure(desk: Desk, objects: int, repeats: int) -> list[Row]:
+def measure(desk: Desk, objects: int, acts: Acts, repeats: int, watch: Watch | None, slow: float) -> list[Row]:
     """Do each act some times; a row of figures in milliseconds for each."""
     found = []
-    for name, act in acts_of(desk, objects).items():
+    for name, act in acts.items():
         taken, blocks, work = [], [], []
         for n in range(repeats):
             desk.settle()
+            if watch is not None:
+                watch.forget()
             with Probe() as probe:
                 begin = time.perf_counter()
                 done = act(n)
@@ -205,6 +267,9 @@ def measure(desk: Desk, objects: int, repeats: int) -> list[Row]:
                 desk.settle()
             blocks.append(1000 * probe.longest)
             work.append(1000 * probe.busiest)
+            if watch is not None:
+                for begin, end in probe.worked_longer(slow / 1000):
+                    print(f"{objects:4} {name}, time {n}: {1000 * (end - begin):.0f} ms\n{watch.told(begin, end)}")
         row = {"objects": objects, "act": name}
         for what, values in (("shown", taken), ("block", blocks), ("work", work)):
             row[f"{what}_median_ms"], row[f"{what}_worst_ms"] = statistics.median(values), max(values)
@@ -225,12 +290,15 @@ def main() -> int:
     parser.add_argument("--frames", type=int, default=5000)
     parser.add_argument("--repeats", type=int, default=20)
     parser.add_argument("--folder", type=Path, help="keep the sessions here, and use those that are there")
+    parser.add_argument("--slow", type=float, help="say what the main thread was at where it worked for so many ms")
+    parser.add_argument("--acts", nargs="+", help="only acts whose names hold one of these words")
     parser.add_argument("--out", type=Path, help="write the figures as JSON")
     options = parser.parse_args()
     os.environ["NAPARI_CONFIG"] = str(Path(tempfile.mkdtemp()) / "settings.yaml")
     folder = options.folder or Path(tempfile.mkdtemp())
     plain, os.fsync = os.fsync, lambda _: None
     recording = open_recording(frames_of(options.frames), axes="TYX", name="grid")
+    watch = Watch() if options.slow else None
     rows = []
     for objects in options.objects:
         session = folder / f"{objects}x{options.frames}.sam2v"
@@ -241,9 +309,16 @@ def main() -> int:
         begin = time.perf_counter()
         desk = Desk(session, recording)
         print(f"{objects:4} opened and summarized in {time.perf_counter() - begin:.1f} s", flush=True)
-        rows += measure(desk, objects, options.repeats)
+        acts = {
+            name: act
+            for name, act in acts_of(desk, objects).items()
+            if not options.acts or any(word in name for word in options.acts)
+        }
+        rows += measure(desk, objects, acts, options.repeats, watch, options.slow or 0.0)
         desk.close()
     os.fsync = plain
+    if watch is not None:
+        watch.close()
     if options.out is not None:
         options.out.write_text(json.dumps(rows, indent=1), encoding="utf-8")
     return 0

@@ -234,12 +234,16 @@ class Bench:
 
     def move(self, y: float, x: float) -> None:
         """Move the mouse over a pixel of the shown frame."""
+        self.move_to(self.world(self.controller.frame, y, x))
+
+    def move_to(self, world) -> None:
+        """Move the mouse over a world point that is shown."""
         from qtpy.QtCore import QEvent, QPointF, Qt
         from qtpy.QtGui import QMouseEvent
         from qtpy.QtWidgets import QApplication
 
         native = self.viewer.window._qt_viewer.canvas.native
-        at = QPointF(self.canvas_point(self.world(self.controller.frame, y, x)))
+        at = QPointF(self.canvas_point(world))
         none = Qt.MouseButton.NoButton
         place = QPointF(native.mapToGlobal(at.toPoint()))
         event = QMouseEvent(QEvent.Type.MouseMove, at, place, none, none, Qt.KeyboardModifier.NoModifier)

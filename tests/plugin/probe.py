@@ -12,6 +12,7 @@ class Probe:
         from qtpy.QtCore import QTimer
 
         self.gaps: list[tuple[float, float]] = []
+        self._ends: list[float] = []
         self._last = None
         self._timer = QTimer()
         self._timer.setInterval(10)
@@ -21,6 +22,7 @@ class Probe:
         now = time.perf_counter(), time.thread_time()
         if self._last is not None:
             self.gaps.append((now[0] - self._last[0], now[1] - self._last[1]))
+            self._ends.append(now[0])
         self._last = now
 
     def __enter__(self):
@@ -39,6 +41,11 @@ class Probe:
     @property
     def busiest(self) -> float:
         return max(cpu for _, cpu in self.gaps)
+
+    def worked_longer(self, seconds: float) -> list[tuple[float, float]]:
+        """Begin and end, by `time.perf_counter`, of the gaps in which the main thread worked for so long."""
+        gaps = zip(self.gaps, self._ends, strict=True)
+        return [(end - wall, end) for (wall, work), end in gaps if work > seconds]
 
     def told(self, doing: str) -> str:
         return (

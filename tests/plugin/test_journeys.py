@@ -1,8 +1,7 @@
 """How many clicks and keys journeys take, counted while they are driven; `docs/gui.md` has them beside others'.
 
-A click is a press of a mouse button in the viewer or the widget, a key one shortcut; a choice in a list counts as two
-clicks, as it takes to open the list and to choose. Words that are typed, and the file that is chosen in the system's
-own dialog, are not counted, as they are the same everywhere.
+A click is a press of a mouse button in the viewer or the widget, a key one shortcut. Words that are typed, and the file
+that is chosen in the system's own dialog, are not counted, as they are the same everywhere.
 """
 
 from __future__ import annotations
@@ -15,6 +14,7 @@ import pytest
 
 from napari_sam2_video.types import PointPrompt
 from tests.plugin.conftest import make_frames, spots
+from tests.session.made_volume import ellipsoid, section_factory
 
 GUI = Path(__file__).parents[2] / "docs" / "gui.md"
 
@@ -42,10 +42,11 @@ class Person:
         self.here.click(y, x)
         self.here.idle()
 
-    def choose(self, box, data):
-        self.acts += 2
-        box.setCurrentIndex(box.findData(data))
-        self.here.spin()
+    def point(self, world):
+        """Click a point of the viewer's world on the plane that is shown."""
+        self.acts += 1
+        self.here.drag(world)
+        self.here.idle()
 
     def open(self, name):
         """Open a section of the widget, unless it is open."""
@@ -154,6 +155,31 @@ def test_thirty_seeds_review_export(bench, export_to):
     # One key for each place; the table gives the journey without any.
     person.acts -= places
     assert_as_documented("30 seeds, review, export", person)
+
+
+def test_an_organ_of_a_ct_in_three_planes(bench, export_to):
+    truth = ellipsoid((12, 40, 44), (6, 20, 22), (4.2, 11, 13))
+    image = {"scale": (3, 1, 1), "axis_labels": ("z", "y", "x"), "contrast_limits": (0, 255)}
+    here = bench(np.where(truth, 40, 0).astype(np.uint8), image=image)
+    here.controller.loader.options = {"tracker_factory": section_factory()}
+    middle = here.viewer.layers[0].data_to_world((6, 20, 22))
+    person = Person(here)
+    here.move_to(middle)
+    person.key("Shift+N")
+    for axis in "YX":
+        person.key(f"Alt+{axis}")
+        person.point(middle)
+    person.key("G")
+    here.idle()
+    export(here, person)
+    session = here.session
+    assert [len(session.planes.prompts(axis)) for axis in "ZYX"] == [1, 1, 1]
+    assert session.planes.fused(1) == ("Z", "Y", "X")
+    assert here.widget.run_bar.status.text().startswith("1 object fused.")
+    assert np.array_equal(np.asarray([session.mask(1, frame) for frame in range(12)]), truth)
+    assert export_to.exists()
+    assert here.errors() == []
+    assert_as_documented("A CT organ in three planes", person)
 
 
 def test_reopen_and_continue(bench):

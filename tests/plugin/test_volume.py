@@ -77,8 +77,9 @@ def test_an_object_clicked_on_two_planes_is_fused_corrected_and_exported(volume,
     assert (axial.frame, axial.y, axial.x) == pytest.approx((6, 20, 22), abs=0.3)
     assert (coronal.frame, coronal.y, coronal.x) == pytest.approx((20, 6, 22), abs=0.3)
     shot(volume, "volume-coronal-prompt")
-    for axis in "YX":
-        panel.walk_boxes[axis].click()
+    assert [axis for axis in "ZYX" if panel.walk_boxes[axis].isChecked()] == ["Z", "Y"]
+    panel.walk_boxes["X"].click()
+    panel.fuse_box.click()
     volume.track()
     volume.settle()
     assert set(session.planes.walked(1)) == {"Z", "Y", "X"}

@@ -20,7 +20,7 @@ def all_keys(widget: TrackingWidget) -> list[Key]:
     return [
         Key("n", "New object", objects.new_object, group="Objects"),
         Key("m", "New object, as napari's key for a new label", objects.new_object, on_layers=True, group="Objects"),
-        Key("Shift-n", "New object with a point at the mouse", actions.point_at_mouse, group="Objects"),
+        Key("Shift-n", "New object with a point at the mouse", objects.point_at_mouse, group="Objects"),
         Key(".", "Next object", partial(actions.step_object, 1), group="Objects"),
         Key(",", "Previous object", partial(actions.step_object, -1), group="Objects"),
         Key(
@@ -32,7 +32,7 @@ def all_keys(widget: TrackingWidget) -> list[Key]:
         Key("Shift-s", "Show only the selected object, or all", actions.show_only_active, group="Objects"),
         Key("q", "Switch between prompts on the object and beside it", objects.prompting.switch_sign, group="Prompts"),
         Key("Shift-e", "Scribble", partial(objects.prompting.arm, "scribble"), group="Prompts"),
-        Key("Escape", "Put the tool down", objects.prompting.put_down, on_layers=True, group="Prompts"),
+        Key("Escape", "Put the tool down", objects.prompting.escape, on_layers=True, group="Prompts"),
         Key("k", "Next candidate of the preview", actions.next_candidate, group="Prompts"),
         Key("u", "Use the shown candidate as mask", actions.use_candidate, group="Prompts"),
         Key("Shift-c", "Copy the mask of the frame before", actions.copy_from_previous, group="Prompts"),

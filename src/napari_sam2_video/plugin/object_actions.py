@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from napari_sam2_video.plugin.plane_views import FLAT
+from napari_sam2_video.plugin.prompt_layers import IN_3D
 from napari_sam2_video.types import PointPrompt
 
 if TYPE_CHECKING:
@@ -56,20 +58,25 @@ class ObjectActions:
             text = "Only the selected object is shown." if layer.show_selected_label else "All objects are shown."
             self._controller.notified.emit("status", text)
 
-    def point_at_mouse(self) -> None:
-        """Add an object with a point where the mouse is in the image."""
+    def new_object_at(self, world: tuple[float, ...]) -> int:
+        """Add an object with a point, on the plane that is shown, at a point of the viewer's world; 0 for none."""
         controller = self._controller
         view = controller.view
         if view is None:
-            return
-        found = view.pixel_at(controller.viewer.cursor.position)
+            return 0
+        if controller.viewer.dims.ndisplay > FLAT:
+            controller.notified.emit("info", IN_3D)
+            return 0
+        found = view.shown_pixel_at(world)
         if found is None:
             controller.notified.emit("info", "The mouse is not over the image: point at the object first.")
-            return
-        frame, y, x = found
+            return 0
+        axis, plane, y, x = found
         object_id = self.new_object()
         if object_id:
-            controller.perform(lambda: view.session.add_prompt(PointPrompt(object_id, frame, y, x)), "adding a point")
+            point = PointPrompt(object_id, plane, y, x)
+            controller.perform(lambda: view.session.planes.add_prompt(axis, point), "adding a point")
+        return object_id
 
     def set_mother(self, mother: int | None, *, ends: bool) -> None:
         """The active object came from `mother` by division, and is on the shown frame for the first time.

@@ -71,6 +71,18 @@ class ObjectsPanel(QWidget):
         elif self._controller.actions.new_object():
             self.prompting.arm("point")
 
+    def point_at_mouse(self) -> None:
+        """Add an object with a point where the mouse is in the image, starting a session first if there is none."""
+        world = tuple(self._controller.viewer.cursor.position)
+        if self._controller.session is None:
+            self._start(lambda: self._point_at(world))
+        else:
+            self._point_at(world)
+
+    def _point_at(self, world: tuple[float, ...]) -> None:
+        if self._controller.actions.new_object_at(world):
+            self.prompting.arm("point")
+
     def choose_parent(self) -> None:
         """Ask which object the active one came from, on the shown frame."""
         chosen = ask_for_mother(self, self._controller)

@@ -6,6 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from qtpy.QtCore import QTimer, Signal  # type: ignore[attr-defined]
 from qtpy.QtWidgets import QCheckBox, QComboBox, QLabel, QSpinBox, QWidget
 
 from napari_sam2_video.plugin.background_task import BackgroundTask
@@ -13,6 +14,7 @@ from napari_sam2_video.plugin.layers import labels_on_frame, level_zero, put_on,
 from napari_sam2_video.plugin.own_layers import mark_own
 from napari_sam2_video.plugin.plane_stack import shown_stack
 from napari_sam2_video.plugin.surface_layer import show_surface, surface
+from napari_sam2_video.plugin.tracking import TRACKING
 from napari_sam2_video.plugin.volume_view import VolumeView
 from napari_sam2_video.plugin.widgets import (
     IN_A_RUN,
@@ -28,6 +30,8 @@ from napari_sam2_video.plugin.widgets import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import numpy.typing as npt
     from napari.layers import Labels
 
@@ -48,11 +52,18 @@ SETTLED = "The frames that you prompted, painted or accepted stay; the masks bet
 class PlanesPanel(QWidget):
     """Views of a volume, walks along its axes, fusing, filling and surfaces.
 
+    Signals
+    -------
+    fused : str
+        A sentence: planes that a run tracked are being fused, or what came of it.
+
     Attributes
     ----------
     volume : VolumeView
         How the volume is looked at.
     """
+
+    fused = Signal(str)
 
     def __init__(self, controller: Controller, seeds: SeedsRow) -> None:
         super().__init__()
@@ -66,9 +77,15 @@ class PlanesPanel(QWidget):
         self.solid_button = button("3D", self.volume.show_in_3d, "Show the masks in 3D, and back (Alt+V).")
         self.walk_boxes = {axis: QCheckBox(axis) for axis in "ZYX"}
         for axis, box in self.walk_boxes.items():
-            box.setToolTip(f"Track along {axis}, too: the same objects, prompted by what is found on crossing planes.")
+            box.setToolTip(
+                f"Track along {axis}, too: the same objects, prompted by what is found on crossing planes. "
+                f"A prompt on a plane across {axis} ticks it."
+            )
             box.toggled.connect(self._on_walks)
         self.fuse_button = button("Fuse planes", self.fuse, "Give each object the voxels that its walks agree on.")
+        self.fuse_box = QCheckBox("Fuse when done")
+        self.fuse_box.setToolTip("Fuse the planes when a run along several axes is done.")
+        self.fuse_box.setChecked(True)
         self.disputed_box = QCheckBox("Show disputed voxels")
         self.disputed_box.setToolTip("Voxels that some of the walks give to an object and others do not.")
         self.disputed_box.toggled.connect(self._show_disputed)
@@ -92,11 +109,12 @@ class PlanesPanel(QWidget):
         self.task = BackgroundTask(controller, "Stop", "Stop; what was there stays.")
         self._disputed: Labels | None = None
         self._showing = False
+        self._prompted: frozenset[str] = frozenset()
         stack(
             self,
             row(QLabel("Planes across"), *self.view_buttons.values(), self.solid_button, stretch=0),
             row(QLabel("Track along"), *self.walk_boxes.values(), stretch=0),
-            row(self.fuse_button, self.task.stop_button),
+            row(self.fuse_button, self.fuse_box, self.task.stop_button),
             self.task.bar,
             self.task.outcome,
             row(self.disputed_box, self.crosshair_box),
@@ -119,7 +137,11 @@ class PlanesPanel(QWidget):
         for axis, box in self.walk_boxes.items():
             box.setChecked(bool(axes) and axis == axes[0])
         self._showing = False
+        self._prompted = frozenset()
+        self._tick_prompted()
         self._on_walks()
+        if self._controller.run is not None:
+            self._controller.run.ended.connect(self._on_run_ended)
         if session is not None:
             for spin in (self.first_spin, self.last_spin):
                 spin.setMaximum(session.n_frames - 1)
@@ -129,6 +151,30 @@ class PlanesPanel(QWidget):
         self._disputed = None
         self._show_disputed(self.disputed_box.isChecked())
 
+    def _tick_prompted(self) -> None:
+        """Track along an axis once something is prompted on a plane across it; a person may untick it again."""
+        session, axes = self._controller.session, self.volume.axes()
+        if session is not None:
+            prompted = frozenset(axis for axis in axes if session.planes.prompt_sets(axis))
+            for axis in prompted - self._prompted:
+                self.walk_boxes[axis].setChecked(True)
+            self._prompted = prompted
+
+    def _on_run_ended(self, how: str, _: str) -> None:
+        """Fuse what a run along several axes found."""
+        controller = self._controller
+        session, run = controller.session, controller.run
+        if how != "done" or session is None or run is None or run.doing != TRACKING or not self.fuse_box.isChecked():
+            return
+        if len(controller.walks) > 1 and session.planes.outdated():
+            # The run bar is told first how the run itself ended.
+            QTimer.singleShot(0, self._fuse_after_run)
+
+    def _fuse_after_run(self) -> None:
+        if self.fuse_button.isEnabled():
+            self.fused.emit("Fusing the planes…")
+            self.fuse(self.fused.emit)
+
     def _on_walks(self, *_: Any) -> None:
         """What Track walks along; with the session's own axis alone it is an ordinary run."""
         if not self._showing:
@@ -136,23 +182,26 @@ class PlanesPanel(QWidget):
             self._controller.walks = chosen if chosen != self.volume.axes()[:1] else ()
             self._controller.run_changed.emit()
 
-    def fuse(self) -> None:
-        """Fuse what the walks found, in the background."""
+    def fuse(self, tell: Callable[[str], Any] | None = None) -> None:
+        """Fuse what the walks found, in the background; `tell` is given a sentence about what came of it."""
         session = self._controller.session
+
+        def done(found: list[Fusion]) -> None:
+            self._changed_masks()
+            disputed = sum(one.disputed for one in found)
+            objects = "1 object" if len(found) == 1 else f"{len(found)} objects"
+            look = f" {disputed} voxels are disputed: the review shows where." if disputed else ""
+            set_note(self.task.outcome, f"{objects} fused.{look} Undo takes it back." if found else UP_TO_DATE)
+            if tell is not None:
+                tell(self.task.outcome.text())
+
         if session is not None:
             self.task.begin(
                 "fusing the planes",
                 lambda progress: session.fuse(progress=progress),
-                done=self._fused,
+                done=done,
                 stopped="Fusing was stopped; undo takes back the slices that were fused.",
             )
-
-    def _fused(self, found: list[Fusion]) -> None:
-        self._changed_masks()
-        disputed = sum(one.disputed for one in found)
-        objects = "1 object" if len(found) == 1 else f"{len(found)} objects"
-        look = f" {disputed} voxels are disputed: the review shows where." if disputed else ""
-        set_note(self.task.outcome, f"{objects} fused.{look} Undo takes it back." if found else UP_TO_DATE)
 
     def fill(self) -> None:
         """Fill the active object between its settled slices of the chosen ones."""
@@ -219,6 +268,8 @@ class PlanesPanel(QWidget):
     def _on_changed(self, topic: str) -> None:
         if topic == "masks" and self._disputed is not None:
             self._disputed.refresh(extent=False)
+        if topic == "prompts":
+            self._tick_prompted()
 
     def _show_disputed(self, on: bool) -> None:
         from napari.layers import Labels

@@ -148,6 +148,15 @@ class PromptTools(QWidget):
             self._watched.mode = PUT_DOWN
         self._check_armed()
 
+    def escape(self) -> None:
+        """Put down the tool, or end what is being drawn with a tool of napari's own, as its layer does."""
+        if self.armed is not None or self._watched is None:
+            self.put_down()
+            return
+        for key, action in type(self._watched).class_keymap.items():
+            if str(key) == "Escape":
+                action(self._watched)
+
     def switch_sign(self) -> None:
         """Change between points, or scribbles, on the object and beside it."""
         prompts = self._controller.prompts

@@ -185,6 +185,11 @@ class RunBar(QWidget):
         }[how]
         self.update_state()
 
+    def show_outcome(self, sentence: str) -> None:
+        """Show what followed from the run that ended last."""
+        self.outcome = sentence
+        self.update_state()
+
     def _show_found(self, how: str, sentence: str) -> None:
         session = self._controller.session
         count = 0 if session is None else len(session.proposals)

@@ -111,6 +111,18 @@ class SessionView(QObject):
         inside = 0 <= y < height and 0 <= x < width and 0 <= frame < self.session.n_frames
         return (frame, y, x) if inside and self.geometry.elsewhere(data) is None else None
 
+    def shown_pixel_at(self, world: Any) -> tuple[str, int, float, float] | None:
+        """Axis and number of the plane that is shown, and y and x on it, of a point of the world that `pixel_at` knows.
+
+        None where `pixel_at` gives None.
+        """
+        if self.pixel_at(world) is None:
+            return None
+        axis, plane = self.shown_plane()
+        data = self.image.world_to_data(np.asarray(world, float)[-self.image.ndim :])
+        _, y, x = planes_of(self.geometry, self.session)[axis].to_pixel(data)
+        return axis, plane, y, x
+
     def _note(self, info: EmissionInfo) -> None:
         with self._lock:
             self._waiting.add(info.signal.name)

@@ -74,6 +74,7 @@ class TrackingWidget(QWidget):
         self.early_clicks = EarlyClicks(controller)
         self.auto_track = AutoTrack(controller, self.track.settings)
         self.run_bar = RunBar(controller, self.track, self.model.missing, self.open_review)
+        self.planes.fused.connect(self.run_bar.show_outcome)
         self.model_line = ModelLine(controller, self.open_models, self._get_model)
         self.clean_up = CleanUpPanel(controller)
         self.measurements = MeasurePanel(controller)
