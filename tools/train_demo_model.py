@@ -20,9 +20,10 @@ import torch
 import torch.distributed as dist
 import torch.multiprocessing as processes
 
-from demo_model.data import HARD, MIXTURE, MOVING, PLAIN, SMALL_NUCLEI, Batch, Dealer, build_cache
+from demo_model.data import Batch, Dealer, build_cache
 from demo_model.export import export_weights
 from demo_model.plot import plot_log
+from demo_model.recordings import COLLECTIONS
 from demo_model.schedule import SINGLE_MODES, STAGES, Stage
 from demo_model.start import prepare_start
 from demo_model.unroll import Unroller, Weights, lean_attention
@@ -32,29 +33,26 @@ from napari_sam2_video.models.presets import DEMO
 _ROOT = Path(__file__).resolve().parents[1]
 _AVERAGE_OVER = 250
 _STRETCH = 25
-CACHES: dict[str, tuple[int, int, dict[str, int]]] = {
-    "short": (2000, 12, MIXTURE),
-    "long": (260, 24, MOVING),
-    "hard": (240, 40, HARD),
-    "plain": (48, 32, PLAIN),
-    "crowded": (500, 1, {SMALL_NUCLEI: 1}),
-}
 
 
 class Trainer:
     """Weights, their running mean, the optimiser and the place in the schedule; can be saved and resumed."""
 
-    def __init__(self, folder: Path, seed: int, worker: int = 0, workers: int = 1) -> None:
+    def __init__(
+        self, folder: Path, seed: int, worker: int = 0, workers: int = 1, device: str = "cpu", more: int = 1
+    ) -> None:
         torch.manual_seed(seed)
         self._worker = worker
         self._workers = workers
+        self._device = device
+        self._more = more
         self._chance = np.random.default_rng(seed + worker)
         self._folder = folder
         self._state = folder / "state.pt"
         self._log = folder / "log.jsonl"
         network = build_network(DEMO, STAGES[0].side)
         prepare_start(network)
-        self.unroller = Unroller(network, seed + worker)
+        self.unroller = Unroller(network.to(device), seed + worker)
         self.optimiser = self._new_optimiser()
         self.average = {key: value.detach().clone() for key, value in network.state_dict().items()}
         self.stage = 0
@@ -73,7 +71,7 @@ class Trainer:
             return
         larger = build_network(DEMO, side)
         larger.load_state_dict(network.state_dict())
-        unroller = Unroller(larger, side + self._worker)
+        unroller = Unroller(larger.to(self._device), side + self._worker)
         unroller.where.load_state_dict(self.unroller.where.state_dict())
         unroller.scenery.load_state_dict(self.unroller.scenery.state_dict())
         old = self.optimiser.state_dict()
@@ -98,7 +96,7 @@ class Trainer:
 
     def load(self) -> None:
         """Restore the state of an earlier run."""
-        state = torch.load(self._state, weights_only=True)
+        state = torch.load(self._state, map_location=self._device, weights_only=True)
         self._resize(state["side"])
         self.unroller.load_state_dict(state["unroller"])
         self.optimiser.load_state_dict(state["optimiser"])
@@ -136,11 +134,12 @@ class Trainer:
         for _ in range(min(_STRETCH, stage.steps - self.step)):
             weights = stage.weights
             if self._chance.random() < stage.crowded:
-                batch = dealers["crowded"].batch(2, 8, 1, stage.side, SINGLE_MODES)
-                weights = replace(weights, unwatched=0)
+                batch = dealers["crowded"].batch(2 * self._more, 8, 1, stage.side, SINGLE_MODES)
+                weights = replace(weights, unwatched=0, lost=0.0)
             else:
                 dealer = dealers[stage.recordings]
-                batch = dealer.batch(stage.clips, stage.objects, stage.frames, stage.side, stage.modes)
+                clips = stage.clips * self._more
+                batch = dealer.batch(clips, stage.objects, stage.frames, stage.side, stage.modes)
             for group in self.optimiser.param_groups:
                 group["lr"] = stage.rate_at(self.step)
             self.optimiser.zero_grad()
@@ -165,7 +164,7 @@ class Trainer:
     def _gradients(self, batch: Batch, weights: Weights) -> dict[str, float]:
         """Add up the gradients of all stretches of the clips; the mean of each figure over them."""
         found: list[dict[str, float]] = []
-        with torch.autocast("cpu", torch.bfloat16):
+        with torch.autocast(self._device, torch.bfloat16):
             for stretch in self.unroller(batch, weights):
                 if stretch.loss.requires_grad:
                     stretch.loss.backward()
@@ -211,12 +210,12 @@ def work(worker: int, workers: int, chosen: argparse.Namespace, until: float) ->
     if workers > 1:
         store = f"file://{(chosen.folder / 'workers').resolve()}"
         dist.init_process_group("gloo", store, datetime.timedelta(hours=1), workers, worker)
-    trainer = Trainer(chosen.folder, chosen.seed, worker, workers)
+    trainer = Trainer(chosen.folder, chosen.seed, worker, workers, chosen.device, chosen.more)
     if chosen.resume:
         trainer.load()
     elif chosen.weights:
         trainer.start_from(chosen.weights, chosen.stage)
-    with lean_attention():
+    with lean_attention(chosen.device):
         trainer.run(chosen.folder / "cache", until)
 
 
@@ -231,7 +230,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--folder", type=Path, default=_ROOT / "training")
     parser.add_argument("--minutes", type=float, default=600, help="stop after this many minutes; resume later")
-    parser.add_argument("--workers", type=int, default=2, help="processes; each takes a share of every batch")
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--workers", type=int, help="processes, each with a share of the batch; 2, or 1 on CUDA")
+    parser.add_argument("--more", type=int, help="times as many clips in a worker's share; 1, or 8 on CUDA")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--resume", action="store_true")
     parser.add_argument("--weights", type=Path, help="start from this file, such as the one that ships")
@@ -245,11 +246,14 @@ def main() -> None:
     if chosen.export:
         print(export_weights(chosen.folder / "state.pt"))
         return
+    chosen.workers = chosen.workers or (1 if chosen.device == "cuda" else 2)
+    chosen.more = chosen.more or (8 if chosen.device == "cuda" else 1)
+    if chosen.device == "cuda" and chosen.workers > 1:
+        parser.error("A CUDA device takes one worker; --more gives it more clips a step.")
     until = time.time() + 60 * chosen.minutes
     chosen.stage = chosen.stage or STAGES[-1 if chosen.weights else 0].name
     for name in sorted(_needed(chosen.stage)):
-        clips, frames, mixture = CACHES[name]
-        build_cache(chosen.folder / "cache" / name, clips, frames, mixture, chosen.workers)
+        build_cache(chosen.folder / "cache" / name, COLLECTIONS[name], os.cpu_count() or 1)
     (chosen.folder / "workers").unlink(missing_ok=True)
     processes.spawn(work, (chosen.workers, chosen, until), nprocs=chosen.workers)
 

@@ -14,10 +14,10 @@ import torch
 from demo_model.data import Dealer, build_cache
 from demo_model.export import PACKAGE_FOLDER, export_weights
 from demo_model.presence import collect, fit, start_fresh
+from demo_model.recordings import COLLECTIONS
 from demo_model.unroll import Unroller, lean_attention
 from napari_sam2_video.engine.networks.sam2.build import build_network
 from napari_sam2_video.models.presets import DEMO
-from train_demo_model import CACHES
 
 _ROOT = Path(__file__).resolve().parents[1]
 _FRAMES = 32
@@ -34,8 +34,7 @@ def main() -> None:
     chosen = parser.parse_args()
     torch.set_num_threads(1)
     for name in ("hard", "plain"):
-        clips, frames, mixture = CACHES[name]
-        build_cache(chosen.folder / "cache" / name, clips, frames, mixture)
+        build_cache(chosen.folder / "cache" / name, COLLECTIONS[name])
     network = build_network(DEMO)
     network.load_state_dict(torch.load(chosen.weights, weights_only=True)["model"])
     unroller = Unroller(network)

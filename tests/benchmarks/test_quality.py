@@ -30,7 +30,7 @@ def test_training_seeds_of_the_demo_model_are_neither(monkeypatch):
     from pathlib import Path
 
     monkeypatch.syspath_prepend(str(Path(__file__).parents[2] / "tools"))
-    from demo_model.data import TRAINING_SEED
+    from demo_model.recordings import TRAINING_SEED
 
     assert max(*CHOOSING, *REPORTING) < TRAINING_SEED
 

@@ -35,9 +35,9 @@ class Truth:
     area: torch.Tensor
 
     @classmethod
-    def of(cls, masks: NDArray[np.bool_], tokens: int) -> Truth:
+    def of(cls, masks: NDArray[np.bool_], tokens: int, device: torch.device) -> Truth:
         """Truth of (N, 256, 256) masks for a network with `tokens` image tokens a side."""
-        full = torch.from_numpy(masks.astype(np.float32))
+        full = torch.from_numpy(masks).to(device).float()
         cover = F.avg_pool2d(full[:, None], full.shape[-1] // (4 * tokens))[:, 0]
         return cls(cover, F.avg_pool2d(cover[:, None], 4)[:, 0], full.sum((1, 2)))
 
@@ -133,10 +133,10 @@ def scenery_loss(answer: torch.Tensor, labels: NDArray[np.uint8]) -> torch.Tenso
         for axis, place in enumerate((rows, columns)):
             middle = np.bincount(plane.ravel(), place.ravel(), 256) / count
             away[n, axis] = (middle[plane] - place) * (step / _OFFSET_SCALE)
-    inside = torch.from_numpy((ids > 0).astype(np.float32))
-    ways = (answer[:, 2:] - torch.from_numpy(away)).abs().sum(1)
+    inside, at_border = (torch.from_numpy(part).to(answer.device).float() for part in (ids > 0, border))
+    ways = (answer[:, 2:] - torch.from_numpy(away).to(answer.device)).abs().sum(1)
     return (
         F.binary_cross_entropy_with_logits(answer[:, 0], inside)
-        + F.binary_cross_entropy_with_logits(answer[:, 1], torch.from_numpy(border.astype(np.float32)))
+        + F.binary_cross_entropy_with_logits(answer[:, 1], at_border)
         + (ways * inside).sum() / inside.sum().clamp(min=1)
     )

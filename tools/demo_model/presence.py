@@ -61,7 +61,7 @@ def collect(unroller: Unroller, dealer: Dealer, clips: int, frames: int) -> Toke
         for clip in range(clips):
             batch = dealer.batch(1, _OBJECTS, frames, unroller.network.image_size, SINGLE_MODES)
             for t, masks, quality in unroller.tracked(batch):
-                truth = Truth.of(batch.masks[:, t], unroller.network.image_size // 16)
+                truth = Truth.of(batch.masks[:, t], unroller.network.image_size // 16, unroller.device)
                 best = quality[:, 1:].argmax(1) + 1
                 iou = cell_iou(masks[torch.arange(len(best)), best], truth.cover)
                 there = truth.area >= VISIBLE

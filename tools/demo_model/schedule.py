@@ -22,7 +22,7 @@ class Stage:
     clips, objects, frames : int
         Clips in one worker's share of a batch, objects followed in each, frames of each.
     recordings : str
-        Cache to take clips from: ``"short"``, ``"long"`` or ``"hard"``.
+        Collection to take clips from.
     crowded : float
         Part of the steps that are spent on single frames of many small nuclei instead.
     rate : float
@@ -59,7 +59,7 @@ STAGES = (
         floor=0.04, warmup=10, recordings="long", crowded=0.3,
     ),
     Stage(
-        "withstand", 400, 256, 1, 4, 32, 2e-4, Weights(0.0, 0.0, False, 0.6, 0, 4, 0.75),
-        floor=0.1, warmup=20, recordings="hard",
+        "withstand", 420, 256, 1, 4, 20, 3e-4, Weights(0.0, 0.0, False, 0.6, 0, 4, 0.75, encoder=False),
+        floor=0.1, warmup=20, recordings="hard", crowded=0.08,
     ),
 )  # fmt: skip

@@ -17,6 +17,8 @@ from napari_sam2_video.synthetic.clicks import error_middle
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from numpy.typing import NDArray
+
     from demo_model.data import Batch
 
 _MEAN = torch.tensor([0.485, 0.456, 0.406]).view(1, 3, 1, 1)
@@ -44,6 +46,8 @@ class Weights:
         Frames after which gradients are cut off, so that a long clip fits into memory; 0 for never.
     lost : float
         Mean IoU below which a clip's one correcting click is given; 0 gives it on a random frame.
+    encoder : bool
+        Let the image encoder learn as well, which costs as much as following three objects.
     """
 
     where: float = 0.5
@@ -53,6 +57,7 @@ class Weights:
     unwatched: int = 0
     stretch: int = 0
     lost: float = 0.0
+    encoder: bool = True
 
 
 @dataclass(frozen=True)
@@ -117,9 +122,10 @@ class Unroller(nn.Module):
     def __init__(self, network: Any, seed: int = 0) -> None:
         super().__init__()
         self.network = network
+        self.device: torch.device = next(network.parameters()).device
         width = network.hidden_dim
-        self.where = nn.Linear(width, 1)
-        self.scenery = nn.Conv2d(width, 64, 1)
+        self.where = nn.Linear(width, 1).to(self.device)
+        self.scenery = nn.Conv2d(width, 64, 1).to(self.device)
         self._rng = np.random.default_rng(seed)
         self._tokens: list[torch.Tensor] = []
         self._answers: list[tuple[torch.Tensor, ...]] = []
@@ -163,16 +169,18 @@ class Unroller(nn.Module):
                 yield t, masks.float(), quality.float()
 
     def _encode(self, batch: Batch, frames: range) -> dict[str, Any]:
-        images = torch.from_numpy(batch.images[:, frames.start : frames.stop]).permute(0, 1, 4, 2, 3).float().div(255)
-        return self.network.forward_image(((images - _MEAN) / _DEVIATION).flatten(0, 1))  # type: ignore[no-any-return]
+        given = torch.from_numpy(batch.images[:, frames.start : frames.stop]).to(self.device)
+        images = given.permute(0, 1, 4, 2, 3).float().div(255)
+        shown = (images - _MEAN.to(self.device)) / _DEVIATION.to(self.device)
+        return self.network.forward_image(shown.flatten(0, 1))  # type: ignore[no-any-return]
 
     def _stretch(self, batch: Batch, weights: Weights, past: _Past, frames: range) -> Result:
         network = self.network
         watched = frames.start >= weights.unwatched
         tokens = network.image_size // 16
-        with torch.set_grad_enabled(watched):
+        with torch.set_grad_enabled(watched and weights.encoder):
             features = self._encode(batch, frames)
-        loss = torch.zeros(())
+        loss = torch.zeros((), device=self.device)
         if weights.scenery and watched:
             answer = F.pixel_shuffle(self.scenery(features["backbone_fpn"][-1]), 4).float()
             labels = batch.everything[:, frames.start : frames.stop]
@@ -180,7 +188,7 @@ class Unroller(nn.Module):
         ious, presence, helped = [], [], float("nan")
         passes = 0
         for t in frames:
-            truth = Truth.of(batch.masks[:, t], tokens)
+            truth = Truth.of(batch.masks[:, t], tokens, self.device)
             views = self._views(features, len(batch.images), t - frames.start, past.objects)
             points, mask = self._prompt(batch) if t == 0 else (None, None)
             self._answers.clear()
@@ -229,19 +237,16 @@ class Unroller(nn.Module):
 
     def _prompt(self, batch: Batch) -> tuple[dict[str, torch.Tensor] | None, torch.Tensor | None]:
         if batch.mode != "mask":
-            return {
-                "point_coords": torch.from_numpy(batch.points),
-                "point_labels": torch.from_numpy(batch.point_labels),
-            }, None
+            return self._points(batch.points, batch.point_labels), None
         side = self.network.image_size
-        full = torch.from_numpy(batch.masks[:, :1].astype(np.float32))
+        full = torch.from_numpy(batch.masks[:, :1]).to(self.device).float()
         return None, (F.interpolate(full, size=(side, side), mode="area") > 0.5).float()
 
-    def _click(self, output: dict[str, Any], masks: np.ndarray[Any, Any]) -> dict[str, torch.Tensor]:
+    def _click(self, output: dict[str, Any], masks: NDArray[np.bool_]) -> dict[str, torch.Tensor]:
         """A click on each object's error: anywhere, as `sam2` gives when it trains, or where a person would click."""
         side = self.network.image_size
         part = masks.shape[-1] // side
-        shown = (output["pred_masks_high_res"][:, 0] > 0).numpy()
+        shown = (output["pred_masks_high_res"][:, 0] > 0).cpu().numpy()
         truth = masks[:, part // 2 :: part, part // 2 :: part]
         points = np.zeros((len(masks), 1, 2), np.float32)
         labels = np.ones((len(masks), 1), np.int32)
@@ -256,7 +261,11 @@ class Unroller(nn.Module):
                 x, y = columns[chosen], rows[chosen]
             points[n, 0] = x, y
             labels[n, 0] = truth[n, y, x]
-        return {"point_coords": torch.from_numpy(points), "point_labels": torch.from_numpy(labels)}
+        return self._points(points, labels)
+
+    def _points(self, points: NDArray[np.float32], labels: NDArray[np.int32]) -> dict[str, torch.Tensor]:
+        given = {"point_coords": points, "point_labels": labels}
+        return {key: torch.from_numpy(value).to(self.device) for key, value in given.items()}
 
     @staticmethod
     def _iou(output: dict[str, Any], truth: Truth) -> float:
@@ -271,8 +280,11 @@ class Unroller(nn.Module):
 
 
 @contextlib.contextmanager
-def lean_attention() -> Iterator[None]:
-    """Plain attention for the training's small token counts, where the fused kernel's way back is slow on a CPU."""
+def lean_attention(device: str = "cpu") -> Iterator[None]:
+    """On a CPU, plain attention: for the training's small token counts the fused kernel's way back is slow there."""
+    if device != "cpu":
+        yield
+        return
     fused = F.scaled_dot_product_attention
 
     def plain(
