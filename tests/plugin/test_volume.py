@@ -115,6 +115,34 @@ def test_an_object_clicked_on_two_planes_is_fused_corrected_and_exported(volume,
     assert not volume.errors()
 
 
+def test_prompts_on_another_plane_alone_are_tracked_described_and_cleared(volume):
+    volume.start()
+    panel, tools, bar = volume.widget.planes, volume.widget.objects.prompting, volume.widget.run_bar
+    volume.key("Alt-Y")
+    tools.arm("point")
+    point(volume, "Y", 20, 6, 22)
+    volume.settle()
+    assert bar.track_button.isEnabled()
+    assert volume.widget.guide.step.button == "track"
+    panel.walk_boxes["Y"].click()
+    assert not bar.track_button.isEnabled()
+    assert bar.problem().startswith("All prompts lie on planes across Y: choose them at Track along")
+    panel.walk_boxes["Y"].click()
+    for name, made in tools.absent_buttons.items():
+        assert not made.isEnabled(), name
+        assert "across Y" in made.toolTip()
+    volume.controller.actions.mark_absent("here")
+    assert "absent on the session's own frames" in volume.told[-1][1]
+    volume.track()
+    assert set(volume.session.planes.walked(1)) == {"Z", "Y"}
+    volume.press(tools.clear_button)
+    assert not volume.session.planes.prompts("Y", 1)
+    assert volume.session.prompts(1), "what the walk along Z was prompted with stays"
+    volume.key("Alt-Z")
+    assert all(made.isEnabled() for made in tools.absent_buttons.values())
+    assert volume.errors() == []
+
+
 def test_3d_and_back_keeps_the_tool_in_hand(volume):
     volume.start()
     volume.widget.objects.prompting.arm("point")
@@ -222,9 +250,13 @@ def test_a_surface_lies_where_the_masks_are(volume):
         volume.session.add_prompt(MaskPrompt(1, frame, TRUTH[frame]))
     volume.controller.perform()
     volume.track()
-    volume.press(volume.widget.planes.surface_button)
-    volume.idle()
-    layer = next(one for one in volume.viewer.layers if one.name.startswith("Surface"))
+    name = f"Surface of {volume.session.object(1).name}"
+    own = volume.viewer.add_surface((np.eye(3), np.array([[0, 1, 2]])), name=name)
+    for _ in range(2):
+        volume.press(volume.widget.planes.surface_button)
+        volume.idle()
+    assert np.array_equal(own.vertices, np.eye(3)), "the person's own layer of that name stays"
+    (layer,) = (one for one in volume.viewer.layers if one.name.startswith("Surface") and one is not own)
     low, high = layer.extent.world
     inside = np.argwhere([volume.session.mask(1, frame) for frame in range(SHAPE[0])])
     assert low == pytest.approx(inside.min(0) * SCALE, abs=1.6)

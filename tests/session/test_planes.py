@@ -112,6 +112,19 @@ def test_only_the_corrected_object_is_tracked_and_fused_again(session):
     assert {i for _, i in computed(session)} == {1}
 
 
+def test_fusing_two_of_three_walks_leaves_nothing_outdated(session):
+    computed(session)
+    (first, _) = session.fuse(axes="zy")
+    assert first.axes == ("Z", "Y")
+    assert session.planes.outdated() == ()
+    assert session.fuse(axes="zy") == []
+    assert session.fuse() == []
+    assert {one.axes for one in session.fuse(axes="zyx")} == {("Z", "Y", "X")}
+    session.planes.add_prompt("X", PointPrompt(2, 33, 3, 27))
+    computed(session)
+    assert session.planes.outdated() == (2,)
+
+
 def test_prompts_on_any_plane_are_undone_with_the_session(session, recording):
     session.planes.set_prompts("X", 1, 20, [BoxPrompt(1, 20, 0, 4, 8, 26)])
     session.undo()

@@ -34,6 +34,8 @@ class Controller(ShownSession):
         Something of the session changed; see `SessionView`.
     active_changed, frame_changed : int
         The active object (0 for none), and the shown frame.
+    plane_changed
+        Another plane of a volume is shown.
     selection_changed
         Other objects are selected, of which one is active.
     preview_changed, run_changed, summary_changed
@@ -53,6 +55,7 @@ class Controller(ShownSession):
     active_changed = Signal(int)
     selection_changed = Signal()
     frame_changed = Signal(int)
+    plane_changed = Signal()
     preview_changed = Signal()
     run_changed = Signal()
     summary_changed = Signal()
@@ -148,6 +151,13 @@ class Controller(ShownSession):
             self.masks.set_active(self.active)
             self.notified.emit("info", f"There is no object {label}; press New object to make one.")
 
+    def shown_elsewhere(self) -> tuple[str, int] | None:
+        """Axis and number of the shown plane where it is none of the session's own frames."""
+        if self.view is None:
+            return None
+        axis, plane = self.view.shown_plane()
+        return None if axis == self.view.session.planes.axes[0] else (axis, plane)
+
     def go_to(self, frame: int) -> None:
         """Show a frame."""
         if self.view is not None:
@@ -166,6 +176,7 @@ class Controller(ShownSession):
             self.frame_changed.emit(frame)
             self.update_preview()
         elif moved:
+            self.plane_changed.emit()
             self.update_preview()
 
     def update_preview(self) -> None:

@@ -7,6 +7,7 @@ from typing import Literal, TypeAlias
 from napari_sam2_video.plugin.object_actions import ObjectActions
 
 Where: TypeAlias = Literal["here", "on", "until"]
+ELSEWHERE = "An object is said to be absent on the session's own frames, and the viewer shows a plane"
 
 
 class FrameActions(ObjectActions):
@@ -56,13 +57,20 @@ class FrameActions(ObjectActions):
             controller.perform(lambda: session.planes.set_prompts(*place, [mask]), "using the candidate")
 
     def clear_frame(self) -> None:
-        """Remove the active object's prompts and paint on the shown frame."""
+        """Remove the active object's prompts and paint on the shown frame, or its prompts on the shown plane."""
         controller = self._controller
         session, active, frame = controller.session, controller.active, controller.frame
         if session is None or not active:
             return
+        elsewhere = controller.shown_elsewhere()
 
         def remove() -> None:
+            if elsewhere is not None:
+                axis, plane = elsewhere
+                if plane in session.planes.accepted(axis, active):
+                    session.planes.unaccept(axis, active, plane)
+                session.planes.set_prompts(axis, active, plane, [])
+                return
             if session.prompt_sets(active, frame):
                 session.set_prompts(active, frame, [])
             if frame in session.masks.painted(active):
@@ -76,6 +84,10 @@ class FrameActions(ObjectActions):
         controller = self._controller
         session, active, frame = controller.session, controller.active, controller.frame
         if session is None or not active:
+            return
+        elsewhere = controller.shown_elsewhere()
+        if elsewhere is not None:
+            controller.notified.emit("info", f"{ELSEWHERE} across {elsewhere[0]}.")
             return
         start = 0 if where == "until" else frame
         stop = session.n_frames if where == "on" else frame + 1

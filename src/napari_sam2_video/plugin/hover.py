@@ -143,7 +143,7 @@ class HoverPreview(QObject):
             return False
         if controller.running or controller.viewer.dims.ndisplay != 2 or controller.model_missing():
             return False
-        if view.shown_plane()[0] != view.session.planes.axes[0]:
+        if self._controller.shown_elsewhere() is not None:
             return False
         if preview is None or preview.waiting or preview.preview is not None:
             return False

@@ -133,9 +133,10 @@ class PlanesPanel(QWidget):
 
     def _on_session(self) -> None:
         session, axes = self._controller.session, self.volume.axes()
+        fused = set() if session is None else {axis for one in session.objects for axis in session.planes.fused(one.id)}
         self._showing = True
         for axis, box in self.walk_boxes.items():
-            box.setChecked(bool(axes) and axis == axes[0])
+            box.setChecked(axis in {*axes[:1], *fused})
         self._showing = False
         self._prompted = frozenset()
         self._tick_prompted()
@@ -155,7 +156,7 @@ class PlanesPanel(QWidget):
         """Track along an axis once something is prompted on a plane across it; a person may untick it again."""
         session, axes = self._controller.session, self.volume.axes()
         if session is not None:
-            prompted = frozenset(axis for axis in axes if session.planes.prompt_sets(axis))
+            prompted = frozenset(session.planes.prompted) & frozenset(axes)
             for axis in prompted - self._prompted:
                 self.walk_boxes[axis].setChecked(True)
             self._prompted = prompted
@@ -250,11 +251,10 @@ class PlanesPanel(QWidget):
         view, active = controller.view, controller.active
         if view is None or not active:
             return
-        info = view.session.object(active)
         self.task.begin(
             "making a surface",
             lambda progress: surface(view.session, active, view.geometry, progress),
-            done=lambda made: show_surface(controller.viewer, view.image, f"Surface of {info.name}", info.color, made),
+            done=lambda made: show_surface(controller.viewer, view.image, view.session, active, made),
             stopped="No surface was made.",
         )
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtCore import Signal  # type: ignore[attr-defined]
 from qtpy.QtWidgets import QGridLayout, QWidget
 
+from napari_sam2_video.plugin.frame_actions import ELSEWHERE
 from napari_sam2_video.plugin.widgets import IN_A_RUN, allow, button, note, row, set_note, stack
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ class PromptTools(QWidget):
         self.cycle_button = button("Next candidate", actions.next_candidate, "Show the model's next reading (K).")
         self.take_button = button("Use as mask", actions.use_candidate, "Make the shown candidate the mask (U).")
         self.clear_button = button(
-            "Clear frame", actions.clear_frame, "Remove this object's prompts and paint on this frame."
+            "Clear frame", actions.clear_frame, "Remove this object's prompts and paint on this frame or plane."
         )
         self.absent_buttons = {
             where: button(text, partial(actions.mark_absent, where), tip) for where, (text, tip) in ABSENT.items()
@@ -87,7 +88,8 @@ class PromptTools(QWidget):
         controller.changed.connect(self._on_changed)
         for signal in (controller.active_changed, controller.frame_changed, controller.preview_changed):
             signal.connect(self.describe)
-        controller.run_changed.connect(self.describe)
+        for other in (controller.run_changed, controller.plane_changed):
+            other.connect(self.describe)
         self._on_session()
 
     # Tools
@@ -230,14 +232,16 @@ class PromptTools(QWidget):
         allow(self.cycle_button, "" if several else ONE_CANDIDATE if shown is not None else none)
         allow(self.take_button, "" if shown is not None and shown.candidates else none)
         allow(self.clear_button, "" if active else NO_OBJECT)
+        elsewhere = controller.shown_elsewhere()
+        other = "" if elsewhere is None else f"{ELSEWHERE} across {elsewhere[0]}."
         for made in self.absent_buttons.values():
-            allow(made, IN_A_RUN if controller.running else "" if active else NO_OBJECT)
+            allow(made, IN_A_RUN if controller.running else other if active else NO_OBJECT)
         if session is None or not active:
             set_note(self.here, "")
             return
-        assert controller.view is not None
-        (axis, plane), own = controller.view.shown_plane(), session.planes.axes[0]
-        axis, plane, where = (own, frame, f"frame {frame}") if axis == own else (axis, plane, f"plane {axis} {plane}")
+        own = session.planes.axes[0]
+        axis, plane = elsewhere or (own, frame)
+        where = f"frame {frame}" if axis == own else f"plane {axis} {plane}"
         there = [one for one in session.planes.prompt_sets(axis) if (one.object_id, one.frame) == (active, plane)]
         kinds = [kind for found in there for kind in found.kinds]
         parts = [

@@ -153,10 +153,14 @@ class RunBar(QWidget):
         if missing:
             return missing
         chosen = self._panel.objects_box.currentData()
-        if controller.walks and any(session.planes.prompt_sets(axis) for axis in session.planes.axes):
+        prompted = session.planes.prompted
+        if controller.walks and prompted:
             return ""
         if not summary.ready:
             return "No object has a prompt yet: click on an object, draw a box or paint it."
+        if prompted and session.planes.axes[0] not in prompted and not session.masks.painted():
+            letters = " and ".join(prompted)
+            return f"All prompts lie on planes across {letters}: choose them at Track along, in the section Volume."
         if chosen == SELECTED:
             none = set(controller.selected) - summary.ready
             return "A selected object has no prompt yet: click on it." if none or not controller.selected else ""

@@ -62,7 +62,7 @@ class SessionSummary:
     objects : dict of int to ObjectSummary
         By object id.
     ready : frozenset of int
-        Objects that have a prompt or paint.
+        Objects that have a prompt, on a plane of any walk, or paint.
     dirty : frozenset of int
         Objects of those that changed since they were tracked.
     rows : tuple of TimelineRow
@@ -162,19 +162,21 @@ def summarize(session: Session, before: tuple[ReviewItem, ...] = ()) -> SessionS
     session.note_settled(before, queue)
     review = session.review_progress(queue)
     doubtful = Counter(item.object_id for item in review.left)
-    dirty = frozenset(session.dirty())
+    planes = session.planes
+    dirty = frozenset(session.dirty()) | planes.changed()
+    counts = Counter(one.object_id for axis in planes.axes for one in planes.prompt_sets(axis) for _ in one.items)
     trusts = _trusts(table, doubt(table), session.n_frames)
     frames_done, ious, nowhere = _done(table), _lowest_ious(table), np.zeros(0, np.int64)
     objects: dict[int, ObjectSummary] = {}
     rows: list[TimelineRow] = []
     ready: set[int] = set()
     for entry in session.objects:
-        prompts = session.prompt_sets(entry.id)
-        prompted = [found.frame for found in prompts]
+        prompted = [found.frame for found in session.prompt_sets(entry.id)]
         painted = list(session.masks.painted(entry.id))
         accepted = session.accepted(entry.id)
         done = frames_done.get(entry.id, nowhere)
-        if prompts or painted:
+        count = counts[entry.id]
+        if count or painted:
             ready.add(entry.id)
         state = state_of(
             locked=entry.locked,
@@ -183,13 +185,12 @@ def summarize(session: Session, before: tuple[ReviewItem, ...] = ()) -> SessionS
             doubtful=doubtful[entry.id],
             accepted=done.size > 0 and accepted.issuperset(done.tolist()),
         )
-        count = sum(len(found.items) for found in prompts)
         lowest = ious.get(entry.id, float("nan"))
         objects[entry.id] = ObjectSummary(count, len(done), lowest, doubtful[entry.id], state)
         trust = trusts.get(entry.id)
         trust = np.full(session.n_frames, np.nan, np.float32) if trust is None else trust
-        given = {"prompted": prompted, "accepted": sorted(accepted), "painted": painted}
-        marks = {name: _marked(frames, session.n_frames) for name, frames in given.items()}
+        settled = {"prompted": prompted, "accepted": sorted(accepted), "painted": painted}
+        marks = {name: _marked(frames, session.n_frames) for name, frames in settled.items()}
         rows.append(TimelineRow(entry.id, entry.name, entry.color, trust, state=state, parent=entry.parent, **marks))
     return SessionSummary(objects, frozenset(ready), dirty, tuple(rows), queue, review)
 

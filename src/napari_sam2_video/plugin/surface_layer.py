@@ -8,7 +8,8 @@ import numpy as np
 
 from napari_sam2_video.errors import ExportError
 from napari_sam2_video.export.surfaces import Solid, smoothed
-from napari_sam2_video.plugin.layers import put_on, transform_of
+from napari_sam2_video.plugin.layers import put_on, take_off, transform_of
+from napari_sam2_video.plugin.own_layers import mark_own, own_layers
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -51,15 +52,16 @@ def surface(
     return np.array([geometry.to_data(*vertex) for vertex in found + corner]), np.asarray(faces, np.int64)
 
 
-def show_surface(viewer: Viewer, image: Image, name: str, color: tuple[int, int, int], made: tuple[Any, Any]) -> None:
-    """Add the surface of an object to the viewer, or replace the one of that name."""
+def show_surface(viewer: Viewer, image: Image, session: Session, object_id: int, made: tuple[Any, Any]) -> None:
+    """Add the surface of an object to the viewer, in the place of the one that the plugin made of it before."""
     from napari.layers import Surface
 
     vertices, faces = made
-    colors = np.tile(np.array([*(part / 255 for part in color), 1.0]), (len(vertices), 1))
-    old = next((layer for layer in viewer.layers if isinstance(layer, Surface) and layer.name == name), None)
-    if old is not None:
-        old.data = (vertices, faces)
-        return
-    surface = Surface((vertices, faces), name=name, vertex_colors=colors, shading="smooth", **transform_of(image))
-    put_on(viewer, surface)
+    info = session.object(object_id)
+    colors = np.tile(np.array([*(part / 255 for part in info.color), 1.0]), (len(vertices), 1))
+    what = f"surface of object {object_id} in {session.folder}"
+    name = f"Surface of {info.name}"
+    take_off(viewer, *own_layers(viewer, what))
+    layer = Surface((vertices, faces), name=name, vertex_colors=colors, shading="smooth", **transform_of(image))
+    mark_own(layer, what, locked=False)
+    put_on(viewer, layer)

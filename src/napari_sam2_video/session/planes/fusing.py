@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from napari_sam2_video.types import ObjectMask
 
 FUSIONS = "fusions"
-"""Table: by object, the walks that its masks were fused from and the newest record of each."""
+"""Table: by object, the walks that its masks were fused from, and the newest record of every walk at that time."""
 UNKNOWN_IOU = 0.5
 MOST_SETTLED = 48
 LEAST_WALKS = 2
@@ -126,10 +126,20 @@ class Fusing:
         """Walks along some axes that have masks of an object."""
         return [one for one in self._sources(axes) if one.newest(object_id)]
 
-    def is_outdated(self, object_id: int) -> bool:
-        """Whether several walks have masks of an object, and any has newer ones than were fused."""
-        sources = self.sources(object_id, tuple(self._walks.views))
-        return len(sources) >= LEAST_WALKS and bool(self._stamp(object_id, sources) != self.kept(object_id))
+    def is_outdated(self, object_id: int, axes: Sequence[str] | None = None) -> bool:
+        """Whether several walks have masks of an object, and any has newer ones than when they were fused.
+
+        Parameters
+        ----------
+        object_id : int
+            The object.
+        axes : sequence of str, optional
+            Walks that are to be fused; if others were, what was fused is outdated, too.
+        """
+        wanted = self.sources(object_id, axes or self.axes_of(object_id) or tuple(self._walks.views))
+        if len(self.sources(object_id, tuple(self._walks.views))) < LEAST_WALKS:
+            return False
+        return bool(self._stamp(object_id, wanted) != self.kept(object_id))
 
     def axes_of(self, object_id: int) -> tuple[str, ...]:
         """Walks that the masks of an object were fused from; none where they were not."""
@@ -207,7 +217,9 @@ class Fusing:
         return self._context.state.get(FUSIONS, object_id)
 
     def _stamp(self, object_id: int, sources: Sequence[WalkMasks]) -> Any:
-        return {"axes": [one.axis for one in sources], "newest": [one.newest(object_id) for one in sources]}
+        known = self.sources(object_id, tuple(self._walks.views))
+        newest = {one.axis: one.newest(object_id) for one in known}
+        return {"axes": [one.axis for one in sources], "newest": newest}
 
     def _walk(
         self,

@@ -103,6 +103,16 @@ class Planes:
         """What prompts there are, as `prompts`, without unpacking a mask."""
         return self._walks.tables[self._walks.checked(axis)].sets()
 
+    @property
+    def prompted(self) -> tuple[str, ...]:
+        """Axes that a person prompted planes across, the session's own first."""
+        return tuple(axis for axis in self.axes if self._walks.tables[axis].sets())
+
+    def changed(self) -> frozenset[int]:
+        """Objects with prompts on planes across the other axes that their walks were not tracked with."""
+        asked = ((axis, one) for axis in self.axes[1:] for one in self._walks.tables[axis].sets())
+        return frozenset(one.object_id for axis, one in asked if self.is_new(axis, one.object_id, one.frame))
+
     def set_prompts(self, axis: str, object_id: int, plane: int, prompts: Sequence[Prompt]) -> None:
         """Replace the prompts of an object on a plane; an empty sequence removes them.
 
@@ -212,10 +222,10 @@ class Planes:
         chosen = self.axes if axes is None else self.checked(axes)
         self._context.check_writable()
         if objects is None:
-            named = [o.id for o in self._objects.all() if not o.locked and self._fusing.is_outdated(o.id)]
-            known = [o.id for o in self._objects.all() if len(self._fusing.sources(o.id, chosen)) >= LEAST_WALKS]
+            known = [o for o in self._objects.all() if len(self._fusing.sources(o.id, chosen)) >= LEAST_WALKS]
             if not known:
                 raise PromptError("There is nothing to fuse: track along at least two axes first.")
+            named = [o.id for o in known if not o.locked and self._fusing.is_outdated(o.id, axes and chosen)]
         else:
             named = sorted({self._objects.changeable(i).id for i in objects})
             lacking = [i for i in named if len(self._fusing.sources(i, chosen)) < LEAST_WALKS]
