@@ -108,7 +108,10 @@ WRONG = {
     "session by number": (lambda f, t: api.measure(3), "session must be a path, not 3"),
     "check": (lambda f, t: api.check(t, "forward"), r"settings must be CheckSettings\(\.\.\.\)"),
     "resume of a path": (lambda f, t: api.resume(t), r"session must be Session\(\.\.\.\)"),
-    "no folder": (lambda f, t: api.track(f, []), "track cannot be called so: missing a required argument: 'out'"),
+    "no folder": (
+        lambda f, t: api.track(f, []),
+        "track cannot be called like this: missing a required argument: 'out'",
+    ),
     "progress": (lambda f, t: api.track(f, [], t, progress=3), "progress of track must be a function, not 3"),
     "stop": (lambda f, t: api.track(f, [], t, stop=True), "stop of track must be a function, not True"),
     "overwrite": (lambda f, t: api.track(f, [], t, overwrite="yes"), "overwrite of track must be True or False"),

@@ -100,7 +100,7 @@ def test_units_are_brought_together():
 
 
 def test_volume_of_a_time_series_is_refused_in_one_sentence():
-    with pytest.raises(ExportError, match="walked along Z, Y or X, not T"):
+    with pytest.raises(ExportError, match="tracked along Z, Y or X, not T"):
         measure_volumes(volume(np.ones((2, 2, 2), np.uint8), (1.0, 1.0, 1.0), axis="T"))
 
 

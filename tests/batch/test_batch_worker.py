@@ -134,7 +134,7 @@ def test_an_existing_export_is_only_replaced_on_request(item, factory):
         ({"direction": "up"}, "not 'up'"),
         ({"range": "7"}, "'7' is not a range"),
         ({"axis": "Q"}, "Q"),
-        ({"overwrite": "perhaps"}, "neither yes nor no"),
+        ({"overwrite": "perhaps"}, "must be yes or no"),
     ],
 )
 def test_a_wrong_value_costs_its_item_with_one_sentence(item, factory, changes, sentence):

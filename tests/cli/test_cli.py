@@ -202,7 +202,7 @@ def test_channels_and_scribbles_are_read_and_told_as_they_were_written(call, wei
         "track", both, "--axes", "TCYX", "--channels", "0", "--point", "1@0:4,4", "--out", "x.sam2v"
     )
     assert code == 1
-    assert "name two channels or more" in problem
+    assert "needs two channels or more" in problem
 
 
 def test_demo_writes_what_it_names_and_compares_with_the_truth(call, weights, tmp_path):
@@ -291,7 +291,7 @@ def test_wrong_options_are_one_sentence_and_an_exit_code(kind, track):
     assert code != 0
     assert sentence in said
     assert said.count("Error:") == 1
-    assert "should not have" not in said
+    assert "Unexpected error" not in said
 
 
 def test_a_command_that_does_not_exist_is_one_sentence(call):
@@ -324,7 +324,7 @@ def test_an_interrupted_command_is_one_sentence(call, recording, monkeypatch):
     monkeypatch.setattr("napari_sam2_video.api.recordings.describe", interrupted)
     code, _, said = call("info", recording)
     assert code == 130
-    assert said.strip() == "Error: Stopped. What was finished is kept."
+    assert said.strip() == "Error: Stopped. Finished work is kept."
 
 
 def test_a_missing_recording_and_a_missing_model_are_one_sentence(track, call, recording, tmp_path):
@@ -483,7 +483,7 @@ def test_an_unexpected_error_is_still_one_sentence(call, recording, monkeypatch)
     code, _, said = call("info", recording)
     assert code == 1
     assert "KeyError" in said
-    assert "please report it" in said
+    assert "please report this" in said
 
 
 def test_the_program_answers_from_a_shell():

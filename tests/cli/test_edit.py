@@ -67,7 +67,7 @@ def test_every_edit_reaches_the_session_and_can_be_undone(edit, folder):
         assert undone.keys() == before.keys()
         assert all(np.array_equal(undone[i], before[i]) for i in before)
     assert "Redone: split object 1 on frame 3" in edit("redo")[1]
-    assert edit("redo") == (0, "There is nothing to redo.\n")
+    assert edit("redo") == (0, "Nothing to redo.\n")
 
 
 @pytest.mark.parametrize(

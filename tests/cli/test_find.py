@@ -95,8 +95,8 @@ def test_labels_of_a_file_become_tracks_without_the_network(call, recording, tmp
     ("arguments", "sentence"),
     [
         (("--find", "squres"), "There is no detector 'squres'"),
-        (("--every", "5", "--point", "1@0:9,9"), "say with find what to find"),
-        (("--find", "squares", "--every", "often"), "is no number of frames"),
+        (("--every", "5", "--point", "1@0:9,9"), "only works with a detector"),
+        (("--find", "squares", "--every", "often"), "is not a number of frames"),
         (("--find", "squares", "--accept", "2"), "between 0 and 1"),
         (("--find", "squares", "--range", "5:30"), "does not fit"),
     ],
@@ -110,8 +110,8 @@ def test_wrong_options_are_one_sentence(call, recording, tmp_path, arguments, se
     ("arguments", "sentence"),
     [
         (("--accept", "9"), "There is no open proposal 9"),
-        (("--accept", "x"), "names no proposals"),
-        (("--least-score", "0.5"), "give --accept, too"),
+        (("--accept", "x"), "is not a list of proposal numbers"),
+        (("--least-score", "0.5"), "only works with --accept"),
     ],
 )
 def test_wrong_proposals_are_one_sentence(call, recording, tmp_path, arguments, sentence):
@@ -128,5 +128,5 @@ def test_a_row_of_a_table_finds_and_tracks(recording, tmp_path):
     done = work(first)
     assert (done["status"], done["objects"]) == ("done", 1), done
     wrong = BatchItem("n", str(recording), str(tmp_path / "other.sam2v"), accept="0.5")
-    assert "say with find" in work(wrong)["sentence"]
+    assert "only works with a detector" in work(wrong)["sentence"]
     assert json.dumps(done)

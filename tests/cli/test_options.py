@@ -91,7 +91,7 @@ def test_a_position_along_another_axis_can_be_chosen(volumes, call, tmp_path, pl
 def test_an_axis_that_the_file_does_not_name_can_be_named(film, call, tmp_path):
     code, _, said = call("track", film[0], "--out", tmp_path / "run.sam2v", "--point", film[1], "--axis", "Z")
     assert code == 1
-    assert "no axis 'Z' to walk along" in said
+    assert "no axis 'Z' to track along" in said
     assert "--axes ZYX" in said
 
 

@@ -50,5 +50,5 @@ def test_without_a_network_it_says_what_is_missing(dish):
 
 def test_its_settings_are_json(dish):
     assert Everything().settings["least_iou"] > 0
-    with pytest.raises(DetectorError, match="takes nothing after a colon"):
+    with pytest.raises(DetectorError, match="takes no argument"):
         detector_from_text("everything:3")

@@ -128,10 +128,13 @@ class Evil:
         (lambda path: np.save(path, SERIES[:, :20]), r"have the shape \(20, 60\) where \(40, 60\) is needed"),
         (lambda path: np.save(path, SERIES + 0.5), "holds 0.5 where labels are whole numbers"),
         (lambda path: np.save(path, SERIES[None].repeat(2, 0)), "has the axes"),
-        (lambda path: cellpose(path, "none"), "masks that are no array"),
-        (lambda path: cellpose(path, SERIES, evil=Evil()), "no segmentation of Cellpose .*builtins.print"),
+        (lambda path: cellpose(path, "none"), "masks that are not an array"),
+        (
+            lambda path: cellpose(path, SERIES, evil=Evil()),
+            "cannot be read as a Cellpose segmentation .*builtins.print",
+        ),
         (lambda path: path.write_bytes(pickle.dumps({"masks": SERIES})), "is neither a video nor an image or volume"),
-        (lambda path: None, "There are no labels .* check the name"),
+        (lambda path: None, "The labels .* check the name"),
     ],
 )
 def test_labels_that_do_not_fit_are_refused(made, said, tmp_path, view, capsys):
@@ -142,7 +145,7 @@ def test_labels_that_do_not_fit_are_refused(made, said, tmp_path, view, capsys):
 
 
 def test_labels_need_a_file():
-    with pytest.raises(DetectorError, match="labels needs a file or a folder"):
+    with pytest.raises(DetectorError, match="'labels' needs a file or a folder"):
         detector_from_text("labels")
 
 

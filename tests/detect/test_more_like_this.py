@@ -59,7 +59,7 @@ def test_shares_are_the_parts_of_cells_that_a_mask_covers():
 
 @pytest.mark.parametrize(
     ("text", "said"),
-    [("like", "like needs the ids"), ("like:a", "like needs the ids"), ("like:1,", "like needs the ids")],
+    [("like", "'like' needs the ids"), ("like:a", "'like' needs the ids"), ("like:1,", "'like' needs the ids")],
 )
 def test_what_is_alike_is_named_by_ids(text, said):
     with pytest.raises(DetectorError, match=said):

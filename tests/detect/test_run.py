@@ -63,13 +63,13 @@ def test_a_box_is_cut_to_the_frame():
         ([Detection(0.5, box_yxyx=(1, 2, float("nan"), 4))], "neither a mask nor a box"),
         ([Detection(0.5, box_yxyx=(5, 5, 5, 9))], "neither a mask nor a box"),
         ([Detection(0.5, box_yxyx=(1, 2, 3))], "neither a mask nor a box"),
-        ([Detection(0.5, box_yxyx=(1, 2, 3, 4))] * 10_000, f"10000 boxes on one frame, and {MOST_BOXES}"),
+        ([Detection(0.5, box_yxyx=(1, 2, 3, 4))] * 10_000, f"10000 boxes on one frame, but at most {MOST_BOXES}"),
         ((Detection(0.5, FULL) for _ in iter(int, 1)), "more than 20000 objects"),
         ([Detection(0.5, FULL, label=3)], "a label for detection 1"),
     ],
 )
 def test_nonsense_becomes_one_sentence(nonsense, said, view):
-    with pytest.raises(DetectorError, match=f"^The detector given gave .*{said}.*; nothing of it is used.$"):
+    with pytest.raises(DetectorError, match=f"^The detector given gave .*{said}.*; its output is ignored.$"):
         run_detector(Given(nonsense), view, 0)
 
 
@@ -100,7 +100,7 @@ def test_a_sentence_of_the_package_is_passed_on(view):
 def test_a_detector_that_hangs_is_given_up(view):
     go_on = threading.Event()
     try:
-        with pytest.raises(DetectorError, match=r"has not said anything for 0\.05 seconds on frame 2"):
+        with pytest.raises(DetectorError, match=r"did not respond for 0\.05 seconds on frame 2"):
             run_detector(Given(lambda frame: go_on.wait()), view, 2, silent_seconds=0.05)
     finally:
         go_on.set()

@@ -21,7 +21,7 @@ NEEDS_A_VOLUME = {"volumes-csv", "stl", "ply", "obj"}
 
 
 def walked_as(name: str) -> dict[str, Any]:
-    """What a result must be for a format of that name: some want a recording that was walked through space."""
+    """What a result must be for a format of that name: some want a recording tracked through space."""
     return {"walk_axis": "Z", "units": ("µm", "µm", "µm"), "times": None} if name in NEEDS_A_VOLUME else {}
 
 

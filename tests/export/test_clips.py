@@ -113,12 +113,12 @@ def test_beyond_the_edge_a_clip_is_black_and_says_so(tmp_path: Path) -> None:
     report = export(result, tmp_path / "clips", format="clips-tiff", options={"size": 20})
     page = tifffile.imread(report.path / "001_object_1.ome.tif")[0]
     assert (int((page == 0).any(-1).sum()), int((page == 9).any(-1).sum())) == (400 - 13 * 13, 13 * 13)
-    assert report.notes == ("1 clips reach beyond the edge of the recording, where they are black (0).",)
+    assert report.notes == ("1 clips extend beyond the edge of the recording, where they are black (0).",)
 
 
 @pytest.mark.parametrize("name", ["clips-mp4", "clips-tiff"])
 @pytest.mark.parametrize(
-    ("known", "said"), [({"pictures": False}, "pictures are needed"), ({"case": "nothing"}, "No object has a pixel")]
+    ("known", "said"), [({"pictures": False}, "images are needed"), ({"case": "nothing"}, "No object has a pixel")]
 )
 def test_what_a_clip_cannot_be_made_of_is_refused(name: str, known: dict, said: str, tmp_path: Path) -> None:
     with pytest.raises(ExportError, match=said):

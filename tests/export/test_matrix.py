@@ -98,7 +98,7 @@ def test_every_format_writes_every_kind_of_result_or_refuses_it_plainly(kind: st
         return
     assert report.path.exists()
     said = " ".join(report.notes)
-    assert ("Objects overlap on 2 frames, the first of them 1" in said) == (kind == "overlap" and not entry.overlaps)
+    assert ("Objects overlap on 2 frames, first on frame 1" in said) == (kind == "overlap" and not entry.overlaps)
     if kind == "oblique" and entry.group in WITH_PLACES and not name.startswith("plot"):
         assert ("oblique" in said) == (name not in HOLDS_ORIENTATION)
 

@@ -239,7 +239,7 @@ def test_foreign_folder_is_never_replaced(tmp_path: Path) -> None:
     folder = tmp_path / "mine"
     folder.mkdir()
     (folder / "thesis.txt").write_text("years of work")
-    with never_replaced("files that no export made"):
+    with never_replaced("files that no export wrote"):
         export(make_result(), folder, format="ctc", overwrite=True)
     assert (folder / "thesis.txt").read_text() == "years of work"
     with never_replaced("is a folder"):
@@ -258,7 +258,7 @@ def test_fault_48_what_was_put_into_an_export_since_is_never_deleted(name: str, 
         (folder / mine).write_text("an afternoon of work")
     told: list[int] = []
     for overwrite in (True, False):
-        with never_replaced(f"holds {mine}, which no export made, so it is not replaced; move that file"):
+        with never_replaced(f"holds {mine}, which no export wrote, so it is not replaced; move that file"):
             export(
                 make_result(), folder, format=name, overwrite=overwrite, progress=lambda done, total: told.append(done)
             )
@@ -282,14 +282,14 @@ def test_what_an_operating_system_leaves_in_a_folder_is_nobodys_work(name: str, 
 def test_a_folder_that_does_not_say_what_an_export_made_is_never_replaced(said: bytes, tmp_path: Path) -> None:
     folder = export(make_result(), tmp_path / "out", format="davis").path
     (folder / "provenance.json").write_bytes(said)
-    with never_replaced("does not say which of its files an export made"):
+    with never_replaced("does not record which of its files were exported"):
         export(make_result(), folder, format="davis", overwrite=True)
     assert (folder / "provenance.json").read_bytes() == said
 
 
 def test_a_file_that_appears_in_the_folder_meanwhile_is_kept(tmp_path: Path) -> None:
     folder = export(make_result(), tmp_path / "out", format="davis").path
-    with never_replaced("holds mine.txt, which no export made"):
+    with never_replaced("holds mine.txt, which no export wrote"):
         export(
             make_result(),
             folder,
@@ -314,14 +314,14 @@ def test_partial_of_a_killed_export_is_named(tmp_path: Path) -> None:
     (tmp_path / ".a.tif.part-77-1.tif").write_bytes(b"half")
     report = export(make_result(), tmp_path / "a.tif")
     assert report.notes == (
-        ".a.tif.part-77-1.tif is left of an export that was killed; delete it if no other export is running.",
+        ".a.tif.part-77-1.tif is left over from an export that was killed; delete it if no other export is running.",
     )
 
 
 def test_a_folder_that_stood_aside_when_an_export_was_killed_is_named(tmp_path: Path) -> None:
     export(make_result(), tmp_path / "out", format="davis").path.rename(tmp_path / ".out.older-99")
     report = export(make_result(), tmp_path / "out", format="davis")
-    assert ".out.older-99 is what was there when an export was killed" in report.notes[0]
+    assert ".out.older-99 is the previous file from an export that was killed" in report.notes[0]
     assert (tmp_path / ".out.older-99" / "00000.png").is_file()
 
 

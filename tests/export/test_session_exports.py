@@ -97,7 +97,7 @@ def test_overlapping_objects_of_a_session_leave_it_whole(tmp_path: Path) -> None
             areas = table["area_px"][table.rows_of(object_id)].tolist()
             assert areas == session.scores(object_id)["area"].tolist()
         report = export(result, tmp_path / "a.ome.tif")
-        assert any(note.startswith("Objects overlap on 3 frames, the first of them 2") for note in report.notes)
+        assert any(note.startswith("Objects overlap on 3 frames, first on frame 2") for note in report.notes)
         alone = tifffile.imread(export(result, tmp_path / "one.ome.tif", objects=[1]).path)
         for page, frame in zip(alone, (2, 3, 4), strict=True):
             assert np.array_equal(page == 1, session.masks.object_mask(frame, 1))

@@ -135,5 +135,5 @@ def test_objects_that_overlap_are_closed_whole(tmp_path: Path) -> None:
 
 
 def test_a_time_series_has_no_surfaces(tmp_path: Path) -> None:
-    with pytest.raises(ExportError, match="A surface needs a volume, but this recording was walked along T"):
+    with pytest.raises(ExportError, match="A surface needs a volume, but this recording was tracked along T"):
         export(TrackingResult.from_arrays(np.ones((2, 3, 3), np.uint8)), tmp_path / "out", format="stl")

@@ -264,6 +264,6 @@ def test_lags_of_displacements_can_be_limited(tmp_path):
 
 
 def test_volumes_of_a_time_series_are_refused(tmp_path):
-    with pytest.raises(ExportError, match="Volumes need a recording that was walked along Z, Y or X, not T"):
+    with pytest.raises(ExportError, match="Volumes need a recording that was tracked along Z, Y or X, not T"):
         export(make_result(), tmp_path / "a.csv", format="volumes-csv")
     assert list(tmp_path.iterdir()) == []

@@ -65,8 +65,8 @@ def test_a_gif_shows_each_frame_until_the_next(uneven: TrackingResult, tmp_path:
 @pytest.mark.parametrize(
     ("times", "fps", "rate", "said"),
     [
-        (TIMES, 20, 20, "varies; the video plays 20 frames a second as asked"),
-        (TIMES * 600, None, 10, "varies, by 18 to 330 s a frame; the video plays 10 frames a second instead"),
+        (TIMES, 20, 20, "varies; the video plays 20 frames per second as requested"),
+        (TIMES * 600, None, 10, "varies, by 18 to 330 s a frame; the video plays 10 frames per second instead"),
         (np.array([0, 0.0001, 0.1, 0.2, 0.3]), None, 10, "varies, by 0.0001 to 0.1 s a frame"),
     ],
     ids=["asked", "too slow to watch", "two frames closer than Matroska can say"],

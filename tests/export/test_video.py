@@ -156,7 +156,7 @@ def test_composites_are_videos_too(name: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["matte-prores", "matte-png", "cutout-mp4", "removed-png"])
 def test_mattes_need_pictures_and_say_so(name: str, tmp_path: Path) -> None:
-    with pytest.raises(ExportError, match="pictures are needed"):
+    with pytest.raises(ExportError, match="images are needed"):
         export(make_result(pictures=False), tmp_path / "matte", format=name)
     assert list(tmp_path.iterdir()) == []
 

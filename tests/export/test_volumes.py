@@ -288,7 +288,7 @@ def test_dicom_series_that_was_opened_and_tracked_gets_segments_on_its_slices(ax
 
 @pytest.mark.parametrize(
     ("known", "sentence"),
-    [({}, "name the folder of the source series"), ({"source_path": "scan"}, "are no images")],
+    [({}, "name the folder of the source series"), ({"source_path": "scan"}, "are not images")],
 )
 def test_dicom_seg_without_its_source_says_what_it_needs(known: dict, sentence: str, tmp_path: Path) -> None:
     (tmp_path / "scan").mkdir()
@@ -408,7 +408,7 @@ def test_dicom_seg_has_a_code_for_every_segment(tmp_path: Path) -> None:
         ("18639004", "Left kidney"),
         ("85756007", "Tissue"),
     ]
-    with pytest.raises(ExportError, match="The code '2=Liver' must be an object, a scheme, a value and a meaning"):
+    with pytest.raises(ExportError, match="The code '2=Liver' must have the form ID=SCHEME:VALUE:MEANING"):
         export(walked("Z"), tmp_path / "b.dcm", options=options | {"codes": "2=Liver"})
 
 

@@ -79,7 +79,7 @@ def test_fault_02_a_truncated_checkpoint_is_not_loaded(tmp_path):
     path = tmp_path / "mine.pt"
     torch.save({"model": demo_state()}, path)
     path.write_bytes(path.read_bytes()[:-2000])
-    with pytest.raises(CheckpointError, match="damaged or cut short") as failure:
+    with pytest.raises(CheckpointError, match="damaged or truncated") as failure:
         resolve_model(str(path))
     assert is_one_sentence(failure.value)
 

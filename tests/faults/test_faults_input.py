@@ -56,7 +56,7 @@ def test_fault_14_empty_file(tmp_path: Path) -> None:
 
 
 def test_fault_14_audio_only(tmp_path: Path) -> None:
-    with pytest.raises(RecordingError, match=r"sound\.mp4 holds sound but no pictures"):
+    with pytest.raises(RecordingError, match=r"sound\.mp4 holds sound but no video"):
         open_recording(videos.audio_only(tmp_path))
 
 
@@ -87,7 +87,7 @@ def test_fault_15_truncated_video(tmp_path: Path, name: str, part: float) -> Non
 def test_fault_15_video_cut_before_its_table(tmp_path: Path) -> None:
     path = tmp_path / "cut.mp4"
     path.write_bytes(videos.cfr(tmp_path).read_bytes()[:2500])
-    with pytest.raises(RecordingError, match=r"cut\.mp4 was cut short before its table of frames was written"):
+    with pytest.raises(RecordingError, match=r"cut\.mp4 was truncated before its index was written"):
         open_recording(path)
 
 
@@ -390,7 +390,7 @@ def test_fault_16_a_full_temporary_folder_is_not_taken_for_damage(
     with open_recording(videos.corrupt(tmp_path)) as recording:
         with monkeypatch.context() as patched:
             patched.setattr(video_decode, "run_ffmpeg", lambda *_, **__: (1, [full]))
-            with pytest.raises(RecordingError, match=r"no room in .*; free some space") as found:
+            with pytest.raises(RecordingError, match=r"not enough space in .*; free some space") as found:
                 recording.read({"T": 30})
             assert not isinstance(found.value, FrameError)
         with pytest.raises(FrameError, match="is damaged and cannot be decoded"):

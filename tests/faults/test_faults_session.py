@@ -334,7 +334,7 @@ def test_fault_47_a_full_disk_leaves_a_journal_that_could_be_shorter(folder, rec
     with session:
         assert (folder / "journal.jsonl").read_bytes() == before
         (note,) = session.notes
-        assert "could not be shortened" in note
+        assert "could not be compacted" in note
         assert content_of(session) == long_journal
         session.add_object()
     with reopen(folder, recording) as session:

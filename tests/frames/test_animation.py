@@ -147,7 +147,7 @@ def test_an_animation_that_is_cut_short_keeps_its_whole_frames(kind: str, tmp_pa
     path = save(tmp_path / f"a.{kind}", [frame.astype(np.uint8) for frame in frames], duration=40, **FORMATS[kind])
     path.write_bytes(path.read_bytes()[: path.stat().st_size * 2 // 3])
     if kind == "webp":
-        with pytest.raises(RecordingError, match="copy it again if it is cut short"):
+        with pytest.raises(RecordingError, match="copy it again if it is truncated"):
             open_recording(path)
         return
     with open_recording(path) as recording:

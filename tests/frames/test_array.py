@@ -125,7 +125,7 @@ def test_a_numpy_file_that_became_shorter_is_an_error_of_that_frame(tmp_path: Pa
 def test_a_numpy_file_with_a_header_that_numpy_will_not_read_is_one_sentence(tmp_path: Path) -> None:
     header = b"{'descr': '<u2', 'fortran_order': False, 'shape': (6, 20, 30)}".ljust(20_000) + b"\n"
     (tmp_path / "a.npy").write_bytes(b"\x93NUMPY\1\0" + len(header).to_bytes(2, "little") + header + STACK.tobytes())
-    with pytest.raises(RecordingError, match=r"is no array file that can be read \(Header info length") as found:
+    with pytest.raises(RecordingError, match=r"cannot be read as an array file \(Header info length") as found:
         open_recording(tmp_path / "a.npy")
     assert "\n" not in str(found.value)
 

@@ -97,11 +97,11 @@ def test_channels_are_read_as_they_are_written(numbers, data):
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ("0=green", "Channel 0 is alone; name two channels or more"),
-        ("0=green,0=red", "name one twice"),
-        ("0=greenish,1=red", "'greenish' is no colour; choose one of green, magenta"),
-        ("green,red", "write them as 0=green,1=magenta"),
-        ("0=green:5,1=red", "write them as 0=green,1=magenta"),
+        ("0=green", "A composite needs two channels or more"),
+        ("0=green,0=red", "repeat a channel"),
+        ("0=greenish,1=red", "'greenish' is not a colour; choose one of green, magenta"),
+        ("green,red", "write 0=green,1=magenta"),
+        ("0=green:5,1=red", "write 0=green,1=magenta"),
         ("0=green:5:5,1=red", "is empty; give a low end and a higher high end"),
     ],
 )

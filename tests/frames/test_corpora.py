@@ -88,7 +88,9 @@ def check_dicom(path: Path) -> None:
     header = pydicom.dcmread(path, force=True, stop_before_pixels=True)
     if path.name.startswith("DICOMDIR") and header.DirectoryRecordSequence:
         listed = any(record.get("ReferencedFileID") for record in header.DirectoryRecordSequence)
-        assert re.search(r"holds \d series|lists are no images" if listed else "lists are no images", refusal_of(path))
+        assert re.search(
+            r"holds \d series|lists are not images" if listed else "lists are not images", refusal_of(path)
+        )
         return
     try:
         frames = int(header.get("NumberOfFrames") or 1)

@@ -253,7 +253,7 @@ def test_jpeg_of_twelve_bits_is_decoded(tmp_path: Path) -> None:
         ("JPEG2000Lossless", "pip install pylibjpeg pylibjpeg-openjpeg"),
         ("JPEGLSLossless", "pip install pyjpegls"),
         ("JPEGXLLossless", "convert it to an uncompressed file"),
-        ("MPEG4HP41", "holds a film .*; extract it"),
+        ("MPEG4HP41", "holds a video .*; extract it"),
     ],
 )
 def test_a_compression_that_nothing_installed_decodes_names_the_package_that_does(

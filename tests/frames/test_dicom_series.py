@@ -76,7 +76,7 @@ def test_images_of_an_unfinished_pass_are_left_out(tmp_path: Path) -> None:
     save_series(tmp_path, [0, 1, 2, 3, 4, 5, 6, 7, 3, 4])
     with open_recording(tmp_path) as recording:
         np.testing.assert_array_equal(recording.read({}), CT[:8])
-        assert "2 images lie where others lie, but not at every place, and are left out" in recording.notes[0]
+        assert "2 images repeat the positions of others, but not all of them, and are left out" in recording.notes[0]
 
 
 def test_a_tilted_image_is_left_out_of_a_series(tmp_path: Path) -> None:
@@ -100,7 +100,7 @@ def test_images_without_a_place_are_in_the_order_of_their_numbers(tmp_path: Path
     save_series(tmp_path, [0.0] * 10, ImagePositionPatient=None)
     with open_recording(tmp_path) as recording:
         np.testing.assert_array_equal(recording.read({}), CT)
-        assert "in the order of their numbers" in recording.notes[0]
+        assert "ordered by their numbers" in recording.notes[0]
         assert recording.affine is None
 
 
@@ -127,8 +127,8 @@ def spoil(path: Path, name: str, value: Any) -> None:
 WILD = [
     ("Rows", 0, "0 × 8"),
     ("BitsStored", 60000, "60000 bits"),
-    ("RescaleSlope", "1e400", "rescaling is not a number"),
-    ("RescaleIntercept", "nan", "rescaling is not a number"),
+    ("RescaleSlope", "1e400", "rescale values are not numbers"),
+    ("RescaleIntercept", "nan", "rescale values are not numbers"),
     ("ImagePositionPatient", ["-10", "-20", "nan"], "place of an image is not a number"),
 ]
 
@@ -250,7 +250,7 @@ def test_the_size_at_the_detector_is_said_and_is_that_in_the_body_where_the_enla
     save_dicom(tmp_path / "one.dcm", CT[0], **about)
     with open_recording(tmp_path / "one.dcm") as recording:
         assert (recording.scale["Y"], recording.units["Y"]) == (0.2, "mm")
-        assert "size is that at the detector" in " ".join(recording.notes)
+        assert "size applies at the detector" in " ".join(recording.notes)
     save_dicom(tmp_path / "one.dcm", CT[0], **about, EstimatedRadiographicMagnificationFactor=1.25)
     with open_recording(tmp_path / "one.dcm") as recording:
         assert recording.scale["X"] == pytest.approx(0.16)
@@ -424,7 +424,7 @@ def test_the_volumes_of_a_scan_that_was_stopped_are_whole(tmp_path: Path) -> Non
         save_series(tmp_path, [0.0, 1.0, 2.0][: 3 - number // 2 * 2], CT[3 * number :], 1000 * number, **about)
     with open_recording(tmp_path) as recording:
         np.testing.assert_array_equal(recording.read({}), CT[:6].reshape(2, 3, 6, 8))
-        assert recording.notes == ("1 of 3 passes have few of the slices and are left out.",)
+        assert recording.notes == ("1 of 3 passes lack most slices and are left out.",)
 
 
 def test_magnitude_and_phase_are_series_to_choose_from(tmp_path: Path) -> None:
@@ -483,4 +483,4 @@ def test_images_that_a_file_does_not_count_are_reported(tmp_path: Path) -> None:
     save_dicom(tmp_path / "pages.dcm", CT[:3])
     with open_recording(tmp_path / "pages.dcm") as recording:
         np.testing.assert_array_equal(recording.read({})[0], CT[0])
-        assert "pages.dcm does not say how many images it holds, and may hold 3" in recording.notes[0]
+        assert "pages.dcm does not give its number of images, which may be 3" in recording.notes[0]

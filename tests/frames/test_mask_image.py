@@ -121,7 +121,7 @@ def test_labels_of_grey_and_of_coloured_pictures(tmp_path):
 
 def test_labels_of_several_planes_are_refused(tmp_path):
     tifffile.imwrite(tmp_path / "labels.tif", np.stack([LABELS] * 5), photometric="minisblack")
-    with pytest.raises(RecordingError, match="one plane is needed"):
+    with pytest.raises(RecordingError, match="one plane was expected"):
         read_labels(tmp_path / "labels.tif")
 
 

@@ -130,7 +130,7 @@ def test_imagej_calibration_that_is_no_line_is_noted(tmp_path):
     tifffile.imwrite(tmp_path / "a.tif", STACK, description=about, metadata=None, photometric="minisblack")
     with open_recording(tmp_path / "a.tif") as recording:
         np.testing.assert_array_equal(recording.read({}), STACK)
-        assert any("not a straight line" in note for note in recording.notes)
+        assert any("nonlinear calibration" in note for note in recording.notes)
 
 
 def test_lsm_voxels_and_time_stamps(tmp_path):

@@ -46,7 +46,7 @@ def test_every_image_stands_upright(tmp_path, kind, orientation):
         assert recording.shape == (3, 24, 32)
         assert np.abs(recording.read({}).astype(int) - smooth).max() <= 6
         np.testing.assert_array_equal(recording.read({"T": 1, "Y": slice(3, 20, 5)}), recording.read({"T": 1})[3:20:5])
-        assert any("turned upright" in note for note in recording.notes) == (orientation > 1)
+        assert any("rotated upright" in note for note in recording.notes) == (orientation > 1)
 
 
 def test_cmyk_is_shown_as_pillow_shows_it(tmp_path):

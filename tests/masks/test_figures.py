@@ -99,4 +99,4 @@ def test_a_journal_with_damaged_figures_opens_without_their_frames(folder):
     rewrite(folder, lambda stored: stored | {"columns": "area:O8"})
     with open_store(folder, 3, SHAPE) as (store, state):
         assert store.frames_done(1).size == 0
-        assert any("make no sense" in note for note in state.notes)
+        assert any("invalid entries" in note for note in state.notes)

@@ -98,5 +98,5 @@ def test_too_little_memory_is_not_called_damage(save, monkeypatch):
 
     path = save({"model": {"a": torch.ones(2)}})
     monkeypatch.setattr(torch, "load", full)
-    with pytest.raises(CheckpointError, match="too little memory to read"):
+    with pytest.raises(CheckpointError, match="not enough memory to read"):
         load_state(path, known=False)

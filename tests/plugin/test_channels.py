@@ -55,7 +55,7 @@ def test_what_is_wrong_with_the_channels_is_said_before_a_session_begins(coloure
     coloured.spin()
     assert "No channel is ticked" in panel.problem()
     panel.channels_field.rows[0][0].setChecked(True)
-    assert "name two channels or more" in panel.problem()
+    assert "needs two channels or more" in panel.problem()
     panel.channels_field.rows[1][0].setChecked(True)
     panel.channels_field.rows[1][2].setText("bright")
     assert "neither two numbers" in panel.problem()

@@ -59,7 +59,7 @@ def test_labels_of_a_layer_become_objects(with_labels):
     assert set(np.unique(np.asarray(layer.data[3]))) == {0, 1}
     click_row(panel, 1)
     here.spin()
-    assert panel.why.text() == "Found on 8 frames from 0 on, and nothing is tracked there."
+    assert panel.why.text() == "Found on 8 frames from 0 on, where nothing is tracked."
     assert set(np.unique(np.asarray(layer.data[3]))) == {0, 1, 5}
     here.press(panel.accept_button)
     here.idle()
@@ -98,7 +98,7 @@ def test_one_that_was_tracked_is_not_found_and_others_are_tracked_after_acceptin
     assert [panel.list.topLevelItem(n).text(0) for n in range(panel.list.topLevelItemCount())] == ["new object"]
     here.press(panel.accept_all_button)
     here.idle()
-    assert panel.outcome.text().endswith("Press Track to track what is not known of them yet.")
+    assert panel.outcome.text().endswith("Press Track to complete their tracks.")
     here.track()
     assert len(here.session.masks.frames_done(2)) == 8
 

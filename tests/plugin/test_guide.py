@@ -17,7 +17,7 @@ AT_WORK = Situation(images=True, open=True, objects=2, prompted=True)
         (Situation(), "open", "Open a recording"),
         (Situation(images=True, loading=True), "", "Preparing"),
         (Situation(images=True, problem="The interval is odd."), "", "The interval is odd."),
-        (Situation(images=True), "new", "Set the contrast"),
+        (Situation(images=True), "new", "Adjust the contrast"),
         (Situation(images=True, open=True), "new", "Press New object"),
         (replace(AT_WORK, prompted=False), "click", "Point +"),
         (replace(AT_WORK, prompted=False, armed="box"), "", "Drag a box"),

@@ -172,7 +172,7 @@ def test_accepting_leads_to_the_next_doubtful_frame(at_work):
     first = at_work.controller.frame
     at_work.key("Shift+J")
     assert at_work.session.accepted(1) == {first}
-    assert at_work.widget.review.why.text() == "Every doubtful frame was looked at."
+    assert at_work.widget.review.why.text() == "Every doubtful frame has been reviewed."
     at_work.key("N")
     at_work.controller.go_to(6)
     at_work.key("Shift+W")

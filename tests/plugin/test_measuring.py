@@ -110,7 +110,7 @@ def test_a_session_that_walks_another_axis_says_why_it_has_no_tracks_layer(bench
     here.press(panel.measure_button)
     here.idle()
     here.press(panel.tracks_button)
-    assert "runs along the first axis" in panel.task.outcome.text()
+    assert "follows the first axis" in panel.task.outcome.text()
     assert TRACKS_NAME not in here.viewer.layers
 
 

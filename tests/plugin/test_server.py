@@ -90,7 +90,7 @@ def test_a_server_and_its_token_are_remembered(bench, frames, start, own_setting
     here = bench(frames)
     choose_server(here, server.url, "not-the-token")
     fields = here.widget.model.server
-    assert fields.answer.text() == (f"The server at {server.url} refused the token; use the one that it printed.")
+    assert fields.answer.text() == (f"The server at {server.url} rejected the token; use the one that it printed.")
     choose_server(here, server.url, TOKEN)
     assert fields.answer.text().startswith("Connected")
     assert fields.token_field.text() == ""

@@ -224,7 +224,7 @@ def test_a_point_beside_the_frames_is_refused(volume):
     volume.start()
     volume.controller.prompts.points.add((-15, 20, 22))
     volume.spin(lambda: bool(volume.errors()))
-    assert volume.errors() == ["The prompt was not kept: it does not lie on a frame of the recording."]
+    assert volume.errors() == ["The prompt was discarded: it is not on a frame of the recording."]
     assert not volume.session.prompts(1)
 
 

@@ -141,7 +141,7 @@ def test_client_that_is_not_heard_of_is_forgotten(network):
     now = [0.0]
     leases = Leases(Limits(sessions=1, idle_seconds=10), "cpu", load=lambda settings: network, clock=lambda: now[0])
     lease = leases.open(ModelSettings("demo"), ServedFrames(2, (8, 8), "k", 1.0))
-    with pytest.raises(EngineError, match=r"has 1 clients, as many as it takes"):
+    with pytest.raises(EngineError, match=r"has 1 clients, its maximum"):
         leases.open(ModelSettings("demo"), ServedFrames(2, (8, 8), "k", 1.0))
     now[0] = 9.0
     assert leases.find(lease.id) is lease
@@ -188,7 +188,7 @@ def test_expired_tracker_is_not_found(start):
         brief.leases.expire()
         answer = client.get(f"/trackers/{tracker}/alive")
     assert answer.status_code == 404
-    assert answer.json()["detail"] == "This tracker is not held any more; open another one."
+    assert answer.json()["detail"] == "This tracker no longer exists; open another one."
 
 
 def test_frame_that_never_arrives_ends_the_call(start):

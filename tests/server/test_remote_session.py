@@ -60,7 +60,7 @@ def test_wrong_token_is_one_sentence(server, tmp_path, monkeypatch):
     monkeypatch.setenv("NAPARI_SAM2_VIDEO_TOKEN", "wrong")
     with (
         session_of(tmp_path / "a.sam2v", server.url) as session,
-        pytest.raises(EngineError, match=r"refused the token; use the one that it printed\.$"),
+        pytest.raises(EngineError, match=r"rejected the token; use the one that it printed\.$"),
     ):
         list(session.track())
 

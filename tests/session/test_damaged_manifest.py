@@ -1,4 +1,4 @@
-"""Manifests and journals that are well formed and make no sense: the session opens, or one sentence says why not."""
+"""Manifests and journals that are well-formed but make no sense: the session opens, or one sentence says why not."""
 
 import copy
 import json

@@ -100,7 +100,7 @@ def test_a_merged_object_has_the_pixels_of_both_and_needs_no_run(tracked):
     (prompt,) = tracked.prompts(1)
     assert prompt == MaskPrompt(1, 4, union[4])
     assert tracked.dirty() == ()
-    with pytest.raises(Sam2VideoError, match="no prompt changed"):
+    with pytest.raises(Sam2VideoError, match="no prompt has changed"):
         list(tracked.track())
 
 

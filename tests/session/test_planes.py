@@ -238,7 +238,7 @@ def test_prompts_that_name_their_axis_land_on_its_planes(session):
     assert session.planes.prompts("X") == (PointPrompt(3, 20, 4, 15),)
     assert session.prompts() == (PointPrompt(2, 3, 27, 33), PointPrompt(1, 4, 15, 20))
     assert set(session.planes.all_prompts()) == {*session.prompts(), *given[:2]}
-    with pytest.raises(PromptError, match="plane Y 33 lies outside the recording, which has the planes 0 to 32"):
+    with pytest.raises(PromptError, match="plane Y 33 lies outside the recording, which has planes 0 to 32"):
         add_prompts(session, [PointPrompt(1, 33, 4, 20, axis="Y")])
     with pytest.raises(PromptError, match="none of the planes across Z"):
         session.add_prompt(PointPrompt(1, 4, 4, 20, axis="Y"))
@@ -291,7 +291,7 @@ def test_what_cannot_be_done_says_so(session, tmp_path):
     with pytest.raises(PromptError, match="at least two axes"):
         session.fuse()
     list(session.track())
-    with pytest.raises(PromptError, match="one axis at most"):
+    with pytest.raises(PromptError, match="at most one axis"):
         session.fuse([1])
     with pytest.raises(SessionError, match="'T' are none"):
         session.planes.prompts("T")

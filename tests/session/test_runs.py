@@ -43,7 +43,7 @@ def test_nothing_to_track_is_said(session):
         list(session.track())
     session.add_prompt(PointPrompt(1, 4, 10, 10))
     list(session.track())
-    with pytest.raises(PromptError, match="no prompt changed"):
+    with pytest.raises(PromptError, match="no prompt has changed"):
         list(session.track())
     assert not session.running
 

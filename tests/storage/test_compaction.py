@@ -165,5 +165,5 @@ def test_what_we_would_not_write_ourselves_is_not_written_again(tmp_path):
     before = path.read_bytes()
     state = open_state(tmp_path)
     state.close()
-    assert "left as it is" in state.notes[0]
+    assert "left unchanged" in state.notes[0]
     assert path.read_bytes() == before

@@ -47,7 +47,7 @@ def measure(
     intensity : bool
         Also read the recording and measure its raw values.
     shape : bool
-        Also measure outlines and forms, which takes a few milliseconds for each object and frame.
+        Also measure perimeters and shapes, which takes a few milliseconds for each object and frame.
     readers : mapping of str to callable, optional
         What to measure in place of the recording: functions of the frame that give its raw values, by what is appended
         to the names of the columns.
@@ -151,7 +151,7 @@ def measure_frame(
     frame : int
         Number written into the column ``frame``.
     shape : bool
-        Also measure outlines and forms.
+        Also measure perimeters and shapes.
 
     Returns
     -------

@@ -75,7 +75,7 @@ class _Slice:
 def measure_volumes(
     result: TrackingResult, *, intensity: bool = True, progress: Callable[[int, int], None] | None = None
 ) -> Table:
-    """Measure volume and surface of every object of a recording that was walked through space.
+    """Measure volume and surface of every object of a recording that was tracked through space.
 
     Slices are read in order and only four are held, so memory does not depend on their number: the cells of
     marching cubes between two slices depend on these two slices alone, and the areas of all layers add up to the
@@ -132,7 +132,7 @@ def measure_volumes(
     calibration = result.calibration
     if not calibration.walks_through_space:
         raise ExportError(
-            f"Volumes need a recording that was walked along Z, Y or X, not {result.walk_axis}; use the areas instead."
+            f"Volumes need a recording that was tracked along Z, Y or X, not {result.walk_axis}; use the areas instead."
         )
     spacing, unit = (calibration.step, *calibration.pixel_size), calibration.length_unit
     if calibration.walk_unit != unit:

@@ -58,7 +58,7 @@ class FindRequest:
         if find is None:
             given = "every" if every is not None else "accept"
             if every is not None or accept is not None:
-                raise SettingsError(f"There is nothing that {given} is about; say with find what to find.")
+                raise SettingsError(f"{given!r} only works with a detector; name one with find.")
             return None
         usual = 1 if find.lower().startswith("labels") else USUAL_STEP
         settings = FindSettings.from_text(every or str(usual), range)

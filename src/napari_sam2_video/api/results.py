@@ -49,7 +49,7 @@ def measure(
     intensity : bool
         Also read the recording and measure its raw values.
     shape : bool
-        Also measure outlines and forms, which takes a few milliseconds for each object and frame.
+        Also measure perimeters and shapes, which takes a few milliseconds for each object and frame.
     channels : iterable of int, optional
         Channels whose raw values are measured, in columns such as ``intensity_mean_c1``; the one that was tracked if
         not given.

@@ -53,7 +53,7 @@ def create_session(
     out : str or Path
         The session's folder, usually ``*.sam2v``.
     axes, pixel_size, interval, series
-        What the file does not say, or says wrongly; see `open_recording`.
+        Missing or wrong metadata; see `open_recording`.
     axis : str, optional
         Name of the axis to walk, or its index as text; ``T``, else ``Z``, if not given.
     at : mapping of str to int, optional

@@ -48,7 +48,7 @@ def start(
     out : Path
         The session's folder.
     options : SessionOptions
-        How the recording is looked at and tracked.
+        View of the recording and tracked.
     prompts, seeds
         Prompts, and label images with their frames; those that an existing session already has are not added again.
     settings : TrackSettings
@@ -186,8 +186,8 @@ def range_notes(session: Session, settings: TrackSettings) -> tuple[str, ...]:
         if outside and (settings.objects is None or one.id in settings.objects):
             frames = ", ".join(map(str, sorted(outside)[:5])) + (" ..." if len(outside) > 5 else "")
             notes.append(
-                f"Object {one.id} has prompts outside the range {first}:{stop}, on frame {frames}; those in between "
-                "are tracked and kept, too."
+                f"Object {one.id} has prompts outside the range {first}:{stop}, on frame {frames}; frames in between "
+                "are tracked and kept too."
             )
     return tuple(notes)
 

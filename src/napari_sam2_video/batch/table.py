@@ -174,7 +174,9 @@ def _item(path: Path, number: int, row: Mapping[str, str], defaults: dict[str, s
     values = defaults | {column: value for column, value in row.items() if value}
     for column, value in values.items():
         if not _is_writable(value):
-            raise BatchError(f'Row {number} of {path} has a character in "{column}" that no path can hold; correct it.')
+            raise BatchError(
+                f'Row {number} of {path} has a character in "{column}" that is not allowed in paths; correct it.'
+            )
     for column in _REQUIRED:
         if not values.get(column):
             raise BatchError(f'Row {number} of {path} has no "{column}"; fill it in.')
@@ -227,7 +229,7 @@ def _check_targets(path: Path, items: Sequence[BatchItem]) -> None:
             place = _place(target)
             if place in (read if target == item.out else kept):
                 raise BatchError(
-                    f"Row {number} of {path} would write over {target}, which the batch reads; name another file."
+                    f"Row {number} of {path} would overwrite {target}, which the batch reads; choose another file."
                 )
             other = taken.setdefault(str(place), number)
             if other != number:

@@ -97,7 +97,7 @@ def _started(item: BatchItem, *how: Any) -> Session:
 
 def _yes(text: str) -> bool:
     if text.lower() not in ("", "yes", "no", "true", "false", "1", "0"):
-        raise BatchError(f'"{text}" in the column "overwrite" is neither yes nor no.')
+        raise BatchError(f'"{text}" in the column "overwrite" must be yes or no.')
     return text.lower() in ("yes", "true", "1")
 
 

@@ -42,7 +42,7 @@ def check(
     with api.open_session(session) as opened:
         for sentence in (*opened.notes, *opened.tracker.notes):
             note(sentence)
-        with run_bar("Checking", "What was compared is kept.") as progress:
+        with run_bar("Checking", "Finished comparisons are kept.") as progress:
             table = api.check(opened, settings, progress=progress)
         _report(opened, table)
 

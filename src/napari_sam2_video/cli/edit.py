@@ -20,7 +20,9 @@ app = typer.Typer(no_args_is_help=True, rich_markup_mode="markdown")
 
 Id = Annotated[int, typer.Argument(help="Object.", metavar="ID")]
 Frame = Annotated[int, typer.Option(help="Frame, from 0.", metavar="FRAME")]
-Range = Annotated[str, typer.Option("--range", help="Frames A to B-1; 'A:' to the end, ':' for all.", metavar="A:B")]
+Range = Annotated[
+    str, typer.Option("--range", help="Frames A to B-1; 'A:' for A to the end, ':' for all.", metavar="A:B")
+]
 
 
 @app.callback()
@@ -53,7 +55,10 @@ def split(
     frame: Frame,
     line: Annotated[
         str | None,
-        typer.Option(help="Points of a line to cut along; without it, connected parts.", metavar="'Y,X Y,X ...'"),
+        typer.Option(
+            help="Points of a line to cut along; without it, each connected part becomes an object.",
+            metavar="'Y,X Y,X ...'",
+        ),
     ] = None,
 ) -> None:
     """Make an object of every part of a mask but the largest; the next run tracks them."""
@@ -109,13 +114,13 @@ def remove(context: typer.Context, object_id: Id) -> None:
 @app.command()
 def undo(context: typer.Context) -> None:
     """Undo the last step of the session, whatever made it."""
-    _travel(context, lambda session: session.undo(), "Undone", "There is nothing to undo.")
+    _travel(context, lambda session: session.undo(), "Undone", "Nothing to undo.")
 
 
 @app.command()
 def redo(context: typer.Context) -> None:
     """Redo the last step that was undone."""
-    _travel(context, lambda session: session.redo(), "Redone", "There is nothing to redo.")
+    _travel(context, lambda session: session.redo(), "Redone", "Nothing to redo.")
 
 
 def _edit(context: typer.Context, change: Callable[[Session], Any]) -> Any:

@@ -50,7 +50,7 @@ def find(
 
     finding = FindRequest.from_text(detector, every, accept, range_)
     if finding is None:
-        raise SettingsError("There is nothing to find; name a detector such as everything.")
+        raise SettingsError("Name a detector, such as everything.")
     with api.open_session(session) as opened:
         for sentence in opened.notes:
             note(sentence)
@@ -71,7 +71,7 @@ def proposals(
         str | None, typer.Option(help="Accept proposals by number, or all.", metavar="NUMBER,...|all")
     ] = None,
     least_score: Annotated[
-        str | None, typer.Option(help="Of those to accept, only those with this score at least.", metavar="SCORE")
+        str | None, typer.Option(help="Accept only proposals with at least this score.", metavar="SCORE")
     ] = None,
     reject: Annotated[
         str | None, typer.Option(help="Reject proposals by number, or all.", metavar="NUMBER,...|all")
@@ -92,7 +92,7 @@ def proposals(
 
     limit = None if least_score is None else score_limit(least_score)
     if limit is not None and accept is None:
-        raise SettingsError("There is nothing that --least-score is about; give --accept, too.")
+        raise SettingsError("--least-score only works with --accept; give both.")
     changes = accept is not None or reject is not None
     with api.open_session(session, read_only=not changes) as opened:
         if reject is not None:
@@ -138,5 +138,5 @@ def _numbers(text: str) -> list[int] | None:
         return None
     parts = [part.strip() for part in text.split(",")]
     if not all(part.isdecimal() for part in parts):
-        raise SettingsError(f"{text!r} names no proposals; write numbers such as 3,5, or all.")
+        raise SettingsError(f"{text!r} is not a list of proposal numbers; write numbers such as 3,5, or all.")
     return [int(part) for part in parts]

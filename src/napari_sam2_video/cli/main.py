@@ -98,16 +98,16 @@ def demo(
 def batch(
     table: Annotated[Path, typer.Argument(help="CSV or JSON table with one recording a row.", metavar="TABLE")],
     report: Annotated[
-        Path | None, typer.Option(help="Where the report goes; beside the table if not given.", metavar="FILE")
+        Path | None, typer.Option(help="File for the report; beside the table if not given.", metavar="FILE")
     ] = None,
-    workers: Annotated[int, typer.Option(min=1, help="Recordings at a time.")] = 1,
+    workers: Annotated[int, typer.Option(min=1, help="Number of recordings processed at the same time.")] = 1,
     scheduler: Annotated[str | None, typer.Option(help="Address of a dask cluster.", metavar="ADDRESS")] = None,
     model: Annotated[
-        str | None, typer.Option(help="Model of the rows that name none; demo if not given.", metavar="NAME")
+        str | None, typer.Option(help="Model for rows that name none; demo if not given.", metavar="NAME")
     ] = None,
     default: Annotated[
         list[str] | None,
-        typer.Option(help="A value for the empty cells of a column; repeatable.", metavar="COLUMN=VALUE"),
+        typer.Option(help="Value for empty cells of a column; repeatable.", metavar="COLUMN=VALUE"),
     ] = None,
 ) -> None:
     """Track many recordings from one table; a bad one does not stop the others.
@@ -167,7 +167,7 @@ def main(arguments: list[str] | None = None) -> int:
     except _Refusal as error:
         code = _refused(error)
     except (KeyboardInterrupt, typer.Abort):
-        fail("Stopped. What was finished is kept.")
+        fail("Stopped. Finished work is kept.")
         code = INTERRUPTED
     except Stopped as stopped:
         fail(f"Stopped. {stopped}")
@@ -186,8 +186,8 @@ def main(arguments: list[str] | None = None) -> int:
         if debugging():
             raise
         code = fail(
-            f"Something went wrong that should not have: {type(error).__name__}: {error}. "
-            "Set NAPARI_SAM2_VIDEO_DEBUG=1 to see where, and please report it."
+            f"Unexpected error: {type(error).__name__}: {error}. "
+            "Set NAPARI_SAM2_VIDEO_DEBUG=1for a traceback, and please report this."
         )
     sys.exit(code)
 

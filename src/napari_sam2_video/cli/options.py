@@ -7,34 +7,34 @@ from typing import Annotated
 
 import typer
 
-FILE = "What the file does not say, or says wrongly"
-VIEW = "How the recording is looked at"
-PROMPTS = "Prompts: what to track"
-RUN = "What the run covers"
-NETWORK = "The network"
-FINDING = "Finding: what nobody prompted"
-SESSION = "The session"
+FILE = "Missing or wrong metadata"
+VIEW = "View of the recording"
+PROMPTS = "Prompts"
+RUN = "Extent of the run"
+NETWORK = "Model"
+FINDING = "Finding objects"
+SESSION = "Session"
 
 Axes = Annotated[
     str | None,
-    typer.Option(help="A letter for each axis, such as ZYX or TCYX.", metavar="LETTERS", rich_help_panel=FILE),
+    typer.Option(help="One letter per axis, such as ZYX or TCYX.", metavar="LETTERS", rich_help_panel=FILE),
 ]
 PixelSize = Annotated[
     str | None,
     typer.Option(
-        help="Pixel size with its unit: '0.25 um', '0.3,0.25 um' (Y, X) or '2,0.5,0.5 mm' (Z, Y, X).",
+        help="Pixel size with unit: '0.25 um', '0.3,0.25 um' (Y, X) or '2,0.5,0.5 mm' (Z, Y, X).",
         metavar="SIZE",
         rich_help_panel=FILE,
     ),
 ]
 Interval = Annotated[
     str | None,
-    typer.Option(help="Time from one frame to the next: '2.5 s' or '5 min'.", metavar="TIME", rich_help_panel=FILE),
+    typer.Option(help="Time between frames: '2.5 s' or '5 min'.", metavar="TIME", rich_help_panel=FILE),
 ]
 Series = Annotated[
     str | None,
     typer.Option(
-        help="Which image series of a file or folder with several, by index or name.",
+        help="Index or name of the image series, if a file or folder has several.",
         metavar="SERIES",
         rich_help_panel=FILE,
     ),
@@ -42,13 +42,13 @@ Series = Annotated[
 Axis = Annotated[
     str | None,
     typer.Option(
-        help="Axis to walk along, by letter or index: T, else Z, if not given.", metavar="LETTER", rich_help_panel=VIEW
+        help="Axis to track along, by letter or index; T, else Z, if not given.", metavar="LETTER", rich_help_panel=VIEW
     ),
 ]
 Planes = Annotated[
     str | None,
     typer.Option(
-        help="Axes that a volume is tracked along, such as zyx; what the walks agree on is the result.",
+        help="Track a volume along several axes, such as zyx, and keep what the walks agree on.",
         metavar="LETTERS",
         rich_help_panel=RUN,
     ),
@@ -56,19 +56,20 @@ Planes = Annotated[
 At = Annotated[
     list[str] | None,
     typer.Option(
-        help="Position along another axis, such as Z=5; repeatable. If not given, 0 along T and the middle elsewhere.",
+        help="Position along another axis, such as Z=5; repeatable. If not given, 0 along T and the middle of other "
+        "axes.",
         metavar="AXIS=INDEX",
         rich_help_panel=VIEW,
     ),
 ]
 Channel = Annotated[
     str | None,
-    typer.Option(help="Channel to look at; 0 if not given.", metavar="INDEX", rich_help_panel=VIEW),
+    typer.Option(help="Channel that the model sees; 0 if not given.", metavar="INDEX", rich_help_panel=VIEW),
 ]
 Channels = Annotated[
     str | None,
     typer.Option(
-        help="Channels that the model sees together in colour: '0=green,1=magenta', or with contrast windows "
+        help="Channels to combine in colour: '0=green,1=magenta', or with contrast windows "
         "'0=green:100:4000,1=magenta:50:900'.",
         metavar="INDEX=COLOUR,...",
         rich_help_panel=VIEW,
@@ -77,8 +78,8 @@ Channels = Annotated[
 Contrast = Annotated[
     str | None,
     typer.Option(
-        help="Contrast window LO,HI for all frames, or lung, bone, brain, abdomen or mediastinum. If not given, 8-bit "
-        "values are shown as they are, others by percentiles of the whole recording.",
+        help="Contrast window LO,HI for all frames, or a CT preset: lung, bone, brain, abdomen or mediastinum. If not "
+        "given, 8-bit values are used unchanged, and others are scaled by percentiles of the whole recording.",
         metavar="LO,HI",
         rich_help_panel=VIEW,
     ),
@@ -86,7 +87,7 @@ Contrast = Annotated[
 Model = Annotated[
     str | None,
     typer.Option(
-        help="A name of 'napari-sam2-video models list' or a checkpoint file; demo if not given.",
+        help="A name from 'napari-sam2-video models list', or a checkpoint file; demo if not given.",
         metavar="NAME",
         rich_help_panel=NETWORK,
     ),
@@ -106,8 +107,8 @@ Precision = Annotated[
 Arithmetic = Annotated[
     str | None,
     typer.Option(
-        help="exact (if not given): on a processor, one object has the numbers of Meta's predictor, bit for bit; fast: "
-        "up to rounding, in less time.",
+        help="exact (if not given): on a CPU, a single object gets the same numbers as Meta's predictor, bit for bit; "
+        "fast: equal up to rounding, in less time.",
         metavar="exact|fast",
         rich_help_panel=NETWORK,
     ),
@@ -123,7 +124,8 @@ ImageSize = Annotated[
 Window = Annotated[
     str | None,
     typer.Option(
-        help="auto (small objects are tracked in windows that follow them), off, or the windows' side in pixels.",
+        help="auto (small objects are tracked in a window that follows them), off, or the side of the window in "
+        "pixels.",
         metavar="auto|off|PIXELS",
         rich_help_panel=NETWORK,
     ),
@@ -131,7 +133,7 @@ Window = Annotated[
 Find = Annotated[
     str | None,
     typer.Option(
-        help="Find more objects, after the prompted ones are tracked: everything, like:1,2 (such as the objects 1 and "
+        help="Find more objects once the prompted ones are tracked: everything, like:1,2 (similar to objects 1 and "
         '2), labels:FILE, or text:"red cell".',
         metavar="DETECTOR",
         rich_help_panel=FINDING,
@@ -140,7 +142,7 @@ Find = Annotated[
 Every = Annotated[
     str | None,
     typer.Option(
-        help="Look on every so many frames; if not given, 1 for labels, whose masks are then kept, and 5 for others.",
+        help="Look on every Nth frame; if not given, 1 for labels, whose masks are then kept, and 5 otherwise.",
         metavar="FRAMES",
         rich_help_panel=FINDING,
     ),
@@ -148,7 +150,7 @@ Every = Annotated[
 Accept = Annotated[
     str | None,
     typer.Option(
-        help="Accept what is proposed with this score (0 to 1) at least, and track it; the rest waits for a person.",
+        help="Accept and track proposals with at least this score (0 to 1); the others wait for you.",
         metavar="SCORE",
         rich_help_panel=FINDING,
     ),

@@ -17,7 +17,7 @@ def export(
     target: Annotated[Path, typer.Argument(help="File or folder to write.", metavar="TARGET")],
     format: Annotated[
         str | None,
-        typer.Option(help="A name of 'napari-sam2-video formats'; from the target's suffix if not given."),
+        typer.Option(help="A name from 'napari-sam2-video formats'; guessed from the target's suffix if not given."),
     ] = None,
     objects: Annotated[str | None, typer.Option(help="Objects to write, such as 1,3-5; all if not given.")] = None,
     frames: Annotated[
@@ -25,7 +25,7 @@ def export(
         typer.Option(help="Frames A to B-1, or tracked, or all; tracked if not given, all for volumes.", metavar="A:B"),
     ] = None,
     option: Annotated[
-        list[str] | None, typer.Option(help="An option of the format; repeatable.", metavar="NAME=VALUE")
+        list[str] | None, typer.Option(help="Option of the format; repeatable.", metavar="NAME=VALUE")
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what exists.")] = False,
 ) -> None:
@@ -69,14 +69,14 @@ def measure(
     session: shared.SessionFolder,
     target: Annotated[Path, typer.Argument(help="CSV or Parquet file to write.", metavar="TARGET")],
     channels: Annotated[
-        str | None, typer.Option(help="Channels whose raw values to measure.", metavar="INDEX,INDEX,...")
+        str | None, typer.Option(help="Channels to measure raw values in.", metavar="INDEX,INDEX,...")
     ] = None,
     recording: Annotated[
         Path | None,
-        typer.Option(help="Another recording of the same size, to measure its raw values.", metavar="RECORDING"),
+        typer.Option(help="Another recording of the same size to measure raw values in.", metavar="RECORDING"),
     ] = None,
-    intensity: Annotated[bool, typer.Option(help="Measure raw values, which reads the recording.")] = True,
-    shape: Annotated[bool, typer.Option(help="Measure outlines and forms, which takes longer.")] = True,
+    intensity: Annotated[bool, typer.Option(help="Measure raw values; this reads the recording.")] = True,
+    shape: Annotated[bool, typer.Option(help="Measure perimeters and shapes; this takes longer.")] = True,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what exists.")] = False,
 ) -> None:
     """Measure every object on every frame into a table.
@@ -168,7 +168,7 @@ def info(
 def _size(about: dict[str, Any], letter: str) -> str:
     times = about["times"]
     if letter == "T" and times is not None:
-        return f"T {times['shortest']:.4g} to {times['longest']:.4g} s (uneven), {times['duration']:.4g} s in all"
+        return f"T {times['shortest']:.4g} to {times['longest']:.4g} s (uneven), {times['duration']:.4g} s in total"
     size, unit = about["scale"][letter], about["units"].get(letter)
     if size is None:
         return f"{letter} unknown"

@@ -13,24 +13,24 @@ _LIMITS = "Limits"
 
 
 def serve(
-    host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 takes all of them.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="Port to listen on; 0 takes a free one.", min=0, max=65535)] = 7860,
+    host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 for all.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port to listen on; 0 for any free port.", min=0, max=65535)] = 7860,
     token_file: Annotated[
-        Path | None, typer.Option(help="File with the token; NAPARI_SAM2_VIDEO_TOKEN, or a new one, if not given.")
+        Path | None, typer.Option(help="File with the token; if not given, NAPARI_SAM2_VIDEO_TOKEN or a new token.")
     ] = None,
     certificate: Annotated[Path | None, typer.Option(help="TLS certificate, a PEM file; needs --key.")] = None,
-    key: Annotated[Path | None, typer.Option(help="Key of the certificate, a PEM file.")] = None,
-    device: Annotated[str, typer.Option(help="Device of the networks: auto, cpu, cuda, cuda:1 or mps.")] = "auto",
-    sessions: Annotated[int, typer.Option(help="Most clients at a time.", min=1, rich_help_panel=_LIMITS)] = 8,
+    key: Annotated[Path | None, typer.Option(help="Private key of the certificate, a PEM file.")] = None,
+    device: Annotated[str, typer.Option(help="Device to run on: auto, cpu, cuda, cuda:1 or mps.")] = "auto",
+    sessions: Annotated[int, typer.Option(help="Maximum number of clients.", min=1, rich_help_panel=_LIMITS)] = 8,
     memory_mb: Annotated[
-        int, typer.Option(help="Most memory for image embeddings, over all clients.", min=0, rich_help_panel=_LIMITS)
+        int, typer.Option(help="Memory limit for the image embeddings of all clients.", min=0, rich_help_panel=_LIMITS)
     ] = 4096,
     idle_minutes: Annotated[
         float,
-        typer.Option(help="Forget a client that was silent for so long.", min=0.01, rich_help_panel=_LIMITS),
+        typer.Option(help="Forget a client that has been silent for this long.", min=0.01, rich_help_panel=_LIMITS),
     ] = 30.0,
     frame_megapixels: Annotated[
-        float, typer.Option(help="Largest frame that is taken.", min=0.01, rich_help_panel=_LIMITS)
+        float, typer.Option(help="Largest frame accepted.", min=0.01, rich_help_panel=_LIMITS)
     ] = 64.0,
 ) -> None:
     """Run the tracker for sessions on other machines.

@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 
 def track(
     recording: shared.RecordingPath,
-    out: Annotated[Path, typer.Option(help="Session folder to make, usually *.sam2v.", rich_help_panel=shared.SESSION)],
+    out: Annotated[
+        Path, typer.Option(help="Session folder to create, usually *.sam2v.", rich_help_panel=shared.SESSION)
+    ],
     point: Annotated[
         list[str] | None,
         typer.Option(help="A click on object ID; repeatable.", metavar="ID@FRAME:Y,X", rich_help_panel=shared.PROMPTS),
@@ -28,7 +30,7 @@ def track(
     negative: Annotated[
         list[str] | None,
         typer.Option(
-            help="A click beside object ID; repeatable.", metavar="ID@FRAME:Y,X", rich_help_panel=shared.PROMPTS
+            help="A click on what is not object ID; repeatable.", metavar="ID@FRAME:Y,X", rich_help_panel=shared.PROMPTS
         ),
     ] = None,
     box: Annotated[
@@ -48,7 +50,7 @@ def track(
     negative_scribble: Annotated[
         list[str] | None,
         typer.Option(
-            help="A stroke beside object ID; repeatable.",
+            help="A stroke on what is not object ID; repeatable.",
             metavar="'ID@FRAME:Y,X Y,X ...'",
             rich_help_panel=shared.PROMPTS,
         ),
@@ -56,7 +58,7 @@ def track(
     mask: Annotated[
         list[str] | None,
         typer.Option(
-            help="An image that is not 0 where object ID is; repeatable.",
+            help="An image that is nonzero where object ID is; repeatable.",
             metavar="ID@FRAME:FILE",
             rich_help_panel=shared.PROMPTS,
         ),
@@ -68,8 +70,8 @@ def track(
     seeds: Annotated[
         list[str] | None,
         typer.Option(
-            help="A label image: every label becomes an object; repeatable. Of a label volume, @all or @middle takes "
-            "every slice of a label or its middle one.",
+            help="A label image: every label becomes an object; repeatable. For a label volume, @all or @middle uses "
+            "every slice of each label or its middle one.",
             metavar="LABELS.tif@FRAME",
             rich_help_panel=shared.PROMPTS,
         ),
@@ -105,15 +107,17 @@ def track(
     arithmetic: shared.Arithmetic = None,
     compile_: Annotated[
         bool,
-        typer.Option("--compile", help="Compile the network: slow start, then faster.", rich_help_panel=shared.NETWORK),
+        typer.Option(
+            "--compile", help="Compile the network: slow to start, then faster.", rich_help_panel=shared.NETWORK
+        ),
     ] = False,
     resume: Annotated[
         bool,
-        typer.Option("--resume", help="Continue the session that exists.", rich_help_panel=shared.SESSION),
+        typer.Option("--resume", help="Continue an existing session.", rich_help_panel=shared.SESSION),
     ] = False,
     overwrite: Annotated[
         bool,
-        typer.Option("--overwrite", help="Replace the session that exists.", rich_help_panel=shared.SESSION),
+        typer.Option("--overwrite", help="Replace an existing session.", rich_help_panel=shared.SESSION),
     ] = False,
 ) -> None:
     """Track prompted objects through a recording into a session.

@@ -42,25 +42,25 @@ def checked(detections: Any, shape_yx: tuple[int, int], name: str) -> list[Detec
         If one of them is no detection, has no valid score, or lies outside the frame, or if there are too many.
     """
     if not isinstance(detections, Iterable) or isinstance(detections, str | bytes | np.ndarray):
-        raise _wrong(name, f"a {type(detections).__name__} where a list of detections is needed")
+        raise _wrong(name, f"a {type(detections).__name__} where a list of detections was expected")
     found = list(islice(detections, MOST_MASKS + 1))
     if len(found) > MOST_MASKS:
         raise _wrong(name, f"more than {MOST_MASKS} objects on one frame")
     boxes = sum(isinstance(one, Detection) and one.mask is None for one in found)
     if boxes > MOST_BOXES:
-        raise _wrong(name, f"{boxes} boxes on one frame, and {MOST_BOXES} are the most that can be looked into")
+        raise _wrong(name, f"{boxes} boxes on one frame, but at most {MOST_BOXES} can be segmented")
     good = (_good(one, shape_yx, name, number) for number, one in enumerate(found, start=1))
     return [one for one in good if one is not None]
 
 
 def _good(one: Any, shape_yx: tuple[int, int], name: str, number: int) -> Detection | None:
     if not isinstance(one, Detection):
-        raise _wrong(name, f"a {type(one).__name__} where detection {number} should be")
+        raise _wrong(name, f"a {type(one).__name__}where detection {number} was expected")
     score = _number(one.score)
     if score is None or not 0 <= score <= 1:
         raise _wrong(name, f"the score {one.score!r} for detection {number}, which should be 0 to 1")
     if one.label is not None and not (isinstance(one.label, str) and len(one.label) <= _MOST_LETTERS):
-        raise _wrong(name, f"a label for detection {number} that is no text of up to {_MOST_LETTERS} letters")
+        raise _wrong(name, f"a label for detection {number} that is not text of up to {_MOST_LETTERS} letters")
     if one.mask is None:
         box = _box(one.box_yxyx, shape_yx)
         if box is None:
@@ -70,7 +70,7 @@ def _good(one: Any, shape_yx: tuple[int, int], name: str, number: int) -> Detect
     mask = one.mask
     if not isinstance(mask, np.ndarray) or mask.ndim != 2 or mask.dtype != bool:
         kind = f"{mask.dtype} of shape {mask.shape}" if isinstance(mask, np.ndarray) else type(mask).__name__
-        raise _wrong(name, f"a mask for detection {number} that is {kind} where bool of shape (h, w) is needed")
+        raise _wrong(name, f"a mask for detection {number} that is {kind}where bool of shape (h, w) was expected")
     if origin is None or any(o < 0 or o + n > s for o, n, s in zip(origin, mask.shape, shape_yx, strict=True)):
         raise _wrong(
             name,
@@ -114,4 +114,4 @@ def _number(value: Any) -> float | None:
 
 
 def _wrong(name: str, what: str) -> DetectorError:
-    return DetectorError(f"The detector {name} gave {what}; nothing of it is used.")
+    return DetectorError(f"The detector {name} returned {what}; its output is ignored.")

@@ -67,7 +67,7 @@ class Labels:
         if labels.shape != frame.shape_yx:
             raise DetectorError(
                 f"The labels of frame {frame.index} in {series.name} have the shape {labels.shape} where "
-                f"{frame.shape_yx} is needed; give the labels of this recording."
+                f"{frame.shape_yx} was expected; give the labels of this recording."
             )
         return detections_of(labels)
 
@@ -79,7 +79,7 @@ class Labels:
 def labels_from_text(text: str, folder: Path | None = None) -> Labels:
     """Labels written as ``FILE`` or ``FILE@FRAME``; a relative file starts at `folder`."""
     if not text:
-        raise DetectorError("labels needs a file or a folder; write it as labels:FILE or labels:FILE@FRAME.")
+        raise DetectorError("'labels' needs a file or a folder; write labels:FILE or labels:FILE@FRAME.")
     # A name may itself end in @ and a number.
     path = _path(text, folder)
     name, at, frame = text.rpartition("@")

@@ -146,9 +146,9 @@ class MoreLikeThis:
 def like_from_text(text: str, examples: Examples | None) -> MoreLikeThis:
     """More like some objects, written as ``1,2,3``."""
     if not re.fullmatch(r"\s*\d{1,9}(\s*,\s*\d{1,9})*\s*", text):
-        raise DetectorError("like needs the ids of objects that have prompts; write it as like:1 or like:1,2,3.")
+        raise DetectorError("'like' needs the ids of prompted objects; write like:1 or like:1,2,3.")
     if examples is None:
-        raise DetectorError("like needs a session with objects; open one first.")
+        raise DetectorError("'like' needs a session with objects; open one first.")
     return MoreLikeThis([int(part) for part in text.split(",")], examples)
 
 

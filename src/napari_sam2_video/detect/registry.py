@@ -79,7 +79,7 @@ def _everything(rest: str, examples: Examples | None, folder: Path | None) -> De
     from napari_sam2_video.detect.everything import Everything
 
     if rest:
-        raise DetectorError(f"everything takes nothing after a colon, but {rest!r} was given; leave it out.")
+        raise DetectorError(f"The detector everything takes no argument; omit {rest!r}.")
     return Everything()
 
 

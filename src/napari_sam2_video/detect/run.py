@@ -100,7 +100,7 @@ def run_detector(
         if time.monotonic() - watch.last > silent_seconds:
             watch.end("was given up")
             raise DetectorError(
-                f"The detector {name} has not said anything for {silent_seconds:g} seconds on frame {index} and was "
+                f"The detector {name} did not respond for {silent_seconds:g} seconds on frame {index} and was "
                 "given up; restart the program if it keeps the machine busy."
             )
     return outcome.result()

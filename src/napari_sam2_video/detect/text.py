@@ -50,7 +50,7 @@ class Text:
     ) -> None:
         self._phrases = [part for part in (" ".join(one.split()) for one in phrase.split(",")) if part]
         if not self._phrases:
-            raise DetectorError('text needs a phrase; write it as text:"red cell".')
+            raise DetectorError('The detector text needs a phrase; write text:"red cell".')
         self._model = model
         self._least_score = least_score
         self._device = device

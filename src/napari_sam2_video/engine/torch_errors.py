@@ -43,6 +43,6 @@ def engine_errors(device: str) -> Iterator[None]:
         first = text.splitlines()[0] if text else "no reason"
         if type(error).__module__.startswith(("torch._dynamo", "torch._inductor")):
             raise EngineError(
-                f"The network cannot be compiled for {device} ({first}): choose not to compile it."
+                f"The network cannot be compiled for {device} ({first}): run without compiling."
             ) from error
         raise EngineError(f"The network failed on {device}: {first}.") from error

@@ -108,7 +108,7 @@ def find_clips(job: ExportJob) -> list[Clip]:
     clips = [path_of(job.result.entry(object_id), found, job.options) for object_id, found in sorted(places.items())]
     outside = [((c.corners_yx < 0) | (c.corners_yx + c.shape_yx > job.result.shape_yx)).any() for c in clips]
     if any(outside):
-        job.note(f"{sum(outside)} clips reach beyond the edge of the recording, where they are black (0).")
+        job.note(f"{sum(outside)} clips extend beyond the edge of the recording, where they are black (0).")
     return clips
 
 

@@ -41,7 +41,7 @@ CLIP_OPTIONS = (
         "frames over which the path of the clip is smoothed (sigma of a Gaussian); 0 keeps the object in the middle",
         limits=(0, 10_000),
     ),
-    ExportOption("background", "bool", True, "keep the picture around the object"),
+    ExportOption("background", "bool", True, "keep the background around the object"),
 )
 
 
@@ -141,14 +141,14 @@ FILMS = ExportFormat(
     kind="folder",
     write=write_films,
     about=(
-        "Folder of one H.264 film an object, from its first frame to its last; the film moves with the object by whole "
-        f"pixels, and `{POSITIONS}` says where each frame begins in the recording."
+        "Folder with one H.264 video per object, from its first frame to its last; the view follows the object in "
+        f"whole pixels, and `{POSITIONS}` gives the position of each frame in the recording."
     ),
     options=(
         FPS,
         CRF,
         *CLIP_OPTIONS,
-        ExportOption("color", "color", "black", "colour around the object without the background"),
+        ExportOption("color", "color", "black", "colour around the object if the background is removed"),
         FEATHER,
     ),
     overlaps=True,
@@ -162,7 +162,7 @@ STACKS = ExportFormat(
     write=write_stacks,
     about=(
         "The same as OME-TIFF: raw values of the tracked channel, exact, with pixel size, times and the place of each "
-        "frame; without the background, what is not the object is 0."
+        "frame; without the background, pixels outside the object are 0."
     ),
     options=(*CLIP_OPTIONS, ExportOption("masks", "bool", False, "also write the object's mask beside each clip")),
     overlaps=True,

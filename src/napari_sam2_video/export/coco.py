@@ -106,9 +106,9 @@ FORMAT = ExportFormat(
     kind="file",
     write=write,
     about=(
-        "One image a frame, with its file's name in a folder of images and `FILE#00000` in a stack or video; one "
+        "One image per frame, with its file's name in a folder of images and `FILE#00000` in a stack or video; one "
         "annotation an object and frame, compressed RLE (column-major), whole also where objects overlap; `track_id` "
-        "is the object's id. The categories are the names of the objects without the numbers at their ends."
+        "is the object's id. Categories are the object names without trailing numbers."
     ),
     embeds_provenance=True,
     overlaps=True,

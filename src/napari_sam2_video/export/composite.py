@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 GROW = ExportOption(
-    "grow", "int", 0, "pixels by which the objects are widened first, so that no rim is left", limits=(0, 10_000)
+    "grow", "int", 0, "pixels by which the objects are grown first, so that no rim remains", limits=(0, 10_000)
 )
 
 
@@ -54,7 +54,7 @@ def composite_formats(name: str, title: str, keep: bool, color: str, help_color:
         suffixes=(".mp4",),
         kind="file",
         write=partial(write_video, keep=keep),
-        about="H.264, yuv420p; colours are as exact as the codec.",
+        about="H.264, yuv420p; colours are as accurate as the codec allows.",
         options=(FPS, CRF, *options),
         overlaps=True,
         guess=False,

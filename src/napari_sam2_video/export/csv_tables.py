@@ -43,7 +43,7 @@ def write_trackmate(job: ExportJob) -> None:
     dy, dx = result.calibration.pixel_size
     number = 0
     if result.walk_axis != "T":
-        job.note(f"FRAME counts along the axis {result.walk_axis}; TrackMate will take it for time.")
+        job.note(f"FRAME counts along the axis {result.walk_axis}; TrackMate will treat it as time.")
     with job.path.open("w", newline="", encoding="utf-8") as stream:
         table = csv.writer(stream, lineterminator="\n")
         table.writerow(TRACKMATE_COLUMNS)
@@ -92,7 +92,7 @@ def write_displacements(job: ExportJob) -> None:
 
 
 def write_volumes(job: ExportJob) -> None:
-    """Write volume and surface of every object of a recording that was walked through space."""
+    """Write volume and surface of every object of a recording tracked through space."""
     note_geometry(job)
     _write_file(job.path, measure_volumes(job.result, intensity=job.options["intensity"], progress=job.progress))
 
@@ -116,7 +116,7 @@ def save_table(table: Table, target: Path, *, overwrite: bool = False) -> Path:
 def check_table_name(target: Path, *, overwrite: bool) -> None:
     """Refuse a target that `save_table` would refuse, before anything is measured for it."""
     if target.suffix.lower() not in (".csv", ".parquet"):
-        raise ExportError(f"A table is written as .csv or .parquet, not as {target.name}; choose another name.")
+        raise ExportError(f"Tables are written as .csv or .parquet, not {target.name}; choose another name.")
     check_target(target, folder=False, overwrite=overwrite)
 
 
@@ -135,8 +135,8 @@ TRACKMATE = ExportFormat(
     kind="file",
     write=write_trackmate,
     about=(
-        "One row a spot in the columns of TrackMate's own table of spots: LABEL, ID, TRACK_ID, QUALITY, POSITION_X to "
-        "T in the recording's units, FRAME, RADIUS, VISIBILITY, AREA; one header row."
+        "One row per spot in the columns of TrackMate's own table of spots: LABEL, ID, TRACK_ID, QUALITY, POSITION_X "
+        "to T in the recording's units, FRAME, RADIUS, VISIBILITY, AREA; one header row."
     ),
     overlaps=True,
     guess=False,
@@ -162,7 +162,7 @@ MEASUREMENTS = ExportFormat(
     about="Area, centroid, shape, intensity, motion and scores of every object on every frame, a tidy table.",
     options=(
         ExportOption("intensity", "bool", True, "also measure the recording's raw values"),
-        ExportOption("shape", "bool", True, "also measure outlines and forms, which takes longer"),
+        ExportOption("shape", "bool", True, "also measure perimeters and shapes, which takes longer"),
     ),
     overlaps=True,
     group="Tracks and tables",
@@ -173,7 +173,7 @@ DISPLACEMENTS = ExportFormat(
     suffixes=(".csv", ".parquet"),
     kind="file",
     write=write_displacements,
-    about="How far objects move in a given time: lag, mean squared displacement and number of pairs of every object.",
+    about="How far objects move in a given time: lag, mean squared displacement and number of pairs for each object.",
     options=(ExportOption("max_lag", "int", 0, "longest lag in frames; 0: a quarter of a track", limits=(0, 100_000)),),
     overlaps=True,
     guess=False,
@@ -187,7 +187,7 @@ VOLUMES = ExportFormat(
     write=write_volumes,
     about=(
         "Volume, surface, sphericity, extents, place, mean and deviation of the raw values of every object of a "
-        "recording that was walked through space."
+        "recording tracked through space."
     ),
     options=(ExportOption("intensity", "bool", True, "also measure the recording's raw values"),),
     overlaps=True,

@@ -22,7 +22,7 @@ STRUCTURE = ("123037004", "SCT", "Anatomical Structure")
 
 
 def write(job: ExportJob) -> None:
-    """Write one binary segment an object; the label volume is held in memory."""
+    """Write one binary segment per object; the label volume is held in memory."""
     highdicom = need("highdicom", "dicom-seg")
     codes = parse_codes(job.options["codes"])
     source = read_source(job, TITLE)
@@ -129,8 +129,7 @@ def parse_codes(text: str | None) -> dict[str, tuple[str, ...]]:
         fields = [field.strip() for field in code.split(":", 2)]
         if not equals or len(fields) != 3 or not all(fields):
             raise ExportError(
-                f"The code {part.strip()!r} must be an object, a scheme, a value and a meaning, such as "
-                "1=SCT:10200004:Liver."
+                f"The code {part.strip()!r} must have the form ID=SCHEME:VALUE:MEANING, such as 1=SCT:10200004:Liver."
             )
         scheme, value, meaning = fields
         codes[who.strip().casefold()] = value, scheme, meaning
@@ -144,13 +143,15 @@ FORMAT = ExportFormat(
     kind="file",
     write=write,
     about=(
-        "One binary segment an object with its name, colour and code, whole where objects overlap, referring to the "
+        "One binary segment per object with its name, colour and code, whole where objects overlap, referring to the "
         "source series (given, or the one that was tracked) and turned into its order by where both lie. The label "
         "volume is held in memory."
     ),
     options=(
         SOURCE,
-        ExportOption("codes", "str", None, "codes of objects, as 1=SCT:10200004:Liver; else of their names, or Tissue"),
+        ExportOption(
+            "codes", "str", None, "codes of objects, as 1=SCT:10200004:Liver; if not given, by their names, or Tissue"
+        ),
     ),
     overlaps=True,
 )

@@ -82,7 +82,7 @@ def read_source(job: ExportJob, title: str) -> SourceVolume:
                 raise
             found = find_series(path)
     except RecordingError as error:
-        raise ExportError(f"The source series is not clear: {error}") from error
+        raise ExportError(f"The source series is ambiguous: {error}") from error
     with complete_headers(title):
         order = arrange(found.slices, "Z")
         for name, value in (("ImageOrientationPatient", order.affine), ("PixelSpacing", found.slices[0].spacing)):
@@ -105,11 +105,11 @@ def object_volumes(result: TrackingResult, frames: Iterator[int]) -> tuple[list[
     Raises
     ------
     ExportError
-        If the recording was not walked through space.
+        If the recording was not tracked through space.
     """
     letters = (result.walk_axis, *result.plane_axes)
     if set(letters) != set("ZYX"):
-        raise ExportError(f"This format needs a volume, but this recording was walked along {result.walk_axis}.")
+        raise ExportError(f"This format needs a volume, but this recording was tracked along {result.walk_axis}.")
     volumes: list[Array] = []
     for frame in frames:
         for number, layer_yx in enumerate(result.layers(frame)):
@@ -166,8 +166,8 @@ def onto_series(volume_zyx: Array, affine: npt.NDArray[np.float64], series: npt.
     corners = np.vstack([ends, np.ones((1, 8))])
     if len(set(sources.tolist())) < 3 or np.abs((between[:3] - expected) @ corners).max() >= HALF_A_VOXEL:
         raise ExportError(
-            "The labels do not lie on the slices of the series: their voxels have other sizes, or another place in the "
-            "body; choose the series that the recording was made of, or nifti."
+            "The labels do not lie on the slices of the series: their voxels differ in size or in position in the "
+            "body; choose the series that was tracked, or nifti."
         )
     turned: Array = np.flip(volume_xyz.transpose(sources), tuple(backward)).T
     return np.ascontiguousarray(turned)

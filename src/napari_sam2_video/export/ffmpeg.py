@@ -161,7 +161,7 @@ class FrameEncoder:
         lines = [line.strip() for line in self._errors.read().decode("utf-8", "replace").splitlines() if line.strip()]
         if code == -FILE_TOO_LARGE or any("No space left" in line or "File too large" in line for line in lines):
             return disk_full(self._target)
-        reason = lines[-1] if lines else f"it ended with code {code}"
+        reason = lines[-1] if lines else f"it exited with code {code}"
         return ExportError(f"ffmpeg could not write {name} ({reason}); try another format or a smaller size.")
 
 

@@ -53,7 +53,9 @@ class ExportOption:
             raise ExportError(f"The option {self.name} cannot be {value!r}; choose {', '.join(self.choices)}.")
         if self.limits is not None and not self.limits[0] <= converted <= self.limits[1]:
             low, high = (f"{end:g}" for end in self.limits)
-            raise ExportError(f"The option {self.name} cannot be {value!r}; it goes from {low} to {high}: {self.help}.")
+            raise ExportError(
+                f"The option {self.name} cannot be {value!r}; it must be between {low} and {high}: {self.help}."
+            )
         return converted
 
 

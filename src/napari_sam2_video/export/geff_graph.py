@@ -106,8 +106,8 @@ FORMAT = ExportFormat(
     kind="folder",
     write=write,
     about=(
-        "Zarr graph: a node an object and frame (position in frames and pixels, with scale and unit; area; track_id), "
-        "an edge to the object's next frame and from a parent to its daughter."
+        "Zarr graph: one node per object and frame (position in frames and pixels, with scale and unit; area; "
+        "track_id), with edges to the object's next frame and from parents to daughters."
     ),
     embeds_provenance=True,
     sidecar=True,

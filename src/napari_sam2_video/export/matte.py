@@ -30,7 +30,7 @@ def need_pictures(job: ExportJob) -> None:
         If the recording is not at hand.
     """
     if job.result.read_frame is None:
-        raise ExportError(f"The recording's pictures are needed for {job.target.name}; open the recording first.")
+        raise ExportError(f"The recording's images are needed for {job.target.name}; open the recording first.")
 
 
 def rgba_frames(job: ExportJob) -> Iterator[npt.NDArray[np.uint8]]:
@@ -86,7 +86,7 @@ PRORES = ExportFormat(
     suffixes=(".mov",),
     kind="file",
     write=partial(write_video, arguments=prores_arguments),
-    about="10-bit 4:4:4 with a lossless alpha channel, straight unless asked; any size.",
+    about="10-bit 4:4:4 with a lossless alpha channel, straight by default; any size.",
     options=(FPS, FEATHER, PREMULTIPLIED),
     overlaps=True,
     group="Mattes and cut-outs",
@@ -114,7 +114,7 @@ PICTURES = ExportFormat(
     suffixes=(),
     kind="folder",
     write=write_pictures,
-    about="Folder of RGBA `00000.png` and so on, straight alpha unless asked; exact.",
+    about="Folder of RGBA `00000.png` and so on, straight alpha by default; exact.",
     options=(FEATHER, PREMULTIPLIED),
     overlaps=True,
     group="Mattes and cut-outs",

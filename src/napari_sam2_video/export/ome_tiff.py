@@ -81,7 +81,7 @@ def ome_metadata(job: ExportJob) -> dict[str, Any]:
     metadata: dict[str, Any] = {
         "axes": f"{axis}YX",
         "Name": printable(job.target.name),
-        "Description": f"Label images of {len(result.objects)} objects; a pixel's value is the object's id.",
+        "Description": f"Label images of {len(result.objects)} objects; pixel values are object ids.",
         "MapAnnotation": [
             {"Namespace": f"{NAMESPACE}/provenance", "Value": {"json": job.provenance_text()}},
             {"Namespace": f"{NAMESPACE}/objects", "Value": {str(entry.id): entry.name for entry in result.objects}},
@@ -114,7 +114,7 @@ FORMAT = ExportFormat(
     kind="file",
     write=write,
     about=(
-        "One page a frame, BigTIFF, zlib; the smallest of uint8, uint16 and uint32 that holds every id; "
+        "One page per frame, BigTIFF, zlib; the smallest of uint8, uint16 and uint32 that holds every id; "
         "pixel size, frame interval or the time of every frame, object names and provenance in the OME-XML."
     ),
     options=(

@@ -93,11 +93,11 @@ def spare_recording(target: Path, source: Path | None) -> None:
         return
     here, recording = Path(os.path.realpath(target)), Path(os.path.realpath(source))
     if here == recording or here in recording.parents:
-        raise ExportError(f"{target} is the recording itself and is never replaced; choose another name.")
+        raise ExportError(f"{target} is the recording itself, which is never replaced; choose another name.")
     within = recording in here.parents and recording.is_dir()
     if within and (target.exists() or target.suffix.lower() in SUFFIXES):
         raise ExportError(
-            f"{target} is in the folder of the recording and would become a part of it; choose another folder."
+            f"{target} is in the folder of the recording and would become part of it; choose another folder."
         )
 
 
@@ -129,7 +129,7 @@ def foreign_file(folder: Path) -> str | None:
         own = {PROVENANCE_NAME, *made}
     except (ValueError, TypeError, KeyError, RecursionError):
         raise ExportError(
-            f"The folder {folder} does not say which of its files an export made, so it is not replaced; choose "
+            f"The folder {folder} does not record which of its files were exported, so it is not replaced; choose "
             "another name."
         ) from None
     for path in files_below(folder):
@@ -152,7 +152,7 @@ def check_target(target: Path, *, folder: bool, overwrite: bool) -> None:
         If it is never replaced, or the folder it should lie in is missing.
     """
     if not target.parent.is_dir():
-        raise ExportError(f"The folder {target.parent} does not exist; make it first or choose another place.")
+        raise ExportError(f"The folder {target.parent} does not exist; create it first or choose another place.")
     if not (target.exists() or target.is_symlink()):
         return
     if folder and target.is_dir():
@@ -161,19 +161,19 @@ def check_target(target: Path, *, folder: bool, overwrite: bool) -> None:
             return
         if not statement_of(target).exists():
             raise ExportError(
-                f"The folder {target} holds files that no export made, so it is not replaced; choose another name."
+                f"The folder {target} holds files that no export wrote, so it is not replaced; choose another name."
             )
         foreign = foreign_file(target)
         if foreign is not None:
             raise ExportError(
-                f"The folder {target} holds {foreign}, which no export made, so it is not replaced; move that file "
+                f"The folder {target} holds {foreign}, which no export wrote, so it is not replaced; move that file "
                 "elsewhere or choose another name."
             )
     elif folder or target.is_dir():
         kind = "folder" if target.is_dir() else "file"
         raise ExportError(f"{target} is a {kind} and is not replaced; choose another name.")
     if not overwrite:
-        raise TargetExistsError(f"{target} exists already; choose another name or allow it to be replaced.")
+        raise TargetExistsError(f"{target} already exists; choose another name or allow it to be replaced.")
 
 
 @contextmanager

@@ -122,7 +122,7 @@ def contact_sheet(
     result : TrackingResult
         What to show.
     count, columns : int
-        Number of frames at most, and frames in a row.
+        Maximum number of frames, and frames per row.
     tile : int
         Longer side of a frame on the sheet in pixels.
     **style

@@ -165,7 +165,7 @@ def save_figure(figure: Figure, target: Path, *, format: str | None = None, dpi:
 
     kind = format or target.suffix.lower().lstrip(".")
     if kind not in METADATA:
-        raise ExportError(f"A plot is written as .png, .svg or .pdf, not as {target.name}; choose one of these.")
+        raise ExportError(f"Plots are written as .png, .svg or .pdf, not {target.name}; choose one of these.")
     with matplotlib.rc_context(STYLE), warnings.catch_warnings(record=True) as said:
         warnings.filterwarnings("always", MISSING_GLYPH)
         figure.savefig(target, format=kind, dpi=dpi, metadata=METADATA[kind])
@@ -183,9 +183,9 @@ def draw(figure: Figure, *, width: int) -> npt.NDArray[np.uint8]:
 
 METADATA: dict[str, dict[str, None]] = {"png": {"Software": None}, "svg": {"Date": None}, "pdf": {"CreationDate": None}}
 PLOTS: dict[str, tuple[str, Callable[[Table, Colors | None], Figure]]] = {
-    "plot-areas": ("Plot of the areas", plot_areas),
-    "plot-trajectories": ("Plot of the trajectories", plot_trajectories),
-    "plot-msd": ("Plot of the mean squared displacement", plot_msd),
+    "plot-areas": ("Plot of areas", plot_areas),
+    "plot-trajectories": ("Plot of trajectories", plot_trajectories),
+    "plot-msd": ("Plot of mean squared displacement", plot_msd),
 }
 
 
@@ -266,7 +266,7 @@ def _write(job: ExportJob, plot: Callable[[Table, Colors | None], Figure]) -> No
         figure = plot(table, colors)
     kind = job.target.suffix.lower().lstrip(".")
     if not save_figure(figure, job.path, format=kind, dpi=job.options["dpi"]) and kind != "svg":
-        job.note("The font of the plot lacks letters of the names and draws boxes for them; an SVG keeps them as text.")
+        job.note("The plot's font lacks some letters of the names and draws boxes for them; an SVG keeps them as text.")
 
 
 def _writer(plot: Callable[[Table, Colors | None], Figure]) -> Callable[[ExportJob], None]:

@@ -25,18 +25,18 @@ def write(job: ExportJob) -> None:
 
 FORMAT = ExportFormat(
     name="preview",
-    title="Preview picture (PNG)",
+    title="Preview image (PNG)",
     suffixes=(".png",),
     kind="file",
     write=write,
-    about="Frames spread over the tracked part of the recording with the objects drawn over them, on one picture.",
+    about="Frames spread over the tracked part of the recording with the objects drawn over them, in one image.",
     options=(
-        ExportOption("count", "int", 6, "number of frames at most", limits=(1, 400)),
-        ExportOption("columns", "int", 3, "frames in a row", limits=(1, 400)),
+        ExportOption("count", "int", 6, "maximum number of frames", limits=(1, 400)),
+        ExportOption("columns", "int", 3, "frames per row", limits=(1, 400)),
         ExportOption("style", "str", "both", "how objects are drawn", STYLES),
         ExportOption("alpha", "float", 0.35, "opacity of the filled areas, 0 to 1", limits=(0, 1)),
     ),
     embeds_provenance=True,
     overlaps=True,
-    group="Pictures and video",
+    group="Images and video",
 )

@@ -170,14 +170,19 @@ def export(
         if progress is not None:
             job.progress = progress
         for path in abandoned:
-            job.note(f"{path.name} is left of an export that was killed; delete it if no other export is running.")
+            job.note(
+                f"{path.name} is left over from an export that was killed; delete it if no other export is running."
+            )
         for path in older:
-            job.note(f"{path.name} is what was there when an export was killed; keep it by another name, or delete it.")
+            job.note(
+                f"{path.name} is the previous file from an export that was killed; keep it under another name, or "
+                "delete it."
+            )
         chosen.write(job)
         lost.settle(job)
         if overlapping and not chosen.overlaps:
             job.note(
-                f"Objects overlap on {len(overlapping)} frames, the first of them {min(overlapping)}, and this format "
+                f"Objects overlap on {len(overlapping)} frames, first on frame {min(overlapping)}, and this format "
                 "gives each pixel to one of them; choose coco, roi-zip, dicom-seg or geff, or one object at a time."
             )
         if register is None:
@@ -238,7 +243,7 @@ def with_suffix_of(chosen: ExportFormat, target: Path) -> Path:
         return target
     if target.suffix:
         raise ExportError(
-            f"A file of the format {chosen.name} ends in {' or '.join(chosen.suffixes)}, not in {target.suffix}; "
+            f"Files of the format {chosen.name} end in {' or '.join(chosen.suffixes)}, not in {target.suffix}; "
             f"choose a name such as {target.stem}{chosen.suffixes[0]}."
         )
     return target.with_name(target.name + chosen.suffixes[0])

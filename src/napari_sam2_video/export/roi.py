@@ -87,7 +87,7 @@ FORMAT = ExportFormat(
     kind="file",
     write=write,
     about=(
-        "One region an object and frame, outlines along the pixel borders (exact), whole also where objects overlap; "
+        "One region per object and frame, outlines along the pixel borders (exact), whole also where objects overlap; "
         "positions in the stack and in the hyperstack, named frame-object, coloured; composite regions for objects "
         "with parts or holes."
     ),

@@ -28,7 +28,7 @@ NEEDED = ("StudyInstanceUID", "FrameOfReferenceUID", "SOPClassUID", "SOPInstance
 
 
 def write(job: ExportJob) -> None:
-    """Write one region of interest an object, with closed outlines on every slice; holds the label volume in memory."""
+    """Write one region of interest per object, with closed outlines on every slice; holds the label volume in memory."""
     pydicom = need("pydicom", "rtstruct")
     source = read_source(job, TITLE)
     volumes, present = on_slices(job, source)
@@ -191,7 +191,7 @@ FORMAT = ExportFormat(
     kind="file",
     write=write,
     about=(
-        "One region of interest an object with its name and colour: closed outlines on every slice of the source "
+        "One region of interest per object with its name and colour: closed outlines on every slice of the source "
         "series (given, or the one that was tracked), whole where objects overlap. The label volume is held in memory."
     ),
     options=(SOURCE,),

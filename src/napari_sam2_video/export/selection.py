@@ -49,13 +49,13 @@ def select(result: TrackingResult, objects: Objects, frames: Frames, *, whole: b
     try:
         asked = parse_ids(objects)
     except (ValueError, TypeError):
-        raise ExportError(f"The objects {objects!r} are no ids; give them as 1,3-5 or as a list of numbers.") from None
+        raise ExportError(f"The objects {objects!r} are not ids; give them as 1,3-5 or as a list of numbers.") from None
     for object_id in asked:
         if object_id not in known:
             raise ExportError(f"There is no object {object_id}; choose among {', '.join(map(str, sorted(known)))}.")
     ids = sorted(set(asked))
     if not ids:
-        raise ExportError("No object is named, so there is nothing to export; name one, or leave objects out for all.")
+        raise ExportError("No object is named, so there is nothing to export; name one, or omit objects for all.")
     return replace(result, objects=tuple(known[i] for i in ids), read_labels=_labels_of(result, ids))
 
 
@@ -96,7 +96,7 @@ def _frames(result: TrackingResult, frames: range | tuple[int, int] | str) -> ra
         ) from None
     if found.step != 1 or not found or found.start < 0 or found[-1] > last:
         raise ExportError(
-            f"The frames {frames!r} do not fit the recording, which has the frames 0 to {last}; choose among them."
+            f"The frames {frames!r} are outside the recording, which has frames 0 to {last}; choose among them."
         )
     return found
 

@@ -77,13 +77,13 @@ def placement(job: ExportJob) -> tuple[npt.NDArray[np.float64], list[int]]:
     Raises
     ------
     ExportError
-        If the recording was not walked through space.
+        If the recording was not tracked through space.
     """
     result = job.result
     letters = (result.walk_axis, *result.plane_axes)
     if set(letters) != set("ZYX"):
         raise ExportError(
-            f"A surface needs a volume, but this recording was walked along {result.walk_axis} on planes of "
+            f"A surface needs a volume, but this recording was tracked along {result.walk_axis} on planes of "
             f"{' and '.join(result.plane_axes)}; choose an overlay or label images."
         )
     axes = [letters.index(letter) for letter in "XYZ"]
@@ -98,7 +98,7 @@ def placement(job: ExportJob) -> tuple[npt.NDArray[np.float64], list[int]]:
     unit = calibration.length_unit
     if calibration.walk_unit != unit:
         sizes, unit = np.ones(3), "px"
-        job.note("The distance of the slices is not known in the unit of the pixels: coordinates are in voxels.")
+        job.note("The slice spacing is not known in the unit of the pixels, so coordinates are in voxels.")
     else:
         job.note(f"Coordinates are in {unit}, from the centre of the first voxel.")
     return np.diag([*sizes[axes], 1.0]), axes
@@ -189,7 +189,7 @@ def encoded(mesh: Any, file_type: str, space: str) -> bytes:
 
 
 OPTIONS = (
-    ExportOption("smooth", "bool", True, "round the steps between voxels, as the table of volumes does"),
+    ExportOption("smooth", "bool", True, "smooth the steps between voxels, as the table of volumes does"),
     ExportOption(
         "space", "str", "lps", "coordinates of medical volumes, as 3D Slicer has them", choices=("lps", "ras")
     ),
@@ -202,7 +202,7 @@ FORMATS = tuple(
         kind="folder",
         write=partial(write, file_type=file_type),
         about=(
-            f"Folder of one {file_type.upper()} mesh an object, closed and turned outward, of a recording that was "
+            f"Folder with one {file_type.upper()} mesh per object, closed and facing outward, for a recording "
             "walked through space; in the world of a medical volume, else in the recording's units. One object is "
             "unpacked at a time."
         ),

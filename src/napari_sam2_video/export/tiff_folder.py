@@ -31,7 +31,7 @@ def write(job: ExportJob) -> None:
 
 FORMAT = ExportFormat(
     name="tiff-folder",
-    title="One label TIFF a frame",
+    title="One label TIFF per frame",
     suffixes=(),
     kind="folder",
     write=write,

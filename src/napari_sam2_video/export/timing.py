@@ -54,7 +54,8 @@ def pace_of(job: ExportJob) -> Pace:
         if note is None and asked is None and job.result.frame_seconds is None and job.result.walk_axis == "T":
             note = f"The frame interval of the recording is unknown; the video plays {rate} frames a second."
         if times is not None:
-            note = f"The frame rate of the recording varies; the video plays {float(rate):g} frames a second as asked."
+            note = f"The frame rate of the recording varies; the video plays {float(rate):g} frames per second as "
+            "requested."
         if note:
             job.note(note)
         return Pace(rate)
@@ -64,7 +65,7 @@ def pace_of(job: ExportJob) -> Pace:
     if note or too_close or max(job.result.shape_yx) > _WIDEST:
         job.note(
             f"The frame rate of the recording varies, by {gaps.min():g} to {gaps.max():g} s a frame; the video plays "
-            f"{float(rate):g} frames a second instead."
+            f"{float(rate):g} frames per second instead."
         )
         return Pace(rate)
     job.note("The video keeps the recording's own times, which vary; choose fps for a constant rate.")
@@ -95,7 +96,7 @@ def frame_rate(frame_seconds: float | None, asked: float | None) -> tuple[Fracti
     """
     if asked is not None:
         if not 0.01 <= asked <= 1000:
-            raise ExportError(f"{asked:g} frames a second cannot be written; choose a rate from 0.01 to 1000.")
+            raise ExportError(f"{asked:g} frames per second cannot be written; choose a rate from 0.01 to 1000.")
         return Fraction(asked).limit_denominator(1001), None
     if frame_seconds is None:
         return _DEFAULT_RATE, None
@@ -103,7 +104,8 @@ def frame_rate(frame_seconds: float | None, asked: float | None) -> tuple[Fracti
     if _SLOWEST <= rate <= _FASTEST:
         return rate, None
     return _DEFAULT_RATE, (
-        f"The recording has a frame every {frame_seconds:g} s; the video plays {_DEFAULT_RATE} frames a second instead."
+        f"The recording has a frame every {frame_seconds:g} s; the video plays {_DEFAULT_RATE} frames per second "
+        "instead."
     )
 
 

@@ -56,7 +56,7 @@ def write(job: ExportJob) -> None:
     result = job.result
     note_geometry(job)
     if result.walk_axis != "T":
-        job.note(f"FRAME counts along the axis {result.walk_axis}; TrackMate will take it for time.")
+        job.note(f"FRAME counts along the axis {result.walk_axis}; TrackMate will treat it as time.")
     calibration = result.calibration
     root = ElementTree.Element("TrackMate", version=VERSION)
     ElementTree.SubElement(root, "Log").text = job.provenance_text()
@@ -243,7 +243,7 @@ FORMAT = ExportFormat(
     kind="file",
     write=write,
     about=(
-        "A TrackMate 7 file: a spot an object and frame with its outline, area and colour in the recording's units, "
+        "A TrackMate 7 file: one spot per object and frame with its outline, area and colour in the recording's units, "
         "links across gaps, and divisions from a parent to its daughters as splits of one track."
     ),
     embeds_provenance=True,

@@ -67,7 +67,8 @@ class Unreadable:
             return
         if not self._some_are_read:
             raise ExportError(
-                f"{job.target.name} was not written, because not one frame that it needs can be read: {self._first}"
+                f"{job.target.name} was not written, because none of the frames that it needs can be read: "
+                f"{self._first}"
             )
         listed = ", ".join(map(str, islice(sorted(self.frames), NAMED)))
         more = len(self.frames) - NAMED
@@ -91,4 +92,4 @@ class Unreadable:
         except OSError:
             there = False
         if not there:
-            raise ExportError(f"The recording {self._source} is gone or cannot be read; put it back.") from error
+            raise ExportError(f"The recording {self._source} is missing or unreadable; put it back.") from error

@@ -13,13 +13,13 @@ from napari_sam2_video.export.overlay import ColorTable, Picture, displayed_shap
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-FPS = ExportOption("fps", "float", None, "frames a second; the recording's own where it is known, else 10")
+FPS = ExportOption("fps", "float", None, "frames per second; the recording's own rate if known, else 10")
 CRF = ExportOption("crf", "int", 18, "quality, 0 (lossless) to 51 (worst)", limits=(0, 51))
 STYLE = (
     ExportOption("style", "str", "both", "how objects are drawn", ("contour", "fill", "both")),
     ExportOption("alpha", "float", 0.35, "opacity of the filled areas, 0 to 1", limits=(0, 1)),
     ExportOption(
-        "width", "int", None, "width of outlines in pixels; a 300th of the smaller side if not given", limits=(1, 1000)
+        "width", "int", None, "width of outlines in pixels; 1/300 of the smaller side if not given", limits=(1, 1000)
     ),
 )
 EVEN = "pad=ceil(iw/2)*2:ceil(ih/2)*2"
@@ -65,7 +65,7 @@ def webm_arguments(job: ExportJob) -> list[str]:
 
 def gif_arguments(job: ExportJob) -> list[str]:
     """GIF with one palette a frame, so that nothing has to be read twice."""
-    job.note("A GIF holds 256 colours a frame; choose mp4 for the true colours.")
+    job.note("A GIF holds 256 colours per frame; choose mp4 for the true colours.")
     palette = "split[a][b];[a]palettegen=stats_mode=single[p];[b][p]paletteuse=new=1"
     return ["-vf", f"{palette},{pixel_shape(job)}", "-loop", "0"]
 
@@ -85,7 +85,7 @@ def drawn_frames(job: ExportJob) -> Iterator[Picture]:
     """Pictures with the objects drawn over them, uint8 ``(Y, X, 3)``."""
     result, options = job.result, job.options
     if result.read_frame is None:
-        job.note("The result has no pictures, so the objects are drawn on black.")
+        job.note("The recording's images are not available, so the objects are drawn on black.")
     colors = ColorTable(result.objects)
     style = {name: options[name] for name in ("style", "alpha", "width")}
     for frame in job.frames():
@@ -110,7 +110,7 @@ def overlay_format(
         about=about,
         options=(FPS, *extra, *STYLE),
         overlaps=True,
-        group="Pictures and video",
+        group="Images and video",
     )
 
 
@@ -123,7 +123,7 @@ FORMATS = (
         mp4_arguments,
         CRF,
     ),
-    overlay_format("mkv", "Overlay video (Matroska)", ".mkv", "The same picture in Matroska.", h264_arguments, CRF),
+    overlay_format("mkv", "Overlay video (Matroska)", ".mkv", "The same video in Matroska.", h264_arguments, CRF),
     overlay_format(
         "webm",
         "Overlay video (WebM)",
@@ -133,6 +133,6 @@ FORMATS = (
         ExportOption("crf", "int", 24, "quality, 0 (best) to 63 (worst)", limits=(0, 63)),
     ),
     overlay_format(
-        "gif", "Overlay animation (GIF)", ".gif", "256 colours a frame; for slides and web pages.", gif_arguments
+        "gif", "Overlay animation (GIF)", ".gif", "256 colours per frame; for slides and web pages.", gif_arguments
     ),
 )

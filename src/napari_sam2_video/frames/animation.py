@@ -83,13 +83,13 @@ class AnimationRecording(PlanesRecording):
         notes = [alpha.NOTE] if seen_through else []
         if _is_deep_avif(path):
             notes.append(
-                f"{path.name} has more than 8 bits a colour and is read with 8; convert it to MP4 to keep them."
+                f"{path.name} has more than 8 bits per colour and is read with 8; convert it to MP4 to keep them."
             )
         if timing.times is not None:
-            notes.append("The frame rate varies: every frame has its own time, and none is repeated or dropped.")
+            notes.append("The frame rate varies: each frame keeps its own time, and none is repeated or dropped.")
         elif timing.interval is None and count > 1:
             notes.append(
-                f"{path.name} does not say how long its frames are shown: the time between them is unknown; give the "
+                f"{path.name} does not give the duration of its frames: the time between them is unknown; give the "
                 "interval if you know it."
             )
         self.plane_ndim = len(shape)
@@ -187,7 +187,7 @@ def _opened(path: Path) -> ImageFile:
         return Image.open(path)
     except (*_UNREADABLE, Image.DecompressionBombError) as error:
         raise RecordingError(
-            f"{path} is an animation that cannot be read; copy it again if it is cut short, or convert it to a video."
+            f"{path} cannot be read as an animation; copy it again if it is truncated, or convert it to a video."
         ) from error
 
 

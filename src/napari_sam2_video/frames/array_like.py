@@ -75,7 +75,7 @@ def described_array(source: Any) -> DescribedArray:
     if library == "h5py":
         return _from_hdf5(source)
     if library == "nibabel":
-        raise RecordingError("An image of nibabel is no array; save it and open the file, which keeps its axes.")
+        raise RecordingError("A nibabel image is not an array; save it and open the file, which keeps its axes.")
     if isinstance(source, list | tuple) and source and all(hasattr(level, "shape") for level in source):
         return _from_list(source)
     return DescribedArray(_plain(source, library))
@@ -102,8 +102,7 @@ def _plain(source: Any, library: str) -> Any:
         return np.asarray(source)
     except (ValueError, TypeError) as error:
         raise RecordingError(
-            f"{type(source).__name__} is neither a file nor an array of numbers in a regular shape; give frames of one "
-            "shape."
+            f"{type(source).__name__} is neither a file nor a regular array of numbers; give frames of one shape."
         ) from error
 
 
@@ -204,7 +203,7 @@ def with_coordinate(found: DescribedArray, letter: str, values: npt.NDArray[Any]
     times = frame_times(values * factor).times if letter == "T" and factor is not None else None
     if times is not None:
         return replace(found, scale=scale, units=units, times=times)
-    note = f"The places along {letter} are not evenly spaced: the step along it is unknown."
+    note = f"The positions along {letter} are not evenly spaced, so the spacing along it is unknown."
     return replace(found, notes=(*found.notes, note))
 
 

@@ -86,7 +86,9 @@ def check_axes(axes: str, shape: tuple[int, ...], name: str) -> str:
     if len(set(axes)) != len(axes) or not axes.isalpha():
         raise RecordingError(f"The axes {axes!r} of {name} must be letters, each used once; correct them.")
     if "Y" not in axes or "X" not in axes:
-        raise RecordingError(f"The axes {axes!r} of {name} must contain Y and X; name the two axes of an image so.")
+        raise RecordingError(
+            f"The axes {axes!r} of {name} must contain Y and X; give these names to the two axes of an image."
+        )
     for letter, n in zip(axes, shape, strict=True):
         if n == 0:
             raise RecordingError(f"Axis {letter} of {name} is empty; there is nothing to read.")

@@ -49,7 +49,7 @@ def open_dicom(path: Path, series: int | str | None = None) -> DicomRecording:
         with path.open("rb") as stream:
             packed = stream.read(2) == GZIP_MAGIC
         if packed:
-            raise RecordingError(f"{path} is a compressed DICOM file; unpack it (gunzip) and open it or its folder.")
+            raise RecordingError(f"{path} is a compressed DICOM file; unpack it (gunzip), then open it or its folder.")
     register()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -112,7 +112,7 @@ class DicomRecording(PlanesRecording):
         except Exception as error:
             raise FrameError(f"The image {part.file} cannot be decoded ({reason(error)}); copy it again.") from error
         if values.shape != self.shape[-self.plane_ndim :]:
-            raise FrameError(f"The image {part.file} changed its size since it was opened; open the series again.")
+            raise FrameError(f"The image {part.file} has changed size since it was opened; open the series again.")
         return values[rows]
 
     @property
@@ -129,9 +129,12 @@ class DicomRecording(PlanesRecording):
 def _value_notes(header: Any) -> list[str]:
     notes = []
     if header.get("PhotometricInterpretation") == "MONOCHROME1":
-        notes.append("The values are stored inverted (MONOCHROME1): high ones are dark in a viewer of X-rays.")
+        notes.append("The values are stored inverted (MONOCHROME1): X-ray viewers show high values dark.")
     if header.get("PixelSpacing") is None and header.get("ImagerPixelSpacing") is not None:
-        notes.append("The pixel size is that at the detector: what lies nearer to the X-ray source is smaller.")
+        notes.append(
+            "The pixel size applies at the detector: structures nearer to the X-ray source are smaller than it "
+            "suggests."
+        )
     return notes
 
 

@@ -62,8 +62,8 @@ def check_decodable(syntax: str, file: str) -> None:
     name = uid.UID(syntax).name
     if syntax in _VIDEO:
         raise RecordingError(
-            f"{file} holds a film ({name}), which is not read; extract it (with dcmtk: dcmdump +W . {file}) and open "
-            "the video."
+            f"{file} holds a video ({name}), which cannot be read from DICOM; extract it (with dcmtk: dcmdump +W . "
+            f"{file}) and open the video."
         )
     try:
         available = pixels.get_decoder(syntax).is_available
@@ -72,4 +72,4 @@ def check_decodable(syntax: str, file: str) -> None:
     if not available:
         remedy = _REMEDIES.get(syntax)
         what = f"install its decoder with: pip install {remedy}" if remedy else "convert it to an uncompressed file"
-        raise RecordingError(f"{file} is compressed ({name}), and nothing installed decodes it; {what}.")
+        raise RecordingError(f"{file} is compressed ({name}), and no installed package decodes it; {what}.")

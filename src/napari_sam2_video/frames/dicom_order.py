@@ -145,7 +145,7 @@ def _unplaced(slices: Sequence[Slice], letter: str, clip: FrameTimes, scale: dic
         scale["T"] = times.interval
     else:
         scale[letter], times = slices[0].step, UNKNOWN
-    note = f"The files do not say where the {len(slices)} images lie: they are in the order of their numbers."
+    note = f"The files do not give the positions of the {len(slices)} images: they are ordered by their numbers."
     notes = [] if one_file else [note]
     return SliceOrder([*ordered], letter, (len(ordered),), scale, times.times, None, notes)
 
@@ -179,7 +179,7 @@ def _volumes(
     volumes: list[list[Slice | None]] = [[column[time] for column in columns] for time in range(passes)]
     if not extra:
         return volumes, []
-    note = f"{len(extra)} images lie where others lie, but not at every place, and are left out"
+    note = f"{len(extra)} images repeat the positions of others, but not all of them, and are left out"
     return volumes, [f"{note}, such as {extra[0].file.name}."]
 
 
@@ -201,12 +201,12 @@ def _by_number(
         return None
     notes = []
     if len(whole) < len(volumes):
-        notes.append(f"{len(volumes) - len(whole)} of {len(volumes)} passes have few of the slices and are left out.")
+        notes.append(f"{len(volumes) - len(whole)} of {len(volumes)} passes lack most slices and are left out.")
     holes = Counter({time: volume.count(None) for time, volume in enumerate(whole.values())})
     if holes.total():
         time = next(time for time, missing in holes.items() if missing)
         notes.append(
-            f"{holes.total()} slices are missing, the first at time {time}; the others keep their places and times."
+            f"{holes.total()} slices are missing, the first at time {time}; the others keep their positions and times."
         )
     return [*whole.values()], notes
 
@@ -244,7 +244,7 @@ def _affine(
     if aside <= _SLANTED * abs(float(per_slice @ normal)):
         return affine, []
     angle = math.degrees(math.atan2(aside, abs(float(per_slice @ normal))))
-    return affine, [f"The slices are shifted against each other, as by a gantry tilted by {angle:.1f}°."]
+    return affine, [f"The slices are sheared, as by a gantry tilted by {angle:.1f}°."]
 
 
 def _spacing_notes(volume: Sequence[Slice | None], heights: npt.NDArray[np.float64]) -> list[str]:
@@ -260,7 +260,7 @@ def _spacing_notes(volume: Sequence[Slice | None], heights: npt.NDArray[np.float
         more = f", and {len(holes) - 1} more" if len(holes) > 1 else ""
         return [
             f"Slices are missing between {before} and {after} ({steps[holes[0]]:.4g} mm apart, "
-            f"where {usual:.4g} mm is usual){more}; the others are used as they are."
+            f"where {usual:.4g} mm is usual){more}; the others are used unchanged."
         ]
     if np.ptp(steps) > _UNEVEN * usual:
         return [f"The slices are {steps.min():.4g} to {steps.max():.4g} mm apart: sizes along Z are approximate."]

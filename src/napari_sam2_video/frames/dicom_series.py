@@ -90,7 +90,7 @@ def find_series(path: Path, wanted: int | str | None = None) -> Series:
         raise RecordingError(
             damage(*found.damaged[0][:2])
             if found.damaged
-            else f"The DICOM files that {path} holds or lists are no images; choose the folder of an image series."
+            else f"The DICOM files that {path} holds or lists are not images; choose the folder of an image series."
         )
     images = [one for one in series if one.header.get("Modality") != "SEG"] or series
     candidates = [one for one in images if len(one.slices) > 1] or images
@@ -119,7 +119,7 @@ def _lists_others(file: Path) -> bool:
         about: Any = importlib.import_module("pydicom").dcmread(file, stop_before_pixels=True, force=True)
         if "DirectoryRecordSequence" in about:
             return True
-        kind = str(about.get("Modality") or getattr(about.get("SOPClassUID"), "name", "") or "of no known kind")
+        kind = str(about.get("Modality") or getattr(about.get("SOPClassUID"), "name", "") or "of unknown kind")
     except Exception as error:
         raise RecordingError(damage(file, error)) from error
     shown = "".join(letter for letter in kind if letter.isprintable())[:40]
@@ -251,7 +251,7 @@ def _unread(file: Path, header: Any, size: tuple[int, int, int]) -> list[str]:
     room = images_in(header, size)
     if room is None or room < 2 or header.get("NumberOfFrames"):
         return []
-    return [f"{file.name} does not say how many images it holds, and may hold {room}: the first is read."]
+    return [f"{file.name} does not give its number of images, which may be {room}; only the first is read."]
 
 
 def _clip(header: Any) -> str:

@@ -141,7 +141,7 @@ def _image(
     if header.get("DoseGridScaling") not in (None, ""):
         slope = float(header.DoseGridScaling)
     if not math.isfinite(slope) or not math.isfinite(intercept):
-        raise ValueError("its rescaling is not a number")
+        raise ValueError("its rescale values are not numbers")
     position, orientation = place
     lookup = bool(header.get("ModalityLUTSequence"))
     return Slice(
@@ -214,7 +214,7 @@ def _places(header: Any, count: int, common: dict[str, Any]) -> list[_Place]:
             if position is not None:
                 break
         if position is not None and not np.isfinite([*position, *(orientation or ())]).all():
-            raise ValueError("the place of an image is not a number")
+            raise ValueError("the position of an image is not a number")
         places.append((position, orientation if position is not None else None))
     if count > 1 and all(places[0] == place for place in places):
         first, steps = places[0], _frame_steps(header, count)

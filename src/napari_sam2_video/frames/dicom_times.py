@@ -31,7 +31,7 @@ def clip_times(header: Any, count: int) -> tuple[FrameTimes, list[str]]:
     for name in _PLAYBACK:
         rate = _positive(header.get(name))
         if rate is not None:
-            note = f"The interval is that of the rate at which the file is to be played ({name}: {rate:g} per second)."
+            note = f"The interval is taken from the recommended playback rate ({name}: {rate:g} per second)."
             return FrameTimes(None, 1 / rate), [note]
     return UNKNOWN, []
 

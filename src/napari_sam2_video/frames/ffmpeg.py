@@ -160,8 +160,8 @@ class Running:
         except queue.Empty:
             self.kill()
             raise FfmpegHungError(
-                f"ffmpeg gave nothing for {self._timeout:g} seconds and was ended; check the disk and the file, then "
-                "try again."
+                f"ffmpeg gave no output for {self._timeout:g} seconds and was stopped; check the disk and the file, "
+                "then try again."
             ) from None
 
     def finish(self) -> int:

@@ -96,8 +96,8 @@ def arrange_names(names: Sequence[str]) -> FileOrder:
         notes = _gap_notes(names, slots)
         if words:
             notes = (
-                f"The names differ in more than a number ({_listed(words[0].distinct)}), and not in every combination: "
-                "all files are frames in the order of their names.",
+                f"The file names differ in more than a number ({_listed(words[0].distinct)}), and not in every "
+                "combination: all files are frames in the order of their names.",
                 *notes,
             )
         return FileOrder("T", (len(names),), tuple(names), notes=notes)
@@ -178,7 +178,8 @@ def _grid(names: Sequence[str], slots: list[_Slot]) -> FileOrder | None:
     notes = [f"The file names number {counted}."]
     if count < size:
         notes.append(
-            f"{size - count} of {size} files are missing: their planes cannot be read, the others keep their places."
+            f"{size - count} of {size} files are missing: their planes cannot be read, and the others keep their "
+            "positions."
         )
     return FileOrder(axes, lengths, tuple(found), channels, tuple(notes))
 

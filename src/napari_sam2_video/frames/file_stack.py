@@ -254,9 +254,7 @@ def _checked(contents: FileContents, files: Sequence[Path]) -> list[str]:
 
 
 def _differs(file: Path, found: str, first: Path, expected: str) -> RecordingError:
-    return _MismatchError(
-        f"{file} is {found}, but {first.name} is {expected}; put only images of one size and type together."
-    )
+    return _MismatchError(f"{file} is {found}, but {first.name} is {expected}; use only images of one size and type.")
 
 
 def _described(axes: str, shape: tuple[int, ...], dtype: np.dtype[Any], named: bool) -> str:

@@ -76,7 +76,7 @@ class ImageKind:
         return found if self.orientation == orientation.UPRIGHT else (*found, TURNED)
 
 
-TURNED = "Images are turned upright as their EXIF orientation says."
+TURNED = "Images are rotated upright, following their EXIF orientation."
 
 
 def is_image(head: bytes) -> bool:
@@ -109,7 +109,7 @@ def probe_image(path: Path) -> ImageKind:
                 known = image.format != "PNG" or "exif" in image.info  # else Pillow decodes all of it to search
                 turned = orientation.valid(image.getexif().get(orientation.TAG) if known else None)
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise RecordingError(f"{path} is no image that can be read; remove it or write it again.") from error
+        raise RecordingError(f"{path} cannot be read as an image; remove it or write it again.") from error
     shape_yx = size if orientation.swaps(turned) else size[::-1]
     if head[:8] == b"\x89PNG\r\n\x1a\n" and head[24] == 16 and head[25] in _DEEP_PNG:
         samples = _DEEP_PNG[head[25]]
@@ -141,7 +141,7 @@ def read_image(path: Path, expected: ImageKind) -> npt.NDArray[Any]:
     kind = probe_image(path)
     if kind != expected:
         raise RecordingError(
-            f"{path} is {kind}, but others of the folder are {expected}; put only images of one size and type into it."
+            f"{path} is {kind}, but others of the folder are {expected}; use only images of one size and type."
         )
     try:
         if kind.deep:

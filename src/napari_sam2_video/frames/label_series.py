@@ -115,9 +115,7 @@ class LabelSeries:
         try:
             head = b"" if path.is_dir() else _head(path)
         except OSError as error:
-            raise RecordingError(
-                f"There are no labels {path} that can be read ({error.strerror}); check the name."
-            ) from error
+            raise RecordingError(f"The labels {path} cannot be read ({error.strerror}); check the name.") from error
         if head.startswith(_NUMPY) and _is_pickled(path):
             self._planes = _whole(cellpose_masks(path), self.name)
             return
@@ -171,10 +169,10 @@ def cellpose_masks(path: Path) -> npt.NDArray[Any]:
     except Exception as error:
         first = str(error).partition("\n")[0].rstrip(".") or type(error).__name__
         raise RecordingError(
-            f"{path} is no segmentation of Cellpose that can be read ({first}); save its masks as a TIFF."
+            f"{path} cannot be read as a Cellpose segmentation ({first}); save its masks as a TIFF."
         ) from error
     if not isinstance(masks, np.ndarray):
-        raise RecordingError(f"{path} holds masks that are no array; save them as a TIFF.")
+        raise RecordingError(f"{path} holds masks that are not an array; save them as a TIFF.")
     return masks
 
 
@@ -192,7 +190,7 @@ def _whole(source: Any, name: str) -> Any:
     shape = tuple(getattr(source, "shape", ())) or np.shape(source)
     planes = source if hasattr(source, "shape") and hasattr(source, "__getitem__") else np.asarray(source)
     if len(shape) not in (2, 3):
-        raise RecordingError(f"{name} has the shape {shape} where (T, Y, X), (Z, Y, X) or (Y, X) is needed.")
+        raise RecordingError(f"{name} has the shape {shape} where (T, Y, X), (Z, Y, X) or (Y, X) was expected.")
     return planes
 
 

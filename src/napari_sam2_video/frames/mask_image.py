@@ -107,7 +107,7 @@ def _numbered(path: Path, colours: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
     """A number for each colour, 0 for black."""
     found, places = np.unique(colours.reshape(-1, colours.shape[-1]), axis=0, return_inverse=True)
     if len(found) > _MOST_COLOURS:
-        raise RecordingError(f"{path} is a picture of {len(found)} colours and no label image; choose another file.")
+        raise RecordingError(f"{path} is an image with {len(found)} colours, not a label image; choose another file.")
     numbers = np.cumsum(found.any(axis=-1)) * found.any(axis=-1)
     return np.asarray(numbers[places.reshape(colours.shape[:-1])], np.int64)
 
@@ -140,7 +140,7 @@ def _numbers(path: Path) -> tuple[npt.NDArray[Any], bool]:
         pixels, axes = np.moveaxis(pixels, axes.index("C"), -1), axes.replace("C", "") + "C"
         pixels = pixels[..., 0] if pixels.shape[-1] == 1 else pixels
     if axes not in ("YX", "YXS", "YXC"):
-        raise RecordingError(f"{path} has the shape {pixels.shape} where an image of one plane is needed.")
+        raise RecordingError(f"{path} has the shape {pixels.shape} where an image of one plane was expected.")
     return pixels, False
 
 

@@ -56,7 +56,10 @@ def sizes_of(kind: str, header: Any, affine: npt.NDArray[np.float64], ndim: int)
         notes += found
     interval, time_unit, times = _time(kind, header) if ndim > 3 else (None, None, UNKNOWN)
     if interval and time_unit is None:
-        notes.append(f"The file gives {interval:g} as its interval, but no unit: it is unknown; give the interval.")
+        notes.append(
+            f"The file gives {interval:g} as its interval, but no unit, so the interval is unknown; give it if you "
+            "know it."
+        )
         interval = None
     scale = sizes | {"T": interval}
     units = dict.fromkeys("XYZ", unit) | {"T": time_unit}
@@ -74,7 +77,7 @@ def _nifti(
     if space == "unknown" and not placed and (zooms == 1).all():
         sizes.update(dict.fromkeys(sizes))
     elif space == "unknown":
-        notes.append("The file does not name the unit of its sizes: they are taken as mm, as is usual for NIfTI.")
+        notes.append("The file does not name the unit of its sizes: mm is assumed, as is usual for NIfTI.")
     if placed and not np.allclose(columns[: len(zooms)], zooms, rtol=_AGREE):
         form = "sform" if int(header["sform_code"]) > 0 else "qform"
         notes.append(

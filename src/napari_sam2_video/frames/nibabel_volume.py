@@ -124,7 +124,7 @@ class NibabelRecording(PlanesRecording):
         except Exception as error:
             self._check_open()
             raise FrameError(
-                f"Plane {number} of {self.path} cannot be read: the file is cut short or damaged, so copy it again."
+                f"Plane {number} of {self.path} cannot be read: the file is truncated or damaged; copy it again."
             ) from error
         if not self._volume.slow_first:
             values = values.T
@@ -240,7 +240,7 @@ def load_volume(path: Path, kind: str) -> Volume:
             if kind != "PAR/REC":
                 raise
             image = image_class.from_file_map(holders, permit_truncated=True)
-            notes = (f"The scan of {path.name} was ended early: the volumes that are whole are used.",)
+            notes = (f"The scan of {path.name} was stopped early: only complete volumes are used.",)
         if kind == "NIfTI" and int(image.header["intent_code"]) in _CIFTI:
             raise RecordingError(f"{path} holds values on a surface (CIFTI), not images; open a volume.")
     except BaseException:
@@ -286,7 +286,7 @@ def _load_minc(path: Path, kind: str) -> Volume:
             minc = minc1.Minc1File(netcdf.netcdf_file(file, mmap=False))
         array, affine = minc1.MincImageArrayProxy(minc), np.array(minc.get_affine(), np.float64)
         if affine.shape != (4, 4):
-            raise ValueError("it has not three axes of space")
+            raise ValueError("it does not have three spatial axes")
         shape, dtype = tuple(map(int, array.shape)), np.dtype(minc.get_data_dtype())
         return Volume(array, shape, dtype, minc, affine, [file], [path], slow_first=True)
     except BaseException:

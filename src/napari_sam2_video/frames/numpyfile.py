@@ -34,7 +34,7 @@ def open_numpy(path: Path) -> Recording:
         array = np.load(path, mmap_mode="r", allow_pickle=False)
     except Exception as error:
         first = str(error).partition("\n")[0].rstrip(".") or type(error).__name__
-        raise RecordingError(f"{path} is no array file that can be read ({first}); save it again.") from error
+        raise RecordingError(f"{path} cannot be read as an array file ({first}); save it again.") from error
     transparent = guess_axes(array.shape).endswith("S") and array.shape[-1] != 3
     if array.ndim > 2 and array.flags.c_contiguous and not transparent:
         return _NumpyRecording(path, array)

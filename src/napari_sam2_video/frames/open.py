@@ -90,11 +90,11 @@ def open_recording(
 
 def _open_path(path: Path, text: str, series: int | str | None) -> Recording:
     if "://" in text:
-        raise RecordingError(f"{text} is an address; download it and open the file.")
+        raise RecordingError(f"{text} is a web address; download it and open the file.")
     if not path.exists():
         raise RecordingError(f"There is no file or folder {path}; check the name.")
     if not (path.is_dir() or path.is_file()):
-        raise RecordingError(f"{path} is neither a file nor a folder; copy what it gives into a file.")
+        raise RecordingError(f"{path} is neither a file nor a folder; copy its content into a file.")
     if path.name in ZARR_METADATA:
         path = path.parent
     reader = reader_of(path)

@@ -266,7 +266,7 @@ class Recording(ABC):
             return np.ascontiguousarray(self._read(index), dtype=self.dtype)
         except MemoryError as error:
             raise RecordingError(
-                f"There is too little memory to read that much of {self.name}; read less at once, or crop it."
+                f"There is not enough memory to read that much of {self.name}; read less at once, or crop it."
             ) from error
         except Exception:
             self._check_open()
@@ -317,7 +317,7 @@ class Recording(ABC):
             return described | self._source()
         except OSError as error:
             raise RecordingError(
-                f"{error.filename or self.path} is gone or cannot be read ({error.strerror or error}); put it back."
+                f"{error.filename or self.path} is missing or unreadable ({error.strerror or error}); put it back."
             ) from error
 
     def _source(self) -> dict[str, Any]:

@@ -123,7 +123,7 @@ def _imagej_values(about: TiffAbout, said: dict[str, Any], page: Any) -> None:
         if np.isfinite([found.slope, found.intercept]).all() and found.slope:
             about.rescale = found
     elif function != _UNCALIBRATED:
-        about.notes.append("The values are calibrated by a function that is not a straight line: they stay as stored.")
+        about.notes.append("The values have a nonlinear calibration and stay as stored.")
 
 
 def _lsm(about: TiffAbout, file: Any, count: int) -> None:

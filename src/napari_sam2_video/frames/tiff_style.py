@@ -94,7 +94,7 @@ class PlaneStyle:
         if self.colour in _COLOURS.values():
             found.append(f"The colours are stored as {self.colour} and are shown as RGB.")
         if self.orientation != orientation.UPRIGHT:
-            found.append("The images are turned upright as their orientation tag says.")
+            found.append("The images are rotated upright, following their orientation tag.")
         if self.rescale != AS_STORED:
             found.append(
                 f"The values are calibrated: {self.rescale.slope:g} × stored value {self.rescale.intercept:+g}."

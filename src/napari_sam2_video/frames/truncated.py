@@ -27,7 +27,8 @@ def cut_short(
         return shape, ()
     whole = present // math.prod(leading[1:])
     if whole < 1:
-        raise RecordingError(f"{path} is cut short: it holds {present} of {promised} planes; copy or write it again.")
+        raise RecordingError(f"{path} is truncated: it holds {present} of {promised} planes; copy or write it again.")
     return (whole, *shape[1:]), (
-        f"{whole} of {leading[0]} frames are readable: {path.name} is cut short, copy or write it again to have all.",
+        f"{whole} of {leading[0]} frames are readable: {path.name} is truncated; copy or write it again to get all of "
+        "them.",
     )

@@ -124,12 +124,10 @@ def counted_index(source: VideoInput, timing: FrameTimes, *, called: Path, timeo
     finally:
         running.kill()
     if code < 0:
-        raise RecordingError(f"ffmpeg was ended while it counted the frames of {called}; open the video again.")
+        raise RecordingError(f"ffmpeg was stopped while it counted the frames of {called}; open the video again.")
     count = len(keys_shown)
     if count == 0:
-        raise RecordingError(
-            f"Not one frame of {called} can be decoded; copy it again, or convert it to another format."
-        )
+        raise RecordingError(f"No frame of {called} can be decoded; copy it again, or convert it to another format.")
     shown = np.flatnonzero(np.frombuffer(keys_shown, np.uint8)).astype(np.int64)
     whole = VideoIndex(
         pts=np.arange(count),

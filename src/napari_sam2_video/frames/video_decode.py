@@ -138,7 +138,7 @@ class Decoder:
             except queue.Empty:
                 self.kill()
                 raise FfmpegHungError(
-                    "ffmpeg gave a frame without its time stamp and was ended; check the file, then try again."
+                    "ffmpeg gave a frame without a time stamp and was stopped; check the file, then try again."
                 ) from None
             if (shown.height, shown.width) != (self._picture.height, self._picture.width):
                 raise SizeChangedError(shown.height, shown.width)
@@ -229,5 +229,6 @@ def extract_chunk(
     _, lines = run_ffmpeg([*arguments, "-f", "nut", str(target)], timeout=timeout)
     if any("No space left" in line for line in lines):
         raise RecordingError(
-            f"There is no room in {target.parent.parent} to find the damaged frames of {called}; free some space there."
+            f"There is not enough space in {target.parent.parent} to find the damaged frames of {called}; free some "
+            "space there."
         )

@@ -15,17 +15,17 @@ def time_notes(file: VideoFile, index: VideoIndex) -> list[str]:
     name, timing = file.path.name, index.frame_times()
     notes = []
     if timing.times is not None:
-        notes.append("The frame rate varies: every frame has its own time, and none is repeated or dropped.")
+        notes.append("The frame rate varies: each frame keeps its own time, and none is repeated or dropped.")
     elif timing.interval is None and len(index.pts) > 1:
         notes.append(f"{name} states no frame rate: the time between frames is unknown; give the interval if you know.")
     if file.copy is not None:
         if index.timing is not None:
-            notes.append(f"{name} has no time stamps of its own: it is read from a temporary copy that is numbered.")
+            notes.append(f"{name} has no time stamps: it is read from a temporary copy that has them.")
         else:
-            notes.append(f"The time stamps of {name} begin again from zero: it is read from a temporary copy.")
+            notes.append(f"The time stamps of {name} restart from zero: it is read from a temporary copy.")
     if index.counted and len(index.keys) == 1 and len(index.pts) > 1:
         notes.append(
-            f"{name} has no time stamps of its own: its frames were counted, and jumping back in it takes as long as "
+            f"{name} has no time stamps: its frames were counted, and jumping back takes as long as "
             "decoding it from its beginning; convert it to an MP4 file to make that quicker."
         )
     return notes
@@ -47,7 +47,7 @@ def damage_notes(file: VideoFile, index: VideoIndex, missing: int) -> list[str]:
     if index.left_out:
         frames = "frame" if index.left_out == 1 else f"{index.left_out} frames"
         notes.append(
-            f"The first {frames} of {path.name} cannot be decoded without what came before them, so they are left out."
+            f"The first {frames} of {path.name} cannot be decoded without earlier frames, so they are left out."
         )
     if index.undecoded:
         pictures = "One picture" if index.undecoded == 1 else f"{index.undecoded} pictures"

@@ -68,7 +68,7 @@ def read_index(source: VideoInput, *, called: Path | None = None, timeout: float
     finally:
         running.kill()
     if code < 0:
-        raise RecordingError(f"ffmpeg was ended while it read the packets of {called}; open the video again.")
+        raise RecordingError(f"ffmpeg was stopped while it read the packets of {called}; open the video again.")
     complaints = tuple(filter(_COMPLAINT.search, running.lines))
     return _index_of("\n".join(heading), np.array(rows, np.int64).reshape(-1, 5), called, complaints)
 
@@ -91,7 +91,7 @@ def _index_of(heading: str, rows: npt.NDArray[np.int64], path: Path, complaints:
     base = re.search(r"^#tb 0: (\d+)/(\d+)", heading, re.MULTILINE)
     codec = re.search(r"^#codec_id 0: (\S+)", heading, re.MULTILINE)
     if base is None or not len(rows) or (codec is not None and codec[1] in _TEXT_CODECS):
-        raise RecordingError(f"{path} holds no pictures; choose a video, a TIFF, or a folder of images.")
+        raise RecordingError(f"{path} holds no video; choose a video, a TIFF, or a folder of images.")
     dts, pts, durations, sizes, bits = rows.T
     shown = (bits & _DISCARD) == 0
     damaged_end = bool(bits[-1] & _CORRUPT)
@@ -99,7 +99,7 @@ def _index_of(heading: str, rows: npt.NDArray[np.int64], path: Path, complaints:
         # Frames shown after the decoding time of the broken packet may have neighbours that are missing.
         shown &= pts < dts[-1] if dts[-1] != _NO_PTS else np.arange(len(pts)) < len(pts) - 1
     if not shown.any():
-        raise RecordingError(f"{path} holds no whole picture; copy or record it again.")
+        raise RecordingError(f"{path} holds no complete frame; copy or record it again.")
     time_base = Fraction(int(base[1]), int(base[2]))
     usual_gap = _usual_gap(dts[dts != _NO_PTS], float(np.median(durations)), time_base)
     if (pts[shown] == _NO_PTS).any() or len(np.unique(pts[shown])) < shown.sum():

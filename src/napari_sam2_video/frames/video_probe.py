@@ -154,11 +154,11 @@ def _why_not(source: VideoInput, said: str) -> str:
     if source.stream and "matches no streams" in said:
         return f"{path} has no series {source.stream}; it holds {len(sizes)} ({listed(sizes)}), counted from 0."
     if re.search(r"Stream #0:\d+.*Audio", said) and "matches no streams" in said:
-        return f"{path} holds sound but no pictures; choose a video, a TIFF, or a folder of images."
+        return f"{path} holds sound but no video; choose a video, a TIFF, or a folder of images."
     if "moov atom not found" in said:
-        return f"{path} was cut short before its table of frames was written; copy or record it again."
+        return f"{path} was truncated before its index was written; copy or record it again."
     if "Invalid data found" in said or "matches no streams" in said or "Output file does not contain" in said:
         return f"{path} is neither a video nor an image or volume that can be read; check the file or convert it."
     if "Permission denied" in said:
         return f"{path} cannot be read (Permission denied); check its permissions."
-    return f"Not one frame of {path} can be decoded; copy it again, or convert it to another format."
+    return f"No frame of {path} can be decoded; copy it again, or convert it to another format."

@@ -99,8 +99,7 @@ class FrameView:
         for letter in self.settings.at:
             if letter not in self.recording.axes or letter in (*self.plane_axes, self.walk_axis, "S", "C"):
                 raise RecordingError(
-                    f"Axis {letter} of {self.recording.name} ({self.recording.axes}) cannot be set while "
-                    f"{self.walk_axis} is walked; omit it."
+                    f"Axis {letter} of {self.recording.name} ({self.recording.axes}) has no position to set; omit it."
                 )
         for letter in self.recording.axes:
             if letter in (*self.plane_axes, self.walk_axis, "S"):
@@ -198,12 +197,12 @@ def plane_axes(recording: Recording, axis: str) -> tuple[str, str]:
         others = [letter for letter in recording.axes if letter not in "YXSC"]
         renamed = recording.axes.replace(others[0], axis) if len(others) == 1 and axis in "TZ" else None
         hint = f", or name its axes with --axes {renamed} (axes={renamed!r} in a script)" if renamed else ""
-        raise RecordingError(f"{recording.name} has no axis {axis!r} to walk along; choose one of {choice}{hint}.")
+        raise RecordingError(f"{recording.name} has no axis {axis!r} to track along; choose one of {choice}{hint}.")
     if axis not in "YX":
         return "Y", "X"
     others = [letter for letter in recording.axes if letter not in "CYXS"]
     if not others or recording.is_single:
-        raise RecordingError(f"{recording.name} is a single image, which cannot be walked along {axis}; choose T.")
+        raise RecordingError(f"{recording.name} is a single image, which cannot be tracked along {axis}; choose T.")
     return ("Z" if "Z" in others else others[0]), ("X" if axis == "Y" else "Y")
 
 
@@ -283,5 +282,5 @@ def _default_axis(recording: Recording) -> str:
     candidates: list[str] = [*"TZ", *(letter for letter in recording.axes if letter not in "TZCYXS")]
     present = [letter for letter in candidates if letter in recording.axes]
     if not present:
-        raise RecordingError(f"{recording.name} ({recording.axes}) has no axis to walk along; name one with axes.")
+        raise RecordingError(f"{recording.name} ({recording.axes}) has no axis to track along; name one with axes.")
     return next((letter for letter in present if recording.length(letter) > 1), present[0])

@@ -204,10 +204,10 @@ def _decode(data: bytes) -> npt.NDArray[Any]:
     head, _, body = data.partition(b"\n")
     said = json.loads(head)
     if said["schema"] != SCHEMA:
-        raise ValueError("it has the form of another version")
+        raise ValueError("it was written by another version")
     if len(body) != said["rows"] * ROW.itemsize or zlib.crc32(body) != said["crc"]:
         raise ValueError("its checksum does not fit")
     rows = np.frombuffer(body, ROW)
     if not ((rows["disagreement"] >= 0) & (rows["disagreement"] <= 1)).all():
-        raise ValueError("a figure that is not between 0 and 1")
+        raise ValueError("a value that is not between 0 and 1")
     return rows

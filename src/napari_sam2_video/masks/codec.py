@@ -177,5 +177,5 @@ def _inflate(data: bytes, expected: int) -> bytes:
     engine = zlib.decompressobj()
     result = engine.decompress(data, expected + 1)
     if len(result) != expected or not engine.eof:
-        raise ValueError("not as many pixels as it says")
+        raise ValueError("fewer or more pixels than it states")
     return result

@@ -95,7 +95,7 @@ def figures_from_json(value: Any, count: int) -> npt.NDArray[Any]:
     stored = _stored_type(str(value["columns"]))
     rows = np.frombuffer(base64.b64decode(value["rows"], validate=True), stored)
     if len(rows) != count:
-        raise ValueError("one row of figures an object")
+        raise ValueError("one row of figures per object")
     if stored == FIGURES:
         return rows
     figures = np.zeros(count, FIGURES)

@@ -98,7 +98,7 @@ class LabelArray(NDArrayOperatorsMixin):
 
     def __array__(self, dtype: npt.DTypeLike | None = None, copy: bool | None = None) -> npt.NDArray[Any]:
         if copy is False:
-            raise ValueError("the label images lie on disk and cannot be had without a copy")
+            raise ValueError("the label images are on disk and cannot be used without a copy")
         whole = np.empty(self.shape, self.dtype)
         for frame in range(self.shape[0]):
             whole[frame] = self._store.read_labels(frame)
@@ -128,10 +128,10 @@ class LabelArray(NDArrayOperatorsMixin):
 
     def __setitem__(self, index: Any, value: Any) -> None:
         if self._painter is None:
-            raise StoreError("These masks are open for reading only; open the session for writing to paint.")
+            raise StoreError("The session is open for reading only; open it for writing to paint.")
         values = np.asarray(value)
         if values.dtype.kind not in "biu":
-            raise StoreError(f"Labels are whole numbers, not {values.dtype}; convert them.")
+            raise StoreError(f"Labels must be whole numbers, not {values.dtype}; convert them.")
         spans = self._spans(index)
         if spans is None:
             self._scatter(index, values)

@@ -90,4 +90,6 @@ def check_painted(
     if labels.size and (int(labels.min()) < 0 or int(labels.max()) > MAX_ID):
         raise StoreError(f"Labels on frame {frame} must lie between 0 and {MAX_ID}.")
     if mask.shape != shape:
-        raise StoreError(f"The painted pixels of frame {frame} and their mask differ in shape; give both alike.")
+        raise StoreError(
+            f"The painted pixels of frame {frame} and their mask differ in shape; give them the same shape."
+        )

@@ -168,7 +168,7 @@ class FrameRecords:
         try:
             masks = decode_masks(self._packs.get(info.ref), self._shape_yx)
             if masks.frame != info.frame or tuple(m.object_id for m in masks.objects) != info.ids:
-                raise StoreError("It holds other objects than the journal says; track that frame again.")
+                raise StoreError("It does not hold the objects that the journal lists; track that frame again.")
             return masks
         except MissingError as error:
             self._note_loss(info, error)
@@ -200,8 +200,8 @@ class FrameRecords:
         if lost:
             frames = sorted({records[number].frame for number in lost})
             self.notes.append(
-                f"The masks of {len(frames)} frame(s), the first {frames[0]}, are gone; track them again, or put "
-                f"{self._packs.path(records[lost[0]].ref.pack)} back and open the session again."
+                f"The masks of {len(frames)} frame(s), the first {frames[0]}, are missing; track them again, or "
+                f"restore {self._packs.path(records[lost[0]].ref.pack)} back and open the session again."
             )
         self._state.leave_out("records", lost)
         self.lost_packs.update(records[number].ref.pack for number in lost)

@@ -53,9 +53,9 @@ def _drawn(line_yx: npt.ArrayLike, shape_yx: tuple[int, ...]) -> npt.NDArray[np.
     try:
         corners: npt.NDArray[Any] = np.asarray(line_yx, np.float64)
     except (TypeError, ValueError) as error:
-        raise StoreError("A line is given as two or more points (y, x).") from error
+        raise StoreError("A line needs two or more points (y, x).") from error
     if corners.ndim != 2 or corners.shape[1] != 2 or len(corners) < 2 or not np.isfinite(corners).all():
-        raise StoreError(f"A line is given as two or more points (y, x), not as an array of shape {corners.shape}.")
+        raise StoreError(f"A line needs two or more points (y, x), not an array of shape {corners.shape}.")
     pixels = np.round(corners).astype(np.int64)
     drawn = np.zeros(shape_yx, bool)
     for start, end in pairwise(pixels):

@@ -348,7 +348,7 @@ class MaskStore:
         """
         ref = self._state.get("blobs", name)
         if ref is None:
-            raise StoreError("The journal does not know it.")
+            raise StoreError("The journal does not list it.")
         return self._packs.get(ref)
 
     def close(self) -> None:
@@ -382,9 +382,9 @@ class MaskStore:
         known = {ref.pack for ref in refs_of(self._state, ("records", "strokes", "blobs"))}
         moved = self._packs.sweep(known | self._records.lost_packs, quarantine)
         if moved:
-            self._notes.append(f"{len(moved)} file(s) that the journal does not know were moved to {quarantine}.")
+            self._notes.append(f"{len(moved)} file(s) that the journal does not list were moved to {quarantine}.")
 
     def _checked(self, frame: int) -> int:
         if not 0 <= frame < self.n_frames:
-            raise StoreError(f"There is no frame {frame}; the recording has the frames 0 to {self.n_frames - 1}.")
+            raise StoreError(f"There is no frame {frame}; the recording has frames 0 to {self.n_frames - 1}.")
         return frame

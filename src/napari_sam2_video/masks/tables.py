@@ -109,7 +109,7 @@ def _ids(values: tuple[Any, ...]) -> tuple[int, ...]:
     """Ids of a record; most frames of a session share one tuple."""
     ids = tuple(whole_number(i) for i in values)
     if len(set(ids)) != len(ids) or not all(1 <= i <= MAX_ID for i in ids):
-        raise ValueError("ids that cannot be")
+        raise ValueError("invalid ids")
     return ids
 
 
@@ -154,7 +154,7 @@ def decoders(n_frames: int) -> dict[str, Decoder]:
 
     def removed(key: Any, value: Any) -> int:
         if not isinstance(key, int):
-            raise ValueError("an id is a whole number")
+            raise ValueError("ids must be whole numbers")
         return int(value)
 
     return {

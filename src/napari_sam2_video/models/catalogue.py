@@ -118,14 +118,14 @@ _ENTRIES = (
         DEMO_SHA256,
         licence="BSD-3-Clause",
         image_size=preset_named("demo").image_size,
-        note="part of this package, to try things out without a download; not for real work",
+        note="part of this package, for trying things out without a download; not for real work",
     ),
     _sam2_1(
         "tiny",
         "tiny",
         156008466,
         "7402e0d864fa82708a20fbd15bc84245c2f26dff0eb43a4b5b93452deb34be69",
-        "38 M parameters, about 4 GB of GPU memory; the one for laptops",
+        "38 M parameters, about 4 GB of GPU memory; suits laptops",
     ),
     _sam2_1(
         "small",
@@ -211,4 +211,4 @@ def is_downloaded(entry: ModelEntry, folder: Path | None = None) -> bool:
 def how_to_get(entry: ModelEntry, folder: Path | None = None) -> str:
     """End of a sentence: how to put the checkpoint of an entry in its place by hand."""
     digest = f" (SHA-256 {entry.sha256})" if entry.sha256 else ""
-    return f"fetch {entry.url} by other means and save it as {checkpoint_path(entry, folder)}{digest}"
+    return f"download {entry.url} in another way and save it as {checkpoint_path(entry, folder)}{digest}"

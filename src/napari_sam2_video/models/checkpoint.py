@@ -45,7 +45,7 @@ def load_state(path: Path, *, known: bool) -> dict[str, torch.Tensor]:
     if not known and torch_release() < SAFE_TORCH:
         wanted = ".".join(map(str, SAFE_TORCH))
         raise CheckpointError(
-            f"{path.name} is not one of the published checkpoints, and reading such a file safely needs torch "
+            f"{path.name} is not a published checkpoint, and reading it safely needs torch "
             f"{wanted} or newer (torch {torch.__version__} is installed); update torch or choose a model of the "
             "catalogue."
         )
@@ -69,7 +69,9 @@ def refuse_impostor(path: Path) -> None:
     except OSError as error:
         if path.is_dir():
             raise CheckpointError(f"{path} is a folder, not a checkpoint; give the .pt file itself.") from error
-        raise CheckpointError(f"The checkpoint {path} cannot be read ({error.strerror}); check its rights.") from error
+        raise CheckpointError(
+            f"The checkpoint {path} cannot be read ({error.strerror}); check its permissions."
+        ) from error
     if impostor:
         raise CheckpointError(f"{path} is not a checkpoint but {impostor}; delete it and download the model again.")
 
@@ -85,18 +87,18 @@ def torch_release() -> tuple[int, int]:
 def _why_not_loaded(path: Path, error: Exception) -> str:
     text = str(error)
     if isinstance(error, MemoryError) or "allocate memory" in text:
-        return f"There is too little memory to read {path}; choose a smaller model, or close other programs."
+        return f"There is not enough memory to read {path}; choose a smaller model, or close other programs."
     forbidden = re.search(r"GLOBAL ([\w.]+)", text) or re.search(r"Unsupported (?:global|class)[^\n]*", text)
     if forbidden is None and read_head(path).startswith((b"PK", b"\x80")):
         forbidden = re.search(r"Unsupported operand[^\n]*", text)
     if forbidden:
         what = forbidden.group(1) if forbidden.re.groups else forbidden.group(0)
         return (
-            f"{path} is refused: besides tensors it holds instructions to run or build something else ({what}), as "
+            f"{path} was refused: besides tensors it holds instructions to run or build something else ({what}), as "
             "a harmful file would; use a checkpoint that holds tensors only."
         )
     if isinstance(error, EOFError) or "zip archive" in text or "PytorchStreamReader" in text or "storage" in text:
-        return f"{path} is damaged or cut short; delete it and download the model again."
+        return f"{path} is damaged or truncated; delete it and download the model again."
     return (
         f"{path} is not a PyTorch checkpoint that can be read safely ({type(error).__name__}); choose a .pt file "
         "of SAM 2.1 or SAM 2.0."

@@ -187,7 +187,7 @@ def _fetch(
             whole = True
         except Refused as refusal:
             part.delete()
-            raise DownloadError(f"{url} did not give {entry.file_name} but {refusal}; {by_hand}.") from refusal
+            raise DownloadError(f"{url} returned {refusal} instead of {entry.file_name}; {by_hand}.") from refusal
         except Cancelled:
             raise DownloadCancelledError(
                 f"The download of {entry.file_name} was stopped{_kept(part)}; start it again when you like."
@@ -195,7 +195,7 @@ def _fetch(
         except Interrupted as interruption:
             if attempt == ATTEMPTS or part.size() == before:
                 raise DownloadError(
-                    f"{url} could not be fetched ({interruption}){_kept(part)}; check the network and try again, or "
+                    f"{url} could not be downloaded ({interruption}){_kept(part)}; check the network and try again, or "
                     f"{by_hand}."
                 ) from interruption
     _finish(entry, part)
@@ -239,8 +239,9 @@ def _disk_sentence(entry: Published, target: Path, error: OSError) -> str:
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         size = f" ({entry.size / 1e6:.0f} MB)" if entry.size else ""
         return (
-            f"The disk of {target.parent} is too full for {entry.file_name}{size}; what has arrived is kept: make room "
-            f"and try again, or name another folder with the environment variable {FOLDER_VARIABLE}."
+            f"The disk of {target.parent} has too little space for {entry.file_name}{size}; the part that arrived is "
+            f"kept: free some space and try again, or name another folder with the environment variable "
+            f"{FOLDER_VARIABLE}."
         )
     return _folder_sentence(target.parent, error)
 

@@ -35,7 +35,7 @@ def not_a_checkpoint(head: bytes) -> str | None:
     if other is not None:
         return other
     if head[8:9] == b"{" and b'"dtype"' in head:
-        return "a safetensors file, which has another format"
+        return "a safetensors file, which is a different format"
     return None
 
 

@@ -65,7 +65,7 @@ class ModelFile:
         if self.image_size_known:
             return None
         return (
-            f"{self.path.name} does not tell the image size it was trained for: {self.image_size} is assumed; if it "
+            f"{self.path.name} does not state its image size; {self.image_size} is assumed. If it "
             "was trained at another size, 512 for instance, choose that image size."
         )
 

@@ -73,7 +73,7 @@ class _File:
 
     def by_hand(self, folder: Path) -> str:
         """End of a sentence: how to put the file in its place by hand."""
-        return f"fetch {self.url} by other means and save it as {folder / self.file_name}"
+        return f"download {self.url} in another way and save it as {folder / self.file_name}"
 
 
 TEXT_DETECTORS: dict[str, TextDetector] = {
@@ -84,14 +84,14 @@ TEXT_DETECTORS: dict[str, TextDetector] = {
             "Grounding DINO tiny",
             "https://huggingface.co/IDEA-Research/grounding-dino-tiny/resolve/main",
             ("preprocessor_config.json", "tokenizer.json", "tokenizer_config.json"),
-            note="finds what a phrase names; needs the extra text",
+            note="finds what a phrase names; needs the extra 'text'",
         ),
         TextDetector(
             "owlv2-base",
             "OWLv2 base",
             "https://huggingface.co/google/owlv2-base-patch16-ensemble/resolve/main",
             ("preprocessor_config.json", "vocab.json", "merges.txt", "tokenizer_config.json"),
-            note="the same, better with rare words; needs the extra text",
+            note="the same, better with rare words; needs the extra 'text'",
         ),
     )
 }
@@ -159,7 +159,7 @@ def find_text_detector(name: str, *, folder: Path | None = None) -> Path:
     if not entry.is_downloaded(folder):
         raise ModelError(
             f'The text detector "{name}" is not downloaded yet; run `napari-sam2-video models download {name}`, or '
-            f"fetch the files of {entry.url} by other means and save them in {place}."
+            f"download the files of {entry.url} in another way and save them in {place}."
         )
     for file_name in (*entry.files, WEIGHTS, CONFIG):
         expected = recorded_sha256(place / file_name)

@@ -118,7 +118,7 @@ def _where_it_starts(part: Partial, response: Any, asked: int) -> tuple[int, int
         found = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", response.headers.get("Content-Range", "").strip())
         if found is None or int(found[1]) != asked:
             part.delete()
-            raise Interrupted("the server went on from another place than asked")
+            raise Interrupted("the server resumed at the wrong position")
         return asked, None if found[2] == "*" else int(found[2])
     length = response.headers.get("Content-Length", "")
     return 0, int(length) if length.isdecimal() else None

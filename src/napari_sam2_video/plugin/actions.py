@@ -66,7 +66,7 @@ class Actions(AcceptActions):
             controller.notified.emit("info", f"Stop the run before you {which}.")
             return
         if not (session.can_undo if which == "undo" else session.can_redo):
-            controller.notified.emit("status", f"There is nothing to {which}.")
+            controller.notified.emit("status", f"Nothing to {which}.")
             return
         name = controller.perform(getattr(session, which), which)
         self._refresh()
@@ -88,7 +88,7 @@ class Actions(AcceptActions):
         said = f"Window {name}: {window.low:g} to {window.high:g}."
         seen = None if controller.session is None else controller.session.view.settings.window
         if seen is not None and (seen.low, seen.high) != (window.low, window.high):
-            said = f"{said} SAM 2 goes on to see {seen.low:g} to {seen.high:g}."
+            said = f"{said} SAM 2 still sees {seen.low:g} to {seen.high:g}."
         controller.notified.emit("status", said)
 
     def restore_layers(self) -> None:

@@ -95,7 +95,7 @@ class Controller(ShownSession):
         self.session_changed.emit()
         self.set_active(next((entry.id for entry in view.session.objects), 0))
         if view.masks.masks is None:
-            self._on_layers_lost("The masks layer was removed while the session was opened.")
+            self._on_layers_lost("The masks layer was removed while the session was being opened.")
 
     def closed(self) -> None:
         """There is no active object any more."""

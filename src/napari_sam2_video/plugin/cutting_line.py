@@ -68,4 +68,4 @@ def split_along_line(controller: Controller, object_id: int) -> None:
         put_away()
         controller.notified.emit("info", "The viewer shows three dimensions; a line is drawn in two.")
         return
-    controller.notified.emit("status", f"Draw a line across object {object_id}; Escape puts it down.")
+    controller.notified.emit("status", f"Draw a line across object {object_id}; Escape cancels.")

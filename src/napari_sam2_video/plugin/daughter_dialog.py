@@ -36,7 +36,7 @@ def ask_for_mother(parent: QWidget, controller: Controller) -> Mother | None:
     box = QComboBox()
     fill(box, [("no other object", None), *((f"{entry.id} · {entry.name}", entry.id) for entry in others)], own.parent)
     ends = QCheckBox("The mother ends there")
-    ends.setToolTip("Right where a cell divides; wrong where a part splits off and the mother stays.")
+    ends.setToolTip("Tick it if a cell divides; leave it if a part splits off and the mother remains.")
     buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Ok | QDialogButtonBox.StandardButton.Cancel)
     buttons.accepted.connect(dialog.accept)
     buttons.rejected.connect(dialog.reject)

@@ -27,11 +27,11 @@ TITLES = {
     LIKE: "More like some objects",
     FILE: "Labels of a file or folder",
     LAYER: "Labels of a layer",
-    TEXT: "What a text says",
+    TEXT: "Text description",
 }
-ANY_HINT = "What it is told, if anything"
+ANY_HINT = "Input for the detector, if any"
 HINTS = {
-    LIKE: "Their numbers; the selected ones if empty",
+    LIKE: "Object numbers; the selected objects if empty",
     FILE: "A label image, a stack or a folder",
     TEXT: "Such as: red cell",
 }

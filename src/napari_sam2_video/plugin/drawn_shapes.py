@@ -74,7 +74,7 @@ def drawn_prompts(
         shape_yx = planes[axis].shape_yx
         pixels = [pixel(corner, axis) for corner in corners]
         if len({frame for frame, _, _ in pixels}) != 1:
-            raise PromptError("The outline was not kept, because it spans several frames; draw it on one frame.")
+            raise PromptError("The outline was discarded because it spans several frames; draw it on one frame.")
         frame = pixels[0][0]
         outline = np.array([(y, x) for _, y, x in pixels])
         if kind in {"line", "path"}:

@@ -25,7 +25,7 @@ class Estimate(QWidget):
         self._measuring = False
         self.sentence = note()
         self.button = button(
-            "Estimate this run", self.measure, "Measure a few frames, and say what tracking what changed will need."
+            "Estimate this run", self.measure, "Measure a few frames, and estimate the time and memory of the next run."
         )
         stack(self, self.button, self.sentence)
         layout = self.layout()

@@ -83,7 +83,7 @@ class ExportPanel(QWidget):
         self._controller = controller
         self._values: dict[str, Callable[[], Any]] = {}
         self.format_box = narrow(QComboBox())
-        self.format_box.setToolTip("What is written, and for which program.")
+        self.format_box.setToolTip("The file format, and the programs that read it.")
         self.about = note()
         self.options = QWidget()
         self._form = QFormLayout(self.options)
@@ -97,8 +97,8 @@ class ExportPanel(QWidget):
         self.frames_line.setPlaceholderText("A:B")
         self.objects_line.setToolTip("Numbers of objects, such as 1,3-5.")
         self.frames_line.setToolTip("Frames A to B-1; A: goes to the end.")
-        self.objects_box.setToolTip("Which objects are written.")
-        self.frames_box.setToolTip("Which frames are written.")
+        self.objects_box.setToolTip("Objects to write.")
+        self.frames_box.setToolTip("Frames to write.")
         for box, line in ((self.objects_box, self.objects_line), (self.frames_box, self.frames_line)):
             line.hide()
             box.currentIndexChanged.connect(lambda _, box=box, line=line: line.setVisible(box.currentData() == "some"))
@@ -106,7 +106,7 @@ class ExportPanel(QWidget):
         self.folder_button.hide()
         self.written: Path | None = None
         self.export_button = button("Export…", self.choose_target, "Choose a file or a folder and write it.")
-        self.task = BackgroundTask(controller, "Cancel", "Stop writing; nothing is left behind.")
+        self.task = BackgroundTask(controller, "Cancel", "Stop writing; no partial file remains.")
         buttons = row(self.export_button, self.task.stop_button, self.folder_button, stretch=0)
         objects, frames = row(self.objects_box, self.objects_line), row(self.frames_box, self.frames_line)
         parts = form(("Objects", objects), ("Frames", frames))

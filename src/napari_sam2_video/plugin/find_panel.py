@@ -28,9 +28,9 @@ if TYPE_CHECKING:
 
 LIST_HEIGHT = 150
 USUAL_SCORE = 0.8
-NOTHING_CHOSEN = "Choose proposals in the list first."
+NOTHING_CHOSEN = "Select proposals in the list first."
 NOTHING_OPEN = "There is no open proposal."
-DECIDING = "The last decision is being kept."
+DECIDING = "The last decision is still being saved."
 KIND, FRAME, SCORE = 0, 1, 2
 
 
@@ -54,20 +54,22 @@ class FindPanel(QWidget):
         self.every_box = QSpinBox()
         self.every_box.setRange(1, 10_000)
         self.every_box.setToolTip(
-            "It looks on every so many frames. Where it looks on every frame, its own masks are kept and only what is "
+            "The detector looks on every Nth frame. With 1, its own masks are kept and only what is "
             "missing is tracked; else objects are tracked from what it finds."
         )
         self.first_box, self.last_box = QSpinBox(), QSpinBox()
         for box in (self.first_box, self.last_box):
-            box.setToolTip("First and last frame that it looks on.")
-        self.find_button = button("Find", self.look, "Look, and propose what is found; nothing else changes.")
-        self.stop_button = button("Stop", controller.actions.stop, "Propose what was found up to now.")
+            box.setToolTip("First and last frame to look on.")
+        self.find_button = button(
+            "Find", self.look, "Run the detector and propose what it finds; nothing else changes."
+        )
+        self.stop_button = button("Stop", controller.actions.stop, "Stop, and propose what was found so far.")
         self.list = QTreeWidget()
         self.list.setHeaderLabels(["Proposal", "Frame", "Score"])
         self.list.setRootIsDecorated(False)
         self.list.setFixedHeight(LIST_HEIGHT)
         self.list.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
-        self.list.setToolTip("What was found; click one to go there.")
+        self.list.setToolTip("Proposals; click one to go there.")
         header = self.list.header()
         assert header is not None
         header.setSectionResizeMode(KIND, QHeaderView.ResizeMode.Stretch)
@@ -75,16 +77,16 @@ class FindPanel(QWidget):
         header.setSectionResizeMode(SCORE, QHeaderView.ResizeMode.ResizeToContents)
         header.setStretchLastSection(False)
         self.why = note()
-        self.accept_button = button("Accept", self.accept, "Accept the chosen proposals; Track does the rest.")
-        self.reject_button = button("Reject", self.reject, "Reject the chosen proposals.")
+        self.accept_button = button("Accept", self.accept, "Accept the selected proposals; Track then tracks them.")
+        self.reject_button = button("Reject", self.reject, "Reject the selected proposals.")
         self.accept_all_button = button(
-            "Accept all from", self.accept_all, "Accept all proposals with this score at least, as one step."
+            "Accept all from", self.accept_all, "Accept all proposals with at least this score, as one step."
         )
         self.score_box = QDoubleSpinBox()
         self.score_box.setRange(0, 1)
         self.score_box.setSingleStep(0.05)
         self.score_box.setValue(USUAL_SCORE)
-        self.score_box.setToolTip("The lowest score that a proposal may have, from 0 to 1.")
+        self.score_box.setToolTip("The lowest score to accept, from 0 to 1.")
         self.outcome = note()
         frames = row(narrow_spin(self.first_box), narrow_spin(self.last_box))
         stack(
@@ -204,7 +206,7 @@ class FindPanel(QWidget):
             count = before - len(session.proposals)
             word = "accepted" if accept else "rejected"
             objects = {0: "", 1: " 1 object was added."}.get(made, f" {made} objects were added.")
-            track = " Press Track to track what is not known of them yet." if session.dirty() else ""
+            track = " Press Track to complete their tracks." if session.dirty() else ""
             set_note(self.outcome, f"{count} proposal{'' if count == 1 else 's'} {word}.{objects}{track}")
             if self._controller.masks is not None:
                 self._controller.masks.refresh()

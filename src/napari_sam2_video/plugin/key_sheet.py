@@ -32,7 +32,7 @@ def all_keys(widget: TrackingWidget) -> list[Key]:
         Key("Shift-s", "Show only the selected object, or all", actions.show_only_active, group="Objects"),
         Key("q", "Switch between prompts on the object and beside it", objects.prompting.switch_sign, group="Prompts"),
         Key("Shift-e", "Scribble", partial(objects.prompting.arm, "scribble"), group="Prompts"),
-        Key("Escape", "Put the tool down", objects.prompting.escape, on_layers=True, group="Prompts"),
+        Key("Escape", "Put the tool away", objects.prompting.escape, on_layers=True, group="Prompts"),
         Key("k", "Next candidate of the preview", actions.next_candidate, group="Prompts"),
         Key("u", "Use the shown candidate as mask", actions.use_candidate, group="Prompts"),
         Key("Shift-c", "Copy the mask of the frame before", actions.copy_from_previous, group="Prompts"),
@@ -41,11 +41,11 @@ def all_keys(widget: TrackingWidget) -> list[Key]:
         Key("Shift-b", "Not there up to this frame", partial(actions.mark_absent, "until"), group="Prompts"),
         Key("g", "Track, or continue", widget.run_bar.start, group="Run"),
         Key("h", "Stop", actions.stop, group="Run"),
-        Key("j", "Next place to look at", review.next_doubtful, group="Review"),
+        Key("j", "Next doubtful frame", review.next_doubtful, group="Review"),
         Key("w", "Accept the object on this frame", review.accept, group="Review"),
-        Key("Shift-j", "Accept, and go to the next place", review.accept_and_next, group="Review"),
-        Key("Shift-k", "This place is wrong: correct it", review.walk.wrong, group="Review"),
-        Key("Shift-h", "Later: put this place at the end", review.walk.later, group="Review"),
+        Key("Shift-j", "Accept, and go to the next doubtful frame", review.accept_and_next, group="Review"),
+        Key("Shift-k", "Mark as wrong, and correct it", review.walk.wrong, group="Review"),
+        Key("Shift-h", "Later: move to the end of the list", review.walk.later, group="Review"),
         Key("Shift-w", "Accept all objects on this frame", actions.accept_all, group="Review"),
         Key("Shift-Right", "Next prompted frame", partial(actions.go_to_prompted, 1), group="Review"),
         Key("Shift-Left", "Previous prompted frame", partial(actions.go_to_prompted, -1), group="Review"),
@@ -55,7 +55,7 @@ def all_keys(widget: TrackingWidget) -> list[Key]:
         ),
         Key("Alt-v", "3D, and back", volume.show_in_3d, group="Volume"),
         *(
-            Key(f"Alt-{number}", f"Contrast window of CT: {name}", partial(actions.show_window, name), group="Volume")
+            Key(f"Alt-{number}", f"CT contrast window: {name}", partial(actions.show_window, name), group="Volume")
             for number, name in enumerate(CT_WINDOWS, start=1)
         ),
         Key("Control-z", "Undo", actions.undo, on_layers=True, group="Session"),

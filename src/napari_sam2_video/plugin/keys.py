@@ -120,7 +120,7 @@ class Keys:
             self._settings.shortcuts = others
 
     def restore(self) -> None:
-        """Give every key its first shortcut again."""
+        """Reset all shortcuts to their defaults."""
         for key in self.keys:
             self._manager.unbind_shortcut(key.name)
             self._manager.bind_shortcut(key.name, _binding(key.key))

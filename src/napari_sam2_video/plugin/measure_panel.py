@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 TRACKS_NAME, TRACKS = "SAM 2 tracks", "tracks"
 UNDER_WAY = "Measuring is under way."
 MEASURE_FIRST = "Measure first."
-CHANGED = "The masks changed since they were measured: measure again."
+CHANGED = "The masks have changed since they were measured: measure again."
 DOCK_NAME = "SAM 2 measurements"
 KINDS = [("Area", "plot-areas"), ("Trajectories", "plot-trajectories"), ("Mean squared displacement", "plot-msd")]
 A_FILE = "file"
@@ -57,19 +57,18 @@ class MeasurePanel(QWidget):
         self._plot: Plot | None = None
         self._dock: Any = None
         self.kind_box = narrow(QComboBox())
-        self.kind_box.setToolTip("What is plotted; every column of the table, once it is measured.")
+        self.kind_box.setToolTip("The quantity to plot; after measuring, any column of the table.")
         self.values_box = narrow(QComboBox())
         self.values_box.setToolTip(
-            "Whose raw values are measured inside the masks: the recording's, or those of another layer or file of "
-            "the same size."
+            "Where raw values are measured: in the recording, or in another layer or file of the same size."
         )
         self.shape_check = QCheckBox("Forms")
         self.shape_check.setToolTip("Also measure perimeter, circularity, solidity, orientation and Feret diameter.")
         self.measure_button = button("Measure", self.measure, "Measure all objects and plot the chosen figure.")
         self.task = BackgroundTask(controller, "Cancel", "Stop measuring.")
         self.tracks_button = button("Tracks layer", self.show_tracks, "Show where each object went as a Tracks layer.")
-        self.larger_button = button("Own window", self.show_larger, "Show the plot in a dock, as large as you make it.")
-        self.save_button = button("Save table…", self.choose_target, "Save what was measured as CSV or Parquet.")
+        self.larger_button = button("Own window", self.show_larger, "Show the plot in a dock of its own.")
+        self.save_button = button("Save table…", self.choose_target, "Save the measurements as CSV or Parquet.")
         self.picture = Picture()
         asked = row(self.values_box, self.shape_check, stretch=0)
         work = row(self.kind_box, self.measure_button, self.task.stop_button, stretch=0)
@@ -200,7 +199,7 @@ class MeasurePanel(QWidget):
             return
         geometry = controller.geometry
         if geometry.walk != 0 or geometry.ndim not in (3, 4):
-            text = "A Tracks layer runs along the first axis, and this session walks another one."
+            text = "A Tracks layer follows the first axis, but this session tracks along another one."
             set_note(self.task.outcome, text)
             return
         from napari.layers import Tracks as TracksLayer

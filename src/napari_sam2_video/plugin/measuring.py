@@ -53,7 +53,7 @@ class Plot(NamedTuple):
 def measure_session(
     session: Session, values: Values | None, shape: bool, progress: Callable[[int, int], None]
 ) -> Measured:
-    """Measure a session; without `values` no intensities, without `shape` no outlines and forms."""
+    """Measure a session; without `values` no intensities, without `shape` no perimeters and shapes."""
     from napari_sam2_video.analysis.measure import measure
     from napari_sam2_video.analysis.tracks import tracks
     from napari_sam2_video.api.intensities import readers_of

@@ -36,11 +36,11 @@ class ModelLine(QWidget):
         self._controller = controller
         self._get = get
         self._noted = read_settings().demo_noted
-        self.name_button = button("", show_models, "The model that tracks; press to choose another one.")
+        self.name_button = button("", show_models, "The model in use; press to choose another one.")
         self.name_button.setFlat(True)
         self.remark = note()
         self.get_button = button("", self._get_better, "Choose this model and download it.")
-        self.dismiss_button = button("Understood", self._dismiss, "Do not show this remark again.")
+        self.dismiss_button = button("Understood", self._dismiss, "Do not show this note again.")
         self._choice = row(self.get_button, self.dismiss_button)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)

@@ -61,21 +61,21 @@ class ModelPanel(QWidget):
         self.window_box.setToolTip(
             "Whether small objects are tracked in a window that follows each of them, at full resolution."
         )
-        self.model_box.setToolTip("The network that tracks; larger ones follow better and take longer.")
-        self.device_box.setToolTip("Where the network runs: the processor, a GPU, or a server.")
-        self.precision_box.setToolTip("Type of the network's numbers; bf16 is faster on most GPUs.")
+        self.model_box.setToolTip("The model that tracks; larger ones are more accurate and slower.")
+        self.device_box.setToolTip("Where the model runs: the CPU, a GPU, or a server.")
+        self.precision_box.setToolTip("Number format; bf16 is faster on most GPUs.")
         self.arithmetic_box.setToolTip(
-            "Exact: one object has the numbers of Meta's predictor, bit for bit. Fast: up to rounding, in less time. "
-            "They differ on a processor only."
+            "Exact: a single object gets the same numbers as Meta's predictor, bit for bit. Fast: equal up to "
+            "rounding, in less time. They differ only on a CPU."
         )
-        self.size_box.setToolTip("Side of the image that the network sees; smaller is faster and coarser.")
+        self.size_box.setToolTip("Side of the image that the model sees; smaller is faster and coarser.")
         self.about = note()
         self.warning = note()
         self.advice = note()
         self.server = ServerFields(controller.runner)
         self.estimating = Estimate(controller)
-        self.download_button = button("Download", self.download, "Fetch the weights of this model.")
-        self.cancel_button = button("Cancel", self.cancel, "Stop the download; what is there is kept.")
+        self.download_button = button("Download", self.download, "Download the weights of this model.")
+        self.cancel_button = button("Cancel", self.cancel, "Stop the download; it can be resumed.")
         self.bar = QProgressBar()
         self.bar.setRange(0, PROGRESS_STEPS)
         self._download_row = row(self.download_button, self.bar, self.cancel_button, stretch=1)

@@ -78,11 +78,11 @@ class NextStep:
 def next_step(now: Situation) -> NextStep:
     """The next step in a situation."""
     if now.loading:
-        return NextStep("Preparing the recording. A click on the object counts already.")
+        return NextStep("Preparing the recording. You can already click the object.")
     if not now.open:
         return _before_a_session(now)
     if now.running:
-        return NextStep("Tracking. Frames that are done can be looked at; Stop keeps them.")
+        return NextStep("Tracking. You can look at finished frames; Stop keeps them.")
     if not now.objects:
         return NextStep("Press New object.", "new", "objects")
     if not now.prompted and not now.locked:
@@ -94,16 +94,18 @@ def next_step(now: Situation) -> NextStep:
     if now.unfinished:
         return NextStep("The run was stopped. Press Continue, or correct what you see first.", "track", "track")
     if now.changed and now.tracked:
-        return NextStep("Press Track to carry the change on; only what changed is tracked.", "track", "track")
+        return NextStep(
+            "Press Track to apply the change to other frames; only what changed is tracked.", "track", "track"
+        )
     if now.changed:
-        text = "If the outline fits, press Track. If not, click on what is missing, or with Ctrl on what is too much."
+        text = "If the outline fits, press Track. If not, click what is missing, or Ctrl+click what does not belong."
         return NextStep(text, "track", "track")
     if now.proposed:
         proposals = "One proposal" if now.proposed == 1 else f"{now.proposed} proposals"
         return NextStep(f"{proposals} to decide on: accept what is right, reject the rest.", "", "find")
     if now.doubtful:
         places = "One place is" if now.doubtful == 1 else f"{now.doubtful} places are"
-        return NextStep(f"{places} doubtful: look, then accept or correct.", "review", "review")
+        return NextStep(f"{places} doubtful: check, then accept or correct.", "review", "review")
     if now.tracked and not now.exported:
         return NextStep("Nothing is doubtful. Correct what you see, or export the masks.", "export", "export")
     if now.tracked:
@@ -114,9 +116,9 @@ def next_step(now: Situation) -> NextStep:
 def _before_a_session(now: Situation) -> NextStep:
     if not now.images:
         return NextStep(
-            "Open a recording: drop it on the viewer, press Open…, or begin with the sample.", "open", "recording"
+            "Open a recording: drop it onto the viewer, press Open…, or start with the sample.", "open", "recording"
         )
     if now.problem:
         return NextStep(now.problem, "", "recording")
-    text = "Set the contrast so that you see the object well: the model sees what you see. Then press New object."
+    text = "Adjust the contrast until you see the object well: the model sees what you see. Then press New object."
     return NextStep(text, "new", "objects")

@@ -69,7 +69,7 @@ class ObjectActions:
             return 0
         found = view.shown_pixel_at(world)
         if found is None:
-            controller.notified.emit("info", "The mouse is not over the image: point at the object first.")
+            controller.notified.emit("info", "The mouse is not over the image; point at the object first.")
             return 0
         axis, plane, y, x = found
         object_id = self.new_object()

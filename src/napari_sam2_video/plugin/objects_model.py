@@ -20,10 +20,10 @@ COLOR, ID, NAME, PROMPTS, FRAMES, LOWEST, LOCK, STATE = range(len(COLUMNS))
 TIPS = (
     "Colour; double-click to change it",
     "Number of the object, and its value in the masks",
-    "Name, and after an arrow the mother; double-click to change the name",
-    "Prompts that you gave, on all frames",
-    "Frames that are tracked",
-    "Lowest predicted IoU of any frame; look there first",
+    "Name, followed by an arrow and the mother; double-click to change the name",
+    "Number of prompts, on all frames",
+    "Tracked frames",
+    "Lowest predicted IoU on any frame; check there first",
     "Click to lock or unlock: a locked object is neither tracked nor changed",
     "State: " + ", ".join(f"{state.sign} {state.title.lower()}" for state in STATES.values()),
 )

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from napari_sam2_video.plugin.controller import Controller
 
-ONE_OBJECT = "There is no other object that it could come from."
+ONE_OBJECT = "There is no other object that it could have come from."
 
 
 class ObjectsPanel(QWidget):
@@ -36,7 +36,7 @@ class ObjectsPanel(QWidget):
         self.parent_button = button(
             "Daughter of…",
             self.choose_parent,
-            "The selected object came from another one by division, on this frame: before it, the daughter is removed.",
+            "The selected object comes from another one by division on this frame; the daughter is removed before it.",
         )
         self.search_field = QLineEdit()
         self.search_field.setPlaceholderText("Search: number, name or state")

@@ -42,7 +42,7 @@ class ObjectsTable(QTableView):
         self.objects = ObjectsModel(controller)
         self.shown = ObjectsInView(self.objects)
         self.setModel(self.shown)
-        self.setToolTip("The objects; new prompts and paint belong to the selected one.")
+        self.setToolTip("The objects; new prompts and paint go to the selected one.")
         self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
         self.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
         self.setShowGrid(False)

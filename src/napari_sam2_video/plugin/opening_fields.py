@@ -67,9 +67,9 @@ class OpeningFields(QWidget):
         self._controller = controller
         self._layer: Image | None = None
         self._facts: FileFacts | None = None
-        self.axes_field = _field("A letter for each axis, such as TYX or ZYX, where those found are wrong.")
-        self.size_field = _field("Such as 0.25 um, or 2,0.5,0.5 mm for Z, Y, X. Empty: what the file says.")
-        self.interval_field = _field("Time from one frame to the next, such as 2.5 s. Empty: what the file says.")
+        self.axes_field = _field("One letter per axis, such as TYX or ZYX, if the detected ones are wrong.")
+        self.size_field = _field("Such as 0.25 um, or 2,0.5,0.5 mm for Z, Y, X. Empty: as in the file.")
+        self.interval_field = _field("Time between frames, such as 2.5 s. Empty: as in the file.")
         self._form = form(("Axes", self.axes_field), ("Pixel size", self.size_field), ("Interval", self.interval_field))
         self.setLayout(self._form)
         for field in (self.axes_field, self.size_field, self.interval_field):

@@ -74,7 +74,7 @@ class LabelStack:
 
     def __setitem__(self, key: Any, value: Any) -> None:
         if self._refused is None:
-            raise ValueError("these labels are shown only; paint in the layer of the masks")
+            raise ValueError("these labels are read-only; paint in the masks layer")
         try:
             self._paint(self._full(key), np.asarray(value))
         except Sam2VideoError as error:
@@ -193,7 +193,7 @@ class SinglePlane:
 
     def __setitem__(self, key: Any, value: Any) -> None:
         if self._refused is None:
-            raise ValueError("these labels are shown only; paint in the layer of the masks")
+            raise ValueError("these labels are read-only; paint in the masks layer")
         try:
             self._labels[self._full(key)] = np.asarray(value)
         except Sam2VideoError as error:

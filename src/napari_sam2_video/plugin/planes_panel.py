@@ -44,9 +44,11 @@ if TYPE_CHECKING:
 DISPUTED_NAME = "SAM 2 disputed voxels"
 NO_VOLUME = "This recording is not a volume that can be cut along three axes."
 ONE_WALK = "Track along two axes first: choose them above, then press Track."
-UP_TO_DATE = "The masks are fused already; nothing was tracked since."
+UP_TO_DATE = "The masks are already fused; nothing has been tracked since."
 SEEDED = "Every label of the layer chosen in Objects and prompts becomes an object, with a mask prompt on these slices."
-SETTLED = "The frames that you prompted, painted or accepted stay; the masks between them follow from their shapes."
+SETTLED = (
+    "Frames that you prompted, painted or accepted stay; the masks between them are interpolated from their shapes."
+)
 
 
 class PlanesPanel(QWidget):
@@ -74,11 +76,11 @@ class PlanesPanel(QWidget):
             axis: button(axis, partial(self.volume.show_across, axis), f"Show the planes across {axis} (Alt+{axis}).")
             for axis in "ZYX"
         }
-        self.solid_button = button("3D", self.volume.show_in_3d, "Show the masks in 3D, and back (Alt+V).")
+        self.solid_button = button("3D", self.volume.show_in_3d, "Show the masks in 3D, or return to 2D (Alt+V).")
         self.walk_boxes = {axis: QCheckBox(axis) for axis in "ZYX"}
         for axis, box in self.walk_boxes.items():
             box.setToolTip(
-                f"Track along {axis}, too: the same objects, prompted by what is found on crossing planes. "
+                f"Also track along {axis}: the same objects, prompted by their sections on crossing planes. "
                 f"A prompt on a plane across {axis} ticks it."
             )
             box.toggled.connect(self._on_walks)
@@ -87,26 +89,28 @@ class PlanesPanel(QWidget):
         self.fuse_box.setToolTip("Fuse the planes when a run along several axes is done.")
         self.fuse_box.setChecked(True)
         self.disputed_box = QCheckBox("Show disputed voxels")
-        self.disputed_box.setToolTip("Voxels that some of the walks give to an object and others do not.")
+        self.disputed_box.setToolTip("Voxels on which the walks disagree.")
         self.disputed_box.toggled.connect(self._show_disputed)
         self.crosshair_box = QCheckBox("Crosshair")
-        self.crosshair_box.setToolTip("A click brings the planes across all axes to that voxel.")
+        self.crosshair_box.setToolTip("Click to move the planes of all axes to that voxel.")
         self.crosshair_box.toggled.connect(self.volume.set_crosshair)
         self.ball_box = QCheckBox("Brush through slices")
-        self.ball_box.setToolTip("Paint a ball that is round in real units, however thick the slices are.")
+        self.ball_box.setToolTip("Paint a ball that is round in real units, whatever the slice thickness.")
         self.ball_box.toggled.connect(self.volume.set_brush_through)
         self.first_spin, self.last_spin = QSpinBox(), QSpinBox()
         self.first_spin.setToolTip("Slices after this one are filled.")
         self.last_spin.setToolTip("Slices before this one are filled.")
-        self.in_button = button("In", lambda: self.first_spin.setValue(controller.frame), "Begin at the shown slice.")
+        self.in_button = button("In", lambda: self.first_spin.setValue(controller.frame), "Start at the shown slice.")
         self.out_button = button("Out", lambda: self.last_spin.setValue(controller.frame), "End at the shown slice.")
         self.fill_button = button("Fill slices between", self.fill, SETTLED)
-        self.surface_button = button("Surface of the object", self.show_surface, "Add its surface as a layer, for 3D.")
+        self.surface_button = button(
+            "Surface of the object", self.show_surface, "Add the surface of the object as a layer, for 3D."
+        )
         self.slices_box = narrow(QComboBox())
-        self.slices_box.setToolTip("On which slices each label becomes a prompt.")
+        self.slices_box.setToolTip("Slices on which each label becomes a prompt.")
         fill(self.slices_box, [("every slice", "all"), ("the middle slice", "middle")])
         self.seeds_button = button("Objects from labels on", self.add_seeds, SEEDED)
-        self.task = BackgroundTask(controller, "Stop", "Stop; what was there stays.")
+        self.task = BackgroundTask(controller, "Stop", "Stop; the masks from before stay.")
         self._disputed: Labels | None = None
         self._showing = False
         self._prompted: frozenset[str] = frozenset()
@@ -192,7 +196,7 @@ class PlanesPanel(QWidget):
             disputed = sum(one.disputed for one in found)
             objects = "1 object" if len(found) == 1 else f"{len(found)} objects"
             look = f" {disputed} voxels are disputed: the review shows where." if disputed else ""
-            set_note(self.task.outcome, f"{objects} fused.{look} Undo takes it back." if found else UP_TO_DATE)
+            set_note(self.task.outcome, f"{objects} fused.{look} Undo reverts it." if found else UP_TO_DATE)
             if tell is not None:
                 tell(self.task.outcome.text())
 
@@ -201,7 +205,7 @@ class PlanesPanel(QWidget):
                 "fusing the planes",
                 lambda progress: session.fuse(progress=progress),
                 done=done,
-                stopped="Fusing was stopped; undo takes back the slices that were fused.",
+                stopped="Fusing was stopped; undo reverts the fused slices.",
             )
 
     def fill(self) -> None:
@@ -215,13 +219,13 @@ class PlanesPanel(QWidget):
         def done(filled: list[int]) -> None:
             self._changed_masks()
             slices = "1 slice" if len(filled) == 1 else f"{len(filled)} slices"
-            set_note(self.task.outcome, f"{slices} filled by shape, no network ran. Undo takes it back.")
+            set_note(self.task.outcome, f"{slices} filled by shape, no network ran. Undo reverts it.")
 
         self.task.begin(
             "filling slices",
             lambda progress: session.fill_between(active, start, last + 1),
             done=done,
-            stopped="Filling was stopped; undo takes back the slices that were filled.",
+            stopped="Filling was stopped; undo reverts the filled slices.",
         )
 
     def add_seeds(self) -> None:
@@ -236,13 +240,13 @@ class PlanesPanel(QWidget):
             controller.set_active(made[0])
             layer.visible = False
             objects = "1 object was" if len(made) == 1 else f"{len(made)} objects were"
-            set_note(self.task.outcome, f"{objects} made of the labels of {layer.name}, which is hidden now.")
+            set_note(self.task.outcome, f"{objects} created from the labels of {layer.name}, which is now hidden.")
 
         self.task.begin(
-            "making objects of the labels",
+            "creating objects from labels",
             lambda progress: view.session.add_volume_seeds(labels, which),
             done=done,
-            stopped="No object was made.",
+            stopped="No object was created.",
         )
 
     def show_surface(self) -> None:
@@ -255,7 +259,7 @@ class PlanesPanel(QWidget):
             "making a surface",
             lambda progress: surface(view.session, active, view.geometry, progress),
             done=lambda made: show_surface(controller.viewer, view.image, view.session, active, made),
-            stopped="No surface was made.",
+            stopped="No surface was created.",
         )
 
     def _changed_masks(self) -> None:

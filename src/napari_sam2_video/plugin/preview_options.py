@@ -13,12 +13,12 @@ if TYPE_CHECKING:
     from napari_sam2_video.plugin.hover import HoverPreview
 
 HOVER_TIP = (
-    "Show what a click would select while the mouse moves, on frames where the object is not yet. Shift and the wheel, "
+    "While the mouse moves, show what a click would select on frames without a mask of the object. Shift+wheel, "
     "or K, show other candidates."
 )
 AUTO_TIP = (
-    "After a correction, track the changed object on by itself up to the next frame that is accepted, painted or "
-    "prompted. A new prompt stops it, and it starts again from there."
+    "After a correction, automatically track the changed object up to the next frame that is accepted, painted or "
+    "prompted. A new prompt stops the run and restarts it from there."
 )
 
 
@@ -53,5 +53,7 @@ class PreviewOptions(QWidget):
         seconds = self._hover.seconds
         slow = seconds is not None and seconds > QUICK_SECONDS
         said = f" A preview takes {seconds:.2g} s on this machine." if seconds is not None else ""
-        off = " That is too slow to follow the mouse, unless you tick this." if slow and not self._hover.on else ""
+        off = (
+            " That is too slow to follow the mouse; tick this to use it anyway." if slow and not self._hover.on else ""
+        )
         self.hover_box.setToolTip(f"{HOVER_TIP}{said}{off}")

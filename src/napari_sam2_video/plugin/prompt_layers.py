@@ -31,7 +31,7 @@ POSITIVE_COLOR = "#56b4e9"
 NEGATIVE_COLOR = "#e69f00"
 SEEN, NONE_SEEN = (8, 18), (0, 18)
 RIM = 0.2
-IN_3D = "The prompt was not kept: in 3D a click does not say how deep it lies; click on a plane, in 2D."
+IN_3D = "The prompt was discarded: a click in 3D has no depth; click on a plane in 2D."
 DECIMALS = 2  # a Shapes layer keeps its corners as float32
 
 
@@ -232,10 +232,10 @@ class PromptLayers(QObject):
     def _pixel(self, data: Any, axis: str) -> tuple[int, float, float]:
         elsewhere = self._geometry.elsewhere(data)
         if elsewhere is not None:
-            raise PromptError(f"The prompt was not kept: {elsewhere}; move the slider there.")
+            raise PromptError(f"The prompt was discarded: {elsewhere}; move the slider there.")
         frame, y, x = self._planes[axis].to_pixel(data)
         if not 0 <= frame < self._planes[axis].n_frames:
-            raise PromptError("The prompt was not kept: it does not lie on a frame of the recording.")
+            raise PromptError("The prompt was discarded: it is not on a frame of the recording.")
         return frame, round(y, DECIMALS), round(x, DECIMALS)
 
     def show(self) -> None:

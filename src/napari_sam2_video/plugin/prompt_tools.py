@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from napari_sam2_video.plugin.frame_actions import Where
 
 NO_OBJECT = "There is no object yet: press New object."
-NO_PREVIEW = "There is no preview: it comes after a click, a scribble, a box or a lasso."
-ONE_CANDIDATE = "The model has one reading only of these prompts."
-COMPUTING = "The preview is being computed."
+NO_PREVIEW = "There is no preview yet: click, scribble, or draw a box or a lasso."
+ONE_CANDIDATE = "The model has only one candidate for these prompts."
+COMPUTING = "Computing the preview…"
 PUT_DOWN = "pan_zoom"
 COLUMNS = 4
 TOOLS = {
@@ -61,7 +61,7 @@ class PromptTools(QWidget):
         self.armed: str | None = None
         actions = controller.actions
         self.tools = {
-            name: button(text, self._toggling(name), f"{tip} Press again, or Escape, to put it down.", checkable=True)
+            name: button(text, self._toggling(name), f"{tip} Press again, or Escape, to put it away.", checkable=True)
             for name, (text, tip) in TOOLS.items()
         }
         grid = QWidget()
@@ -71,7 +71,7 @@ class PromptTools(QWidget):
         for number, tool in enumerate(self.tools.values()):
             cells.addWidget(tool, number // COLUMNS, number % COLUMNS)
         self.here = note()
-        self.cycle_button = button("Next candidate", actions.next_candidate, "Show the model's next reading (K).")
+        self.cycle_button = button("Next candidate", actions.next_candidate, "Show the model's next candidate (K).")
         self.take_button = button("Use as mask", actions.use_candidate, "Make the shown candidate the mask (U).")
         self.clear_button = button(
             "Clear frame", actions.clear_frame, "Remove this object's prompts and paint on this frame or plane."

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 AS_SHOWN_TEXT = "As shown"
 IN_COLOUR, FROZEN_COLOUR = "colour", "frozen colour"
 COLOUR_TEXT = "Several in colour"
-STACK_TIP = "Make one layer of all image layers of this shape; the model sees each in its colour and contrast of now."
+STACK_TIP = "Combine all image layers of this shape into one; the model sees each in its present colour and contrast."
 SINGLE = "A single image"
 AXIS_WORDS = {"T": "time", "Z": "depth", "C": "channel", "Y": "rows", "X": "columns"}
 
@@ -53,18 +53,18 @@ class RecordingPanel(QWidget):
         self.channel_box = narrow(QComboBox())
         self.window_box = narrow(QComboBox())
         self.layer_box.setToolTip("The image layer to track in.")
-        self.axis_box.setToolTip("The axis along which frames follow each other: time, depth, or any other.")
+        self.axis_box.setToolTip("The axis to track along: time, depth, or any other.")
         self.channel_box.setToolTip("The channel that the model sees.")
-        self.window_box.setToolTip("Raw values between these limits are what the model sees, alike on every frame.")
+        self.window_box.setToolTip("The model sees raw values between these limits, on every frame.")
         self.channels_field = ChannelsField()
         self.stack_button = button("", self.stack_layers, STACK_TIP)
         self.seen = SeenPicture(controller)
         self.opening = OpeningFields(controller)
         self.open_button = button("Open…", self.choose_files, "Open a video, a stack, a volume or a set of images.")
-        self.sample_button = button("Sample", self.open_sample, "Open a sample: cells in a time series.")
+        self.sample_button = button("Sample", self.open_sample, "Open the sample: cells in a time series.")
         self._doors = row(self.open_button, self.sample_button)
         self.found = note()
-        self.continue_button = button("Continue", self._continue, "Open the session that this image has already.")
+        self.continue_button = button("Continue", self._continue, "Open the existing session of this image.")
         self.about = note()
         self.warning = note()
         self._form = form(
@@ -292,7 +292,7 @@ class RecordingPanel(QWidget):
         """Offer the session that the chosen image has already."""
         idle = self._controller.session is None and self.layer is not None
         found = session_of(self.layer) if idle and self.layer is not None else None
-        set_note(self.found, "" if found is None else f"There is a session of this image: {found.text()}.")
+        set_note(self.found, "" if found is None else f"This image has a session: {found.text()}.")
         self.continue_button.setVisible(found is not None)
 
     def _describe(self, *_: Any) -> None:
@@ -317,7 +317,7 @@ class RecordingPanel(QWidget):
                 parts.append(f"channel {settings.channel}")
             windows = [f"{_limits(one.window)} in channel {one.channel}" for one in settings.channels]
             contrast = ", ".join(windows) or _limits(settings.window)
-            text = f"Frozen for this session: {', '.join(parts)}; contrast {contrast}."
+            text = f"Fixed for this session: {', '.join(parts)}; contrast {contrast}."
             set_note(self.about, text)
             set_note(self.warning, " ".join(session.recording.notes))
             return

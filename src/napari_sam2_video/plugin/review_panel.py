@@ -43,7 +43,7 @@ class ReviewPanel(QWidget):
         self.walk = ReviewWalk(controller, correct)
         self.list = ReviewView(controller)
         self.list.setFixedHeight(LIST_HEIGHT)
-        self.list.setToolTip("Places that deserve a look, the most doubtful first; click one to go there.")
+        self.list.setToolTip("Doubtful places, the most doubtful first; click one to go there.")
         self.list.picked.connect(self.walk.go_to)
         self.progress = progress_bar()
         self.count = QLabel()
@@ -51,18 +51,18 @@ class ReviewPanel(QWidget):
         self.timeline = self.timeline_panel.timeline
         self.next_button = button("Next", self.next_doubtful, "Go to the next place of the list (J).")
         self.accept_next_button = button(
-            "Accept, next", self.accept_and_next, "This place is right: accept it and go to the next one (Shift+J)."
+            "Accept, next", self.accept_and_next, "Right: accept it and go to the next place (Shift+J)."
         )
         self.wrong_button = button(
             "Wrong",
             self.walk.wrong,
-            "This place is wrong: correct it now. After the run the next place comes by itself (Shift+K).",
+            "Wrong: correct it now. After the run, the next place is shown (Shift+K).",
         )
         self.later_button = button("Later", self.walk.later, "Put this place at the end of the list (Shift+H).")
-        answer = "Settle this place with this answer."
+        answer = "Choose this answer."
         self.choice_buttons = [button("", self._choosing(number), answer) for number in range(MOST_CHOICES)]
         self.accept_button = button(
-            "Accept", self.accept, "Accept the selected object on this frame (W); runs leave it as it is."
+            "Accept", self.accept, "Accept the selected object on this frame (W); runs will not change it."
         )
         self.accept_all_button = button(
             "Accept all", controller.actions.accept_all, "Accept all objects on this frame (Shift+W)."
@@ -71,13 +71,13 @@ class ReviewPanel(QWidget):
             "To here", self.accept_span, "Accept the selected object from the last accepted frame to this one."
         )
         self.undo_accept_button = button(
-            "Not accepted", self.unaccept, "This frame is not accepted any more: runs may change it again."
+            "Not accepted", self.unaccept, "Withdraw the acceptance: runs may change this frame again."
         )
         self.check_button = button(
             "Check by tracking back",
             self.check,
-            "Track every object back from later frames: where that leads elsewhere, the track went astray, "
-            "and its doubt grows from there on. No mask changes.",
+            "Track every object back from later frames. Where that ends elsewhere, the track has gone wrong, "
+            "and its doubt rises from there. No mask changes.",
         )
         self.why = note()
         self._checking = False

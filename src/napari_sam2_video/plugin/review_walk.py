@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from napari_sam2_video.plugin.tracking import TrackRun
 
 NO_DOUBT = "There is no doubtful frame."
-ALL_SEEN = "Every doubtful frame was looked at."
+ALL_SEEN = "Every doubtful frame has been reviewed."
 
 
 class ReviewWalk(QObject):
@@ -111,7 +111,7 @@ class ReviewWalk(QObject):
             if not self.here:
                 self.go_to(item)
             self._correct()
-            self.moved.emit("Correct it, then press Track (G): the next place comes by itself.")
+            self.moved.emit("Correct it, then press Track (G); the next place follows.")
 
     def _say(self, verdict: str) -> bool:
         item, session = self.current, self._controller.session
@@ -123,7 +123,7 @@ class ReviewWalk(QObject):
             session.judge(item, verdict)
             return True
 
-        if not self._controller.perform(say, "keeping what you said"):
+        if not self._controller.perform(say, "saving your answer"):
             return False
         self._judged.add(_place(item))
         self.current = None

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 TRACK, SEGMENT, CONTINUE = "Track", "Segment", "Continue"
 NO_IMAGE = "Open an image first."
 BEGIN = "Press New object, and click the object in the image."
-UNCHANGED = "Nothing changed since the last run."
+UNCHANGED = "Nothing has changed since the last run."
 
 
 class RunBar(QWidget):
@@ -50,7 +50,9 @@ class RunBar(QWidget):
         self._panel = panel
         self._model_missing = model_missing
         self.track_button = button(TRACK, self.start, "Track in the background (G).")
-        self.stop_button = button("Stop", controller.actions.stop, "Stop within a frame; what is done is kept (H).")
+        self.stop_button = button(
+            "Stop", controller.actions.stop, "Stop after this frame; finished frames are kept (H)."
+        )
         self.stop_button.setStyleSheet(DANGER)
         self.review_button = button("Review", review, "Open the review at the most doubtful frame (J).")
         self.bar = progress_bar()

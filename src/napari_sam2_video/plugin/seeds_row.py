@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from napari_sam2_video.plugin.controller import Controller
     from napari_sam2_video.session import Session
 
-UNDER_WAY = "Objects are being made."
+UNDER_WAY = "Objects are being created."
 LARGEST_SHARE_TAKEN = 0.5
 LARGEST_AREA = 1_000_000
 
@@ -37,14 +37,15 @@ class SeedsRow(QWidget):
         self.working = False
         self.box = narrow(QComboBox())
         self.box.setToolTip(
-            "The layer whose labels on the shown frame become objects; what overlaps an object by half is left out."
+            "The layer whose labels on the shown frame become objects; labels that overlap an object by half are "
+            "skipped."
         )
         self.button = button("Objects from labels", self.add, self.box.toolTip())
         self.area_box = QSpinBox()
         self.area_box.setRange(0, LARGEST_AREA)
         self.area_box.setSuffix(" px")
         self.area_box.setSpecialValueText("any size")
-        self.area_box.setToolTip("Labels with fewer pixels on the shown frame are left out.")
+        self.area_box.setToolTip("Labels with fewer pixels on the shown frame are skipped.")
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(4)
@@ -90,7 +91,7 @@ class SeedsRow(QWidget):
                 controller.set_active(numbers[0])
                 # It would lie over the masks, in other colours.
                 layer.visible = False
-                text = f"{text} That layer is hidden now."
+                text = f"{text} That layer is now hidden."
             controller.notified.emit("info", text)
 
         def ended() -> None:
@@ -101,7 +102,7 @@ class SeedsRow(QWidget):
         allow(self.button, UNDER_WAY)
         controller.runner.submit(
             Job(
-                "making objects of the labels", lambda _: add_new_seeds(session, np.asarray(read()), frame, smallest),
+                "creating objects from labels", lambda _: add_new_seeds(session, np.asarray(read()), frame, smallest),
                 done=made, failed=controller.error, finished=ended,
             ),
             "files",

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 LANE = "server"
 KEPT = "kept"
-UNKNOWN = "as the server printed it"
+UNKNOWN = "as printed by the server"
 
 
 class ServerFields(QWidget):
@@ -49,11 +49,11 @@ class ServerFields(QWidget):
         self.facts: ServerFacts | None = None
         self.address_field = QLineEdit()
         self.address_field.setPlaceholderText("http://127.0.0.1:7860")
-        self.address_field.setToolTip("Where the server listens, as it printed it, or this machine's end of a tunnel.")
+        self.address_field.setToolTip("The address that the server printed, or this machine's end of a tunnel.")
         self.token_field = QLineEdit()
         self.token_field.setEchoMode(QLineEdit.EchoMode.Password)
-        self.token_field.setToolTip("Kept in the keyring of this computer or, where there is none, in a file of yours.")
-        self.test_button = button("Test connection", self.test, "Ask the server what it is.")
+        self.token_field.setToolTip("Stored in this computer's keyring or, if it has none, in a private file.")
+        self.test_button = button("Test connection", self.test, "Ask the server for its version, device and models.")
         self.answer = note()
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)

@@ -36,19 +36,22 @@ class SessionPanel(QWidget):
         self._chosen_layer = chosen_layer
         self._remembered: RecentSession | None = None
         self.about = note()
-        self.open_button = button("Open session…", self.choose, "Open a .sam2v folder, to continue where you left it.")
+        self.open_button = button("Open session…", self.choose, "Open a .sam2v folder to continue where you left off.")
         self.close_button = button(
-            "Close session", controller.close_session, "Take its layers off the viewer; everything is in its folder."
+            "Close session",
+            controller.close_session,
+            "Remove its layers from the viewer; everything stays in its folder.",
         )
         self.recent_box = narrow(QComboBox())
-        self.recent_box.setToolTip("Sessions that were open lately; choose one to continue it.")
+        self.recent_box.setToolTip("Recent sessions; choose one to continue it.")
         self.undo_button = button("Undo", controller.actions.undo, "Undo the last change (Ctrl+Z).")
-        self.redo_button = button("Redo", controller.actions.redo, "Redo what was undone last (Ctrl+Shift+Z).")
+        self.redo_button = button("Redo", controller.actions.redo, "Redo the last undone change (Ctrl+Shift+Z).")
         self.last = note()
         self.copy_button = button(
             "Keep a copy of the data",
             self.keep_copy,
-            "Copy the image, which is no file, into the session's folder: it then opens without the layer.",
+            "Copy the image, which is not a file, into the session's folder, so that the session opens without the "
+            "layer.",
         )
         self.task = BackgroundTask(controller, "Cancel", "Stop copying.")
         doors = row(self.open_button, self.close_button)
@@ -96,7 +99,7 @@ class SessionPanel(QWidget):
                         image = None
             if image is None:
                 controller.error(
-                    f"The session {folder.stem} was made of the layer {source.name}, which was no file: show that "
+                    f"The session {folder.stem} was made from the layer {source.name}, which is not a file: show that "
                     "image in the viewer first, then open the session again."
                 )
                 return
@@ -155,11 +158,9 @@ class SessionPanel(QWidget):
         redo = session.can_redo if session is not None else None
         self.undo_button.setEnabled(bool(undo) and not running)
         self.redo_button.setEnabled(bool(redo) and not running)
-        self.undo_button.setToolTip(f"Undo: {undo} (Ctrl+Z)" if undo else "There is nothing to undo (Ctrl+Z).")
-        self.redo_button.setToolTip(
-            f"Redo: {redo} (Ctrl+Shift+Z)" if redo else "There is nothing to redo (Ctrl+Shift+Z)."
-        )
+        self.undo_button.setToolTip(f"Undo: {undo} (Ctrl+Z)" if undo else "Nothing to undo (Ctrl+Z).")
+        self.redo_button.setToolTip(f"Redo: {redo} (Ctrl+Shift+Z)" if redo else "Nothing to redo (Ctrl+Shift+Z).")
         if session is None:
-            set_note(self.about, "A session begins with the first object; every change is saved in its folder at once.")
+            set_note(self.about, "A session starts with the first object; every change is saved at once.")
         else:
             set_note(self.about, f"Saved in {session.folder}. {' '.join(session.notes)}".strip())

@@ -200,11 +200,11 @@ class ShownSession(QObject):
     def _on_replaced(self, view: SessionView) -> None:
         if self.view is view:
             self.close_session()
-            self._report_closed("was given other data")
+            self._report_closed("was given different data")
 
     def _report_closed(self, why: str) -> None:
         if not self._closed:
-            text = f"The image layer {why}, so its session was closed; everything is safe in its folder."
+            text = f"The image layer {why}, so its session was closed; everything is saved in its folder."
             self.notified.emit("info", text)
 
     def close(self, *_: Any, window_gone: bool = False) -> None:

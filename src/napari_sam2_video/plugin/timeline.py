@@ -54,7 +54,7 @@ class Timeline(QWidget):
         self._pictures: dict[int, QImage] = {}
         self.setMouseTracking(True)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
-        self.setToolTip("Click to go to a frame of an object. Ctrl and the wheel zoom, Shift and the wheel move.")
+        self.setToolTip("Click to go to a frame of an object. Ctrl+wheel zooms, Shift+wheel moves.")
 
     def sizeHint(self) -> QSize:  # noqa: D102
         return QSize(240, HEAD + max(1, len(self._lines)) * (ROW + GAP) + 4)

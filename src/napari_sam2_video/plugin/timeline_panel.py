@@ -32,8 +32,8 @@ class TimelinePanel(QWidget):
         fill(self.group_box, list(GROUPS))
         self.group_box.setToolTip("Show the objects in groups; click the name of a group to fold or open it.")
         self.group_box.currentIndexChanged.connect(self._on_group)
-        self.closer_button = button("+", lambda: self.timeline.zoom(STEP), "Show fewer frames (Ctrl and the wheel).")
-        self.wider_button = button("−", lambda: self.timeline.zoom(1 / STEP), "Show more frames (Ctrl and the wheel).")
+        self.closer_button = button("+", lambda: self.timeline.zoom(STEP), "Show fewer frames (Ctrl+wheel).")
+        self.wider_button = button("−", lambda: self.timeline.zoom(1 / STEP), "Show more frames (Ctrl+wheel).")
         self.whole_button = button("All", self._show_all, "Show all frames.")
         for made in (self.closer_button, self.wider_button, self.whole_button):
             made.setFixedWidth(made.fontMetrics().horizontalAdvance(made.text()) + 20)

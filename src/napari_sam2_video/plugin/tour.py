@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from napari_sam2_video.plugin.widget import TrackingWidget
 
 OFFER = "New here? Track sample cells in two minutes, step by step."
-END = "That is all it takes. Your own recording goes the same way: drop it on the viewer."
+END = "That is all. Your own recordings work the same way: drop them onto the viewer."
 
 
 @dataclass(frozen=True)
@@ -59,9 +59,9 @@ class Tour(QFrame):
         self.at: int | None = None
         self.lessons = self._lessons()
         self.text = note()
-        self.start_button = button("Show me", self.start, "Open the sample and begin the walk-through.")
+        self.start_button = button("Show me", self.start, "Open the sample and start the tour.")
         self.start_button.setStyleSheet(PRIMARY)
-        self.close_button = button("No, thanks", self.end, "Close the walk-through; Tour opens it again.")
+        self.close_button = button("No, thanks", self.end, "Close the tour; Tour opens it again.")
         self.setFrameShape(QFrame.Shape.StyledPanel)
         layout = QHBoxLayout(self)
         layout.setContentsMargins(6, 4, 6, 4)
@@ -95,12 +95,12 @@ class Tour(QFrame):
             return session is not None and any(session.accepted(entry.id) for entry in session.objects)
 
         return (
-            Lesson("Move the slider below the image, or press → : these cells move through 40 frames.", "", looked),
+            Lesson("Move the slider below the image, or press →: these cells move through 40 frames.", "", looked),
             Lesson("Press New object. The model will see the image as you see it.", "objects", self._has_object),
             Lesson("Click in the middle of a cell.", "objects", lambda: bool(controller.summary.ready)),
             Lesson(
-                "The outline is what the model takes for the cell. If something is missing, click there; if it is too "
-                "much, hold Ctrl and click. Then press Track.",
+                "The outline shows what the model takes for the cell. If something is missing, click there; if it is "
+                "too much, hold Ctrl and click. Then press Track.",
                 "objects",
                 lambda: not controller.running and any(one.frames for one in controller.summary.objects.values()),
             ),
@@ -111,7 +111,7 @@ class Tour(QFrame):
                 reviewed,
             ),
             Lesson(
-                "Choose a format and press Export…: masks, tables, tracks and videos are all made from here.",
+                "Choose a format and press Export…: this writes masks, tables, tracks and videos.",
                 "export",
                 lambda: widget.export.written is not self._exported,
             ),

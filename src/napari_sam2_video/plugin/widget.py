@@ -87,13 +87,13 @@ class TrackingWidget(QWidget):
             for name, (title, panel, tip) in {
                 "recording": ("Recording", self.recording, "What the model sees: image, axes, channels and contrast."),
                 "model": ("Model", self.model, "Which model tracks, and on which device."),
-                "objects": ("Objects and prompts", self.objects, "What is tracked, and how you show it to the model."),
+                "objects": ("Objects and prompts", self.objects, "The objects to track, and their prompts."),
                 "find": ("Find", self.finding, "Find objects that nobody clicked, and decide on what is proposed."),
                 "track": ("Run", self.track, "Which frames and which objects the next run tracks."),
                 "planes": (
                     "Volume",
                     self.planes,
-                    "A volume from all sides: walks along three axes, and what they agree on.",
+                    "Track a volume along three axes, and fuse the results.",
                 ),
                 "review": ("Review", self.review, "Which frames to look at, and accepting what is right."),
                 "clean_up": (
@@ -103,7 +103,7 @@ class TrackingWidget(QWidget):
                 ),
                 "measurements": ("Measurements", self.measurements, "Sizes, positions and movement of the objects."),
                 "export": ("Export", self.export, "Write masks, tables, tracks and videos."),
-                "session": ("Session", self.session, "Where everything is kept, and sessions of before."),
+                "session": ("Session", self.session, "The session's folder, recent sessions, and history."),
             }.items()
         }
         self._closed = False
@@ -149,7 +149,7 @@ class TrackingWidget(QWidget):
         QShortcut(QKeySequence("?"), self).activated.connect(self.show_keys)
         self.tour_button = QToolButton()
         self.tour_button.setText("Tour")
-        self.tour_button.setToolTip("Walk through the widget with sample cells, in two minutes.")
+        self.tour_button.setToolTip("A two-minute tour of the widget with sample cells.")
         self.tour_button.clicked.connect(lambda: self.tour.offer())
         self.tour_button.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.tour = Tour(self, self.recording.open_sample, self._show_only)
@@ -190,8 +190,8 @@ class TrackingWidget(QWidget):
         box.setWindowTitle("Keys of SAM 2 video tracking")
         box.setTextFormat(Qt.TextFormat.RichText)
         box.setText(self.keys.listed())
-        box.setInformativeText("Change them in napari's preferences, under Shortcuts: they begin with SAM 2 there.")
-        restore = button("Restore", self.keys.restore, "Give every key its first shortcut again.")
+        box.setInformativeText("Change them in napari's preferences, under Shortcuts; their names begin with SAM 2.")
+        restore = button("Restore", self.keys.restore, "Reset all shortcuts to their defaults.")
         box.addButton(restore, QMessageBox.ButtonRole.ResetRole)
         box.addButton(QMessageBox.StandardButton.Close)
         box.open()
@@ -300,7 +300,7 @@ def ask_to_continue(parent: QWidget, found: RecentSession) -> str:
     """Ask whether to continue a session; ``"continue"``, ``"new"`` or ``""`` for neither."""
     box = QMessageBox(parent)
     box.setWindowTitle("Continue?")
-    box.setText(f"This recording has a session already ({found.text()}).")
+    box.setText(f"This recording already has a session ({found.text()}).")
     box.setInformativeText(f"It is in {found.folder}.")
     continuing = box.addButton("Continue it", QMessageBox.ButtonRole.AcceptRole)
     fresh = box.addButton("New session", QMessageBox.ButtonRole.DestructiveRole)

@@ -31,7 +31,7 @@ DANGER = "QPushButton { background: #b5432a; color: white; font-weight: bold; pa
 QPushButton:hover { background: #c9543a; } QPushButton:disabled { background: #5b6570; color: #c3c7cc; }"
 TIP = "tip"
 LEAST_SPIN = 80
-NO_SESSION = "There is no session yet: it begins with the first object."
+NO_SESSION = "There is no session yet; it starts with the first object."
 IN_A_RUN = "Stop the run first."
 CHECKED = "QPushButton:checked { background: #1f6fb2; color: white; }"
 

@@ -43,7 +43,7 @@ def as_sentence(error: BaseException, doing: str) -> Sam2VideoError:
     sentence = str(error).strip().split("\n")[0] or type(error).__name__
     return EngineError(
         f"{doing[:1].upper()}{doing[1:]} stopped ({type(error).__name__}: {sentence}); finished frames are safe: try "
-        "again, and report it if it comes back."
+        "again, and report it if it happens again."
     )
 
 

@@ -79,7 +79,7 @@ async def _held(request: Request, lease: str) -> Lease:
     leases: Leases = request.app.state.leases
     found = leases.find(lease)
     if found is None:
-        raise HTTPException(404, "This tracker is not held any more; open another one.")
+        raise HTTPException(404, "This tracker no longer exists; open another one.")
     return found
 
 
@@ -118,10 +118,10 @@ async def open_tracker(request: Request) -> dict[str, Any]:
         n_frames = int(value["n_frames"])
         height, width = (int(n) for n in value["shape_yx"])
         if min(n_frames, height, width) < 1:
-            raise ValueError("a recording that cannot be")
+            raise ValueError("an invalid recording")
         key, in_depth = str(value["key"]), value.get("in_depth") is True
     if height * width > leases.limits.frame_pixels:
-        raise HTTPException(413, f"Frames of {height} × {width} pixels are larger than this server takes.")
+        raise HTTPException(413, f"Frames of {height} × {width} pixels are larger than this server accepts.")
     frames = ServedFrames(n_frames, (height, width), key, leases.limits.frame_seconds, in_depth=in_depth)
     lease = await run_in_threadpool(leases.open, settings, frames)
     lease.same_machine = value.get("machine") == wire.machine()
@@ -249,14 +249,14 @@ def _sent() -> Iterator[None]:
     except Sam2VideoError as error:
         raise HTTPException(422, wire.error_to_json(error)) from error
     except (KeyError, TypeError, ValueError, OverflowError, RecursionError, AttributeError) as error:
-        raise HTTPException(422, f"This is not a request that the server knows ({error}).") from error
+        raise HTTPException(422, f"The server does not know this request ({error}).") from error
 
 
 def _tracker(held: Lease, value: Any) -> tuple[Tracker, bool]:
     if not value.get("scratch"):
         return held.tracker, False
     if held.scratch is None:
-        raise ValueError("no scratch tracker was asked for")
+        raise ValueError("no scratch tracker was requested")
     return held.scratch, True
 
 
@@ -286,5 +286,5 @@ async def _body(request: Request, limit: int) -> bytes:
     async for chunk in request.stream():
         data += chunk
         if len(data) > limit:
-            raise HTTPException(413, f"The request is larger than the {limit} bytes that the server takes.")
+            raise HTTPException(413, f"The request is larger than the {limit} bytes that the server accepts.")
     return bytes(data)

@@ -164,6 +164,6 @@ class Prompted:
         self.object_id = int(value["object_id"])
         self.frame = int(value["frame"])
         if self.object_id < 1 or not 0 <= self.frame < n_frames:
-            raise ValueError("an object or a frame that cannot be")
+            raise ValueError("an invalid object or frame")
         self.prompts: list[Prompt] = [prompt_from_json(one).fitted(n_frames, shape_yx) for one in value["prompts"]]
         self.tracked = wire.tracked_from_text(value.get("tracked"), n_frames)

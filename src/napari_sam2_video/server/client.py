@@ -250,7 +250,7 @@ class RemoteTracker:
     def _renew(self) -> None:
         model = self._open()
         if model.key != self.model.key:
-            raise EngineError("The server has another version of the model now; open the session again.")
+            raise EngineError("The server now has another version of the model; open the session again.")
         self._restore()
 
     def _alive(self) -> None:

@@ -47,7 +47,7 @@ class ServerFacts:
         models = ", ".join(self.models) or "no model yet"
         return (
             f"Connected: napari-sam2-video {self.version} on {self.device} with {models}; {self.sessions} of "
-            f"{self.most_sessions} places are taken."
+            f"{self.most_sessions} places are in use."
         )
 
 
@@ -101,7 +101,7 @@ class Connection:
         try:
             return answer.json() if answer.content else None
         except ValueError as error:
-            raise EngineError(f"What answers at {self.url} is no tracking server; check the address.") from error
+            raise EngineError(f"{self.url} is not a tracking server; check the address.") from error
 
     def check(self) -> ServerFacts:
         """Ask the server what it is, and close the line.
@@ -123,7 +123,7 @@ class Connection:
                 tuple(str(name) for name in said["models"]),
             )
         except (KeyError, TypeError, ValueError) as error:
-            raise EngineError(f"What answers at {self.url} is no tracking server; check the address.") from error
+            raise EngineError(f"{self.url} is not a tracking server; check the address.") from error
         finally:
             self.close()
         if protocol != wire.PROTOCOL:
@@ -167,7 +167,7 @@ class Connection:
         except (ValueError, KeyError, TypeError):
             detail = f"it answered {answer.status_code}; is {self.url} the address of a tracking server?"
         if answer.status_code == 401:
-            raise EngineError(f"The server at {self.url} refused the token; use the one that it printed.")
+            raise EngineError(f"The server at {self.url} rejected the token; use the one that it printed.")
         if answer.status_code == 404:
             raise TrackerGoneError(f"The server at {self.url}: {detail}")
         if isinstance(detail, dict):
@@ -176,7 +176,9 @@ class Connection:
 
     def cut_off(self) -> EngineError:
         """What is raised where an answer ends before its end, as it does where a server is shut down."""
-        return EngineError(f"The server at {self.url} ended the call; finished frames are kept: check it and continue.")
+        return EngineError(
+            f"The server at {self.url} ended the call; finished frames are kept. Check the server and continue."
+        )
 
     def _unreachable(self, error: Exception) -> EngineError:
         return EngineError(
@@ -280,5 +282,5 @@ def _trusted() -> ssl.SSLContext:
         try:
             context.load_verify_locations(file)
         except OSError as error:
-            raise SettingsError(f"{CERTIFICATE_VARIABLE} names {file}, which is no certificate: {error}.") from error
+            raise SettingsError(f"{CERTIFICATE_VARIABLE} names {file}, which is not a certificate: {error}.") from error
     return context

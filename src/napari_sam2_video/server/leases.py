@@ -32,7 +32,7 @@ class Limits:
     Parameters
     ----------
     sessions : int
-        Most clients at a time.
+        Maximum number of clients.
     frame_pixels : int
         Most pixels of a frame.
     memory_bytes : int
@@ -127,7 +127,7 @@ class Leases:
 
         self.expire()
         if len(self._leases) >= self.limits.sessions:
-            raise EngineError(f"The server has {len(self._leases)} clients, as many as it takes; try again later.")
+            raise EngineError(f"The server has {len(self._leases)} clients, its maximum; try again later.")
         network = self._network(settings)
         folder = TemporaryDirectory(prefix="napari-sam2-video-server-", ignore_cleanup_errors=True)
         try:
@@ -215,7 +215,7 @@ def load_named(settings: ModelSettings) -> Network:
     name = settings.model
     if name not in CATALOGUE:
         raise ModelError(
-            f"A server only has models of the catalogue, not {name}; choose one of {', '.join(CATALOGUE)}."
+            f"A server only offers models of the catalogue, not {name}; choose one of {', '.join(CATALOGUE)}."
         )
     if not is_downloaded(CATALOGUE[name]):
         raise ModelError(

@@ -61,7 +61,7 @@ class Wanted:
         if value["places"] is not None:
             places = np.array(value["places"], np.float32).reshape(-1, 4 if value["boxes"] else 2)
             if len(places) > _MOST or not np.isfinite(places).all():
-                raise ValueError("too many places, or places that are none")
+                raise ValueError("too many positions, or invalid ones")
         limits = {name: float(value["limits"].get(name, 0.0)) for name in ("least_iou", "least_stability")}
         return cls(frame, square, places, limits)
 

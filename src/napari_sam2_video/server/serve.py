@@ -119,7 +119,7 @@ def listening_socket(host: str, port: int) -> socket.socket:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         made = socket.socket(family, kind, protocol or socket.IPPROTO_TCP)
     except OSError as error:
-        raise SettingsError(f"{host} is no address of this machine ({error.strerror or error}).") from error
+        raise SettingsError(f"{host} is not an address of this machine ({error.strerror or error}).") from error
     try:
         if os.name == "posix":
             made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -129,7 +129,7 @@ def listening_socket(host: str, port: int) -> socket.socket:
     except OSError as error:
         made.close()
         raise SettingsError(
-            f"Port {port} of {host} cannot be used ({error.strerror or error}); stop what listens there, or give "
+            f"Port {port} of {host} cannot be used ({error.strerror or error}); stop the program that uses it, or give "
             "another --port."
         ) from error
     return made

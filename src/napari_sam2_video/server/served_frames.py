@@ -69,7 +69,9 @@ class ServedFrames:
             end = time.monotonic() + self._seconds
             while frame not in self._arrived:
                 if self.ask is None or self.halted():
-                    raise EngineError("The server ended the call; finished frames are kept: check it and continue.")
+                    raise EngineError(
+                        "The server ended the call; finished frames are kept. Check the server and continue."
+                    )
                 if time.monotonic() > end:
                     raise EngineError(f"Frame {frame} did not arrive in {self._seconds:g} s; check the connection.")
                 self._change.wait(0.2)

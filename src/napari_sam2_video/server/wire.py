@@ -116,7 +116,7 @@ def decode_frame(kind: str, data: bytes, shape_yx: tuple[int, int]) -> npt.NDArr
         except (UnidentifiedImageError, OSError, SyntaxError) as error:
             raise ValueError(f"the frame cannot be decoded: {error}") from error
     else:
-        raise ValueError(f"{kind} is not a way to send a frame")
+        raise ValueError(f"{kind} is not a known encoding of a frame")
     return plane
 
 

@@ -60,7 +60,7 @@ class Checker:
         spans = [s for i in scores for s in plan_spans(i, scores[i], settings.span, first, last)]
         if not spans:
             raise SessionError(
-                "There is nothing to check: no tracked frame comes before another one that shows the object."
+                "There is nothing to check: no object has a tracked frame before another one that shows it."
             )
         spans.sort(key=lambda s: (s.direction, s.origin, s.object_id))
         return [tuple(spans[i : i + SPANS_AT_ONCE]) for i in range(0, len(spans), SPANS_AT_ONCE)]
@@ -72,7 +72,7 @@ class Checker:
         halted = stop or (lambda: False)
         total = sum(self._plan(group, range(len(group))).total for group in groups)
         frame, done = -1, 0
-        kept, folder = "what was checked is kept", self._masks.folder
+        kept, folder = "finished checks are kept", self._masks.folder
         try:
             with run_failures("Checking", kept, "check again", folder, lambda: frame):
                 for group in groups:

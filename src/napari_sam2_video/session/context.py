@@ -95,7 +95,7 @@ class Context:
     folder : Path
         The session's folder.
     view : FrameView
-        How the recording is looked at.
+        View of the recording.
     read_only : bool
         Change nothing on disk.
     """

@@ -124,7 +124,9 @@ def opened_folder(
 def _make_room(folder: Path, *, overwrite: bool) -> Path | None:
     """Check that a session can be made; where one is to be replaced, it is renamed, and the new name returned."""
     if "\0" in str(folder):
-        raise SessionError(f"{str(folder)!r} has a character that no path holds; choose another name for the session.")
+        raise SessionError(
+            f"{str(folder)!r} has a character that is not allowed in paths; choose another name for the session."
+        )
     with writing(folder):
         if not folder.exists():
             return None
@@ -138,7 +140,7 @@ def _make_room(folder: Path, *, overwrite: bool) -> Path | None:
             raise SessionError(f"{folder} holds other files; choose an empty or a new folder.")
         return None
     if not overwrite:
-        raise SessionError(f"{folder} is a session already; open it, or say that it may be overwritten.")
+        raise SessionError(f"{folder} is already a session; open it, or allow it to be overwritten.")
     if others:
         raise SessionError(f"{folder} holds other files, such as {min(others)}; move them before it is overwritten.")
     SessionLock(folder).release()

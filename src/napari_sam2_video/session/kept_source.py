@@ -90,6 +90,6 @@ class _Nothing:
 
     def __getitem__(self, index: Any) -> Any:
         raise FrameError(
-            "The array that the session was made from is not given; open the session with it, or make sessions with "
-            "keep_source=True."
+            "The session was made from an array in memory, which is missing; open the session with it, or make "
+            "sessions with keep_source=True."
         )

@@ -63,7 +63,7 @@ class Life(SessionPart):
             info = self._free(object_id)
             number = whole(new_id, "The id of an object", at_least=1)
             if context.state.get("objects", number) is not None:
-                raise SessionError(f"There is an object {number} already; choose another id, or merge the two.")
+                raise SessionError(f"Object {number} already exists; choose another id, or merge the two.")
             context.masks.widen(number)
             name = f"object {number}" if info.name == f"object {info.id}" else info.name
             changes: list[Change] = [("objects", number, replace(info, id=number, name=name).to_json())]
@@ -155,14 +155,14 @@ class Life(SessionPart):
     def _pair(self, first_id: int, second_id: int) -> tuple[TrackedObject, TrackedObject]:
         first, second = self._free(first_id), self._free(second_id)
         if first.id == second.id:
-            raise SessionError(f"Object {first.id} was given twice; give two objects.")
+            raise SessionError(f"Object {first.id} was given twice; give two different objects.")
         return first, second
 
     def _span(self, start: int, stop: int) -> range:
         n_frames = self._context.view.n_frames
         first, last = whole(start, "The first frame", at_least=0), whole(stop, "The frame after the last", at_least=0)
         if not first < last <= n_frames:
-            raise SessionError(f"The frames {first}:{last} do not fit the recording, which has 0 to {n_frames - 1}.")
+            raise SessionError(f"The frames {first}:{last} are outside the recording, which has 0 to {n_frames - 1}.")
         return range(first, last)
 
     def _lineage_without(self, gone: TrackedObject, heir: TrackedObject) -> list[Change]:

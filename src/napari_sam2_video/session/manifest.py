@@ -160,7 +160,7 @@ def find_source(folder: Path, manifest: dict[str, Any], *, read_only: bool = Fal
     places.append(Path(source["path"]))
     found = [path for path in places if _is_plain(path)]
     if not found:
-        raise SourceChangedError(f"The recording {source['path']} of {folder} is gone; say where it is now.")
+        raise SourceChangedError(f"The recording {source['path']} of {folder} is missing; give its new path.")
     refusal: RecordingError | None = None
     for path in found:
         with ExitStack() as opened:

@@ -52,10 +52,10 @@ def check_object(info: TrackedObject, others: Iterable[TrackedObject], n_frames:
         raise SessionError(f"The colour {info.color} of object {info.id} is not three numbers from 0 to 255.")
     if info.parent is None:
         if info.parent_frame is not None:
-            raise SessionError(f"Object {info.id} has a frame of division and no parent; give the parent.")
+            raise SessionError(f"Object {info.id} has a frame of division but no parent; give the parent.")
         return
     if info.parent_frame is not None and not 0 <= info.parent_frame < n_frames:
-        raise SessionError(f"Object {info.id} cannot begin on frame {info.parent_frame}; there are {n_frames}.")
+        raise SessionError(f"Object {info.id} cannot begin on frame {info.parent_frame}; there are {n_frames} frames.")
     check_lineage([info, *(other for other in others if other.id != info.id)])
 
 
@@ -125,7 +125,7 @@ class Objects:
         with context.changing():
             number = self.next_id() if object_id is None else whole(object_id, "The id of an object", at_least=1)
             if context.state.get("objects", number) is not None:
-                raise SessionError(f"There is an object {number} already.")
+                raise SessionError(f"Object {number} already exists.")
             info = self.made(number, name, color)
             context.masks.widen(number)
             context.state.commit([("objects", number, info.to_json())], name=f"add {info.name}")

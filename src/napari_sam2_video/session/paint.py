@@ -64,7 +64,9 @@ class Paint:
     ) -> int | None:
         """Set pixels by hand; the number of the stroke, None if nothing changed. See `Session.paint`."""
         if where is not None and np.shape(where) != labels.shape:
-            raise SessionError(f"The painted pixels of frame {frame} and their mask differ in shape; give both alike.")
+            raise SessionError(
+                f"The painted pixels of frame {frame} and their mask differ in shape; give them the same shape."
+            )
         if not np.isfinite(labels).all():
             raise SessionError(f"Labels on frame {frame} must be whole numbers; convert them.")
         context = self._context

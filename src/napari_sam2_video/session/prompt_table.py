@@ -125,11 +125,11 @@ class PromptTable:
         shape = (view.n_frames, *view.shape_yx)
         if tuple(np.shape(labels)) != shape:
             raise PromptError(
-                f"The label volume has the shape {tuple(np.shape(labels))} where {shape} is needed; give the labels of "
-                "the whole recording."
+                f"The label volume has the shape {tuple(np.shape(labels))} where {shape} was expected; give the labels "
+                "of the whole recording."
             )
         if which not in SLICES:
-            raise PromptError(f"Seeds of a volume are taken from {' or '.join(SLICES)} slices, not {shown(which)}.")
+            raise PromptError(f"Seeds of a volume use {' or '.join(SLICES)} slices, not {shown(which)}.")
         there: dict[int, list[int]] = {}
         for frame in range(view.n_frames):
             for label in np.unique(self._labels_of(labels, frame)).tolist():

@@ -153,7 +153,7 @@ class Review:
         if verdict in item.choices:
             source = next((part for part in self._sources if item in part.review_items()), None)
             if source is None:
-                raise SessionError("What this was about has changed since; look at the review again.")
+                raise SessionError("The masks have changed since; look at the review again.")
             source.answer_review(item, verdict)
             if item.object_id:
                 self._note({item: "answered"})
@@ -161,7 +161,7 @@ class Review:
             return
         if verdict not in ("right", "wrong", "later"):
             answers = ", ".join((*item.choices, "right", "wrong", "later"))
-            raise SessionError(f"{verdict!r} is no answer to this; the answers are {answers}.")
+            raise SessionError(f"{verdict!r} is not an answer to this; the answers are {answers}.")
         topics = ["reviewed"]
         with context.changing():
             changes = self._rows({item: verdict})  # type: ignore[dict-item]

@@ -78,7 +78,7 @@ class Runner:
             if not any(s.prompted for s in states):
                 raise PromptError("There is nothing to track yet: click, box or paint an object on one frame first.")
             raise PromptError(
-                "There is nothing to track: no prompt changed since the last run; name objects to track them again."
+                "There is nothing to track: no prompt has changed since the last run. Name objects to track them again."
             )
         chosen = [s for s in states if s.object_id in plan.object_ids]
         stale = [i for i in plan.object_ids if self._state.get("walks", i) != self._state.get("memory_walks", i)]
@@ -115,7 +115,7 @@ class Runner:
         if run is None:
             raise SessionError("There is no unfinished run to resume.")
         if not self.resumable(tag):
-            raise SessionError("The prompts or the model changed since the run was stopped; track it again.")
+            raise SessionError("The prompts or the model have changed since the run was stopped; track again.")
         left = [rest for one in run.plan.passes if (rest := self._rest(run.id, one)) is not None]
         stale = [i for i in run.plan.object_ids if not self._trails_fit(run, i)]
         return replace(run, plan=Plan(tuple(left), run.plan.n_frames, run.plan)), stale
@@ -138,7 +138,7 @@ class Runner:
         """Do what is left of a run; each frame is on disk when it is yielded."""
         frame = -1
         halted = stop or (lambda: False)
-        with run_failures("Tracking", "the frames done are kept", "resume", self._masks.folder, lambda: frame):
+        with run_failures("Tracking", "finished frames are kept", "resume", self._masks.folder, lambda: frame):
             self._note_model(run, tracker)
             self._settle_trails(run, stale, tracker)
             if not self._condition(run, tracker, halted):

@@ -21,7 +21,7 @@ _REASONS = {
     errno.EACCES: "you may not write to it; change its permissions or choose another folder",
     errno.EPERM: "you may not write to it; change its permissions or choose another folder",
     errno.EROFS: "its disk is read-only; choose another folder",
-    errno.ENOENT: "it is gone; reconnect its drive and reopen the session",
+    errno.ENOENT: "it is missing; reconnect its drive and reopen the session",
     errno.EIO: "its disk reports errors; copy the session to another disk",
     errno.ESTALE: "its network drive is disconnected; reconnect it and reopen the session",
 }

@@ -114,7 +114,7 @@ class Journal:
         self._size = whole
         if broken:
             self.notes.append(
-                f"{broken} line(s) of {self.path.name} are damaged and were left out; repeat what is missing."
+                f"{broken} line(s) of {self.path.name} are damaged and were skipped; repeat what is missing."
             )
             if not self.read_only:
                 keep_copy(data, f"{self.path.name}.damaged", quarantine)
@@ -162,7 +162,7 @@ class Journal:
             data = b"".join(encode_line(entry) for entry in entries)
         except (ValueError, RecursionError) as error:
             raise StoreError(
-                f"{self.path} holds an entry that this version never writes ({error}); it is left as it is."
+                f"{self.path} holds an entry that this version never writes ({error}); it was left unchanged."
             ) from error
         with self._lock:
             # An open file cannot be replaced on Windows.

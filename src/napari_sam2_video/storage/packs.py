@@ -62,7 +62,7 @@ def ref_from_json(value: Any) -> DataRef:
             raise ValueError(str(error)) from error
     numbers = [value[k] for k in "polc"]
     if not all(isinstance(n, int) and not isinstance(n, bool) and n >= 0 for n in numbers):
-        raise ValueError("a reference holds whole numbers")
+        raise ValueError("a reference must hold whole numbers")
     return DataRef(None, *numbers)
 
 
@@ -161,7 +161,7 @@ class PackStore:
                 with path.open("rb") as file:
                     if os.fstat(file.fileno()).st_size < ref.offset + ref.length:
                         raise MissingError(
-                            f"{path} is shorter than the journal says; put the whole file back and open the session "
+                            f"{path} is shorter than the journal says; restore the complete file and open the session "
                             "again."
                         )
                     file.seek(ref.offset)
@@ -169,7 +169,7 @@ class PackStore:
             except FileNotFoundError as error:
                 if not self.folder.is_dir():
                     raise
-                raise MissingError(f"{path} is gone; put it back and open the session again.") from error
+                raise MissingError(f"{path} is missing; restore it and open the session again.") from error
         if check and zlib.crc32(data) != ref.crc:
             raise StoreError(f"{path} is damaged at byte {ref.offset}; restore it from a copy or track again.")
         return data

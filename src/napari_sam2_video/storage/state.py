@@ -187,9 +187,7 @@ class State:
             except MISREAD:
                 misread += 1
         if misread:
-            self.notes.append(
-                f"{misread} entries of the journal make no sense and were left out; repeat what is missing."
-            )
+            self.notes.append(f"{misread} invalid entries of the journal were skipped; repeat what is missing.")
 
     def _apply(self, entry: Entry, changes: Sequence[Change] | None = None) -> None:
         with self.lock:
@@ -204,7 +202,7 @@ class State:
         try:
             self._journal.replace(fewer)
         except StoreError as error:
-            self.notes.append(f"The journal is longer than it needs to be and could not be shortened: {error}")
+            self.notes.append(f"The journal could not be compacted: {error}")
 
 
 def _plain(value: Any) -> Any:

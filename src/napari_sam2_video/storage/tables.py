@@ -119,7 +119,7 @@ class Tables:
 
 def _key(key: Any) -> Key:
     if isinstance(key, bool) or not isinstance(key, int | str):
-        raise TypeError("a key is a number or a text")
+        raise TypeError("a key must be a number or text")
     return key
 
 

@@ -41,7 +41,7 @@ def public(function: Callable[P, R]) -> Callable[P, R]:
         try:
             bound = signature.bind(*given, **named)
         except TypeError as error:
-            raise SettingsError(f"{function.__name__} cannot be called so: {error}.") from None
+            raise SettingsError(f"{function.__name__} cannot be called like this: {error}.") from None
         for name, value in bound.arguments.items():
             kind = str(signature.parameters[name].annotation)
             if kind == "bool":

@@ -153,7 +153,7 @@ def frame_span(start: object, stop: object) -> tuple[int | None, int | None]:
     first = optional_whole(start, "The first frame", at_least=0)
     last = optional_whole(stop, "The frame after the last one", at_least=0)
     if last is not None and last <= (first or 0):
-        raise SettingsError(f"The range {first or 0}:{last} holds no frame; give a stop that is above the start.")
+        raise SettingsError(f"The range {first or 0}:{last} is empty; the stop must be above the start.")
     return first, last
 
 
@@ -185,7 +185,7 @@ def object_ids_from_text(text: str | None) -> tuple[int, ...] | None:
         return None
     parts = [part.strip() for part in text.split(",")]
     if not all(re.fullmatch(r"\d{1,99}", part) for part in parts):
-        raise SettingsError(f"{text!r} is not a list of object ids; write them with commas between, such as 1,4.")
+        raise SettingsError(f"{text!r} is not a list of object ids; separate them with commas, such as 1,4.")
     return object_ids([int(part) for part in parts], "The objects")
 
 

@@ -155,7 +155,7 @@ def channels_from_text(text: str) -> tuple[ChannelColor, ...]:
         match = _CHANNEL.fullmatch(part)
         if match is None:
             raise SettingsError(
-                f"{text!r} names no channels and their colours; write them as 0=green,1=magenta, or with contrast "
+                f"{text!r} is not a list of channels and colours; write 0=green,1=magenta, or with contrast "
                 "windows as 0=green:100:4000,1=magenta:50:900."
             )
         color: Any = match[2] or list(COLORS)[number % len(COLORS)]
@@ -182,9 +182,9 @@ def checked_channels(channels: Any) -> tuple[ChannelColor, ...]:
             )
     numbers = [one.channel for one in given]
     if len(numbers) == 1:
-        raise SettingsError(f"Channel {numbers[0]} is alone; name two channels or more, or give it as channel.")
+        raise SettingsError(f"A composite needs two channels or more; give a single one as channel={numbers[0]}.")
     if len(set(numbers)) < len(numbers):
-        raise SettingsError(f"The channels {', '.join(map(str, numbers))} name one twice; name each once.")
+        raise SettingsError(f"The channels {', '.join(map(str, numbers))} repeat a channel; name each once.")
     return given
 
 
@@ -200,4 +200,4 @@ def _rgb(color: Any) -> Rgb:
         red, green, blue = (whole(part, "A part of a colour", at_least=0) for part in color)
         if max(red, green, blue) <= 255:
             return red, green, blue
-    raise SettingsError(f"{shown(color)} is no colour; choose one of {', '.join(COLORS)}, or write it as #rrggbb.")
+    raise SettingsError(f"{shown(color)} is not a colour; choose one of {', '.join(COLORS)}, or write it as #rrggbb.")

@@ -17,7 +17,7 @@ class FindSettings:
     ----------
     every : int
         It looks on every so many frames. Where it looks on every frame, its masks are those of the objects, and only
-        what is missing has to be tracked; else objects are tracked from what it finds.
+        what is missing has to be tracked; otherwise objects are tracked from what it finds.
     start, stop : int, optional
         First frame and the frame after the last one; the whole recording if not given.
 
@@ -47,7 +47,7 @@ class FindSettings:
             If one is written in another way.
         """
         if every is not None and not every.strip().isdecimal():
-            raise SettingsError(f"{every!r} is no number of frames; write a whole number such as 5.")
+            raise SettingsError(f"{every!r} is not a number of frames; write a whole number such as 5.")
         return cls(1 if every is None else int(every), *frame_span_from_text(range))
 
     def frames(self, n_frames: int) -> range:
@@ -60,7 +60,9 @@ class FindSettings:
         """
         first, last = self.start or 0, n_frames if self.stop is None else self.stop
         if last > n_frames or first >= last:
-            raise SettingsError(f"The range {first}:{last} does not fit the recording: it has 0 to {n_frames - 1}.")
+            raise SettingsError(
+                f"The range {first}:{last} is outside the recording, which has frames 0 to {n_frames - 1}."
+            )
         return range(first, last, self.every)
 
     def to_json(self) -> dict[str, Any]:

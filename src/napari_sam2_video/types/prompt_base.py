@@ -69,7 +69,7 @@ class BasePrompt:
         if self.frame >= n_frames:
             planes = "frames" if self.axis is None else "planes"
             raise PromptError(
-                f"The {self.kind} {self._where} lies outside the recording, which has the {planes} 0 to {n_frames - 1}."
+                f"The {self.kind} {self._where} lies outside the recording, which has {planes} 0 to {n_frames - 1}."
             )
 
 

@@ -264,7 +264,7 @@ def seed_list(seeds: Any) -> list[Seeds]:
         labels, at = np.asarray(pair[0]), pair[1]
         if isinstance(at, str):
             if at not in SLICES:
-                raise PromptError(f'Seeds of a volume are taken from "all" or "middle" slices, not {shown(at)}.')
+                raise PromptError(f'Seeds of a volume use "all" or "middle" slices, not {shown(at)}.')
         else:
             at = whole(at, "The frame of seeds", at_least=0, error=PromptError)
         ndim, axes = (3, "(Z, Y, X)") if isinstance(at, str) else (2, "(Y, X)")

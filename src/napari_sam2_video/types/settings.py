@@ -262,7 +262,7 @@ def axis_letter(value: object) -> str:
         If it is not one letter.
     """
     if not isinstance(value, str) or not re.fullmatch(r"[A-Za-z]", value.strip()):
-        raise SettingsError(f"An axis is named by one letter such as Z, not {shown(value)}.")
+        raise SettingsError(f"An axis must be one letter such as Z, not {shown(value)}.")
     return value.strip().upper()
 
 
@@ -275,7 +275,7 @@ def checked_places(places: Any) -> dict[str, int]:
         If it is not a mapping of letters to whole numbers from 0.
     """
     if not isinstance(places, Mapping):
-        raise SettingsError(f'Positions along axes are given as {{"Z": 5}}, not {shown(places)}.')
+        raise SettingsError(f'Positions must be given as {{"Z": 5}}, not {shown(places)}.')
     return {
         axis_letter(letter): whole(place, f"The position along {letter}", at_least=0)
         for letter, place in places.items()

@@ -49,7 +49,7 @@ def choose_device(device: str = "auto") -> str:
     else:
         there = torch.backends.mps.is_available() and number == 0
     if not there:
-        raise EngineError(f"The device {device} is not available to the installed torch {torch.__version__}.")
+        raise EngineError(f"The installed torch cannot use the device {device}: torch {torch.__version__}.")
     return device
 
 

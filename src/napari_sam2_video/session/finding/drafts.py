@@ -144,10 +144,10 @@ class Drafts:
             return self._again(lost[1], number, track.first_found, self._scores[number] * lost[0])
         score = self._scores[number] * self._steadiness(track)
         count = len(track.shapes)
-        where = f"on frame {track.first_found}" if count == 1 else f"on {count} frames from {track.first_found} on"
-        return self._draft(
-            "new object", track.first_found, score, f"found {where}, and nothing is tracked there", number
+        where = (
+            f"on frame {track.first_found}" if count == 1 else f"on {count} frames, first on frame {track.first_found}"
         )
+        return self._draft("new object", track.first_found, score, f"found {where}, where nothing is tracked", number)
 
     def _is_lost(self, object_id: int, frame: int) -> bool:
         """Whether an object was there before, and tracking sees nothing of it on a frame."""
@@ -197,7 +197,7 @@ class Drafts:
         score = min(self._scores[n] * self._steadiness(self._tracks[n]) for n in daughters)
         score *= exp(-abs(log(total / whole)))
         reason = (
-            f"two objects from frame {frame} on where one was, with {round(100 * total / whole)} % of its area together"
+            f"two objects where one was before frame {frame}, with {round(100 * total / whole)} % of its area together"
         )
         draft = self._draft("division", frame, score, reason, *daughters, object_id=mother)
         if mother is not None:

@@ -84,7 +84,7 @@ class Finder(SessionPart):
             said = self._described(finder, settings)
             if isinstance(detector, str):
                 said["asked"] = detector
-            kept = "the proposals that there were are kept"
+            kept = "earlier proposals are kept"
             with run_failures("Finding", kept, "find again", context.folder, lambda: looked[-1] if looked else -1):
                 for frame in frames:
                     try:

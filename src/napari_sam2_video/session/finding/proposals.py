@@ -166,7 +166,7 @@ class Proposals(SessionPart):
             return [FoundTrack.unpack(self._context.masks.get(name)) for name in proposal.tracks]
         except (StoreError, ValueError, KeyError, TypeError) as error:
             raise SessionError(
-                f"The masks of proposal {proposal.id} cannot be read any more; reject it, and find again: {error}"
+                f"The masks of proposal {proposal.id} can no longer be read; reject it, and find again: {error}"
             ) from error
 
     def review_items(self) -> Sequence[ReviewItem]:
@@ -206,7 +206,7 @@ class Proposals(SessionPart):
         wanted = list(dict.fromkeys(ids))
         for number in wanted:
             if number not in there:
-                raise SessionError(f"There is no open proposal {number}; list those that there are.")
+                raise SessionError(f"There is no open proposal {number}; list the open ones.")
         return [there[number] for number in wanted if there[number].score >= limit]
 
     def _with_mothers(self, chosen: Sequence[Proposal]) -> list[Proposal]:
@@ -302,7 +302,7 @@ class _Acceptance:
         assert one.mother is not None
         made = self.made.get(one.mother) or self._made_before.get(one.mother, ())
         if len(made) <= one.daughter or self._is_gone(made[one.daughter]):
-            raise SessionError(f"The object that divides in proposal {one.id} is not there any more; find again.")
+            raise SessionError(f"The object that divides in proposal {one.id} no longer exists; find again.")
         return made[one.daughter]
 
     def _is_gone(self, object_id: int) -> bool:

@@ -152,7 +152,7 @@ class Planes:
         """
         letter = self._walks.checked(axis)
         if letter == self._walks.own:
-            raise SessionError(f"The session itself walks along {letter}.")
+            raise SessionError(f"The session itself is tracked along {letter}.")
         return self._walks.ready(letter, self._asked.wanted(letter, [o.id for o in self._objects.all()], self.axes))
 
     def section(self, axis: str, object_id: int, plane: int) -> npt.NDArray[np.bool_]:
@@ -230,7 +230,7 @@ class Planes:
             named = sorted({self._objects.changeable(i).id for i in objects})
             lacking = [i for i in named if len(self._fusing.sources(i, chosen)) < LEAST_WALKS]
             if lacking:
-                raise PromptError(f"Object {lacking[0]} was tracked along one axis at most; track it along two first.")
+                raise PromptError(f"Object {lacking[0]} was tracked along at most one axis; track it along two first.")
         if not named:
             return []
         with self._context.busy.alone("A run is under way; wait for it or stop it before you fuse its masks."):

@@ -100,7 +100,7 @@ class PlaneWalks:
         if letter not in self.views:
             known = ", ".join(self.views)
             hint = "" if self.others else "; its frames are not the slices of a volume with the axes Z, Y and X"
-            raise SessionError(f"The planes across {axis!r} are none of this session, which has {known}{hint}.")
+            raise SessionError(f"The session has no planes across {axis!r}, only {known}{hint}.")
         return letter
 
     def exists(self, axis: str) -> bool:
