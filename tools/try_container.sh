@@ -9,7 +9,7 @@ folder=$(mktemp -d)
 server=
 trap '[ -z "$server" ] || kill "$server"; rm -rf "$folder"' EXIT
 
-(cd "$here" && git archive HEAD src pyproject.toml README.md LICENSE constraints.txt) | tar -x -C "$folder"
+(cd "$here" && git archive HEAD src pyproject.toml hatch_build.py README.md LICENSE constraints.txt) | tar -x -C "$folder"
 "$python" -m venv "$folder/venv"
 "$folder/venv/bin/pip" install --quiet --constraint "$folder/constraints.txt" "$folder[server]"
 cd "$folder"
