@@ -1,7 +1,7 @@
 """Package metadata that depends on where the repository is: its links, and the links of the README.
 
-``REPOSITORY`` is the only place for that address. It is set in the environment by GitHub Actions; a build elsewhere, where
-no address is known, has no links and leaves those of the README relative.
+``REPOSITORY`` is the only place for that address. GitHub Actions sets it in the environment. A build elsewhere knows no
+address: it has no links, and those of the README stay relative.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ class Links(MetadataHookInterface):
     """Whole addresses, as the package index and the napari hub need them."""
 
     def update(self, metadata: dict[str, object]) -> None:
+        """Add the links and the README."""
         readme = (Path(self.root) / "README.md").read_text(encoding="utf-8")
         if REPOSITORY:
             owner, _, name = REPOSITORY.partition("/")
