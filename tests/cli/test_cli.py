@@ -88,11 +88,11 @@ def test_fault_08_an_image_size_that_the_file_does_not_tell_is_asked_for(call, r
         "track", recording, "--out", tmp_path / "run.sam2v", "--model", weights, "--point", "1@0:40,50"
     )
     assert code == 0
-    assert "random.pt does not tell the image size it was trained for: 256 is assumed" in said
+    assert "random.pt does not state its image size; 256 is assumed" in said
 
 
 def test_an_image_size_that_was_given_is_not_asked_for(track):
-    assert "does not tell the image size" not in track("--point", "1@0:40,50")[2]
+    assert "does not state its image size" not in track("--point", "1@0:40,50")[2]
 
 
 def test_range_direction_and_channel_reach_the_session(track, tmp_path):
@@ -423,7 +423,7 @@ def test_a_volume_is_walked_along_three_axes_and_seeded_by_a_label_volume(call, 
     arguments = ("track", tmp_path / "scan.tif", "--out", out, "--model", weights, "--image-size", "64", "--seeds")
     code, _, said = call(*arguments, f"{tmp_path / 'labels.tif'}@middle", "--planes", "zq")
     assert code == 1
-    assert "'q' are none of this session" in said
+    assert "no planes across 'q'" in said
     assert not out.exists()
     code, said, _ = call(*arguments, f"{tmp_path / 'labels.tif'}@middle", "--planes", "zyx")
     assert code == 0

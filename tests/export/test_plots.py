@@ -110,7 +110,7 @@ def test_svg_is_well_formed_and_keeps_its_text(table, tmp_path):
 
 
 def test_other_kinds_of_file_are_refused(table, tmp_path):
-    with pytest.raises(ExportError, match=r"\.png, \.svg or \.pdf, not as plot\.bmp"):
+    with pytest.raises(ExportError, match=r"\.png, \.svg or \.pdf, not plot\.bmp"):
         save_figure(plot_areas(table), tmp_path / "plot.bmp")
 
 

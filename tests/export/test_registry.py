@@ -153,7 +153,9 @@ LIMITED = [(entry.name, option) for entry in FORMATS.values() for option in entr
 def test_options_outside_their_limits_are_refused(name: str, option: ExportOption, tmp_path: Path) -> None:
     low, high = option.limits or (0, 0)
     for value in (low - 1, high + 1, *(["nan"] if option.kind == "float" else [])):
-        with pytest.raises(ExportError, match=f"option {option.name} cannot be .* it goes from {low:g} to {high:g}"):
+        with pytest.raises(
+            ExportError, match=f"option {option.name} cannot be .* it must be between {low:g} and {high:g}"
+        ):
             export(make_result(), target_of(name, tmp_path), format=name, options={option.name: value})
     assert list(tmp_path.iterdir()) == []
     assert option.convert(low) == low

@@ -231,7 +231,7 @@ def test_fault_08_the_image_size_of_a_file_of_ones_own_is_not_taken_for_known(tm
     torch.save({"model": state}, path)
     found = resolve_model(str(path))
     assert (found.preset, found.image_size, found.image_size_known) == (TINY, 1024, False)
-    assert found.note.startswith("fine_tuned_at_512.pt does not tell the image size")
+    assert found.note.startswith("fine_tuned_at_512.pt does not state its image size")
 
 
 def test_fault_09_without_a_network_the_sentence_says_what_to_copy_where(tmp_path):
@@ -270,7 +270,7 @@ def test_fault_10_a_disk_that_fills_up_keeps_what_has_arrived(entry, tmp_path, m
 
     original = Partial.open
     monkeypatch.setattr(Partial, "open", lambda self, *args: FullDisk(original(self, *args)))
-    with pytest.raises(DownloadError, match=r"is too full for tiny.pt.*is kept") as failure:
+    with pytest.raises(DownloadError, match=r"has too little space for tiny.pt.*is kept") as failure:
         download(entry, tmp_path)
     assert is_one_sentence(failure.value)
     assert (tmp_path / "tiny.pt.part").stat().st_size > 200_000
@@ -282,7 +282,7 @@ def test_fault_10_a_disk_that_fills_up_keeps_what_has_arrived(entry, tmp_path, m
 def test_fault_10_a_disk_that_is_too_small_is_found_before_the_download(entry, tmp_path, monkeypatch, published):
     usage = type("Usage", (), {"free": len(CONTENT) - 1})
     monkeypatch.setattr(download_module.shutil, "disk_usage", lambda path: usage)
-    with pytest.raises(DownloadError, match="is too full"):
+    with pytest.raises(DownloadError, match="has too little space"):
         download(entry, tmp_path)
     assert not published.requests
 

@@ -329,7 +329,7 @@ def test_fault_30_source_that_is_gone(tmp_path: Path) -> None:
     path = videos.cfr(tmp_path)
     with open_recording(path) as recording:
         path.unlink()
-        with pytest.raises(RecordingError, match=r"cfr\.mp4 is gone or cannot be read"):
+        with pytest.raises(RecordingError, match=r"cfr\.mp4 is missing or unreadable"):
             recording.fingerprint()
         with pytest.raises(FrameError, match=r"Frame 3 of .*cfr\.mp4 was not decoded: .*No such file"):
             recording.read({"T": 3})

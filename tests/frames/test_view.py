@@ -136,12 +136,12 @@ def test_percentiles_look_at_few_frames(monkeypatch: pytest.MonkeyPatch) -> None
 @pytest.mark.parametrize(
     ("settings", "sentence"),
     [
-        (ViewSettings("Q", ContrastWindow(0, 1)), "no axis 'Q' to walk"),
+        (ViewSettings("Q", ContrastWindow(0, 1)), "no axis 'Q' to track along"),
         (ViewSettings("T", ContrastWindow(0, 1), {"Z": 0}), "2 positions along C"),
         (ViewSettings("T", ContrastWindow(0, 1), {}, 0), "6 positions along Z"),
         (ViewSettings("T", ContrastWindow(0, 1), {"Z": 6}, 0), "no position 6 along Z"),
         (ViewSettings("T", ContrastWindow(0, 1), {"Z": 0}, 2), "no position 2 along C"),
-        (ViewSettings("T", ContrastWindow(0, 1), {"Z": 0, "Y": 3}, 0), "Axis Y .* cannot be set"),
+        (ViewSettings("T", ContrastWindow(0, 1), {"Z": 0, "Y": 3}, 0), "Axis Y .* has no position to set"),
     ],
 )
 def test_settings_that_do_not_fit_are_refused(settings: ViewSettings, sentence: str) -> None:

@@ -35,7 +35,7 @@ def test_what_a_checkpoint_does_not_say_is_told_in_the_panel_and_beside_it(bench
     here.idle()
     assert here.errors() == []
     sentence = panel.warning.text()
-    assert sentence.startswith("mine.pt does not tell the image size")
+    assert sentence.startswith("mine.pt does not state its image size")
     assert here.told.count(("info", sentence)) == 1
     panel.size_box.setCurrentIndex(panel.size_box.findData(256))
     here.idle()

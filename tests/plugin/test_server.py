@@ -51,7 +51,7 @@ def test_a_recording_is_tracked_on_a_server_that_goes_away_and_comes_back(bench,
     choose_server(here, server.url, TOKEN)
     fields = here.widget.model.server
     assert fields.answer.text().startswith("Connected: napari-sam2-video ")
-    assert "on cpu with demo; 0 of 8 places are taken." in fields.answer.text()
+    assert "on cpu with demo; 0 of 8 places are in use." in fields.answer.text()
     assert here.widget.model.model_box.itemText(0).count("(") == 0
     here.start()
     here.controller.go_to(0)

@@ -89,9 +89,9 @@ def test_path_that_a_client_names_is_never_opened(start, tmp_path, monkeypatch):
     secret = tmp_path / "secret.pt"
     secret.write_bytes(b"PK")
     leases = Leases(Limits(), "cpu")
-    with pytest.raises(Exception, match=r"only has models of the catalogue"):
+    with pytest.raises(Exception, match=r"only offers models of the catalogue"):
         leases.open(ModelSettings(str(secret)), ServedFrames(2, (8, 8), "k", 1.0))
-    with pytest.raises(Exception, match=r"only has models of the catalogue"):
+    with pytest.raises(Exception, match=r"only offers models of the catalogue"):
         load_named(ModelSettings("../demo"))
 
 

@@ -235,7 +235,7 @@ def fitting_range(settings: TrackSettings | CheckSettings, n_frames: int) -> tup
     last = n_frames - 1 if settings.stop is None else settings.stop - 1
     if not 0 <= first <= last < n_frames:
         raise PromptError(
-            f"The range {first}:{last + 1} is outside the recording, which has frames 0 to {n_frames - 1}."
+            f"The range {first}:{last + 1} does not fit the recording, which has frames 0 to {n_frames - 1}."
         )
     return first, last
 

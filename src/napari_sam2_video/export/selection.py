@@ -96,7 +96,7 @@ def _frames(result: TrackingResult, frames: range | tuple[int, int] | str) -> ra
         ) from None
     if found.step != 1 or not found or found.start < 0 or found[-1] > last:
         raise ExportError(
-            f"The frames {frames!r} are outside the recording, which has frames 0 to {last}; choose among them."
+            f"The frames {frames!r} do not fit the recording, which has frames 0 to {last}; choose among them."
         )
     return found
 

@@ -61,7 +61,7 @@ class FindSettings:
         first, last = self.start or 0, n_frames if self.stop is None else self.stop
         if last > n_frames or first >= last:
             raise SettingsError(
-                f"The range {first}:{last} is outside the recording, which has frames 0 to {n_frames - 1}."
+                f"The range {first}:{last} does not fit the recording, which has frames 0 to {n_frames - 1}."
             )
         return range(first, last, self.every)
 
