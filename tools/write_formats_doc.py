@@ -1,6 +1,6 @@
 """Write the export formats in docs/formats.md from their registry; ``--check`` only says whether they are current.
 
-What stands above the mark in that file, on recordings, is written by hand.
+The text above the mark in that file, on recordings, is written by hand.
 """
 
 from __future__ import annotations
@@ -21,47 +21,40 @@ MARK = "<!-- From here on written by tools/write_formats_doc.py -->\n"
 INTRODUCTION = """
 ## Exports
 
-Every format is written by the *Export* panel, by `napari-sam2-video export RUN.sam2v OUT --format NAME` and by
-`export(session, "OUT", format="NAME")` of `napari_sam2_video.api`. Where the suffix of the target tells the format, the
-name can be left out; those suffixes are **bold**.
+Write any format from the *Export* panel, with `napari-sam2-video export RUN.sam2v OUT --format NAME`, or with
+`export(session, "OUT", format="NAME")` of `napari_sam2_video.api`. The name can be omitted if the suffix of the
+target is one of those in **bold**.
 
-- An export is written beside its target under a hidden name (`.NAME.part-…`) and renamed when it is complete: a target
-  is always what it was or whole, also when the disk is full or the program is killed.
-- A target that exists is replaced only if you say so. A folder is replaced only if an export made every file in it, as
-  `files` in its `provenance.json` says: what was put there since is never deleted, the export names it and stops.
-  Between the two renamings that replacing takes, the older folder has a hidden name (`.NAME.older-…`).
-- The recording is never replaced, and nothing is written into a folder of images that would count as one of them.
-- Frames are read and written one at a time, so memory does not grow with the length of the recording
-  (exceptions: DICOM SEG holds the label volume; tables of tracks hold their rows).
-- A frame of the recording that cannot be read keeps its place: black below the masks, without intensities in the table.
-  A note says which frames these are, and so does the provenance (`unreadable_frames`). Where the recording is gone, or
-  not one frame of it can be read, nothing is written.
-- Ids that a format cannot hold are refused, never changed.
-- How the result was made (source, model and its SHA-256, settings, versions) goes with every export: inside the file
-  where the format has a place for it, as `provenance.json` in folders, as `NAME.provenance.json` beside other files and
-  beside Zarr folders, whose readers would trip over it.
-- Every format takes *objects* (`--objects 1,3-5`, `objects=[1, 3]`) and *frames* (`--frames 10:40`, `frames=(10, 40)`).
-  If no frames are named, those from the first to the last with anything on it are written; all are written by NIfTI,
-  DICOM SEG and labels inside an OME-Zarr image, which lie on their source voxel by voxel. Numbers of frames are always
-  those of the recording.
-- Where objects overlap, a label image gives each pixel to one of them: the one with the higher logit, or the one that
-  was painted. COCO, regions, tables and graphs hold every object whole; a format that cannot reports it. Mattes and
-  cut-outs of some objects take their whole masks. `area` in the table and in `session.scores()` is that of the whole
-  mask.
-- Mattes and cut-outs have the hard edge of the masks, and with the option `feather` a soft one of that many pixels.
-  Where it lies between two pixels follows from the model's logits; beside paint it lies half way. `feather=1` gives
-  each pixel on the edge the part of it that the object covers.
-- A clip moves with its object by whole pixels, so its values are those of the recording; `smooth` gives it a steadier
-  path. Each clip goes from the object's first frame to its last one, and bridges gaps on a straight line.
-- Pixel sizes, times and units are those of the recording. Where its frames are unevenly spaced, tables, plots,
-  OME-TIFF, GEFF and videos keep the time of every frame; ImageJ, OME-Zarr and NIfTI hold one interval, so the mean is
-  written, with a note. A video plays as the recording does if that can be watched (1 to 240 frames a second),
-  else 10 frames a second, with a note; the option `fps` sets a constant rate. Pixels that are not square stay as wide
-  as they were.
-- Only NIfTI and DICOM SEG hold the orientation of an
-  oblique volume; the others say so.
-- Objects lie in a `(frame, y, x)` stack in the order in which the recording was walked; NIfTI and DICOM SEG are turned
-  back into the order of the source.
+- **Complete or not at all.** An export is written under a hidden name (`.NAME.part-…`) beside its target and renamed
+  when it is complete, so a full disk or a killed program leaves the target as it was.
+- **Replacing.** An existing target is replaced only if you allow it. A folder is replaced only if exports wrote every
+  file in it (`files` in its `provenance.json`); otherwise the export names the other file and stops. The recording is
+  never replaced, and nothing is written into a folder of images that would count as one of them.
+- **Memory.** Frames are read and written one at a time. Exceptions: DICOM formats hold the label volume, and tables
+  of tracks their rows.
+- **Unreadable frames** keep their places: black below the masks, no intensities in the table. A note and the
+  provenance (`unreadable_frames`) list them. If no frame can be read, nothing is written.
+- **Provenance** (source, model and its SHA-256, settings, versions) goes with every export: inside the file if the
+  format has a place for it, as `provenance.json` in folders, and as `NAME.provenance.json` beside other files and
+  Zarr folders.
+- **Objects and frames.** Every format takes `--objects 1,3-5` (`objects=[1, 3]`) and `--frames 10:40` (`frames=(10,
+  40)`). By default, frames from the first to the last with a mask are written; NIfTI, DICOM and labels inside an
+  OME-Zarr image, which match their source voxel by voxel, hold all. Frames keep their numbers. Ids that a format
+  cannot hold are refused, never changed.
+- **Overlaps.** A label image gives each pixel to one object: the one with the higher logit, or the painted one. COCO,
+  regions, tables, graphs, mattes and cut-outs keep objects whole; other formats report the loss. `area` in tables and
+  in `session.scores()` is that of the whole mask.
+- **Edges.** Mattes and cut-outs have hard edges, or soft ones of `feather` pixels, placed between pixels by the
+  model's logits (half way beside paint). With `feather=1` each edge pixel shows the share of it that the object
+  covers.
+- **Clips** follow their object by whole pixels, so their values are those of the recording; `smooth` steadies the
+  path. A clip lasts from the object's first frame to its last, and bridges gaps on a straight line.
+- **Units and times** are those of the recording. For uneven times, tables, plots, OME-TIFF, GEFF and videos keep the
+  time of every frame; ImageJ, OME-Zarr and NIfTI hold the mean interval, with a note. Videos play at the recording's
+  rate if it is between 1 and 240 frames per second, else at 10, with a note; `fps` sets a constant rate. Non-square
+  pixels keep their shape.
+- **Orientation.** Labels are `(frame, y, x)` stacks in the order of tracking. NIfTI and DICOM follow the order of
+  their source; they alone keep the orientation of an oblique volume, and the others say so.
 """
 
 
@@ -75,8 +68,8 @@ def default_of(option: ExportOption) -> str:
 READERS = """
 ### Opened by other programs
 
-`make test-consumers` opens exports with what others read them with, in an environment of its own, and compares pixels,
-ids, sizes, units, times, names and lineage with the result. Each program has a module in `tests/export/consumers`.
+`make test-consumers` opens exports with other programs' readers, in a separate environment, and compares pixels, ids,
+sizes, units, times, names and lineage with the result. Each program has a module in `tests/export/consumers`.
 
 | Exports | Opened by |
 |---|---|
@@ -88,7 +81,7 @@ ids, sizes, units, times, names and lineage with the result. Each program has a 
 | TrackMate | pycellin, pytrackmate, geff, pandas |
 | DICOM SEG, RTSTRUCT, surfaces, videos, mattes | highdicom, pydicom, trimesh and ffmpeg, in the usual tests |
 
-TrackMate itself is in no package index, so it is not run: the file follows what TrackMate 7 writes, and three readers
+TrackMate itself is not on the package index and is not run: the file follows what TrackMate 7 writes, and three readers
 of such files agree with the result.
 """
 
@@ -102,7 +95,7 @@ def names_of(entry: ExportFormat) -> str:
 
 
 def render() -> str:
-    """The whole page: what is written by hand, and the exports."""
+    """The whole page: the part written by hand, and the exports."""
     written = TARGET.read_text(encoding="utf-8").partition(MARK)[0]
     parts = [written + MARK + INTRODUCTION]
     groups = list(dict.fromkeys(entry.group for entry in FORMATS.values()))

@@ -106,7 +106,9 @@ class Acceptance(SessionPart):
         n_frames = self._context.view.n_frames
         whole = isinstance(start, int | np.integer) and isinstance(stop, int | np.integer)
         if not whole or not 0 <= start < stop <= n_frames:
-            raise SessionError(f"The frames {start} to {stop} do not fit the recording, which has frames 0 to {n_frames - 1}.")
+            raise SessionError(
+                f"The frames {start} to {stop} do not fit the recording, which has frames 0 to {n_frames - 1}."
+            )
         return range(int(start), int(stop))
 
     def _overruled(self, object_id: int, frames: Collection[int]) -> list[int]:

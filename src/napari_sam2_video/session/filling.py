@@ -34,7 +34,9 @@ class Filling(SessionPart):
         context = self._context
         n_frames = context.view.n_frames
         if not 0 <= start < stop <= n_frames:
-            raise SessionError(f"The frames {start} to {stop} do not fit the recording, which has frames 0 to {n_frames - 1}.")
+            raise SessionError(
+                f"The frames {start} to {stop} do not fit the recording, which has frames 0 to {n_frames - 1}."
+            )
         info = self._objects.changeable(object_id)
         context.busy.check_idle(object_id)
         settled = [frame for frame in self._settled(object_id) if start <= frame < stop]

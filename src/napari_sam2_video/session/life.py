@@ -162,7 +162,9 @@ class Life(SessionPart):
         n_frames = self._context.view.n_frames
         first, last = whole(start, "The first frame", at_least=0), whole(stop, "The frame after the last", at_least=0)
         if not first < last <= n_frames:
-            raise SessionError(f"The frames {first}:{last} do not fit the recording, which has frames 0 to {n_frames - 1}.")
+            raise SessionError(
+                f"The frames {first}:{last} do not fit the recording, which has frames 0 to {n_frames - 1}."
+            )
         return range(first, last)
 
     def _lineage_without(self, gone: TrackedObject, heir: TrackedObject) -> list[Change]:
