@@ -28,7 +28,7 @@ NEEDED = ("StudyInstanceUID", "FrameOfReferenceUID", "SOPClassUID", "SOPInstance
 
 
 def write(job: ExportJob) -> None:
-    """Write one region of interest per object, with closed outlines on every slice; holds the label volume in memory."""
+    """Write one region of interest per object, closed outlines on every slice; the label volume is held in memory."""
     pydicom = need("pydicom", "rtstruct")
     source = read_source(job, TITLE)
     volumes, present = on_slices(job, source)
