@@ -125,7 +125,7 @@ def test_seeds_of_a_palette_image_are_its_numbers(tmp_path):
 
 def test_seeds_of_a_photo_are_refused(tmp_path):
     Image.fromarray(np.random.default_rng(0).integers(0, 255, (80, 80, 3), np.uint8)).save(tmp_path / "photo.png")
-    with pytest.raises(PromptError, match=r"picture of \d+ colours, not a label image"):
+    with pytest.raises(PromptError, match=r"image with \d+ colours, not a label image"):
         parse_seeds(f"{tmp_path / 'photo.png'}@0")
 
 

@@ -78,7 +78,7 @@ def test_a_value_that_is_no_prompt_is_refused_in_one_sentence(make, sentence):
         (lambda: ModelSettings.window_from_text("12.5"), "window must be auto, off or a number of pixels"),
         (lambda: TrackSettings("sideways"), "direction must be one of both, forward, backward, not 'sideways'"),
         (lambda: TrackSettings(start="0"), "first frame must be a whole number of at least 0"),
-        (lambda: TrackSettings(start=5, stop=5), "range 5:5 holds no frame"),
+        (lambda: TrackSettings(start=5, stop=5), "range 5:5 is empty"),
         (lambda: TrackSettings(objects=3), r"list of object ids such as \(1, 4\), or None for all, not 3"),
         (lambda: TrackSettings(objects="12"), "list of object ids"),
         (lambda: TrackSettings(objects=()), "list of object ids"),

@@ -74,7 +74,7 @@ def test_every_edit_reaches_the_session_and_can_be_undone(edit, folder):
     ("arguments", "sentence"),
     [
         (("merge", 1, 9), "There is no object 9."),
-        (("renumber", 1, 2), "is an object 2 already"),
+        (("renumber", 1, 2), "Object 2 already exists"),
         (("swap", 1, 2, "--range", "8:"), "do not fit the recording"),
         (("delete", 1, "--range", "5"), "is not a range"),
         (("split", 1, "--frame", 3, "--line", "3"), "is not a line"),

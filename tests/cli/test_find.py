@@ -63,7 +63,7 @@ def test_find_and_proposals_work_on_a_session(call, recording, tmp_path):
     code, said, _ = call("find", out, "squares", "--every", "2", "--range", "2:9")
     assert (code, "2 proposals wait" in said) == (0, True)
     code, said, _ = call("proposals", out)
-    assert "1: new object on frame 2, score 0.90: found on 4 frames from 2 on" in said
+    assert "1: new object on frame 2, score 0.90: found on 4 frames, first on frame 2" in said
     code, said, _ = call("proposals", out, "--accept", "all", "--least-score", "0.8", "--reject", "2")
     assert "Rejected 1 proposals." in said
     assert "Accepted 1 proposals; 1 objects were added." in said

@@ -69,7 +69,7 @@ def test_a_box_is_cut_to_the_frame():
     ],
 )
 def test_nonsense_becomes_one_sentence(nonsense, said, view):
-    with pytest.raises(DetectorError, match=f"^The detector given gave .*{said}.*; its output is ignored.$"):
+    with pytest.raises(DetectorError, match=f"^The detector given returned .*{said}.*; its output is ignored.$"):
         run_detector(Given(nonsense), view, 0)
 
 

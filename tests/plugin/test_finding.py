@@ -59,7 +59,7 @@ def test_labels_of_a_layer_become_objects(with_labels):
     assert set(np.unique(np.asarray(layer.data[3]))) == {0, 1}
     click_row(panel, 1)
     here.spin()
-    assert panel.why.text() == "Found on 8 frames from 0 on, where nothing is tracked."
+    assert panel.why.text() == "Found on 8 frames, first on frame 0, where nothing is tracked."
     assert set(np.unique(np.asarray(layer.data[3]))) == {0, 1, 5}
     here.press(panel.accept_button)
     here.idle()

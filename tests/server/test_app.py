@@ -252,5 +252,5 @@ def test_nonsense_gets_a_plain_4xx(ask, opened, route, value, raw):
 
 def test_sentence_of_the_server_reaches_the_person(server, tmp_path):
     (tmp_path / "memory").mkdir()
-    with pytest.raises(EngineError, match=r"larger than this server takes\.$"):
+    with pytest.raises(EngineError, match=r"larger than this server accepts\.$"):
         open_remote(server.url, ModelSettings("demo"), Scene(2, (9000, 9000)), tmp_path / "memory")

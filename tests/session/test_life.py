@@ -258,7 +258,7 @@ def test_a_diagonal_line_leaves_no_gap_to_slip_through(session):
     [
         (lambda s: s.merge_objects(1, 1), "given twice"),
         (lambda s: s.merge_objects(1, 9), "no object 9"),
-        (lambda s: s.renumber_object(1, 2), "is an object 2 already"),
+        (lambda s: s.renumber_object(1, 2), "Object 2 already exists"),
         (lambda s: s.renumber_object(1, 0), "whole number of at least 1, not 0"),
         (lambda s: s.renumber_object(1, "b"), "whole number of at least 1, not 'b'"),
         (lambda s: s.swap_objects(1, 2, 12), "12:12 do not fit"),

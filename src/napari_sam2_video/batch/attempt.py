@@ -93,7 +93,7 @@ class Attempts:
             if stop.is_set():
                 return {"status": "stopped", "sentence": "The batch was stopped; run it again to continue."}, False
             if hung:
-                sentence = f"The worker did not finish within {self.timeout:g}s and was stopped; give it more time."
+                sentence = f"The worker did not finish within {self.timeout:g} s and was stopped; give it more time."
                 return {"status": "failed", "sentence": sentence}, True
             try:
                 outcome: dict[str, Any] = json.loads(result.read_text(encoding="utf-8"))

@@ -55,7 +55,7 @@ def checked(detections: Any, shape_yx: tuple[int, int], name: str) -> list[Detec
 
 def _good(one: Any, shape_yx: tuple[int, int], name: str, number: int) -> Detection | None:
     if not isinstance(one, Detection):
-        raise _wrong(name, f"a {type(one).__name__}where detection {number} was expected")
+        raise _wrong(name, f"a {type(one).__name__} where detection {number} was expected")
     score = _number(one.score)
     if score is None or not 0 <= score <= 1:
         raise _wrong(name, f"the score {one.score!r} for detection {number}, which should be 0 to 1")
@@ -70,7 +70,7 @@ def _good(one: Any, shape_yx: tuple[int, int], name: str, number: int) -> Detect
     mask = one.mask
     if not isinstance(mask, np.ndarray) or mask.ndim != 2 or mask.dtype != bool:
         kind = f"{mask.dtype} of shape {mask.shape}" if isinstance(mask, np.ndarray) else type(mask).__name__
-        raise _wrong(name, f"a mask for detection {number} that is {kind}where bool of shape (h, w) was expected")
+        raise _wrong(name, f"a mask for detection {number} that is {kind} where bool of shape (h, w) was expected")
     if origin is None or any(o < 0 or o + n > s for o, n, s in zip(origin, mask.shape, shape_yx, strict=True)):
         raise _wrong(
             name,
