@@ -237,10 +237,10 @@ def test_csv_and_json_tables_give_the_same_items(tmp_path):
         ("t.json", "[" * 100_000, "not valid JSON"),
         ("t.json", r'[{"recording": "a", "out": "b\u0000"}]', 'Row 1 .* character in "out"'),
         ("t.json", r'[{"recording": "a\ud800", "out": "b"}]', 'Row 1 .* character in "recording"'),
-        ("t.csv", "recording,out,export\na.tif,b,a.tif\n", "Row 1 of .* would write over .*a.tif"),
-        ("t.csv", "recording,out,export\nx.zarr/a,b,x.zarr\n", "Row 1 of .* would write over .*x.zarr"),
-        ("t.csv", "recording,out,seeds\na.tif,b,\nb.tif,c.tif,c.tif@0\n", "Row 2 of .* would write over .*c.tif"),
-        ("t.csv", "recording,out,export\na.tif,b,t.csv\n", "Row 1 of .* would write over .*t.csv"),
+        ("t.csv", "recording,out,export\na.tif,b,a.tif\n", "Row 1 of .* would overwrite .*a.tif"),
+        ("t.csv", "recording,out,export\nx.zarr/a,b,x.zarr\n", "Row 1 of .* would overwrite .*x.zarr"),
+        ("t.csv", "recording,out,seeds\na.tif,b,\nb.tif,c.tif,c.tif@0\n", "Row 2 of .* would overwrite .*c.tif"),
+        ("t.csv", "recording,out,export\na.tif,b,t.csv\n", "Row 1 of .* would overwrite .*t.csv"),
     ],
 )
 def test_a_wrong_table_gives_one_sentence(tmp_path, name, content, message):
@@ -366,7 +366,7 @@ def test_a_report_locked_by_a_spreadsheet_fails_no_item(tmp_path, items, monkeyp
 @pytest.mark.parametrize("system", ["win32", "darwin"])
 @pytest.mark.parametrize(
     ("text", "message"),
-    [("recording,out\na,Run\nb,run\n", "both write to"), ("recording,out\na,run\nb,A\n", "would write over")],
+    [("recording,out\na,Run\nb,run\n", "both write to"), ("recording,out\na,run\nb,A\n", "would overwrite")],
 )
 def test_names_that_differ_by_capitals_alone_are_one_place_on_windows_and_macos(
     tmp_path, monkeypatch, system, text, message

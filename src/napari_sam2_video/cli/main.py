@@ -187,7 +187,7 @@ def main(arguments: list[str] | None = None) -> int:
             raise
         code = fail(
             f"Unexpected error: {type(error).__name__}: {error}. "
-            "Set NAPARI_SAM2_VIDEO_DEBUG=1for a traceback, and please report this."
+            "Set NAPARI_SAM2_VIDEO_DEBUG=1 for a traceback, and please report this."
         )
     sys.exit(code)
 
