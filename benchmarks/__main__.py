@@ -110,6 +110,15 @@ def fast_modes(level: int) -> list[Row]:
     return rows
 
 
+def arithmetic(level: int) -> list[Row]:
+    """Quick arithmetic of a processor in fp32 and in bf16, beside Meta's predictor."""
+    return [
+        row
+        for one in ([("tiny", 128, 9)], [("tiny", 512, 14), ("tiny", 1024, 10)])[level]
+        for row in speed.arithmetics(*one)
+    ]
+
+
 def doubt_and_check(level: int) -> list[Row]:
     """How well the doubt finds wrong frames, without and with the check."""
     return doubt.doubt_and_check(["cross", "sample"], (2, 12)[level])
@@ -173,6 +182,7 @@ SCENARIOS: dict[str, Callable[[int], list[Row]]] = {
     "link": linking,
     "remote": remote_tracker,
     "budget": budget,
+    "arithmetic": arithmetic,
     "fast-modes": fast_modes,
     "volumes": three_walks,
     "fusing": fusing_masks,

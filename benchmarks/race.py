@@ -66,14 +66,22 @@ class Race:
 
 def race(ours: Iterator[Any], theirs: Iterator[Any], wait: Callable[[], None] = lambda: None) -> Race:
     """Run both sides to their ends, a step of each in turn."""
-    clocks = Clock(), Clock()
+    return race_many([ours], theirs, wait)[0]
+
+
+def race_many(
+    ours: Sequence[Iterator[Any]], theirs: Iterator[Any], wait: Callable[[], None] = lambda: None
+) -> list[Race]:
+    """Run several of our sides and the other one to their ends, a step of each in turn."""
+    sides = [*ours, theirs]
+    clocks = [Clock() for _ in sides]
     begin_all, begin_main = time.process_time(), time.thread_time()
-    running = [True, True]
+    running = [True] * len(sides)
     while any(running):
-        for side, (clock, steps) in enumerate(zip(clocks, (ours, theirs), strict=True)):
+        for side, (clock, steps) in enumerate(zip(clocks, sides, strict=True)):
             running[side] = running[side] and clock.step(steps, wait)
     beside = (time.process_time() - begin_all) - (time.thread_time() - begin_main)
-    return Race(*clocks, max(beside, 0.0))
+    return [Race(clock, clocks[-1], max(beside, 0.0) / len(ours)) for clock in clocks[:-1]]
 
 
 def block_median(steps: Sequence[float]) -> float:

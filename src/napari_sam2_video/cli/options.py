@@ -108,8 +108,9 @@ Arithmetic = Annotated[
     str | None,
     typer.Option(
         help="exact (if not given): on a CPU, a single object gets the same numbers as Meta's predictor, bit for bit; "
-        "fast: equal up to rounding, in less time.",
-        metavar="exact|fast",
+        "fast: equal up to rounding, in less time; auto: fast, with bf16 where this CPU is faster with it and a check "
+        "finds the same masks.",
+        metavar="exact|fast|auto",
         rich_help_panel=NETWORK,
     ),
 ]

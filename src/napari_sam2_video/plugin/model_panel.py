@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 FILE = "file"
 ANOTHER = "another machine"
-ARITHMETICS = (("Exact", "exact"), ("Fast", "fast"))
+ARITHMETICS = (("Exact", "exact"), ("Fast", "fast"), ("Automatic", "auto"))
 SIZES = (256, 512, 768, 1024)
 PRECISIONS = (("Automatic", "auto"), ("fp32", "fp32"), ("bf16", "bf16"), ("fp16", "fp16"))
 WINDOWS = (128, 256, 512)
@@ -66,7 +66,8 @@ class ModelPanel(QWidget):
         self.precision_box.setToolTip("Number format; bf16 is faster on most GPUs.")
         self.arithmetic_box.setToolTip(
             "Exact: a single object gets the same numbers as Meta's predictor, bit for bit. Fast: equal up to "
-            "rounding, in less time. They differ only on a CPU."
+            "rounding, in less time. Automatic: fast, with bf16 where this CPU is faster with it and a check finds the "
+            "same masks. They differ only on a CPU."
         )
         self.size_box.setToolTip("Side of the image that the model sees; smaller is faster and coarser.")
         self.about = note()

@@ -26,7 +26,7 @@ from napari_sam2_video.types.checks import (
 from napari_sam2_video.types.contrast import ChannelColor, ContrastWindow, checked_channels
 
 Direction: TypeAlias = Literal["both", "forward", "backward"]
-Arithmetic: TypeAlias = Literal["exact", "fast"]
+Arithmetic: TypeAlias = Literal["exact", "fast", "auto"]
 Precision: TypeAlias = Literal["auto", "fp32", "bf16", "fp16"]
 WindowSetting: TypeAlias = Literal["auto", "off"] | int
 
@@ -103,9 +103,11 @@ class ModelSettings(JsonSettings):
         ``"http://127.0.0.1:7860"``.
     precision : {"auto", "fp32", "bf16", "fp16"}
         Type of the network's numbers; ``"auto"`` is bf16 where a GPU is fast with it, and fp32 elsewhere.
-    arithmetic : {"exact", "fast"}
+    arithmetic : {"exact", "fast", "auto"}
         On a processor in fp32: ``"exact"`` gives one object the numbers of Meta's predictor, bit for bit; ``"fast"``
-        gives them up to rounding (logits differ by less than 1e-4), in one half to two thirds of the time.
+        gives them up to rounding (logits differ by less than 1e-4), in one half to two thirds of the time. ``"auto"``
+        is fast, and also takes bf16 if the precision is ``"auto"`` and a comparison on this processor finds it quicker,
+        with masks whose mean IoU with those of fp32 is at least 0.999.
     image_size : int, optional
         Side in pixels of the square image the network sees; the checkpoint's own if not given.
     compile : bool

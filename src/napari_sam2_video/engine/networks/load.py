@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -64,6 +65,14 @@ def choose_precision(precision: str, device: str) -> str:
     return "bf16" if device.startswith("cuda") and torch.cuda.is_bf16_supported() else "fp32"
 
 
+def has_bf16() -> bool:
+    """Whether torch multiplies in bf16 on this processor at all."""
+    import torch
+
+    supported = getattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", None)
+    return supported is not None and bool(supported())
+
+
 def choose(file: ModelFile, settings: ModelSettings) -> tuple[str, str, int]:
     """Device, precision and image size that a run uses; nothing is loaded.
 
@@ -92,7 +101,8 @@ def load_model(file: ModelFile, settings: ModelSettings) -> Network:
     file : ModelFile
         The checkpoint and what is known of it.
     settings : ModelSettings
-        Device, precision and image size.
+        Device, precision, arithmetic and image size. For the arithmetic ``"auto"`` on a processor, the network is
+        tried first; see `arithmetic_check`.
 
     Raises
     ------
@@ -104,9 +114,17 @@ def load_model(file: ModelFile, settings: ModelSettings) -> Network:
         If the device is missing or too small.
     """
     device, precision, size = choose(file, settings)
-    network: Network = _family(file).load(
-        file, size, device=device, precision=precision, arithmetic=settings.arithmetic, compiled=settings.compile
-    )
+    build = partial(_family(file).load, file, device=device)
+    arithmetic = settings.arithmetic
+    if arithmetic == "auto":
+        arithmetic = "fast"
+        if device == "cpu" and settings.precision == "auto" and has_bf16():
+            from napari_sam2_video.engine.networks.arithmetic_check import LARGEST, compared
+
+            tried = partial(build, min(size, LARGEST), arithmetic=arithmetic, compiled=False)
+            found = compared(lambda numbers: tried(precision=numbers), file.sha256, min(size, LARGEST))
+            precision = "bf16" if found.bf16 else "fp32"
+    network: Network = build(size, precision=precision, arithmetic=arithmetic, compiled=settings.compile)
     if settings.image_size is None and file.note is not None:
         network.notes = (file.note, *network.notes)
     return network

@@ -2,8 +2,12 @@
 
 What is read is the same as by ``torch.nn.functional.scaled_dot_product_attention`` up to rounding; the products are
 oneDNN's, which on some processors is twice as quick as the library that torch takes. The sum of the weights is read as
-one more value. The shift of the weights is settled by the first block of keys, and changed only where a later one would
-overflow. After "Self-attention Does Not Need O(n^2) Memory" (Rabe and Staats, 2021).
+one more value. The shift of the weights is one more number of each query; the first keys settle it, and it changes only
+where a later one would overflow. After "Self-attention Does Not Need O(n^2) Memory" (Rabe and Staats, 2021).
+
+For narrow numbers, what all queries, keys or results have in common is taken off before anything is rounded: the mean
+key, which changes no weight; the mean query, whose products come back as two more numbers of each key; and what the
+mean query reads. Rounded is then what differs, which is much smaller.
 """
 
 from __future__ import annotations
@@ -13,42 +17,72 @@ from typing import TYPE_CHECKING
 from napari_sam2_video.engine.networks.sam2.packed import packed_product
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import torch
 
 _ROWS, _COLUMNS = 256, 4096
+_FIRST = 512
 _HEADROOM = 40.0
-_ALIGNED = 16
+_ALIGNED = 32
 
 
-def read(queries: torch.Tensor, keys: torch.Tensor, values: torch.Tensor, scale: float) -> torch.Tensor:
-    """Values averaged for each query by how its product with their keys weighs them, shape (N, V).
+def read(
+    queries: torch.Tensor,
+    keys: torch.Tensor,
+    values: torch.Tensor,
+    scale: float,
+    numbers: torch.dtype | None = None,
+) -> torch.Tensor:
+    """Values averaged for each query by how its product with their keys weighs them, float32 of shape (N, V).
 
     Parameters
     ----------
-    queries, keys, values : torch.Tensor of float32, shapes (N, C), (M, C), (M, V)
+    queries, keys, values : torch.Tensor, shapes (N, C), (M, C), (M, V)
         One head.
     scale : float
         Factor of the products.
+    numbers : torch.dtype, optional
+        Type of the numbers that are multiplied; float32 if not given. Sums over the blocks are of float32.
     """
     import torch
 
+    numbers = torch.float32 if numbers is None else numbers
     width = values.shape[1]
-    counted = torch.zeros(values.shape[0], -(-(width + 1) // _ALIGNED) * _ALIGNED)
-    counted[:, :width] = values
-    counted[:, width] = 1
-    scaled = queries * scale
+    scaled, among = queries.float() * scale, keys.float()
+    usual, among = scaled.mean(0), among - among.mean(0)
+    usually = among @ usual
+    typical = usually.softmax(0) @ values.float()
+    coarse = usually.to(numbers)
+    shifted = _wider(scaled - usual, [0, 1, 1], numbers)
+    among = _wider(among, [1, coarse, usually - coarse.float()], numbers)
+    counted = _wider(values - typical, [1] + [0] * (-(width + 1) % _ALIGNED), numbers)
+    shift = shifted[:, -3:-2]
+    first = packed_product(among[:_FIRST])(shifted).float()
+    shift[:, 0] = -(first.softmax(1) * first).sum(1)
     total = torch.zeros(queries.shape[0], counted.shape[1])
-    shift = torch.full((queries.shape[0], 1), float("-inf"))
     for begin in range(0, keys.shape[0], _COLUMNS):
-        weigh = packed_product(keys[begin : begin + _COLUMNS])
+        weigh = packed_product(among[begin : begin + _COLUMNS])
         average = packed_product(counted[begin : begin + _COLUMNS].T.contiguous())
         for top in range(0, queries.shape[0], _ROWS):
             rows = slice(top, top + _ROWS)
-            weights = weigh(scaled[rows])
+            weights = weigh(shifted[rows])
             largest = weights.amax(1, keepdim=True)
-            if bool((largest > shift[rows] + _HEADROOM).any()):
-                moved = torch.maximum(largest, shift[rows])
-                total[rows] *= (shift[rows] - moved).exp()
-                shift[rows] = moved
-            total[rows] += average(weights.sub_(shift[rows]).exp_())
-    return total[:, :width] / total[:, width : width + 1]
+            if bool((largest > _HEADROOM).any()):
+                before = shift[rows].to(torch.float32, copy=True)
+                shift[rows] -= largest.clamp(min=0)
+                total[rows] *= (shift[rows].float() - before).exp()
+                weights = weigh(shifted[rows])
+            total[rows] += average(weights.exp_())
+    return total[:, :width] / total[:, width : width + 1] + typical
+
+
+def _wider(rows: torch.Tensor, columns: Sequence[float | torch.Tensor], numbers: torch.dtype) -> torch.Tensor:
+    """Rows of another type with more columns."""
+    import torch
+
+    wider = torch.empty(rows.shape[0], rows.shape[1] + len(columns), dtype=numbers)
+    wider[:, : rows.shape[1]] = rows
+    for place, column in enumerate(columns, rows.shape[1]):
+        wider[:, place] = column
+    return wider

@@ -36,9 +36,19 @@ class MemoryAttention:
         How a linear layer is applied to a batch of objects, as `plain_linear` does.
     quick : bool
         Whether one object may have other roundings than by ``sam2``, too.
+    numbers : torch.dtype, optional
+        Type of the numbers that queries, keys and values are multiplied in where it is quick; float32 if not given.
     """
 
-    def __init__(self, network: Any, device: str, linear: Linear = plain_linear, *, quick: bool = False) -> None:
+    def __init__(
+        self,
+        network: Any,
+        device: str,
+        linear: Linear = plain_linear,
+        *,
+        quick: bool = False,
+        numbers: torch.dtype | None = None,
+    ) -> None:
         self._net = network
         self._device = device
         self._side = int(network.image_size) // 16
@@ -46,6 +56,7 @@ class MemoryAttention:
         self._run = self._layers
         self._linear = linear
         self._quick = quick
+        self._numbers = numbers
 
     def compile(self) -> None:
         """Compile the layers."""
@@ -128,7 +139,7 @@ class MemoryAttention:
         q = _turned(linear(attention.q_proj, queries), turns, 1).expand(memory.shape[0], -1, -1)
         k = _turned(linear(attention.k_proj, keys), turns, spatial)
         if self._quick and turns.shape[0] >= _SMALL_MAP:
-            return linear(attention.out_proj, _read_in_blocks(linear, attention, q, k, memory))
+            return linear(attention.out_proj, _read_in_blocks(linear, attention, q, k, memory, self._numbers))
         if (
             self._device == "cpu"
             and memory.shape[0] > 1
@@ -190,7 +201,12 @@ class MemoryAttention:
 
 
 def _read_in_blocks(
-    linear: Linear, attention: Any, queries: torch.Tensor, keys: torch.Tensor, memory: torch.Tensor
+    linear: Linear,
+    attention: Any,
+    queries: torch.Tensor,
+    keys: torch.Tensor,
+    memory: torch.Tensor,
+    numbers: torch.dtype | None,
 ) -> torch.Tensor:
     """What queries read, one object after the other; narrow memories are averaged before they are projected."""
     import torch
@@ -198,7 +214,7 @@ def _read_in_blocks(
     scale = attention.internal_dim**-0.5
     narrow = attention.kv_in_dim < attention.internal_dim
     values = memory if narrow else linear(attention.v_proj, memory)
-    found = torch.stack([read(*one, scale) for one in zip(queries, keys, values, strict=True)])
+    found = torch.stack([read(*one, scale, numbers) for one in zip(queries, keys, values, strict=True)])
     return linear(attention.v_proj, found) if narrow else found
 
 

@@ -6,6 +6,7 @@ keeps per thread, and leaves it before it returns. Arrays in ``(y, x)`` become t
 
 from __future__ import annotations
 
+import os
 from contextlib import ExitStack, contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -19,8 +20,9 @@ from napari_sam2_video.engine.networks.sam2.image_encoder import ImageEncoder
 from napari_sam2_video.engine.networks.sam2.memory_attention import MemoryAttention, sequence
 from napari_sam2_video.engine.networks.sam2.memory_encoder import encode_batch
 from napari_sam2_video.engine.networks.sam2.packed import PackedLayers, plain_linear
-from napari_sam2_video.engine.networks.sam2.quick import quicken
+from napari_sam2_video.engine.networks.sam2.quick import quick_numbers, quicken
 from napari_sam2_video.engine.torch_errors import engine_errors
+from napari_sam2_video.storage.user_cache import user_cache
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -56,7 +58,7 @@ class Sam2Model:
         Type of the numbers.
     arithmetic : {"exact", "fast"}
         Whether one object has the numbers of ``sam2`` bit for bit, or up to rounding in less time; they differ on a
-        processor in fp32 only.
+        processor in fp32 only, and bf16 is always fast there.
 
     Attributes
     ----------
@@ -81,22 +83,26 @@ class Sam2Model:
         self.sha256 = sha256
         self.device = device
         self.precision = precision
-        quick = arithmetic == "fast" and device == "cpu" and precision == "fp32"
+        quick, numbers = quick_numbers(arithmetic, device, precision)
         self.arithmetic = "fast" if quick else "exact"
         self.image_size = int(network.image_size)
         with engine_errors(device):
             self._net = network.to(device).requires_grad_(False).eval()
-        if quick:
-            quicken(self._net)
+        self._autocast = precision != "fp32" and not quick
         self._encoder = ImageEncoder(self._net, device, quick=quick)
-        packed = device == "cpu" and precision == "fp32"
-        self._linear: Linear = PackedLayers() if packed else plain_linear
-        self._attention = MemoryAttention(self._net, device, self._linear, quick=quick)
+        self._linear: Linear = plain_linear if device != "cpu" or self._autocast else PackedLayers()
+        if quick:
+            self._linear = quicken(self._net, numbers)
+        self._attention = MemoryAttention(self._net, device, self._linear, quick=quick, numbers=numbers)
         self._input_table = _input_table()
         self._compiled = False
 
     def compile(self) -> None:
-        """Compile the two costly parts; the first frames then take a minute or more, later ones are faster."""
+        """Compile the two costly parts; the first frames then take a minute or more, later ones are faster.
+
+        What was compiled is kept in a folder of the user, so that the next process starts sooner.
+        """
+        os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(user_cache("compiled")))
         self._compiled = True
         self._encoder.compile()
         self._attention.compile()
@@ -132,7 +138,7 @@ class Sam2Model:
         with ExitStack() as stack:
             stack.enter_context(engine_errors(self.device))
             stack.enter_context(torch.inference_mode())
-            if self.precision in kinds:
+            if self._autocast:
                 stack.enter_context(torch.autocast(self._kind, kinds[self.precision]))
             yield
 
@@ -295,7 +301,7 @@ class Sam2Model:
         """
         import torch
 
-        if self.precision != "fp32" and torch.is_autocast_enabled(self._kind):
+        if self._autocast and torch.is_autocast_enabled(self._kind):
             with torch.autocast(self._kind, enabled=False):
                 return self._decode(embedding.float(), feature.float(), points, prior, multimask=multimask)
         net = self._net

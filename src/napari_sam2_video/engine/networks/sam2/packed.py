@@ -1,4 +1,4 @@
-"""Linear layers of a batch of objects on a processor, with their weights laid out once for oneDNN.
+"""Linear layers on a processor, with their weights laid out once for oneDNN.
 
 The product is that of the layer up to rounding. torch's own way lays out the weights at every call and fills the result
 with the bias first; where memory is what one waits for, that is half the time.
@@ -20,20 +20,27 @@ _ROWS = 2048
 
 
 class PackedLayers:
-    """Linear layers by oneDNN where torch has it, and as they are elsewhere."""
+    """Linear layers by oneDNN where torch has it, and as they are elsewhere.
 
-    def __init__(self) -> None:
-        self._packed: WeakKeyDictionary[Any, torch.Tensor] = WeakKeyDictionary()
+    Parameters
+    ----------
+    numbers : torch.dtype, optional
+        Type of the numbers that are multiplied and of the results; float32 if not given.
+    """
+
+    def __init__(self, numbers: torch.dtype | None = None) -> None:
+        self._packed: WeakKeyDictionary[Any, tuple[torch.Tensor, torch.Tensor | None]] = WeakKeyDictionary()
         self._there = has_packed_products()
+        self._numbers = numbers
 
     def __call__(self, layer: Any, rows: torch.Tensor, *, relu: bool = False) -> torch.Tensor:
         """Apply a layer, and cut off what is negative if asked.
 
         Parameters
         ----------
-        layer : torch.nn.Linear
-            The layer, of fp32.
-        rows : torch.Tensor of float32, shape (..., layer.in_features)
+        layer : torch.nn.Linear or torch.nn.Conv2d
+            The layer, of fp32; a convolution of single places.
+        rows : torch.Tensor, shape (..., number of features of the layer)
             What it is applied to.
         relu : bool
             Whether negative results become 0.
@@ -42,10 +49,13 @@ class PackedLayers:
 
         if not self._there:
             return plain_linear(layer, rows, relu=relu)
+        numbers = torch.float32 if self._numbers is None else self._numbers
         if layer not in self._packed:
-            self._packed[layer] = torch.ops.mkldnn._reorder_linear_weight(layer.weight, _ROWS)
+            weight = torch.ops.mkldnn._reorder_linear_weight(layer.weight.flatten(1).to(numbers), _ROWS)
+            self._packed[layer] = weight, None if layer.bias is None else layer.bias.to(numbers)
         after = "relu" if relu else "none"
-        result: torch.Tensor = torch.ops.mkldnn._linear_pointwise(rows, self._packed[layer], layer.bias, after, [], "")
+        operator = torch.ops.mkldnn._linear_pointwise
+        result: torch.Tensor = operator(rows.to(numbers), *self._packed[layer], after, [], "")
         return result
 
 

@@ -14,32 +14,66 @@ if TYPE_CHECKING:
 _FEW_ROWS = 32
 
 
-def quicken(network: Any) -> None:
-    """Make the linear layers and the whole-map attentions of a network quick, where torch has what it takes.
+def quick_numbers(arithmetic: str, device: str, precision: str) -> tuple[bool, torch.dtype | None]:
+    """Whether a network can be made quick, and the type of the numbers that it then multiplies, None for float32."""
+    import torch
+
+    if device != "cpu" or (precision != "bf16" and (precision, arithmetic) != ("fp32", "fast")):
+        return False, None
+    return precision == "fp32" or has_packed_products(), torch.bfloat16 if precision == "bf16" else None
+
+
+def quicken(network: Any, numbers: torch.dtype | None = None) -> PackedLayers:
+    """Make a network's layers of single places and attentions over the whole map quick, where torch has what it takes.
 
     Parameters
     ----------
     network : torch.nn.Module
         A ``SAM2Base`` on a processor, in fp32; it is changed in place.
-    """
-    import torch
+    numbers : torch.dtype, optional
+        Type of the numbers that the blocks of the trunk multiply; float32 if not given. What is summed from block to
+        block, and all other layers, stay in float32.
 
+    Returns
+    -------
+    PackedLayers
+        Layers of float32.
+    """
+    packed, blocks = PackedLayers(), network.image_encoder.trunk.blocks
     if has_packed_products():
-        packed = PackedLayers()
-        for module in network.modules():
-            if isinstance(module, torch.nn.Linear):
-                module.forward = partial(_linear, packed, module)  # type: ignore[method-assign]
-    for block in network.image_encoder.trunk.blocks:
+        _pack(network, packed)
+        if numbers is not None:
+            narrow = PackedLayers(numbers)
+            for block in blocks:
+                _pack(block.attn, narrow)
+                _pack(block.mlp, narrow)
+    for block in blocks:
         if not block.window_size and not block.attn.q_pool:
             block.attn.forward = partial(_attend_everywhere, block.attn)
+    return packed
+
+
+def _pack(part: Any, packed: PackedLayers) -> None:
+    import torch
+
+    for module in part.modules():
+        if isinstance(module, torch.nn.Linear):
+            module.forward = partial(_linear, packed, module)  # type: ignore[method-assign]
+        elif isinstance(module, torch.nn.Conv2d) and module.kernel_size == (1, 1):
+            module.forward = partial(_pointwise, packed, module)  # type: ignore[method-assign]
 
 
 def _linear(packed: PackedLayers, layer: Any, rows: torch.Tensor) -> torch.Tensor:
     import torch.nn.functional as F
 
     if rows.numel() < _FEW_ROWS * layer.in_features:
-        return F.linear(rows, layer.weight, layer.bias)
+        return F.linear(rows.float(), layer.weight, layer.bias)
     return packed(layer, rows)
+
+
+def _pointwise(packed: PackedLayers, layer: Any, map_bcyx: torch.Tensor) -> torch.Tensor:
+    """A convolution of single places as a product of rows."""
+    return packed(layer, map_bcyx.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
 
 
 def _attend_everywhere(attention: Any, map_byxc: torch.Tensor) -> torch.Tensor:
@@ -53,5 +87,5 @@ def _attend_everywhere(attention: Any, map_byxc: torch.Tensor) -> torch.Tensor:
     for one, into in zip(rows, made, strict=True):
         for head in range(rows.shape[3]):
             queries, keys, values = one[:, :, head].unbind(1)
-            into[:, head] = read(queries, keys, values, scale)
+            into[:, head] = read(queries, keys, values, scale, rows.dtype)
     return attention.proj(made.reshape(batch, height, width, -1))  # type: ignore[no-any-return]

@@ -1,0 +1,153 @@
+"""Whether bf16 is worth it on this processor for a network: both kinds of numbers track the same short clip.
+
+What was found is kept in a folder of the user, so that each network is measured once on a processor.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from napari_sam2_video.engine.plan import Pass, Plan
+from napari_sam2_video.engine.tracker import Tracker
+from napari_sam2_video.errors import StoreError
+from napari_sam2_video.storage.atomic import make_folder, replace_file
+from napari_sam2_video.storage.user_cache import user_cache
+from napari_sam2_video.types import PointPrompt
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    import numpy.typing as npt
+
+    from napari_sam2_video.engine.networks.protocol import Network
+
+LARGEST = 512
+"""Largest input in pixels that is tried: what larger ones gain more, and lose less, is not worth waiting for."""
+LEAST_IOU = 0.999
+_FRAMES, _OBJECTS = 6, 4
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What was measured.
+
+    Parameters
+    ----------
+    faster : float
+        Processor time of a frame in fp32 divided by that in bf16.
+    iou : float
+        Mean IoU of the masks with those of fp32.
+    """
+
+    faster: float
+    iou: float
+
+    @property
+    def bf16(self) -> bool:
+        """Whether bf16 is the choice."""
+        return self.faster > 1 and self.iou >= LEAST_IOU
+
+
+def compared(load: Callable[[str], Network], sha256: str, image_size: int) -> Comparison:
+    """Compare fast arithmetic in fp32 and in bf16, or read what was found before.
+
+    Parameters
+    ----------
+    load : callable
+        Loads the network for an input of `image_size` pixels and a precision.
+    sha256 : str
+        Hash of the weights.
+    image_size : int
+        Side of the input that is tried.
+    """
+    import torch
+
+    about = [sha256, image_size, torch.__version__, _processor(), torch.get_num_threads()]
+    path = user_cache("arithmetic") / f"{hashlib.sha256(json.dumps(about).encode()).hexdigest()[:24]}.json"
+    try:
+        return Comparison(**json.loads(path.read_text()))
+    except (OSError, ValueError, TypeError):
+        found = compare(load("fp32"), load("bf16"))
+    try:
+        make_folder(path.parent, parents=True)
+        replace_file(path, json.dumps(asdict(found)).encode())
+    except StoreError:
+        pass  # measured again the next time
+    return found
+
+
+def compare(fp32: Network, bf16: Network) -> Comparison:
+    """Track discs with both networks, a frame with each in turn."""
+    clip = _Discs(fp32.image_size)
+    runs = [_run(network, clip) for network in (fp32, bf16)]
+    seconds, ious = np.zeros((2, _FRAMES)), []
+    for frame in range(_FRAMES):
+        masks = []
+        for way, run in enumerate(runs):
+            begun = time.process_time()
+            masks.append(next(run))
+            seconds[way, frame] = time.process_time() - begun
+        ious += [_iou(*pair) for pair in zip(*masks, strict=True)]
+    slow, quick = seconds[:, 1:].min(axis=1)
+    return Comparison(float(slow / quick), float(np.mean(ious)))
+
+
+class _Discs:
+    """Discs that move over a textured ground; a FrameSource."""
+
+    n_frames = _FRAMES
+
+    def __init__(self, side: int) -> None:
+        self.shape_yx = (side, side)
+        self.key = f"discs-{side}"
+
+    def read(self, frame: int) -> npt.NDArray[np.uint8]:
+        side = self.shape_yx[0]
+        y, x = np.mgrid[:side, :side] / side
+        image = 70 + 20 * np.sin(x * 20) * np.cos(y * 14) + np.random.default_rng(frame).normal(0, 4, y.shape)
+        for number, (centre_y, centre_x) in enumerate(self.centres(frame)):
+            image[np.hypot(y - centre_y, x - centre_x) < 0.05 + 0.02 * number] = 150 + 20 * number
+        return np.repeat(image.clip(0, 255).astype(np.uint8)[..., None], 3, axis=2)
+
+    @staticmethod
+    def centres(frame: int) -> list[tuple[float, float]]:
+        """Middles as fractions of the frame."""
+        step = 0.012 * frame
+        return [(0.25 + step, 0.25), (0.25, 0.72 - step), (0.72 - step, 0.28 + step), (0.72, 0.7 + step / 2)]
+
+
+def _run(network: Network, clip: _Discs) -> Iterator[list[npt.NDArray[np.bool_]]]:
+    """Masks of all objects, frame by frame."""
+    side = clip.shape_yx[0]
+    tracker = Tracker(network, clip, window="off")
+    for number, (y, x) in enumerate(clip.centres(0), 1):
+        tracker.condition(number, 0, [PointPrompt(number, 0, y * side, x * side)])
+    passes = tuple(Pass(number, "forward", 0, _FRAMES - 1) for number in range(1, _OBJECTS + 1))
+    for done in tracker.run(Plan(passes, _FRAMES)):
+        whole = np.zeros((_OBJECTS, side, side), bool)
+        for mask in done.objects:
+            (top, left), (height, width) = mask.origin_yx, mask.levels.shape
+            whole[mask.object_id - 1, top : top + height, left : left + width] = mask.levels > 0
+        yield list(whole)
+
+
+def _iou(one: npt.NDArray[np.bool_], other: npt.NDArray[np.bool_]) -> float:
+    union = np.count_nonzero(one | other)
+    return np.count_nonzero(one & other) / union if union else 1.0
+
+
+def _processor() -> str:
+    """Name of the processor."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor()
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "")
