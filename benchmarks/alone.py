@@ -1,4 +1,4 @@
-"""One run in a process of its own, for peak memory and time to the first mask.
+"""One run in its own process, for peak memory and time to the first mask.
 
 Called as ``python -m benchmarks.alone JSON`` by `benchmarks.memory`; prints its figures as JSON.
 """

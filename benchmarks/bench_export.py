@@ -1,7 +1,7 @@
 """Exporting against what tifffile and ffmpeg alone need for the same bytes.
 
-Every measurement runs in a process of its own, ours and the bare library's in turn. The table gives medians of the
-elapsed time, the ratios of the elapsed and of the processor time (ffmpeg's too), and the peak memory of the Python
+Every measurement runs in its own process, ours and the bare library's in turn. The table gives medians of the
+elapsed time, the ratios of the elapsed and of the CPU time (ffmpeg's too), and the peak memory of the Python
 process. The bare library gets its frames ready made: the labels as they are, and for the video the pictures with the
 objects already drawn. Ours also reads, checks, draws, flushes to disk and renames.
 
@@ -46,7 +46,7 @@ def frames_and_labels(size: int, objects: int) -> tuple[list[np.ndarray], list[n
 
 
 def result_of(size: int, objects: int, count: int) -> Any:
-    """The same as a result that is read a frame at a time."""
+    """The same as a result that is read one frame at a time."""
     from napari_sam2_video.results import TrackedObject, TrackingResult, default_color
 
     pictures, labels = frames_and_labels(size, objects)
@@ -60,7 +60,7 @@ def result_of(size: int, objects: int, count: int) -> Any:
 
 
 class Stopwatch:
-    """Elapsed time, and processor time of this process and of its children that have ended."""
+    """Elapsed time, and CPU time of this process and of its children that have ended."""
 
     def __init__(self) -> None:
         self._start = self._now()
@@ -169,7 +169,7 @@ def main() -> None:
 
 
 def run_apart(which: str, kind: str, size: int, objects: int, count: int) -> dict[str, float]:
-    """One measurement in a process of its own."""
+    """One measurement in its own process."""
     command = [sys.executable, __file__, "--one", which, kind, "--size", str(size), "--objects", str(objects)]
     done = subprocess.run([*command, "--frames", str(count)], capture_output=True, text=True, check=True)
     found: dict[str, float] = json.loads(done.stdout)

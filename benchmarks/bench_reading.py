@@ -1,7 +1,7 @@
 """Reading every frame in order, against what ffmpeg, tifffile and zarr alone need for the same frames.
 
-Ours and the bare library run in turn in one process, ours from opening to closing. The table gives frames a second
-(medians), the ratio of the two (1.0 is as fast as the library alone), and the ratio of the processor time, ffmpeg's
+Ours and the bare library run in turn in one process, ours from opening to closing. The table gives frames per second
+(medians), the ratio of the two (1.0 is as fast as the library alone), and the ratio of the CPU time, ffmpeg's
 own included, which holds on a busy machine too.
 
     python benchmarks/bench_reading.py --frames 200 --repeats 5 --json reading.json

@@ -27,7 +27,7 @@ AXES = "ZYX"
 
 
 def fuse_cost(side: int, objects: int) -> Row:
-    """Seconds and peak memory of fusing objects, each an eighth of a cube of a side, in a process of its own."""
+    """Seconds and peak memory of fusing objects, each an eighth of a cube of a side, in its own process."""
     job = [sys.executable, "-m", "benchmarks.fusing", str(side), str(objects)]
     done = subprocess.run(job, stdout=subprocess.PIPE, text=True, check=True)
     found: Row = json.loads(done.stdout)

@@ -42,7 +42,7 @@ def under_load(frames: int, size: int, objects: int) -> list[Row]:
 
 @contextmanager
 def busy_cores(loops_a_core: int = LOOPS_A_CORE) -> Iterator[None]:
-    """Keep every core busy with loops, each in a process of its own, while a block runs."""
+    """Keep every core busy with loops, each in its own process, while a block runs."""
     command = [sys.executable, "-c", "while True: pass"]
     loops = [subprocess.Popen(command) for _ in range(loops_a_core * (os.cpu_count() or 1))]
     try:

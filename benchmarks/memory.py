@@ -1,4 +1,4 @@
-"""Memory and time to the first mask, each measured in a process of its own."""
+"""Memory and time to the first mask, each measured in its own process."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Row = dict[str, Any]
 
 
 def apart(kind: str, **job: Any) -> dict[str, float]:
-    """Run one job of `benchmarks.alone` in a process of its own."""
+    """Run one job of `benchmarks.alone` in its own process."""
     job = {"device": "cpu", "threads": 1, "objects": 1, "cache_mb": 64, **job, "kind": kind}
     command = [sys.executable, "-m", "benchmarks.alone", json.dumps(job)]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)

@@ -16,7 +16,7 @@ BLOCK = 4
 
 @dataclass
 class Clock:
-    """Seconds of every step of one side: by the wall, and on a processor."""
+    """Seconds of every step of one side: by the wall, and on a CPU."""
 
     wall: list[float] = field(default_factory=list)
     processor: list[float] = field(default_factory=list)
@@ -47,7 +47,7 @@ class Race:
         """Time a frame, as the median over blocks of `BLOCK` frames, and its ratios.
 
         The first `skip` steps are the prompts and the prompted frame. We embed frames in blocks, hence the blocks. The
-        processor time of our reading thread, `beside`, is shared out over all our steps.
+        CPU time of our reading thread, `beside`, is shared out over all our steps.
         """
         beside = self.beside / max(len(self.ours.wall), 1)
         ours = block_median(self.ours.processor[skip:]) + beside

@@ -1,4 +1,4 @@
-"""A tracker on a server against one in this process: frames a second, clicks, and bytes on the wire.
+"""A tracker on a server against one in this process: frames per second, clicks, and bytes on the wire.
 
 ``python -m benchmarks.remote RECORDING ...`` gives the bytes for recordings of one's own, as 8-bit frames of 1024 px.
 """
@@ -94,7 +94,7 @@ class Line:
 
 @dataclass
 class Served:
-    """A server in a process of its own."""
+    """A server in its own process."""
 
     url: str
     process: subprocess.Popen[str]
@@ -102,7 +102,7 @@ class Served:
 
 @contextmanager
 def serving(*options: str, port: int = 0) -> Iterator[Served]:
-    """A server in a process of its own, whose token is in the environment."""
+    """A server in its own process, whose token is in the environment."""
     os.environ.setdefault("NAPARI_SAM2_VIDEO_TOKEN", secrets.token_urlsafe(16))
     command = [sys.executable, "-c", _SERVE, "serve", "--port", str(port), "--device", "cpu", *options]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
@@ -117,7 +117,7 @@ def serving(*options: str, port: int = 0) -> Iterator[Served]:
 def measure(pixels: int, n_frames: int, repeats: int) -> list[dict[str, Any]]:
     """Rows for one size of image: runs and clicks on this machine, over the loopback, and over a slow line.
 
-    The processor time is that of both processes; the loopback is timed without anything between client and server.
+    The CPU time is that of both processes; the loopback is timed without anything between client and server.
     """
     import psutil
 

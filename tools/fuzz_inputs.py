@@ -3,7 +3,7 @@
     python tools/fuzz_inputs.py --minutes 5
     python tools/fuzz_inputs.py --only tiff-ome --case 17     one case again, with its files kept
 
-Every case runs in a process of its own with a time-out and a memory limit, on a copy of a small valid input that was
+Every case runs in its own process with a time-out and a memory limit, on a copy of a small valid input that was
 damaged (bits flipped, cut, overwritten, values of JSON files replaced by wild ones). A failure is a crash, a hang, an
 error that is not a plain sentence, a file touched outside the input's folder, a changed recording, or a process or
 temporary file left behind. Linux only.

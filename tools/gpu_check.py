@@ -11,7 +11,7 @@ and on the one with the GPU, from this repository::
 
 ``gpu.json`` has all figures, ``gpu.md`` a table of each part. Parts run one after the other in processes of their own,
 the most important first, until the time is up; what failed is told with its last line. ``--dry`` runs the same parts on
-the processor with tiny sizes.
+the CPU with tiny sizes.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ def about(dry: bool) -> list[Row]:
 
 
 def parity(dry: bool) -> list[Row]:
-    """Logits against Meta's predictor on the same device, and against our own on the processor; fp32 without TF32."""
+    """Logits against Meta's predictor on the same device, and against our own on the CPU; fp32 without TF32."""
     import torch
     from benchmarks.sides import Ours, Scene, Theirs, disagreement, our_model, their_model
 

@@ -1,6 +1,6 @@
 """Kill a server at random moments while a session tracks on it, and see what is left.
 
-Each trial tracks a recording on a server in a process of its own and kills that with SIGKILL. The run must end with
+Each trial tracks a recording on a server in its own process and kills that with SIGKILL. The run must end with
 one sentence, and every frame that was announced must be in the session as it was announced. Once another server listens
 at the address, the run must go on to the same masks, byte for byte, as one on this machine that was left alone. Every
 second trial also closes the session in between. Prints how many trials survived; exits with 1 if one did not.

@@ -163,7 +163,7 @@ def _examples(case: Case, tracker: Tracker, ids: Sequence[int]) -> list[Example]
 
 
 def _timed(look: Callable[[], list[Found]]) -> tuple[list[Found], float]:
-    """What is found, and the seconds of the processor, embedding the frame included."""
+    """What is found, and the seconds of the CPU, embedding the frame included."""
     begin = time.process_time()
     return look(), time.process_time() - begin
 

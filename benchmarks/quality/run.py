@@ -1,4 +1,4 @@
-"""Track and judge all recordings of a kind with one side, in a process of its own so that its memory is its own."""
+"""Track and judge all recordings of a kind with one side, in its own process so that its memory is its own."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class Job:
 
 
 def run_apart(job: Job) -> Row:
-    """Figures of a job, measured in a process of its own."""
+    """Figures of a job, measured in its own process."""
     with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
         return pool.submit(run, job).result()
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Cost:
-    """Seconds of a run by the clock and of processor time, from the prompts on.
+    """Seconds of a run by the clock and of CPU time, from the prompts on.
 
     Parameters
     ----------

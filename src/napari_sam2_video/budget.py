@@ -38,13 +38,13 @@ class Budget:
         Expected memory: what the process used when as many objects as go through the network at once were tracked on
         a frame, the embeddings and label images that will be kept, and what the objects remember.
     device_bytes : int
-        Peak of the GPU's memory while the frame was measured; 0 on the processor.
+        Peak of the GPU's memory while the frame was measured; 0 on the CPU.
     disk_bytes : int
         Expected growth of the session.
     device : str
         Where it was measured.
     threads : int
-        Threads of the processor it was measured with.
+        Threads of the CPU it was measured with.
     views : int
         Different windows of a frame, the whole frame among them, that are embedded.
     """
@@ -83,7 +83,7 @@ class Budget:
 def measure_budget(
     session: Session, settings: TrackSettings | None = None, *, stop: Callable[[], bool] | None = None
 ) -> Budget:
-    """Embed a few frames and track as many objects as go at once on one, and reckon what the whole run will need.
+    """Embed a few frames and track as many objects as go at once on one, and estimate what the whole run will need.
 
     It is measured where the network runs, on another machine where the device is one. Nothing is kept but the embedding
     of the prompted frame, among those that are kept anyway.

@@ -23,7 +23,7 @@ class DeviceReport:
     devices : tuple of str
         Names torch knows, the best first: ``"cuda:0"``, ``"mps"``, ``"cpu"``.
     titles : tuple of str
-        The same for people.
+        The same for users.
     torch_version : str
         Version of the installed torch.
     advice : str, optional
@@ -97,14 +97,14 @@ def gpu_advice(driver: tuple[int, int] | None, *, built_for_gpu: bool) -> str | 
     Parameters
     ----------
     driver : tuple of int, optional
-        CUDA version of the NVIDIA driver, ``(0, 0)`` if unknown, None where the machine has no such GPU.
+        CUDA version of the NVIDIA driver, ``(0, 0)`` if unknown, None if the machine has no such GPU.
     built_for_gpu : bool
         Whether the installed torch was built for a GPU at all.
 
     Returns
     -------
     str or None
-        One sentence with the remedy, None where nothing is amiss.
+        One sentence with the remedy, None if nothing is amiss.
     """
     if driver is None:
         return None

@@ -19,7 +19,7 @@ def region_of(origin_yx: tuple[int, int], shape_yx: tuple[int, ...]) -> Region:
 
 
 def bounding_box(image_yx: npt.NDArray[Any]) -> Region | None:
-    """Slices along y and x of the smallest box around all pixels that are not 0, None where there are none.
+    """Slices along y and x of the smallest box around all pixels that are not 0, None if there are none.
 
     Parameters
     ----------

@@ -55,7 +55,7 @@ def parse_seeds(text: str, *, folder: Path | None = None) -> Seeds:
     Returns
     -------
     labels : ndarray of shape (Y, X) or (Z, Y, X)
-        The labels, 0 where there is no object.
+        The labels, 0 if there is no object.
     at : int or str
         The frame, or which slices of a volume are taken.
 

@@ -121,7 +121,7 @@ def label_dtype(max_id: int) -> np.dtype[Any]:
 
 @dataclass(frozen=True)
 class TrackingResult:
-    """A finished (or half finished) tracking, read a frame at a time.
+    """A finished (or half finished) tracking, read one frame at a time.
 
     Parameters
     ----------
@@ -166,9 +166,9 @@ class TrackingResult:
         Frame and object ids to the highest level of their logits (`napari_sam2_video.types.ObjectMask`), uint8
         ``(Y, X)``, 0 outside of what the model found.
     read_name : callable, optional
-        Frame to the name of its own file in the source, None where it has none.
+        Frame to the name of its own file in the source, None if it has none.
     tracked : range, optional
-        From the first to the last frame with anything on it; None where that is not known.
+        From the first to the last frame with anything on it; None if that is not known.
     selected : range, optional
         Frames to measure or write; all if not given.
     """
@@ -212,7 +212,7 @@ class TrackingResult:
 
     @property
     def max_id(self) -> int:
-        """Highest object id, 0 where there is no object."""
+        """Highest object id, 0 if there is no object."""
         return max((entry.id for entry in self.objects), default=0)
 
     def entry(self, object_id: int) -> TrackedObject:
@@ -238,7 +238,7 @@ class TrackingResult:
 
     @property
     def frame_seconds(self) -> float | None:
-        """Time between two frames in seconds, None where the walked axis is not time in a known unit.
+        """Time between two frames in seconds, None if the walked axis is not time in a known unit.
 
         The mean one where the interval varies, so that a format with room for one interval has the right length.
         """
@@ -329,15 +329,15 @@ class TrackingResult:
         return total
 
     def frame(self, frame: int) -> npt.NDArray[np.uint8] | None:
-        """Picture of a frame, uint8 ``(Y, X, 3)``, or None where the result has none."""
+        """Picture of a frame, uint8 ``(Y, X, 3)``, or None if the result has none."""
         return None if self.read_frame is None else self.read_frame(frame)
 
     def raw(self, frame: int) -> Array | None:
-        """Untouched values of a frame, ``(Y, X)`` or ``(Y, X, 3)``, or None where the result has none."""
+        """Untouched values of a frame, ``(Y, X)`` or ``(Y, X, 3)``, or None if the result has none."""
         return None if self.read_raw is None else self.read_raw(frame)
 
     def scores(self, object_id: int) -> Mapping[str, Array]:
-        """Per-frame figures of an object by name, empty where the result has none; ``area`` is that of its own mask."""
+        """Per-frame figures of an object by name, empty if the result has none; ``area`` is that of its own mask."""
         return {} if self.read_scores is None else self.read_scores(object_id)
 
     @classmethod
@@ -350,7 +350,7 @@ class TrackingResult:
         objects: Sequence[TrackedObject] | None = None,
         **known: Any,
     ) -> TrackingResult:
-        """Make a result of arrays in memory (or lazy ones: they are indexed a frame at a time).
+        """Make a result of arrays in memory (or lazy ones: they are indexed one frame at a time).
 
         Parameters
         ----------

@@ -11,7 +11,7 @@ def prepare_torch() -> None:
 
     Waiting threads sleep instead of spinning. Beside other work, spinning threads of a run keep each other from the
     processor: with two threads on two busy cores a run took ten to twenty times as long. On an idle machine both are
-    equally fast. On macOS, operations that Apple's GPU lacks run on the processor.
+    equally fast. On macOS, operations that Apple's GPU lacks run on the CPU.
     """
     if "torch" in sys.modules:
         return

@@ -60,13 +60,13 @@ def plain_unit(unit: object) -> str | None:
 
 
 def length_unit(unit: str | None) -> str | None:
-    """Symbol of a length as OME has it, e.g. ``"µm"``; None where it is not a known length."""
+    """Symbol of a length as OME has it, e.g. ``"µm"``; None if it is not a known length."""
     symbol = plain_unit(unit)
     return symbol if symbol in METRES else None
 
 
 def time_unit(unit: str | None) -> str | None:
-    """Symbol of a time as OME has it, e.g. ``"s"``; None where it is not a known time."""
+    """Symbol of a time as OME has it, e.g. ``"s"``; None if it is not a known time."""
     symbol = plain_unit(unit)
     return symbol if symbol in SECONDS else None
 
@@ -89,7 +89,7 @@ def convert_length(value: float, unit: str | None, to: str | None) -> float | No
     Returns
     -------
     float or None
-        The length in `to`, or None where the units differ and one of them is not a known length.
+        The length in `to`, or None if the units differ and one of them is not a known length.
     """
     if unit is None or to is None or unit == to:
         return value

@@ -23,7 +23,7 @@ Check = Callable[[Path], None]
 
 
 def shipped(package: str, *folders: str) -> list[Path]:
-    """Files of a package's folder; empty where the package is not installed or ships none."""
+    """Files of a package's folder; empty if the package is not installed or ships none."""
     found = importlib.util.find_spec(package)
     if found is None or found.origin is None:
         return []

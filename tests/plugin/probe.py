@@ -43,7 +43,7 @@ class Probe:
         return max(cpu for _, cpu in self.gaps)
 
     def worked_longer(self, seconds: float) -> list[tuple[float, float]]:
-        """Begin and end, by `time.perf_counter`, of the gaps in which the main thread worked for so long."""
+        """Begin and end, by `time.perf_counter`, of the gaps in which the main thread worked for this long."""
         gaps = zip(self.gaps, self._ends, strict=True)
         return [(end - wall, end) for (wall, work), end in gaps if work > seconds]
 

@@ -192,7 +192,7 @@ def editor(at_work, qtbot):
 
 
 def change_key(here, editor, title, text):
-    """Set another shortcut in napari's page, as it is shown there."""
+    """Set another shortcut in napari's page, as shown there."""
     from napari.utils.interactions import Shortcut
 
     table = editor._table

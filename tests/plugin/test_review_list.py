@@ -1,4 +1,4 @@
-"""The review as a list: pictures, answers, progress, and the next place by itself after a correction."""
+"""The review as a list: pictures, answers, progress, and the next place automatically after a correction."""
 
 from __future__ import annotations
 

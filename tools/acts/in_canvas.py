@@ -63,7 +63,7 @@ def hover(hands: Hands) -> str:
 def stroke(hands: Hands) -> str:
     """Drag the mouse across the image."""
     if hands.grid.enabled and hands.viewer.dims.ndisplay == 3:
-        # napari makes new cameras for a layer that is added meanwhile, and raises when the drag goes on.
+        # napari makes new cameras for a layer that is added meanwhile, and raises when the drag continues.
         return "no stroke in a grid in 3D"
     from qtpy.QtCore import QEvent, QPointF, Qt
     from qtpy.QtGui import QMouseEvent

@@ -43,7 +43,7 @@ class Truth:
 
     @property
     def present(self) -> torch.Tensor:
-        """(N,) 1 where there is enough of the object to be drawn."""
+        """(N,) 1 if there is enough of the object to be drawn."""
         return (self.area >= VISIBLE).float()
 
 

@@ -1,4 +1,4 @@
-"""Run each case in a process of its own, with a time-out and a memory limit, and see what became of it."""
+"""Run each case in its own process, with a time-out and a memory limit, and see what became of it."""
 
 from __future__ import annotations
 

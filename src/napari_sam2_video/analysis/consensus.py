@@ -86,7 +86,7 @@ class Walk:
         return np.asarray((agreement >= HEARD) & (weights > 0))
 
     def fit(self, object_id: int) -> float:
-        """Mean agreement of the planes that have a say and show the object; 1 where there are none."""
+        """Mean agreement of the planes that have a say and show the object; 1 if there are none."""
         boxes, agreement = self.boxes[object_id], self.agreement.get(object_id)
         shown = (boxes[:, 2] > boxes[:, 0]) & (self.say(object_id) > 0)
         return 1.0 if agreement is None or not shown.any() else float(agreement[shown].mean())
@@ -180,7 +180,7 @@ def consensus(
     Yields
     ------
     FusedPlane
-        Every plane, in ascending order, with a mask (empty where there is none) of every object.
+        Every plane, in ascending order, with a mask (empty if there is none) of every object.
     """
     boxes = {i: box for i in object_ids if (box := _union([walk.box(i) for walk in walks])) is not None}
     area = sum((b[1].stop - b[1].start) * (b[2].stop - b[2].start) for b in boxes.values())

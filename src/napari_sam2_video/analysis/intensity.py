@@ -16,7 +16,7 @@ COLOURS = ("_red", "_green", "_blue")
 def intensity_columns(
     raw: npt.NDArray[Any], flat: npt.NDArray[np.intp], starts: npt.NDArray[np.intp], suffix: str = ""
 ) -> dict[str, npt.NDArray[Any]]:
-    """Figures of the raw values of several objects, one row an object.
+    """Figures of the raw values of several objects, one row per object.
 
     Parameters
     ----------

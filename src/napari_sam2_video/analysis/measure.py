@@ -84,7 +84,7 @@ def measure(
             See `napari_sam2_video.analysis.intensity.intensity_columns`; absent without raw values, and NaN on a frame
             that has none.
         ``object_score``, ``predicted_iou``
-            The network's scores; NaN where nothing is known.
+            The network's scores; NaN if nothing is known.
         ``disagreement``, ``checked_from``
             1 - IoU of the mask with the one found by tracking back, and the frame from which; NaN where it was not
             checked.
@@ -156,7 +156,7 @@ def measure_frame(
     Returns
     -------
     dict of str to ndarray
-        The columns of `measure` that one frame can give, one row an object, ids ascending.
+        The columns of `measure` that one frame can give, one row per object, ids ascending.
     """
     height, width = labels_yx.shape
     flat = np.flatnonzero(labels_yx)

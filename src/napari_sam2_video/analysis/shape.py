@@ -47,6 +47,6 @@ def measure_shape(mask_yx: npt.NDArray[np.bool_], pixel_size: tuple[float, float
 def shape_columns(
     masks: Sequence[npt.NDArray[np.bool_]], pixel_size: tuple[float, float]
 ) -> dict[str, npt.NDArray[Any]]:
-    """Columns of several objects, one row a mask; see `measure_shape`."""
+    """Columns of several objects, one row per mask; see `measure_shape`."""
     rows = np.array([measure_shape(mask, pixel_size) for mask in masks], np.float64).reshape(-1, len(SHAPE_COLUMNS))
     return {name: rows[:, index] for index, name in enumerate(SHAPE_COLUMNS)}

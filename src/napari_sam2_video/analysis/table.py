@@ -1,4 +1,4 @@
-"""A tidy table: named columns of one length, one row an observation."""
+"""A tidy table: named columns of one length, one row per observation."""
 
 from __future__ import annotations
 

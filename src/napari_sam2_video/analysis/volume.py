@@ -191,7 +191,7 @@ def _around(windows: list[Window]) -> Window:
 
 
 def _crop(labels_yx: npt.NDArray[Any] | None, window: Window, object_id: int) -> Bool2D:
-    """Mask of an object in a window that may reach over the edges; empty where it is on no label image."""
+    """Mask of an object in a window that may reach over the edges; empty if it is on no label image."""
     out = np.zeros([side.stop - side.start for side in window], np.bool_)
     if labels_yx is None:
         return out
@@ -258,7 +258,7 @@ def _table(result: TrackingResult, solids: dict[int, _Solid], spacing: tuple[flo
 
 
 def _intensities(solids: list[_Solid]) -> dict[str, npt.NDArray[Any]]:
-    """Mean and standard deviation of the values of objects, by channel; nothing where none was measured."""
+    """Mean and standard deviation of the values of objects, by channel; nothing if none was measured."""
     channels = max((len(solid.means) for solid in solids if solid.measured), default=0)
     columns = {}
     for channel in range(channels):

@@ -45,7 +45,7 @@ class FindRequest:
     def from_text(
         cls, find: str | None, every: str | None = None, accept: str | None = None, range: str | None = None
     ) -> Self | None:
-        """Request of the options of the command line and of tables; None where nothing is to be found.
+        """Request of the options of the command line and of tables; None if nothing is to be found.
 
         If not said, labels are looked at on every frame, other detectors look on every fifth one.
 

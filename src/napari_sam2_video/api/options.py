@@ -108,7 +108,7 @@ class SessionOptions:
         )
 
     def view_of(self, recording: Recording) -> ViewSettings:
-        """How a recording is looked at; a window that leaves no contrast is noted in the recording."""
+        """How a recording is viewed; a window that leaves no contrast is noted in the recording."""
         axis = axis_named(recording.axes, self.axis)
         settings = default_view(
             recording, axis=axis, at=self.at, channel=self.channel, window=self.window, channels=self.channels
@@ -157,7 +157,7 @@ class SessionOptions:
 
 
 def _said(channels: Sequence[ChannelColor], asked: Sequence[ChannelColor]) -> str | None:
-    """Channels as text, None where there are none; windows only where those that were asked for have some."""
+    """Channels as text, None if there are none; windows only where those that were asked for have some."""
     windows = any(one.window is not None for one in asked)
     return ",".join((one if windows else replace(one, window=None)).text() for one in channels) or None
 

@@ -31,7 +31,7 @@ def run_batch(
     on_result: Callable[[ItemResult, int, int], None] | None = None,
     worker_command: Sequence[str] | None = None,
 ) -> BatchReport:
-    """Track every recording of a table, each in a process of its own.
+    """Track every recording of a table, each in its own process.
 
     What goes wrong with one item is reported in its line and does not affect the others. An item whose worker dies is
     started again and continues where its session stopped; so does the whole batch if it is run again.
@@ -43,7 +43,7 @@ def run_batch(
     report : Path
         CSV or JSON file, rewritten after every item; an existing file must be a report.
     workers : int
-        Items that run at the same time on this machine; they share its processor cores.
+        Items that run at the same time on this machine; they share its CPU cores.
     scheduler : str, optional
         Address of a dask scheduler, such as ``"tcp://node:8786"``: the items run on its workers instead. The paths of
         the table have to be the same there.

@@ -84,7 +84,7 @@ def swap(
 
 @app.command()
 def absent(context: typer.Context, object_id: Id, range_: Range) -> None:
-    """Say that an object is not on some frames; runs leave them as they are."""
+    """Say that an object is not on some frames; runs do not change them."""
     _edit(context, lambda session: session.mark_absent(object_id, *_span(range_, session)))
 
 

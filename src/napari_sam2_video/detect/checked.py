@@ -85,7 +85,7 @@ def _good(one: Any, shape_yx: tuple[int, int], name: str, number: int) -> Detect
 
 
 def _box(box: Any, shape_yx: tuple[int, int]) -> tuple[float, float, float, float] | None:
-    """The part of a box that is inside the frame; None where it is no box, or outside."""
+    """The part of a box that is inside the frame; None if it is no box, or outside."""
     try:
         numbers = [_number(value) for value in box]
     except TypeError:

@@ -117,7 +117,7 @@ class Everything:
 
 
 def network_of(frame: DetectorFrame, name: str) -> Segmenter:
-    """The network that a detector needs; raises `DetectorError` where there is none."""
+    """The network that a detector needs; raises `DetectorError` if there is none."""
     if frame.segmenter is None:
         raise DetectorError(f"The detector {name} needs a network; choose a model first.")
     return frame.segmenter

@@ -82,7 +82,7 @@ class Segmenter(Protocol):
         ...
 
     def in_boxes(self, frame: int, boxes_yxyx: npt.NDArray[np.float32]) -> list[SegmentedMask]:
-        """The mask in each box of ``(N, 4)``, corners in pixels of the frame; empty where there is none."""
+        """The mask in each box of ``(N, 4)``, corners in pixels of the frame; empty if there is none."""
         ...
 
 
@@ -97,7 +97,7 @@ class DetectorFrame:
     rgb_yxc : ndarray of uint8, shape (Y, X, 3)
         What the model sees.
     raw_yx : ndarray, shape (Y, X), optional
-        Values of the shown channel as the recording holds them; None where it has colours.
+        Values of the shown channel as the recording holds them; None if it has colours.
     segmenter : Segmenter, optional
         The network of the session, where there is one.
     n_frames : int

@@ -33,7 +33,7 @@ def detector_from_text(text: str, *, examples: Examples | None = None, folder: P
     text : str
         Such as ``everything``, ``like:1,2,3``, ``labels:FILE``, ``text:"red cell"``, or the name of an entry point of
         the group ``napari_sam2_video.detectors``. An entry point is called with the text after the colon, or with
-        nothing where there is none, and returns a `Detector`.
+        nothing if there is none, and returns a `Detector`.
     examples : callable, optional
         Gives masks of the objects that ``like`` names.
     folder : Path, optional

@@ -40,7 +40,7 @@ def run_detector(
 ) -> list[Detection]:
     """Objects that a detector finds on a frame.
 
-    The detector runs in a thread of its own. One that neither ends nor answers to `stop` is left behind: what it still
+    The detector runs in its own thread. One that neither ends nor answers to `stop` is left behind: what it still
     asks of the network is refused.
 
     Parameters
@@ -48,7 +48,7 @@ def run_detector(
     detector : Detector
         The detector.
     view : FrameView
-        The recording as it is looked at.
+        The view of the recording.
     index : int
         The frame.
     segmenter : Segmenter, optional
@@ -107,7 +107,7 @@ def run_detector(
 
 
 class _Watch:
-    """When a detector was last heard of, and whether it may go on."""
+    """When a detector was last heard of, and whether it may continue."""
 
     def __init__(self, name: str, progress: Callable[[int, int], None] | None) -> None:
         self._name = name
@@ -116,7 +116,7 @@ class _Watch:
         self.last = time.monotonic()
 
     def alive(self) -> None:
-        """Note a sign of life; raises `DetectionStoppedError` where nothing more is wanted."""
+        """Note a sign of life; raises `DetectionStoppedError` if nothing more is wanted."""
         self.last = time.monotonic()
         if self._ended is not None:
             raise DetectionStoppedError(f"The detector {self._name} {self._ended}.")

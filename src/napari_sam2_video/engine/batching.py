@@ -35,7 +35,7 @@ class Batcher:
     model : Network
         The network.
     view : FrameSource
-        The recording as it is looked at.
+        The view of the recording.
     batch_size : int, optional
         Most objects that go through the network at once; 8 to 64 by the size of the network and its input if not given.
 
@@ -120,7 +120,7 @@ class Batcher:
         return [(one, MemoryEntry(frame, spatial[i : i + 1], one.pointers)) for i, one in enumerate(single)]
 
     def _at_once(self, embedding: Embedding, recalls: Sequence[Recall]) -> tuple[Decoded, torch.Tensor] | None:
-        """One batch, None where the device is too small; what was computed until then is freed when this returns."""
+        """One batch, None if the device is too small; what was computed until then is freed when this returns."""
         try:
             decoded = self.model.decode_tracked(embedding, recalls, self.view.n_frames)
             return decoded, self.model.remember(embedding, decoded, prompted=False)

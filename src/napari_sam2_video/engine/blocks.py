@@ -20,7 +20,7 @@ _ALIGNED = 64
 
 
 class Block:
-    """Copies of tensors of the processor, laid out as they were, in one block of memory.
+    """Copies of CPU tensors, laid out as they were, in one block of memory.
 
     The block is given back when it and all tensors made of it are dropped. It holds no tensor itself: even the few
     bytes of each would lie on the heap, between results that come and go.

@@ -43,7 +43,7 @@ class FrameCosts:
     device : str
         Where it was measured.
     threads : int
-        Threads of the processor it was measured with.
+        Threads of the CPU it was measured with.
     """
 
     embed_seconds: float
@@ -116,7 +116,7 @@ def measure_costs(
 
 
 def _embedding(model: Any, view: FrameSource, frame: int, halted: Callable[[], bool]) -> tuple[float, Embedding]:
-    """Seconds a frame, and the embedding of `frame`; the first calls may be slower than all others."""
+    """Seconds per frame, and the embedding of `frame`; the first calls may be slower than all others."""
     frames = [(frame + i) % view.n_frames for i in range(model.embed_batch)]
     prepared = [model.prepare(view.read(t)) for t in frames]
     seconds = 0.0

@@ -34,7 +34,7 @@ class Embedder:
     model : Network
         The network.
     view : FrameSource
-        The recording as it is looked at.
+        The view of the recording.
     cache : FeatureCache
         Where embeddings are looked up and kept.
     """

@@ -97,7 +97,7 @@ class FeatureCache:
 
 
 def _kept(embedding: Embedding) -> Block | Embedding:
-    """An embedding of the processor in a block of its own, if the system gives one; any other as it is."""
+    """An embedding on the CPU in its own block of memory, if the system gives one; any other unchanged."""
     parts = (embedding.fine, embedding.middle, embedding.coarse)
     if any(part.device.type != "cpu" for part in parts):
         return embedding

@@ -73,7 +73,7 @@ class Framing:
         return f"window-{self.setting}"
 
     def around(self, centre_yx: tuple[float, float], size: float, side: int | None = None) -> Window | None:
-        """Window for an object of a size in frame pixels; None where the whole frame shows it as well.
+        """Window for an object of a size in frame pixels; None if the whole frame shows it as well.
 
         Parameters
         ----------
@@ -112,7 +112,7 @@ class Framing:
         before : Place
             Where the object was on the frame before, or nearest to it.
         seen : sequence of (int, Place)
-            How many frames ago it was seen, and where; the nearest first, `SEEN` at most. Its motion goes on.
+            How many frames ago it was seen, and where; the nearest first, `SEEN` at most. Its motion continues.
         """
         if not seen:
             return before.window
@@ -158,7 +158,7 @@ class Framing:
         return found.extent_yx is not None and 0.5 * before.size <= found.size <= 2 * before.size
 
     def grown(self, window: Window) -> Window | None:
-        """The window with twice the side around the same middle; None where that is the whole frame."""
+        """The window with twice the side around the same middle; None if that is the whole frame."""
         return None if 2 * window.side >= max(self.shape_yx) else self.at(window.centre_yx, 2 * window.side)
 
     def for_prompts(

@@ -21,7 +21,7 @@ _NONE = np.zeros((0, 0), np.uint8)
 def cut_levels(logits_b1hw: torch.Tensor, shape_yx: tuple[int, int], *, exact: bool = True) -> list[Levels]:
     """Origin and levels of each mask, as in `napari_sam2_video.types.ObjectMask`.
 
-    On a processor only the part of the frame where an object is is brought to full size, where that gives the same
+    On a CPU only the part of the frame where an object is is brought to full size, where that gives the same
     bits as bringing all of it: where the sides grow by powers of two.
 
     Parameters

@@ -61,7 +61,7 @@ class ConditioningEntry:
     logits : torch.Tensor of float32, shape (1, 1, image_size / 4, image_size / 4)
         Mask logits.
     shown : ObjectMask
-        The object as it is shown on the frame.
+        The object as shown on the frame.
     """
 
     order: int

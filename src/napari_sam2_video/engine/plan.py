@@ -39,7 +39,7 @@ class ObjectState:
     dirty : frozenset of int
         Those of `prompted` that changed since the object was last tracked.
     fences : frozenset of int
-        Frames that a person accepted or painted: they stay as they are.
+        Frames that a person accepted or painted: they stay unchanged.
     tracked : ndarray of int8, shape (n_frames,)
         Direction in which each frame was last computed: 1 forward, -1 backward, 0 not yet.
     """

@@ -120,7 +120,7 @@ class Propagator:
         return stream
 
     def _resumed(self, plan: Pass, conditioning: Mapping[int, ConditioningEntry]) -> _Stream | None:
-        """Stream of a pass that was cut off, as it was; None where the resume cache does not hold all of it."""
+        """Stream of a pass that was cut off, as it was; None if the resume cache does not hold all of it."""
         last, step = plan.resume_after, plan.step
         if last is None or last == plan.start or self.memory.resume_cache is None:
             return None

@@ -85,7 +85,7 @@ class Replay:
         return entries
 
     def tracked(self, frame: int, direction: PassDirection) -> tuple[MemoryEntry, torch.Tensor] | None:
-        """Entry and logits that a tracked frame was given, or None where its pass cannot be found again."""
+        """Entry and logits that a tracked frame was given, or None if its pass cannot be found again."""
         step = step_of(direction)
         start = self._start(frame - step, frame, direction)
         if start is None:

@@ -1,4 +1,4 @@
-"""How many threads of the processor a run uses, where torch's threads spin while they wait."""
+"""How many threads of the CPU a run uses, where torch's threads spin while they wait."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ class Threads:
     Parameters
     ----------
     device : str
-        torch device; nothing is done on any but the processor.
+        torch device; nothing is done on any but the CPU.
     busy_seconds : callable, optional
-        Processor time that other processes used so far, over all cores; None where it is unknown. Measured with
+        CPU time that other processes used so far, over all cores; None if it is unknown. Measured with
         ``psutil``, if it is installed, by default.
     clock : callable
         Seconds.

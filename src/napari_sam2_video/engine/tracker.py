@@ -40,7 +40,7 @@ class Tracker:
     model : Network
         The network.
     view : FrameSource
-        The recording as it is looked at.
+        The view of the recording.
     memory : MemoryStore, optional
         Where memories are kept between runs; in memory if not given.
     features : FeatureCache, optional

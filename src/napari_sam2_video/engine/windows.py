@@ -105,11 +105,11 @@ class Place:
     Parameters
     ----------
     window : Window, optional
-        None where the network saw the whole frame.
+        None if the network saw the whole frame.
     centre_yx : tuple of float
         Centre of mass of the object, in frame pixels; where it was last seen, if it is absent.
     extent_yx : tuple of float, optional
-        Height and width in pixels of an ellipse that is spread like the object; None where it is absent.
+        Height and width in pixels of an ellipse that is spread like the object; None if it is absent.
     size : float
         The larger of the two when the object was last seen.
     absent : int

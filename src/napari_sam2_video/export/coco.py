@@ -56,7 +56,7 @@ def file_name(result: TrackingResult, frame: int) -> str:
 
 
 def write(job: ExportJob) -> None:
-    """Write images, annotations and categories, the annotations a frame at a time."""
+    """Write images, annotations and categories, the annotations one frame at a time."""
     mask_api = need("pycocotools.mask", "coco")
     result = job.result
     note_geometry(job)

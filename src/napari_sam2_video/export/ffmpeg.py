@@ -43,7 +43,7 @@ class FrameEncoder:
     pixel_format : str
         ffmpeg's name of the frames' layout, e.g. ``"rgb24"``, ``"rgba"``, ``"gray16le"``.
     pace : Pace
-        Frames a second, or the time of every frame.
+        Frames per second, or the time of every frame.
     arguments : sequence of str
         Output arguments: filters, codec, container.
     frame_timeout, finish_timeout : float

@@ -147,7 +147,7 @@ class ExportFormat:
         True where the provenance of a folder is beside it, because its readers would trip over it inside.
     enter : callable, optional
         Called with the target before anything is written: prepares the store of another program around it, and
-        gives what registers it there once it is complete; None where the target is on its own.
+        gives what registers it there once it is complete; None if the target is on its own.
     guess : bool
         Whether the suffix alone chooses this format.
     group : str

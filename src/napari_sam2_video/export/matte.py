@@ -54,7 +54,7 @@ def blended(picture_yxc: Picture, color: tuple[int, int, int], alpha_yx: npt.NDA
 
 
 def write_video(job: ExportJob, arguments: Callable[[ExportJob], list[str]]) -> None:
-    """Encode a frame at a time."""
+    """Encode one frame at a time."""
     encode_frames(job, rgba_frames(job), "rgba", arguments(job))
 
 

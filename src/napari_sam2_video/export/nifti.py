@@ -30,7 +30,7 @@ HEAD_BYTES = 1024
 
 
 def write(job: ExportJob) -> None:
-    """Write the header, then the voxels in the order of the file, a slab at a time."""
+    """Write the header, then the voxels in the order of the file, one slab at a time."""
     nibabel = need("nibabel", "nifti")
     shape = voxel_shape(job.result)
     if max(shape) > LIMIT_SIDE:

@@ -19,7 +19,7 @@ TILE = 1024
 
 
 def write(job: ExportJob) -> None:
-    """Write a chunk a frame (tiles for large frames) at every level, and the recording too if asked."""
+    """Write one chunk per frame (tiles for large frames) at every level, and the recording too if asked."""
     import zarr
 
     result, options = job.result, job.options
@@ -61,7 +61,7 @@ def write(job: ExportJob) -> None:
 
 
 def first_values(result: TrackingResult) -> Array:
-    """Values of the first frame that can be read; zeros where none can."""
+    """Values of the first frame that can be read; zeros if none can."""
     found = (raw for raw in map(result.raw, result.frames) if raw is not None)
     return np.asarray(next(found, np.zeros(result.shape_yx, np.uint8)))
 

@@ -33,7 +33,7 @@ def check_name(name: str) -> None:
 
 
 def image_around(target: Path) -> Path | None:
-    """The OME-Zarr image that labels at `target` belong to, None where they are on their own."""
+    """The OME-Zarr image that labels at `target` belong to, None if they are on their own."""
     labels = target.parent
     return labels.parent if labels.name == "labels" and is_ome_image(labels.parent) else None
 

@@ -117,7 +117,7 @@ def statement_of(folder: Path) -> Path:
 
 
 def foreign_file(folder: Path) -> str | None:
-    """First file below an exported folder that the export did not make, None where there is none.
+    """First file below an exported folder that the export did not make, None if there is none.
 
     Raises
     ------

@@ -80,7 +80,7 @@ def signed_distance(inside_yx: npt.NDArray[np.bool_], levels_yx: npt.NDArray[np.
     inside_yx : ndarray of bool, shape (Y, X)
         The mask.
     levels_yx : ndarray of uint8, shape (Y, X)
-        Levels of its logits, as of `napari_sam2_video.types.ObjectMask`; 0 where there are none.
+        Levels of its logits, as of `napari_sam2_video.types.ObjectMask`; 0 if there are none.
     """
     from scipy.ndimage import binary_erosion, distance_transform_edt
 
@@ -137,7 +137,7 @@ def _touches(mask_yx: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
 
 
 def _shifted(image_yx: npt.NDArray[Any], step: int, axis: int) -> npt.NDArray[Any]:
-    """Image moved by one pixel along an axis, 0 where nothing comes in."""
+    """Image moved by one pixel along an axis, 0 if nothing comes in."""
     moved = np.zeros_like(image_yx)
     to, of = (slice(1, None), slice(None, -1)) if step > 0 else (slice(None, -1), slice(1, None))
     lead = (slice(None),) * axis

@@ -54,7 +54,7 @@ class Solid:
 
 
 def write(job: ExportJob, *, file_type: str) -> None:
-    """Write a mesh file an object into a folder."""
+    """Write one mesh file per object into a folder."""
     trimesh = need("trimesh", file_type)
     place, axes = placement(job)
     solids = solids_of(job)

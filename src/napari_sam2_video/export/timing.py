@@ -31,7 +31,7 @@ class Pace:
     Parameters
     ----------
     rate : Fraction
-        Frames a second.
+        Frames per second.
     ticks : ndarray of int64, shape (n_frames,), optional
         Time of each frame in units of 1 / `CLOCK` seconds, where the video keeps times that vary.
     """
@@ -73,7 +73,7 @@ def pace_of(job: ExportJob) -> Pace:
 
 
 def frame_rate(frame_seconds: float | None, asked: float | None) -> tuple[Fraction, str | None]:
-    """Frames a second for a video, and a note where it is not the recording's own.
+    """Frames per second for a video, and a note where it is not the recording's own.
 
     Parameters
     ----------
@@ -85,7 +85,7 @@ def frame_rate(frame_seconds: float | None, asked: float | None) -> tuple[Fracti
     Returns
     -------
     rate : Fraction
-        Frames a second.
+        Frames per second.
     note : str or None
         A sentence where the recording's rate is known but not watchable.
 
@@ -115,7 +115,7 @@ def single_interval(job: ExportJob) -> float | None:
     Returns
     -------
     float or None
-        In the result's own unit of the walked axis; the mean where the interval varies, None where it is unknown.
+        In the result's own unit of the walked axis; the mean where the interval varies, None if it is unknown.
     """
     result = job.result
     if result.frame_times is None:

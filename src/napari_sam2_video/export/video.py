@@ -93,7 +93,7 @@ def drawn_frames(job: ExportJob) -> Iterator[Picture]:
 
 
 def write(job: ExportJob, arguments: Callable[[ExportJob], list[str]]) -> None:
-    """Draw and encode a frame at a time."""
+    """Draw and encode one frame at a time."""
     encode_frames(job, drawn_frames(job), "rgb24", arguments(job))
 
 

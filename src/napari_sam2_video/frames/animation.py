@@ -1,4 +1,4 @@
-"""Animated GIF, PNG, WebP and AVIF: every frame as it is displayed, composed with those before it."""
+"""Animated GIF, PNG, WebP and AVIF: every frame as displayed, composed with those before it."""
 
 from __future__ import annotations
 

@@ -121,7 +121,7 @@ class FrameHeader:
         self.own = own[frame] if own else None
 
     def get(self, name: str) -> Any:
-        """Value of an element, None where it is missing, and its text where it is not what the standard asks for."""
+        """Value of an element, None if it is missing, and its text where it is not what the standard asks for."""
         found = _in_group(self.own, name)
         if found is not None:
             return found
@@ -193,7 +193,7 @@ def transfer_syntax(header: Any) -> str:
 
 
 def vector(values: Any, length: int) -> tuple[float, ...] | None:
-    """That many numbers; None where there are others. Text may have decimal commas, or a comma between numbers."""
+    """That many numbers; None if there are others. Text may have decimal commas, or a comma between numbers."""
     if isinstance(values, str):
         values = values.split("," if "." in values and "\\" not in values else "\\")
     try:
@@ -204,6 +204,6 @@ def vector(values: Any, length: int) -> tuple[float, ...] | None:
 
 
 def pair(values: Any) -> tuple[float, float] | None:
-    """Two positive numbers; None where there are others."""
+    """Two positive numbers; None if there are others."""
     found = vector(values, 2)
     return (found[0], found[1]) if found is not None and min(found) > 0 else None

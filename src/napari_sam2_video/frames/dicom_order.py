@@ -31,7 +31,7 @@ _SLANTED = math.tan(math.radians(0.5))
 
 @dataclass(frozen=True)
 class SliceOrder:
-    """Slices in the order of a recording, and what it is; None where a time lacks a slice.
+    """Slices in the order of a recording, and what it is; None if a time lacks a slice.
 
     `scale` is in mm and seconds, None where unknown; `affine` maps (column, row, slice) to the world in mm, with axes
     right, anterior and superior.
@@ -186,7 +186,7 @@ def _volumes(
 def _by_number(
     slices: Sequence[Slice], numbers: npt.NDArray[np.intp], counted: int, count: int, times: int
 ) -> tuple[list[list[Slice | None]], list[str]] | None:
-    """Volumes by a number that the files count passes with; None where it does not tell passes apart."""
+    """Volumes by a number that the files count passes with; None if it does not tell passes apart."""
     values = [part.passes[counted] for part in slices]
     if any(math.isnan(value) for value in values):
         return None

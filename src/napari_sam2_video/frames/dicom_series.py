@@ -35,7 +35,7 @@ class Series:
 
     @property
     def title(self) -> str:
-        """What a person calls the series by; empty where the files do not say."""
+        """What a person calls the series by; empty if the files do not say."""
         return str(self.header.get("SeriesDescription") or "").strip()
 
     @property
@@ -215,7 +215,7 @@ class _Folder:
         return parts
 
     def left_out(self, uid: str) -> list[str]:
-        """A note on the damaged files of a series; empty where its name is, of those that do not even say that."""
+        """A note on the damaged files of a series; empty if its name is, of those that do not even say that."""
         damaged = [(file, error) for file, error, of in self.damaged if of == uid]
         if not damaged:
             return []

@@ -126,7 +126,7 @@ def _most_images(file: Path, header: Any, size: tuple[int, int, int]) -> int:
 
 
 def images_in(header: Any, size: tuple[int, int, int]) -> int | None:
-    """How many images there is room for after the header; None where they are compressed."""
+    """How many images there is room for after the header; None if they are compressed."""
     syntax = importlib.import_module("pydicom.uid").UID(transfer_syntax(header))
     if syntax.is_private or not syntax.is_transfer_syntax or syntax.is_compressed or syntax.is_deflated:
         return None

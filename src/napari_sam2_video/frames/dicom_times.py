@@ -37,7 +37,7 @@ def clip_times(header: Any, count: int) -> tuple[FrameTimes, list[str]]:
 
 
 def date_seconds(text: Any) -> float:
-    """Seconds of a date and time as DICOM has it (YYYYMMDDHHMMSS.FFFFFF); NaN where there is none."""
+    """Seconds of a date and time as DICOM has it (YYYYMMDDHHMMSS.FFFFFF); NaN if there is none."""
     whole, _, fraction = str(text or "").split("+")[0].split("-")[0].partition(".")
     if len(whole) < 10 or not whole.isdecimal():
         return math.nan

@@ -40,7 +40,7 @@ class FileOrder:
     lengths : tuple of int
         Their lengths.
     names : tuple of (str or None)
-        A name for each position in C order; None where there is no such file.
+        A name for each position in C order; None if there is no such file.
     channels : tuple of str
         What the names call the positions along ``C``.
     notes : tuple of str
@@ -147,7 +147,7 @@ def _without_doubles(slots: list[_Slot]) -> list[_Slot]:
 
 
 def _grid(names: Sequence[str], slots: list[_Slot]) -> FileOrder | None:
-    """Order along several axes; None where the names fill less than half of it."""
+    """Order along several axes; None if the names fill less than half of it."""
     count = len(names)
     running = [slot for slot in slots if len(slot.distinct) == count]
     others = [slot for slot in slots if slot not in running]

@@ -37,7 +37,7 @@ class FileContents(Protocol):
     dtype: np.dtype[Any]
 
     def check(self, file: Path) -> tuple[str, ...]:
-        """Notes on a file, of what its header says; raises `RecordingError` where it does not fit the first."""
+        """Notes on a file, of what its header says; raises `RecordingError` if it does not fit the first."""
         ...
 
     def plane(self, file: Path, place: int, rows: slice) -> npt.NDArray[Any]:
@@ -93,7 +93,7 @@ class Recordings:
 
     @property
     def times_are_meant(self) -> bool:
-        """Whether the axis ``T`` of a file is said to be time, and not only guessed."""
+        """Whether the axis ``T`` of a file is declared as time, and not only guessed."""
         return "T" in self.axes and (self.units["T"] is not None or self.format not in _PROGRAM_FORMATS)
 
     def check(self, file: Path) -> tuple[str, ...]:
@@ -140,7 +140,7 @@ class FileStack(PlanesRecording):
     Parameters
     ----------
     files : sequence of (Path or None)
-        One for each position of the leading axes in C order; None where it is missing.
+        One for each position of the leading axes in C order; None if it is missing.
     contents : FileContents
         What each holds.
     axes, lengths : str, tuple of int
@@ -213,7 +213,7 @@ class FileStack(PlanesRecording):
         return ", ".join(f"{letter} {n}" for letter, n in at)
 
     def file_of(self, axis: str, position: int) -> str | None:
-        """Name of the file that holds one position along an axis and nothing else; None where there is none."""
+        """Name of the file that holds one position along an axis and nothing else; None if there is none."""
         file = self._files[position] if len(self._lengths) == 1 and axis == self.axes[0] else None
         return None if file is None else file.name
 

@@ -95,7 +95,7 @@ def probe_image(path: Path) -> ImageKind:
     Raises
     ------
     RecordingError
-        If the file is no image, or of a kind that is not supported.
+        If the file is not an image, or of a kind that is not supported.
     """
     from PIL import Image
 

@@ -36,7 +36,7 @@ def demuxer_of(head: bytes | None, path: Path) -> str | None:
 
 
 def _after_png(file: IO[bytes]) -> bool:
-    """Go past the last chunk of a PNG; False where there is none."""
+    """Go past the last chunk of a PNG; False if there is none."""
     place = len(_PNG)
     while True:
         file.seek(place)
@@ -51,7 +51,7 @@ def _after_png(file: IO[bytes]) -> bool:
 
 
 def _after_jpeg(file: IO[bytes]) -> bytes | None:
-    """Go past a JPEG and give the bytes of its height and width; None where there is none or it has an index."""
+    """Go past a JPEG and give the bytes of its height and width; None if there is none or it has an index."""
     if file.read(2) != b"\xff\xd8":
         return None
     size: bytes | None = None

@@ -67,7 +67,7 @@ def _is_analyze(head: bytes) -> bool:
 
 
 def header_beside(path: Path) -> Path | None:
-    """Header of the pair of files whose voxels are in `path`; None where there is none."""
+    """Header of the pair of files whose voxels are in `path`; None if there is none."""
     packed = path.suffix.lower() == ".gz"
     name = path.with_suffix("") if packed else path
     for suffix in _PAIRS.get(name.suffix.lower(), ()):
@@ -79,7 +79,7 @@ def header_beside(path: Path) -> Path | None:
 
 
 def data_beside(header: Path) -> Path | None:
-    """Voxels of the pair of files whose header is `header`; None where there are none."""
+    """Voxels of the pair of files whose header is `header`; None if there are none."""
     name = header.with_suffix("") if header.suffix.lower() == ".gz" else header
     for voxels, headers in _PAIRS.items():
         if name.suffix.lower() == headers[0].lower():

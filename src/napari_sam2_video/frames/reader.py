@@ -32,7 +32,7 @@ class Reader:
         Whether a file with those first bytes, or a folder where they are None, is of this kind.
     open : callable
         Opens it without reading its pixels: ``open(path, series)``, with the series by index or name, None where
-        nobody chose one. Raises `RecordingError` where it is damaged.
+        nobody chose one. Raises `RecordingError` if it is damaged.
     has_series : bool
         Whether a file or folder of this kind can hold several series to choose from.
     """

@@ -63,7 +63,7 @@ class Recording(ABC):
     Attributes
     ----------
     times : ndarray of float64, shape (T,), or None
-        Seconds from the first frame along ``T`` to each, strictly increasing; None where the interval is constant or
+        Seconds from the first frame along ``T`` to each, strictly increasing; None if the interval is constant or
         unknown.
     scale : dict of str to (float or None)
         Pixel size or time step of each axis; None where unknown. Exactly 1 is a size.
@@ -158,7 +158,7 @@ class Recording(ABC):
         self.notes = (*self.notes, *notes)
 
     def file_of(self, axis: str, position: int) -> str | None:
-        """Name of the file that holds one position along an axis and nothing else; None where there is none."""
+        """Name of the file that holds one position along an axis and nothing else; None if there is none."""
         return None
 
     def apply(self, settings: OpenSettings) -> None:
@@ -189,7 +189,7 @@ class Recording(ABC):
         )
 
     def set_times(self, times: npt.ArrayLike | None) -> None:
-        """Replace the times of the frames along ``T``, in seconds from any origin; None where the interval is constant.
+        """Replace the times of the frames along ``T``, in seconds from any origin; None if the interval is constant.
 
         The step along ``T`` becomes the median interval, in its unit where that is one of time.
 
@@ -229,7 +229,7 @@ class Recording(ABC):
             self.calibration_source[new] = source[letter] if fits else "unknown"
 
     def length(self, axis: str) -> int:
-        """Length of the axis of that name; 1 where there is none."""
+        """Length of the axis of that name; 1 if there is none."""
         return self.shape[self.axes.index(axis)] if axis in self.axes else 1
 
     def read(self, selection: Mapping[str, AxisIndex]) -> npt.NDArray[Any]:
@@ -251,7 +251,7 @@ class Recording(ABC):
         FrameError
             If the selection lies outside the recording, or that part cannot be read.
         RecordingError
-            If an axis is unknown, the recording is closed, or something else than that part is to blame: too little
+            If an axis is unknown, the recording is closed, or something else than that part is the cause: too little
             memory, a program that was killed or hung.
         """
         self._check_open()
@@ -295,7 +295,7 @@ class Recording(ABC):
         """Read by position, with checked ints and slices of positive step, one for each axis."""
 
     def to_dask(self) -> Any:
-        """Whole recording as a dask array, one chunk a frame of all of ``Y``, ``X`` and ``S``."""
+        """Whole recording as a dask array, one chunk per frame of all of ``Y``, ``X`` and ``S``."""
         import dask.array as da
 
         chunks = tuple(n if letter in "YXS" else 1 for letter, n in zip(self.axes, self.shape, strict=True))

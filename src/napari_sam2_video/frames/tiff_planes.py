@@ -119,7 +119,7 @@ class PagesRecording(_TiffRecording):
     axes, leading, style, about
         As for `RunRecording`.
     pages : sequence of tifffile.TiffPage
-        Pages of the planes, None where one is missing.
+        Pages of the planes, None if one is missing.
     files : sequence of Path
         All files of the recording that exist.
     missing : sequence of str

@@ -28,7 +28,7 @@ class Chosen:
     axes, shape : str, tuple of int
         As tifffile names them.
     pages : sequence of tifffile.TiffPage
-        One for each plane; None where a page is missing.
+        One for each plane; None if a page is missing.
     joined : bool
         Whether it is made of single images that the file holds as a series each.
     notes : tuple of str

@@ -78,7 +78,7 @@ class PlaneStyle:
 
     @property
     def plain(self) -> bool:
-        """Whether rows can be read as they are stored."""
+        """Whether rows can be read as stored."""
         same = self.orientation == orientation.UPRIGHT and not self.alpha and not self.planar
         return same and self.colour in ("grey", "RGB")
 
@@ -203,7 +203,7 @@ def white_is_zero(page: Any) -> bool:
 
 
 def _palette(page: Any) -> npt.NDArray[np.uint8] | None:
-    """Colours of a palette, shape (n, 3); None where it only shows low to high values, in whatever colour."""
+    """Colours of a palette, shape (n, 3); None if it only shows low to high values, in whatever colour."""
     if page.colormap is None:
         return None
     colours = np.asarray(page.colormap, np.uint16).T

@@ -23,9 +23,9 @@ class FrameTimes(NamedTuple):
     Parameters
     ----------
     times : ndarray of float64, shape (T,), or None
-        Seconds from the first frame to each, strictly increasing; None where the interval is constant or unknown.
+        Seconds from the first frame to each, strictly increasing; None if the interval is constant or unknown.
     interval : float or None
-        The constant interval, or the median one where it varies; None where it is unknown.
+        The constant interval, or the median one where it varies; None if it is unknown.
     """
 
     times: npt.NDArray[np.float64] | None

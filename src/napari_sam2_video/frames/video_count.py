@@ -29,7 +29,7 @@ _FRAME_A_PACKET = ("h264", "hevc", "mpeg1video", "mpeg2video", "mjpeg")
 
 
 def numbered_copy(source: VideoInput, *, timeout: float | None = None) -> VideoInput | None:
-    """Copy whose packets have their numbers in the file as time stamps, a second each; None where there can be none.
+    """Copy whose packets have their numbers in the file as time stamps, a second each; None if there can be none.
 
     Packets of such a copy can be sought; whether frames are shown in the order of their packets is another matter.
     """
@@ -38,7 +38,7 @@ def numbered_copy(source: VideoInput, *, timeout: float | None = None) -> VideoI
 
 
 def searchable_copy(source: VideoInput, *, timeout: float | None = None) -> VideoInput | None:
-    """Copy with time stamps from zero on, in a container with a table of frames; None where there can be none."""
+    """Copy with time stamps from zero on, in a container with a table of frames; None if there can be none."""
     return _copied([*source.arguments, "-c", "copy", "-copyinkf", "-f", "nut"], ".nut", timeout)
 
 
@@ -65,7 +65,7 @@ def remove_copy(copy: VideoInput) -> None:
 def index_in_file_order(
     copy: VideoInput, picture: PictureFormat, timing: FrameTimes, *, called: Path, timeout: float | None = None
 ) -> VideoIndex | None:
-    """Index of a numbered copy whose frames are shown in the order of their packets; None where they are not."""
+    """Index of a numbered copy whose frames are shown in the order of their packets; None if they are not."""
     index = replace(read_index(copy, called=called, timeout=timeout), timing=timing)
     decoder = Decoder(copy, index, picture, None, timeout=timeout)
     first = None

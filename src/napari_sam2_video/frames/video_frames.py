@@ -35,7 +35,7 @@ class VideoFile(NamedTuple):
 
     @property
     def copy(self) -> VideoInput | None:
-        """The temporary copy, None where there is none."""
+        """The temporary copy, None if there is none."""
         return None if self.read.path == self.path else self.read
 
 

@@ -51,7 +51,7 @@ class VideoIndex:
     codec : str
         ffmpeg's name of the codec.
     first_key : int or None
-        Time stamp of the first packet in the file that is a key, None where there is none.
+        Time stamp of the first packet in the file that is a key, None if there is none.
     begins_with_key : bool
         Whether that is the very first packet.
     usual_gap : float or None

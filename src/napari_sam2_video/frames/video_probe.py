@@ -107,7 +107,7 @@ def probe_video(source: VideoInput, *, timeout: float | None = None) -> Probe:
 
 
 def bare_demuxer(head: bytes) -> str | None:
-    """Name by which ffmpeg reads bare packets that begin with `head`; None where it is something else."""
+    """Name by which ffmpeg reads bare packets that begin with `head`; None if it is something else."""
     start = re.match(rb"\x00{2,8}\x01(.)(.)", head, re.DOTALL)
     if start is None:
         return None
@@ -143,7 +143,7 @@ def listed(sizes: Sequence[str]) -> str:
 
 
 def _aspect(text: str) -> Fraction:
-    """Sample aspect ratio, 1 where none is stated or it is absurd."""
+    """Sample aspect ratio, 1 if none is stated or it is absurd."""
     width, height = map(int, text.split("/"))
     ratio = Fraction(width, height) if width and height else Fraction(1)
     return ratio if Fraction(1, _LARGEST_ASPECT) <= ratio <= _LARGEST_ASPECT else Fraction(1)

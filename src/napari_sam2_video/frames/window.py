@@ -67,7 +67,7 @@ def note_contrast(recording: Recording, settings: ViewSettings) -> None:
 
 
 def contrast_note(recording: Recording, settings: ViewSettings) -> str | None:
-    """Sentence about a contrast window that hides what most pixels hold, None where it leaves enough contrast.
+    """Sentence about a contrast window that hides what most pixels hold, None if it leaves enough contrast.
 
     It does if nearly all pixels lie outside it, so that they are all black or white, or if it is so wide that nearly
     all pixels become a few grey levels.
@@ -77,7 +77,7 @@ def contrast_note(recording: Recording, settings: ViewSettings) -> str | None:
     recording : Recording
         A sample of it is read, as for `percentile_window`.
     settings : ViewSettings
-        How it is looked at.
+        How it is viewed.
     """
     for one in settings.channels:
         alone = ViewSettings(settings.axis, one.window or settings.window, settings.at, one.channel)

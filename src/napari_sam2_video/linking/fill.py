@@ -24,7 +24,7 @@ def fill_gaps(tracks: Sequence[Track], shape_yx: tuple[int, int]) -> dict[int, d
     """Guess the masks that are missing.
 
     Between two masks the outline goes from the one to the other, and so does the centre; before the first and after
-    the last one it stays as it is. Pixels of other tracks are left to them.
+    the last one it stays unchanged. Pixels of other tracks are left to them.
 
     Parameters
     ----------

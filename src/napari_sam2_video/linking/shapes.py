@@ -35,7 +35,7 @@ class Shape:
 
     @classmethod
     def cut(cls, mask: npt.NDArray[np.bool_], origin_yx: tuple[int, int] = (0, 0)) -> Shape | None:
-        """Shape of a mask that begins at `origin_yx`; None where it is empty."""
+        """Shape of a mask that begins at `origin_yx`; None if it is empty."""
         box = bounding_box(mask)
         if box is None:
             return None
@@ -55,7 +55,7 @@ class Shape:
         return y + self.origin_yx[0], x + self.origin_yx[1]
 
     def moved(self, shift_yx: tuple[int, int], shape_yx: tuple[int, int]) -> Shape | None:
-        """The shape elsewhere, cut to the frame; None where nothing of it is left there."""
+        """The shape elsewhere, cut to the frame; None if nothing of it is left there."""
         top, left = self.origin_yx[0] + shift_yx[0], self.origin_yx[1] + shift_yx[1]
         rows = slice(max(-top, 0), max(shape_yx[0] - top, 0))
         columns = slice(max(-left, 0), max(shape_yx[1] - left, 0))

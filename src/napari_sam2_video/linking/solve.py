@@ -82,7 +82,7 @@ class _Program:
 def cheapest(
     stories: Mapping[int, Sequence[Story]], costs: LinkCosts, gap: int, settled: Reading | None = None
 ) -> Reading:
-    """Choose how the labels of some frames are read, and how they go on.
+    """Choose how the labels of some frames are read, and how they continue.
 
     Every label is read in one way. Everything that is read as an object begins or follows one object, and ends, goes
     on as one object or divides into two; the sum of all costs is the smallest there is.

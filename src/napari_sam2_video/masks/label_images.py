@@ -88,7 +88,7 @@ class LabelImages:
         return image
 
     def kept(self, frame: int) -> npt.NDArray[Any] | None:
-        """Label image of a frame as it is now, None where it would have to be composed."""
+        """Label image of a frame as it is now, None if it would have to be composed."""
         return self._kept(self.key(frame))
 
     def paint_over(self, frame: int, before: npt.NDArray[Any] | None, stroke: Stroke) -> None:

@@ -248,7 +248,7 @@ class MaskStore:
         extra : sequence of (table, key, value)
             Changes that become durable together with it.
         protected : collection of int
-            Objects whose pixels stay as they are.
+            Objects whose pixels stay unchanged.
 
         Returns
         -------

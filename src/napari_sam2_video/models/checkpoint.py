@@ -36,7 +36,7 @@ def load_state(path: Path, *, known: bool) -> dict[str, torch.Tensor]:
     Raises
     ------
     CheckpointError
-        If the file is missing, is no checkpoint, is damaged, holds more than tensors, or may not be read with the
+        If the file is missing, is not a checkpoint, is damaged, holds more than tensors, or may not be read with the
         installed torch.
     """
     refuse_impostor(path)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Actions(AcceptActions):
-    """Acts on the active object, the shown frame and the run; each does nothing where there is nothing to act on."""
+    """Acts on the active object, the shown frame and the run; each does nothing if there is nothing to act on."""
 
     # Runs
 
@@ -74,7 +74,7 @@ class Actions(AcceptActions):
             controller.notified.emit("status", f"{done}: {name}.")
 
     def show_window(self, name: str) -> None:
-        """Show the image in a usual window of computed tomography; the session's own window stays as it is."""
+        """Show the image in a usual window of computed tomography; the session's own window stays unchanged."""
         controller = self._controller
         image = controller.image
         if image is None or image.rgb:

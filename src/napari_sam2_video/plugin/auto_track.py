@@ -1,4 +1,4 @@
-"""Corrections that are tracked on by themselves, if the person wants that."""
+"""Corrections that are tracked automatically, if the person wants that."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class AutoTrack(QObject):
 
     @property
     def waits(self) -> bool:
-        """Whether a run begins by itself once the person pauses."""
+        """Whether a run starts automatically once the person pauses."""
         return self._quiet.isActive()
 
     def _forget(self) -> None:

@@ -205,7 +205,7 @@ class Controller(ShownSession):
         Returns
         -------
         object
-            What `action` returned, None where it failed; the person has been given the reason then.
+            What `action` returned, None if it failed; the person has been given the reason then.
         """
         try:
             return action() if action is not None else None

@@ -22,7 +22,7 @@ class Mother(NamedTuple):
 
 
 def ask_for_mother(parent: QWidget, controller: Controller) -> Mother | None:
-    """Ask for the mother of the active object; None where nothing is to change.
+    """Ask for the mother of the active object; None if nothing is to change.
 
     The dialog opens at what is set now.
     """

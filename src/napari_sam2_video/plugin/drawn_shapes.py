@@ -57,7 +57,7 @@ def drawn_prompts(
     whose : callable
         Gives the object of a shape, of what the layer says of it.
     known : collection of (str, Prompt)
-        Prompts of the session; scribbles among them stay as they are, new ones are simplified.
+        Prompts of the session; scribbles among them stay unchanged, new ones are simplified.
 
     Raises
     ------

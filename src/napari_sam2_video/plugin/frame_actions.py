@@ -11,7 +11,7 @@ ELSEWHERE = "An object is said to be absent on the session's own frames, and the
 
 
 class FrameActions(ObjectActions):
-    """Acts on the shown frame; each does nothing where there is nothing to act on."""
+    """Acts on the shown frame; each does nothing if there is nothing to act on."""
 
     def go_to_prompted(self, step: int) -> None:
         """Show the next or the previous frame on which the active object has prompts or paint."""

@@ -55,8 +55,8 @@ class Key:
 class Keys:
     """Binds keys to the viewer, and some to layers, and gives all of them back as they were.
 
-    napari's action manager is told of each, so that *Preferences → Shortcuts* lists them and changes them. At its start
-    napari warns of shortcuts of actions that are not there yet, hence changed ones are kept in the plugin's settings.
+    napari's action manager knows each of them, so that *Preferences → Shortcuts* lists and changes them. napari warns at
+    its start of shortcuts whose actions do not exist yet, so changed ones are kept in the plugin's settings.
 
     Parameters
     ----------

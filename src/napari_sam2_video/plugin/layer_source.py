@@ -38,7 +38,7 @@ class Choices:
     axis : str
         Letter of the axis to walk.
     channel : int, optional
-        Index along ``C``; None where there is no such axis.
+        Index along ``C``; None if there is no such axis.
     at : dict of str to int
         Where the other axes stand.
     window : str or ContrastWindow

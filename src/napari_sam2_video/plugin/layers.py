@@ -119,7 +119,7 @@ class Geometry:
     shape : tuple of int
         Length of each data axis.
     walk : int or None
-        Data axis that is walked; None where the layer is a single image, which is a recording of one frame.
+        Data axis that is walked; None if the layer is a single image, which is a recording of one frame.
     plane : tuple of int
         Data axes of the plane, ``(y, x)``.
     fixed : mapping of int to int
@@ -200,7 +200,7 @@ class Geometry:
         return replace(self, spread={axis: int(np.clip(point[axis], 0, self.shape[axis] - 1)) for axis in self.spread})
 
     def elsewhere(self, data: npt.ArrayLike) -> str | None:
-        """What is wrong with data coordinates that do not lie on the tracked plane, None where they do."""
+        """What is wrong with data coordinates that do not lie on the tracked plane, None if they do."""
         point = np.round(np.asarray(data, float)).astype(int)
         for axis, at in self.fixed.items():
             if point[axis] != at:

@@ -98,7 +98,7 @@ def plot_of(session: Session, table: Table, kind: str) -> Plot:
 
 
 def _odd_lineage(session: Session, table: Table) -> str:
-    """What cannot be in the lineage, given where the objects were found; empty where nothing is odd."""
+    """What cannot be in the lineage, given where the objects were found; empty if nothing is odd."""
     from napari_sam2_video.analysis.lineage import check_lineage, first_frames
 
     try:

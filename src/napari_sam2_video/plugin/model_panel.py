@@ -205,7 +205,7 @@ class ModelPanel(QWidget):
             self.download()
 
     def missing(self) -> str:
-        """Why no run can start with this model, empty where one can."""
+        """Why no run can start with this model, empty if one can."""
         from napari_sam2_video.models.catalogue import is_downloaded
 
         if self._controller.loader.options or self._controller.model_settings.is_remote:

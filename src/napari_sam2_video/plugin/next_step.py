@@ -31,7 +31,7 @@ class Situation:
     loading, open : bool
         Whether a session is being prepared, and whether one is open.
     problem, model_problem : str
-        Why no session can begin, and why nothing can be tracked; empty where they can.
+        Why no session can begin, and why nothing can be tracked; empty if they can.
     objects : int
         How many objects there are.
     armed : str, optional

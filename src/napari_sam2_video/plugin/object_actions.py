@@ -15,13 +15,13 @@ if TYPE_CHECKING:
 
 
 class ObjectActions:
-    """Acts on objects; each does nothing where there is nothing to act on."""
+    """Acts on objects; each does nothing if there is nothing to act on."""
 
     def __init__(self, controller: Controller) -> None:
         self._controller = controller
 
     def new_object(self, name: str | None = None) -> int:
-        """Add an object and make it the active one; 0 where there is no session."""
+        """Add an object and make it the active one; 0 if there is not a session."""
         controller = self._controller
         session = controller.session
         if session is None:

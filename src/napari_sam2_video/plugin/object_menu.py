@@ -24,7 +24,7 @@ MOST = 2**31 - 1
 
 
 def object_menu(parent: QWidget, controller: Controller, object_id: int) -> QMenu | None:
-    """The menu of an object, for the frame that is shown; None where there is no such object.
+    """The menu of an object, for the frame that is shown; None if there is no such object.
 
     Each entry has a letter, and each change is one step to undo.
 
@@ -90,7 +90,7 @@ def _on_frames(title: str, menu: QMenu, controller: Controller, object_id: int, 
 
 
 def objects_menu(parent: QWidget, controller: Controller, objects: tuple[int, ...]) -> QMenu | None:
-    """The menu of several objects; None where there is no session. Each change is one step to undo.
+    """The menu of several objects; None if there is not a session. Each change is one step to undo.
 
     Parameters
     ----------

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class LabelStack:
-    """Label images of every frame, laid out as the image layer is, read and painted a plane at a time.
+    """Label images of every frame, laid out as the image layer is, read and painted one plane at a time.
 
     Along an axis that stands still the labels are seen only where it stands; along a channel axis, on every channel.
 

@@ -33,7 +33,7 @@ SIZE_PER_WIDTH = 12
 
 @dataclass(frozen=True, eq=False)
 class Outline:
-    """A candidate mask as it is drawn on a frame: `pixels` begins at `origin_yx`."""
+    """A candidate mask as drawn on a frame: `pixels` begins at `origin_yx`."""
 
     frame: int
     origin_yx: tuple[int, int]

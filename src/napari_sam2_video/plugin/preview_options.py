@@ -23,7 +23,7 @@ AUTO_TIP = (
 
 
 class PreviewOptions(QWidget):
-    """Two boxes: preview under the mouse, and tracking of corrections by itself."""
+    """Two boxes: preview under the mouse, and automatic tracking of corrections."""
 
     def __init__(self, hover: HoverPreview) -> None:
         super().__init__()

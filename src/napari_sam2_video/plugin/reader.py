@@ -161,7 +161,7 @@ def array_of_session(folder: Path) -> SessionArray | None:
 
 
 def axes_of_session(folder: Path, ndim: int) -> str:
-    """Axes of a session's recording without the RGB samples, empty where they are not `ndim`."""
+    """Axes of a session's recording without the RGB samples, empty if they are not `ndim`."""
     axes = str(_source(folder).get("axes", "")).removesuffix("S")
     return axes if len(axes) == ndim else ""
 

@@ -1,4 +1,4 @@
-"""Sessions that were open in napari lately, and the one that a recording has already."""
+"""Sessions that were open in napari recently, and the one that a recording has already."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def remember(entry: RecentSession) -> None:
 
 
 def session_of(layer: Image) -> RecentSession | None:
-    """The newest session of what a layer shows, None where there is none or its folder is gone."""
+    """The newest session of what a layer shows, None if there is none or its folder is gone."""
     path = str(Path(layer.source.path).absolute()) if layer.source.path else None
     data = layer.data[0] if layer.multiscale else layer.data
     shape = tuple(int(n) for n in data.shape)

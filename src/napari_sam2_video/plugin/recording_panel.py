@@ -271,7 +271,7 @@ class RecordingPanel(QWidget):
         return (None, None) if chosen is None else chosen
 
     def problem(self) -> str:
-        """Why no session can be started with these choices, empty where one can."""
+        """Why no session can be started with these choices, empty if one can."""
         layer = self.layer
         if layer is None:
             return "Open an image first: a time series, a volume, a video or a single image."

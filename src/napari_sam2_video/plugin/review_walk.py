@@ -1,4 +1,4 @@
-"""From one place of the review to the next: by key, after an answer, and by itself after a correction."""
+"""From one place of the review to the next: by key, after an answer, and automatically after a correction."""
 
 from __future__ import annotations
 

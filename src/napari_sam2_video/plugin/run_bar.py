@@ -33,7 +33,7 @@ class RunBar(QWidget):
     panel : TrackPanel
         What the next run covers.
     model_missing : callable
-        Gives why no run can start with the chosen model, empty where one can.
+        Gives why no run can start with the chosen model, empty if one can.
     review : callable
         Opens the review at the first doubtful frame.
     """
@@ -144,7 +144,7 @@ class RunBar(QWidget):
         return self._stopped is None or self._stopped == self._panel.settings()
 
     def problem(self) -> str:
-        """Why no run can start, empty where one can."""
+        """Why no run can start, empty if one can."""
         controller = self._controller
         session, summary = controller.session, controller.summary
         if controller.loading:

@@ -48,7 +48,7 @@ def colour_video() -> list[LayerData]:
 
 
 def sample_layer(name: str) -> LayerData | None:
-    """The sample whose layer has this name, None where there is none."""
+    """The sample whose layer has this name, None if there is none."""
     make = {"cells": cells, "abdomen": abdomen, "video": colour_video}.get(name)
     return None if make is None else make()[0]
 

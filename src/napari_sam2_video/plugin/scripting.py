@@ -144,7 +144,7 @@ class SessionHandle:
 
     @property
     def masks(self) -> Any:
-        """Label images of shape ``(T, Y, X)``, read a frame at a time."""
+        """Label images of shape ``(T, Y, X)``, read one frame at a time."""
         return self.session.labels
 
     def _begin(self, start: Callable[[], None]) -> None:

@@ -106,7 +106,7 @@ class SessionPanel(QWidget):
         controller.open_session(folder, image, then)
 
     def keep_copy(self) -> None:
-        """Copy an image that is no file into the session's folder, in the background."""
+        """Copy an image that is not a file into the session's folder, in the background."""
         session = self._controller.session
         if session is not None:
             self.task.begin(
@@ -118,7 +118,7 @@ class SessionPanel(QWidget):
             )
 
     def offer_recent(self) -> None:
-        """List the sessions that were open lately."""
+        """List the sessions that were open recently."""
         entries = [(f"{Path(entry.folder).stem} ({entry.text()})", entry.folder) for entry in recent_sessions()]
         fill(self.recent_box, [(RECENT, None), *entries])
         self.recent_box.setVisible(bool(entries))

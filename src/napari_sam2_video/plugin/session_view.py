@@ -83,7 +83,7 @@ class SessionView(QObject):
     def deliver(self) -> None:
         """Pass on what changed in the session since the last time."""
         with self._lock:
-            # Objects first: nobody may be told of what hangs on one that is gone while it is still the active one.
+            # Objects first: nobody may be notified of what hangs on one that is gone while it is still the active one.
             topics, self._waiting = sorted(self._waiting, key=lambda topic: (topic != "objects", topic)), set()
         for topic in topics:
             if topic == "objects":
@@ -104,7 +104,7 @@ class SessionView(QObject):
         return axis, shown_frame(self._viewer, self.image, planes[axis])
 
     def pixel_at(self, world: Any) -> tuple[int, float, float] | None:
-        """Frame, y and x of a point of the viewer's world; None where it lies beside the image, or elsewhere in it."""
+        """Frame, y and x of a point of the viewer's world; None if it lies beside the image, or elsewhere in it."""
         data = self.image.world_to_data(np.asarray(world, float)[-self.image.ndim :])
         frame, y, x = self.geometry.to_pixel(data)
         height, width = self.geometry.shape_yx

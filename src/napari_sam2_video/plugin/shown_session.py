@@ -213,7 +213,7 @@ class ShownSession(QObject):
         Parameters
         ----------
         window_gone : bool
-            The window is no more: nothing in it may be touched, and its layers stay as they are.
+            The window is no more: nothing in it may be touched, and its layers stay unchanged.
         """
         if self._closed:
             return

@@ -72,7 +72,7 @@ def stacked(layers: Sequence[Image], axes: str) -> Image:
 
 
 def stacked_again(name: str, images: Sequence[Image], axes: str) -> Image | None:
-    """The layer of this name made again of the layers that it was made of; None where they are not all there.
+    """The layer of this name made again of the layers that it was made of; None if they are not all there.
 
     Parameters
     ----------

@@ -53,7 +53,7 @@ class Thumbnails(QObject):
         self._pictures: dict[ReviewItem, tuple[tuple[int, ...], QPixmap]] = {}
 
     def picture(self, item: ReviewItem) -> QPixmap | None:
-        """The picture of a place, or None where there is none yet."""
+        """The picture of a place, or None if there is none yet."""
         found = self._pictures.get(item)
         return None if found is None else found[1]
 

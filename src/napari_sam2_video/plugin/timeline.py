@@ -164,7 +164,7 @@ class Timeline(QWidget):
         return HEAD + line * (ROW + GAP)
 
     def line_of(self, object_id: int) -> int | None:
-        """The line of an object, None where it is in a folded group."""
+        """The line of an object, None if it is in a folded group."""
         return next(
             (at for at, line in enumerate(self._lines) if line.group is None and line.rows[0].object_id == object_id),
             None,

@@ -34,7 +34,7 @@ class TimelineRow:
     object_id : int
         The object.
     trust : ndarray of float, shape (n_frames,)
-        From 0 to 1; NaN where nothing is tracked, -1 where the object is absent.
+        From 0 to 1; NaN if nothing is tracked, -1 where the object is absent.
     prompted, accepted, painted : ndarray of bool, shape (n_frames,)
         Marks.
     state : str
@@ -137,7 +137,7 @@ def colors_of(trust: npt.NDArray[np.floating]) -> npt.NDArray[np.uint8]:
 
 
 def narrowed(trust: npt.NDArray[np.floating], columns: int) -> npt.NDArray[np.float64]:
-    """One value a column: the lowest of the frames it stands for, so that no doubtful frame hides."""
+    """One value per column: the lowest of the frames it stands for, so that no doubtful frame hides."""
     n = len(trust)
     if n <= columns:
         return trust[(np.arange(columns) * n) // columns].astype(np.float64)

@@ -36,7 +36,7 @@ class Progress:
     done, total : int
         Frames, each counted once for each direction; `total` is 0 until the first frame is there.
     rate : float
-        Frames a second, lately.
+        Frames per second, recently.
     """
 
     done: int

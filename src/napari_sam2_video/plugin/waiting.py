@@ -55,7 +55,7 @@ def while_window_draws(work: Callable[[], Result], message: str) -> Result:
 
 
 def _window() -> Any:
-    """The viewer whose window would freeze, None where there is none or another thread waits."""
+    """The viewer whose window would freeze, None if there is none or another thread waits."""
     if threading.current_thread() is not threading.main_thread():
         return None
     from napari import current_viewer

@@ -142,7 +142,7 @@ def note(text: str = "") -> QLabel:
 
 
 def set_note(label: QLabel, text: str) -> None:
-    """Show a sentence, or hide the label where there is none."""
+    """Show a sentence, or hide the label if there is none."""
     if label.text() != text:
         label.setText(text)
     label.setVisible(bool(text))

@@ -1,4 +1,4 @@
-"""Work off the main thread: one thread a lane, results handed to the main thread by a timer.
+"""Work off the main thread: one thread per lane, results handed to the main thread by a timer.
 
 A job never touches the viewer. What it reports waits in a queue until a timer of the main thread fetches it, so a slow
 window is not flooded and no signal can reach a widget that is gone. A job with a key replaces an older one of the same

@@ -48,7 +48,7 @@ def _result(data: Any, meta: dict[str, Any], image: tuple[Any, dict[str, Any], s
 
 
 class _Unsigned:
-    """Labels of a signed type, a frame at a time as unsigned ones."""
+    """Labels of a signed type, one frame at a time as unsigned ones."""
 
     def __init__(self, data: Any) -> None:
         self._data = data
@@ -63,7 +63,7 @@ class _Unsigned:
 
 
 class _Pictures:
-    """Frames of an Image layer as they are shown, uint8."""
+    """Frames of an Image layer as shown, uint8."""
 
     def __init__(self, data: Any, meta: dict[str, Any], *, n_frames: int, shape_yx: tuple[int, int]) -> None:
         self._data = data[0] if meta.get("multiscale") else data

@@ -1,4 +1,4 @@
-"""One call of a client to its tracker: done in a thread of its own, and answered as a stream of records."""
+"""One call of a client to its tracker: done in its own thread, and answered as a stream of records."""
 
 from __future__ import annotations
 

@@ -60,7 +60,7 @@ class RemoteTracker:
     settings : ModelSettings
         The network.
     view : FrameSource
-        The recording as it is looked at.
+        The view of the recording.
     memory : Path, optional
         Folder for what objects remember; in memory if not given.
     """

@@ -60,7 +60,7 @@ class ServedFrames:
     def read(self, frame: int) -> npt.NDArray[np.uint8]:
         """Frame as the model sees it, uint8 of shape ``(Y, X, 3)``, once the client has sent it.
 
-        The client is told of every frame that is read, also of one that it has sent already, so that it knows which
+        The client is notified of every frame that is read, also of one that it has sent already, so that it knows which
         ones to send next.
         """
         with self._change:

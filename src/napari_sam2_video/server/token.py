@@ -76,7 +76,7 @@ def client_token(url: str) -> str:
 
 
 def keep_token(url: str, token: str) -> str:
-    """Keep the token of a server in the keyring of the system or, where there is none, in the token file.
+    """Keep the token of a server in the keyring of the system or, if there is none, in the token file.
 
     Returns
     -------

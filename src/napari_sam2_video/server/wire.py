@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 PROTOCOL = 3
 RAW, WEBP, PNG = "application/octet-stream", "image/webp", "image/png"
 MASKS, WINDOWS, WANTED, TAKEN, RESULT, ENTRY, FAILED, ALIVE = b"M", b"P", b"W", b"T", b"R", b"E", b"F", b"A"
-# What a client is told of the network.
+# What a client is notified of the network.
 MODEL_FIELDS = ("name", "sha256", "image_size", "device", "precision", "arithmetic", "threads", "key")
 _HEAD = struct.Struct(">cI")
 _LARGEST_RECORD = 1 << 30

@@ -76,7 +76,7 @@ class Acceptance(SessionPart):
         context.events.announce("objects", "prompts", "masks", "accepted")
 
     def absence(self, object_id: int, span: range) -> list[Change]:
-        """What changes where an object is said not to be on some frames; `clear` does the rest in the same step."""
+        """What changes where an object is declared not to be on some frames; `clear` does the rest in the same step."""
         inputs = self._context.inputs
         accepted = inputs.accepted(object_id) | frozenset(span)
         changes: list[Change] = [("accepted", object_id, bounds_of(accepted))]

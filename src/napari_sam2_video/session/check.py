@@ -35,7 +35,7 @@ class Checker:
     Parameters
     ----------
     masks : MaskStore
-        The masks, which stay as they are.
+        The masks, which stay unchanged.
     checks : CheckResults
         Where the figures are kept.
     """

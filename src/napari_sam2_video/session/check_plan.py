@@ -49,7 +49,7 @@ def plan_spans(
     """Cut the track of an object into spans that are to be walked back.
 
     Neighbouring frames that were tracked in one direction, and that no person settled, are cut into spans of at most
-    `length` frames, as equal as can be. Each is walked back from the frame beyond it. Beyond the last one lies a
+    `length` frames, as equal as possible. Each is walked back from the frame beyond it. Beyond the last one lies a
     frame that a person settled, one that was tracked from the other side, or nothing: its own last frame is then the
     origin, and is not compared. Where the object is absent on the origin, the walk starts from the last frame of the
     span that shows it, and what lies beyond is not compared.

@@ -198,7 +198,7 @@ class SessionEditing(SessionContent):
         return self._paint.clear(frame, object_id)
 
     def accept(self, object_id: int, start: int, stop: int) -> None:
-        """Accept an object on the frames from `start` up to, not including, `stop`: runs leave them as they are."""
+        """Accept an object on the frames from `start` up to, not including, `stop`: runs do not change them."""
         self._acceptance.set({object_id: [(start, stop)]}, accept=True)
 
     def accept_frames(self, spans: Mapping[int, Sequence[range]]) -> None:
@@ -230,7 +230,7 @@ class SessionEditing(SessionContent):
     def mark_absent(self, object_id: int, start: int, stop: int, *, parent: int | None = None) -> None:
         """Say that an object is not on the frames from `start` up to, not including, `stop`.
 
-        Its prompts, masks and paint there are removed, and runs leave these frames as they are. With `parent` the
+        Its prompts, masks and paint there are removed, and runs do not change these frames. With `parent` the
         object is a daughter of that one from frame `stop` on. One step of the history.
         """
         self._acceptance.mark_absent(object_id, start, stop, parent)

@@ -79,7 +79,7 @@ def _add_volume(session: Session, labels: npt.NDArray[Any], which: str) -> None:
 
 
 def _missing_seeds(session: Session, labels_yx: npt.NDArray[Any], frame: int) -> npt.NDArray[Any] | None:
-    """Labels that no object of the session has as its mask on this frame; None where there are none left."""
+    """Labels that no object of the session has as its mask on this frame; None if there are none left."""
     there = [p.mask for one in session.objects for p in session.prompts(one.id, frame) if isinstance(p, MaskPrompt)]
     left = labels_yx
     for mask in there:

@@ -1,4 +1,4 @@
-"""``session.json``: which recording a session belongs to and how it is looked at."""
+"""``session.json``: which recording a session belongs to and how it is viewed."""
 
 from __future__ import annotations
 

@@ -111,7 +111,7 @@ class Objects:
         return info
 
     def next_id(self, taken: Iterable[int] = ()) -> int:
-        """The id after all that were ever used or are `taken`; where there is none, the lowest that is free."""
+        """The id after all that were ever used or are `taken`; if there is none, the lowest that is free."""
         state = self._context.state
         with state.lock:
             used = {int(i) for name in ("objects", "removed") for i in state.table(name)}

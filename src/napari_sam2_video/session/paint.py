@@ -1,4 +1,4 @@
-"""What a person paints in a session; runs leave it as it is."""
+"""What a person paints in a session; runs do not change it."""
 
 from __future__ import annotations
 

@@ -134,7 +134,7 @@ def result_of(session: SessionContent) -> TrackingResult:
 
 
 def _tracked(session: SessionContent) -> range | None:
-    """From the first frame with a mask or paint to the last one, None where there is none."""
+    """From the first frame with a mask or paint to the last one, None if there is none."""
     frames = [f for info in session.objects for f in session.masks.frames_done(info.id).tolist()]
     frames += session.masks.painted()
     return range(min(frames), max(frames) + 1) if frames else None

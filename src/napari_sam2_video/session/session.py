@@ -28,16 +28,16 @@ if TYPE_CHECKING:
 
 
 class Session(SessionEditing):
-    """A recording, how it is looked at, its objects, prompts and masks, in one folder.
+    """A recording, how it is viewed, its objects, prompts and masks, in one folder.
 
     Every change is on disk when the call that makes it returns. Make one with `create` or `open`; close it with `close`
-    or use it as a context manager. All methods may be called from any thread. A change raises `SessionError` where the
+    or use it as a context manager. All methods may be called from any thread. A change raises `SessionError` if the
     session is open for reading only, an object is unknown or locked, or a run is at work on it.
 
     Attributes
     ----------
     recording, view : Recording and FrameView
-        The recording, and how it is looked at.
+        The recording, and how it is viewed.
     """
 
     def __init__(
@@ -73,7 +73,7 @@ class Session(SessionEditing):
         recording : Recording
             The recording; it stays the caller's to close.
         view : ViewSettings, optional
-            How it is looked at; `default_view` if not given.
+            How it is viewed; `default_view` if not given.
         model : ModelSettings
             The network.
         overwrite : bool
@@ -314,7 +314,7 @@ class Session(SessionEditing):
     ) -> int:
         """Clean up masks of some objects, or of all that are not locked; the number of masks that changed.
 
-        Painted and accepted frames stay as they are. `progress` is called with the number of objects done and of all.
+        Painted and accepted frames stay unchanged. `progress` is called with the number of objects done and of all.
         """
         return self._tracking.clean_up(settings, objects, progress)
 

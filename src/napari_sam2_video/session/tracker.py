@@ -92,7 +92,7 @@ def default_tracker(settings: ModelSettings, view: FrameSource, memory: Path | N
 
 
 def tracker_beside(tracker: TrackerLike, view: FrameSource, memory: Path | None) -> TrackerLike | None:
-    """Tracker of other frames that shares the network of one on this machine; None where that is not such a one."""
+    """Tracker of other frames that shares the network of one on this machine; None if that is not such a one."""
     from napari_sam2_video.engine.memory_store import MemoryStore
     from napari_sam2_video.engine.tracker import Tracker
 

@@ -169,7 +169,7 @@ class Tracking(SessionPart):
                     yield done
 
     def _trackable(self, objects: Iterable[int] | None) -> list[int]:
-        """Objects that are not locked; raises `SessionError` where one of `objects` is."""
+        """Objects that are not locked; raises `SessionError` if one of `objects` is."""
         for object_id in objects or ():
             self._objects.changeable(object_id, "track")
         return [info.id for info in self._objects.all() if not info.locked]

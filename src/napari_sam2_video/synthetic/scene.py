@@ -70,7 +70,7 @@ class Actor:
     def inside(self, t: int, shape: tuple[int, int]) -> tuple[tuple[slice, slice], NDArray[np.float64]] | None:
         """Window of the frame that the object touches, and how many pixels inside the outline each pixel lies.
 
-        Returns None where the object is absent or out of the field.
+        Returns None if the object is absent or out of the field.
         """
         radius = float(self.radii[t])
         if radius < 1.0:

@@ -190,7 +190,7 @@ def object_ids_from_text(text: str | None) -> tuple[int, ...] | None:
 
 
 def line_from_text(text: str) -> list[tuple[float, float]] | None:
-    """Points of a line written as ``Y,X Y,X ...``; None where it is written in another way, or has fewer than two."""
+    """Points of a line written as ``Y,X Y,X ...``; None if it is written in another way, or has fewer than two."""
     found = [_POINT.fullmatch(part) for part in re.split(r"[\s;]+(?=-?\d+(?:\.\d*)?\s*,)", text.strip())]
     points = [(float(match[1]), float(match[2])) for match in found if match is not None]
     return None if len(points) != len(found) or len(points) < 2 else points

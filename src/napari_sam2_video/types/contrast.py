@@ -84,7 +84,7 @@ COLORS: Mapping[str, Rgb] = {
     "blue": (0, 0, 255),
     "white": (255, 255, 255),
 }
-"""Colours of channels by name; the first ones are taken where none is given."""
+"""Colours of channels by name; the first ones are taken if none is given."""
 
 _CHANNEL = re.compile(rf"\s*(\d{{1,18}})\s*(?:=\s*(#?\w+))?\s*(?::\s*({NUMBER})\s*:\s*({NUMBER}))?\s*")
 

@@ -1,4 +1,4 @@
-"""Settings of finding, and what is said while it goes on."""
+"""Settings of finding, and what is said in the meantime."""
 
 from __future__ import annotations
 

@@ -89,7 +89,7 @@ class SegmentedMask:
     origin_yx : tuple of int
         Pixel of the frame at which `mask` begins.
     mask : ndarray of bool, shape (h, w)
-        The object, cut to its bounding box; of shape ``(0, 0)`` where there is none.
+        The object, cut to its bounding box; of shape ``(0, 0)`` if there is none.
     predicted_iou : float
         The network's own estimate of the mask's IoU, 0 to 1.
     stability : float

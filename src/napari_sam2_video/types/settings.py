@@ -1,4 +1,4 @@
-"""Settings: how a recording is looked at, which network runs, and what a run covers. They check themselves."""
+"""Settings: how a recording is viewed, which network runs, and what a run covers. They check themselves."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _PLACE = re.compile(r"\s*([A-Za-z])\s*=\s*(\d{1,18})\s*")
 
 @dataclass(frozen=True)
 class ViewSettings:
-    """How a recording is looked at.
+    """How a recording is viewed.
 
     Parameters
     ----------
@@ -46,7 +46,7 @@ class ViewSettings:
     at : mapping of str to int
         Positions along the other axes that are not shown, by axis name.
     channel : int, optional
-        Index along ``C``; None where there is no ``C`` axis, or to show RGB samples as they are.
+        Index along ``C``; None if there is no ``C`` axis, or to show RGB samples as they are.
     channels : sequence of ChannelColor
         Two or more channels that are shown together, each in its colour and its own contrast window; `channel` and
         `window` are those of the first. Empty to show one channel in grey.
@@ -104,7 +104,7 @@ class ModelSettings(JsonSettings):
     precision : {"auto", "fp32", "bf16", "fp16"}
         Type of the network's numbers; ``"auto"`` is bf16 where a GPU is fast with it, and fp32 elsewhere.
     arithmetic : {"exact", "fast", "auto"}
-        On a processor in fp32: ``"exact"`` gives one object the numbers of Meta's predictor, bit for bit; ``"fast"``
+        On a CPU in fp32: ``"exact"`` gives one object the numbers of Meta's predictor, bit for bit; ``"fast"``
         gives them up to rounding (logits differ by less than 1e-4), in one half to two thirds of the time. ``"auto"``
         is fast, and also takes bf16 if the precision is ``"auto"`` and a comparison on this processor finds it quicker,
         with masks whose mean IoU with those of fp32 is at least 0.999.

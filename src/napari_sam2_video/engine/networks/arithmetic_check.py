@@ -1,6 +1,6 @@
 """Whether bf16 is worth it on this processor for a network: both kinds of numbers track the same short clip.
 
-What was found is kept in a folder of the user, so that each network is measured once on a processor.
+What was found is kept in a folder of the user, so that each network is measured once on a CPU.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class Comparison:
     Parameters
     ----------
     faster : float
-        Processor time of a frame in fp32 divided by that in bf16.
+        CPU time of a frame in fp32 divided by that in bf16.
     iou : float
         Mean IoU of the masks with those of fp32.
     """
@@ -145,7 +145,7 @@ def _iou(one: npt.NDArray[np.bool_], other: npt.NDArray[np.bool_]) -> float:
 
 
 def _processor() -> str:
-    """Name of the processor."""
+    """Name of the CPU."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:

@@ -101,7 +101,7 @@ def load_model(file: ModelFile, settings: ModelSettings) -> Network:
     file : ModelFile
         The checkpoint and what is known of it.
     settings : ModelSettings
-        Device, precision, arithmetic and image size. For the arithmetic ``"auto"`` on a processor, the network is
+        Device, precision, arithmetic and image size. For the arithmetic ``"auto"`` on a CPU, the network is
         tried first; see `arithmetic_check`.
 
     Raises

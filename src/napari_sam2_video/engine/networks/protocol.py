@@ -39,7 +39,7 @@ class Network(Protocol):
 
     @property
     def threads(self) -> int:
-        """Threads of the processor that the network uses."""
+        """Threads of the CPU that the network uses."""
         ...
 
     @property

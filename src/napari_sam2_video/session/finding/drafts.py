@@ -238,7 +238,7 @@ class Drafts:
         return Draft(kind, frame, min(max(score, 0.0), 1.0), reason, box, object_id, tracks)  # type: ignore[arg-type]
 
     def _found(self, track: Track, frame: int) -> FoundTrack:
-        """The track from a frame on; where some frames were not looked at, nothing is said to be missing."""
+        """The track from a frame on; where some frames were not looked at, nothing is declared as missing."""
         shapes = {f: shape for f, shape in track.shapes.items() if f >= frame}
         sure = frozenset(f for f in shapes if track.sources[f] != "part")
         return FoundTrack(shapes, sure, tuple(f for f in track.missing) if self._frames.step == 1 else ())

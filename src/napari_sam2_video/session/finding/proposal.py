@@ -98,7 +98,7 @@ class Proposal:
     find : int
         Number of the finding that it comes from.
     object_id : int, optional
-        The tracked object that it is about; None where that is not tracked yet.
+        The tracked object that it is about; None if that is not tracked yet.
     mother : int, optional
         The proposal whose object divides, where it is not tracked yet.
     daughter : int

@@ -248,7 +248,7 @@ class _Acceptance:
     masks : dict of int to list of ObjectMask
         Masks to keep, by frame.
     settled : list of (table, key, value)
-        That these masks stay as they are, to be said once they are kept.
+        That these masks stay unchanged, to be said once they are kept.
     absent : dict of int to range
         Frames on which objects are no more.
     made : dict of int to tuple of int
@@ -344,7 +344,7 @@ class _Acceptance:
             return object_id
         open_frames = {*track.missing, *(f for f in track.shapes if f not in track.sure)}
         self.settled.append(("accepted", object_id, bounds_of(set(range(n_frames)) - open_frames)))
-        # Where a mask is missing, tracking goes on from the one beside it.
+        # Where a mask is missing, tracking continues from the one beside it.
         beside = {f for f in track.shapes if not {f - 1, f + 1}.isdisjoint(track.missing)}
         for frame in sorted({track.first} | beside):
             self._prompt(object_id, track, frame)

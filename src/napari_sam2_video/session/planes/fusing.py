@@ -147,7 +147,7 @@ class Fusing:
         return tuple(str(axis) for axis in kept["axes"]) if kept else ()
 
     def said(self, object_id: int) -> dict[str, Any] | None:
-        """How an object was fused last, for the record; None where it was not."""
+        """How an object was fused last, for the record; None if it was not."""
         axes = self.axes_of(object_id)
         settings = {"trusted": TRUSTED, "heard": HEARD, "ended": ENDED, "reach": REACH}
         return {"axes": list(axes), "settings": settings} if axes else None
@@ -213,7 +213,7 @@ class Fusing:
         return found
 
     def kept(self, object_id: int) -> Any:
-        """What is kept of the last fusion of an object, None where there was none or it was undone."""
+        """What is kept of the last fusion of an object, None if there was none or it was undone."""
         return self._context.state.get(FUSIONS, object_id)
 
     def _stamp(self, object_id: int, sources: Sequence[WalkMasks]) -> Any:

@@ -156,7 +156,7 @@ class Planes:
         return self._walks.ready(letter, self._asked.wanted(letter, [o.id for o in self._objects.all()], self.axes))
 
     def section(self, axis: str, object_id: int, plane: int) -> npt.NDArray[np.bool_]:
-        """The object's mask on a plane across an axis, as it is shown."""
+        """The object's mask on a plane across an axis, as shown."""
         letter = self._walks.checked(axis)
         own, other = self._walks.stack(self._walks.own), self._walks.stack(letter)
         masks = self._context.masks
@@ -168,7 +168,7 @@ class Planes:
         return np.ascontiguousarray(section.T) if swapped else section
 
     def accept(self, axis: str, object_id: int, plane: int) -> None:
-        """Accept the object's mask on a plane as it is shown: it prompts the walk, and fusing leaves it as it is.
+        """Accept the object's mask on a plane as shown: it prompts the walk, and fusing does not change it.
 
         Accepting planes of the session's own walk is `Session.accept`.
         """
@@ -257,7 +257,7 @@ class Planes:
         return self._fusing.axes_of(object_id)
 
     def fused_on(self, object_id: int) -> dict[str, Any] | None:
-        """How an object was fused last, for the record: the walks and the settings; None where it was not."""
+        """How an object was fused last, for the record: the walks and the settings; None if it was not."""
         return self._fusing.said(object_id)
 
     def disputed(self, frame: int) -> npt.NDArray[Any]:
@@ -356,7 +356,7 @@ class Planes:
         return kept is not None and self._disputes is not None and self._disputes.state.get(FUSIONS, object_id) == kept
 
     def _disputes_context(self, *, make: bool) -> Context | None:
-        """Where the disputes are kept; None where there are none and none are to be made."""
+        """Where the disputes are kept; None if there are none and none are to be made."""
         with self._lock:
             folder = self._context.folder / FOLDER / DISPUTES
             if self._disputes is None and (make or (folder / JOURNAL).is_file()):

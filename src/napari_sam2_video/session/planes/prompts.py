@@ -132,7 +132,7 @@ class PlanePrompts:
     def span(
         self, axis: str, prompts: Mapping[int, Mapping[int, Sequence[Prompt]]], axes: Sequence[str]
     ) -> tuple[int, int] | None:
-        """First plane and the one after the last that a walk has to cover, None where it has no prompt."""
+        """First plane and the one after the last that a walk has to cover, None if it has no prompt."""
         planes = [plane for given in prompts.values() for plane in given]
         if not planes:
             return None
@@ -149,7 +149,7 @@ class PlanePrompts:
         return frozenset(plane for start, stop in spans for plane in range(start, stop))
 
     def _masks_of(self, axis: str) -> Context | None:
-        """Where the masks of a walk are, None where there is no walk yet."""
+        """Where the masks of a walk are, None if there is no walk yet."""
         if axis == self._walks.own:
             return self._context
         walk = self._walks.find(axis)

@@ -108,7 +108,7 @@ class PlaneWalks:
         return axis in self._open or (self._folder(axis) / NAME).is_file()
 
     def find(self, axis: str) -> Session | None:
-        """The walk along another axis as it is, None where there is none yet."""
+        """The walk along another axis as it is, None if there is none yet."""
         from napari_sam2_video.session.session import Session
 
         known = self._open.get(axis)

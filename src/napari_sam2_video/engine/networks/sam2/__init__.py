@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def check_size(preset: ModelPreset, image_size: int) -> None:
-    """Raise ValueError, with a sentence for people, unless the network takes square images of this side in pixels."""
+    """Raise ValueError, with a sentence for users, unless the network takes square images of this side in pixels."""
     network_config(preset, image_size)
 
 

@@ -1,7 +1,7 @@
-"""Attention in blocks that stay in the processor's cache, with sums that run over the blocks.
+"""Attention in blocks that stay in the CPU's cache, with sums that run over the blocks.
 
 What is read is the same as by ``torch.nn.functional.scaled_dot_product_attention`` up to rounding; the products are
-oneDNN's, which on some processors is twice as quick as the library that torch takes. The sum of the weights is read as
+oneDNN's, which on some CPUs is twice as quick as the library that torch takes. The sum of the weights is read as
 one more value. The shift of the weights is one more number of each query; the first keys settle it, and it changes only
 where a later one would overflow. After "Self-attention Does Not Need O(n^2) Memory" (Rabe and Staats, 2021).
 

@@ -17,7 +17,7 @@ class ImageEncoder:
     """Image encoder of a network, with the projections of the mask decoder that look at the frame alone.
 
     The quick way takes several frames at once and skips the padding of windows. A matrix product of other rows beside
-    one's own is rounded alike on some processors with some numbers of threads, but not on all, so on a processor the
+    one's own is rounded alike on some CPUs with some numbers of threads, but not on all, so on a CPU the
     quick way is compared with ``sam2``'s own before it is trusted.
 
     Parameters

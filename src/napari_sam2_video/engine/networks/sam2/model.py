@@ -121,7 +121,7 @@ class Sam2Model:
 
     @property
     def threads(self) -> int:
-        """Threads of the processor that the network uses."""
+        """Threads of the CPU that the network uses."""
         import torch
 
         return torch.get_num_threads()

@@ -1,4 +1,4 @@
-"""Linear layers on a processor, with their weights laid out once for oneDNN.
+"""Linear layers on a CPU, with their weights laid out once for oneDNN.
 
 The product is that of the layer up to rounding. torch's own way lays out the weights at every call and fills the result
 with the bias first; where memory is what one waits for, that is half the time.

@@ -1,4 +1,4 @@
-"""Quick arithmetic: layers of a network on a processor that give other roundings than ``sam2``'s, in less time."""
+"""Quick arithmetic: layers of a network on a CPU that give other roundings than ``sam2``'s, in less time."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def quicken(network: Any, numbers: torch.dtype | None = None) -> PackedLayers:
     Parameters
     ----------
     network : torch.nn.Module
-        A ``SAM2Base`` on a processor, in fp32; it is changed in place.
+        A ``SAM2Base`` on a CPU, in fp32; it is changed in place.
     numbers : torch.dtype, optional
         Type of the numbers that the blocks of the trunk multiply; float32 if not given. What is summed from block to
         block, and all other layers, stay in float32.
