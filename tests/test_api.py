@@ -338,7 +338,7 @@ def test_prompts_survive_a_file(session, tmp_path, film):
     assert mask in api.read_prompts(str(tmp_path / "prompts.json"))
 
 
-def test_colour_with_transparency_is_opened_on_white_and_said():
+def test_colour_with_transparency_is_opened_on_white_and_reported():
     film = np.zeros((5, 64, 64, 4), np.uint8)
     film[..., 1], film[:, :32, :, 3] = 200, 255
     about = api.info(film)

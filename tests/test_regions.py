@@ -28,7 +28,7 @@ def test_an_ellipse_has_the_area_of_one():
     assert area == pytest.approx(np.pi * 20 * 30, rel=0.01)
 
 
-def test_a_turned_rectangle_is_no_box():
+def test_a_turned_rectangle_is_not_a_box():
     assert upright_box([[5, 1], [5, 9], [2, 9], [2, 1]]) == (2, 1, 5, 9)
     assert upright_box([[0, 5], [5, 10], [10, 5], [5, 0]]) is None
 

@@ -38,7 +38,7 @@ def test_a_scribble_written_wrongly_shows_the_right_way(text):
 @pytest.mark.parametrize(
     "path", [[(1, 2)], [], [(1, 2, 3), (4, 5, 6)], [("a", 2), (3, 4)], 7, [(1, float("nan")), (2, 3)]]
 )
-def test_a_path_that_is_none_is_refused(path):
+def test_an_invalid_path_is_refused(path):
     with pytest.raises(PromptError, match="scribble of object 1 on frame 0"):
         ScribblePrompt(1, 0, path)
 

@@ -50,7 +50,7 @@ WINDOW = ContrastWindow(0, 9)
         (lambda: MaskPrompt(1, 4, [[1], [1, 2]]), "not an array of numbers"),
     ],
 )
-def test_a_value_that_is_no_prompt_is_refused_in_one_sentence(make, sentence):
+def test_a_value_that_is_not_a_prompt_is_refused_in_one_sentence(make, sentence):
     with pytest.raises(PromptError, match=sentence):
         make()
 
@@ -102,7 +102,7 @@ def test_a_value_that_is_no_prompt_is_refused_in_one_sentence(make, sentence):
         ),
     ],
 )
-def test_a_setting_that_cannot_be_is_refused_in_one_sentence(make, sentence):
+def test_an_invalid_setting_is_refused_in_one_sentence(make, sentence):
     with pytest.raises(SettingsError, match=sentence):
         make()
 

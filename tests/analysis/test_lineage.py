@@ -35,7 +35,7 @@ def test_family_of_three_generations_is_accepted():
         (family(None, (1, 5)), {1: 7}, "first seen on frame 7"),
     ],
 )
-def test_lineage_that_cannot_be_is_refused_in_one_sentence(objects, first_frames, sentence):
+def test_an_impossible_lineage_is_refused_in_one_sentence(objects, first_frames, sentence):
     with pytest.raises(SessionError, match=sentence):
         check_lineage(objects, first_frames)
 

@@ -105,7 +105,7 @@ def test_single_pixel_and_line_have_defined_shapes():
     assert table["touches_border"].tolist() == [True, False]
 
 
-def test_raw_values_are_measured_not_the_picture():
+def test_raw_values_are_measured_not_the_displayed_ones():
     labels = np.zeros((1, 4, 4), np.uint8)
     labels[0, 1:3, 1:3] = 7
     raw = np.full((1, 4, 4), -1000, np.int16)
@@ -192,7 +192,7 @@ def test_many_ids_are_measured_each():
     assert set(columns["area_px"].tolist()) == {1}
 
 
-def test_frames_are_read_once_each_and_progress_is_told():
+def test_frames_are_read_once_each_and_progress_is_reported():
     read, told = [], []
     labels = np.ones((4, 3, 3), np.uint8)
     known = TrackingResult.from_arrays(labels)

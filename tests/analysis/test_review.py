@@ -250,12 +250,12 @@ def test_unknown_disagreement_counts_as_none_and_known_as_itself():
     assert review_queue(table)[0].component == "disagreement"
 
 
-def test_walked_back_from_a_mask_nobody_settled_the_first_wrong_frames_are_doubted():
+def test_tracked_back_from_a_mask_nobody_settled_the_first_wrong_frames_are_doubted():
     table = walked_back([np.nan, 0.9, 1.0, 0.2, 0.1], [np.nan, 5, 5, 5, 5])
     np.testing.assert_allclose(doubt_components(table)["disagreement"], [0, 0, 0, 0.7, 0.8])
 
 
-def test_a_track_that_went_astray_stays_doubtful_until_a_person_settles_a_frame():
+def test_a_track_that_went_wrong_stays_doubtful_until_a_person_settles_a_frame():
     figures = [np.nan, 0.8, 0.0, 0.1, 0.0, np.nan, np.nan, 0.5]
     origins = [np.nan, 3, 3, 5, 5, np.nan, np.nan, 8]
     kept = 0.8 * CARRIED
@@ -277,7 +277,7 @@ def test_what_was_tracked_backward_is_doubted_in_the_order_of_tracking():
     np.testing.assert_allclose(doubt_components(mirrored)["disagreement"], forward[::-1])
 
 
-def test_walked_back_from_a_settled_mask_each_frame_is_as_doubtful_as_it_disagrees():
+def test_tracked_back_from_a_settled_mask_each_frame_is_as_doubtful_as_it_disagrees():
     table = walked_back([np.nan, 0.1, 0.9, 0.8, np.nan], [np.nan, 4, 4, 4, np.nan], accepted=[4])
     np.testing.assert_allclose(doubt_components(table)["disagreement"], [0, 0.1, 0.9, 0.8, 0])
 
@@ -290,7 +290,7 @@ def walked_back(figures, origins, *, accepted=(), walk=1):
     return table_of({**still(n), **known})
 
 
-def test_what_was_walked_back_from_a_mask_that_changed_counts_as_unknown():
+def test_what_was_tracked_back_from_a_mask_that_changed_counts_as_unknown():
     table = walked_back([0.9, 0.1], [np.nan, np.nan])
     assert not doubt_components(table)["disagreement"].any()
 

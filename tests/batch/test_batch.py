@@ -101,7 +101,7 @@ def test_fault_53_only_the_item_of_a_worker_that_died_is_tried_again(tmp_path, w
     assert report.results[1].attempts == 2
 
 
-def test_fault_53_a_worker_that_always_dies_is_given_up_with_its_last_words(tmp_path, worker, items):
+def test_fault_53_a_worker_that_always_dies_is_reported_with_its_last_words(tmp_path, worker, items):
     batch = items("die", "")
     report = run_batch(batch, tmp_path / "report.csv", worker_command=worker)
     assert [result.status for result in report.results] == ["failed", "done"]

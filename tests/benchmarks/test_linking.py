@@ -60,7 +60,7 @@ def test_a_cell_that_divides_twice_has_two_generations():
     assert [np.unique(frame).tolist() for frame in labels] == [[0, 1], [0, 2, 4], [0, 2, 3, 5]]
 
 
-def test_a_birth_without_a_mother_in_sight_is_no_division():
+def test_a_birth_without_a_mother_in_sight_is_not_a_division():
     truth = squares([], [(1, 10), (2, 40)])
     labels, mothers = true_lineage(truth, {2: 1})
     assert mothers == {}

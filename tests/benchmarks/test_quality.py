@@ -94,7 +94,7 @@ def test_values_and_combinations_of_settings():
     assert combinations({"a": [1, 2], "b": ["x"]}) == [{"a": 1, "b": "x"}, {"a": 2, "b": "x"}]
 
 
-def test_what_a_run_covers_is_no_setting_to_compare():
+def test_what_a_run_covers_is_not_a_setting_to_compare():
     assert not {"direction", "start", "stop", "objects", "model"} & set(tracking_options())
     assert {"precision", "compile"} <= set(tracking_options())
 

@@ -184,7 +184,7 @@ def test_info_shows_axes_and_window(call, recording):
     assert "(percentile)" in said
 
 
-def test_channels_and_scribbles_are_read_and_told_as_they_were_written(call, weights, recording, tmp_path):
+def test_channels_and_scribbles_are_read_and_printed_as_they_were_written(call, weights, recording, tmp_path):
     both = tmp_path / "both.npy"
     frames = tifffile.imread(recording)
     np.save(both, np.stack([frames, frames[:, ::-1]], axis=1))

@@ -82,7 +82,7 @@ def test_every_edit_reaches_the_session_and_can_be_undone(edit, folder):
         (("copy", 1, "--frame", 7), "outside the recording"),
     ],
 )
-def test_an_edit_that_cannot_be_is_one_sentence(edit, arguments, sentence):
+def test_an_impossible_edit_is_one_sentence(edit, arguments, sentence):
     code, said = edit(*arguments)
     assert code == 1
     assert said.startswith("Error: ")

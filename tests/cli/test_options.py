@@ -135,7 +135,7 @@ def test_a_session_is_measured_in_another_recording_from_a_terminal(film, call, 
     assert not (tmp_path / "t.csv").exists()
 
 
-def test_a_window_that_hides_the_picture_is_named(film, call, tmp_path):
+def test_a_window_that_hides_the_image_is_named(film, call, tmp_path):
     wrong = ("--contrast", "60000,65000")
     assert "contrast window" in call("info", film[0], *wrong)[1].split("Contrast window", 1)[1]
     said = call("track", film[0], "--out", tmp_path / "run.sam2v", "--point", film[1], *wrong)[2]

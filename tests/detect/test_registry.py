@@ -61,7 +61,7 @@ def test_a_detector_of_another_package_is_found(package):
         ("empty", "The detector empty of the package bright-detector has no method detect"),
     ],
 )
-def test_what_cannot_be_made_is_said(package, text, said):
+def test_what_cannot_be_made_is_reported(package, text, said):
     with pytest.raises(DetectorError, match=said):
         detector_from_text(text)
 

@@ -97,7 +97,7 @@ def test_a_sentence_of_the_package_is_passed_on(view):
         run_detector(Given(unreadable), view, 0)
 
 
-def test_a_detector_that_hangs_is_given_up(view):
+def test_a_detector_that_hangs_is_abandoned(view):
     go_on = threading.Event()
     try:
         with pytest.raises(DetectorError, match=r"did not respond for 0\.05 seconds on frame 2"):

@@ -72,13 +72,13 @@ def test_of_boxes_that_are_nearly_the_same_the_best_is_kept():
         ("text:red cell@owlv2-base", ModelError, "models download owlv2-base"),
     ],
 )
-def test_what_is_missing_is_said(text, error, said, tmp_path, monkeypatch):
+def test_what_is_missing_is_reported(text, error, said, tmp_path, monkeypatch):
     monkeypatch.setenv("NAPARI_SAM2_VIDEO_MODELS", str(tmp_path))
     with pytest.raises((error, ModelError), match=said):
         detector_from_text(text)
 
 
-def test_a_folder_that_is_no_text_detector_is_refused(tmp_path, view):
+def test_a_folder_that_is_not_a_text_detector_is_refused(tmp_path, view):
     (tmp_path / "config.json").write_text('{"model_type": "bert"}')
     with pytest.raises(DetectorError, match="is no text detector that can be used"):
         run_detector(Text("cell", str(tmp_path), device="cpu"), view, 0)

@@ -75,7 +75,7 @@ def test_files_keep_values_types_and_layout(tmp_path, kind):
         assert (before.dtype, before.stride()) == (after.dtype, after.stride())
 
 
-def test_a_file_whose_layout_reaches_beyond_its_elements_is_no_embedding(tmp_path):
+def test_a_file_whose_layout_reaches_beyond_its_elements_is_not_an_embedding(tmp_path):
 
     files = FeatureFiles(tmp_path, 1 << 20)
     files.put(("k", 3), Embedding(*tensors()[:3]))

@@ -85,7 +85,7 @@ def test_logits_of_a_run_agree_with_the_exact_ones(models, objects):
     assert max(float((exact[key] - fast[key]).abs().max()) for key in exact) < 1e-4
 
 
-def test_masks_of_either_are_told_apart(models):
+def test_masks_of_either_are_kept_apart(models):
     exact, fast = models
     assert (exact.arithmetic, fast.arithmetic) == ("exact", "fast")
     assert fast.key == f"{exact.key}-fast"

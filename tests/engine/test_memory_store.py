@@ -83,7 +83,7 @@ def test_the_same_model_keeps_its_memories(folder):
     assert seen(kept) == before
 
 
-def test_a_trail_knows_which_of_its_frames_were_tracked_anew(folder):
+def test_a_trail_knows_which_of_its_frames_were_tracked_again(folder):
     entry = MemoryEntry(4, None, torch.zeros(1, 16))
     kept = MemoryStore(folder)
     kept.put_trail(Trail(1, "backward", 9, {10: entry}, (2,)))
@@ -98,7 +98,7 @@ def test_a_trail_knows_which_of_its_frames_were_tracked_anew(folder):
     assert kept.trail(1, "backward", 9) is None
 
 
-def test_a_trail_that_names_no_frames_tracked_anew_is_read(folder):
+def test_a_trail_that_names_no_frames_tracked_again_is_read(folder):
     path = folder / "000001" / "forward-00000005.npz"
     with np.load(path) as file:
         arrays = {name: file[name] for name in file if name != "outdated"}
@@ -106,7 +106,7 @@ def test_a_trail_that_names_no_frames_tracked_anew_is_read(folder):
     assert MemoryStore(folder).trail(1, "forward", 5).outdated == frozenset()
 
 
-def test_files_that_windows_does_not_let_go_of_end_no_run_and_are_told_of_changes(folder, monkeypatch):
+def test_files_that_windows_does_not_let_go_of_end_no_run_and_are_marked_as_changed(folder, monkeypatch):
     def refused(path, missing_ok=False):
         raise PermissionError(13, "The process cannot access the file", str(path))
 
@@ -138,7 +138,7 @@ def test_a_trail_that_cannot_be_read_for_now_is_not_taken_for_one_that_knows_of_
     assert kept.trail(1, "forward", 5).outdated == {2}
 
 
-def test_a_trail_that_cannot_be_told_of_changes_for_lack_of_room_is_dropped(folder, monkeypatch):
+def test_a_trail_that_cannot_be_marked_as_changed_for_lack_of_room_is_dropped(folder, monkeypatch):
     kept = MemoryStore(folder)
     entries = {1: kept.trail(1, "forward", 5).entries[2]}
     kept.resume_cache.put("forward", 3, entries)

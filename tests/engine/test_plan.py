@@ -66,7 +66,7 @@ def test_two_corrections_with_a_fence_between_are_two_stretches():
     ]
 
 
-def test_an_object_that_did_not_change_goes_on_where_it_was_left():
+def test_an_object_that_did_not_change_resumes_where_it_was_left():
     left = state([5], dirty=[], tracked=[(5, 11, 1), (3, 4, -1)])
     plan = plan_run([left], TrackSettings(), N)
     assert spans(plan) == [(1, "forward", 12, 19), (1, "backward", 2, 0)]
@@ -84,7 +84,7 @@ def test_a_finished_object_needs_nothing():
     assert plan_run([state([5], dirty=[], tracked=[(0, 19, 1)])], TrackSettings(), N).passes == ()
 
 
-def test_naming_an_object_tracks_it_anew():
+def test_naming_an_object_tracks_it_again():
     done = state([5], dirty=[], tracked=[(5, 19, 1), (0, 4, -1)])
     plan = plan_run([done], TrackSettings(objects=(1,)), N)
     assert spans(plan) == [(1, "forward", 5, 19), (1, "backward", 4, 0)]
@@ -111,7 +111,7 @@ def test_preceding_is_nearest_first_and_ends_at_the_recording():
         (TrackSettings(objects=(2,)), "Object 2 has no prompt"),
     ],
 )
-def test_what_cannot_be_planned_is_said(settings, sentence):
+def test_what_cannot_be_planned_is_reported(settings, sentence):
     with pytest.raises(PromptError, match=sentence):
         plan_run([state([5]), state([], object_id=2)], settings, N)
 

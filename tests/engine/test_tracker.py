@@ -285,7 +285,7 @@ def test_a_runtime_error_of_the_network_is_one_sentence(run, scene, monkeypatch)
         run.go(whole(scene.n_frames))
 
 
-def test_a_machine_without_a_compiler_is_told_not_to_compile(run, scene, monkeypatch):
+def test_a_machine_without_a_compiler_gets_the_advice_not_to_compile(run, scene, monkeypatch):
     missing = type("InvalidCxxCompiler", (RuntimeError,), {"__module__": "torch._inductor.exc"})
     monkeypatch.setattr(run.tracker.model, "decode_tracked", _raise(missing("No working C++ compiler")))
     with pytest.raises(EngineError, match=r"compiled for cpu \(No working C\+\+ compiler\): run without compiling"):

@@ -68,7 +68,7 @@ def test_without_background_only_the_object_is_left_also_where_another_covers_it
     assert [int((frame[..., 0] > 0).sum()) for frame in colors] == [900, 900, 900]
 
 
-def test_films_show_the_object_on_the_colour_that_was_asked_for(tmp_path: Path) -> None:
+def test_clips_show_the_object_on_the_colour_that_was_asked_for(tmp_path: Path) -> None:
     result = replace(make_result(), tracked=range(1, 4))
     options = {"background": False, "color": "#0000ff", "size": 31, "crf": 0}
     report = export(result, tmp_path / "clips", format="clips-mp4", options=options)

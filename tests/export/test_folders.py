@@ -69,7 +69,7 @@ def test_ctc_splits_a_track_at_its_gaps_and_says_so(tmp_path: Path) -> None:
     assert "2 tracks were split" in report.notes[0]
 
 
-def test_ctc_parent_that_goes_on_is_split_at_the_division(tmp_path: Path) -> None:
+def test_ctc_parent_that_continues_is_split_at_the_division(tmp_path: Path) -> None:
     labels = np.zeros((4, 6, 9), np.uint8)
     labels[:, :2] = 1
     labels[2:, 4:] = 2
@@ -194,7 +194,7 @@ def test_ctc_takes_more_than_a_thousand_frames(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["", ".", "..", "a/b", "/etc", "a\\b", "a\0b", ".zattrs", "__x", "zarr.json"])
-def test_ome_zarr_refuses_names_that_are_no_group(name: str, result: TrackingResult, tmp_path: Path) -> None:
+def test_ome_zarr_refuses_names_that_are_not_groups(name: str, result: TrackingResult, tmp_path: Path) -> None:
     with pytest.raises(ExportError, match="The option name cannot be"):
         export(result, tmp_path / "labels.zarr", options={"name": name})
     assert list(tmp_path.iterdir()) == []

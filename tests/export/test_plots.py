@@ -124,7 +124,7 @@ def test_names_are_text_and_never_formulas(table, tmp_path):
 
 
 @pytest.mark.parametrize("plot", [plot_areas, plot_trajectories, plot_msd])
-def test_nothing_to_draw_is_said(plot, tmp_path):
+def test_nothing_to_draw_is_reported(plot, tmp_path):
     empty = measure(TrackingResult.from_arrays(np.zeros((2, 4, 4), np.uint8)))
     figure = plot(empty)
     assert [text.get_text() for text in figure.axes[0].texts] == ["nothing to draw"]
@@ -158,7 +158,7 @@ def test_plots_never_import_pyplot():
 
 
 @pytest.mark.parametrize("suffix", [".png", ".pdf", ".svg"])
-def test_letters_that_the_font_lacks_are_said_and_warn_nobody(suffix, tmp_path):
+def test_letters_that_the_font_lacks_are_noted_and_warn_nobody(suffix, tmp_path):
     named = TrackedObject(1, "细胞", (255, 0, 0))
     report = export(
         TrackingResult.from_arrays(moving(n_objects=1), objects=[named]), tmp_path / f"a{suffix}", format="plot-areas"

@@ -271,7 +271,7 @@ def test_fault_48_what_was_put_into_an_export_since_is_never_deleted(name: str, 
 
 
 @pytest.mark.parametrize("name", [".DS_Store", "Thumbs.db", "desktop.ini", "._00000.png"])
-def test_what_an_operating_system_leaves_in_a_folder_is_nobodys_work(name: str, tmp_path: Path) -> None:
+def test_what_an_operating_system_leaves_in_a_folder_is_not_counted_as_work(name: str, tmp_path: Path) -> None:
     folder = export(make_result(), tmp_path / "out", format="davis").path
     (folder / name).write_bytes(b"windows and icons")
     export(make_result("one_frame"), folder, format="davis", overwrite=True)

@@ -57,7 +57,7 @@ def test_video_says_how_it_was_made_in_a_file_beside_it(result: TrackingResult, 
     assert "12.50 fps" in decode(report.path, "rgb24", 3)[1]
 
 
-def test_mp4_index_stands_before_the_pictures(result: TrackingResult, tmp_path: Path) -> None:
+def test_mp4_index_stands_before_the_frames(result: TrackingResult, tmp_path: Path) -> None:
     content = export(result, tmp_path / "overlay.mp4").path.read_bytes()
     assert content.index(b"moov") < content.index(b"mdat")
 
@@ -77,7 +77,7 @@ def test_gif_has_every_frame(result: TrackingResult, tmp_path: Path) -> None:
     assert np.abs(shown - drawn_frames(result)[3]).mean() < 3
 
 
-def test_video_without_pictures_is_drawn_on_black(tmp_path: Path) -> None:
+def test_video_without_images_is_drawn_on_black(tmp_path: Path) -> None:
     report = export(make_result(pictures=False), tmp_path / "overlay.mp4", options={"style": "fill", "alpha": 1})
     assert "drawn on black" in report.notes[0]
     assert decode(report.path, "rgb24", 3)[0][0, 0, 0].max() < 4
@@ -155,7 +155,7 @@ def test_composites_are_videos_too(name: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["matte-prores", "matte-png", "cutout-mp4", "removed-png"])
-def test_mattes_need_pictures_and_say_so(name: str, tmp_path: Path) -> None:
+def test_mattes_need_images_and_say_so(name: str, tmp_path: Path) -> None:
     with pytest.raises(ExportError, match="images are needed"):
         export(make_result(pictures=False), tmp_path / "matte", format=name)
     assert list(tmp_path.iterdir()) == []
@@ -235,7 +235,7 @@ def test_padding_of_a_transparent_video_is_called_transparent(tmp_path: Path) ->
     assert "with transparent pixels at the right" in report.notes[0]
 
 
-def test_a_missing_ffmpeg_is_said(result: TrackingResult, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_ffmpeg_is_reported(result: TrackingResult, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def missing() -> str:
         raise RuntimeError("No ffmpeg exe could be found.")
 

@@ -64,7 +64,7 @@ def test_fault_01_a_web_page_that_was_downloaded_is_deleted(tmp_path, published,
     assert not list(tmp_path.glob("m.pt*"))
 
 
-def test_fault_02_a_download_that_breaks_off_goes_on_where_it_was(entry, tmp_path, published):
+def test_fault_02_a_download_that_breaks_off_resumes_where_it_stopped(entry, tmp_path, published):
     published.cut_after, published.cuts = 300_000, 3
     assert download(entry, tmp_path).read_bytes() == CONTENT
     assert [request.get("Range") for request in published.requests] == [
@@ -198,7 +198,7 @@ def test_fault_04_a_torchscript_archive_is_refused(tmp_path):
     assert is_one_sentence(failure.value)
 
 
-def test_fault_05_a_checkpoint_of_sam_2_0_is_told_from_2_1(tmp_path):
+def test_fault_05_a_checkpoint_of_sam_2_0_is_reported_from_2_1(tmp_path):
     path = tmp_path / "older.pt"
     state = demo_state()
     torch.save({"model": {name: state[name] for name in expected_shapes(sam2_0(DEMO))}}, path)
@@ -225,7 +225,7 @@ def test_fault_07_another_architecture_is_refused_with_the_first_missing_tensors
     assert str(path) in str(failure.value)
 
 
-def test_fault_08_the_image_size_of_a_file_of_ones_own_is_not_taken_for_known(tmp_path):
+def test_fault_08_the_image_size_of_an_unknown_file_is_not_assumed(tmp_path):
     path = tmp_path / "fine_tuned_at_512.pt"
     state = {name: torch.zeros(1).expand(shape) for name, shape in expected_shapes(TINY).items()}
     torch.save({"model": state}, path)
@@ -243,7 +243,7 @@ def test_fault_09_without_a_network_the_sentence_says_what_to_copy_where(tmp_pat
         assert part in str(failure.value)
 
 
-def test_fault_09_a_silent_server_is_given_up(entry, tmp_path, monkeypatch):
+def test_fault_09_a_silent_server_is_abandoned(entry, tmp_path, monkeypatch):
     import socket
 
     with socket.create_server(("127.0.0.1", 0)) as silent:

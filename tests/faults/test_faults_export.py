@@ -211,7 +211,7 @@ def test_fault_50_imagej_over_4_gb(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_fault_51_odd_sized_video_is_padded_and_said(tmp_path: Path) -> None:
+def test_fault_51_odd_sized_video_is_padded_and_reported(tmp_path: Path) -> None:
     labels = np.zeros((3, 77, 101), np.uint8)
     labels[:, 20:40, 30:60] = 1
     report = export(result_of(labels), tmp_path / "a.mp4")
@@ -395,7 +395,7 @@ def test_fault_16_a_damaged_frame_is_an_empty_one_of_the_zarr_image(
 
 
 @pytest.mark.parametrize("name", DRAWN)
-def test_a_recording_of_which_no_frame_can_be_read_makes_no_black_film(
+def test_a_recording_of_which_no_frame_can_be_read_makes_no_black_video(
     name: str, result: TrackingResult, tmp_path: Path
 ) -> None:
     target = tmp_path / ("a" + (FORMATS[name].suffixes or ("",))[0])

@@ -129,7 +129,7 @@ def test_fault_33_label_images_in_memory_are_bounded(folder, recording, tracked,
         assert np.array_equal(labels(session), tracked)
 
 
-def test_fault_35_why_nothing_can_be_tracked_is_said(folder, recording):
+def test_fault_35_why_nothing_can_be_tracked_is_reported(folder, recording):
     with Session.create(folder, recording, tracker_factory=fake_factory()) as session:
         session.add_object()
         with pytest.raises(Sam2VideoError) as error:
@@ -389,7 +389,9 @@ def test_fault_47_a_full_disk_stops_the_run_with_a_sentence_and_what_is_done_sta
     ("number", "said"),
     [(errno.EROFS, "read-only"), (errno.EACCES, "permissions"), (errno.EDQUOT, "quota")],
 )
-def test_a_folder_that_cannot_be_written_is_said_and_can_be_read(folder, recording, tracked, monkeypatch, number, said):
+def test_a_folder_that_cannot_be_written_is_reported_and_can_be_read(
+    folder, recording, tracked, monkeypatch, number, said
+):
     real = os.open
 
     def refusing(path, flags, *args, **kwargs):
@@ -527,7 +529,7 @@ def test_a_damaged_record_counts_as_not_done_and_is_kept_aside(folder, recording
     assert list((folder / "quarantine").glob("frame-3-*"))
 
 
-def test_a_lost_pack_and_unknown_files_are_told_and_nothing_is_deleted(folder, recording, tracked):
+def test_a_lost_pack_and_unknown_files_are_reported_and_nothing_is_deleted(folder, recording, tracked):
     packs = folder / "masks" / "packs"
     pack = next(packs.iterdir())
     pack.unlink()
@@ -613,7 +615,7 @@ def test_a_damaged_manifest_is_one_sentence(folder, recording, tracked, text):
     assert "damaged" in one_sentence(error)
 
 
-def test_a_folder_that_is_no_session_is_one_sentence(tmp_path, recording):
+def test_a_folder_that_is_not_a_session_is_one_sentence(tmp_path, recording):
     with pytest.raises(SessionError) as error:
         reopen(tmp_path, recording)
     assert "not a session" in one_sentence(error)
@@ -775,7 +777,7 @@ def test_fault_44_an_exception_of_a_listener_leaves_the_session_usable(tmp_path,
         assert np.array_equal(labels(session), expected)
 
 
-def test_fault_44_what_a_failing_listener_was_told_of_is_kept(folder, recording):
+def test_fault_44_what_a_failing_listener_was_notified_of_is_kept(folder, recording):
     def broken():
         raise OSError(5, "no such luck")
 

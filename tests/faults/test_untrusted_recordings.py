@@ -228,7 +228,7 @@ def test_an_orientation_that_does_not_exist_is_upright(inside, orientation):
     np.testing.assert_array_equal(frames_of(inside / "a.tif")[0, ..., 0], data)
 
 
-def test_a_calibration_of_values_that_is_no_number_is_left_out(inside):
+def test_a_calibration_of_values_that_is_not_a_number_is_left_out(inside):
     for c0, c1 in (("nan", "1"), ("0", "0"), ("1e400", "2"), ("x", "1")):
         about = f"ImageJ=1.54f\nimages=1\ncf=0\nc0={c0}\nc1={c1}\nvunit=HU\n"
         tifffile.imwrite(inside / "a.tif", np.ones((8, 9), np.uint16), description=about, metadata=None)
@@ -355,7 +355,7 @@ def test_blocks_of_an_animation_that_are_longer_than_the_file_end_it(inside, len
     assert "a.webp" in refusal(inside / "a.webp")
 
 
-def test_stream_of_pictures_is_read_to_its_end_and_not_beyond(inside):
+def test_stream_of_images_is_read_to_its_end_and_not_beyond(inside):
     (inside / "a.jpg").write_bytes(b"\xff\xd8\xff\xe0" + struct.pack(">H", 65535) + bytes(100))
     assert "a.jpg" in refusal(inside / "a.jpg")
     (inside / "b.jpg").write_bytes(b"\xff\xd8" + b"\xff" * 5000)
@@ -369,13 +369,13 @@ def test_strange_file_names_are_just_names(inside, name):
 
 
 @pytest.mark.parametrize("text", ["plain words\n" * 40, "\0" * 4096, "<svg><image href='file:///etc/passwd'/></svg>"])
-def test_files_that_are_no_recordings_are_named(inside, text):
+def test_files_that_are_not_recordings_are_named(inside, text):
     (inside / "a.mp4").write_text(text)
     with pytest.raises(RecordingError, match=r"a\.mp4"):
         frames_of(inside / "a.mp4")
 
 
-def test_compressed_text_is_no_volume(inside):
+def test_compressed_text_is_not_a_volume(inside):
     (inside / "a.nii.gz").write_bytes(gzip.compress(b"just words " * 100))
     with pytest.raises(RecordingError, match=r"a\.nii\.gz"):
         frames_of(inside / "a.nii.gz")

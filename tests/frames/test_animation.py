@@ -87,7 +87,7 @@ def test_times_that_a_file_leaves_to_the_viewer_are_unknown(durations: int | lis
         assert any("the time between them is unknown" in note for note in recording.notes)
 
 
-def test_a_picture_for_programs_that_show_no_animation_is_no_frame(tmp_path: Path) -> None:
+def test_the_fallback_image_of_an_animation_is_not_a_frame(tmp_path: Path) -> None:
     frames = clips(False)
     save(tmp_path / "a.png", frames, duration=40, default_image=True)
     with open_recording(tmp_path / "a.png") as recording:
@@ -128,7 +128,7 @@ def test_deep_avif_says_that_it_is_read_with_eight_bits(depth: str, tmp_path: Pa
 
 
 @pytest.mark.parametrize("kind", ["png", "webp"])
-def test_a_still_picture_is_no_animation(kind: str, tmp_path: Path) -> None:
+def test_a_still_image_is_not_an_animation(kind: str, tmp_path: Path) -> None:
     Image.fromarray(clips(False)[0]).save(tmp_path / f"a.{kind}")
     with open_recording(tmp_path / f"a.{kind}") as recording:
         assert recording.length("T") == 1
@@ -179,7 +179,7 @@ def stereo_pair() -> bytes:
 
 @pytest.mark.parametrize("kind", ["JPEG", "progressive JPEG", "PNG"])
 @pytest.mark.parametrize("name", ["a.mjpeg", "a.jpg", "a"])
-def test_pictures_one_after_the_other_are_a_recording(kind: str, name: str, tmp_path: Path) -> None:
+def test_images_one_after_the_other_are_a_recording(kind: str, name: str, tmp_path: Path) -> None:
     pictures = []
     for n in range(20):
         file = io.BytesIO()
@@ -208,7 +208,7 @@ def test_pictures_one_after_the_other_are_a_recording(kind: str, name: str, tmp_
     ],
     ids=["alone", "padded", "a smaller one follows", "a preview inside", "several views", "no end", "half an end"],
 )
-def test_a_jpeg_with_other_things_is_one_picture(data: bytes, tmp_path: Path, request: pytest.FixtureRequest) -> None:
+def test_a_jpeg_with_other_data_is_one_image(data: bytes, tmp_path: Path, request: pytest.FixtureRequest) -> None:
     (tmp_path / "a.jpg").write_bytes(data)
     assert is_image(data)
     if "no end" in request.node.callspec.id or "half" in request.node.callspec.id:

@@ -131,7 +131,7 @@ def test_a_numpy_file_with_a_header_that_numpy_will_not_read_is_one_sentence(tmp
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no pipes with names")
-def test_what_is_no_file_is_refused_without_waiting_for_it(tmp_path: Path) -> None:
+def test_what_is_not_a_file_is_refused_without_waiting_for_it(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(RecordingError, match="neither a file nor a folder"):
         open_recording(tmp_path / "pipe")

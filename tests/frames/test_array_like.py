@@ -134,7 +134,7 @@ def test_hdf5_datasets_keep_their_labels_and_sizes(tmp_path):
         (xarray.Dataset({"a": ("x", [1, 2])}), "0 images"),
     ],
 )
-def test_what_is_no_recording_is_refused_in_a_sentence(array, sentence):
+def test_what_is_not_a_recording_is_refused_in_a_sentence(array, sentence):
     with pytest.raises(RecordingError, match=sentence):
         open_recording(array)
 

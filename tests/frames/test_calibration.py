@@ -73,7 +73,7 @@ def test_units_of_every_spelling(spelling, symbol):
         (20000, "µm", False),
     ],
 )
-def test_a_resolution_for_printing_is_no_pixel_size(per_unit, unit, printed):
+def test_a_resolution_for_printing_is_not_a_pixel_size(per_unit, unit, printed):
     assert print_resolution(per_unit, unit) is printed
 
 
@@ -86,14 +86,14 @@ def test_a_resolution_for_printing_is_no_pixel_size(per_unit, unit, printed):
         (((2, 0.5, 0.5), "mm"), {"Z": (2.0, "mm"), "Y": (0.5, "mm"), "X": (0.5, "mm")}),
     ],
 )
-def test_pixel_size_as_people_write_it(text, expected):
+def test_pixel_size_as_users_write_it(text, expected):
     assert OpenSettings.of(pixel_size=text).sizes == expected
 
 
 @pytest.mark.parametrize(
     ("text", "seconds"), [("2.5 s", 2.5), ("2.5", 2.5), ("5 min", 300.0), ("40ms", 0.04), (3, 3.0)]
 )
-def test_interval_as_people_write_it(text, seconds):
+def test_interval_as_users_write_it(text, seconds):
     assert OpenSettings.of(interval=text).interval == pytest.approx(seconds)
 
 

@@ -51,7 +51,7 @@ def test_files_without_the_mark_are_a_series(kind: str, tmp_path: Path) -> None:
             np.testing.assert_array_equal(recording.read({}), CT.astype(int) - 1024)
 
 
-def test_a_coloured_film_without_the_mark(tmp_path: Path) -> None:
+def test_a_coloured_clip_without_the_mark(tmp_path: Path) -> None:
     film = np.random.default_rng(0).integers(0, 256, (4, 6, 8)).astype(np.uint8)
     tables: dict[str, Any] = {}
     for name in ("Red", "Green", "Blue"):

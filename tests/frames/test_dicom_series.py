@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def test_gap_in_a_series_is_said(tmp_path: Path) -> None:
+def test_gap_in_a_series_is_reported(tmp_path: Path) -> None:
     save_series(tmp_path, [2.0 * n for n in range(11) if n != 4])
     with open_recording(tmp_path) as recording:
         assert recording.shape[0] == 10
@@ -104,7 +104,7 @@ def test_images_without_a_place_are_in_the_order_of_their_numbers(tmp_path: Path
         assert recording.affine is None
 
 
-def test_colour_film_in_one_file(tmp_path: Path) -> None:
+def test_colour_clip_in_one_file(tmp_path: Path) -> None:
     film = np.random.default_rng(0).integers(0, 256, (5, 6, 8, 3)).astype(np.uint8)
     about = {"NumberOfFrames": 5, "FrameTime": 40, "Modality": "US", "ImageOrientationPatient": None}
     save_dicom(tmp_path / "film.dcm", film, **about)
@@ -243,7 +243,7 @@ def test_a_size_that_no_file_has_is_unknown(tmp_path: Path) -> None:
         assert set(recording.scale.values()) == {None}
 
 
-def test_the_size_at_the_detector_is_said_and_is_that_in_the_body_where_the_enlargement_is_known(
+def test_the_size_at_the_detector_is_noted_and_is_that_in_the_body_where_the_enlargement_is_known(
     tmp_path: Path,
 ) -> None:
     about = {"PixelSpacing": None, "ImagerPixelSpacing": [0.2, 0.2], "Modality": "DX"}

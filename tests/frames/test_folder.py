@@ -78,7 +78,7 @@ def test_tiff_files_of_one_stack_each(tmp_path: Path) -> None:
         np.testing.assert_array_equal(recording.read({"T": 2, "Z": 1}), stacks[2, 1])
 
 
-def test_other_files_are_left_out_and_said(tmp_path: Path) -> None:
+def test_other_files_are_left_out_and_reported(tmp_path: Path) -> None:
     for number, image in enumerate(COLOUR):
         Image.fromarray(image).save(tmp_path / f"{number}.png")
     Image.fromarray(COLOUR[0]).save(tmp_path / "thumbnail.jpg")
@@ -141,7 +141,7 @@ def test_an_odd_file_far_inside_a_large_folder_is_named_when_its_turn_comes(tmp_
 @pytest.mark.parametrize("suffix", ["png", "tif"])
 @pytest.mark.parametrize("bad", [0, 2])
 @pytest.mark.parametrize("content", [b"", b"no image", None])
-def test_a_file_that_is_no_image_is_an_error_of_its_frame_only(tmp_path, suffix, bad, content):
+def test_a_file_that_is_not_an_image_is_an_error_of_its_frame_only(tmp_path, suffix, bad, content):
     frames = np.random.default_rng(1).integers(0, 255, (4, 20, 30), np.uint8)
     for number, frame in enumerate(frames):
         if suffix == "tif":

@@ -51,7 +51,7 @@ PICTURES = {
 
 
 @pytest.mark.parametrize("encoding", PICTURES)
-def test_mask_of_a_picture(tmp_path, encoding):
+def test_mask_of_an_image(tmp_path, encoding):
     PICTURES[encoding]().save(tmp_path / "mask.png")
     np.testing.assert_array_equal(read_mask(tmp_path / "mask.png"), DISC)
 
@@ -62,7 +62,7 @@ def test_mask_of_a_jpeg_is_not_wider_than_what_was_drawn(tmp_path):
 
 
 @pytest.mark.parametrize("dtype", ["f4", "f8"])
-def test_nan_is_no_object(tmp_path, dtype):
+def test_nan_is_background(tmp_path, dtype):
     tifffile.imwrite(tmp_path / "mask.tif", np.where(DISC, 1, np.nan).astype(dtype))
     np.testing.assert_array_equal(read_mask(tmp_path / "mask.tif"), DISC)
 
@@ -107,7 +107,7 @@ def test_labels_of_every_type_of_number(tmp_path, dtype):
     np.testing.assert_array_equal(found, LABELS)
 
 
-def test_labels_of_grey_and_of_coloured_pictures(tmp_path):
+def test_labels_of_grey_and_of_coloured_images(tmp_path):
     picture(LABELS, "RGB").save(tmp_path / "grey.png")
     np.testing.assert_array_equal(read_labels(tmp_path / "grey.png"), LABELS)
     colours = np.zeros((*LABELS.shape, 4), np.uint8)

@@ -125,7 +125,7 @@ def test_truncated_compressed_nifti_is_an_error_of_the_planes_that_are_gone(tmp_
 
 @pytest.mark.parametrize("kind", [nibabel.Nifti1Image, nibabel.Nifti2Image])
 @pytest.mark.parametrize("name", ["scan.dat", "scan", "scan.nii.gz", "packed.nii"])
-def test_nifti_is_told_by_its_content_not_its_name(name: str, kind: Any, tmp_path: Path) -> None:
+def test_nifti_is_recognised_by_its_content_not_its_name(name: str, kind: Any, tmp_path: Path) -> None:
     nibabel.save(kind(VOXELS, np.eye(4)), tmp_path / "a.nii")
     content = (tmp_path / "a.nii").read_bytes()
     path = tmp_path / name

@@ -82,7 +82,7 @@ def test_frames_keep_their_numbers_where_a_file_is_missing(tmp_path, gone, lost,
                 recording.read({"T": frame})
 
 
-def test_a_file_whose_description_is_missing_opens_by_itself(tmp_path):
+def test_a_file_whose_description_is_missing_opens_on_its_own(tmp_path):
     files = write_prairie(tmp_path / "acquired")
     files[0].unlink()
     with open_recording(files[2]) as recording:
@@ -145,7 +145,7 @@ def test_single_images_that_a_script_wrote_one_by_one_are_frames(tmp_path):
         np.testing.assert_array_equal(recording.read({}), FILM)
 
 
-def test_a_thumbnail_is_no_recording(tmp_path):
+def test_a_thumbnail_is_not_a_recording(tmp_path):
     with tifffile.TiffWriter(tmp_path / "a.tif") as writer:
         writer.write(FILM[0, ::4, ::4], metadata=None)
         for frame in FILM:

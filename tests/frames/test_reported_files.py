@@ -57,7 +57,7 @@ def test_a_data_set_of_micro_manager_opens_by_its_index(tmp_path):
             assert recording.scale["X"] == 0.325
 
 
-def test_four_frames_that_a_script_saved_are_not_a_picture_with_transparency(tmp_path):
+def test_four_frames_that_a_script_saved_are_not_an_image_with_transparency(tmp_path):
     """cgohlke/tifffile#196: a stack of four is written as planes of one picture."""
     tifffile.imwrite(tmp_path / "a.tif", FILM[:4].astype(np.uint8), photometric="rgb", planarconfig="separate")
     with open_recording(tmp_path / "a.tif", axes="ZYX") as recording:

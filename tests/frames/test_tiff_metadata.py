@@ -34,7 +34,7 @@ def deltas(values, unit=""):
     return "".join(f'<Plane TheZ="0" TheT="{t}" TheC="0" DeltaT="{value}"{unit}/>' for t, value in enumerate(values))
 
 
-def test_ome_delta_t_is_the_interval_where_no_increment_is_said(tmp_path):
+def test_ome_delta_t_is_the_interval_where_no_increment_is_given(tmp_path):
     ome(tmp_path / "a.ome.tif", deltas(range(0, 3000, 500), ' DeltaTUnit="ms"'))
     assert sizes(tmp_path / "a.ome.tif")["T"] == (pytest.approx(0.5), "s")
 
@@ -125,7 +125,7 @@ def test_imagej_calibration_of_values(tmp_path, c0, c1, dtype, kind):
         assert any("The values are calibrated" in note for note in recording.notes)
 
 
-def test_imagej_calibration_that_is_no_line_is_noted(tmp_path):
+def test_imagej_calibration_that_is_not_linear_is_noted(tmp_path):
     about = "ImageJ=1.54f\nimages=6\nslices=6\ncf=3\nc0=1\nc1=2\nc2=3\nvunit=OD\n"
     tifffile.imwrite(tmp_path / "a.tif", STACK, description=about, metadata=None, photometric="minisblack")
     with open_recording(tmp_path / "a.tif") as recording:

@@ -83,7 +83,7 @@ def test_ycbcr_is_shown_as_rgb(tmp_path, compression):
         assert np.abs(recording.read({"T": 0}).astype(int) - smooth).mean() < 4
 
 
-def test_palettes_are_colours_in_pictures_and_values_in_micrographs(tmp_path):
+def test_palettes_are_colours_in_images_and_values_in_micrographs(tmp_path):
     colours = np.random.default_rng(0).integers(0, 65535, (3, 256), np.uint16)
     tifffile.imwrite(tmp_path / "a.tif", GREY[0], photometric="palette", colormap=colours, metadata=None)
     with open_recording(tmp_path / "a.tif") as recording:
@@ -103,7 +103,7 @@ def test_high_values_of_inverted_files_are_noted(tmp_path):
 
 
 @pytest.mark.parametrize("mode", ["LA", "RGBA", "P"])
-def test_transparent_pictures_lie_on_white(tmp_path, mode):
+def test_transparent_images_are_shown_on_white(tmp_path, mode):
     alpha = np.zeros((24, 32), np.uint8)
     alpha[:, 16:] = 255
     image = Image.fromarray(np.dstack([RGB[0], alpha]))

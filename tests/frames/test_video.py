@@ -151,7 +151,7 @@ def test_a_video_that_cannot_be_copied_is_counted_and_says_so(tmp_path: Path, mo
         assert indices(recording, [71, 3, 35]) == [71, 3, 35]
 
 
-def test_a_palette_is_no_transparency(tmp_path: Path) -> None:
+def test_a_palette_is_not_transparency(tmp_path: Path) -> None:
     with open_recording(videos.palette_avi(tmp_path)) as recording:
         assert recording.notes == ()
 
@@ -221,7 +221,7 @@ def test_name_says_nothing_about_the_content(corpus: Callable[[str], Path], tmp_
 
 
 @pytest.mark.parametrize("rate", ["700", "1000"])
-def test_a_short_film_of_a_quick_camera_is_not_called_cut_short(rate: str, tmp_path: Path) -> None:
+def test_a_short_video_of_a_fast_camera_is_not_called_cut_short(rate: str, tmp_path: Path) -> None:
     path = tmp_path / "quick.mp4"
     source = ["-f", "rawvideo", "-pix_fmt", "gray", "-s", "64x48", "-r", rate, "-i", "-"]
     videos.ffmpeg(*source, "-c:v", "libx264", "-pix_fmt", "yuv420p", path, data=videos.raw(count=25))

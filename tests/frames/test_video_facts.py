@@ -118,7 +118,7 @@ def test_a_video_that_begins_in_the_middle_has_every_frame_that_can_be_decoded(
 
 
 @pytest.mark.parametrize("codec", ["h264", "hevc"])
-def test_what_comes_before_the_first_key_is_left_out_and_said(codec: str, tmp_path: Path) -> None:
+def test_what_comes_before_the_first_key_is_left_out_and_reported(codec: str, tmp_path: Path) -> None:
     whole, cut = tmp_path / "whole.mp4", tmp_path / "cut.mkv"
     videos.encode(whole, *OPEN[codec])
     videos.ffmpeg("-ss", "1.0", "-i", whole, "-c", "copy", "-avoid_negative_ts", "make_zero", cut)
@@ -235,7 +235,7 @@ def test_one_of_several_videos_in_a_file_can_be_chosen(tmp_path: Path) -> None:
         open_recording(path, series="left")
 
 
-def test_a_cover_is_no_video(tmp_path: Path) -> None:
+def test_a_cover_is_not_a_video(tmp_path: Path) -> None:
     path, numbered = tmp_path / "a.mp4", videos.encode(tmp_path / "b.mp4", *X264)
     cover = tmp_path / "cover.png"
     videos.ffmpeg("-f", "lavfi", "-i", "color=red:s=32x32", "-frames:v", "1", cover)
@@ -290,7 +290,7 @@ def test_one_bad_packet_leaves_the_frames_of_other_groups(
     assert len(shown & set(range(videos.COUNT))) >= videos.COUNT - 26
 
 
-def test_times_are_in_what_is_said_of_a_recording_and_survive_its_session(
+def test_times_are_in_the_description_of_a_recording_and_survive_its_session(
     corpus: Callable[[str], Path], tmp_path: Path
 ) -> None:
     from napari_sam2_video import api
@@ -311,7 +311,7 @@ def test_times_are_in_what_is_said_of_a_recording_and_survive_its_session(
         assert session.result().times is None
 
 
-def test_pictures_that_a_camera_served_over_http_have_no_rate(tmp_path: Path) -> None:
+def test_images_that_a_camera_served_over_http_have_no_rate(tmp_path: Path) -> None:
     path = tmp_path / "stream.mjpg"
     parts = [b"--frame\r\nContent-Type: image/jpeg\r\n\r\n" + videos.jpeg(n) + b"\r\n" for n in range(20)]
     path.write_bytes(b"".join(parts))

@@ -50,7 +50,7 @@ def test_a_window_that_shows_something_is_not(window):
     assert noted(RAMP, window) is None
 
 
-def test_a_dark_background_is_no_lost_contrast():
+def test_a_dark_background_is_not_lost_contrast():
     film = np.zeros((4, 60, 60), np.uint16)
     film[:, 20:24, 20:24] = 900
     assert noted(film, None) is None

@@ -84,7 +84,7 @@ def test_a_cell_that_divides_is_the_parent_of_two_tracks(late):
     assert sorted(one.missing for one in daughters) == [(), (5,)] if late else [(), ()]
 
 
-def test_halves_of_one_frame_are_no_division():
+def test_halves_of_one_frame_are_not_a_division():
     frames = two_cells()
     whole = frames[4][1]
     left = whole & (np.arange(SHAPE[1]) < 56)

@@ -75,7 +75,7 @@ def test_smoothing_is_the_median_along_the_axis(masks, n):
     np.testing.assert_array_equal(cleaned_stack(masks, CleanSettings(smooth_frames=n)), wanted)
 
 
-def test_smoothing_fills_one_lost_frame_and_drops_one_that_is_too_much():
+def test_smoothing_fills_one_lost_frame_and_drops_one_extra_mask():
     masks = np.zeros((9, 3, 3), bool)
     masks[:5, 1, 1] = True
     masks[2, 1, 1] = False
@@ -123,7 +123,7 @@ def test_only_changed_masks_are_given_and_what_was_read_stays():
     np.testing.assert_array_equal(masks, before)
 
 
-def test_nothing_is_made_up_where_the_object_was_not_tracked():
+def test_no_mask_is_invented_where_the_object_was_not_tracked():
     masks = np.ones((9, 2, 2), bool)
     masks[4] = False
     read = []

@@ -89,7 +89,7 @@ def test_a_journal_without_columns_that_came_later_opens_with_unknown_figures(fo
         {"rows": base64.b64encode(bytes(2 * FIGURES.itemsize)).decode()},
     ],
 )
-def test_figures_that_cannot_be_are_refused(change):
+def test_invalid_figures_are_refused(change):
     value = figures_to_json(np.zeros(1, FIGURES)) | change
     with pytest.raises((ValueError, TypeError, KeyError)):
         figures_from_json(value, 1)

@@ -117,7 +117,7 @@ def test_an_index_outside_is_refused(labels):
         labels[0, 0, 0, 0]
 
 
-def test_reading_gives_arrays_of_ones_own(labels):
+def test_reading_gives_arrays_of_the_caller(labels):
     first = labels[1]
     first[:] = 9
     assert not (labels[1] == 9).any()

@@ -43,7 +43,7 @@ def test_a_file_that_is_there_is_not_fetched_again(entry, tmp_path, published):
     assert len(published.requests) == 1
 
 
-def test_a_stopped_download_goes_on_where_it_was(entry, tmp_path, published):
+def test_a_stopped_download_resumes_where_it_was(entry, tmp_path, published):
     arrived = []
     with pytest.raises(DownloadCancelledError, match="are kept"):
         download(entry, tmp_path, progress=lambda done, _: arrived.append(done), cancel=lambda: bool(arrived))
@@ -102,7 +102,7 @@ def test_a_mirror_can_be_named(entry, tmp_path, published):
 
 
 @pytest.mark.parametrize("status", [403, 404, 503])
-def test_an_http_error_is_told_with_the_way_by_hand(entry, tmp_path, published, status):
+def test_an_http_error_is_reported_with_the_way_by_hand(entry, tmp_path, published, status):
     published.status = status
     with pytest.raises(DownloadError, match=rf"HTTP {status}.*save it as {tmp_path}"):
         download(entry, tmp_path)
@@ -113,5 +113,5 @@ def test_the_model_of_the_package_is_not_downloaded(tmp_path):
         download(CATALOGUE["demo"], tmp_path)
 
 
-def test_a_killed_download_goes_on_and_is_never_taken_for_whole():
+def test_a_killed_download_resumes_and_is_never_taken_for_whole():
     assert kill_download.main(["--kills", "4"]) == 0

@@ -33,7 +33,7 @@ def test_a_clip_is_learned_in_stretches_after_the_frames_that_are_only_watched()
     assert list(_stretches(5, Weights())) == [5]
 
 
-def test_the_score_learns_which_masks_are_right_and_keeps_the_share_it_is_told():
+def test_the_score_learns_which_masks_are_right_and_keeps_the_share_it_is_given():
     from demo_model.presence import Tokens, fit, start_fresh
 
     tokens = torch.randn(2000, 8, generator=torch.Generator().manual_seed(1))

@@ -42,7 +42,7 @@ def test_an_object_that_was_never_tracked_waits_for_the_button(tracked):
     assert tracked.session.dirty() == (2,)
 
 
-def test_a_new_prompt_stops_the_run_and_starts_it_anew(tracked):
+def test_a_new_prompt_stops_the_run_and_restarts_it(tracked):
     tracked.gate.hold(1)
     tracked.controller.go_to(2)
     tracked.spin()
@@ -58,7 +58,7 @@ def test_a_new_prompt_stops_the_run_and_starts_it_anew(tracked):
     assert tracked.errors() == []
 
 
-def test_nothing_runs_by_itself_where_it_is_not_wanted(tracked):
+def test_nothing_runs_automatically_unless_wanted(tracked):
     tracked.widget.objects.options.auto_box.setChecked(False)
     tracked.controller.go_to(4)
     tracked.spin()

@@ -48,7 +48,7 @@ def test_channels_in_colour_are_frozen_with_a_window_each(coloured):
     assert coloured.errors() == []
 
 
-def test_what_is_wrong_with_the_channels_is_said_before_a_session_begins(coloured):
+def test_what_is_wrong_with_the_channels_is_reported_before_a_session_starts(coloured):
     panel = coloured.widget.recording
     for seen, _, _ in panel.channels_field.rows:
         seen.setChecked(False)
@@ -64,7 +64,7 @@ def test_what_is_wrong_with_the_channels_is_said_before_a_session_begins(coloure
     assert coloured.session is None
 
 
-def test_the_picture_shows_what_the_model_sees(coloured):
+def test_the_small_image_shows_what_the_model_sees(coloured):
     panel = coloured.widget.recording
     coloured.viewer.dims.set_point(0, 0)
     coloured.spin(lambda: not panel.seen._quiet.isActive())

@@ -145,7 +145,7 @@ def test_a_script_checks_in_the_viewer(tracked):
     assert np.isfinite(handle.session.scores(1)["disagreement"]).sum() == N_FRAMES - 2
 
 
-def test_a_check_that_fails_is_told_in_one_sentence(tracked):
+def test_a_check_that_fails_is_reported_in_one_sentence(tracked):
     tracked.tracker.fail_at = {4: ZeroDivisionError("odd")}
     tracked.press(tracked.widget.review.check_button)
     tracked.idle()

@@ -48,7 +48,7 @@ def test_specks_go_and_painted_frames_stay(speckled):
     assert masks.object_mask(2, 1)[60, 70]
 
 
-def test_nothing_to_clean_up_is_said(speckled):
+def test_nothing_to_clean_up_is_reported(speckled):
     panel = speckled.widget.clean_up
     panel.smooth_box.setCurrentIndex(0)
     panel.fill_box.setChecked(True)
@@ -71,7 +71,7 @@ def test_choices_are_the_settings_that_are_recorded(speckled):
     )
 
 
-def test_what_is_said_of_it_holds_until_something_changes(speckled):
+def test_the_outcome_is_shown_until_something_changes(speckled):
     panel = speckled.widget.clean_up
     panel.part_box.setValue(4)
     speckled.press(panel.clean_up_button)

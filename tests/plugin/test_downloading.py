@@ -51,7 +51,7 @@ def _pass(here, response):
     return response.read1(BLOCK)
 
 
-def test_a_download_is_stopped_and_goes_on_where_it_was(trickling, entry, published, own_model_folder):
+def test_a_download_is_stopped_and_resumes_where_it_was(trickling, entry, published, own_model_folder):
     panel = trickling.widget.model
     trickling.gate.hold(HELD_AT)
     with Probe() as probe:

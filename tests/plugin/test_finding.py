@@ -116,7 +116,7 @@ def test_proposals_are_in_the_review_with_buttons(with_labels):
     assert (len(here.session.objects), panel.list.topLevelItemCount()) == (1, 1)
 
 
-def test_what_is_missing_to_find_is_said(at_work, monkeypatch):
+def test_what_is_missing_to_find_is_reported(at_work, monkeypatch):
     monkeypatch.setitem(registry._MAKERS, "like", lambda rest, examples, folder: None)
     panel = at_work.widget.finding
     at_work.widget.sections["find"].set_expanded(True)

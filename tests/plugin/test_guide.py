@@ -73,7 +73,7 @@ def test_the_line_and_the_button_lead_from_an_empty_viewer_to_the_export(bench, 
     assert here.widget.guide.situation().exported
 
 
-def test_the_walk_through_is_offered_once_and_goes_on_when_a_thing_was_done(bench, settings, tmp_path):
+def test_the_tour_is_offered_once_and_continues_when_a_step_is_done(bench, settings, tmp_path):
     settings.interface.tour_seen = False
     here = bench()
     tour = here.widget.tour
@@ -111,7 +111,7 @@ def test_the_walk_through_is_offered_once_and_goes_on_when_a_thing_was_done(benc
     assert not here.widget.guide.isHidden()
 
 
-def test_the_walk_through_does_not_come_back_where_it_was_refused(bench, settings):
+def test_the_tour_does_not_come_back_after_it_was_refused(bench, settings):
     settings.interface.tour_seen = False
     here = bench(make_frames())
     here.press(here.widget.tour.close_button)

@@ -85,7 +85,7 @@ def test_a_number_is_typed_until_enter_and_then_keys_are_the_viewers_again(in_fr
 
 
 @pytest.mark.parametrize("tool", ["point", "box", "lasso", "paint"])
-def test_a_tool_is_put_down_by_its_button_and_by_escape(at_work, tool):
+def test_a_tool_is_put_away_by_its_button_and_by_escape(at_work, tool):
     button, prompting = at_work.widget.objects.tools[tool], at_work.widget.objects.prompting
     at_work.widget.objects.prompting.put_down()
     for put_down in (lambda: at_work.press(button), lambda: at_work.key("Escape")):
@@ -228,7 +228,7 @@ def test_a_key_that_replaces_one_of_a_layer_is_changed_there_too(at_work, editor
     assert len(at_work.session.objects) == 1
 
 
-def test_changed_keys_stay_and_napari_is_not_told_of_them_for_its_next_start(bench, settings):
+def test_changed_keys_stay_and_napari_does_not_keep_them_for_its_next_start(bench, settings):
     from napari.settings import get_settings
 
     settings.interface.keys = json.dumps({"napari-sam2-video:new_object": ["Shift+X"]})

@@ -139,7 +139,7 @@ def test_tools_that_draw_in_two_dimensions_say_so_in_three(at_work):
     assert box.isChecked()
 
 
-def test_a_polygon_is_told_and_is_a_step_of_its_own(at_work):
+def test_a_polygon_is_reported_and_is_a_step_of_its_own(at_work):
     layer = at_work.controller.masks.masks
     layer.paint_polygon([(0, 40, 10), (0, 40, 40), (0, 60, 40), (0, 60, 10)], 1)
     at_work.spin()

@@ -37,7 +37,7 @@ def test_a_run_asked_for_in_one_session_does_not_start_in_the_next(at_work):
     assert not len(at_work.session.masks.frames_done(1))
 
 
-def test_an_estimate_of_a_session_that_was_closed_is_not_told(at_work, monkeypatch):
+def test_an_estimate_of_a_session_that_was_closed_is_not_reported(at_work, monkeypatch):
     go_on = threading.Event()
 
     class Budget:

@@ -83,7 +83,7 @@ def test_measuring_can_be_cancelled(at_work, monkeypatch):
     assert at_work.errors() == []
 
 
-def test_a_parent_that_comes_after_its_daughter_is_said(at_work):
+def test_a_parent_that_comes_after_its_daughter_is_reported(at_work):
     at_work.click(20, 20)
     at_work.track()
     session = at_work.session

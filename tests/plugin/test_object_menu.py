@@ -91,7 +91,7 @@ def test_a_line_that_is_drawn_splits_the_object_and_is_gone(pair):
     assert same(state(pair), before)
 
 
-def test_parts_become_objects_and_what_cannot_be_done_is_said_in_a_sentence(pair):
+def test_parts_become_objects_and_what_cannot_be_done_is_reported_in_a_sentence(pair):
     y, x = spots(3)[0]
     pair.key("Shift-O")
     QTest.keyClick(QApplication.activePopupWidget(), Qt.Key.Key_P)

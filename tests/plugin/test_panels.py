@@ -10,7 +10,7 @@ from napari_sam2_video.plugin.widget import WIDTH
 from tests.plugin.conftest import N_FRAMES, make_frames
 
 
-def test_a_gpu_that_torch_cannot_use_is_told_with_the_remedy(bench):
+def test_a_gpu_that_torch_cannot_use_is_reported_with_the_remedy(bench):
     here = bench(make_frames())
     here.widget.model._on_devices(DeviceReport(("cpu",), ("Processor",), "2.9", "Run: pip install the other torch"))
     assert "pip install" in here.widget.model.advice.text()
@@ -18,7 +18,7 @@ def test_a_gpu_that_torch_cannot_use_is_told_with_the_remedy(bench):
     assert [box.itemText(n) for n in range(box.count())] == ["Automatic", "cpu · Processor", "Another machine…"]
 
 
-def test_what_a_checkpoint_does_not_say_is_told_in_the_panel_and_beside_it(bench, tmp_path):
+def test_what_a_checkpoint_does_not_state_is_shown_in_the_panel_and_beside_it(bench, tmp_path):
     import torch
 
     from napari_sam2_video.models.presets import DEMO
@@ -169,7 +169,7 @@ def test_formats_that_lie_on_their_source_offer_all_frames(at_work):
     assert panel.frames_box.currentData() == "here"
 
 
-def test_what_is_said_of_a_run_holds_until_something_changes(at_work):
+def test_the_outcome_of_a_run_is_shown_until_something_changes(at_work):
     at_work.click(20, 20)
     at_work.track()
     status = at_work.widget.run_bar.status
@@ -190,7 +190,7 @@ def test_a_folder_for_new_sessions_that_cannot_be_made_is_reported(bench, settin
     assert "preferences" in sentence
 
 
-def test_what_was_said_of_earlier_work_goes_when_it_holds_no_more(at_work, tmp_path):
+def test_the_outcome_of_earlier_work_is_removed_when_it_is_outdated(at_work, tmp_path):
     widget = at_work.widget
     at_work.press(widget.session.undo_button)
     assert widget.session.last.text() == "Undone: add object 1."
@@ -211,7 +211,7 @@ def test_what_was_said_of_earlier_work_goes_when_it_holds_no_more(at_work, tmp_p
     assert widget.export.task.outcome.text() == ""
 
 
-def test_paint_is_said_and_no_more_when_it_is_taken_back(at_work):
+def test_paint_is_listed_until_it_is_undone(at_work):
     objects = at_work.widget.objects
     at_work.press(objects.tools["paint"])
     at_work.click(50, 20)

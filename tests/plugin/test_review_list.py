@@ -62,7 +62,7 @@ def test_answers_are_given_by_key_and_counted(tracked):
     assert panel.count.text().startswith("0 of ")
 
 
-def test_the_next_place_comes_by_itself_after_a_correction(tracked):
+def test_the_next_place_comes_automatically_after_a_correction(tracked):
     panel, session = tracked.widget.review, tracked.session
     tracked.key("J")
     first = tracked.controller.active, tracked.controller.frame

@@ -78,7 +78,7 @@ def theme(here):
 
 
 @pytest.mark.parametrize("change", [rename, reorder, hide, grid, volume, theme])
-def test_the_session_goes_on_whatever_is_done_to_the_view(at_work, change):
+def test_the_session_continues_whatever_is_done_to_the_view(at_work, change):
     own = session_layers(at_work)
     at_work.click(*spots(0)[0])
     change(at_work)

@@ -104,7 +104,7 @@ def test_a_server_and_its_token_are_remembered(bench, frames, start, own_setting
     assert another.widget.model.server.address_field.text() == server.url
 
 
-def test_an_address_that_is_none_is_told(bench, frames):
+def test_an_invalid_address_is_reported(bench, frames):
     here = bench(frames)
     choose_server(here, "workstation", "token")
     assert here.widget.model.server.answer.text() == (
@@ -113,7 +113,7 @@ def test_an_address_that_is_none_is_told(bench, frames):
     assert here.controller.model_settings.device == "auto"
 
 
-def test_a_connection_that_others_can_read_is_told(bench, frames):
+def test_a_connection_that_others_can_read_is_reported(bench, frames):
     here = bench(frames)
     fields = here.widget.model.server
     fields.show_server("http://gpu.example.org:7860")

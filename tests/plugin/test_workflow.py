@@ -131,7 +131,7 @@ def test_seeds_become_objects(at_work):
     assert seed.mask[45, 55]
 
 
-def test_stop_and_go_on(at_work):
+def test_stop_and_continue(at_work):
     at_work.gate.hold(3)
     at_work.click(20, 20)
     at_work.press(at_work.widget.run_bar.track_button)
@@ -165,7 +165,7 @@ def test_the_table_renames_locks_and_selects(at_work):
     assert table.currentIndex().row() == 1
 
 
-def test_reopening_a_session_goes_on(bench, tmp_path):
+def test_reopening_a_session_resumes_the_run(bench, tmp_path):
     import tifffile
 
     file = tmp_path / "spots.tif"

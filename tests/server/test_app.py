@@ -111,7 +111,7 @@ def test_image_size_that_no_network_has_is_refused(size):
         ("application/x-python-pickle", b"cos\nsystem\n(S'true'\ntR."),
     ],
 )
-def test_frame_that_is_none_is_refused(ask, opened, kind, data):
+def test_an_invalid_frame_is_refused(ask, opened, kind, data):
     answer = ask.put(f"/trackers/{opened}/frames/0", content=data, headers={"Content-Type": kind})
     assert answer.status_code == 422
     assert ask.put(f"/trackers/{opened}/frames/9", content=b"").status_code == 422
@@ -204,7 +204,7 @@ def test_frame_that_never_arrives_ends_the_call(start):
     assert "Frame 2 did not arrive" in json.loads(said)["text"]
 
 
-def test_memory_that_is_none_is_refused(ask, opened):
+def test_invalid_memory_is_refused(ask, opened):
     for data in (b"", b"PK\x03\x04", b"\x93NUMPY"):
         assert ask.put(f"/trackers/{opened}/memory/1/0", content=data).status_code == 422
     assert ask.put(f"/trackers/{opened}/memory/0/0", content=b"").status_code == 422

@@ -76,7 +76,7 @@ def test_token_is_kept_in_the_keyring_for_its_server_alone(keyring, own_settings
         client_token("https://other.example.org")
 
 
-def test_token_goes_to_a_file_of_ones_own_where_the_keyring_keeps_nothing(keyring, own_settings_folder, monkeypatch):
+def test_token_goes_to_a_private_file_where_the_keyring_keeps_nothing(keyring, own_settings_folder, monkeypatch):
     monkeypatch.setattr(sys.modules["keyring"], "set_password", lambda *_: None)
     assert keep_token(ELSEWHERE, "secret") == str(own_settings_folder / "token")
     assert client_token(ELSEWHERE) == "secret"
@@ -95,7 +95,7 @@ def test_the_environment_comes_first(keyring, monkeypatch):
 
 
 @pytest.mark.parametrize("token", ["two words", "über", "line\nbreak"])
-def test_what_is_no_token_is_refused(token, own_settings_folder):
+def test_what_is_not_a_token_is_refused(token, own_settings_folder):
     with pytest.raises(SettingsError, match=r"A token is one word of plain characters"):
         keep_token(ELSEWHERE, token)
     assert not own_settings_folder.exists()

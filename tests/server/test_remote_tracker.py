@@ -258,7 +258,7 @@ def test_a_detector_gets_the_same_of_the_network(network, remote):
         {"limits": None},
     ],
 )
-def test_what_is_no_question_of_a_detector_is_refused(remote, changed):
+def test_what_is_not_a_question_of_a_detector_is_refused(remote, changed):
     tracker = remote()
     asked = {"frame": 0, "square": None, "places": [[3, 4]], "boxes": False, "limits": {}}
     with pytest.raises(EngineError):

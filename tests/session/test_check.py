@@ -445,7 +445,7 @@ def test_the_last_figures_count_and_come_back_from_disk_as_they_were(tmp_path_fa
         assert again.figures(object_id, np.array([frame])) == (value, frame)
 
 
-def test_a_save_that_fails_is_told_and_leaves_the_old_file(tracked, monkeypatch):
+def test_a_save_that_fails_is_reported_and_leaves_the_old_file(tracked, monkeypatch):
     list(tracked.check(CheckSettings(objects=(1,))))
     before = (tracked.folder / FILE).read_bytes()
 

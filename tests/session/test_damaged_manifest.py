@@ -96,7 +96,7 @@ def test_every_value_of_the_manifest_may_be_nonsense(folder):
     assert refused > 30
 
 
-def test_a_number_that_is_none_is_damage_also_where_it_could_be_written_back(folder):
+def test_an_invalid_number_is_damage_also_where_it_could_be_written_back(folder):
     whole = (folder / "session.json").read_text()
     (folder / "session.json").write_text(
         whole.replace('"low": 0', '"low": NaN').replace('"low": ', '"low": 1e999, "x": ', 1)
@@ -108,7 +108,7 @@ def test_a_number_that_is_none_is_damage_also_where_it_could_be_written_back(fol
 @pytest.mark.parametrize(
     "item", [{"kind": "mask"}, {"kind": "point", "y": "1", "x": 2, "positive": True}, {"kind": "circle"}, None, []]
 )
-def test_a_prompt_of_the_journal_that_is_none_is_left_out(folder, item):
+def test_an_invalid_prompt_of_the_journal_is_left_out(folder, item):
     lines = (folder / "journal.jsonl").read_bytes().splitlines()
     entries = [decode_line(line) for line in lines]
     for entry in entries:

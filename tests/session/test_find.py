@@ -363,7 +363,7 @@ def test_while_it_looks_nothing_is_tracked_and_objects_can_be_changed(opened):
     assert session.object(1).name == "cell"
 
 
-def test_what_cannot_be_accepted_is_said(opened):
+def test_what_cannot_be_accepted_is_reported(opened):
     labels = dividing()
     session = opened(labels)
     prompted(session, labels[0])

@@ -274,7 +274,7 @@ def test_a_diagonal_line_leaves_no_gap_to_slip_through(session):
         (lambda s: s.split_object(1, 99), "no frame 99"),
     ],
 )
-def test_an_edit_that_cannot_be_is_refused_and_changes_nothing(tracked, edit, sentence):
+def test_an_impossible_edit_is_refused_and_changes_nothing(tracked, edit, sentence):
     before = seen(tracked)
     with pytest.raises(Sam2VideoError, match=sentence) as refused:
         edit(tracked)

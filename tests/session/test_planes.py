@@ -185,7 +185,7 @@ def test_undoing_a_fusion_shows_the_walk_again_and_reopening_keeps_it(tmp_path, 
         assert session.planes.disputed(0).any()
 
 
-def test_a_session_cut_off_between_walks_goes_on_where_it_was(tmp_path, session, recording):
+def test_a_session_cut_off_between_walks_resumes_where_it_was(tmp_path, session, recording):
     run = session.track_planes()
     last = next(done for done in run if done.axis == "Y" and done.done == 5)
     shutil.copytree(session.folder, tmp_path / "cut.sam2v", ignore=shutil.ignore_patterns("lock*"))
@@ -347,7 +347,7 @@ def test_label_volumes_come_in_the_order_of_the_recording_whatever_is_walked(tmp
         assert (voxels_of(session, 1) == FIRST.transpose(2, 0, 1)).all()
 
 
-def test_what_was_said_of_planes_goes_with_the_object(session):
+def test_what_was_noted_of_planes_is_removed_with_the_object(session):
     session.planes.add_prompt("X", PointPrompt(1, 20, 4, 15))
     session.renumber_object(1, 9)
     assert [(p.object_id, p.frame) for p in session.planes.prompts("X")] == [(9, 20)]

@@ -7,7 +7,7 @@ from napari_sam2_video.session import prompts as prompts_module
 from napari_sam2_video.types import BoxPrompt, MaskPrompt, PointPrompt, ScribblePrompt
 
 
-def test_what_prompts_there_are_is_told_without_unpacking_a_mask(session, monkeypatch):
+def test_what_prompts_there_are_is_reported_without_unpacking_a_mask(session, monkeypatch):
     labels = np.zeros(session.shape_yx, np.uint16)
     labels[2:6, 2:6], labels[10:14, 20:30] = 4, 7
     assert session.add_seeds(labels, 1) == [4, 7]

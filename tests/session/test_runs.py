@@ -22,7 +22,7 @@ def labels(session):
     return np.asarray(session.labels)
 
 
-def test_every_frame_is_said_once_and_is_then_in_the_masks(prompted):
+def test_every_frame_is_announced_once_and_is_then_in_the_masks(prompted):
     said = []
     for done in prompted.track():
         said.append(done)
@@ -35,7 +35,7 @@ def test_every_frame_is_said_once_and_is_then_in_the_masks(prompted):
     assert not prompted.unfinished
 
 
-def test_nothing_to_track_is_said(session):
+def test_nothing_to_track_is_reported(session):
     with pytest.raises(PromptError, match="nothing to track yet"):
         list(session.track())
     session.add_object()
@@ -204,7 +204,7 @@ def test_an_undone_stroke_that_no_run_knew_of_is_no_change(prompted):
     assert prompted.dirty() == ()
 
 
-def test_an_object_erased_from_a_frame_is_no_prompt_there(prompted):
+def test_an_object_erased_from_a_frame_is_not_prompted_there(prompted):
     list(prompted.track())
     prompted.paint(8, (0, 0), np.zeros(prompted.shape_yx, int))
     assert 8 not in prompted.state(1).prompted

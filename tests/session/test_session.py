@@ -102,7 +102,7 @@ def test_objects_keep_their_ids(session):
         session.object(7)
 
 
-def test_a_removed_object_comes_back_whole_and_its_id_serves_anew_without_its_past(prompted):
+def test_a_removed_object_comes_back_whole_and_its_id_can_be_used_again_without_its_past(prompted):
     list(prompted.track())
     prompted.paint(2, (0, 0), np.full((3, 3), 2))
     before = seen(prompted)
@@ -545,7 +545,7 @@ def test_a_name_that_no_folder_can_have_is_refused(tmp_path, recording, name):
         Session.create(tmp_path / name, recording)
 
 
-def test_a_session_that_windows_does_not_let_go_of_is_not_replaced_and_told_in_one_sentence(
+def test_a_session_that_windows_does_not_let_go_of_is_not_replaced_and_reported_in_one_sentence(
     recording, tmp_path, monkeypatch
 ):
     folder = tmp_path / "run.sam2v"

@@ -93,7 +93,7 @@ def test_fewer_entries_amount_to_the_same(acts):
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(before=ACTS, behind=ACTS)
-def test_what_was_shortened_goes_on_as_if_it_had_not_been(tmp_path_factory, before, behind):
+def test_what_was_compacted_continues_as_if_it_had_not_been(tmp_path_factory, before, behind):
     tmp_path = tmp_path_factory.mktemp("state")
     for name in ("long", "short"):
         (tmp_path / name).mkdir()

@@ -74,7 +74,7 @@ def test_regions_are_the_masks_and_lie_on_their_frames(java: Any, tmp_path: Path
 
 
 @pytest.mark.parametrize("name", ["cutout-png", "matte-png"])
-def test_pictures_open(java: Any, name: str, tmp_path: Path) -> None:
+def test_images_open(java: Any, name: str, tmp_path: Path) -> None:
     folder = export(make_result(), tmp_path / "a", format=name).path
     image = opened(java, folder / "00000.png")
     assert (image.getWidth(), image.getHeight()) == (48, 32)
