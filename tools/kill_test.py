@@ -1,7 +1,7 @@
 """Kill a process at random moments while it tracks, corrects, paints and exports, and see what is left.
 
 Each trial makes a session in a child process and kills it with SIGKILL. Everything the child had announced must then be
-in the session. A second child continues to the end, and the result must equal that of an undisturbed run, byte for byte.
+in the session. A second child continues to the end, and the result must equal that of an undisturbed run byte for byte.
 Prints how many of the trials survived; exits with 1 if one did not.
 
     python tools/kill_test.py --kills 50 --model fake

@@ -55,8 +55,8 @@ class Key:
 class Keys:
     """Binds keys to the viewer, and some to layers, and gives all of them back as they were.
 
-    napari's action manager knows each of them, so that *Preferences → Shortcuts* lists and changes them. napari warns at
-    its start of shortcuts whose actions do not exist yet, so changed ones are kept in the plugin's settings.
+    napari's action manager knows them, so that *Preferences → Shortcuts* lists and changes them. napari warns
+    at its start of shortcuts whose actions do not exist yet, so changed ones are kept in the plugin's settings.
 
     Parameters
     ----------
