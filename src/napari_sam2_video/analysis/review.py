@@ -79,7 +79,7 @@ def score_component(table: Table) -> Floats:
     """Give the chance that the network took presence for absence or the reverse.
 
     With ``p = 1 / (1 + exp(-object_score))``, the network's own probability that the object is on the frame, it is
-    ``1 - p`` where there is a mask and ``p`` if there is none: a confident absence is no reason to look.
+    ``1 - p`` where there is a mask and ``p`` where there is none: a confident absence is no reason to look.
     """
     score = table["object_score"]
     signed = np.where(table["area_px"] > 0, score, -score)
@@ -113,7 +113,7 @@ def centroid_jump_component(table: Table) -> Floats:
 
     ``d`` is the distance of the centroid to the one on the neighbouring frame or, if that is closer, to where
     constant speed would have carried it; ``r`` is the radius of the disc with the larger of the two areas. A jump by
-    one radius gives 0.5. Where there is not a mask here or there it is 0; the jump in area tells.
+    one radius gives 0.5. Where there is no mask here or there it is 0; the jump in area tells.
     """
     rows, before = neighbour_rows(table)
     component = np.zeros(len(table))

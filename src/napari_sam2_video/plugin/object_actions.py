@@ -21,7 +21,7 @@ class ObjectActions:
         self._controller = controller
 
     def new_object(self, name: str | None = None) -> int:
-        """Add an object and make it the active one; 0 if there is not a session."""
+        """Add an object and make it the active one; 0 if there is no session."""
         controller = self._controller
         session = controller.session
         if session is None:

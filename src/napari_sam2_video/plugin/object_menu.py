@@ -90,7 +90,7 @@ def _on_frames(title: str, menu: QMenu, controller: Controller, object_id: int, 
 
 
 def objects_menu(parent: QWidget, controller: Controller, objects: tuple[int, ...]) -> QMenu | None:
-    """The menu of several objects; None if there is not a session. Each change is one step to undo.
+    """The menu of several objects; None if there is no session. Each change is one step to undo.
 
     Parameters
     ----------
