@@ -1,4 +1,6 @@
-"""How many points to take from a scribble: overlap with the truth on the first prompted frame.
+"""Which points to take from a scribble: overlap with the truth on the first prompted frame.
+
+A placement is written as the parts of the stroke's length at which its points lie.
 
 ``python -m benchmarks.scribbles --seeds 0:4`` chooses, ``--seeds 10:16`` reports.
 """
@@ -25,7 +27,18 @@ if TYPE_CHECKING:
 SAMPLES = {"cells": (sample_time_series, "TYX"), "ct": (sample_ct_volume, "ZYX"), "video": (sample_video, "TYXS")}
 FRAME = 4
 SMALLEST = 60
-COUNTS = (1, 2, 3, 4, 6, 8)
+PLACEMENTS = (
+    (1 / 2,),
+    (1 / 4, 3 / 4),
+    (1 / 3, 2 / 3),
+    (0, 1 / 2, 1),
+    (1 / 6, 1 / 2, 5 / 6),
+    (1 / 4, 1 / 2, 3 / 4),
+    (1 / 3, 1 / 2, 2 / 3),
+    (0.4, 0.5, 0.6),
+    (1 / 8, 3 / 8, 5 / 8, 7 / 8),
+    (1 / 12, 3 / 12, 5 / 12, 7 / 12, 9 / 12, 11 / 12),
+)
 
 
 def stroke(rng: np.random.Generator, mask: npt.NDArray[np.bool_]) -> list[tuple[float, float]]:
@@ -43,7 +56,7 @@ def overlap(mask: npt.NDArray[np.bool_], truth: npt.NDArray[np.bool_]) -> float:
 
 
 def main() -> None:
-    """Print the mean and the worst tenth for each number of points."""
+    """Print the mean and the worst tenth for each placement, and for a click in the middle."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", default="0:4")
     parser.add_argument("--model", default="demo")
@@ -51,7 +64,8 @@ def main() -> None:
     first, last = map(int, given.seeds.split(":"))
     settings = ModelSettings(given.model)
     model = load_model(resolve_model(settings.model), settings)
-    found: dict[str, list[float]] = {name: [] for name in ("click", *map(str, COUNTS))}
+    names = {", ".join(f"{part:.2f}" for part in placement): placement for placement in PLACEMENTS}
+    found: dict[str, list[float]] = {name: [] for name in ("click", *names)}
     for seed in range(first, last):
         for make, axes in SAMPLES.values():
             clip = make(frames=8, seed=seed) if axes[0] == "T" else make(slices=24, seed=seed)
@@ -65,9 +79,9 @@ def main() -> None:
                     continue
                 path = stroke(rng, truth)
                 answers: dict[str, Any] = {"click": PointPrompt(1, frame, *np.argwhere(truth).mean(axis=0))}
-                answers |= {str(count): ScribblePrompt(1, frame, tuple(path)) for count in COUNTS}
+                answers |= dict.fromkeys(names, ScribblePrompt(1, frame, tuple(path)))
                 for name, prompt in answers.items():
-                    scribbles.MOST_POINTS = int(name) if name.isdigit() else scribbles.MOST_POINTS
+                    scribbles.PARTS = names.get(name, scribbles.PARTS)
                     preview = tracker.preview(1, frame, [prompt])
                     best = preview.candidates[preview.best]
                     mask = np.zeros(truth.shape, bool)
@@ -76,7 +90,7 @@ def main() -> None:
                     found[name].append(overlap(mask, truth))
     for name, values in found.items():
         worst = np.sort(values)[: max(1, len(values) // 10)].mean()
-        print(f"{name:>6}: mean {np.mean(values):.3f}, worst tenth {worst:.3f}, {len(values)} strokes")
+        print(f"{name:>34}: mean {np.mean(values):.3f}, worst tenth {worst:.3f}, {len(values)} strokes")
 
 
 if __name__ == "__main__":

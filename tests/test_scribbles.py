@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from napari_sam2_video.engine.prompts import settle_prompts
-from napari_sam2_video.engine.scribbles import MOST_POINTS, scribble_points
+from napari_sam2_video.engine.scribbles import PARTS, scribble_points
 from napari_sam2_video.errors import PromptError
 from napari_sam2_video.prompt_text import read_prompts, write_prompts
 from napari_sam2_video.regions import simplified_path
@@ -60,7 +60,7 @@ def test_points_lie_in_the_middle_of_equal_parts_of_the_stroke():
 @given(paths)
 def test_every_stroke_gives_a_few_points_within_its_reach(path):
     points = scribble_points(path)
-    assert 1 <= len(points) <= MOST_POINTS
+    assert 1 <= len(points) <= len(PARTS)
     low, high = np.min(path, axis=0), np.max(path, axis=0)
     assert (points >= low - 1e-6).all()
     assert (points <= high + 1e-6).all()

@@ -38,7 +38,9 @@ KIDNEY = 3
 class Stage:
     """A viewer with the widget, driven as a person would, and its pictures."""
 
-    def __init__(self, out: Path, sessions: Path, model: str, clip: SyntheticClip, name: str, axes: str) -> None:
+    def __init__(
+        self, out: Path, sessions: Path, model: str, clip: SyntheticClip | None = None, name: str = "", axes: str = ""
+    ) -> None:
         # Preferences and sessions of the pictures are thrown away afterwards.
         os.environ["NAPARI_CONFIG"] = str(sessions / "settings.yaml")
         import napari
@@ -49,14 +51,26 @@ class Stage:
         write_setting("sessions", "device", PluginSettings.device)
         write_setting("interface", "tour_seen", True)
         self.out = out
-        self.clip = clip
         self.viewer = napari.Viewer(show=True, show_welcome_screen=False)
         self.viewer.window.resize(*SIZE)
-        self.viewer.add_image(self.clip.frames, name=name, axis_labels=tuple(axes), rgb=self.clip.frames.shape[-1] == 3)
+        if clip is not None:
+            self.add(clip, name, axes)
         _, self.widget = self.viewer.window.add_plugin_dock_widget("napari-sam2-video")
         self.widget.model.model_box.setCurrentIndex(self.widget.model.model_box.findData(model))
         self.viewer.dims.set_current_step(0, 0)
         self.settle()
+
+    def add(self, clip: SyntheticClip, name: str, axes: str) -> None:
+        """Open a recording."""
+        self.clip = clip
+        self.viewer.add_image(clip.frames, name=name, axis_labels=tuple(axes), rgb=clip.frames.shape[-1] == 3)
+        self.settle()
+
+    def click(self, number: int, label: int, frame: int = 0) -> None:
+        """Click an object of the clip for an object of the session."""
+        rows, columns = np.nonzero(self.clip.labels[frame] == label)
+        self.widget.handle.add_point(number, frame, float(rows.mean()), float(columns.mean()))
+        self.idle()
 
     def settle(self, seconds: float = 0.3, until: Any = None, timeout: float = 900.0) -> None:
         from qtpy.QtWidgets import QApplication
@@ -94,11 +108,11 @@ class Stage:
     def prompt(self, label: int, name: str, *, box: bool, frame: int = 0) -> None:
         handle = self.widget.handle
         number = handle.new_object(name)
+        if not box:
+            self.click(number, label, frame)
+            return
         rows, columns = np.nonzero(self.clip.labels[frame] == label)
-        if box:
-            handle.add_box(number, frame, (rows.min(), columns.min(), rows.max(), columns.max()))
-        else:
-            handle.add_point(number, frame, float(rows.mean()), float(columns.mean()))
+        handle.add_box(number, frame, (rows.min(), columns.min(), rows.max(), columns.max()))
         self.idle()
 
     def close(self) -> None:

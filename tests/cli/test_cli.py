@@ -111,6 +111,9 @@ def test_seeds_make_an_object_of_every_label(track, tmp_path, clip):
     from napari_sam2_video.session import Session
 
     tifffile.imwrite(tmp_path / "seeds.tif", clip.labels[0])
+    code, _, said = track("--seeds", f"{tmp_path / 'seeds.tif'}@0", "--smallest-area", "99999")
+    assert code == 1
+    assert "No label of the seeds has 99999 pixels or more" in said
     assert track("--seeds", f"{tmp_path / 'seeds.tif'}@0")[0] == 0
     with Session.open(tmp_path / "run.sam2v", read_only=True) as session:
         ids = np.unique(clip.labels[0])

@@ -9,7 +9,7 @@ import pytest
 from tests.plugin.conftest import make_frames
 from tests.plugin.probe import Probe
 
-OWN = {"SAM 2 masks", "SAM 2 preview", "SAM 2 points", "SAM 2 boxes and scribbles"}
+OWN = {"SAM 2 masks", "SAM 2 preview", "SAM 2 points", "SAM 2 shapes"}
 
 
 @pytest.fixture

@@ -18,6 +18,7 @@ AT_WORK = Situation(images=True, open=True, objects=2, prompted=True)
         (Situation(images=True, loading=True), "", "Preparing"),
         (Situation(images=True, problem="The interval is odd."), "", "The interval is odd."),
         (Situation(images=True), "new", "Adjust the contrast"),
+        (Situation(images=True, earlier=True), "continue", "already has a session"),
         (Situation(images=True, open=True), "new", "Press New object"),
         (replace(AT_WORK, prompted=False), "click", "Point +"),
         (replace(AT_WORK, prompted=False, armed="box"), "", "Drag a box"),
@@ -47,11 +48,11 @@ def standing_out(widget):
 def test_the_line_and_the_button_lead_from_an_empty_viewer_to_the_export(bench, tmp_path):
     here = bench()
     assert standing_out(here.widget) == ["open"]
-    assert here.widget.run_bar.reason.text() == "Open an image first."
+    assert here.widget.run_bar.track_button.toolTip().endswith("Open an image first.")
     here.viewer.add_image(make_frames(), name="spots")
     here.idle()
     assert standing_out(here.widget) == ["new"]
-    assert here.widget.run_bar.reason.text().startswith("Press New object")
+    assert "Press New object" in here.widget.run_bar.track_button.toolTip()
     here.start()
     here.settle()
     here.spin()
@@ -138,7 +139,7 @@ def test_every_control_says_what_it_does(at_work):
     export = at_work.widget.export
     for number in range(export.format_box.count()):
         export.format_box.setCurrentIndex(number)
-        assert all(field.toolTip() for field in export.options.findChildren(QLineEdit))
+        assert all(field.toolTip() for field in export.findChildren(QLineEdit))
     kinds = (QAbstractButton, QAbstractItemView, QAbstractSlider, QAbstractSpinBox, QComboBox, QLineEdit)
     silent = [
         f"{type(control).__name__} {getattr(control, 'text', str)()!r} in {type(control.parent()).__name__}"

@@ -198,6 +198,7 @@ def test_reopen_and_continue(bench):
     # As napari opens it the next day.
     here.widget.sections["recording"].set_expanded(True)
     here.spin()
+    assert here.widget.guide.step.button == "continue"
     person = Person(here)
     person.press(here.widget.recording.continue_button)
     person.key("G")

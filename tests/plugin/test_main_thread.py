@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 
 from napari_sam2_video import devices
@@ -31,8 +32,10 @@ def test_slow_things_run_in_the_background(bench, monkeypatch, tmp_path):
     watch(session_summary, "summarize")
     watch(registry, "export")
     watch(devices, "probe_devices")
+    frozen = gc.get_freeze_count()
     here = bench(make_frames())
     here.start()
+    assert gc.get_freeze_count() > frozen, "full collections look through what was there before"
     here.controller.go_to(0)
     here.spin()
     here.click(*spots(0)[0])
@@ -44,6 +47,7 @@ def test_slow_things_run_in_the_background(bench, monkeypatch, tmp_path):
     here.idle()
     here.controller.close_session()
     here.idle()
+    assert gc.get_freeze_count() == frozen
     assert where == {
         name: {False}
         for name in ("preview", "condition", "_step", "create", "close", "summarize", "export", "probe_devices")

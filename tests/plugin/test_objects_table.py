@@ -8,7 +8,6 @@ from qtpy.QtTest import QTest
 
 from napari_sam2_video.plugin.object_menu import objects_menu
 from napari_sam2_video.plugin.objects_model import FRAMES, ID, NAME, STATE
-from napari_sam2_video.plugin.timeline import LABEL
 from napari_sam2_video.types import PointPrompt
 from tests.plugin.conftest import make_frames, spots
 
@@ -144,7 +143,7 @@ def test_groups_of_the_timeline_fold(many):
     titles = [line.title for line in timeline.lines if line.group is not None]
     assert titles == ["No prompt yet (10)", "Tracked (2)"]
     assert len(timeline.lines) == 14
-    QTest.mouseClick(timeline, Qt.MouseButton.LeftButton, pos=QPoint(LABEL, timeline.y_of(0) + 5))
+    QTest.mouseClick(timeline, Qt.MouseButton.LeftButton, pos=QPoint(round(timeline.x_of(0)), timeline.y_of(0) + 5))
     assert [line.title for line in timeline.lines][:2] == titles
     assert timeline.line_of(3) is None
     many.session.edit_object(2, parent=1, parent_frame=3)

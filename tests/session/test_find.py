@@ -13,6 +13,7 @@ from napari_sam2_video.frames.array import ArrayRecording
 from napari_sam2_video.linking.shapes import shapes_of
 from napari_sam2_video.session import Session
 from napari_sam2_video.types import FindSettings, MaskPrompt, PointPrompt
+from napari_sam2_video.types.prompts import seed_list
 from tests.fakes import fake_factory
 
 SHAPE = (64, 80)
@@ -385,12 +386,24 @@ def test_rejecting_a_mother_rejects_her_division(opened):
     assert session.proposals == ()
 
 
+def test_what_is_smaller_than_the_smallest_area_is_not_proposed(opened):
+    labels = np.zeros((3, 40, 50), np.uint8)
+    labels[:, 4:8, 4:8], labels[:, 20:30, 20:30] = 1, 2
+    session = opened(labels)
+    found(session, Labels(labels), smallest_area=17)
+    assert [(one.kind, one.box_yxyx) for one in session.proposals] == [("new object", (20, 20, 30, 30))]
+    ((seeds, _),) = seed_list([(labels[0], 0)], 17)
+    assert np.array_equal(seeds, np.where(labels[0] == 2, 2, 0))
+
+
 def test_settings_are_checked():
     assert FindSettings.from_text("5", "2:20").frames(30) == range(2, 20, 5)
-    for wrong in ({"every": 0}, {"start": 4, "stop": 2}):
+    for wrong in ({"every": 0}, {"start": 4, "stop": 2}, {"smallest_area": -1}):
         with pytest.raises(SettingsError):
             FindSettings(**wrong)
     with pytest.raises(SettingsError, match="does not fit"):
         FindSettings(stop=9).frames(5)
     with pytest.raises(SettingsError, match="whole number"):
         FindSettings.from_text("five")
+    with pytest.raises(SettingsError, match="number of pixels"):
+        FindSettings.from_text("5", None, "tiny")

@@ -43,7 +43,12 @@ class FindRequest:
 
     @classmethod
     def from_text(
-        cls, find: str | None, every: str | None = None, accept: str | None = None, range: str | None = None
+        cls,
+        find: str | None,
+        every: str | None = None,
+        accept: str | None = None,
+        range: str | None = None,
+        smallest_area: str | int | None = None,
     ) -> Self | None:
         """Request of the options of the command line and of tables; None if nothing is to be found.
 
@@ -61,7 +66,7 @@ class FindRequest:
                 raise SettingsError(f"{given!r} only works with a detector; name one with find.")
             return None
         usual = 1 if find.lower().startswith("labels") else USUAL_STEP
-        settings = FindSettings.from_text(every or str(usual), range)
+        settings = FindSettings.from_text(every or str(usual), range, smallest_area)
         return cls(find, settings, None if accept is None else score_limit(accept))
 
 
@@ -84,7 +89,7 @@ def find(
     detector : str or Detector
         What finds, such as ``"everything"``, ``"like:1,2,3"``, ``"labels:FILE"`` or ``'text:"red cell"'``.
     settings : FindSettings
-        On which frames it looks.
+        On which frames it looks, and how small what it finds may be.
     accept : float, optional
         Score from which on proposals are accepted at once.
     progress : callable, optional
@@ -154,6 +159,7 @@ def _was_found(session: Session, finding: FindRequest) -> bool:
     return any(
         said.get("asked") == finding.detector
         and said["every"] == frames.step
+        and said.get("smallest_area", 0) == finding.settings.smallest_area
         and said.get("looked") == [frames.start, frames[-1] + 1]
         for said in session.provenance()["finds"]
     )

@@ -125,6 +125,7 @@ def track(
     out: str | Path,
     *,
     seeds: Iterable[Seeds] = (),
+    smallest_area: int = 0,
     settings: TrackSettings = TrackSettings(),  # noqa: B008
     axes: str | None = None,
     pixel_size: str | PixelSize | None = None,
@@ -155,6 +156,8 @@ def track(
     seeds : iterable of (ndarray of integers of shape (Y, X), int) or (ndarray of shape (Z, Y, X), str)
         Label images and their frames, or label volumes and ``"all"`` or ``"middle"`` for every slice of a label or its
         middle one; every label in them becomes an object.
+    smallest_area : int
+        Labels of `seeds` with fewer pixels, or voxels of a volume, are left out.
     settings : TrackSettings
         Direction, range and objects.
     axes, pixel_size, interval, series, axis, at, channel, channels, contrast, model, overwrite, keep_source
@@ -184,7 +187,7 @@ def track(
         path_of(out, "The session's folder"),
         options,
         prompt_list(prompts),
-        seed_list(seeds),
+        seed_list(seeds, smallest_area),
         instance(settings, TrackSettings, "The settings"),
         if_there="overwrite" if overwrite else "refuse",
         keep_source=keep_source,
@@ -199,7 +202,9 @@ def track(
 
 
 @public
-def add_prompts(session: Session, prompts: Iterable[Prompt], seeds: Iterable[Seeds] = ()) -> None:
+def add_prompts(
+    session: Session, prompts: Iterable[Prompt], seeds: Iterable[Seeds] = (), *, smallest_area: int = 0
+) -> None:
     """Add prompts that a session does not have yet, and the objects that they name.
 
     Parameters
@@ -211,13 +216,16 @@ def add_prompts(session: Session, prompts: Iterable[Prompt], seeds: Iterable[See
     seeds : iterable of (ndarray of integers of shape (Y, X), int) or (ndarray of shape (Z, Y, X), str)
         Label images and their frames, or label volumes and ``"all"`` or ``"middle"`` for every slice of a label or its
         middle one; every label in them becomes an object.
+    smallest_area : int
+        Labels of `seeds` with fewer pixels, or voxels of a volume, are left out.
 
     Raises
     ------
     PromptError
         If one does not fit the recording.
     """
-    import_prompts.add_prompts(instance(session, Session, "The session"), prompt_list(prompts), seed_list(seeds))
+    labels = seed_list(seeds, smallest_area)
+    import_prompts.add_prompts(instance(session, Session, "The session"), prompt_list(prompts), labels)
 
 
 @public

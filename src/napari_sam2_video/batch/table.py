@@ -42,9 +42,9 @@ class BatchItem:
     axes, pixel_size, interval, series, axis, at, channel, channels, contrast
     model, device, precision, arithmetic, image_size, window, direction, range, planes : str
         As the options of ``napari-sam2-video track`` of the same names; empty for their defaults.
-    find, every, accept : str
-        As the options of ``napari-sam2-video track``: what finds more objects, on every how many frames, and the score
-        from which on they are tracked.
+    find, every, accept, smallest_area : str
+        As the options of ``napari-sam2-video track``: what finds more objects, on every how many frames, the score
+        from which on they are tracked, and how small they and the labels of `seeds` may be.
     export : str
         Files to write, separated by ``;``; the format follows from the suffix.
     overwrite : str
@@ -77,6 +77,7 @@ class BatchItem:
     find: str = ""
     every: str = ""
     accept: str = ""
+    smallest_area: str = ""
     export: str = ""
     overwrite: str = ""
 

@@ -44,13 +44,16 @@ def work(item: BatchItem, stop: Callable[[], bool] | None = None) -> dict[str, A
         from napari_sam2_video.api.options import SessionOptions
         from napari_sam2_video.api.start import range_notes
         from napari_sam2_video.prompt_text import parse_seeds
+        from napari_sam2_video.types.finding import area_from_text
+        from napari_sam2_video.types.prompts import seed_list
 
         settings = TrackSettings.from_text(item.direction or "both", item.range or None)
         options = SessionOptions.from_text(item.to_json())
-        finding = FindRequest.from_text(item.find, item.every, item.accept, item.range or None)
+        finding = FindRequest.from_text(item.find, item.every, item.accept, item.range or None, item.smallest_area)
         overwrite = _yes(item.overwrite)
         prompts = read_prompts(item.prompts) if item.prompts else ()
-        seeds = [parse_seeds(item.seeds)] if item.seeds else []
+        smallest = area_from_text(item.smallest_area)
+        seeds = seed_list([parse_seeds(item.seeds)], smallest) if item.seeds else []
         with _started(item, options, prompts, seeds, settings, finding is not None) as session:
             computed = find_and_track(session, finding, settings, planes=item.planes or None, stop=stop)
             if session.unfinished or (stop is not None and stop()):

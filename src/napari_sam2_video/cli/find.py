@@ -33,6 +33,7 @@ def find(
         str | None, typer.Option("--range", help="Frames A to B-1; all if not given.", metavar="A:B")
     ] = None,
     accept: shared.Accept = None,
+    smallest_area: shared.SmallestArea = 0,
 ) -> None:
     """Find objects that nobody prompted, and propose them; accepted ones are tracked.
 
@@ -48,7 +49,7 @@ def find(
     from napari_sam2_video import api
     from napari_sam2_video.api.finding import FindRequest
 
-    finding = FindRequest.from_text(detector, every, accept, range_)
+    finding = FindRequest.from_text(detector, every, accept, range_, smallest_area)
     if finding is None:
         raise SettingsError("Name a detector, such as everything.")
     with api.open_session(session) as opened:

@@ -140,6 +140,15 @@ Find = Annotated[
         rich_help_panel=FINDING,
     ),
 ]
+SmallestArea = Annotated[
+    int,
+    typer.Option(
+        help="Leave out labels of --seeds, and what is found, with fewer pixels.",
+        metavar="PIXELS",
+        min=0,
+        rich_help_panel=FINDING,
+    ),
+]
 Every = Annotated[
     str | None,
     typer.Option(

@@ -90,6 +90,7 @@ def track(
     find: shared.Find = None,
     every: shared.Every = None,
     accept: shared.Accept = None,
+    smallest_area: shared.SmallestArea = 0,
     axis: shared.Axis = None,
     at: shared.At = None,
     channel: shared.Channel = None,
@@ -142,9 +143,10 @@ def track(
     from napari_sam2_video.api.start import range_notes, start
     from napari_sam2_video.models.demo import DEMO_REMARK
     from napari_sam2_video.prompt_text import parse_mask, parse_seeds
+    from napari_sam2_video.types.prompts import seed_list
 
     settings = api.TrackSettings.from_text(direction, range_)
-    finding = FindRequest.from_text(find, every, accept, range_)
+    finding = FindRequest.from_text(find, every, accept, range_, smallest_area)
     wanted = SessionOptions.from_text(
         {
             "axes": axes,
@@ -174,7 +176,7 @@ def track(
         *(parse_mask(text) for text in mask or []),
         *(api.read_prompts(prompts) if prompts is not None else []),
     ]
-    labels = [parse_seeds(text) for text in seeds or []]
+    labels = seed_list([parse_seeds(text) for text in seeds or []], smallest_area)
     if not given and not labels and not resume and finding is None:
         raise PromptError(
             "There is nothing to track; give at least one --point, --box, --scribble, --mask, --prompts, --seeds or "

@@ -11,15 +11,15 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-MOST_POINTS = 3
+PARTS: tuple[float, ...] = (1 / 6, 1 / 2, 5 / 6)
+"""Where the points of a long stroke lie, as parts of its length."""
 LEAST_DISTANCE = 3.0
 
 
 def scribble_points(path_yx: Sequence[tuple[float, float]]) -> npt.NDArray[np.float64]:
-    """Points spread evenly over a stroke.
+    """Points spread over a stroke, away from where it begins and ends: there strokes are least exact.
 
-    The stroke is cut into parts of one length, and the middle of each is a point: strokes are least exact where they
-    begin and end. Short strokes give fewer points, so that no two lie on the same few pixels.
+    Short strokes give the point in the middle alone, so that no two lie on the same few pixels.
 
     Parameters
     ----------
@@ -29,12 +29,11 @@ def scribble_points(path_yx: Sequence[tuple[float, float]]) -> npt.NDArray[np.fl
     Returns
     -------
     ndarray of float64, shape (N, 2)
-        One to `MOST_POINTS` points ``(y, x)`` on the stroke, in its order.
+        One point, or as many as `PARTS` has, ``(y, x)`` on the stroke, in its order.
     """
     path = np.asarray(path_yx, np.float64)
     steps = np.hypot(*np.diff(path, axis=0).T)
     along = np.concatenate(([0.0], np.cumsum(steps)))
     length = float(along[-1])
-    count = int(np.clip(length // LEAST_DISTANCE, 1, MOST_POINTS))
-    at = (np.arange(count) + 0.5) / count * length
+    at = np.asarray(PARTS if length >= LEAST_DISTANCE * len(PARTS) else (0.5,)) * length
     return np.stack([np.interp(at, along, path[:, axis]) for axis in (0, 1)], axis=1)

@@ -35,7 +35,7 @@ class CleanUpPanel(QWidget):
         super().__init__()
         self._controller = controller
         self.smooth_box = narrow(QComboBox())
-        fill(self.smooth_box, [("no", 1), ("over 3 frames", 3), ("over 5 frames", 5)])
+        fill(self.smooth_box, [("off", 1), ("over 3 frames", 3), ("over 5 frames", 5)])
         self.smooth_box.setToolTip(
             "Smooth masks that flicker: each pixel gets the value it has on most of these frames."
         )

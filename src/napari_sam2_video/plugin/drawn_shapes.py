@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     Drawn: TypeAlias = BoxPrompt | ScribblePrompt | MaskPrompt
     Rgba: TypeAlias = tuple[float, float, float, float]
 
-SHAPES_NAME = "SAM 2 boxes and scribbles"
+SHAPES_NAME = "SAM 2 shapes"
 SMALLEST_BOX = 1.0
 
 

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtWidgets import (
     QComboBox,
     QFileDialog,
-    QFormLayout,
     QLineEdit,
     QMessageBox,
     QWidget,
@@ -60,6 +59,8 @@ GROUPS = {
     "Training data": ("coco", "davis"),
 }  # fmt: skip
 OTHERS = "Others"
+FIXED_ROWS = 2
+"""Objects and frames, above the options of the format."""
 WORDS = {"ome-tiff": "masks", "imagej": "masks", "nifti": "masks", "measurements-csv": "measurements", "mp4": "overlay"}
 """What a file is called after the recording's name; a format's own name where there is no word."""
 FRAMES = (
@@ -85,9 +86,6 @@ class ExportPanel(QWidget):
         self.format_box = narrow(QComboBox())
         self.format_box.setToolTip("The file format, and the programs that read it.")
         self.about = note()
-        self.options = QWidget()
-        self._form = QFormLayout(self.options)
-        self._form.setContentsMargins(0, 0, 0, 0)
         self.objects_box = narrow(QComboBox())
         self.frames_box = narrow(QComboBox())
         fill(self.objects_box, list(OBJECTS))
@@ -109,8 +107,8 @@ class ExportPanel(QWidget):
         self.task = BackgroundTask(controller, "Cancel", "Stop writing; no partial file remains.")
         buttons = row(self.export_button, self.task.stop_button, self.folder_button, stretch=0)
         objects, frames = row(self.objects_box, self.objects_line), row(self.frames_box, self.frames_line)
-        parts = form(("Objects", objects), ("Frames", frames))
-        stack(self, self.format_box, self.about, parts, self.options, buttons, self.task.bar, self.task.outcome)
+        self._form = form(("Objects", objects), ("Frames", frames))
+        stack(self, self.format_box, buttons, self.task.bar, self.task.outcome, self.about, self._form)
         self._offered = False
         controller.session_changed.connect(self._on_session)
         self.format_box.currentIndexChanged.connect(self._on_format)
@@ -137,15 +135,14 @@ class ExportPanel(QWidget):
 
     def _on_format(self, *_: Any) -> None:
         chosen = self.format
-        while self._form.rowCount():
-            self._form.removeRow(0)
+        while self._form.rowCount() > FIXED_ROWS:
+            self._form.removeRow(FIXED_ROWS)
         self._values = {}
         if chosen is None:
             return
         for option in chosen.options:
             field, self._values[option.name] = option_field(option)
             self._form.addRow(option_name(option), field)
-        self.options.setVisible(bool(chosen.options))
         if self.frames_box.currentData() in ("tracked", "all"):
             choose(self.frames_box, "all" if chosen.whole else "tracked")
         set_note(self.about, chosen.about.replace("`", ""))

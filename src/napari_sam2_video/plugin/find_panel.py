@@ -17,7 +17,18 @@ from qtpy.QtWidgets import (
 
 from napari_sam2_video.plugin.detector_fields import DetectorFields
 from napari_sam2_video.plugin.tracking import FINDING
-from napari_sam2_video.plugin.widgets import IN_A_RUN, allow, button, form, narrow_spin, note, row, set_note, stack
+from napari_sam2_video.plugin.widgets import (
+    IN_A_RUN,
+    allow,
+    area_box,
+    button,
+    form,
+    narrow_spin,
+    note,
+    row,
+    set_note,
+    stack,
+)
 from napari_sam2_video.plugin.worker import Job
 
 if TYPE_CHECKING:
@@ -53,6 +64,8 @@ class FindPanel(QWidget):
         self.fields = DetectorFields(controller)
         self.every_box = QSpinBox()
         self.every_box.setRange(1, 10_000)
+        self.every_box.setPrefix("every ")
+        self.every_box.setSuffix(" frames")
         self.every_box.setToolTip(
             "The detector looks on every Nth frame. With 1, its own masks are kept and only what is "
             "missing is tracked; else objects are tracked from what it finds."
@@ -60,6 +73,7 @@ class FindPanel(QWidget):
         self.first_box, self.last_box = QSpinBox(), QSpinBox()
         for box in (self.first_box, self.last_box):
             box.setToolTip("First and last frame to look on.")
+        self.area_box = area_box("What has fewer pixels on a frame is not proposed.")
         self.find_button = button(
             "Find", self.look, "Run the detector and propose what it finds; nothing else changes."
         )
@@ -89,16 +103,22 @@ class FindPanel(QWidget):
         self.score_box.setToolTip("The lowest score to accept, from 0 to 1.")
         self.outcome = note()
         frames = row(narrow_spin(self.first_box), narrow_spin(self.last_box))
+        self.decisions = QWidget()
         stack(
-            self,
-            self.fields,
-            form(("Every", self.every_box), ("From, to", frames)),
-            row(self.find_button, self.stop_button),
+            self.decisions,
             self.list,
             self.why,
             row(self.accept_button, self.reject_button),
             row(self.accept_all_button, narrow_spin(self.score_box)),
+        )
+        self.decisions.layout().setContentsMargins(0, 0, 0, 0)  # type: ignore[union-attr]
+        stack(
+            self,
+            self.fields,
+            form(("Look on", self.every_box), ("From, to", frames), ("Smallest area", self.area_box)),
+            row(self.find_button, self.stop_button),
             self.outcome,
+            self.decisions,
         )
         self.fields.box.currentIndexChanged.connect(lambda *_: self.every_box.setValue(self.fields.usual_step))
         self.every_box.setValue(self.fields.usual_step)
@@ -137,7 +157,9 @@ class FindPanel(QWidget):
         first, last = self.first_box.value(), self.last_box.value()
         set_note(self.outcome, "")
         detector = controller.perform(self.fields.detector, "choosing the detector")
-        settings = controller.perform(lambda: FindSettings(self.every_box.value(), first, last + 1), "finding")
+        settings = controller.perform(
+            lambda: FindSettings(self.every_box.value(), first, last + 1, self.area_box.value()), "finding"
+        )
         if detector is not None and settings is not None:
             controller.actions.find(detector, settings)
 
@@ -229,6 +251,7 @@ class FindPanel(QWidget):
         allow(self.find_button, IN_A_RUN if running else self.fields.problem())
         self.stop_button.setVisible(finding)
         count = self.list.topLevelItemCount()
+        self.decisions.setVisible(count > 0)
         scores = (float(self.list.topLevelItem(n).text(SCORE)) for n in range(count))  # type: ignore[union-attr]
         busy = DECIDING if self._deciding else IN_A_RUN if running else "" if count else NOTHING_OPEN
         for made in (self.accept_button, self.reject_button):

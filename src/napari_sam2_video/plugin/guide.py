@@ -67,6 +67,7 @@ class Guide(QWidget):
             widget.objects.prompting.armed_changed,
             widget.export.task.changed,
             widget.recording.opening.changed,
+            widget.recording.looked,
         ):
             signal.connect(self._later)
         events = controller.viewer.layers.events
@@ -88,6 +89,7 @@ class Guide(QWidget):
             loading=controller.loading,
             open=session is not None,
             problem=widget.recording.problem(),
+            earlier=widget.recording.found.text() != "",
             model_problem=controller.model_missing(),
             objects=len(entries),
             armed=widget.objects.prompting.armed,

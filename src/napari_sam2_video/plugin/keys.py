@@ -164,17 +164,21 @@ class Keys:
         return " or ".join(_shown(shortcut) for shortcut in self._bound[key.name]) or "–"
 
     def listed(self) -> str:
-        """All keys and what they do, as a small table for a person."""
-        rows = []
-        group = ""
+        """All keys and what they do, as two columns of groups for a person."""
+        groups: dict[str, list[tuple[str, str]]] = {}
         for key in self.keys:
-            if key.group != group:
-                group = key.group
-                rows.append(f"<tr><td colspan=2><b>{group}</b></td></tr>")
-            rows.append(f"<tr><td>&nbsp;{self.shown(key)}&nbsp;&nbsp;</td><td>{key.title}</td></tr>")
-        rows.append("<tr><td>&nbsp;?</td><td>This sheet</td></tr>")
-        rows.append("<tr><td>&nbsp;Ctrl+click&nbsp;&nbsp;</td><td>A point of the other sign</td></tr>")
-        return f"<table>{''.join(rows)}</table>"
+            groups.setdefault(key.group, []).append((self.shown(key), key.title))
+        groups.setdefault("Prompts", []).append(("Ctrl+click", "A point of the other sign"))
+        groups.setdefault("Session", []).append(("?", "This sheet"))
+        columns, room = ["", ""], [0, 0]
+        for group, lines in groups.items():
+            # The second column begins where half of all lines are in the first.
+            at = int(2 * room[0] >= len(self.keys))
+            rows = (f"<tr><td>&nbsp;{key}&nbsp;&nbsp;</td><td>{title}</td></tr>" for key, title in lines)
+            columns[at] += f"<tr><td colspan=2><b>{group}</b></td></tr>{''.join(rows)}"
+            room[at] += len(lines)
+        cells = "".join(f"<td><table>{column}</table></td>" for column in columns)
+        return f"<table cellspacing=8><tr>{cells}</tr></table>"
 
 
 def _read_chosen() -> dict[str, list[str]]:

@@ -62,7 +62,7 @@ class MeasurePanel(QWidget):
         self.values_box.setToolTip(
             "Where raw values are measured: in the recording, or in another layer or file of the same size."
         )
-        self.shape_check = QCheckBox("Forms")
+        self.shape_check = QCheckBox("Shape")
         self.shape_check.setToolTip("Also measure perimeter, circularity, solidity, orientation and Feret diameter.")
         self.measure_button = button("Measure", self.measure, "Measure all objects and plot the chosen figure.")
         self.task = BackgroundTask(controller, "Cancel", "Stop measuring.")

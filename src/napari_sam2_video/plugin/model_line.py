@@ -40,10 +40,10 @@ class ModelLine(QWidget):
         self.name_button.setFlat(True)
         self.remark = note()
         self.get_button = button("", self._get_better, "Choose this model and download it.")
-        self.dismiss_button = button("Understood", self._dismiss, "Do not show this note again.")
+        self.dismiss_button = button("Got it", self._dismiss, "Do not show this note again.")
         self._choice = row(self.get_button, self.dismiss_button)
         layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setContentsMargins(6, 0, 6, 4)
         layout.setSpacing(2)
         for part in (self.name_button, self.remark, self._choice):
             layout.addWidget(part)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 Place: TypeAlias = Literal["", "recording", "model", "objects", "find", "track", "review", "export"]
-Emphasis: TypeAlias = Literal["", "open", "new", "click", "track", "review", "export"]
+Emphasis: TypeAlias = Literal["", "open", "continue", "new", "click", "track", "review", "export"]
 
 TOOL_SENTENCES = {
     "point": "Click on the object in the image.",
@@ -32,6 +32,8 @@ class Situation:
         Whether a session is being prepared, and whether one is open.
     problem, model_problem : str
         Why no session can begin, and why nothing can be tracked; empty if they can.
+    earlier : bool
+        Whether the image has an earlier session.
     objects : int
         How many objects there are.
     armed : str, optional
@@ -52,6 +54,7 @@ class Situation:
     loading: bool = False
     open: bool = False
     problem: str = ""
+    earlier: bool = False
     model_problem: str = ""
     objects: int = 0
     armed: str | None = None
@@ -120,5 +123,8 @@ def _before_a_session(now: Situation) -> NextStep:
         )
     if now.problem:
         return NextStep(now.problem, "", "recording")
+    if now.earlier:
+        text = "This image already has a session: continue it, or press New object to start another one."
+        return NextStep(text, "continue", "recording")
     text = "Adjust the contrast until you see the object well: the model sees what you see. Then press New object."
     return NextStep(text, "new", "objects")

@@ -123,7 +123,13 @@ class PlanesPanel(QWidget):
             self.task.outcome,
             row(self.disputed_box, self.crosshair_box),
             self.ball_box,
-            row(narrow_spin(self.first_spin), self.in_button, narrow_spin(self.last_spin), self.out_button),
+            row(
+                QLabel("Slices"),
+                narrow_spin(self.first_spin),
+                self.in_button,
+                narrow_spin(self.last_spin),
+                self.out_button,
+            ),
             row(self.fill_button, self.surface_button),
             row(self.seeds_button, self.slices_box),
         )

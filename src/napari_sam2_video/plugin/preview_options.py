@@ -28,8 +28,8 @@ class PreviewOptions(QWidget):
     def __init__(self, hover: HoverPreview) -> None:
         super().__init__()
         self._hover = hover
-        self.hover_box = QCheckBox("Under the mouse")
-        self.auto_box = QCheckBox("Track corrections")
+        self.hover_box = QCheckBox("Preview on hover")
+        self.auto_box = QCheckBox("Auto-track corrections")
         self.auto_box.setToolTip(AUTO_TIP)
         self.auto_box.setChecked(read_settings().auto_track)
         self.hover_box.clicked.connect(self._on_clicked)

@@ -41,9 +41,12 @@ class RecordingPanel(QWidget):
     -------
     continued : str
         The person wants the session in this folder, which the chosen image has already.
+    looked
+        Whether the chosen image has a session is known now.
     """
 
     continued = Signal(str)
+    looked = Signal()
 
     def __init__(self, controller: Controller) -> None:
         super().__init__()
@@ -75,8 +78,8 @@ class RecordingPanel(QWidget):
             ("Contrast", self.window_box),
         )
         found = row(self.found, self.continue_button, stretch=0)
-        about = (self.seen, self.opening, self.about, self.warning, found)
-        stack(self, self._doors, self._form, self.stack_button, *about)
+        about = (self.seen, self.opening, self.about, self.warning)
+        stack(self, self._doors, found, self._form, self.stack_button, *about)
         self.layer_box.currentIndexChanged.connect(self._on_layer)
         self.axis_box.currentIndexChanged.connect(lambda *_: self._describe())
         self.channel_box.currentIndexChanged.connect(self._on_channel)
@@ -169,6 +172,7 @@ class RecordingPanel(QWidget):
         if layer is None:
             for box in (self.axis_box, self.channel_box, self.window_box):
                 fill(box, [])
+            self._form.setRowVisible(self.channel_box, False)
             self._describe()
             return
         choices = default_choices(self._controller.viewer, layer, self.opening.axes_of(layer))
@@ -294,16 +298,19 @@ class RecordingPanel(QWidget):
         found = session_of(self.layer) if idle and self.layer is not None else None
         set_note(self.found, "" if found is None else f"This image has a session: {found.text()}.")
         self.continue_button.setVisible(found is not None)
+        self.looked.emit()
 
     def _describe(self, *_: Any) -> None:
         session = self._controller.session
         frozen = session is not None
         for box in (self.layer_box, self.axis_box, self.channel_box, self.window_box):
             box.setEnabled(not frozen)
+        for box in (self.layer_box, self.axis_box):
+            self._form.setRowVisible(box, self.layer is not None)
         self.opening.setVisible(not frozen and self.layer is not None)
         in_colour = self.channel_box.currentData() in (IN_COLOUR, FROZEN_COLOUR)
         self._form.setRowVisible(self.channels_field, in_colour and not frozen)
-        self._form.setRowVisible(self.window_box, not in_colour)
+        self._form.setRowVisible(self.window_box, self.layer is not None and not in_colour)
         stack = self._stackable()
         self.stack_button.setVisible(bool(stack))
         self.stack_button.setText(f"See {len(stack)} layers in colour")
@@ -322,7 +329,7 @@ class RecordingPanel(QWidget):
             set_note(self.warning, " ".join(session.recording.notes))
             return
         choices = self.choices()
-        set_note(self.warning, self.problem())
+        set_note(self.warning, "" if self.layer is None else self.problem())
         self.seen.look_at(self.layer, None if self.problem() else choices)
         if choices is None or self.warning.text():
             set_note(self.about, "")

@@ -71,7 +71,7 @@ class ReviewModel(QAbstractListModel):
         """Why to look there."""
         item = self.items[row]
         reason = f"{item.reason[:1].upper()}{item.reason[1:]}"
-        return f"Wrong, to be corrected. {reason}." if self.is_wrong(row) else f"{reason} ({item.doubt:.2f})."
+        return f"Wrong, to be corrected. {reason}." if self.is_wrong(row) else f"{reason} (doubt {item.doubt:.2f})."
 
 
 class ReviewView(QListView):

@@ -8,7 +8,7 @@ from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 from napari_sam2_video.plugin.track_panel import CHANGED, SELECTED
 from napari_sam2_video.plugin.tracking import CHECKING, FINDING, TRACKING
-from napari_sam2_video.plugin.widgets import DANGER, button, note, progress_bar, row, set_note
+from napari_sam2_video.plugin.widgets import DANGER, allow, button, note, progress_bar, row, set_note
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 TRACK, SEGMENT, CONTINUE = "Track", "Segment", "Continue"
 NO_IMAGE = "Open an image first."
 BEGIN = "Press New object, and click the object in the image."
+NO_PROMPT = "No object has a prompt yet: click on an object, draw a box or paint it."
 UNCHANGED = "Nothing has changed since the last run."
+SAID_ABOVE = (NO_IMAGE, BEGIN, NO_PROMPT)
+"""What the line of the next step says already."""
 
 
 class RunBar(QWidget):
@@ -91,6 +94,7 @@ class RunBar(QWidget):
         self._starting = False
         self._stopped = None
         self.outcome = ""
+        set_note(self.error, "")
         self.update_state()
 
     def _on_loading(self, doing: str) -> None:
@@ -159,7 +163,7 @@ class RunBar(QWidget):
         if controller.walks and prompted:
             return ""
         if not summary.ready:
-            return "No object has a prompt yet: click on an object, draw a box or paint it."
+            return NO_PROMPT
         if prompted and session.planes.axes[0] not in prompted and not session.masks.painted():
             letters = " and ".join(prompted)
             return f"All prompts lie on planes across {letters}: choose them at Track along, in the section Volume."
@@ -219,7 +223,7 @@ class RunBar(QWidget):
         continues = not running and self.continues()
         problem = "" if running or continues else self.problem()
         self.track_button.setVisible(not running)
-        self.track_button.setEnabled(not problem)
+        allow(self.track_button, problem)
         self.track_button.setText(self._button_text())
         self.stop_button.setVisible(running)
         self.stop_button.setEnabled(running and run is not None and not run.stopping)
@@ -237,4 +241,5 @@ class RunBar(QWidget):
             self._loading = ""
             look = f" {doubtful} to look at." if doubtful and self.outcome else ""
             set_note(self.status, f"{self.outcome}{look}")
-        set_note(self.reason, "" if problem == UNCHANGED and self.outcome else problem)
+        told = problem in SAID_ABOVE or (problem == UNCHANGED and bool(self.outcome))
+        set_note(self.reason, "" if told else problem)

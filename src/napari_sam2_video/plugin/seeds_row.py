@@ -7,11 +7,11 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from qtpy.QtWidgets import QComboBox, QSpinBox, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QComboBox, QVBoxLayout, QWidget
 
 from napari_sam2_video.plugin.layers import labels_on_frame, level_zero
 from napari_sam2_video.plugin.own_layers import own_layers
-from napari_sam2_video.plugin.widgets import allow, button, fill, narrow, row
+from napari_sam2_video.plugin.widgets import allow, area_box, button, fill, form, narrow, row
 from napari_sam2_video.plugin.worker import Job
 
 if TYPE_CHECKING:
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
 UNDER_WAY = "Objects are being created."
 LARGEST_SHARE_TAKEN = 0.5
-LARGEST_AREA = 1_000_000
 
 
 class SeedsRow(QWidget):
@@ -41,16 +40,12 @@ class SeedsRow(QWidget):
             "skipped."
         )
         self.button = button("Objects from labels", self.add, self.box.toolTip())
-        self.area_box = QSpinBox()
-        self.area_box.setRange(0, LARGEST_AREA)
-        self.area_box.setSuffix(" px")
-        self.area_box.setSpecialValueText("any size")
-        self.area_box.setToolTip("Labels with fewer pixels on the shown frame are skipped.")
+        self.area_box = area_box("Labels with fewer pixels on the shown frame are skipped.")
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(4)
-        layout.addWidget(row(self.button, self.area_box, stretch=0))
-        layout.addWidget(self.box)
+        layout.addWidget(row(self.button, self.box, stretch=1))
+        layout.addLayout(form(("Smallest area", self.area_box)))
         events = controller.viewer.layers.events
         for event in (events.inserted, events.removed, events.renamed):
             controller.listen(event, self.update_layers)

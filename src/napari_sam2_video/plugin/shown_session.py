@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QObject, QTimer, Signal  # type: ignore[attr-defined]
 
+from napari_sam2_video.plugin import garbage
 from napari_sam2_video.plugin.layer_source import LayerSource
 from napari_sam2_video.plugin.layers import axes_of, make_canvas_current, unwrap
 from napari_sam2_video.plugin.recording_layers import add_recording
@@ -164,6 +165,7 @@ class ShownSession(QObject):
     def _on_loaded(self, view: SessionView) -> None:
         self.close_session()
         self.view = view
+        garbage.hold()
         self.model_settings = view.session.model_settings
         self.opened(view)
         then, self._then = self._then, None
@@ -181,6 +183,7 @@ class ShownSession(QObject):
         if view is not None:
             view.close(keep_layers=keep_layers)
             self.loader.end(view.session)
+            garbage.release()
             self.closed()
 
     def _on_removing(self, event: Any) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from qtpy.QtCore import QPointF, QRectF, QSize, Qt, Signal  # type: ignore[attr-defined]
-from qtpy.QtGui import QColor, QImage, QPainter, QPen, QPolygonF
+from qtpy.QtGui import QColor, QFont, QFontMetricsF, QImage, QPainter, QPen, QPolygonF
 from qtpy.QtWidgets import QSizePolicy, QToolTip, QWidget
 
 from napari_sam2_video.plugin.timeline_rows import UNGROUPED, colors_of, lines_of, lowest_trust
@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 ROW = 14
 GAP = 3
 HEAD = 13
-LABEL = 46
+LEAST_LABEL, MOST_LABEL = 46, 90
+NAME_LEFT = 12
 FEWEST_FRAMES = 10
 ZOOM = 1.25
 MARK = QColor("#ffffff")
@@ -52,6 +53,7 @@ class Timeline(QWidget):
         self._frame = 0
         self._active = 0
         self._pictures: dict[int, QImage] = {}
+        self._label = LEAST_LABEL
         self.setMouseTracking(True)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.setToolTip("Click to go to a frame of an object. Ctrl+wheel zooms, Shift+wheel moves.")
@@ -80,6 +82,9 @@ class Timeline(QWidget):
         before = len(self._lines)
         self._lines = lines_of(self._rows, self._grouping, self._folded)
         self._pictures.clear()
+        longest = max((_label(row) for row in self._rows), key=len, default="")
+        room = QFontMetricsF(_small(self.font(), bold=True)).horizontalAdvance(longest) + NAME_LEFT + 4
+        self._label = round(min(max(LEAST_LABEL, room), MOST_LABEL))
         if len(self._lines) != before:
             self.updateGeometry()
         self.update()
@@ -148,16 +153,16 @@ class Timeline(QWidget):
         event.accept()
 
     def _columns(self) -> int:
-        return max(1, self.width() - LABEL - 4)
+        return max(1, self.width() - self._label - 4)
 
     def frame_at(self, x: float) -> int:
         """Frame under a horizontal position of the widget."""
-        inside = (x - LABEL) / self._columns() * self._count
+        inside = (x - self._label) / self._columns() * self._count
         return int(min(max(self._first + inside, self._first), self._first + self._count - 1))
 
     def x_of(self, frame: float) -> float:
         """Horizontal position of a frame's left edge."""
-        return LABEL + (frame - self._first) / self._count * self._columns()
+        return self._label + (frame - self._first) / self._count * self._columns()
 
     def y_of(self, line: int) -> int:
         """Vertical position of a line's upper edge."""
@@ -177,7 +182,7 @@ class Timeline(QWidget):
     def mousePressEvent(self, event: Any) -> None:  # noqa: D102
         at = self._line_at(event.position().y())
         group = None if at is None else self._lines[at].group
-        if group is not None and event.position().x() < LABEL + 60:
+        if group is not None and event.position().x() < self._label + 60:
             self._folded ^= {group}
             self._arrange()
         else:
@@ -188,7 +193,7 @@ class Timeline(QWidget):
             self._pick(event)
             return
         at = self._line_at(event.position().y())
-        if at is not None and event.position().x() >= LABEL:
+        if at is not None and event.position().x() >= self._label:
             QToolTip.showText(event.globalPosition().toPoint(), self._about(at, self.frame_at(event.position().x())))
 
     def _pick(self, event: Any) -> None:
@@ -223,11 +228,9 @@ class Timeline(QWidget):
         painter.end()
 
     def _paint_ruler(self, painter: Any, text: QColor) -> None:
-        font = painter.font()
-        font.setPointSizeF(max(6.5, font.pointSizeF() * 0.8))
-        painter.setFont(font)
+        painter.setFont(_small(painter.font()))
         painter.setPen(text)
-        painter.drawText(QRectF(LABEL, 0, 60, HEAD - 2), Qt.AlignmentFlag.AlignLeft, str(self._first))
+        painter.drawText(QRectF(self._label, 0, 60, HEAD - 2), Qt.AlignmentFlag.AlignLeft, str(self._first))
         last = QRectF(self.width() - 64, 0, 60, HEAD - 2)
         painter.drawText(last, Qt.AlignmentFlag.AlignRight, str(self._first + self._count - 1))
 
@@ -238,7 +241,7 @@ class Timeline(QWidget):
         grouped = line.group is not None
         entry = line.rows[0]
         if not grouped or line.folded:
-            painter.drawImage(QRectF(LABEL, y, columns, ROW), self._pictures[at], QRectF(0, 0, columns, 1))
+            painter.drawImage(QRectF(self._label, y, columns, ROW), self._pictures[at], QRectF(0, 0, columns, 1))
         font = painter.font()
         font.setBold(grouped or entry.object_id == self._active)
         painter.setFont(font)
@@ -247,9 +250,8 @@ class Timeline(QWidget):
             return
         painter.fillRect(QRectF(2, y + 2, 8, ROW - 4), QColor(*entry.color))
         painter.setPen(text)
-        label = f"{entry.object_id} {entry.name}"
-        name = painter.fontMetrics().elidedText(label, Qt.TextElideMode.ElideRight, LABEL - 14)
-        painter.drawText(QRectF(12, y, LABEL - 14, ROW), Qt.AlignmentFlag.AlignVCenter, name)
+        name = painter.fontMetrics().elidedText(_label(entry), Qt.TextElideMode.ElideRight, self._label - 14)
+        painter.drawText(QRectF(NAME_LEFT, y, self._label - 14, ROW), Qt.AlignmentFlag.AlignVCenter, name)
         self._paint_marks(painter, y, entry)
 
     def _paint_title(self, painter: Any, text: QColor, y: int, line: Line) -> None:
@@ -261,9 +263,9 @@ class Timeline(QWidget):
         )
         painter.drawPolygon(QPolygonF([QPointF(*corner) for corner in arrow]))
         painter.setPen(text)
-        room = LABEL - 14 if line.folded else self.width() - 16
+        room = self._label - 14 if line.folded else self.width() - 16
         title = painter.fontMetrics().elidedText(line.title, Qt.TextElideMode.ElideRight, room)
-        painter.drawText(QRectF(12, y, room, ROW), Qt.AlignmentFlag.AlignVCenter, title)
+        painter.drawText(QRectF(NAME_LEFT, y, room, ROW), Qt.AlignmentFlag.AlignVCenter, title)
 
     def _paint_marks(self, painter: Any, y: int, row: TimelineRow) -> None:
         first, stop = self.frames.start, self.frames.stop
@@ -287,3 +289,15 @@ class Timeline(QWidget):
         trust = lowest_trust(line.rows, self._first, self._first + self._count, columns)
         colors = np.ascontiguousarray(colors_of(trust))
         return QImage(colors.tobytes(), columns, 1, 3 * columns, QImage.Format.Format_RGB888).copy()
+
+
+def _label(row: TimelineRow) -> str:
+    """Number and name; a name that has the number already does not get it twice."""
+    return row.name if str(row.object_id) in row.name.split() else f"{row.object_id} {row.name}"
+
+
+def _small(font: QFont, *, bold: bool = False) -> QFont:
+    made = QFont(font)
+    made.setPointSizeF(max(6.5, made.pointSizeF() * 0.8))
+    made.setBold(bold)
+    return made

@@ -157,6 +157,7 @@ class TrackingWidget(QWidget):
             self,
             {
                 "open": self.recording.open_button,
+                "continue": self.recording.continue_button,
                 "new": self.objects.new_button,
                 "click": self.objects.tools["point"],
                 "track": self.run_bar.track_button,

@@ -17,6 +17,7 @@ from qtpy.QtWidgets import (
     QPushButton,
     QScrollArea,
     QSizePolicy,
+    QSpinBox,
     QToolButton,
     QVBoxLayout,
     QWidget,
@@ -30,6 +31,7 @@ QPushButton:hover { background: #2b82c9; } QPushButton:disabled { background: #5
 DANGER = "QPushButton { background: #b5432a; color: white; font-weight: bold; padding: 6px 10px; border-radius: 3px; }\
 QPushButton:hover { background: #c9543a; } QPushButton:disabled { background: #5b6570; color: #c3c7cc; }"
 TIP = "tip"
+LARGEST_AREA = 1_000_000
 LEAST_SPIN = 80
 NO_SESSION = "There is no session yet; it starts with the first object."
 IN_A_RUN = "Stop the run first."
@@ -168,6 +170,15 @@ def form(*rows: tuple[str, QWidget]) -> QFormLayout:
     return made
 
 
+def align(fields: QFormLayout, longest: str) -> None:
+    """Begin the fields where those of a form begin whose longest name is `longest`."""
+    for number in range(fields.rowCount()):
+        item = fields.itemAt(number, QFormLayout.ItemRole.LabelRole)
+        label = None if item is None else item.widget()
+        if label is not None:
+            label.setMinimumWidth(label.fontMetrics().horizontalAdvance(longest))
+
+
 def stack(panel: QWidget, *parts: QWidget | QLayout) -> None:
     """Lay a panel out: its parts below each other."""
     layout = QVBoxLayout(panel)
@@ -196,6 +207,16 @@ def narrow_spin(box: QAbstractSpinBox) -> QAbstractSpinBox:
     policy.setHorizontalStretch(1)
     box.setSizePolicy(policy)
     return box
+
+
+def area_box(tip: str) -> QSpinBox:
+    """A field for the smallest area of an object, in pixels; 0 for any."""
+    made = QSpinBox()
+    made.setRange(0, LARGEST_AREA)
+    made.setSuffix(" px")
+    made.setSpecialValueText("any")
+    made.setToolTip(tip)
+    return made
 
 
 def fill(box: QComboBox, entries: list[tuple[str, Any]], chosen: Any = None) -> None:

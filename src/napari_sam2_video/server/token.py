@@ -70,8 +70,8 @@ def client_token(url: str) -> str:
     if token_file().exists():
         return read_token_file(token_file())
     raise SettingsError(
-        f"There is no token for {url}: set {VARIABLE} to the one that the server printed, or write it to "
-        f"{token_file()}."
+        f"There is no token for {url}: type the one that the server printed in the panel Model of napari, set "
+        f"{VARIABLE} to it, or write it to {token_file()}."
     )
 
 

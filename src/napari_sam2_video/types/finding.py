@@ -20,6 +20,8 @@ class FindSettings:
         what is missing has to be tracked; otherwise objects are tracked from what it finds.
     start, stop : int, optional
         First frame and the frame after the last one; the whole recording if not given.
+    smallest_area : int
+        What has fewer pixels on a frame is left out.
 
     Raises
     ------
@@ -30,16 +32,20 @@ class FindSettings:
     every: int = 1
     start: int | None = None
     stop: int | None = None
+    smallest_area: int = 0
 
     def __post_init__(self) -> None:
         set_field(self, "every", whole(self.every, "The number after every", at_least=1))
         start, stop = frame_span(self.start, self.stop)
         set_field(self, "start", start)
         set_field(self, "stop", stop)
+        set_field(self, "smallest_area", whole(self.smallest_area, "The smallest area", at_least=0))
 
     @classmethod
-    def from_text(cls, every: str | None = None, range: str | None = None) -> Self:
-        """Settings written as a number and ``A:B``.
+    def from_text(
+        cls, every: str | None = None, range: str | None = None, smallest_area: str | int | None = None
+    ) -> Self:
+        """Settings written as a number, ``A:B`` and a number.
 
         Raises
         ------
@@ -48,7 +54,7 @@ class FindSettings:
         """
         if every is not None and not every.strip().isdecimal():
             raise SettingsError(f"{every!r} is not a number of frames; write a whole number such as 5.")
-        return cls(1 if every is None else int(every), *frame_span_from_text(range))
+        return cls(1 if every is None else int(every), *frame_span_from_text(range), area_from_text(smallest_area))
 
     def frames(self, n_frames: int) -> range:
         """Frames of a recording on which the detector looks.
@@ -68,6 +74,20 @@ class FindSettings:
     def to_json(self) -> dict[str, Any]:
         """The settings as JSON takes them."""
         return asdict(self)
+
+
+def area_from_text(text: str | int | None) -> int:
+    """A smallest area in pixels, 0 where none is given.
+
+    Raises
+    ------
+    SettingsError
+        If it is none.
+    """
+    written = str(text or 0).strip() or "0"
+    if not written.isdecimal():
+        raise SettingsError(f"{text!r} is no smallest area; write a number of pixels such as 20.")
+    return int(written)
 
 
 def score_limit(value: object) -> float:

@@ -245,14 +245,32 @@ def prompt_list(prompts: Any) -> list[Prompt]:
     return given
 
 
-def seed_list(seeds: Any) -> list[Seeds]:
-    """Label images with their frames, and label volumes with the word ``"all"`` or ``"middle"``.
+def large_labels(labels: npt.NDArray[Any], smallest_area: int) -> npt.NDArray[Any]:
+    """Labels without those that have fewer pixels or, in a volume, fewer voxels.
 
     Raises
     ------
     PromptError
-        If it is not a list of pairs, or a label image is not one.
+        If none is left.
     """
+    numbers, places = np.unique(labels, return_inverse=True)
+    small = (np.bincount(places.ravel(), minlength=len(numbers)) < smallest_area) & (numbers > 0)
+    if not small.any():
+        return labels
+    if small.sum() == (numbers > 0).sum():
+        raise PromptError(f"No label of the seeds has {smallest_area} pixels or more; give a smaller smallest area.")
+    return np.where(small[places.reshape(labels.shape)], labels.dtype.type(0), labels)
+
+
+def seed_list(seeds: Any, smallest_area: int = 0) -> list[Seeds]:
+    """Label images with their frames, and label volumes with the word ``"all"`` or ``"middle"``; without small labels.
+
+    Raises
+    ------
+    PromptError
+        If it is not a list of pairs, a label image is not one, or all of its labels are small.
+    """
+    least = whole(smallest_area, "The smallest area", at_least=0, error=PromptError)
     pairs = list(seeds) if isinstance(seeds, list | tuple) else [seeds]
     checked: list[Seeds] = []
     for pair in pairs:
@@ -274,5 +292,5 @@ def seed_list(seeds: Any) -> list[Seeds]:
                 f"The seeds {where} have the shape {labels.shape} and the type {labels.dtype} where whole numbers of "
                 f"shape {axes} are needed."
             )
-        checked.append((labels, at))
+        checked.append((large_labels(labels, least), at))
     return checked

@@ -88,7 +88,7 @@ class Finder(SessionPart):
             with run_failures("Finding", kept, "find again", context.folder, lambda: looked[-1] if looked else -1):
                 for frame in frames:
                     try:
-                        found = self._look(finder, frame, stop)
+                        found = large(self._look(finder, frame, stop), settings.smallest_area)
                     except DetectionStoppedError:
                         break
                     looked.append(frame)
@@ -102,8 +102,11 @@ class Finder(SessionPart):
                 seen = frames[: len(looked)]
                 tracks = self._linked(series, seen)
                 if seen.step > 1:
+                    least = settings.smallest_area
                     with suppress(DetectionStoppedError):
-                        tracks = dated_divisions(tracks, lambda frame: _shapes(self._look(finder, frame, stop)))
+                        tracks = dated_divisions(
+                            tracks, lambda frame: _shapes(large(self._look(finder, frame, stop), least))
+                        )
                 means = {track.number: _mean_score(track, seen, series, scores) for track in tracks}
                 drafts = Drafts(tracks, seen, means, context.view.shape_yx, self._known()).all()
                 said |= {"looked": [seen.start, seen[-1] + 1], "finished": _now()}
@@ -205,6 +208,11 @@ class _Network:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._tracking.tracker.segmenter(), name)  # type: ignore[attr-defined]
+
+
+def large(found: Sequence[Detection], smallest_area: int) -> list[Detection]:
+    """Detections whose mask has this many pixels at least; one that is no mask takes no part anyway."""
+    return [one for one in found if one.mask is None or np.count_nonzero(one.mask) >= smallest_area]
 
 
 def _shapes(found: Sequence[Detection]) -> list[Shape]:
