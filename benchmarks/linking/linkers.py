@@ -50,7 +50,7 @@ def by_overlap(labels: NDArray[np.uint16]) -> Linked:
 
 def by_ours(labels: NDArray[np.uint16]) -> Linked:
     """Our linker; masks that are missing are guessed from those around them, without the network."""
-    from napari_sam2_video.linking.fill import fill_gaps
+    from benchmarks.linking.fill import fill_gaps
     from napari_sam2_video.linking.link import link
     from napari_sam2_video.linking.shapes import shapes_of
 

@@ -129,7 +129,7 @@ WILD = [
     ("BitsStored", 60000, "60000 bits"),
     ("RescaleSlope", "1e400", "rescale values are not numbers"),
     ("RescaleIntercept", "nan", "rescale values are not numbers"),
-    ("ImagePositionPatient", ["-10", "-20", "nan"], "place of an image is not a number"),
+    ("ImagePositionPatient", ["-10", "-20", "nan"], "position of an image is not a number"),
 ]
 
 

@@ -119,7 +119,7 @@ def test_truncated_compressed_nifti_is_an_error_of_the_planes_that_are_gone(tmp_
     packed.write_bytes(gzip.compress(path.read_bytes())[:-150])
     with open_recording(packed) as recording:
         np.testing.assert_array_equal(recording.read({"Z": 0}), VOXELS.T[0])
-        with pytest.raises(FrameError, match=r"Plane 6 of .*cut short or damaged"):
+        with pytest.raises(FrameError, match=r"Plane 6 of .*truncated or damaged"):
             recording.read({"Z": 6})
 
 

@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
+from benchmarks.linking.fill import between, fill_gaps
 
 from napari_sam2_video.linking import link as module
-from napari_sam2_video.linking.fill import between, fill_gaps
 from napari_sam2_video.linking.link import link
 from napari_sam2_video.linking.settings import LinkSettings
 from napari_sam2_video.linking.shapes import Shape, shapes_of, union

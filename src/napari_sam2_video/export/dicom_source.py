@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from napari_sam2_video.errors import ExportError, RecordingError
 from napari_sam2_video.export.format import ExportOption, need
-from napari_sam2_video.frames.dicom_order import LPS_TO_RAS, arrange
+from napari_sam2_video.frames.dicom_order import arrange
 from napari_sam2_video.frames.dicom_series import find_series
 
 if TYPE_CHECKING:
@@ -171,8 +171,3 @@ def onto_series(volume_zyx: Array, affine: npt.NDArray[np.float64], series: npt.
         )
     turned: Array = np.flip(volume_xyz.transpose(sources), tuple(backward)).T
     return np.ascontiguousarray(turned)
-
-
-def ras_to_lps(affine: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Affine to the world of DICOM, with axes left, posterior and superior."""
-    return np.asarray(LPS_TO_RAS @ affine, np.float64)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, ClassVar
+from dataclasses import dataclass, field, fields, replace
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 # Python converts no more than 4300 digits
 _PLACE = re.compile(r"\s*(\d{1,99})\s*@\s*([A-Za-z]?)(\d{1,99})\s*:\s*(.+?)\s*", re.DOTALL)
 _LETTER = re.compile(r"[A-Za-z]")
+_HEAD = ("object_id", "frame", "axis")
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,22 @@ class BasePrompt:
     @property
     def _where(self) -> str:
         return f"of object {self.object_id} on {'frame' if self.axis is None else f'plane {self.axis}'} {self.frame}"
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Self:
+        """Prompt of what `to_json` gave; raises KeyError, ValueError or TypeError for anything else."""
+        given = {name: one for name, one in value.items() if name != "type"}
+        return from_file(cls, given, {"object_id": "object"})
+
+    def to_json(self) -> dict[str, Any]:
+        """The prompt as JSON takes it."""
+        own = [one.name for one in fields(self) if one.name not in _HEAD]
+        return self._head() | {name: getattr(self, name) for name in own}
+
+    def _head(self) -> dict[str, Any]:
+        """What the JSON of every prompt begins with."""
+        axis = {} if self.axis is None else {"axis": self.axis}
+        return {"object": self.object_id, **axis, "frame": self.frame, "type": self.kind}
 
     def _number(self, name: str) -> None:
         set_field(self, name, real(getattr(self, name), f"{name} of the {self.kind} {self._where}", error=PromptError))
@@ -114,12 +131,6 @@ def numbers_from_text(text: str, count: int, form: str) -> tuple[Place, list[flo
     return place, values
 
 
-def head_of(prompt: BasePrompt) -> dict[str, Any]:
-    """What the JSON of every prompt begins with."""
-    axis = {} if prompt.axis is None else {"axis": prompt.axis}
-    return {"object": prompt.object_id, **axis, "frame": prompt.frame, "type": prompt.kind}
-
-
 def on_walk(prompt: P, walk_axis: str) -> P:
     """Prompt on the frames of a walk, without its axis.
 
@@ -137,8 +148,3 @@ def on_walk(prompt: P, walk_axis: str) -> P:
             "planes."
         )
     return replace(prompt, axis=None)
-
-
-def made_of(make: type[P], value: Mapping[str, Any]) -> P:
-    """Prompt of a kind from its JSON; raises ValueError for anything else."""
-    return from_file(make, {name: one for name, one in value.items() if name != "type"}, {"object_id": "object"})

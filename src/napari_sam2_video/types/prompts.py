@@ -10,7 +10,7 @@ import numpy as np
 
 from napari_sam2_video.errors import PromptError
 from napari_sam2_video.types.checks import flag, set_field, shown, whole
-from napari_sam2_video.types.prompt_base import BasePrompt, head_of, made_of, numbers_from_text
+from napari_sam2_video.types.prompt_base import BasePrompt, numbers_from_text
 from napari_sam2_video.types.scribble import ScribblePrompt
 
 if TYPE_CHECKING:
@@ -45,15 +45,6 @@ class PointPrompt(BasePrompt):
         """
         place, (y, x) = numbers_from_text(text, 2, "ID@FRAME:Y,X")
         return cls(place.object_id, place.frame, y, x, positive, axis=place.axis)
-
-    @classmethod
-    def from_json(cls, value: Mapping[str, Any]) -> Self:
-        """Point of what `to_json` gave; raises ValueError for anything else."""
-        return made_of(cls, value)
-
-    def to_json(self) -> dict[str, Any]:
-        """The point as JSON takes it."""
-        return head_of(self) | {"y": self.y, "x": self.x, "positive": self.positive}
 
     def fitted(self, n_frames: int, shape_yx: tuple[int, int]) -> Self:
         """The same point, if it lies in the recording.
@@ -106,15 +97,6 @@ class BoxPrompt(BasePrompt):
         place, corners = numbers_from_text(text, 4, "ID@FRAME:Y0,X0,Y1,X1")
         return cls(place.object_id, place.frame, *corners, axis=place.axis)
 
-    @classmethod
-    def from_json(cls, value: Mapping[str, Any]) -> Self:
-        """Box of what `to_json` gave; raises ValueError for anything else."""
-        return made_of(cls, value)
-
-    def to_json(self) -> dict[str, Any]:
-        """The box as JSON takes it."""
-        return head_of(self) | {"y0": self.y0, "x0": self.x0, "y1": self.y1, "x1": self.x1}
-
     def fitted(self, n_frames: int, shape_yx: tuple[int, int]) -> Self:
         """The part of the box that lies in the recording.
 
@@ -159,7 +141,7 @@ class MaskPrompt(BasePrompt):
         """Mask of what `to_json` gave; raises KeyError, ValueError or TypeError for anything else."""
         rle = value["rle"]
         rest = {name: one for name, one in value.items() if name != "rle"}
-        return made_of(cls, rest | {"mask": _mask_of_runs(rle["size"], rle["counts"])})
+        return super().from_json(rest | {"mask": _mask_of_runs(rle["size"], rle["counts"])})
 
     def to_json(self) -> dict[str, Any]:
         """The mask as JSON takes it: as COCO's uncompressed run lengths, which go down the columns."""
@@ -168,7 +150,7 @@ class MaskPrompt(BasePrompt):
         counts = np.diff(np.concatenate(([0], cuts, [flat.size]))).tolist()
         if flat.size and flat[0]:
             counts.insert(0, 0)
-        return head_of(self) | {"rle": {"size": list(self.mask.shape), "counts": counts}}
+        return self._head() | {"rle": {"size": list(self.mask.shape), "counts": counts}}
 
     def fitted(self, n_frames: int, shape_yx: tuple[int, int]) -> Self:
         """The same mask, if it fits the recording.

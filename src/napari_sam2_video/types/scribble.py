@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeAlias
+from typing import Any, ClassVar, Self, TypeAlias
 
 from napari_sam2_video.errors import PromptError
 from napari_sam2_video.types.checks import flag, line_from_text, real, set_field, shown
-from napari_sam2_video.types.prompt_base import BasePrompt, head_of, made_of, place_from_text
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+from napari_sam2_video.types.prompt_base import BasePrompt, place_from_text
 
 Corner: TypeAlias = tuple[float, float]
 FORM = "ID@FRAME:Y,X Y,X ..."
@@ -44,14 +41,9 @@ class ScribblePrompt(BasePrompt):
             raise PromptError(f'"{text}" is not a scribble; write it as {FORM}, with two or more points.')
         return cls(place.object_id, place.frame, tuple(path), positive, axis=place.axis)
 
-    @classmethod
-    def from_json(cls, value: Mapping[str, Any]) -> Self:
-        """Scribble of what `to_json` gave; raises ValueError for anything else."""
-        return made_of(cls, value)
-
     def to_json(self) -> dict[str, Any]:
         """The scribble as JSON takes it."""
-        return head_of(self) | {"path": [list(corner) for corner in self.path], "positive": self.positive}
+        return super().to_json() | {"path": [list(corner) for corner in self.path]}
 
     def fitted(self, n_frames: int, shape_yx: tuple[int, int]) -> Self:
         """The scribble without the points of its path that lie outside the recording.
