@@ -133,7 +133,7 @@ def test_frames_that_are_not_there_are_refused(frames: Any, tmp_path: Path) -> N
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize(("objects", "said"), [("1,9", "no object 9"), ([], "No object is named"), ("one", "no ids")])
+@pytest.mark.parametrize(("objects", "said"), [("1,9", "no object 9"), ([], "No object is named"), ("one", "not ids")])
 def test_objects_that_are_not_there_are_refused(objects: Any, said: str, tmp_path: Path) -> None:
     with pytest.raises(ExportError, match=said):
         export(make_result(), tmp_path / "a.tif", objects=objects)

@@ -98,7 +98,7 @@ def test_unknown_format_is_refused_with_the_choices(name: str, tmp_path: Path) -
 
 def test_suffix_is_added_or_the_wrong_one_refused(tmp_path: Path) -> None:
     assert export(make_result(), tmp_path / "cells", format="imagej").path == tmp_path / "cells.tif"
-    with pytest.raises(ExportError, match=r"ends in \.mp4, not in \.avi"):
+    with pytest.raises(ExportError, match=r"end in \.mp4, not in \.avi"):
         export(make_result(), tmp_path / "cells.avi", format="mp4")
 
 

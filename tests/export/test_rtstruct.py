@@ -106,5 +106,5 @@ def test_a_series_without_a_frame_of_reference_is_refused(tmp_path: Path) -> Non
 def test_a_time_series_has_no_structure_set(tmp_path: Path) -> None:
     write_series(tmp_path / "scan", OBLIQUE)
     result = TrackingResult.from_arrays(volume_zyx())
-    with pytest.raises(ExportError, match="needs a volume, but this recording was walked along T"):
+    with pytest.raises(ExportError, match="needs a volume, but this recording was tracked along T"):
         export(result, tmp_path / "a.dcm", format="rtstruct", options={"source": tmp_path / "scan"})

@@ -81,7 +81,7 @@ def test_a_video_at_a_constant_rate_says_so(
 
 def test_a_video_of_a_recording_whose_interval_is_unknown_says_so(tmp_path: Path) -> None:
     report = export(make_result(step=None, units=(None, "µm", "µm")), tmp_path / "a.mp4")
-    assert report.notes == ("The frame interval of the recording is unknown; the video plays 10 frames a second.",)
+    assert report.notes == ("The frame interval of the recording is unknown; the video plays 10 frames per second.",)
     assert not export(make_result(step=None, walk_axis="Z"), tmp_path / "b.mp4").notes
 
 

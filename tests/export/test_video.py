@@ -218,7 +218,7 @@ def test_frame_rate_is_the_recordings_where_it_can_be_watched(
 
 
 def test_frame_rate_of_nothing_is_refused() -> None:
-    with pytest.raises(ExportError, match="0 frames a second"):
+    with pytest.raises(ExportError, match="0 frames per second"):
         frame_rate(None, 0)
 
 

@@ -302,7 +302,7 @@ def test_dicom_seg_refuses_a_series_of_another_shape(tmp_path: Path) -> None:
     result = TrackingResult.from_arrays(volume_zyx()[:-1], walk_axis="Z")
     with pytest.raises(ExportError, match="has 6 slices of 17 x 13 pixels"):
         export(result, tmp_path / "labels.dcm", options={"source": tmp_path / "scan"})
-    with warnings.catch_warnings(), pytest.raises(ExportError, match="walked along T"):
+    with warnings.catch_warnings(), pytest.raises(ExportError, match="tracked along T"):
         export(make_result(), tmp_path / "labels.dcm", options={"source": tmp_path / "scan"})
 
 

@@ -84,7 +84,7 @@ def test_fault_46_ffmpeg_hangs(result: TrackingResult, tmp_path: Path, monkeypat
 @pytest.mark.skipif(os.name == "nt", reason="uses a script as ffmpeg")
 def test_fault_46_ffmpeg_is_killed(result: TrackingResult, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     fake_ffmpeg(tmp_path, monkeypatch, "import os, sys\nsys.stdin.buffer.read(9000)\nos.kill(os.getpid(), 9)")
-    with pytest.raises(ExportError, match=r"ffmpeg could not write a\.mp4 \(it ended with code -9\)"):
+    with pytest.raises(ExportError, match=r"ffmpeg could not write a\.mp4 \(it exited with code -9\)"):
         export(result, tmp_path / "a.mp4")
 
 

@@ -64,7 +64,7 @@ def test_fault_14_audio_only(tmp_path: Path) -> None:
 def test_fault_14_no_recording_at_all(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "notes.txt"
     path.write_bytes(content)
-    with pytest.raises(RecordingError, match=r"notes\.txt (is neither a video|holds no pictures)"):
+    with pytest.raises(RecordingError, match=r"notes\.txt (is neither a video|holds no video)"):
         open_recording(path)
 
 
@@ -81,7 +81,7 @@ def test_fault_15_truncated_video(tmp_path: Path, name: str, part: float) -> Non
     assert len(right) > 20
     assert len(unreadable) <= 1
     with open_recording(path) as recording:
-        assert re.match(rf"{len(right)} of \d\d frames are readable: {name} is cut short", recording.notes[0])
+        assert re.match(rf"{len(right)} of \d\d frames are readable: {name} is truncated", recording.notes[0])
 
 
 def test_fault_15_video_cut_before_its_table(tmp_path: Path) -> None:
@@ -194,7 +194,7 @@ def test_fault_24_tiff_promising_more(tmp_path: Path, kind: str) -> None:
         count = recording.shape[0]
         assert 4 <= count <= 7
         np.testing.assert_array_equal(recording.read({}), stack[:count])
-        assert any("frames are readable" in note and "whole.tif is cut short" in note for note in recording.notes)
+        assert any("frames are readable" in note and "whole.tif is truncated" in note for note in recording.notes)
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, 7.5])
@@ -368,7 +368,7 @@ def test_fault_46_hung_ffmpeg_is_ended(tmp_path: Path, monkeypatch: pytest.Monke
         with monkeypatch.context() as patched:
             patched.setenv("IMAGEIO_FFMPEG_EXE", str(fake))
             patched.setattr(recording, "_timeout", 0.5)
-            sentence = r"Frame 5 .* could not be read in time: ffmpeg gave nothing for 0\.5"
+            sentence = r"Frame 5 .* could not be read in time: ffmpeg gave no output for 0\.5"
             with pytest.raises(RecordingError, match=sentence) as found:
                 recording.read({"T": 5})
         assert not isinstance(found.value, FrameError), "the frame is not to blame"

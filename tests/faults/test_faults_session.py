@@ -536,7 +536,7 @@ def test_a_lost_pack_and_unknown_files_are_reported_and_nothing_is_deleted(folde
     (packs / "000099.pack").write_bytes(b"whose is this")
     (packs / "notes.txt").write_text("mine")
     with reopen(folder, recording) as session:
-        assert any("gone" in note for note in session.notes)
+        assert any("missing" in note for note in session.notes)
         assert session.masks.frames_done(1).size == 0
         assert (labels(session)[2, :3, :3] == 2).all()
         assert session.prompts()
@@ -554,7 +554,7 @@ def test_masks_are_there_again_when_their_pack_is_put_back(folder, recording, tr
         pack.write_bytes(whole[: int(keep * len(whole))])
     for read_only in (True, False):
         with reopen(folder, recording, read_only=read_only) as session:
-            assert any("put" in note and pack.name in note for note in session.notes)
+            assert any("restore" in note and pack.name in note for note in session.notes)
             assert session.masks.frames_done(1).size < 8
             labels(session)
     assert pack.exists() == (keep is not None)
@@ -863,7 +863,7 @@ def test_strokes_and_mask_prompts_whose_pack_is_gone_are_left_out_until_it_is_ba
         path.unlink() if keep is None else path.write_bytes(b"")
     with reopen(folder, recording) as session:
         assert not labels(session)[2, :3, :3].any()
-        assert any("frame 2" in note and "put" in note for note in session.notes)
+        assert any("frame 2" in note and "restore" in note for note in session.notes)
         with pytest.raises(PromptError, match="draw it again"):
             session.prompts()
         session.set_prompts(1, 3, [MaskPrompt(1, 3, mask)])

@@ -273,7 +273,7 @@ def test_no_copy_is_left_where_ffmpeg_hangs_while_making_it(tmp_path: Path, monk
     from napari_sam2_video.frames import video_count
 
     def hung(*arguments: object, **options: object) -> None:
-        raise FfmpegHungError("ffmpeg gave nothing for 60 seconds and was ended.")
+        raise FfmpegHungError("ffmpeg gave no output for 60 seconds and was stopped.")
 
     source = videos.mpeg4_avi(tmp_path)
     place = tmp_path / "temporary"

@@ -293,7 +293,7 @@ def test_what_cannot_be_done_says_so(session, tmp_path):
     list(session.track())
     with pytest.raises(PromptError, match="at most one axis"):
         session.fuse([1])
-    with pytest.raises(SessionError, match="'T' are none"):
+    with pytest.raises(SessionError, match="no planes across 'T'"):
         session.planes.prompts("T")
     movie = np.zeros((4, 8, 9), np.uint8)
     with (

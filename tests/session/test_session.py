@@ -73,7 +73,7 @@ def test_a_recording_that_is_gone_can_be_given(tmp_path):
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     (tmp_path / "movie.npy").rename(elsewhere / "renamed.npy")
-    with pytest.raises(SourceChangedError, match=r"movie\.npy .* is gone"):
+    with pytest.raises(SourceChangedError, match=r"movie\.npy .* is missing"):
         Session.open(tmp_path / "run.sam2v")
     with (
         open_recording(elsewhere / "renamed.npy", axes="TYX") as recording,

@@ -201,7 +201,7 @@ class FrameRecords:
             frames = sorted({records[number].frame for number in lost})
             self.notes.append(
                 f"The masks of {len(frames)} frame(s), the first {frames[0]}, are missing; track them again, or "
-                f"restore {self._packs.path(records[lost[0]].ref.pack)} back and open the session again."
+                f"restore {self._packs.path(records[lost[0]].ref.pack)} and open the session again."
             )
         self._state.leave_out("records", lost)
         self.lost_packs.update(records[number].ref.pack for number in lost)
