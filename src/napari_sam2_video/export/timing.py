@@ -52,10 +52,9 @@ def pace_of(job: ExportJob) -> Pace:
     if times is None or asked is not None:
         rate, note = frame_rate(job.result.frame_seconds, asked)
         if note is None and asked is None and job.result.frame_seconds is None and job.result.walk_axis == "T":
-            note = f"The frame interval of the recording is unknown; the video plays {rate} frames a second."
+            note = f"The frame interval of the recording is unknown; the video plays {rate} frames per second."
         if times is not None:
-            note = f"The frame rate of the recording varies; the video plays {float(rate):g} frames per second as "
-            "requested."
+            note = f"The frame rate varies; the video plays {float(rate):g} frames per second as requested."
         if note:
             job.note(note)
         return Pace(rate)
