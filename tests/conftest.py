@@ -55,6 +55,12 @@ def own_settings_folder(tmp_path, monkeypatch):
 
 
 @pytest.fixture
+def quick_disk(monkeypatch):
+    """Leave out what makes writing slow and safe, where safety is not what is tested."""
+    monkeypatch.setattr(os, "fsync", lambda handle: None)
+
+
+@pytest.fixture
 def published(monkeypatch):
     """A web server on this machine that gives one file."""
     monkeypatch.setenv("no_proxy", "*")

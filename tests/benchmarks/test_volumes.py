@@ -40,7 +40,6 @@ def test_dice_of_half_a_mask_is_two_thirds():
     assert volumes.dice(~whole, ~whole) == 1
 
 
-def test_stored_balls_fuse_to_their_volume(monkeypatch):
-    monkeypatch.setattr("os.fsync", lambda handle: None)
+def test_stored_balls_fuse_to_their_volume(quick_disk):
     found = measure(32, 2)
     assert found["voxels"] == pytest.approx(found["true_voxels"], rel=0.05)

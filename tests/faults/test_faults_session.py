@@ -36,10 +36,8 @@ ROOT = Path(__file__).parents[2]
 MOVIE, CENTRES = blob_movie(8, (32, 40))
 
 
-@pytest.fixture(autouse=True)
-def quick_disk(monkeypatch):
-    """Leave out what makes writing slow and safe; the tests of safety put it back in their own way."""
-    monkeypatch.setattr(os, "fsync", lambda handle: None)
+# The tests of safety put it back in their own way.
+pytestmark = pytest.mark.usefixtures("quick_disk")
 
 
 @pytest.fixture

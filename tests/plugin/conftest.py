@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import threading
 import time
 from dataclasses import dataclass, field
@@ -12,6 +13,10 @@ import numpy as np
 import pytest
 
 from tests.fakes import FakeTracker
+from tests.plugin.viewers import SharedViewer, close_viewer
+
+# napari reads and writes no settings of the person who runs the tests; before anything imports it.
+os.environ["NAPARI_CONFIG"] = ""
 
 SHAPE_YX = (64, 80)
 N_FRAMES = 8
@@ -271,14 +276,55 @@ class Bench:
         self.idle()
 
 
+@pytest.fixture(autouse=True)
+def _drawn_where_it_matters(request, monkeypatch):
+    """Draw the canvas for tests that are marked so; for the others napari does all but the drawing itself."""
+    if request.node.get_closest_marker("drawn") is None:
+        monkeypatch.setattr("vispy.scene.canvas.SceneCanvas._draw_scene", lambda *_, **__: None)
+
+
+@pytest.fixture(scope="session")
+def shared_viewer(qapp):
+    """The viewer of this process."""
+    shared = SharedViewer()
+    # What napari makes once is never garbage, and is not searched for any again.
+    gc.disable()
+    shared.take()
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(10_000, 20, 20)
+    gc.enable()
+    yield shared
+    shared.close()
+
+
 @pytest.fixture
-def bench(make_napari_viewer, qtbot, settings, monkeypatch):
-    """Make a bench around an image layer."""
+def new_viewer(request, shared_viewer, settings, monkeypatch):
+    """Make an empty viewer; the first of a test is the one that the tests share."""
     monkeypatch.setenv("NAPARI_ENSURE_PLUGIN_MAIN_THREAD", "1")
+    own: list[Any] = []
+
+    def make():
+        if not own:
+            own.append(shared_viewer.take())
+        else:
+            own.append(shared_viewer.make())
+        return own[-1]
+
+    yield make
+    for viewer in own[1:]:
+        close_viewer(viewer)
+    own.clear()
+    shared_viewer.give_back(failed=request.node.rep_call.failed)
+
+
+@pytest.fixture
+def bench(new_viewer, qtbot, quick_disk):
+    """Make a bench around an image layer."""
     made: list[Bench] = []
 
     def build(data=None, *, image: dict[str, Any] | None = None, fake: bool = True, **tracker_options) -> Bench:
-        viewer = make_napari_viewer(show=True)
+        viewer = new_viewer()
         viewer.window.resize(760, 520)
         if data is not None:
             viewer.add_image(data, **(image or {}))

@@ -9,6 +9,8 @@ import pytest
 from tests.plugin.conftest import make_frames
 from tests.plugin.probe import Probe
 
+pytestmark = pytest.mark.drawn
+
 OWN = {"SAM 2 masks", "SAM 2 preview", "SAM 2 points", "SAM 2 shapes"}
 
 
@@ -53,7 +55,7 @@ def test_an_image_removed_meanwhile_ends_the_session(ready):
     ready.idle()
     assert ready.session is None
     assert len(ready.viewer.layers) == 0
-    assert "everything is safe" in ready.told[-1][1]
+    assert "everything is saved" in ready.told[-1][1]
     ready.viewer.add_image(make_frames())
     assert ready.start() == 1
 

@@ -225,7 +225,7 @@ def test_image_layer_deleted_closes_the_session(at_work):
     at_work.viewer.layers.remove(at_work.controller.image)
     at_work.idle()
     assert at_work.session is None
-    assert "safe in its folder" in told(at_work)
+    assert "saved in its folder" in told(at_work)
     assert len(at_work.viewer.layers) == 0
 
 

@@ -16,6 +16,8 @@ from napari_sam2_video.types import PointPrompt
 from tests.plugin.conftest import make_frames, spots
 from tests.session.made_volume import ellipsoid, section_factory
 
+pytestmark = pytest.mark.drawn
+
 GUI = Path(__file__).parents[2] / "docs" / "gui.md"
 
 

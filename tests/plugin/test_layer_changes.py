@@ -11,6 +11,8 @@ import tifffile
 from napari_sam2_video.plugin import reader
 from tests.plugin.conftest import make_frames, spots
 
+pytestmark = pytest.mark.drawn
+
 
 @pytest.fixture
 def lazy(tmp_path):

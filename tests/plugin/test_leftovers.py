@@ -15,6 +15,8 @@ from napari_sam2_video.plugin.session_summary import summarize
 from tests.plugin.conftest import make_frames
 from tests.plugin.test_arrivals import OWN
 
+pytestmark = pytest.mark.drawn
+
 
 def armed(here) -> list[str]:
     return [name for name, tool in here.widget.objects.tools.items() if tool.isChecked()]

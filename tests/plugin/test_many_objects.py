@@ -10,6 +10,8 @@ import pytest
 from napari_sam2_video.session import prompts
 from tests.plugin.probe import Probe
 
+pytestmark = pytest.mark.drawn
+
 ROWS, COLUMNS, CELL = 15, 20, 24
 COUNT = ROWS * COLUMNS
 

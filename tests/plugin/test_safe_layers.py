@@ -12,6 +12,8 @@ from napari.layers import Labels, Points
 from napari_sam2_video.plugin.own_layers import own_layers
 from tests.plugin.conftest import make_frames, spots
 
+pytestmark = pytest.mark.drawn
+
 
 def session_layers(here):
     view = here.controller.view

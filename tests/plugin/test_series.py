@@ -16,10 +16,10 @@ def two_series(path):
             file.write(rng.integers(0, 4000, shape, np.uint16), metadata={"axes": "TYX"}, photometric="minisblack")
 
 
-def test_each_series_of_a_file_is_a_layer_to_choose(make_napari_viewer, tmp_path):
+def test_each_series_of_a_file_is_a_layer_to_choose(new_viewer, tmp_path):
     path = tmp_path / "two.ome.tif"
     two_series(path)
-    viewer = make_napari_viewer()
+    viewer = new_viewer()
     for data, arguments, _ in tiff_reader(path)(path):
         viewer.add_image(data, **arguments)
     assert [layer.data.shape for layer in viewer.layers] == [(5, 48, 64), (7, 32, 40)]

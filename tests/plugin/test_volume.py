@@ -15,6 +15,8 @@ from napari_sam2_video.plugin.prompt_layers import IN_3D
 from napari_sam2_video.types import MaskPrompt
 from tests.session.made_volume import SectionTracker, ellipsoid, section_factory
 
+pytestmark = pytest.mark.drawn
+
 SHAPE = (12, 40, 44)
 TRUTH = ellipsoid(SHAPE, (6, 20, 22), (4.2, 11, 13))
 SCALE = (3.0, 1.0, 1.0)

@@ -9,6 +9,8 @@ from napari_sam2_video.engine.windows import Window
 from tests.fakes import FakeTracker
 from tests.plugin.conftest import spots
 
+pytestmark = pytest.mark.drawn
+
 
 @pytest.fixture
 def windowed(at_work, monkeypatch):

@@ -7,6 +7,8 @@ from napari_sam2_video.plugin.widgets import choose
 from napari_sam2_video.types import BoxPrompt, MaskPrompt, PointPrompt
 from tests.plugin.conftest import N_FRAMES, make_frames, spots
 
+pytestmark = pytest.mark.drawn
+
 
 def test_click_track_and_see_masks(at_work):
     at_work.click(*spots(0)[0])

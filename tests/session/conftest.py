@@ -1,19 +1,11 @@
 from __future__ import annotations
 
-import os
-
 import pytest
 
 from napari_sam2_video.frames.open import open_recording
 from napari_sam2_video.session import Session
 from napari_sam2_video.types import PointPrompt
 from tests.fakes import blob_movie, fake_factory
-
-
-@pytest.fixture
-def quick_disk(monkeypatch):
-    """Leave out what makes writing slow and safe, where safety is not what is tested."""
-    monkeypatch.setattr(os, "fsync", lambda handle: None)
 
 
 @pytest.fixture

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-
 import numpy as np
 import pytest
 
@@ -20,8 +18,7 @@ def disc(centre, radius, shape=(40, 50)):
 
 
 @pytest.fixture
-def session(tmp_path, monkeypatch):
-    monkeypatch.setattr(os, "fsync", lambda handle: None)
+def session(tmp_path, quick_disk):
     voxels = np.zeros((9, 40, 50), np.uint8)
     voxels[2:7] = np.where(disc((20, 25), 8), 40, 0)
     with (
