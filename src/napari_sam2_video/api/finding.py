@@ -25,7 +25,7 @@ USUAL_STEP = 5
 
 @dataclass(frozen=True)
 class FindRequest:
-    """What a run is to find.
+    """What a run finds, and which proposals it accepts.
 
     Parameters
     ----------
@@ -80,7 +80,7 @@ def find(
     progress: Callable[[FindProgress], None] | None = None,
     stop: Callable[[], bool] | None = None,
 ) -> tuple[Proposal, ...]:
-    """Find objects in a session, and propose what they mean for the tracked ones.
+    """Find objects in a session, and propose new objects, divisions, ends and returns.
 
     Parameters
     ----------

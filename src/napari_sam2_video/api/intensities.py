@@ -1,4 +1,4 @@
-"""Where intensities come from: the session's recording, other channels of it, or another recording."""
+"""Sources of intensities: the session's recording, other channels of it, or another recording."""
 
 from __future__ import annotations
 

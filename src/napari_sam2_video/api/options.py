@@ -1,4 +1,4 @@
-"""Options of a new session, from a script, the command line or a table, and whether an existing one fits them."""
+"""Options of a new session, from a script, the command line or a table, and whether an existing session fits them."""
 
 from __future__ import annotations
 

@@ -120,7 +120,7 @@ def check(
     progress: Callable[[FrameDone], None] | None = None,
     stop: Callable[[], bool] | None = None,
 ) -> Table:
-    """Compare the masks of a session with those found by tracking back from later ones; no mask changes.
+    """Track objects back from later frames and compare the result with the masks of a session; no mask changes.
 
     Parameters
     ----------

@@ -205,7 +205,7 @@ def track(
 def add_prompts(
     session: Session, prompts: Iterable[Prompt], seeds: Iterable[Seeds] = (), *, smallest_area: int = 0
 ) -> None:
-    """Add prompts that a session does not have yet, and the objects that they name.
+    """Add new prompts to a session, and the objects that they name.
 
     Parameters
     ----------
@@ -237,7 +237,7 @@ def resume(
     progress: Callable[[FrameDone], None] | None = None,
     stop: Callable[[], bool] | None = None,
 ) -> int:
-    """Finish a run that was cut off, then track what changed or was not reached yet.
+    """Finish an interrupted run, then track what changed or was not reached yet.
 
     Parameters
     ----------

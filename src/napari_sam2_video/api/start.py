@@ -1,4 +1,4 @@
-"""Make the session of a run, or continue an existing one, for scripts, the command line and batches alike."""
+"""Make the session of a run, or continue an existing one, for scripts, the command line and batches."""
 
 from __future__ import annotations
 

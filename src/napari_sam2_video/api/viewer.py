@@ -1,4 +1,4 @@
-"""The way from a viewer's layer to a recording, and from a session into a viewer."""
+"""From a viewer's layer to a recording, and from a session into a viewer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Run one item in its own process, and again if that process dies."""
+"""Run one item in its own process, and once more if that process dies."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What became of each item of a batch, kept up to date on disk."""
+"""The report of a batch, kept up to date on disk."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Status = Literal["waiting", "done", "failed", "stopped"]
 
 @dataclass(frozen=True)
 class ItemResult:
-    """What became of one item.
+    """Outcome of one item.
 
     Parameters
     ----------
@@ -55,7 +55,7 @@ _COLUMNS = tuple(field.name for field in fields(ItemResult))
 
 @dataclass(frozen=True)
 class BatchReport:
-    """What became of a batch.
+    """Outcome of a batch.
 
     Parameters
     ----------

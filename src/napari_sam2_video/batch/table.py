@@ -157,7 +157,7 @@ def _rows(path: Path) -> list[dict[str, str]]:
 
 
 def _delimiter(text: str) -> str:
-    """What separates the cells: a semicolon or a tab where a spreadsheet of another country wrote it so."""
+    """Separator of the cells: some locales' spreadsheets write a semicolon or a tab."""
     header = text.partition("\n")[0]
     return max(",;\t", key=header.count)
 

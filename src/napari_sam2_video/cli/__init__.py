@@ -1,4 +1,4 @@
-"""The command line: ``napari-sam2-video``, thin over `napari_sam2_video.api`."""
+"""The command line: ``napari-sam2-video``, a thin layer over `napari_sam2_video.api`."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ def check(
     ] = None,
     span: Annotated[int, typer.Option(help="Most frames to track back from one mask.")] = 16,
 ) -> None:
-    """Compare the masks of a session with those found by tracking back from later ones; no mask changes.
+    """Track objects back from later frames and compare the result with the masks of a session; no mask changes.
 
     Example:
 

@@ -1,4 +1,4 @@
-"""``napari-sam2-video edit``: what becomes of the objects of a session."""
+"""``napari-sam2-video edit``: edit the objects of a session."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def edit(context: typer.Context, session: shared.SessionFolder) -> None:
 
 @app.command()
 def merge(context: typer.Context, object_id: Id, other_id: Annotated[int, typer.Argument(metavar="OTHER")]) -> None:
-    """Give object ID the masks and prompts of OTHER too, which is removed."""
+    """Add the masks and prompts of OTHER to object ID, and remove OTHER."""
     _edit(context, lambda session: session.merge_objects(object_id, other_id))
 
 
@@ -61,7 +61,7 @@ def split(
         ),
     ] = None,
 ) -> None:
-    """Make an object of every part of a mask but the largest; the next run tracks them."""
+    """Make an object of every part of a mask but the largest; the next run tracks the new objects."""
     corners = None if line is None else _corners(line)
     new = _edit(context, lambda session: session.split_object(object_id, frame, corners))
     say(f"New: {', '.join(f'object {one}' for one in new)}")
@@ -69,7 +69,7 @@ def split(
 
 @app.command()
 def renumber(context: typer.Context, object_id: Id, new_id: Annotated[int, typer.Argument(metavar="NEW")]) -> None:
-    """Give object ID another id that no object has."""
+    """Give object ID an unused id."""
     _edit(context, lambda session: session.renumber_object(object_id, new_id))
 
 
@@ -84,7 +84,7 @@ def swap(
 
 @app.command()
 def absent(context: typer.Context, object_id: Id, range_: Range) -> None:
-    """Say that an object is not on some frames; runs do not change them."""
+    """Mark an object as absent on some frames; runs do not change them."""
     _edit(context, lambda session: session.mark_absent(object_id, *_span(range_, session)))
 
 
@@ -101,25 +101,25 @@ def copy(
     frame: Frame,
     to: Annotated[int | None, typer.Option(help="Frame to copy to; the next if not given.", metavar="FRAME")] = None,
 ) -> None:
-    """Make the mask of a frame the prompt of another one."""
+    """Make the mask of a frame a prompt on another frame."""
     _edit(context, lambda session: session.copy_mask(object_id, frame, to))
 
 
 @app.command()
 def remove(context: typer.Context, object_id: Id) -> None:
-    """Remove an object with its prompts and masks."""
+    """Remove an object, with its prompts and masks."""
     _edit(context, lambda session: session.remove_object(object_id))
 
 
 @app.command()
 def undo(context: typer.Context) -> None:
-    """Undo the last step of the session, whatever made it."""
+    """Undo the last step of the session."""
     _travel(context, lambda session: session.undo(), "Undone", "Nothing to undo.")
 
 
 @app.command()
 def redo(context: typer.Context) -> None:
-    """Redo the last step that was undone."""
+    """Redo the last undone step."""
     _travel(context, lambda session: session.redo(), "Redone", "Nothing to redo.")
 
 

@@ -35,10 +35,10 @@ def find(
     accept: shared.Accept = None,
     smallest_area: shared.SmallestArea = 0,
 ) -> None:
-    """Find objects that nobody prompted, and propose them; accepted ones are tracked.
+    """Find more objects and propose them; accepted ones are tracked.
 
-    Proposed are new objects, divisions, ends, and lost objects that are there again. What is not accepted by its score
-    waits in the session: for 'napari-sam2-video proposals', or for the review in napari.
+    Proposals are new objects, divisions, ends, and lost objects found again. Those that --accept does not accept remain
+    in the session, for 'napari-sam2-video proposals' or the review in napari.
 
     Examples
     --------
@@ -78,9 +78,9 @@ def proposals(
         str | None, typer.Option(help="Reject proposals by number, or all.", metavar="NUMBER,...|all")
     ] = None,
 ) -> None:
-    """List what was found and is not decided yet; accept or reject it.
+    """List open proposals; accept or reject them.
 
-    'napari-sam2-video track RECORDING --out SESSION --resume' tracks what was accepted, and 'edit' has undo.
+    'napari-sam2-video track RECORDING --out SESSION --resume' tracks accepted objects, and 'edit' can undo.
 
     Examples
     --------
@@ -106,7 +106,7 @@ def proposals(
 
 
 def finding_line() -> Callable[[FindProgress], None]:
-    """A callback that says how far a finding is."""
+    """A callback that reports the progress of finding."""
 
     def show(progress: FindProgress) -> None:
         if progress.done == progress.total:
@@ -118,7 +118,7 @@ def finding_line() -> Callable[[FindProgress], None]:
 
 
 def report_proposals(session: Session) -> None:
-    """Say what is left to decide, if anything."""
+    """Report the open proposals, if any."""
     count = len(session.proposals)
     if count:
         what = "1 proposal waits" if count == 1 else f"{count} proposals wait"

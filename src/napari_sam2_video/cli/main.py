@@ -1,4 +1,4 @@
-"""The commands, and the one place where errors become a sentence and an exit code."""
+"""The commands, and the one place that turns errors into a sentence and an exit code."""
 
 from __future__ import annotations
 
@@ -110,10 +110,10 @@ def batch(
         typer.Option(help="Value for empty cells of a column; repeatable.", metavar="COLUMN=VALUE"),
     ] = None,
 ) -> None:
-    """Track many recordings from one table; a bad one does not stop the others.
+    """Track many recordings listed in a table; one that fails does not stop the others.
 
-    The table has the columns recording and out, and prompts or seeds; further ones have the names of the options of
-    'track', such as model, axis or pixel_size. Running the same command again continues where it was stopped.
+    The table has the columns recording and out, and prompts or seeds; other columns are named after the options of
+    'track', such as model, axis or pixel_size. Run the same command again to continue an interrupted batch.
 
     Examples
     --------

@@ -13,7 +13,7 @@ app = typer.Typer(help="List, download and verify the networks.", no_args_is_hel
 
 @app.command("list")
 def list_models() -> None:
-    """List the catalogue, and which models are on this computer."""
+    """List the models, and show which are on this computer."""
     from napari_sam2_video.models.catalogue import CATALOGUE, is_downloaded
     from napari_sam2_video.models.folder import model_folder
     from napari_sam2_video.models.text_detectors import TEXT_DETECTORS

@@ -29,7 +29,7 @@ def export(
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what exists.")] = False,
 ) -> None:
-    """Write the masks of a session as labels, video, tables or figures.
+    """Export the masks of a session as labels, videos, tables or plots.
 
     Examples
     --------
@@ -123,7 +123,7 @@ def info(
     interval: shared.Interval = None,
     series: shared.Series = None,
 ) -> None:
-    """Show what a recording is and how it would be looked at.
+    """Show the axes, sizes, times and contrast window of a recording.
 
     Examples
     --------

@@ -33,7 +33,7 @@ def serve(
         float, typer.Option(help="Largest frame accepted.", min=0.01, rich_help_panel=_LIMITS)
     ] = 64.0,
 ) -> None:
-    """Run the tracker for sessions on other machines.
+    """Run the model for sessions on other machines.
 
     On the other machine, set NAPARI_SAM2_VIDEO_TOKEN and track with --device http://HOST:PORT.
     """

@@ -1,4 +1,4 @@
-"""What the command line prints while it works."""
+"""Output of the command line: lines, progress and errors."""
 
 from __future__ import annotations
 

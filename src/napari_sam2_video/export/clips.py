@@ -1,4 +1,4 @@
-"""A film of each object, cut out of the recording so that the object stays in the middle."""
+"""A clip of each object, cut out of the recording so that the object stays in the middle."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ CLIP_OPTIONS = (
 
 
 def write_films(job: ExportJob) -> None:
-    """Encode an MP4 an object."""
+    """Encode one MP4 per object."""
     need_pictures(job)
     for part in clip_jobs(job, ".mp4"):
         encode_frames(part, film(part), "rgb24", mp4_arguments(part))
@@ -62,7 +62,7 @@ def film(job: ExportJob) -> Iterator[Picture]:
 
 
 def write_stacks(job: ExportJob) -> None:
-    """Write an OME-TIFF of raw values an object, and its mask beside it if asked for."""
+    """Write one OME-TIFF of raw values per object, and its mask beside it if requested."""
     import tifffile
 
     ome_tiff.note_geometry(job)

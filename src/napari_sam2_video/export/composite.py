@@ -24,7 +24,7 @@ GROW = ExportOption(
 
 
 def composites(job: ExportJob, keep: bool) -> Iterator[npt.NDArray[np.uint8]]:
-    """Pictures in which everything but the objects (`keep`), or only them, has the plain colour."""
+    """Images in which everything but the objects (`keep`), or only them, has the plain colour."""
     need_pictures(job)
     for frame in job.frames():
         alpha_yx = alpha_of(job, frame, grow=job.options.get("grow", 0))
@@ -46,7 +46,7 @@ def write_pictures(job: ExportJob, keep: bool) -> None:
 
 
 def composite_formats(name: str, title: str, keep: bool, color: str, help_color: str) -> tuple[ExportFormat, ...]:
-    """The video and the pictures of one kind of composite."""
+    """The video and the image sequence of one kind of composite."""
     options = (ExportOption("color", "color", color, help_color), *(() if keep else (GROW,)), FEATHER)
     video = ExportFormat(
         name=f"{name}-mp4",

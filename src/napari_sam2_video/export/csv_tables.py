@@ -37,7 +37,7 @@ TRACKMATE_COLUMNS = (
 
 
 def write_trackmate(job: ExportJob) -> None:
-    """Write one row a spot, ordered by frame."""
+    """Write one row per spot, ordered by frame."""
     result = job.result
     note_geometry(job)
     dy, dx = result.calibration.pixel_size
@@ -59,7 +59,7 @@ def write_trackmate(job: ExportJob) -> None:
 
 
 def write_napari(job: ExportJob) -> None:
-    """Write one row a vertex in pixels, ordered by track and frame as a Tracks layer wants it."""
+    """Write one row per vertex in pixels, ordered by track and frame as a Tracks layer wants it."""
     result = job.result
     note_geometry(job)
     plane = result.at.get("Z")

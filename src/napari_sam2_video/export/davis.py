@@ -1,4 +1,4 @@
-"""DAVIS: one palette PNG a frame."""
+"""DAVIS: one palette PNG per frame."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tracks as a GEFF graph: a node an object and frame, an edge a step, and edges from parents to daughters."""
+"""Tracks as a GEFF graph: one node per object and frame, with edges to the next frame and from parents to daughters."""
 
 from __future__ import annotations
 

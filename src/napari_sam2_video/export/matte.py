@@ -1,4 +1,4 @@
-"""Mattes for compositors: the picture with the objects as its alpha channel."""
+"""Mattes for compositors: the image with the objects as its alpha channel."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ PREMULTIPLIED = ExportOption("premultiplied", "bool", False, "multiply the colou
 
 
 def need_pictures(job: ExportJob) -> None:
-    """Refuse a result without pictures.
+    """Refuse a result without images.
 
     Raises
     ------
@@ -34,7 +34,7 @@ def need_pictures(job: ExportJob) -> None:
 
 
 def rgba_frames(job: ExportJob) -> Iterator[npt.NDArray[np.uint8]]:
-    """Pictures with the objects as alpha, uint8 ``(Y, X, 4)``."""
+    """Images with the objects as alpha, uint8 ``(Y, X, 4)``."""
     need_pictures(job)
     for frame in job.frames():
         alpha_yx = alpha_of(job, frame)
@@ -47,7 +47,7 @@ def rgba_frames(job: ExportJob) -> Iterator[npt.NDArray[np.uint8]]:
 
 
 def blended(picture_yxc: Picture, color: tuple[int, int, int], alpha_yx: npt.NDArray[np.uint8]) -> Picture:
-    """The picture where alpha is 255, the colour where it is 0, and a mixture in between."""
+    """The image where alpha is 255, the colour where it is 0, and a mixture in between."""
     weight = alpha_yx[..., None].astype(np.uint16)
     mixed = picture_yxc * weight + np.asarray(color, np.uint16) * (255 - weight)
     return ((mixed + 127) // 255).astype(np.uint8)

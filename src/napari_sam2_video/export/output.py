@@ -1,4 +1,4 @@
-"""Write aside, then rename: a target either stays as it was or is complete."""
+"""Write beside the target, then rename: the target is either unchanged or complete."""
 
 from __future__ import annotations
 

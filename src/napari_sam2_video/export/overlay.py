@@ -1,4 +1,4 @@
-"""Draw label images over pictures."""
+"""Draw label images over images."""
 
 from __future__ import annotations
 

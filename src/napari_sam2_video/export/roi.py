@@ -1,4 +1,4 @@
-"""ImageJ regions of interest: a zip with one outline an object and frame."""
+"""ImageJ regions of interest: a zip with one outline per object and frame."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Label images as one TIFF a frame."""
+"""Label images as one TIFF per frame."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ class Published(Protocol):
 
     @property
     def name(self) -> str:
-        """What a person calls what it belongs to."""
+        """Its name for display."""
         ...
 
     @property
@@ -63,7 +63,7 @@ class Published(Protocol):
 
 
 class DownloadCancelledError(DownloadError):
-    """Somebody asked to stop; what has arrived is kept."""
+    """The download was cancelled; the part that arrived is kept."""
 
 
 def download(
