@@ -56,7 +56,7 @@ def test_every_entry_is_one_step_and_one_undo_takes_it_back(pair, monkeypatch):
 
     steps = {
         ("m", "2"): lambda: [entry.id for entry in session.objects] == [1] and session.mask(1, 5)[first],
-        ("x", "2"): lambda: session.mask(2, 5)[first] and not session.mask(2, 2)[first],
+        ("w", "2"): lambda: session.mask(2, 5)[first] and not session.mask(2, 2)[first],
         ("n",): lambda: [entry.id for entry in session.objects] == [2, 9] and pair.controller.active == 9,
         ("a", "t"): lambda: areas(1) == [True] * 3 + [False] + [True] * 4,
         ("a", "f"): lambda: areas(1) == [True] * 3 + [False] * 5,

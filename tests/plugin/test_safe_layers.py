@@ -10,6 +10,7 @@ import pytest
 from napari.layers import Labels, Points
 
 from napari_sam2_video.plugin.own_layers import own_layers
+from napari_sam2_video.plugin.settings import PLUGIN
 from tests.plugin.conftest import make_frames, spots
 
 pytestmark = pytest.mark.drawn
@@ -144,3 +145,24 @@ def test_sessions_that_were_closed_are_let_go(at_work):
         at_work.spin()
     gc.collect()
     assert [session() for session in gone] == [None] * 3
+
+
+def test_a_copy_that_a_person_makes_of_a_layer_is_the_persons_own(at_work):
+    from napari.layers._layer_actions import _duplicate_layer
+
+    at_work.click(*spots(0)[0])
+    at_work.track()
+    masks = at_work.controller.masks.masks
+    at_work.viewer.layers.selection = {masks}
+    _duplicate_layer(at_work.viewer.layers)
+    copy = at_work.viewer.layers["SAM 2 masks copy"]
+    before = np.array(masks.data[7])
+    assert before.any()
+    at_work.controller.actions.undo()
+    assert not np.asarray(masks.data[7]).any()
+    assert np.array_equal(copy.data[7], before)
+    assert own_layers(at_work.viewer, masks.metadata[PLUGIN]) == [masks]
+    at_work.controller.close_session()
+    at_work.spin()
+    assert copy in at_work.viewer.layers
+    assert at_work.errors() == []

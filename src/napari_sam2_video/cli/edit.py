@@ -77,7 +77,7 @@ def renumber(context: typer.Context, object_id: Id, new_id: Annotated[int, typer
 def swap(
     context: typer.Context, first_id: Id, second_id: Annotated[int, typer.Argument(metavar="OTHER")], range_: Range
 ) -> None:
-    """Exchange two objects, from a frame on or on some frames."""
+    """Swap two objects, from a frame on or on some frames."""
     start, stop = frame_span_from_text(range_)
     _edit(context, lambda session: session.swap_objects(first_id, second_id, start or 0, stop))
 

@@ -53,7 +53,7 @@ class CleanUpPanel(QWidget):
         self.objects_box.setToolTip("Objects to clean up.")
         self.clean_up_button = button("Clean up", self.clean_up, "Painted and accepted frames stay as they are.")
         self.task = BackgroundTask(controller, "Stop", "Stop; undo brings back the masks that changed.")
-        steps = form(("Smooth", self.smooth_box), ("Drop parts below", self.part_box))
+        steps = form(("Smooth", self.smooth_box), ("Remove parts below", self.part_box))
         buttons = row(self.clean_up_button, self.task.stop_button)
         choices = (steps, self.fill_box, self.largest_box, self.objects_box)
         stack(self, *choices, buttons, self.task.bar, self.task.outcome)

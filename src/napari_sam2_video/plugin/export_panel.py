@@ -64,7 +64,7 @@ FIXED_ROWS = 2
 WORDS = {"ome-tiff": "masks", "imagej": "masks", "nifti": "masks", "measurements-csv": "measurements", "mp4": "overlay"}
 """What a file is called after the recording's name; a format's own name where there is no word."""
 FRAMES = (
-    ("From the first mask to the last", "tracked"), ("All frames", "all"), ("This frame", "here"),
+    ("First to last mask", "tracked"), ("All frames", "all"), ("This frame", "here"),
     ("A range…", "some"),
 )  # fmt: skip
 OBJECTS = (("All objects", "all"), ("The selected object", "active"), ("Some…", "some"))

@@ -67,7 +67,7 @@ class MeasurePanel(QWidget):
         self.measure_button = button("Measure", self.measure, "Measure all objects and plot the chosen figure.")
         self.task = BackgroundTask(controller, "Cancel", "Stop measuring.")
         self.tracks_button = button("Tracks layer", self.show_tracks, "Show where each object went as a Tracks layer.")
-        self.larger_button = button("Own window", self.show_larger, "Show the plot in a dock of its own.")
+        self.larger_button = button("Pop out", self.show_larger, "Show the plot in a dock of its own.")
         self.save_button = button("Save table…", self.choose_target, "Save the measurements as CSV or Parquet.")
         self.picture = Picture()
         asked = row(self.values_box, self.shape_check, stretch=0)

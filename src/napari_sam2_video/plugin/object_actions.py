@@ -38,7 +38,7 @@ class ObjectActions:
             self.change_objects(lambda: session.remove_objects(chosen))
 
     def change_objects(self, change: Callable[[], Any]) -> None:
-        """Join, part or exchange objects."""
+        """Merge, split or swap objects."""
         self._controller.perform(change, "changing the objects")
         self._refresh()
 

@@ -43,7 +43,7 @@ def object_menu(parent: QWidget, controller: Controller, object_id: int) -> QMen
     change = controller.actions.change_objects
     menu = QMenu(parent)
     others = [entry for entry in session.objects if entry.id != object_id]
-    merge, swap = QMenu("&Merge into this object", menu), QMenu("E&xchange from this frame on with", menu)
+    merge, swap = QMenu("&Merge into this object", menu), QMenu("S&wap from this frame on with", menu)
     for other in others:
         title = f"&{other.id} · {other.name.replace('&', '&&')}"
         merge.addAction(title, partial(change, partial(session.merge_objects, object_id, other.id)))
@@ -52,7 +52,7 @@ def object_menu(parent: QWidget, controller: Controller, object_id: int) -> QMen
         choice.setEnabled(bool(others))
         menu.addMenu(choice)
     parts = partial(change, partial(session.split_object, object_id, frame))
-    menu.addAction("Make an object of each &part on this frame", parts)
+    menu.addAction("S&plit into its parts", parts)
     menu.addAction("Split along a &line…", partial(split_along_line, controller, object_id))
     menu.addAction("&Copy the mask to the next frame", partial(change, partial(session.copy_mask, object_id, frame)))
     menu.addAction("Re&number…", partial(_renumber, parent, controller, object_id))

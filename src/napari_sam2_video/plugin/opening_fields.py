@@ -12,7 +12,7 @@ from napari_sam2_video.errors import Sam2VideoError
 from napari_sam2_video.plugin.layer_source import LayerSource
 from napari_sam2_video.plugin.layers import axes_are_told, axes_of
 from napari_sam2_video.plugin.recording_layers import known_recording
-from napari_sam2_video.plugin.widgets import align, form
+from napari_sam2_video.plugin.widgets import form
 from napari_sam2_video.plugin.worker import Job
 from napari_sam2_video.types import OpenSettings
 
@@ -70,8 +70,12 @@ class OpeningFields(QWidget):
         self.axes_field = _field("One letter per axis, such as TYX or ZYX, if the detected ones are wrong.")
         self.size_field = _field("Such as 0.25 um, or 2,0.5,0.5 mm for Z, Y, X. Empty: as in the file.")
         self.interval_field = _field("Time between frames, such as 2.5 s. Empty: as in the file.")
-        self._form = form(("Axes", self.axes_field), ("Pixel size", self.size_field), ("Interval", self.interval_field))
-        align(self._form, "Frames along")
+        self._form = form(
+            ("Axes", self.axes_field),
+            ("Pixel size", self.size_field),
+            ("Interval", self.interval_field),
+            like="Frames along",
+        )
         self.setLayout(self._form)
         for field in (self.axes_field, self.size_field, self.interval_field):
             field.textChanged.connect(lambda *_: self.changed.emit())

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+from weakref import WeakSet
 
 from napari_sam2_video.plugin.settings import PLUGIN
 
 if TYPE_CHECKING:
     from napari.layers import Layer
+
+
+_MADE: WeakSet[Layer] = WeakSet()
+"""A copy that a person makes of a layer has its metadata, but is the person's own."""
 
 
 def mark_own(layer: Layer, what: str, *, locked: bool = True) -> None:
@@ -24,10 +29,11 @@ def mark_own(layer: Layer, what: str, *, locked: bool = True) -> None:
         layer's menu. napari before 0.9.2 knows no lock.
     """
     layer.metadata[PLUGIN] = what
+    _MADE.add(layer)
     if locked and hasattr(layer, "locked"):
         layer.locked = True
 
 
 def own_layers(viewer: Any, what: str) -> list[Layer]:
     """The plugin's layers in a viewer that show something, whatever they are called."""
-    return [layer for layer in viewer.layers if layer.metadata.get(PLUGIN) == what]
+    return [layer for layer in viewer.layers if layer in _MADE and layer.metadata.get(PLUGIN) == what]

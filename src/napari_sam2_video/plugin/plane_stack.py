@@ -53,6 +53,10 @@ class LabelStack:
     def __array__(self, dtype: npt.DTypeLike | None = None, copy: bool | None = None) -> npt.NDArray[Any]:
         return np.asarray(self[...], dtype)
 
+    def __deepcopy__(self, memo: object) -> npt.NDArray[Any]:
+        """A layer that a person duplicates holds the labels of now, whatever becomes of the session."""
+        return self[...]
+
     def __getitem__(self, key: Any) -> npt.NDArray[Any]:
         index = self._full(key)
         if any(isinstance(part, np.ndarray) for part in index):
@@ -187,6 +191,10 @@ class SinglePlane:
 
     def __array__(self, dtype: npt.DTypeLike | None = None, copy: bool | None = None) -> npt.NDArray[Any]:
         return np.asarray(self[...], dtype)
+
+    def __deepcopy__(self, memo: object) -> npt.NDArray[Any]:
+        """See `PlaneStack`."""
+        return self[...].copy()
 
     def __getitem__(self, key: Any) -> npt.NDArray[Any]:
         return np.asarray(self._labels[self._full(key)])

@@ -102,7 +102,7 @@ class PlanesPanel(QWidget):
         self.last_spin.setToolTip("Slices before this one are filled.")
         self.in_button = button("In", lambda: self.first_spin.setValue(controller.frame), "Start at the shown slice.")
         self.out_button = button("Out", lambda: self.last_spin.setValue(controller.frame), "End at the shown slice.")
-        self.fill_button = button("Fill slices between", self.fill, SETTLED)
+        self.fill_button = button("Fill between slices", self.fill, SETTLED)
         self.surface_button = button(
             "Surface of the object", self.show_surface, "Add the surface of the object as a layer, for 3D."
         )

@@ -9,7 +9,7 @@ from qtpy.QtCore import Signal  # type: ignore[attr-defined]
 from qtpy.QtWidgets import QLineEdit, QVBoxLayout, QWidget
 
 from napari_sam2_video.errors import Sam2VideoError
-from napari_sam2_video.plugin.widgets import align, button, form, note, set_note
+from napari_sam2_video.plugin.widgets import button, form, note, set_note
 from napari_sam2_video.plugin.worker import Job
 from napari_sam2_video.server.known import is_readable_by_others, known_servers, remember_server
 from napari_sam2_video.server.token import VARIABLE
@@ -58,9 +58,8 @@ class ServerFields(QWidget):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(4)
-        fields = form(("Address", self.address_field), ("Token", self.token_field))
-        align(fields, "Small objects")
-        layout.addLayout(fields)
+        fields = (("Address", self.address_field), ("Token", self.token_field))
+        layout.addLayout(form(*fields, like="Small objects"))
         layout.addWidget(self.test_button)
         layout.addWidget(self.answer)
         self.address_field.editingFinished.connect(self._on_address)

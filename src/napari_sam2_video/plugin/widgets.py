@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import QEvent, Qt, Signal  # type: ignore[attr-defined]
+from qtpy.QtCore import QEvent, QSize, Qt, Signal  # type: ignore[attr-defined]
 from qtpy.QtWidgets import (
     QAbstractSpinBox,
     QComboBox,
@@ -161,22 +161,28 @@ def row(*widgets: QWidget, stretch: int | None = None) -> QWidget:
     return holder
 
 
-def form(*rows: tuple[str, QWidget]) -> QFormLayout:
-    """Named fields below each other."""
+class _Name(QLabel):
+    """The name of a field, as wide as a longer one."""
+
+    def __init__(self, name: str, like: str) -> None:
+        super().__init__(name)
+        self._like = like
+
+    def sizeHint(self) -> QSize:
+        letters, hint = self.fontMetrics(), super().sizeHint()
+        wider = letters.horizontalAdvance(self._like) - letters.horizontalAdvance(self.text())
+        return QSize(hint.width() + max(0, wider), hint.height())
+
+    minimumSizeHint = sizeHint
+
+
+def form(*rows: tuple[str, QWidget], like: str = "") -> QFormLayout:
+    """Named fields below each other; they begin where those of a form begin whose longest name is `like`."""
     made = QFormLayout()
     made.setContentsMargins(0, 0, 0, 0)
     for name, field in rows:
-        made.addRow(name, field)
+        made.addRow(_Name(name, like), field)
     return made
-
-
-def align(fields: QFormLayout, longest: str) -> None:
-    """Begin the fields where those of a form begin whose longest name is `longest`."""
-    for number in range(fields.rowCount()):
-        item = fields.itemAt(number, QFormLayout.ItemRole.LabelRole)
-        label = None if item is None else item.widget()
-        if label is not None:
-            label.setMinimumWidth(label.fontMetrics().horizontalAdvance(longest))
 
 
 def stack(panel: QWidget, *parts: QWidget | QLayout) -> None:

@@ -78,7 +78,7 @@ class SessionEditing(SessionContent):
         self._life.renumber(object_id, new_id)
 
     def swap_objects(self, first_id: int, second_id: int, start: int = 0, stop: int | None = None) -> None:
-        """Exchange two objects on the frames from `start` up to, not including, `stop`; to the end if not given."""
+        """Swap two objects on the frames from `start` up to, not including, `stop`; to the end if not given."""
         self._life.swap(first_id, second_id, start, stop)
 
     def delete_masks(self, object_id: int, start: int, stop: int) -> None:
