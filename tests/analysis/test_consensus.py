@@ -67,6 +67,23 @@ def test_what_one_walk_alone_misses_is_there():
     assert (found == TRUTH).all()
 
 
+def test_walks_that_do_not_agree_with_each_other_overrule_nobody():
+    leaking, narrow = NOTHING.copy(), TRUTH.copy()
+    leaking[:, 4:, :] = True
+    narrow[:, :, 12:] = False
+    found, disputed = fused([walk_of(TRUTH, 0), walk_of(leaking, 1), walk_of(narrow, 2)])
+    assert (found == TRUTH).all()
+    assert disputed.any()
+
+
+def test_what_a_walk_lost_comes_back_where_the_others_agree_roughly():
+    lost, more = TRUTH.copy(), TRUTH.copy()
+    lost[5:] = False
+    more[:, :, 12:18] |= TRUTH.any(axis=2)[:, :, None]
+    found, _ = fused([walk_of(lost, 0), walk_of(TRUTH, 1), walk_of(more, 2)])
+    assert (found == TRUTH).all()
+
+
 def test_two_walks_must_both_agree():
     less = TRUTH.copy()
     less[:, :10] = False

@@ -3,9 +3,10 @@
 Every plane of a walk has a weight: the network's predicted IoU, less the farther the plane is from one that the walk
 was prompted on. It also has an agreement with the settled planes that it crosses, and where that is below `TRUSTED` it
 has no say. A voxel belongs to an object where at least two walks say so. Where planes without a say leave fewer than
-three, the heavier side decides, and one walk decides alone. Where the other walks do not meet settled planes to the
-voxel, differences from the walk along the first axis that are no wider than an outline are left to it. Where both
-others say that next to nothing of its mask is there, it has overrun the object's end, and only what both give counts.
+three, the heavier side decides, and one walk decides alone. Where the two other walks do not agree with each other, the
+one along the first axis decides. Where they do not meet settled planes to the voxel, differences from it that are no
+wider than an outline are left to it. Where both others say that next to nothing of its mask is there, it has overrun
+the object's end, and only what both give counts.
 Paint and accepted planes are laid over the result by whoever keeps it.
 """
 
@@ -40,6 +41,10 @@ ENDED = 0.2
 CROSSED = 0.25
 """Part of a mask that has to be crossed by planes with a say before another walk is asked for that."""
 VOTES = 3
+AGREED = 0.8
+"""Dice of the two other walks, on a plane across the first axis, from which they may overrule the walk along it."""
+FOUND = 0.4
+"""The same where that walk has not found the object."""
 EXACT = 0.95
 """Mean agreement from which walks are taken at their word to the voxel."""
 OUTLINE = np.ones((3, 3), bool)
@@ -242,6 +247,7 @@ class _Votes:
         agree = sum(((w > 0) * i for w, i in zip(weights, inside, strict=True)), np.zeros(shape, np.uint8))
         most = min(VOTES, len(self._walks))
         chosen = np.where(votes >= most, agree >= min(2, most), share > 1 / 2)
+        chosen = self._if_others_agree(chosen, inside, heard)
         chosen = self._in_outline(chosen, inside, weights)
         others = self._if_ended(inside, heard)
         if others is not None:
@@ -252,6 +258,22 @@ class _Votes:
         gives = sum((h * i for h, i in zip(heard, inside, strict=True)), np.zeros(shape, np.uint8))
         disputed = binary_opening((gives > 0) & (gives < says), OUTLINE)
         return self._mask(levels), self._mask(np.where(disputed, gives, 0).astype(np.uint8))
+
+    def _if_others_agree(
+        self,
+        chosen: npt.NDArray[np.bool_],
+        inside: Sequence[npt.NDArray[np.uint8]],
+        heard: Sequence[npt.NDArray[np.bool_]],
+    ) -> npt.NDArray[np.bool_]:
+        """What was chosen where the two other walks agree with each other, else the walk along the first axis."""
+        first = [walk.axis == 0 for walk in self._walks]
+        if len(inside) < VOTES or not any(first):
+            return chosen
+        told = [(there > 0) & one for there, one in zip(inside, heard, strict=True)]
+        own = told[first.index(True)]
+        one, other = (there for there, is_first in zip(told, first, strict=True) if not is_first)
+        both, all_told = int(np.count_nonzero(one & other)), int(np.count_nonzero(one)) + int(np.count_nonzero(other))
+        return chosen if 2 * both >= (AGREED if own.any() else FOUND) * all_told else own
 
     def _in_outline(
         self,
