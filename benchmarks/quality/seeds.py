@@ -6,8 +6,8 @@ CHOOSING = range(10_000)
 REPORTING = range(10_000, 20_000)
 
 
-def seeds(count: int, *, reporting: bool) -> list[int]:
-    """The first `count` seeds for reporting or for choosing.
+def seeds(count: int, *, reporting: bool, first: int = 0) -> list[int]:
+    """`count` seeds for reporting or for choosing, the first of them if not said otherwise.
 
     Raises
     ------
@@ -15,6 +15,6 @@ def seeds(count: int, *, reporting: bool) -> list[int]:
         If there are not that many.
     """
     pool = REPORTING if reporting else CHOOSING
-    if not 0 < count <= len(pool):
-        raise ValueError(f"There are {len(pool)} seeds of a sort; {count} were asked for.")
-    return list(pool[:count])
+    if not (count > 0 and 0 <= first <= len(pool) - count):
+        raise ValueError(f"There are {len(pool)} seeds of a sort; {count} from {first} on were asked for.")
+    return list(pool[first : first + count])
