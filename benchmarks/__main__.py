@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from benchmarks import doubt, fusing, load, memory, modes, remote, speed, store, volumes
+from benchmarks import doubt, full_size, fusing, load, memory, modes, remote, speed, store, volumes
 from benchmarks.finding.run import find
 from benchmarks.linking.run import link
 from napari_sam2_video.engine.networks.sam2.installed import installed_sam2
@@ -119,6 +119,15 @@ def arithmetic(level: int) -> list[Row]:
     ]
 
 
+def full_size_masks(level: int) -> list[Row]:
+    """Bringing the masks of 20 objects to the size of a large frame, as a share of a step."""
+    chosen = (
+        [(2048, 256, "exact")],
+        [(side, size, way) for side in (2048, 2000) for size in (256, 512) for way in ("exact", "fast")],
+    )
+    return [full_size.full_size(side, size, 20, (5, 6)[level], way) for side, size, way in chosen[level]]
+
+
 def doubt_and_check(level: int) -> list[Row]:
     """How well the doubt finds wrong frames, without and with the check."""
     return doubt.doubt_and_check(["cross", "sample"], (2, 12)[level])
@@ -183,6 +192,7 @@ SCENARIOS: dict[str, Callable[[int], list[Row]]] = {
     "remote": remote_tracker,
     "budget": budget,
     "arithmetic": arithmetic,
+    "full-size": full_size_masks,
     "fast-modes": fast_modes,
     "volumes": three_walks,
     "fusing": fusing_masks,

@@ -1,9 +1,11 @@
 """Kill a server at random moments while a session tracks on it, and see what is left.
 
-Each trial tracks a recording on a server in its own process and kills that with SIGKILL. The run must end with
-one sentence, and every frame that was announced must be in the session as it was announced. Once another server listens
-at the address, the run must go on to the same masks, byte for byte, as one on this machine that was left alone. Every
-second trial also closes the session in between. Prints how many trials survived; exits with 1 if one did not.
+Each trial tracks a recording on a server in its own process and kills that with SIGKILL, at a moment drawn over
+the length of the run: after a number of frames, and a part of the time that a frame takes. A server that has done all
+of its work by then does not count, and another moment is drawn. The run must end with one sentence, and every frame
+that was announced must be in the session as it was announced. Once another server listens at the address, the run must
+go on to the same masks, byte for byte, as one on this machine that was left alone. Every second trial also closes the
+session in between. Prints how many trials survived; exits with 1 if one did not.
 
     python tools/kill_server.py --kills 20
 """
@@ -12,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import itertools
 import random
 import sys
 import tempfile
@@ -81,43 +84,59 @@ def trial(
     servers: Servers,
     frames: np.ndarray,
     centres: np.ndarray,
-    wait: float,
+    moment: float,
+    frame_seconds: float,
     expected: list[str],
     reopen: bool,
-) -> str:
-    """Kill the server after `wait` seconds of a run and finish it on another one; what is wrong, empty if nothing."""
+) -> tuple[bool, str]:
+    """Kill the server `moment` frames into a run and finish it on another one.
+
+    Returns
+    -------
+    killed : bool
+        Whether the server still had something to do.
+    wrong : str
+        What is wrong, empty if nothing.
+    """
     announced: dict[int, str] = {}
-    sentence = ""
+    sentence, steps = "", 0
     session = make(place, servers.url, frames, centres)
     session.preview(1, 3)
-    killer = threading.Timer(wait, servers.served.process.kill)
-    killer.start()
+    killer = threading.Timer(moment % 1 * frame_seconds, servers.served.process.kill)
+    if moment < 1:
+        killer.start()
     try:
         for done in session.track():
             announced[done.frame] = frame_digest(session, done.frame)
+            steps += 1
+            if steps == int(moment):
+                killer.start()
     except EngineError as error:
         sentence = str(error)
-    killer.cancel()
+    if steps < int(moment):
+        return True, f"the run ended before its server was killed: {sentence or 'without a sentence'}"
+    killer.join()
     if not sentence and len(announced) < len(frames):
-        return "the run ended without a sentence"
+        return True, "the run ended without a sentence"
     if reopen:
         session.close()
         session = open_session(place, recording=frames)
     with session:
         for frame, digest in announced.items():
             if frame_digest(session, frame) != digest:
-                return f"frame {frame} was announced and is not as it was"
-        if sentence:
-            servers.served.process.wait(60)
-            servers.again()
+                return True, f"frame {frame} was announced and is not as it was"
+        servers.served.process.wait(60)
+        servers.again()
         if session.unfinished:
             list(session.resume())
         elif session.dirty():
             list(session.track())
         found = [frame_digest(session, t) for t in range(len(frames))]
     wrong = [t for t, (one, other) in enumerate(zip(found, expected, strict=True)) if one != other]
-    print(f"killed after {wait:.2f} s, {len(announced)} frames announced: {sentence or 'done before'}", flush=True)
-    return f"frames {wrong} differ from those of a run left alone" if wrong else ""
+    print(
+        f"killed {moment:.2f} frames into the run, {len(announced)} announced: {sentence or 'done before'}", flush=True
+    )
+    return bool(sentence), f"frames {wrong} differ from those of a run left alone" if wrong else ""
 
 
 def main() -> None:
@@ -128,7 +147,7 @@ def main() -> None:
     given = parser.parse_args()
     frames, centres = blob_movie(given.frames, SHAPE_YX)
     moments = random.Random(given.seed)
-    survived = 0
+    killed = survived = 0
     with tempfile.TemporaryDirectory() as place:
         with make(Path(place) / "alone.sam2v", "cpu", frames, centres) as session:
             list(session.track())
@@ -138,17 +157,20 @@ def main() -> None:
             with make(Path(place) / "remote.sam2v", servers.url, frames, centres) as session:
                 session.preview(1, 3)
                 began = time.monotonic()
-                list(session.track())
+                steps = len(list(session.track()))
                 took = time.monotonic() - began
                 found = [frame_digest(session, t) for t in range(given.frames)]
             if found != expected:
                 raise SystemExit("A run on a server that is left alone differs from one on this machine.")
-            for number in range(given.kills):
-                folder, wait = Path(place) / f"killed{number}.sam2v", moments.uniform(0, took)
-                wrong = trial(folder, servers, frames, centres, wait, expected, number % 2 == 1)
-                survived += not wrong
+            for number in itertools.count():
+                folder, moment = Path(place) / f"killed{number}.sam2v", moments.uniform(0, steps)
+                within, wrong = trial(folder, servers, frames, centres, moment, took / steps, expected, killed % 2 == 1)
+                killed += within
+                survived += within and not wrong
                 if wrong:
-                    print(f"kill {number + 1} after {wait:.3f} s: {wrong}", flush=True)
+                    print(f"kill {killed}: {wrong}", flush=True)
+                if killed == given.kills:
+                    break
         finally:
             servers.close()
     print(f"{survived} of {given.kills} kills of the server survived ({took:.1f} s a run)")

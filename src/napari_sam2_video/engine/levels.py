@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     import torch
 
+    from napari_sam2_video.geometry import Region
+
 Levels: TypeAlias = "tuple[tuple[int, int], npt.NDArray[np.uint8]]"
 _CHUNK_PIXELS = 1 << 20
 _NONE = np.zeros((0, 0), np.uint8)
@@ -43,31 +45,48 @@ def cut_levels(logits_b1hw: torch.Tensor, shape_yx: tuple[int, int], *, exact: b
 def _whole(logits_b1hw: torch.Tensor, shape_yx: tuple[int, int]) -> list[Levels]:
     import torch.nn.functional as F
 
-    height, width = shape_yx
-    present = logits_b1hw.flatten(1).amax(1).gt(0).tolist()
+    low_yx = logits_b1hw.shape[-2:]
+    near = [_reach(mask_yx) for mask_yx in (logits_b1hw[:, 0] > 0).cpu().numpy()]
     result: list[Levels] = []
-    chunk = max(1, _CHUNK_PIXELS // (height * width))
-    for begin in range(0, len(present), chunk):
-        if not any(present[begin : begin + chunk]):
-            result.extend([((0, 0), _NONE)] * len(present[begin : begin + chunk]))
+    chunk = max(1, _CHUNK_PIXELS // (shape_yx[0] * shape_yx[1]))
+    for begin in range(0, len(near), chunk):
+        boxes = near[begin : begin + chunk]
+        if not any(boxes):
+            result.extend([((0, 0), _NONE)] * len(boxes))
             continue
         logits = F.interpolate(logits_b1hw[begin : begin + chunk], size=shape_yx, mode="bilinear", align_corners=False)
-        result.extend(_crop(plane) for plane in _levels(logits[:, 0]).cpu().numpy())
+        for plane, box in zip(logits[:, 0], boxes, strict=True):
+            rows, columns = (
+                slice(side.start * long // short, -(-side.stop * long // short))
+                for side, long, short in zip(box or (slice(0, 0), slice(0, 0)), shape_yx, low_yx, strict=True)
+            )
+            result.append(_crop(_levels(plane[rows, columns]).cpu().numpy(), (rows.start, columns.start)))
     return result
+
+
+def _reach(mask_yx: npt.NDArray[np.bool_]) -> Region | None:
+    """Places between which every pixel above 0 lies.
+
+    Such a pixel lies between two places of which one is above 0; one place more keeps the edge of a cut at 0.
+    """
+    box = bounding_box(mask_yx)
+    if box is None:
+        return None
+    rows, columns = (
+        slice(max(0, side.start - 2), min(length, side.stop + 2))
+        for side, length in zip(box, mask_yx.shape, strict=True)
+    )
+    return rows, columns
 
 
 def _part(logits_hw: torch.Tensor, shape_yx: tuple[int, int], *, even: bool) -> Levels:
     """Levels of one mask, by the part of it that can reach above 0."""
     import torch.nn.functional as F
 
-    box = bounding_box((logits_hw > 0).numpy())
+    box = _reach((logits_hw > 0).numpy())
     if box is None:
         return (0, 0), _NONE
-    # A pixel above 0 lies between two places of which one is above 0; one place more keeps the edge of the cut at 0.
-    rows, columns = (
-        slice(max(0, side.start - 2), min(length, side.stop + 2))
-        for side, length in zip(box, logits_hw.shape, strict=True)
-    )
+    rows, columns = box
     if even:
         down, right = (long // short for long, short in zip(shape_yx, logits_hw.shape, strict=True))
         part = logits_hw[None, None, rows, columns]
@@ -78,8 +97,7 @@ def _part(logits_hw: torch.Tensor, shape_yx: tuple[int, int], *, even: bool) -> 
         top, mixed = _grown(logits_hw[:, columns], rows, shape_yx[0])
         left, turned = _grown(mixed.T, columns, shape_yx[1], shift=columns.start, length=logits_hw.shape[1])
         large, first = turned.T, (top, left)
-    (y, x), levels = _crop(_levels(large).numpy())
-    return ((first[0] + y, first[1] + x), levels) if levels.size else ((0, 0), _NONE)
+    return _crop(_levels(large).numpy(), first)
 
 
 def _grown(
@@ -103,8 +121,9 @@ def _levels(planes: torch.Tensor) -> torch.Tensor:
     return planes.div(LEVEL_STEP).add_(1).clamp_(0, 255).byte().mul_(planes > 0)
 
 
-def _crop(plane: npt.NDArray[np.uint8]) -> Levels:
+def _crop(plane: npt.NDArray[np.uint8], first_yx: tuple[int, int]) -> Levels:
+    """What of a plane that begins at `first_yx` is not 0."""
     box = bounding_box(plane)
     if box is None:
         return (0, 0), _NONE
-    return (box[0].start, box[1].start), plane[box].copy()
+    return (first_yx[0] + box[0].start, first_yx[1] + box[1].start), plane[box].copy()
