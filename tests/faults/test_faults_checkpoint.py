@@ -18,10 +18,10 @@ from napari_sam2_video.models.catalogue import CATALOGUE, ModelEntry
 from napari_sam2_video.models.checkpoint import load_state
 from napari_sam2_video.models.detect_architecture import detect_architecture, sam2_0
 from napari_sam2_video.models.download import DownloadCancelledError, download
-from napari_sam2_video.models.partial import Partial
+from napari_sam2_video.models.partial_file import Partial
 from napari_sam2_video.models.presets import DEMO, TINY
 from napari_sam2_video.models.resolve import resolve_model
-from napari_sam2_video.models.shapes import expected_shapes
+from napari_sam2_video.models.tensor_shapes import expected_shapes
 
 CONTENT = b"PK\x03\x04" + bytes(range(256)) * 4096
 PAGE = b"<!DOCTYPE html>\n<html><body>Please sign in</body></html>"

@@ -100,7 +100,7 @@ def test_coloured_nifti(tmp_path: Path) -> None:
 
 
 def test_large_compressed_nifti_goes_to_a_file_and_leaves_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("napari_sam2_video.frames.packed._IN_MEMORY", 100)
+    monkeypatch.setattr("napari_sam2_video.frames.compressed_file._IN_MEMORY", 100)
     with open_recording(save_nifti(tmp_path / "a.nii.gz", VOXELS, np.eye(4))) as recording:
         np.testing.assert_array_equal(recording.read({"Z": 6}), VOXELS.T[6])
 

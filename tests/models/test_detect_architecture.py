@@ -6,7 +6,7 @@ from napari_sam2_video.engine.networks.sam2.build import build_network
 from napari_sam2_video.errors import CheckpointError
 from napari_sam2_video.models.detect_architecture import detect_architecture, preset_named, sam2_0
 from napari_sam2_video.models.presets import DEMO, PRESETS
-from napari_sam2_video.models.shapes import expected_shapes
+from napari_sam2_video.models.tensor_shapes import expected_shapes
 
 EVERY = [preset for base in PRESETS.values() for preset in (base, sam2_0(base))]
 

@@ -13,7 +13,7 @@ from napari_sam2_video.models.checksum_record import record_sha256
 from napari_sam2_video.models.folder import file_sha256, model_folder
 from napari_sam2_video.models.presets import DEMO, TINY
 from napari_sam2_video.models.resolve import resolve_model, verify
-from napari_sam2_video.models.shapes import expected_shapes
+from napari_sam2_video.models.tensor_shapes import expected_shapes
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ def test_what_a_checkpoint_does_not_state_is_shown_in_the_panel_and_beside_it(be
     import torch
 
     from napari_sam2_video.models.presets import DEMO
-    from napari_sam2_video.models.shapes import expected_shapes
+    from napari_sam2_video.models.tensor_shapes import expected_shapes
 
     path = tmp_path / "mine.pt"
     torch.save({"model": {name: torch.zeros(shape) for name, shape in expected_shapes(DEMO).items()}}, path)

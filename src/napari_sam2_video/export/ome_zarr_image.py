@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_sam2_video.errors import ExportError, TargetExistsError
-from napari_sam2_video.frames.omezarr import is_ome_image
+from napari_sam2_video.frames.ome_zarr import is_ome_image
 from napari_sam2_video.results import printable
 
 if TYPE_CHECKING:

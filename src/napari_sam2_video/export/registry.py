@@ -10,9 +10,9 @@ from napari_sam2_video.errors import ExportError
 from napari_sam2_video.export import (
     clips,
     coco,
-    composite,
     csv_tables,
     ctc,
+    cutout,
     davis,
     dicom_seg,
     geff_graph,
@@ -82,7 +82,7 @@ FORMATS: Mapping[str, ExportFormat] = {
         matte.PRORES,
         matte.VP9,
         matte.PICTURES,
-        *composite.FORMATS,
+        *cutout.FORMATS,
         clips.FILMS,
         clips.STACKS,
     )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_sam2_video.errors import FrameError, RecordingError
+from napari_sam2_video.frames.compressed_file import GZIP_MAGIC, unpacked_head
 from napari_sam2_video.frames.dicom_codecs import check_decodable, register
 from napari_sam2_video.frames.dicom_files import DICOM_HEAD, is_dicom, is_dicom_folder
 from napari_sam2_video.frames.dicom_order import arrange
@@ -16,7 +17,6 @@ from napari_sam2_video.frames.dicom_pixels import PALETTE, read_values, value_ty
 from napari_sam2_video.frames.dicom_series import Series, damage, find_series, reason
 from napari_sam2_video.frames.dicom_times import clip_times
 from napari_sam2_video.frames.fingerprint import files_fingerprint
-from napari_sam2_video.frames.packed import GZIP_MAGIC, unpacked_head
 from napari_sam2_video.frames.reader import Reader, need
 from napari_sam2_video.frames.recording import PlanesRecording
 

@@ -6,7 +6,7 @@ import re
 import struct
 from typing import TYPE_CHECKING
 
-from napari_sam2_video.frames.packed import unpacked_head
+from napari_sam2_video.frames.compressed_file import unpacked_head
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -14,10 +14,10 @@ import numpy as np
 from napari_sam2_video.errors import FrameError, RecordingError
 from napari_sam2_video.frames.alpha import NOTE as ON_WHITE
 from napari_sam2_video.frames.alpha import on_white
+from napari_sam2_video.frames.compressed_file import PackedFile, open_unpacked, unpacked_head
 from napari_sam2_video.frames.fingerprint import files_fingerprint
 from napari_sam2_video.frames.nibabel_files import PATTERNS, data_beside, header_beside, volume_format
 from napari_sam2_video.frames.nibabel_sizes import Sizes, sizes_of
-from napari_sam2_video.frames.packed import PackedFile, open_unpacked, unpacked_head
 from napari_sam2_video.frames.reader import HEAD_BYTES, Reader, need
 from napari_sam2_video.frames.recording import PlanesRecording
 from napari_sam2_video.frames.truncated import cut_short

@@ -11,7 +11,7 @@ from napari_sam2_video.errors import RecordingError
 from napari_sam2_video.frames.array import ArrayRecording
 from napari_sam2_video.frames.array_like import described_array
 from napari_sam2_video.frames.folder import open_files
-from napari_sam2_video.frames.omezarr import ZARR_METADATA, zarr_recording
+from napari_sam2_video.frames.ome_zarr import ZARR_METADATA, zarr_recording
 from napari_sam2_video.frames.recording import Recording
 from napari_sam2_video.frames.registry import reader_of
 from napari_sam2_video.types import OpenSettings

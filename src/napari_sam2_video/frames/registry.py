@@ -12,8 +12,8 @@ from napari_sam2_video.frames import (
     image,
     image_stream,
     nibabel_volume,
-    numpyfile,
-    omezarr,
+    numpy_file,
+    ome_zarr,
     tiff,
     video,
 )
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 READERS: tuple[Reader, ...] = (
-    omezarr.READER,
+    ome_zarr.READER,
     dicom.READER,
     tiff.READER,
-    numpyfile.READER,
+    numpy_file.READER,
     nibabel_volume.READER,
     animation.READER,
     image_stream.READER,

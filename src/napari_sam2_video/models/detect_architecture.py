@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from napari_sam2_video.errors import CheckpointError
 from napari_sam2_video.models.presets import PRESETS
-from napari_sam2_video.models.shapes import SAM2_1_ONLY, expected_shapes
+from napari_sam2_video.models.tensor_shapes import SAM2_1_ONLY, expected_shapes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

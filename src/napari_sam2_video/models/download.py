@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 from napari_sam2_video.errors import DownloadError
 from napari_sam2_video.models.checksum_record import record_sha256, recorded_sha256
 from napari_sam2_video.models.folder import FOLDER_VARIABLE, file_sha256
-from napari_sam2_video.models.partial import Partial
+from napari_sam2_video.models.partial_file import Partial
 from napari_sam2_video.models.transfer import Cancelled, Interrupted, Refused, fetch_into
 
 if TYPE_CHECKING:

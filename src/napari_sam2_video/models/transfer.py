@@ -14,7 +14,7 @@ from napari_sam2_video.errors import DownloadError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from napari_sam2_video.models.partial import Partial
+    from napari_sam2_video.models.partial_file import Partial
 
 _BLOCK = 1 << 18
 _RANGE_NOT_SATISFIABLE = 416

@@ -82,7 +82,7 @@ def tiff_reader(path: Any) -> Reader | None:
 def folder_reader(path: Any) -> Reader | None:
     """Reader of a sequence of images, a DICOM series or an OME-Zarr image; others know the rest better."""
     from napari_sam2_video.frames.dicom_files import holds_dicom
-    from napari_sam2_video.frames.omezarr import is_ome_image
+    from napari_sam2_video.frames.ome_zarr import is_ome_image
 
     folder = _single(path)
     if folder is None or not folder.is_dir() or folder.suffix.lower() == SESSION_SUFFIX:

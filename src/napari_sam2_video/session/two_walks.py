@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from napari_sam2_video.analysis.fusion import TrackedSide, agree, takes_over
 from napari_sam2_video.analysis.review import ReviewItem
+from napari_sam2_video.analysis.two_sides import TrackedSide, agree, takes_over
 from napari_sam2_video.engine.plan import step_of
 from napari_sam2_video.masks.records import OTHER, RUN, newest_record, newest_records
 from napari_sam2_video.spans import frame_runs

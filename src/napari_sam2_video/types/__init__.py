@@ -15,7 +15,7 @@ from napari_sam2_video.types.masks import (
     Preview,
     SegmentedMask,
 )
-from napari_sam2_video.types.opening import OpenSettings, PixelSize
+from napari_sam2_video.types.open_settings import OpenSettings, PixelSize
 from napari_sam2_video.types.prompts import BoxPrompt, MaskPrompt, PointPrompt, Prompt
 from napari_sam2_video.types.scribble import ScribblePrompt
 from napari_sam2_video.types.settings import (

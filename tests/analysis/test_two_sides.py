@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from napari_sam2_video.analysis.fusion import TrackedSide, agree, takes_over
+from napari_sam2_video.analysis.two_sides import TrackedSide, agree, takes_over
 from napari_sam2_video.types import ObjectMask
 
 

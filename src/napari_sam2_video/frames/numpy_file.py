@@ -10,7 +10,7 @@ import numpy as np
 from napari_sam2_video.errors import FrameError, RecordingError
 from napari_sam2_video.frames.array import ArrayRecording
 from napari_sam2_video.frames.axes import guess_axes
-from napari_sam2_video.frames.rawfile import RawFile
+from napari_sam2_video.frames.raw_file import RawFile
 from napari_sam2_video.frames.reader import Reader
 from napari_sam2_video.frames.recording import PlanesRecording, Recording
 
