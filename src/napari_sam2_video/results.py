@@ -357,7 +357,7 @@ class TrackingResult:
         labels : array of unsigned int, shape (T, Y, X)
             Label images.
         frames : array of uint8, shape (T, Y, X) or (T, Y, X, 3), optional
-            Pictures.
+            Images.
         raw : array of shape (T, Y, X) or (T, Y, X, 3), optional
             Untouched values; `frames` if not given.
         objects : sequence of TrackedObject, optional

@@ -53,7 +53,7 @@ def write_films(job: ExportJob) -> None:
 
 
 def film(job: ExportJob) -> Iterator[Picture]:
-    """Pictures of one clip, uint8 ``(Y, X, 3)``."""
+    """Images of one clip, uint8 ``(Y, X, 3)``."""
     for frame in job.frames():
         picture_yxc = np.array(picture_of(job.result, frame), np.uint8)
         if not job.options["background"]:

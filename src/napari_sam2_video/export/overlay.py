@@ -56,12 +56,12 @@ def render(
     alpha: float = 0.35,
     width: int | None = None,
 ) -> Picture:
-    """Draw objects over a picture.
+    """Draw objects over an image.
 
     Parameters
     ----------
     frame_yxc : ndarray of uint8, shape (Y, X, 3)
-        The picture; it is not changed.
+        The image; it is not changed.
     labels_yx : ndarray of unsigned int, shape (Y, X)
         The label image.
     colors : ColorTable

@@ -82,7 +82,7 @@ def note_padding(job: ExportJob, edge: str = "black") -> None:
 
 
 def drawn_frames(job: ExportJob) -> Iterator[Picture]:
-    """Pictures with the objects drawn over them, uint8 ``(Y, X, 3)``."""
+    """Images with the objects drawn over them, uint8 ``(Y, X, 3)``."""
     result, options = job.result, job.options
     if result.read_frame is None:
         job.note("The recording's images are not available, so the objects are drawn on black.")

@@ -1,4 +1,4 @@
-"""Transparent pictures on the background that a person sees them on: white, as in most viewers and on paper."""
+"""Transparent images on the background that a person sees them on: white, as in most viewers and on paper."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ NOTE = "Transparent pixels are shown on white."
 
 
 def on_white(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """Lay a picture with straight alpha over white.
+    """Lay an image with straight alpha over white.
 
     Parameters
     ----------

@@ -166,7 +166,7 @@ def _timing(path: Path, kind: str, count: int) -> tuple[int, FrameTimes]:
 
 
 def _timing_of_track(path: Path, count: int) -> FrameTimes:
-    """Times of the frames of an AVIF file, in which the still picture and its alpha may count as videos too."""
+    """Times of the frames of an AVIF file, in which the still image and its alpha may count as videos too."""
     from napari_sam2_video.frames.ffmpeg import VideoInput
     from napari_sam2_video.frames.video_packets import read_index
 

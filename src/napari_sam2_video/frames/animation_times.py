@@ -26,7 +26,7 @@ def durations_of(path: Path) -> list[float]:
 
 
 def png_is_animated(path: Path) -> bool:
-    """Whether a PNG file says before its picture that it has several frames."""
+    """Whether a PNG file says before its image that it has several frames."""
     with path.open("rb") as file:
         for kind, content in _png_chunks(file):
             if kind == b"acTL":

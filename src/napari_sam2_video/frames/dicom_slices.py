@@ -243,12 +243,12 @@ def _frame_steps(header: Any, count: int) -> list[float] | None:
 
 
 def _mosaic(header: Any) -> Any:
-    """Function that cuts a mosaic of Siemens, one volume in one picture, into its slices; None of other pictures.
+    """Function that cuts a mosaic of Siemens, one volume in one image, into its slices; None of other images.
 
     Raises
     ------
     ValueError
-        If the picture cannot be cut into equal tiles.
+        If the image cannot be cut into equal tiles.
     """
     try:
         wrapper = importlib.import_module("nibabel.nicom.dicomwrappers").wrapper_from_data(header)

@@ -89,7 +89,7 @@ class VideoInput:
     path : Path
         The file.
     stream : int
-        Number of the video in it, pictures of a cover not counted.
+        Number of the video in it, images of a cover not counted.
     demuxer : str, optional
         ffmpeg's name of the container, where its own guess would be wrong.
     """

@@ -81,7 +81,7 @@ def open_files(files: Sequence[str | Path], opener: Callable[[Path], Recording])
     files : sequence of str or Path
         The files.
     opener : callable
-        Opens one that is no picture.
+        Opens one that is no image.
 
     Raises
     ------
@@ -133,7 +133,7 @@ def _holds_images(folder: Path) -> bool:
 
 
 def _contents(files: Sequence[Path], opener: Callable[[Path], Recording] | None) -> FileContents:
-    """What the files hold, by the first of them that can be read; pictures without an opener."""
+    """What the files hold, by the first of them that can be read; images without an opener."""
     refusal: RecordingError | None = None
     for file in files[:_MOST_DAMAGED]:
         try:

@@ -180,7 +180,7 @@ def _deep_png(path: Path) -> npt.NDArray[np.uint16]:
 
 
 def open_image(path: Path) -> Recording:
-    """Open a picture as a recording of one frame.
+    """Open an image as a recording of one frame.
 
     Raises
     ------

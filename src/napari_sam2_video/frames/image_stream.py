@@ -21,7 +21,7 @@ _SIZES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 def demuxer_of(head: bytes | None, path: Path) -> str | None:
     """Name by which ffmpeg reads a file in which a second JPEG or PNG follows the first; None for other files.
 
-    Files in which one picture comes with others of it, as previews, depth or a stereo pair, are no streams: they have
+    Files in which one image comes with others of it, as previews, depth or a stereo pair, are no streams: they have
     an index of pictures (MPF), or the second JPEG has another size.
     """
     if head is None:

@@ -80,7 +80,7 @@ def read_labels(path: Path) -> npt.NDArray[Any]:
 
 
 def single_plane(path: Path) -> bool:
-    """Whether a file is one picture, of which `read_labels` reads palettes, colours and transparency."""
+    """Whether a file is one image, of which `read_labels` reads palettes, colours and transparency."""
     return _picture(path) is not None
 
 
@@ -145,7 +145,7 @@ def _numbers(path: Path) -> tuple[npt.NDArray[Any], bool]:
 
 
 def _picture(path: Path) -> tuple[npt.NDArray[Any], bool] | None:
-    """Numbers of what Pillow reads as one picture: of a palette, the numbers and not the colours; None for the rest."""
+    """Numbers of what Pillow reads as one image: of a palette, the numbers and not the colours; None for the rest."""
     from PIL import Image, UnidentifiedImageError
 
     try:

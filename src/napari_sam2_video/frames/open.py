@@ -37,7 +37,7 @@ def open_recording(
     Parameters
     ----------
     source : str, Path or array-like
-        A file (TIFF, video, picture, NIfTI, DICOM, ``.npy``), a folder (images, OME-Zarr, zarr, a DICOM series), a list
+        A file (TIFF, video, image, NIfTI, DICOM, ``.npy``), a folder (images, OME-Zarr, zarr, a DICOM series), a list
         of files of one frame each, or an array (numpy, dask, zarr, h5py, xarray, torch; a list of arrays is a stack, or
         a multiscale image, of which the first is used). A single image is a recording of one frame.
     axes : str, optional

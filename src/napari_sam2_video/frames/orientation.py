@@ -1,4 +1,4 @@
-"""Turn pictures the way that their orientation tag says, as EXIF and TIFF number it."""
+"""Turn images the way that their orientation tag says, as EXIF and TIFF number it."""
 
 from __future__ import annotations
 

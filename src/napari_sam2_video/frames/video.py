@@ -66,7 +66,7 @@ def open_video(
     Raises
     ------
     RecordingError
-        If it is no video, has no pictures or no such series, or not one frame can be decoded.
+        If it is no video, has no images or no such series, or not one frame can be decoded.
     """
     if isinstance(series, str) or (series is not None and series < 0):
         raise RecordingError(f"{path} has no series {series!r}; choose one of its videos by number, counted from 0.")

@@ -32,7 +32,7 @@ _HARMLESS = re.compile(
 
 
 class SizeChangedError(RecordingError):
-    """The picture has another size from here on."""
+    """The image has another size from here on."""
 
     def __init__(self, height: int, width: int) -> None:
         super().__init__(f"The picture is {height} × {width} from here on.")
@@ -40,7 +40,7 @@ class SizeChangedError(RecordingError):
 
 
 def reports_damage(line: str) -> bool:
-    """Whether ffmpeg says in a line that it could not decode all of a picture."""
+    """Whether ffmpeg says in a line that it could not decode all of an image."""
     return _TROUBLE.search(line) is not None and _HARMLESS.search(line) is None
 
 
@@ -125,7 +125,7 @@ class Decoder:
         Raises
         ------
         SizeChangedError
-            If the picture changes its size.
+            If the image changes its size.
         FfmpegHungError
             If ffmpeg gives nothing for too long.
         """

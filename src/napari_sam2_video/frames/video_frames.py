@@ -148,7 +148,7 @@ class VideoRecording(PlanesRecording):
                 return None, began and not code and in_step
             at, frame_yx, suspect = step
             if not (began or suspect or self._index.small[decoder.first : at].all()) and decoder.first > 0:
-                # Nothing is lost: the seek landed late, or the picture is renewed bit by bit and not yet whole.
+                # Nothing is lost: the seek landed late, or the image is renewed bit by bit and not yet whole.
                 return None, False
             began = began or at <= number
             suspect = suspect or self._check_all or not self._index.small[expected:at].all()

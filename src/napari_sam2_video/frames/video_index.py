@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
 DECODED_WITHOUT_KEY = ("mpeg4", "h263", "flv1", "msmpeg4v1", "msmpeg4v2", "msmpeg4v3", "wmv1", "wmv2", "svq3")
-"""Codecs whose decoders make pictures, of garbage, from packets ahead of the first key."""
+"""Codecs whose decoders make images, of garbage, from packets ahead of the first key."""
 
 _STEADY = 8
 _LARGEST_GAP = 1000
@@ -41,7 +41,7 @@ class VideoIndex:
     packets : ndarray of int64
         For each key, how many packets from it on its frames need.
     small : ndarray of bool, shape (T,)
-        Packets too small to hold a picture: repetitions, of which some decoders make no frame.
+        Packets too small to hold an image: repetitions, of which some decoders make no frame.
     coded : ndarray of float, shape (T,)
         Place of each frame in the order in which frames are coded.
     time_base, start_base : Fraction

@@ -131,7 +131,7 @@ def states_rate(source: VideoInput, *, timeout: float | None = None) -> bool:
 
 
 def video_sizes(said: str) -> tuple[str, ...]:
-    """Width and height of each video that ffmpeg reports of a file, pictures of a cover left out."""
+    """Width and height of each video that ffmpeg reports of a file, images of a cover left out."""
     streams = re.findall(r"Stream #0:\d+.*: Video: (.*)", said.split("Stream mapping")[0])
     found = [re.search(r"\b(\d+)x(\d+)\b", about) for about in streams if "attached pic" not in about]
     return tuple(f"{size[1]} × {size[2]}" if size else "of unknown size" for size in found)
