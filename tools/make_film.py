@@ -64,6 +64,7 @@ def play(stage: Stage, film: Film, target: Path) -> None:
     """Go the whole way."""
     widget: Any = stage.widget
     controller = widget.controller
+    widget.model_line.dismiss_button.click()
     stage.show("recording", "objects")
     film.take("Open a recording: a time series, a volume or a video.")
     for number, label in enumerate((1, 2, 3), start=1):

@@ -273,6 +273,7 @@ def main() -> None:
         clip = sample_time_series(frames=arguments.frames)
         stage = Stage(arguments.out, Path(sessions), arguments.model, clip, "cells", "tyx")
         stage.take("start")
+        stage.widget.model_line.dismiss_button.click()
         for label in OBJECTS:
             stage.prompt(label, f"cell {label}", box=label != OBJECTS[-1])
         stage.widget.objects.prompting.arm("point")
@@ -293,7 +294,7 @@ def main() -> None:
         stage.widget.controller.go_to(arguments.frames // 2)
         stage.widget.controller.session.accept(1, 0, arguments.frames // 4)
         stage.widget.controller.deliver()
-        stage.show("objects", "review")
+        stage.show("review")
         stage.widget.review.next_doubtful()
         stage.settle()
         stage.take("tracked")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import gc
 import threading
+from types import SimpleNamespace
+
+import pytest
 
 from napari_sam2_video import devices
 from napari_sam2_video.export import registry
-from napari_sam2_video.plugin import session_summary
+from napari_sam2_video.plugin import garbage, session_summary
 from napari_sam2_video.session import Session
 from tests.fakes import FakeTracker
 from tests.plugin.conftest import make_frames, spots
@@ -32,10 +34,9 @@ def test_slow_things_run_in_the_background(bench, monkeypatch, tmp_path):
     watch(session_summary, "summarize")
     watch(registry, "export")
     watch(devices, "probe_devices")
-    frozen = gc.get_freeze_count()
     here = bench(make_frames())
     here.start()
-    assert gc.get_freeze_count() > frozen, "full collections look through what was there before"
+    assert garbage.held() == 1
     here.controller.go_to(0)
     here.spin()
     here.click(*spots(0)[0])
@@ -47,8 +48,25 @@ def test_slow_things_run_in_the_background(bench, monkeypatch, tmp_path):
     here.idle()
     here.controller.close_session()
     here.idle()
-    assert gc.get_freeze_count() == frozen
+    assert garbage.held() == 0
     assert where == {
         name: {False}
         for name in ("preview", "condition", "_step", "create", "close", "summarize", "export", "probe_devices")
     }
+
+
+@pytest.mark.parametrize(("before", "acts"), [(0, ["freeze", "freeze", "unfreeze"]), (7, [])])
+def test_what_is_there_while_a_session_is_shown_is_not_searched_for_garbage(monkeypatch, before, acts):
+    done: list[str] = []
+    python = SimpleNamespace(
+        get_freeze_count=lambda: before,
+        freeze=lambda: done.append("freeze"),
+        unfreeze=lambda: done.append("unfreeze"),
+    )
+    monkeypatch.setattr(garbage, "gc", python)
+    garbage.hold()
+    garbage.hold()
+    garbage.release()
+    assert "unfreeze" not in done
+    garbage.release()
+    assert done == acts

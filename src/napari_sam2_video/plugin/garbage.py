@@ -10,18 +10,27 @@ from __future__ import annotations
 import gc
 
 _held = 0
+_ours = False
 
 
 def hold() -> None:
-    """Leave out what is there now, until as many calls of `release`."""
-    global _held
+    """Leave out what is there now, until as many calls of `release`; not where the program itself left out some."""
+    global _held, _ours
+    if not _held:
+        _ours = not gc.get_freeze_count()
     _held += 1
-    gc.freeze()
+    if _ours:
+        gc.freeze()
 
 
 def release() -> None:
     """Collect everything again once no session is shown."""
     global _held
     _held -= 1
-    if not _held:
+    if not _held and _ours:
         gc.unfreeze()
+
+
+def held() -> int:
+    """How many sessions are shown."""
+    return _held
