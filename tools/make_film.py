@@ -66,6 +66,7 @@ def play(stage: Stage, film: Film, target: Path) -> None:
     controller = widget.controller
     widget.model_line.dismiss_button.click()
     stage.show("recording", "objects")
+    stage.settle(1.5)
     film.take("Open a recording: a time series, a volume or a video.")
     for number, label in enumerate((1, 2, 3), start=1):
         object_id = widget.handle.new_object(f"cell {number}")
