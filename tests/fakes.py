@@ -11,8 +11,10 @@ from pathlib import Path
 
 import numpy as np
 
+from napari_sam2_video.engine.costs import FrameCosts
 from napari_sam2_video.engine.prompts import settle_prompts
-from napari_sam2_video.types import BoxPrompt, FrameMasks, MaskPrompt, ObjectMask, Preview
+from napari_sam2_video.geometry import bounding_box
+from napari_sam2_video.types import BoxPrompt, FrameMasks, MaskPrompt, ObjectMask, Preview, SegmentedMask
 
 REACH = 6.0
 
@@ -61,6 +63,54 @@ class FakeModel:
     key = "fake"
 
 
+class FakeSegmenter:
+    """Connected bright spots are objects, and features are grey values."""
+
+    image_size = 64
+
+    def __init__(self, view):
+        self.view = view
+
+    def features(self, frame, square=None):
+        grey = self.view.read(frame)[..., 0].astype(np.float32)
+        top, left, height, width = (0, 0, *grey.shape) if square is None else (*square[:2], square[2], square[2])
+        cells = (np.arange(self.image_size // 8) + 0.5) / (self.image_size // 8)
+        rows = (top + cells * height).astype(int).clip(0, grey.shape[0] - 1)
+        columns = (left + cells * width).astype(int).clip(0, grey.shape[1] - 1)
+        seen = grey[np.ix_(rows, columns)] / 255
+        return np.stack([seen, 1 - seen])
+
+    def at_points(self, frame, points_yx, square=None, *, least_iou=0.0, least_stability=0.0):
+        spots = self._spots(frame)
+        found = []
+        for number, (y, x) in enumerate(points_yx):
+            inside = 0 <= y < spots.shape[0] and 0 <= x < spots.shape[1]
+            if inside and spots[int(y), int(x)]:
+                found.append(self._mask(number, spots == spots[int(y), int(x)]))
+        return found
+
+    def in_boxes(self, frame, boxes_yxyx):
+        spots = self._spots(frame) > 0
+        found = []
+        for number, (y0, x0, y1, x1) in enumerate(boxes_yxyx):
+            inside = np.zeros_like(spots)
+            inside[max(0, int(y0)) : int(y1) + 1, max(0, int(x0)) : int(x1) + 1] = True
+            found.append(self._mask(number, spots & inside))
+        return found
+
+    def _spots(self, frame):
+        from scipy.ndimage import label
+
+        grey = self.view.read(frame)[..., 0].astype(float)
+        return label(grey > (grey.min() + grey.max()) / 2)[0]
+
+    def _mask(self, number, mask):
+        box = bounding_box(mask)
+        if box is None:
+            return SegmentedMask(number, (0, 0), np.zeros((0, 0), bool), 0.2, 0.2, -3.0)
+        return SegmentedMask(number, (box[0].start, box[1].start), mask[box], 0.95, 0.95, 5.0)
+
+
 class FakeTracker:
     """Discs that follow the brightest spot near where they were.
 
@@ -101,6 +151,15 @@ class FakeTracker:
         entry = self._entry(frame, prompts)
         self.memory.put(object_id, frame, entry)
         return self._shown(object_id, entry)
+
+    def segmenter(self):
+        return FakeSegmenter(self.view)
+
+    def costs(self, objects, stop=None):
+        first = objects[0]
+        entry = self._entry(first[0].frame, first)
+        spent = FrameCosts(0.01, 0.001, 1, 8, 1000, 8000, 100, 80, 20, 10**8, 0, self.model.device, 1)
+        return spent, self._shown(first[0].object_id, entry)
 
     def scratch(self):
         made = copy.copy(self)

@@ -74,6 +74,34 @@ def test_labels_of_a_layer_become_objects(with_labels):
     assert here.errors() == []
 
 
+def test_a_chosen_proposal_stays_chosen_when_the_list_is_read_again(with_labels):
+    here, panel = with_labels
+    look(here, panel)
+    click_row(panel, 1)
+    said = panel.why.text()
+    assert said
+    here.controller.actions.new_object()
+    here.spin()
+    assert panel.why.text() == said
+    assert panel.list.currentItem() is panel.list.topLevelItem(1)
+
+
+def test_a_proposal_in_the_review_is_put_off_or_rejected(with_labels):
+    here, panel = with_labels
+    look(here, panel)
+    here.settle()
+    here.widget.sections["review"].set_expanded(True)
+    review = here.widget.review
+    here.press(review.next_button)
+    first = review.walk.current
+    here.press(review.later_button)
+    assert review.walk.current not in (None, first)
+    here.press(review.wrong_button)
+    here.idle()
+    assert [f"proposal {one.id}" for one in here.session.proposals] == [first.component]
+    assert here.errors() == []
+
+
 def test_a_rejected_proposal_comes_back_with_undo(with_labels):
     here, panel = with_labels
     look(here, panel)

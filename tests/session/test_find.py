@@ -321,6 +321,23 @@ def test_they_are_items_of_the_review_with_choices(opened):
     assert (len(session.objects), len(session.proposals)) == (1, 1)
 
 
+def test_a_proposal_of_something_new_can_be_put_off_taken_as_right_and_found_wrong(opened):
+    session = opened(three())
+    found(session, Labels(three()))
+    first, second, third = session.review_progress().left
+    session.judge(first, "later")
+    assert session.review_progress().left == (second, third, first)
+    session.close()
+    with Session.open(session.folder, recording=session.recording, tracker_factory=fake_factory()) as again:
+        assert again.notes == ()
+        assert again.review_progress().left == (second, third, first)
+        again.judge(second, "wrong")
+        assert (len(again.objects), len(again.proposals)) == (0, 2)
+        again.judge(third, "right")
+        assert (len(again.objects), len(again.proposals)) == (1, 1)
+        assert again.review_progress().left == (first,)
+
+
 @pytest.mark.parametrize(
     "answer",
     [

@@ -102,7 +102,7 @@ def test_an_answer_that_there_is_not_is_refused(tracked):
     with pytest.raises(SessionError, match="the answers are right, wrong, later"):
         tracked.judge(first, "perhaps")
     gone = ReviewItem(1, 3, 0.9, "link", "two tracks may be one", kind="proposal", choices=("join",))
-    with pytest.raises(SessionError, match="has changed since"):
+    with pytest.raises(SessionError, match="have changed since"):
         tracked.judge(gone, "join")
 
 

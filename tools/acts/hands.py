@@ -10,11 +10,12 @@ import numpy as np
 if TYPE_CHECKING:
     import random
     from collections.abc import Callable
+    from pathlib import Path
 
 SHAPE = (8, 64, 80)
 
 
-@dataclass(frozen=True)
+@dataclass
 class Hands:
     """A viewer with the widget, in the hands of somebody who decides by chance.
 
@@ -22,16 +23,36 @@ class Hands:
     ----------
     random : random.Random
         Decides.
-    viewer, widget
+    viewer : Viewer
         What is handled.
+    folder : Path
+        Where there are files to open, and where files are written.
     spin : callable
         Lets the window go on for so many seconds.
+    on_opened : callable
+        Called with each widget that is opened.
     """
 
     random: random.Random
     viewer: Any
-    widget: Any
+    folder: Path
     spin: Callable[..., None]
+    on_opened: Callable[[Any], None]
+
+    def __post_init__(self) -> None:
+        self.open_widget()
+
+    def open_widget(self) -> None:
+        """Open the widget, with all its sections."""
+        self.dock, self.widget = self.viewer.window.add_plugin_dock_widget("napari-sam2-video")
+        self.on_opened(self.widget)
+        for section in self.widget.sections.values():
+            section.set_expanded(True)
+
+    def close_widget(self) -> None:
+        """Close the widget, as its dock's button does."""
+        self.viewer.window.remove_dock_widget(self.dock)
+        self.dock = None
 
     @property
     def controller(self) -> Any:

@@ -14,7 +14,7 @@ def press_key(hands: Hands) -> str:
     """Press a key of the widget or of napari."""
     from app_model.types import KeyBinding
 
-    keys = [key.key for key in hands.widget.keys.keys if key.title != "Keys"]
+    keys = [key.key for key in hands.widget.keys.keys]
     name = hands.random.choice([*keys, "Left", "Right", "[", "]", "V", "Delete", "Enter"])
     text = name.replace("Control", "Ctrl").replace("-", "+") if len(name) > 1 else name
     handler = hands.viewer.window._qt_viewer.canvas._key_map_handler

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import Qt
+from qtpy.QtCore import QItemSelectionModel, Qt
 from qtpy.QtWidgets import (
     QAbstractItemView,
     QDoubleSpinBox,
@@ -169,18 +169,20 @@ class FindPanel(QWidget):
         """Bring the list to the open proposals."""
         session = self._controller.session
         proposals = () if session is None else session.proposals
-        chosen = self._chosen()
+        chosen, current = self._chosen(), _id(self.list.currentItem())
         blocked = self.list.blockSignals(True)
         self.list.clear()
         for one in proposals:
             item = _item(one)
             self.list.addTopLevelItem(item)
+            if one.id == current:
+                self.list.setCurrentItem(item, KIND, QItemSelectionModel.SelectionFlag.NoUpdate)
             item.setSelected(one.id in chosen)
         self.list.blockSignals(blocked)
         self._show_chosen()
 
     def _chosen(self) -> list[int]:
-        return [int(item.data(KIND, Qt.ItemDataRole.UserRole)) for item in self.list.selectedItems()]
+        return [_id(item) for item in self.list.selectedItems()]
 
     def _on_chosen(self) -> None:
         self._show_chosen()
@@ -258,6 +260,11 @@ class FindPanel(QWidget):
             allow(made, busy or ("" if self.list.selectedItems() else NOTHING_CHOSEN))
         enough = any(score >= self.score_box.value() - 0.005 for score in scores)
         allow(self.accept_all_button, busy or ("" if enough else "No proposal has this score."))
+
+
+def _id(item: QTreeWidgetItem | None) -> int:
+    """Number of the proposal of a row; -1 for no row."""
+    return -1 if item is None else int(item.data(KIND, Qt.ItemDataRole.UserRole))
 
 
 def _item(one: Proposal) -> QTreeWidgetItem:

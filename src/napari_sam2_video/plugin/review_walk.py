@@ -104,8 +104,11 @@ class ReviewWalk(QObject):
             self.next()
 
     def wrong(self) -> None:
-        """The place that is looked at is wrong: stay there with the tool to correct it."""
+        """The place that is looked at is wrong: stay there with the tool to correct it, or reject the proposal."""
         item = self.current
+        if item is not None and item.kind == "proposal":
+            self.judge("wrong")
+            return
         if self._say("wrong") and item is not None:
             self.current = item
             if not self.here:
@@ -171,4 +174,4 @@ class ReviewWalk(QObject):
 
 
 def _place(item: ReviewItem) -> tuple[int, int, str]:
-    return item.object_id, item.frame, item.kind
+    return item.object_id, item.frame, item.component if item.kind == "proposal" else item.kind

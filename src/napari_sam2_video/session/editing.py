@@ -213,7 +213,8 @@ class SessionEditing(SessionContent):
         """Say what is true of a place of the review queue; `review_progress` counts it.
 
         ``"right"`` accepts the object on the frame, and ``"wrong"`` notes that it needs to be corrected; both are steps
-        of the history. ``"later"`` puts it at the end. One of the item's `choices` does what it says.
+        of the history. A proposal that is right is accepted, and one that is wrong is rejected. ``"later"`` puts it at
+        the end. One of the item's `choices` does what it says.
 
         Raises
         ------

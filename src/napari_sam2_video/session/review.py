@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from napari_sam2_video.analysis.review import review_queue, review_table
 from napari_sam2_video.errors import SessionError
+from napari_sam2_video.session.finding.proposal import ACCEPT, REJECT
 from napari_sam2_video.session.prompts import key_of
 from napari_sam2_video.session.verdicts import Judgement, key_of_item, place_of
 
@@ -150,6 +151,8 @@ class Review:
         """Say what is true of a place to look at; see `Session.judge`."""
         context = self._context
         name = self._objects.get(item.object_id).name if item.object_id else "the recording"
+        if item.kind == "proposal":
+            verdict = {"right": ACCEPT, "wrong": REJECT}.get(verdict, verdict)
         if verdict in item.choices:
             source = next((part for part in self._sources if item in part.review_items()), None)
             if source is None:
@@ -209,7 +212,7 @@ class Review:
         with self._context.state.lock:
             rows = dict(self._context.state.table("reviewed"))
         objects = {entry.id for entry in self._objects.all()}
-        return {str(key): value for key, value in rows.items() if place_of(str(key))[0] in objects}
+        return {str(key): value for key, value in rows.items() if place_of(str(key))[0] in {0, *objects}}
 
     def _accepted(self, object_id: int) -> frozenset[int]:
         return self._context.inputs.accepted(object_id)

@@ -27,13 +27,15 @@ class Judgement:
 
 
 def key_of_item(item: ReviewItem) -> str:
-    """Key of a place to look at: object, frame and kind."""
-    return f"{item.object_id}:{item.frame}:{item.kind}"
+    """Key of a place to look at: object, or 0 for none, frame and kind; of proposals there are many on a frame."""
+    return f"{item.object_id}:{item.frame}:{item.component if item.kind == 'proposal' else item.kind}"
 
 
 def place_of(key: str) -> tuple[int, int, str]:
     """Object, frame and kind of a key."""
     where, kind = str(key).rsplit(":", 1)
+    if where.startswith("0:"):
+        return 0, split_key(f"1:{where[2:]}")[1], kind
     return *split_key(where), kind
 
 

@@ -20,6 +20,7 @@ Decision: TypeAlias = Literal["open", "accepted", "rejected"]
 
 KINDS: tuple[ProposalKind, ...] = get_args(ProposalKind)
 DECISIONS: tuple[Decision, ...] = get_args(Decision)
+ACCEPT, REJECT = "accept", "reject"
 
 
 @dataclass(frozen=True, eq=False)

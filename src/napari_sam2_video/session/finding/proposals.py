@@ -12,7 +12,7 @@ from napari_sam2_video.errors import SessionError, StoreError
 from napari_sam2_video.geometry import whole_mask
 from napari_sam2_video.masks.codec import encode_mask
 from napari_sam2_video.masks.union import FULL
-from napari_sam2_video.session.finding.proposal import FoundTrack, Proposal
+from napari_sam2_video.session.finding.proposal import ACCEPT, REJECT, FoundTrack, Proposal
 from napari_sam2_video.session.objects import check_object
 from napari_sam2_video.session.part import SessionPart
 from napari_sam2_video.spans import bounds_of
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from napari_sam2_video.storage.tables import Change
 
 PERSON = "person"
-ACCEPT, REJECT = "accept", "reject"
 FOUND_SCORE = 10.0
 
 
