@@ -316,3 +316,11 @@ def test_a_label_volume_becomes_objects_on_the_middle_slice(volume):
     assert prompt.frame == 6
     assert (prompt.mask == TRUTH[6]).all()
     assert volume.controller.active == 5
+
+
+def test_filling_is_offered_for_an_object_that_becomes_the_active_one(volume):
+    volume.start()
+    volume.controller.set_active(0)
+    assert not volume.widget.planes.fill_button.isEnabled()
+    volume.controller.set_active(1)
+    assert volume.widget.planes.fill_button.isEnabled()

@@ -133,7 +133,13 @@ class PlanesPanel(QWidget):
             row(self.fill_button, self.surface_button),
             row(self.seeds_button, self.slices_box),
         )
-        for signal in (controller.session_changed, controller.run_changed, controller.changed, self.task.changed):
+        for signal in (
+            controller.session_changed,
+            controller.run_changed,
+            controller.changed,
+            controller.active_changed,
+            self.task.changed,
+        ):
             signal.connect(self.update_state)
         for event in (controller.viewer.layers.events.inserted, controller.viewer.layers.events.removed):
             controller.listen(event, self.update_state)

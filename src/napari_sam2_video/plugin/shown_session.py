@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext, suppress
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QObject, QTimer, Signal  # type: ignore[attr-defined]
@@ -225,7 +226,9 @@ class ShownSession(QObject):
             self.blockSignals(True)
         closers, self._closers = self._closers, []
         for action in closers:
-            action()
+            # Where Python ends with a viewer open, Qt may have deleted what an action is to stop.
+            with suppress(RuntimeError) if window_gone else nullcontext():
+                action()
         self.loader.cancel(keep_layers=window_gone)
         self.close_session(keep_layers=window_gone)
         self.runner.close(self.loader.end_all)
