@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from benchmarks import doubt, full_size, fusing, load, memory, modes, remote, speed, store, volumes
+from benchmarks import cube, doubt, full_size, fusing, load, memory, modes, remote, speed, store, volumes
 from benchmarks.finding.run import find
 from benchmarks.linking.run import link
 from napari_sam2_video.engine.networks.sam2.installed import installed_sam2
@@ -165,6 +165,11 @@ def fusing_masks(level: int) -> list[Row]:
     return [fusing.fuse_cost(*one) for one in ([(128, 2)], [(256, 5), (512, 5)])[level]]
 
 
+def walked_cube(level: int) -> list[Row]:
+    """A cube tracked along three axes by the model that ships, and fused: time against one walk, and peak memory."""
+    return [cube.cube(*one) for one in ([(48, 2)], [(128, 2), (512, 5)])[level]]
+
+
 def reading(level: int) -> list[Row]:
     """Reading frames in order against ffmpeg, tifffile and zarr alone."""
     return _script("bench_reading.py", ["--frames", ("40", "600")[level], "--repeats", ("2", "5")[level]])
@@ -196,6 +201,7 @@ SCENARIOS: dict[str, Callable[[int], list[Row]]] = {
     "fast-modes": fast_modes,
     "volumes": three_walks,
     "fusing": fusing_masks,
+    "cube": walked_cube,
     "reading": reading,
     "exporting": exporting,
     "long-run": long_run,
@@ -255,7 +261,7 @@ def main() -> None:
         return
     parser = argparse.ArgumentParser(prog="benchmarks", description=__doc__.splitlines()[0])
     parser.add_argument(
-        "scenario", nargs="*", help="of " + ", ".join(SCENARIOS) + "; all but long-run if none is named"
+        "scenario", nargs="*", help="of " + ", ".join(SCENARIOS) + "; all but long-run and cube if none is named"
     )
     parser.add_argument("--quick", action="store_true", help="few frames and few sizes")
     parser.add_argument("--threads", type=int, default=1, help="threads of torch, on both sides (default: 1)")
@@ -265,7 +271,7 @@ def main() -> None:
     if unknown:
         parser.error(f"There is no scenario {', '.join(sorted(unknown))}; there are {', '.join(SCENARIOS)}.")
     torch.set_num_threads(given.threads)
-    chosen = given.scenario or [name for name in SCENARIOS if name != "long-run"]
+    chosen = given.scenario or [name for name in SCENARIOS if name not in ("long-run", "cube")]
     figures: dict[str, Any] = {"about": about(given.threads)}
     print(", ".join(f"{name} {value}" for name, value in figures["about"].items()), flush=True)
     for name in chosen:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import tifffile
 from benchmarks.fusing import measure
+from scipy.ndimage import label, median_filter
 
-from benchmarks import volumes
+from benchmarks import cube, volumes
 
 
 def test_every_click_lies_on_its_object_on_the_slice_that_shows_most_of_it():
@@ -38,6 +40,15 @@ def test_dice_of_half_a_mask_is_two_thirds():
     half[0] = False
     assert volumes.dice(half, whole) == pytest.approx(2 / 3)
     assert volumes.dice(~whole, ~whole) == 1
+
+
+def test_the_balls_of_a_cube_do_not_touch_and_are_where_they_are_clicked(tmp_path):
+    centres = cube._centres(64, 5)
+    cube._write(tmp_path / "cube.tif", 64, centres)
+    balls, count = label(median_filter(tifffile.imread(tmp_path / "cube.tif"), 3) > 110)
+    sizes = np.bincount(balls.ravel())[1:]
+    assert count == len({balls[tuple(at)] for at in np.round(centres).astype(int)} - {0}) == 5
+    assert sizes == pytest.approx(4 / 3 * np.pi * (cube.RADIUS * 64) ** 3, rel=0.1)
 
 
 def test_stored_balls_fuse_to_their_volume(quick_disk):
