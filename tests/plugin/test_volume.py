@@ -11,6 +11,7 @@ import pytest
 from qtpy.QtCore import QPoint, Qt
 from qtpy.QtTest import QTest
 
+from napari_sam2_video.errors import SessionError
 from napari_sam2_video.plugin.prompt_layers import IN_3D
 from napari_sam2_video.types import MaskPrompt
 from tests.session.made_volume import SectionTracker, ellipsoid, section_factory
@@ -324,3 +325,18 @@ def test_filling_is_offered_for_an_object_that_becomes_the_active_one(volume):
     assert not volume.widget.planes.fill_button.isEnabled()
     volume.controller.set_active(1)
     assert volume.widget.planes.fill_button.isEnabled()
+
+
+def test_a_fusing_that_fails_after_a_run_leaves_no_text_that_waits(volume, monkeypatch):
+    def fail(*_, **__):
+        raise SessionError("The disk is full.")
+
+    volume.start()
+    volume.widget.objects.prompting.arm("point")
+    point(volume, "Z", 6, 20, 22)
+    volume.widget.planes.walk_boxes["Y"].click()
+    monkeypatch.setattr(type(volume.session), "fuse", fail)
+    volume.track()
+    volume.idle()
+    assert volume.widget.run_bar.status.text().startswith("The disk is full.")
+    assert volume.errors() == ["The disk is full."]

@@ -100,8 +100,8 @@ class BackgroundTask(QObject):
 
         def on_failed(error: Sam2VideoError) -> None:
             self._job = None
-            self._show()
             set_note(self.outcome, str(error))
+            self._show()
             if not isinstance(error, _Stopped):
                 (failed or self._controller.error)(error)
 

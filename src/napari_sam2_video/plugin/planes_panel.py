@@ -30,8 +30,6 @@ from napari_sam2_video.plugin.widgets import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     import numpy.typing as npt
     from napari.layers import Labels
 
@@ -114,6 +112,7 @@ class PlanesPanel(QWidget):
         self._disputed: Labels | None = None
         self._showing = False
         self._prompted: frozenset[str] = frozenset()
+        self._after_run = False
         stack(
             self,
             row(QLabel("Planes across"), *self.view_buttons.values(), self.solid_button, stretch=0),
@@ -145,6 +144,7 @@ class PlanesPanel(QWidget):
             controller.listen(event, self.update_state)
         controller.session_changed.connect(self._on_session)
         controller.changed.connect(self._on_changed)
+        self.task.changed.connect(self._on_task)
         self.update_state()
 
     def _on_session(self) -> None:
@@ -155,6 +155,7 @@ class PlanesPanel(QWidget):
             box.setChecked(axis in {*axes[:1], *fused})
         self._showing = False
         self._prompted = frozenset()
+        self._after_run = False
         self._tick_prompted()
         self._on_walks()
         if self._controller.run is not None:
@@ -189,8 +190,8 @@ class PlanesPanel(QWidget):
 
     def _fuse_after_run(self) -> None:
         if self.fuse_button.isEnabled():
-            self.fused.emit("Fusing the planes…")
-            self.fuse(self.fused.emit)
+            self._after_run = True
+            self.fuse()
 
     def _on_walks(self, *_: Any) -> None:
         """What Track walks along; with the session's own axis alone it is an ordinary run."""
@@ -199,8 +200,14 @@ class PlanesPanel(QWidget):
             self._controller.walks = chosen if chosen != self.volume.axes()[:1] else ()
             self._controller.run_changed.emit()
 
-    def fuse(self, tell: Callable[[str], Any] | None = None) -> None:
-        """Fuse what the walks found, in the background; `tell` is given a sentence about what came of it."""
+    def _on_task(self) -> None:
+        """Say of the fusing that followed a run how it goes, and how it ended, where the run's own end is said."""
+        if self._after_run:
+            self._after_run = self.task.working
+            self.fused.emit("Fusing the planes…" if self.task.working else self.task.outcome.text())
+
+    def fuse(self) -> None:
+        """Fuse what the walks found, in the background."""
         session = self._controller.session
 
         def done(found: list[Fusion]) -> None:
@@ -209,8 +216,6 @@ class PlanesPanel(QWidget):
             objects = "1 object" if len(found) == 1 else f"{len(found)} objects"
             look = f" {disputed} voxels are disputed: the review shows where." if disputed else ""
             set_note(self.task.outcome, f"{objects} fused.{look} Undo reverts it." if found else UP_TO_DATE)
-            if tell is not None:
-                tell(self.task.outcome.text())
 
         if session is not None:
             self.task.begin(
