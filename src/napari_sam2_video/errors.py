@@ -1,4 +1,4 @@
-"""What can go wrong, each in one plain sentence for a person."""
+"""Errors, each with one plain sentence for users."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class CheckpointError(ModelError):
 
 
 class DownloadError(ModelError):
-    """A checkpoint could not be fetched."""
+    """A checkpoint could not be downloaded."""
 
 
 class EngineError(Sam2VideoError):
@@ -72,11 +72,11 @@ class PromptError(Sam2VideoError):
 
 
 class DetectorError(Sam2VideoError):
-    """A detector is unknown, failed, or gave what cannot be used."""
+    """A detector is unknown, failed, or returned unusable output."""
 
 
 class DetectionStoppedError(DetectorError):
-    """A person stopped a detector."""
+    """A detector was stopped."""
 
 
 class StoreError(Sam2VideoError):
@@ -88,7 +88,7 @@ class PositionError(StoreError, IndexError):
 
 
 class MissingError(StoreError):
-    """Masks are not where the journal says, though their folder can be reached; they may be put back."""
+    """Masks are not where the journal says, though their folder can be reached; they may be restored."""
 
 
 class UnreachableError(Sam2VideoError):
@@ -108,8 +108,8 @@ class SessionVersionError(SessionError):
 
 
 class ExportError(Sam2VideoError):
-    """A result cannot be written in the format asked for."""
+    """A result cannot be written in the requested format."""
 
 
 class TargetExistsError(ExportError):
-    """The file to be written exists, and it was not said that it may be replaced."""
+    """The target exists, and replacing it was not allowed."""

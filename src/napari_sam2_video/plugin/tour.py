@@ -1,4 +1,4 @@
-"""A walk through the widget with the sample: what to do, one thing after another, until it is done."""
+"""A tour of the widget with the sample, one step after another."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Lesson:
 
 
 class Tour(QFrame):
-    """Offers the walk-through once, and leads through it; each step ends when the person did it.
+    """Offers the tour once, and leads through it; each step ends when the person did it.
 
     Parameters
     ----------
@@ -44,7 +44,7 @@ class Tour(QFrame):
     Signals
     -------
     changed
-        The walk-through began or ended.
+        The tour began or ended.
     """
 
     changed = Signal()
@@ -122,7 +122,7 @@ class Tour(QFrame):
         return session is not None and bool(session.objects)
 
     def offer(self) -> None:
-        """Offer the walk-through again."""
+        """Offer the tour again."""
         self.at = None
         set_note(self.text, OFFER)
         self.start_button.show()
@@ -143,7 +143,7 @@ class Tour(QFrame):
         self._show(0)
 
     def end(self) -> None:
-        """Close the walk-through for good."""
+        """Close the tour for good."""
         self._remember()
         self.at = None
         self.hide()
