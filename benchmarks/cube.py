@@ -39,12 +39,16 @@ def measure(side: int, objects: int) -> Row:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "cube.tif"
         _write(path, side, centres)
-        clicks = [api.PointPrompt(n, round(z), y, x) for n, (z, y, x) in enumerate(centres.tolist(), start=1)]
+        reach = RADIUS * side
+        boxes = [
+            api.BoxPrompt(number, round(z), y - reach, x - reach, y + reach, x + reach)
+            for number, (z, y, x) in enumerate(centres.tolist(), start=1)
+        ]
         with (
             api.open_recording(path, axes=AXES) as recording,
             api.create_session(recording, Path(folder) / "run.sam2v", axis="Z") as session,
         ):
-            api.add_prompts(session, clicks)
+            api.add_prompts(session, boxes)
             _ = session.tracker
             row: Row = {"side": side, "objects": objects, "peak_mb_before": peak_mb()}
             seconds, planes = {}, {}
