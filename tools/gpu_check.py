@@ -19,6 +19,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -228,6 +229,28 @@ def compiled(dry: bool) -> list[Row]:
     return rows
 
 
+def compiled_again(dry: bool) -> list[Row]:
+    """The same in another process, with what the first one compiled."""
+    return compiled(dry)
+
+
+def processor(dry: bool) -> list[Row]:
+    """Fast arithmetic and bf16 on the processor of the machine, one thread, and what the automatic choice takes."""
+    import torch
+    from benchmarks.speed import arithmetics
+
+    from napari_sam2_video.engine.networks.load import load_model
+    from napari_sam2_video.models.resolve import resolve_model
+    from napari_sam2_video.types import ModelSettings
+
+    torch.set_num_threads(1)
+    keys = ("model", "size", "pass", "arithmetic", "ratio_cpu", "logits_off")
+    rows = [{key: row[key] for key in keys} for row in arithmetics("tiny", *((64, 4) if dry else (512, 6)))]
+    size = 128 if dry else 256
+    chosen = load_model(resolve_model("demo"), ModelSettings(device="cpu", image_size=size, arithmetic="auto"))
+    return [*rows, {"model": "demo", "size": size, "arithmetic": f"auto takes {chosen.precision}"}]
+
+
 def optimized(dry: bool) -> list[Row]:
     """Meta's predictor as it compiles itself, at 512 and 1024 px; its first frames are left out."""
     if dry:
@@ -312,17 +335,24 @@ PARTS: dict[str, Callable[[bool], list[Row]]] = {
     "gpu-memory": gpu_memory,
     "out-of-memory": out_of_memory,
     "compiled": compiled,
+    "compiled-again": compiled_again,
+    "processor": processor,
     "vos-optimized": optimized,
 }
 
 
-def run_part(name: str, dry: bool, path: str, seconds: float) -> list[Row]:
+def run_part(name: str, dry: bool, path: str, cache: Path, seconds: float) -> list[Row]:
     """Rows of a part, from a process of its own; one row that says so where it failed."""
     command = [sys.executable, __file__, "--part", name, *(["--dry"] if dry else [])]
     begun = time.monotonic()
     try:
         done = subprocess.run(
-            command, capture_output=True, text=True, timeout=seconds, check=False, env=os.environ | {"PYTHONPATH": path}
+            command,
+            capture_output=True,
+            text=True,
+            timeout=seconds,
+            check=False,
+            env=os.environ | {"PYTHONPATH": path, "NAPARI_SAM2_VIDEO_CACHE": str(cache)},
         )
     except subprocess.TimeoutExpired:
         return [{"failed": f"not done after {seconds:.0f} s"}]
@@ -363,10 +393,14 @@ def main() -> None:
     if given.wheels:
         install(given.wheels, place)
     path = os.pathsep.join([*([str(place)] if given.wheels else []), str(HERE / "src"), str(HERE)])
+    cache = Path(f"{given.out}-cache").resolve()
+    shutil.rmtree(cache, ignore_errors=True)
     figures: dict[str, list[Row]] = {}
     for name in given.only or PARTS:
         left = end - time.monotonic()
-        figures[name] = run_part(name, given.dry, path, left) if left > 5 else [{"failed": "there was no time left"}]
+        figures[name] = (
+            run_part(name, given.dry, path, cache, left) if left > 5 else [{"failed": "there was no time left"}]
+        )
         Path(f"{given.out}.json").write_text(json.dumps(figures, indent=2))
         Path(f"{given.out}.md").write_text("\n\n".join(table(*one) for one in figures.items()) + "\n")
     print(Path(f"{given.out}.md").read_text())
