@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
 import sys
+from importlib.resources import files
 from pathlib import Path  # noqa: TC003
 
+import jsonschema
 import numpy as np
 import pytest
 
@@ -37,6 +40,10 @@ def session_of(folder: Path, device: str, frames=None, objects=1):
     return made
 
 
+def schema(name: str):
+    return json.loads((files("napari_sam2_video") / "schemas" / f"{name}.schema.json").read_text())
+
+
 def masks_of(session):
     return np.stack([session.masks.read_labels(t) for t in range(session.n_frames)])
 
@@ -51,6 +58,7 @@ def test_session_on_a_server_equals_one_on_this_machine(server, tmp_path):
         np.testing.assert_array_equal(masks_of(here), masks_of(there))
         for name, values in here.scores(1).items():
             np.testing.assert_array_equal(values, there.scores(1)[name], err_msg=name)
+        jsonschema.validate(json.loads(json.dumps(there.provenance())), schema("provenance"))
         used = there.provenance()["model"]["used"]
         assert used["device"] == f"cpu at {server.url}"
         assert used["sha256"] == here.provenance()["model"]["used"]["sha256"]
