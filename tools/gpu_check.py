@@ -218,20 +218,9 @@ def compiled(dry: bool) -> list[Row]:
             now = time.perf_counter()
             steps.append(now - begun - sum(steps))
             first = first or (now - begun) * (number == 2)
-        rows.append(
-            {
-                "size": size,
-                "compiled": compiles,
-                "first_frame_s": first,
-                "ms": 1e3 * block_median(steps[len(steps) // 2 :]),
-            }
-        )
+        row: Row = {"size": size, "compiled": compiles, "first_frame_s": first}
+        rows.append(row | {"ms": 1e3 * block_median(steps[len(steps) // 2 :])})
     return rows
-
-
-def compiled_again(dry: bool) -> list[Row]:
-    """The same in another process, with what the first one compiled."""
-    return compiled(dry)
 
 
 def processor(dry: bool) -> list[Row]:
@@ -335,7 +324,7 @@ PARTS: dict[str, Callable[[bool], list[Row]]] = {
     "gpu-memory": gpu_memory,
     "out-of-memory": out_of_memory,
     "compiled": compiled,
-    "compiled-again": compiled_again,
+    "compiled-again": compiled,  # another process, with what the first one compiled
     "processor": processor,
     "vos-optimized": optimized,
 }
