@@ -126,6 +126,13 @@ def test_automatic_arithmetic_takes_bf16_where_it_is_quicker_with_the_same_masks
     assert (asked.precision, asked.arithmetic) == ("fp32", "fast")
 
 
+def test_fast_arithmetic_is_not_compiled_and_says_so(models):
+    asked = ModelSettings("demo", device="cpu", image_size=256, arithmetic="fast", compile=True)
+    model = load_model(resolve_model("demo"), asked)
+    assert model.key == models[1].key
+    assert "not compiled" in model.notes[-1]
+
+
 def test_arithmetic_that_is_none_is_refused():
     with pytest.raises(SettingsError, match="The arithmetic must be"):
         ModelSettings(arithmetic="quick")

@@ -100,8 +100,12 @@ class Sam2Model:
     def compile(self) -> None:
         """Compile the two costly parts; the first frames then take a minute or more, later ones are faster.
 
-        What was compiled is kept in a folder of the user, so that the next process starts sooner.
+        What was compiled is kept in a folder of the user, so that the next process starts sooner. Fast arithmetic is
+        never compiled.
         """
+        if self.arithmetic == "fast":
+            self.notes = (*self.notes, "Fast arithmetic is not compiled: on a CPU that would make it slower.")
+            return
         os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(user_cache("compiled")))
         self._compiled = True
         self._encoder.compile()
