@@ -29,7 +29,7 @@ class PreviewOptions(QWidget):
         super().__init__()
         self._hover = hover
         self.hover_box = QCheckBox("Preview on hover")
-        self.auto_box = QCheckBox("Auto-track corrections")
+        self.auto_box = QCheckBox("Auto-track")
         self.auto_box.setToolTip(AUTO_TIP)
         self.auto_box.setChecked(read_settings().auto_track)
         self.hover_box.clicked.connect(self._on_clicked)
