@@ -311,6 +311,15 @@ def test_proposals_survive_reopening(opened, tmp_path):
         assert again.notes == ()
 
 
+@pytest.mark.parametrize("detector", ["everything", "like:1"])
+def test_the_detectors_in_the_box_ask_the_tracker_of_the_session(opened, detector):
+    labels = three()
+    session = opened(labels)
+    prompted(session, np.where(labels == 1, labels, 0)[0])
+    found(session, detector)
+    assert [(one.kind, one.frame) for one in session.proposals] == [("new object", 0), ("new object", 3)]
+
+
 def test_they_are_items_of_the_review_with_choices(opened):
     session = opened(three())
     found(session, Labels(three()))
