@@ -96,6 +96,17 @@ def test_the_view_stays_where_the_person_went_meanwhile(tracked):
     assert tracked.controller.frame == 2
 
 
+def test_a_place_of_an_object_that_is_deleted_is_left(tracked):
+    panel = tracked.widget.review
+    tracked.key("J")
+    assert panel.accept_next_button.isEnabled()
+    tracked.press(tracked.widget.objects.delete_button)
+    assert panel.walk.current is None
+    assert not panel.accept_next_button.isEnabled()
+    tracked.settle()
+    assert tracked.errors() == []
+
+
 def test_a_choice_of_another_part_of_the_session_is_a_button(tracked):
     asked = []
 

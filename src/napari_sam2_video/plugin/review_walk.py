@@ -54,6 +54,7 @@ class ReviewWalk(QObject):
         self._run: TrackRun | None = None
         controller.session_changed.connect(self._on_session)
         controller.summary_changed.connect(self._on_summary)
+        controller.changed.connect(self._on_changed)
 
     @property
     def here(self) -> bool:
@@ -158,6 +159,18 @@ class ReviewWalk(QObject):
 
     def _on_ended(self, how: str, _: str) -> None:
         self._done = how == "done"
+
+    def _on_changed(self, topic: str) -> None:
+        """Look at nothing any more where its object, or the proposal, is gone."""
+        item, session = self.current, self._controller.session
+        if item is None or session is None or topic not in ("objects", "proposals"):
+            return
+        objects = {entry.id for entry in session.objects}
+        open_proposals = {f"proposal {one.id}" for one in session.proposals}
+        decided = item.kind == "proposal" and item.component not in open_proposals
+        if decided or (item.object_id and item.object_id not in objects):
+            self.current = self._corrected = None
+            self.moved.emit("")
 
     def _on_summary(self) -> None:
         view = self._controller.view
