@@ -107,7 +107,7 @@ def test_the_session_of_an_array_finds_its_layer_or_asks_for_it(left):
     here.idle()
     assert here.session is None
     (sentence,) = here.errors()
-    assert "made of the layer spots" in sentence
+    assert "made from the layer spots" in sentence
     assert sentence in here.widget.run_bar.error.text()
 
 
