@@ -66,7 +66,9 @@ class _Program:
         from scipy.sparse import csr_array
 
         rows, columns, values = zip(*self._terms, strict=True)
-        matrix = csr_array((values, (rows, columns)), shape=(len(self._sums), len(self.costs)))
+        # Older versions of scipy hand the numbers of rows and columns to a solver that takes 32 bits only.
+        places = np.array(rows, np.int32), np.array(columns, np.int32)
+        matrix = csr_array((values, places), shape=(len(self._sums), len(self.costs)))
         found: Any = milp(
             np.array(self.costs),
             integrality=np.ones(len(self.costs)),

@@ -66,7 +66,9 @@ class SessionLock:
         """Release the lock."""
         with contextlib.suppress(OSError):
             self._owner.unlink()
-        self._lock.release()
+        # The system has dropped the lock even where closing its file fails.
+        with contextlib.suppress(OSError):
+            self._lock.release()
 
     def _who(self) -> str:
         try:
