@@ -89,6 +89,41 @@ def test_a_window_follows_a_slow_object_that_leaves_its_middle_in_small_steps():
     assert framing.follow(before, [(1, before)]) == Window(window.top, window.left + 32, 256)
 
 
+def walked(*centres, size=30.0, window=None):
+    return [(age, seen_at(centre, size, window)) for age, centre in enumerate(reversed(centres), 1)]
+
+
+def test_a_whole_frame_moves_along_with_a_fast_object_by_whole_cells_and_beyond_its_edges():
+    framing = Framing("auto", 256, (160, 240))
+    seen = walked((100.0, 100.0), (94.0, 105.0), (88.0, 110.0), (82.0, 115.0), (76.0, 120.0))
+    # The next centre is (70, 125), and was (88, 110) on average; cells are 10 and 15 pixels.
+    assert framing.follow(seen[0][1], seen, seen[-1][1]) == Window(-20, 15, 240, 160)
+    slow = walked((100.0, 100.0), (100.5, 100.0), (101.0, 100.0))
+    assert framing.follow(slow[0][1], slow, slow[-1][1]) is None
+
+
+def test_a_whole_frame_goes_on_with_an_object_whose_mask_spreads_to_a_neighbour():
+    framing = Framing("auto", 256, (160, 160))
+    alone = walked((60.0, 50.0), (60.0, 60.0), (60.0, 70.0))
+    both = (1, seen_at((40.0, 70.0), 60.0, None))
+    seen = [both, *((age + 1, place) for age, place in alone)]
+    assert framing.follow(both[1], seen, alone[-1][1]) == Window(0, 30, 160, 160)
+
+
+def test_a_jump_is_no_motion():
+    framing = Framing("auto", 256, (160, 160))
+    seen = walked((20.0, 20.0), (120.0, 120.0))
+    assert framing.follow(seen[0][1], seen, seen[0][1]) is None
+
+
+def test_a_frame_that_moved_stays_where_its_object_comes_to_rest():
+    framing = Framing("auto", 256, (160, 160))
+    moved = Window(0, 30, 160, 160)
+    seen = walked((60.0, 90.0), (60.0, 90.0), window=moved)
+    assert framing.follow(seen[0][1], seen, seen[0][1]) == moved
+    assert framing.recentred(seen[0][1]) == moved
+
+
 @given(st.lists(st.tuples(st.floats(300, 340), st.floats(300, 340)), min_size=2, max_size=9))
 def test_objects_close_to_each_other_share_windows(centres):
     framing = Framing("auto", 256, (1024, 1024))
@@ -159,7 +194,9 @@ def test_the_place_of_an_ellipse_is_its_middle_and_its_axes(top, left, a, b):
     assert (gone.centre_yx, gone.extent_yx, gone.size, gone.absent) == (place.centre_yx, None, place.size, 1)
 
 
-windows = st.none() | st.builds(Window, st.integers(0, 5000), st.integers(0, 5000), st.integers(32, 4096))
+windows = st.none() | st.builds(
+    Window, st.integers(-5000, 5000), st.integers(-5000, 5000), st.integers(32, 4096), st.sampled_from([0, 300])
+)
 places = st.none() | st.builds(
     Place,
     windows,

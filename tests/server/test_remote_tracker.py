@@ -48,7 +48,7 @@ def same(ours, theirs):
 
 
 def test_preview_condition_and_run_equal_those_on_this_machine(network, remote, tmp_path):
-    here, there = Tracker(network, Scene(), MemoryStore(tmp_path / "here")), remote()
+    here, there = Tracker(network, Scene(), MemoryStore(tmp_path / "here"), window="auto"), remote()
     mask = np.zeros(Scene().shape_yx, bool)
     mask[20:40, 24:44] = True
     for prompts in (CLICK, [BoxPrompt(1, 2, 16, 20, 44, 48)], [MaskPrompt(1, 2, mask)]):
@@ -98,7 +98,7 @@ def test_few_frames_are_kept_where_they_are_large():
 
 
 def test_what_a_frame_costs_is_measured_on_the_server(network, remote, tmp_path):
-    here, there = Tracker(network, Scene(), MemoryStore(tmp_path / "here")), remote()
+    here, there = Tracker(network, Scene(), MemoryStore(tmp_path / "here"), window="auto"), remote()
     ours, shown = here.costs([CLICK])
     theirs, seen = there.costs([CLICK])
     same([shown], [seen])
@@ -195,7 +195,7 @@ def test_memory_of_prompts_is_kept_on_this_side_and_fits_the_local_engine(networ
     there = remote(folder="memory")
     shown = there.condition(1, 2, CLICK)
     assert list(there.memory.entries(1)) == [2]
-    here = Tracker(network, Scene(), MemoryStore(tmp_path / "memory"))
+    here = Tracker(network, Scene(), MemoryStore(tmp_path / "memory"), window="auto")
     assert list(here.memory.entries(1)) == [2]
     same([here.memory.entries(1)[2].shown], [shown])
     there.memory.forget_entry(1, 2)

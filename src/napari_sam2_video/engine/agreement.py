@@ -10,9 +10,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from napari_sam2_video.engine.plan import REACH, step_of
+from napari_sam2_video.engine.windows import looked_at
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from napari_sam2_video.engine.memory import ConditioningEntry, MemoryEntry
     from napari_sam2_video.engine.plan import PassDirection
@@ -69,15 +70,11 @@ def _same_view(one: Place | None, other: Place | None) -> bool:
     """Whether two places are the same as the network saw them, each in its window."""
     if one is None or other is None:
         return False
-    if (one.window is None) != (other.window is None):
-        return False
-    if one.window is None or other.window is None:
-        return _near(one, other, (0, 0), (0, 0))
-    first, second = ((w.top, w.left) for w in (one.window, other.window))
-    return one.window.side == other.window.side and _near(one, other, first, second)
+    (*first, side), (*second, other_side) = looked_at(one.window), looked_at(other.window)
+    return side == other_side and _near(one, other, first, second)
 
 
-def _near(one: Place, other: Place, first: tuple[int, int], second: tuple[int, int]) -> bool:
+def _near(one: Place, other: Place, first: Sequence[int], second: Sequence[int]) -> bool:
     """Whether an object is in the same place, each time relative to a point; nothing is near an absent one."""
     if one.extent_yx is None or other.extent_yx is None:
         return False

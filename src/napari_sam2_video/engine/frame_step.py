@@ -58,12 +58,13 @@ class Outcome:
 
 @dataclass(frozen=True)
 class _Row:
-    """An object on a frame: what it remembers, where it was before, and where it was seen, as `Framing.follow` says."""
+    """An object on a frame: what it remembers, where it was before, and what else `Framing.follow` takes."""
 
     object_id: int
     recall: Recall
     before: Place | None
     seen: tuple[tuple[int, Place], ...]
+    prompted: Place | None
 
 
 @dataclass(frozen=True)
@@ -109,7 +110,7 @@ class FrameStep:
         framing = self.framing
         if framing is None:
             return self._look_in(frame, None, self.embedder.embed(frame, upcoming), rows)
-        windows = [None if row.before is None else framing.follow(row.before, row.seen) for row in rows]
+        windows = [None if row.before is None else framing.follow(row.before, row.seen, row.prompted) for row in rows]
         found = self._look(frame, rows, windows, upcoming)
         elsewhere = {}
         for i, outcome in enumerate(found):
@@ -141,11 +142,11 @@ class FrameStep:
         places = [(age, _place(tracked, frame - back * age)) for age in range(1, REACH + 1)]
         seen = [(age, place) for age, place in places if place is not None and place.extent_yx is not None]
         before = places[0][1]
+        prompted = min(tracked.conditioning.values(), key=lambda entry: abs(entry.frame - frame)).memory.place
         if before is None:
-            nearest = min(tracked.conditioning.values(), key=lambda entry: abs(entry.frame - frame))
-            before = nearest.memory.place
+            before = prompted
             seen = [] if before is None else [(1, before)]
-        return _Row(tracked.object_id, remembered, before, tuple(seen[:SEEN]))
+        return _Row(tracked.object_id, remembered, before, tuple(seen), prompted)
 
     def _look(
         self, frame: int, rows: Sequence[_Row], windows: Sequence[Window | None], upcoming: Sequence[int] = ()
@@ -174,7 +175,7 @@ class FrameStep:
                     found[i] = Outcome(mask, entry, decoded.logits)
                     continue
                 place = place_of(mask, window, rows[i].before)
-                if self.in_depth and has_ended(mask, place, rows[i].seen):
+                if self.in_depth and has_ended(mask, place, rows[i].seen[:SEEN]):
                     decoded = self.batcher.model.absent(decoded)
                     spatial = self.batcher.model.remember(embedding, decoded, prompted=False)
                     (mask,) = self.batcher.shown([rows[i].object_id], decoded, prompted=False, window=window)

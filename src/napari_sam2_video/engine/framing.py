@@ -4,18 +4,22 @@ A window stays where it is while the object keeps to its middle, else it moves b
 kept memories stay in the coordinates of the window that they were made in. Where a window is depends on the object
 alone, so an object tracked by itself gets the masks that it gets beside others. New windows lie on a grid of half the
 side, so that objects close to each other share them.
+
+A whole frame moves along with a fast object in the same way, so that the object stays where its memory has it; beyond
+the recording's edges the last pixels are repeated.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from napari_sam2_video.engine.prompts import mask_as_object
-from napari_sam2_video.engine.windows import Place, Window, place_of
+from napari_sam2_video.engine.windows import Place, Window, looked_at, place_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,6 +34,9 @@ CELLS = 16
 
 SEEN = 5
 """Frames on which an object was seen that its motion is taken from."""
+
+LIKE = 1.35
+"""Largest ratio of an object's size to the one it was prompted with for its motion to count in a whole frame."""
 
 
 @dataclass(frozen=True)
@@ -104,7 +111,7 @@ class Framing:
         ]
         return Window(first[0], first[1], side)
 
-    def follow(self, before: Place, seen: Sequence[tuple[int, Place]]) -> Window | None:
+    def follow(self, before: Place, seen: Sequence[tuple[int, Place]], prompted: Place | None = None) -> Window | None:
         """Window for the next frame.
 
         Parameters
@@ -112,10 +119,17 @@ class Framing:
         before : Place
             Where the object was on the frame before, or nearest to it.
         seen : sequence of (int, Place)
-            How many frames ago it was seen, and where; the nearest first, `SEEN` at most. Its motion continues.
+            How many frames ago it was seen, and where; the nearest first. Its motion over `SEEN` of them continues.
+        prompted : Place, optional
+            Where it was on its nearest prompted frame. Where a whole frame moves along, only frames count on which the
+            object is about as large as there: a mask that spread to a neighbour moves with the neighbour.
         """
         if not seen:
             return before.window
+        if self._is_whole(before):
+            alike = [one for one in seen if self._is_whole(one[1]) and _is_like(one[1], prompted)]
+            return self._along(before, _without_jumps(alike)[:SEEN])
+        seen = seen[:SEEN]
         age, last = seen[0]
         window = last.window
         side = None if window is None else window.side
@@ -139,12 +153,39 @@ class Framing:
             first.append(self._within(axis, begin + round(by / cell) * cell, window.side))
         return Window(first[0], first[1], window.side)
 
+    def _is_whole(self, place: Place) -> bool:
+        """Whether an object was looked for in a whole frame, and is not too small for that."""
+        if place.window is not None and not place.window.height:
+            return False
+        return place.extent_yx is None or self.around(place.centre_yx, place.size) is None
+
+    def _along(self, before: Place, seen: Sequence[tuple[int, Place]]) -> Window | None:
+        """The whole frame, moved by whole cells so that a fast object stays where it was in it; None if by nothing."""
+        if not seen:
+            return before.window
+        motion = _motion(seen)
+        age, last = seen[0]
+        if max(map(abs, motion)) <= self.fast * last.size:
+            return before.window
+        cells = self.image_size // CELLS
+        first = []
+        for axis, length in enumerate(self.shape_yx):
+            usual = sum(p.centre_yx[axis] - looked_at(p.window)[axis] for _, p in seen) / len(seen)
+            ahead = age * min(max(motion[axis], -length / 4), length / 4)
+            away = last.centre_yx[axis] + ahead - usual
+            moved = round(round(away * cells / length) * length / cells)
+            first.append(min(max(moved, -length), length))
+        height, width = self.shape_yx
+        return Window(first[0], first[1], width, height) if any(first) else None
+
     def recentred(self, found: Place) -> Window | None:
         """Window for a second look at an object: another one where it reaches the border, or is too small or large."""
         window = found.window
         if found.extent_yx is None:
             return window
         fitting = self.around(found.centre_yx, found.size, None if window is None else window.side)
+        if window is not None and window.height and fitting is None:
+            return window
         same_side = window is not None and fitting is not None and fitting.side == window.side
         if window is not None and same_side and not window.touched_by(found, self.shape_yx):
             return window
@@ -233,6 +274,22 @@ class Framing:
         if usual == side:
             return True
         return size <= 1.4 * self.large * side if usual > side else size > 0.7 * self.large * side / 2
+
+
+def _is_like(place: Place, prompted: Place | None) -> bool:
+    """Whether an object is about as large as it was prompted."""
+    return prompted is None or prompted.size / LIKE <= place.size <= LIKE * prompted.size
+
+
+def _without_jumps(seen: Sequence[tuple[int, Place]]) -> list[tuple[int, Place]]:
+    """Places, the nearest first, up to the first one that is more than the object's size a frame away from the next."""
+    kept = list(seen[:1])
+    for (age, place), (older, before) in pairwise(seen):
+        apart = max(abs(place.centre_yx[axis] - before.centre_yx[axis]) for axis in (0, 1))
+        if apart > (older - age) * place.size:
+            break
+        kept.append((older, before))
+    return kept
 
 
 def _motion(seen: Sequence[tuple[int, Place]]) -> tuple[float, float]:

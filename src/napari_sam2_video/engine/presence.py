@@ -11,6 +11,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from napari_sam2_video.engine.windows import looked_at
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -62,7 +64,7 @@ def _area(place: Place) -> float:
 def _apart(place: Place, last: Place) -> float:
     """Distance of two places in pixels, each as the network saw it in its window of the same side."""
     y, x = place.centre_yx[0] - last.centre_yx[0], place.centre_yx[1] - last.centre_yx[1]
-    now, before = place.window, last.window
-    if now is not None and before is not None and now.side == before.side:
-        y, x = y - (now.top - before.top), x - (now.left - before.left)
+    (top, left, side), (top_before, left_before, side_before) = looked_at(place.window), looked_at(last.window)
+    if side == side_before:
+        y, x = y - (top - top_before), x - (left - left_before)
     return math.hypot(y, x)

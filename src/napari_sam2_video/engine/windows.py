@@ -1,9 +1,9 @@
-"""Windows: square parts of the frame around small objects, which the network sees at or near native resolution."""
+"""Windows: parts of a recording's plane that follow an object, and where an object was seen in them."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import astuple, dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,45 +21,55 @@ _NOTHING = -32.0
 
 @dataclass(frozen=True, order=True)
 class Window:
-    """A square part of a frame.
+    """A square part of a frame around a small object, or a whole frame that moved along with its object.
 
     Parameters
     ----------
     top, left : int
         Its first pixel; the window may reach beyond the frame, whose edge pixels are then repeated.
     side : int
-        Its side in pixels of the frame.
+        Its side in pixels of the frame; its width if it is a whole frame.
+    height : int
+        Height of a whole frame that moved; 0 for a square part.
     """
 
     top: int
     left: int
     side: int
+    height: int = 0
 
     @property
     def key(self) -> str:
         """Name in the key of an embedding."""
-        return f"{self.top},{self.left},{self.side}"
+        return ",".join(map(str, self.numbers))
+
+    @property
+    def numbers(self) -> tuple[int, ...]:
+        """What `Window` is made of; the height only where there is one."""
+        return (self.top, self.left, self.side, *([self.height] if self.height else []))
 
     @property
     def centre_yx(self) -> tuple[float, float]:
         """Middle of the window in frame pixels."""
-        half = (self.side - 1) / 2
-        return self.top + half, self.left + half
+        height, width = self.shape_yx
+        return self.top + (height - 1) / 2, self.left + (width - 1) / 2
 
     @property
     def shape_yx(self) -> tuple[int, int]:
         """Shape in pixels."""
-        return self.side, self.side
+        return self.height or self.side, self.side
 
     def crop(self, frame: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-        """The window's part of a frame of shape ``(Y, X, 3)`` or a mask ``(Y, X)``; shape ``(side, side, ...)``."""
-        rows = np.clip(np.arange(self.top, self.top + self.side), 0, frame.shape[0] - 1)
-        columns = np.clip(np.arange(self.left, self.left + self.side), 0, frame.shape[1] - 1)
+        """The window's part of a frame of shape ``(Y, X, 3)`` or a mask ``(Y, X)``; its first axes are `shape_yx`."""
+        height, width = self.shape_yx
+        rows = np.clip(np.arange(self.top, self.top + height), 0, frame.shape[0] - 1)
+        columns = np.clip(np.arange(self.left, self.left + width), 0, frame.shape[1] - 1)
         return frame[rows[:, None], columns]
 
     def crop_mask(self, mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
-        """The window's part of a mask ``(Y, X)``, False beyond the frame; shape ``(side, side)``."""
-        rows, columns = (np.arange(first, first + self.side) for first in (self.top, self.left))
+        """The window's part of a mask ``(Y, X)``, False beyond the frame; of shape `shape_yx`."""
+        firsts = (self.top, self.left)
+        rows, columns = (np.arange(n, n + length) for n, length in zip(firsts, self.shape_yx, strict=True))
         inside = ((rows >= 0) & (rows < mask.shape[0]))[:, None] & (columns >= 0) & (columns < mask.shape[1])
         part = mask[np.clip(rows, 0, mask.shape[0] - 1)[:, None], np.clip(columns, 0, mask.shape[1] - 1)]
         return np.asarray(part & inside)
@@ -67,7 +77,7 @@ class Window:
     def holds(self, points_yx: npt.NDArray[np.float32]) -> bool:
         """Whether points ``(N, 2)`` of the frame are inside."""
         first = np.array([self.top, self.left])
-        return bool(((points_yx >= first - 0.5) & (points_yx <= first + self.side - 0.5)).all())
+        return bool(((points_yx >= first - 0.5) & (points_yx <= first + self.shape_yx - 0.5)).all())
 
     def inward(self, points_yx: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         """Points ``(N, 2)`` of the frame in pixels of the window."""
@@ -123,6 +133,11 @@ class Place:
     absent: int = 0
 
 
+def looked_at(window: Window | None) -> tuple[int, int, int]:
+    """First row, first column and side of a window; a side of 0 for whole frames, moved or not."""
+    return (0, 0, 0) if window is None else (window.top, window.left, 0 if window.height else window.side)
+
+
 def place_of(mask: ObjectMask, window: Window | None, before: Place | None) -> Place:
     """Place of a mask; where it is empty, that of the frame before with one more absence."""
     present = mask.levels > 0
@@ -145,29 +160,29 @@ def place_of(mask: ObjectMask, window: Window | None, before: Place | None) -> P
 
 
 def pack_places(places: Sequence[Place | None]) -> npt.NDArray[np.float64]:
-    """Places as rows of numbers, shape ``(N, 9)``; NaN for what is none."""
-    rows = np.full((len(places), 9), np.nan)
+    """Places as rows of numbers, shape ``(N, 10)``; NaN for what is none."""
+    rows = np.full((len(places), 10), np.nan)
     for row, place in zip(rows, places, strict=True):
         if place is not None:
             if place.window is not None:
-                row[:3] = place.window.top, place.window.left, place.window.side
-            row[3:5] = place.centre_yx
+                row[:4] = astuple(place.window)
+            row[4:6] = place.centre_yx
             if place.extent_yx is not None:
-                row[5:7] = place.extent_yx
-            row[7:] = place.size, place.absent
+                row[6:8] = place.extent_yx
+            row[8:] = place.size, place.absent
     return rows
 
 
 def unpack_places(rows: npt.NDArray[np.float64]) -> list[Place | None]:
     """Undo `pack_places`; raises ValueError for anything else."""
-    if rows.ndim != 2 or rows.shape[1] != 9:
+    if rows.ndim != 2 or rows.shape[1] != 10:
         raise ValueError("There are no places in this file.")
     places: list[Place | None] = []
-    for top, left, side, y, x, height, width, size, absent in rows.tolist():
+    for top, left, side, whole, y, x, height, width, size, absent in rows.tolist():
         if math.isnan(y):
             places.append(None)
             continue
-        window = None if math.isnan(side) else Window(int(top), int(left), int(side))
+        window = None if math.isnan(side) else Window(int(top), int(left), int(side), int(whole))
         extent = None if math.isnan(height) else (height, width)
         places.append(Place(window, (y, x), extent, size, int(absent)))
     return places
@@ -197,4 +212,4 @@ def moved_logits(
 
 def _span(window: Window | None, shape_yx: tuple[int, int], axis: int) -> tuple[int, int]:
     """First pixel and length of a window along an axis."""
-    return (0, shape_yx[axis]) if window is None else ((window.top, window.left)[axis], window.side)
+    return (0, shape_yx[axis]) if window is None else ((window.top, window.left)[axis], window.shape_yx[axis])

@@ -81,7 +81,8 @@ class WindowLayer(QObject):
     def _corners(self, frame: int, window: Window) -> Any:
         height, width = self._geometry.shape_yx
         low = max(window.top, 0) - 0.5, max(window.left, 0) - 0.5
-        high = min(window.top + window.side, height) - 0.5, min(window.left + window.side, width) - 0.5
+        rows, columns = window.shape_yx
+        high = min(window.top + rows, height) - 0.5, min(window.left + columns, width) - 0.5
         corners = [(low[0], low[1]), (low[0], high[1]), (high[0], high[1]), (high[0], low[1])]
         return np.stack([self._geometry.to_data(frame, y, x) for y, x in corners])
 
