@@ -195,7 +195,7 @@ def test_memory_of_prompts_is_kept_on_this_side_and_fits_the_local_engine(networ
     there = remote(folder="memory")
     shown = there.condition(1, 2, CLICK)
     assert list(there.memory.entries(1)) == [2]
-    here = Tracker(network, Scene(), MemoryStore(tmp_path / "memory"), window="auto")
+    here = Tracker(network, Scene(), MemoryStore(tmp_path / "memory"))
     assert list(here.memory.entries(1)) == [2]
     same([here.memory.entries(1)[2].shown], [shown])
     there.memory.forget_entry(1, 2)
@@ -212,7 +212,7 @@ def test_two_clients_are_each_as_alone(network, remote, tmp_path):
         for found, run in zip(both, runs, strict=True):
             found.extend(next(run).objects)
     for n, (scene, found) in enumerate(((Scene(), both[0]), (Scene(8, (64, 80)), both[1]))):
-        here = Tracker(network, scene, MemoryStore(tmp_path / f"alone {n}"))
+        here = Tracker(network, scene, MemoryStore(tmp_path / f"alone {n}"), window="auto")
         here.condition(1, 2, CLICK)
         expected = [mask for masks in here.run(PLAN) for mask in masks.objects]
         same(expected[: len(found)], found)

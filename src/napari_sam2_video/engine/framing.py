@@ -77,7 +77,7 @@ class Framing:
     @property
     def key(self) -> str:
         """Changes whenever windows would."""
-        return f"window-{self.setting}"
+        return f"window-{self.setting}-moving"
 
     def around(self, centre_yx: tuple[float, float], size: float, side: int | None = None) -> Window | None:
         """Window for an object of a size in frame pixels; None if the whole frame shows it as well.
