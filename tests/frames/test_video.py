@@ -280,6 +280,6 @@ def test_no_copy_is_left_where_ffmpeg_hangs_while_making_it(tmp_path: Path, monk
     place.mkdir()
     monkeypatch.setattr("tempfile.tempdir", str(place))
     monkeypatch.setattr(video_count, "run_ffmpeg", hung)
-    with pytest.raises(RecordingError, match="was ended"):
+    with pytest.raises(RecordingError, match="was stopped"):
         open_recording(source)
     assert list(place.iterdir()) == []
