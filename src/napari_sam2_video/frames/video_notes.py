@@ -50,15 +50,15 @@ def damage_notes(file: VideoFile, index: VideoIndex, missing: int) -> list[str]:
             f"The first {frames} of {path.name} cannot be decoded without earlier frames, so they are left out."
         )
     if index.undecoded:
-        pictures = "One picture" if index.undecoded == 1 else f"{index.undecoded} pictures"
+        frames = "One frame" if index.undecoded == 1 else f"{index.undecoded} frames"
         notes.append(
-            f"{pictures} of {path.name}, such as those ahead of the first key frame, cannot be decoded; the others are "
+            f"{frames} of {path.name}, such as those ahead of the first key frame, cannot be decoded; the others are "
             "counted without them."
         )
     if missing:
         notes.append(
-            f"{len(index.pts) - len(index.lost)} of {len(index.pts) + missing} frames are readable: {path.name} is cut "
-            "short, copy or record it again to have all."
+            f"{len(index.pts) - len(index.lost)} of {len(index.pts) + missing} frames are readable: {path.name} is "
+            "truncated; copy or record it again to get all of them."
         )
     elif index.damaged:
         notes.append(f"{path.name} is damaged in places: frames that cannot be decoded are left out.")
