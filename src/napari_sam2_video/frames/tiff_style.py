@@ -126,7 +126,8 @@ class PlaneStyle:
         if self.colour == "YCbCr":
             from PIL import Image
 
-            return np.asarray(Image.fromarray(np.ascontiguousarray(plane[..., :3]), "YCbCr").convert("RGB"))
+            size = (plane.shape[1], plane.shape[0])
+            return np.asarray(Image.frombytes("YCbCr", size, plane[..., :3].tobytes()).convert("RGB"))
         from skimage.color import lab2rgb
 
         light = plane[..., :1] * (100 / 255)
