@@ -48,6 +48,20 @@ def test_specks_go_and_painted_frames_stay(speckled):
     assert masks.object_mask(2, 1)[60, 70]
 
 
+def test_masks_are_shown_as_they_are_after_cleaning_up_and_after_a_script_undid_it(speckled):
+    panel, layer = speckled.widget.clean_up, speckled.controller.masks.masks
+    speckled.controller.go_to(2)
+    speckled.controller.masks.refresh()
+    assert layer._slice.image.raw[60, 70] == 1
+    panel.part_box.setValue(4)
+    speckled.press(panel.clean_up_button)
+    speckled.idle()
+    assert layer._slice.image.raw[60, 70] == 0
+    speckled.session.undo()
+    speckled.controller.deliver()
+    assert layer._slice.image.raw[60, 70] == 1
+
+
 def test_nothing_to_clean_up_is_reported(speckled):
     panel = speckled.widget.clean_up
     panel.smooth_box.setCurrentIndex(0)

@@ -47,6 +47,17 @@ def look(here, panel):
     here.idle()
 
 
+def test_first_and_last_frame_may_be_given_in_either_order(with_labels):
+    here, panel = with_labels
+    here.widget.objects.new_button.click()
+    here.idle()
+    panel.first_box.setValue(5)
+    panel.last_box.setValue(2)
+    look(here, panel)
+    assert here.errors() == []
+    assert {proposal.frame for proposal in here.session.proposals} == {2}
+
+
 def test_labels_of_a_layer_become_objects(with_labels):
     here, panel = with_labels
     assert panel.every_box.value() == 1

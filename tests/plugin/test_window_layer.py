@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from qtpy.compat import isalive
+from qtpy.QtCore import QCoreApplication, QEvent, QTimer
 
 from napari_sam2_video.engine.windows import Window
+from napari_sam2_video.errors import SessionError
 from tests.fakes import FakeTracker
 from tests.plugin.conftest import spots
 
@@ -77,3 +80,19 @@ def test_a_window_that_a_person_removes_comes_back_with_the_next_frame(windowed)
     here.controller.go_to(7)
     here.controller.go_to(1)
     assert len([one for one in here.viewer.layers if one.name == "SAM 2 window"]) == 1
+
+
+def test_a_session_closes_even_where_qt_has_deleted_what_is_to_stop(windowed):
+    here = windowed
+    here.click(*spots(0)[0])
+    here.idle()
+    session, view = here.session, here.controller.view
+    for part in (view.window, view.masks, view.summary, here.controller.hover):
+        timer = next(one for one in vars(part).values() if isinstance(one, QTimer))
+        timer.deleteLater()
+        QCoreApplication.sendPostedEvents(timer, QEvent.Type.DeferredDelete)
+        assert not isalive(timer)
+    here.controller.close(window_gone=True)
+    assert here.controller.runner.join(30)
+    with pytest.raises(SessionError, match="closed"):
+        session.add_object()

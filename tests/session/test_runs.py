@@ -239,6 +239,17 @@ def test_undo_of_a_run_brings_back_masks_scores_and_what_is_to_do(prompted):
     assert prompted.dirty() == ()
 
 
+def test_every_undone_step_is_announced_even_that_of_a_run_that_was_stopped_at_once(prompted):
+    assert list(prompted.track(stop=lambda: True)) == []
+    said = []
+    prompted.events.connect(lambda info: said.append((info.signal.name, prompted.can_redo)))
+    name = prompted.undo()
+    assert name is not None
+    assert name.startswith("track")
+    assert said
+    assert {redo for _, redo in said} == {name}
+
+
 def test_a_correction_after_an_undone_one_knows_nothing_of_it(prompted, recording, tmp_path):
     list(prompted.track())
     prompted.add_prompt(PointPrompt(2, 9, 40, 10))

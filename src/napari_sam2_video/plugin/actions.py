@@ -69,7 +69,6 @@ class Actions(AcceptActions):
             controller.notified.emit("status", f"Nothing to {which}.")
             return
         name = controller.perform(getattr(session, which), which)
-        self._refresh()
         if name:
             controller.notified.emit("status", f"{done}: {name}.")
 

@@ -214,6 +214,9 @@ class Controller(ShownSession):
             return None
         finally:
             self.deliver()
+            if self.running and self.masks is not None:
+                # What a run reports is shown frame by frame, and would not show this.
+                self.masks.refresh()
             self.update_preview()
 
     def deliver(self) -> None:
@@ -227,6 +230,8 @@ class Controller(ShownSession):
             if self.active not in numbers:
                 self.set_active(numbers[0] if numbers else 0)
             self.select(tuple(number for number in self.selected if number in numbers))
+        if topic == "masks" and self.masks is not None and not self.running:
+            self.masks.refresh()
         self.changed.emit(topic)
 
     def _on_painted(self) -> None:
@@ -256,7 +261,8 @@ class Controller(ShownSession):
             return
         if read_settings().follow_run:
             self.go_to(max(frames))
-        if self.frame in frames or self.viewer.dims.ndisplay == 3:
+        # Planes across another axis, and 3D, go through every frame.
+        if self.frame in frames or self.viewer.dims.ndisplay == 3 or self.shown_elsewhere() is not None:
             self.masks.refresh()
         if self.view is not None and self.frame in frames:
             self.view.window.show(self.active, self.frame)

@@ -154,7 +154,7 @@ class FindPanel(QWidget):
         if controller.session is None:
             self._start(self.look)
             return
-        first, last = self.first_box.value(), self.last_box.value()
+        first, last = sorted((self.first_box.value(), self.last_box.value()))
         set_note(self.outcome, "")
         detector = controller.perform(self.fields.detector, "choosing the detector")
         settings = controller.perform(
@@ -232,8 +232,6 @@ class FindPanel(QWidget):
             objects = {0: "", 1: " 1 object was added."}.get(made, f" {made} objects were added.")
             track = " Press Track to complete their tracks." if session.dirty() else ""
             set_note(self.outcome, f"{count} proposal{'' if count == 1 else 's'} {word}.{objects}{track}")
-            if self._controller.masks is not None:
-                self._controller.masks.refresh()
 
         def ended() -> None:
             self._deciding = False

@@ -37,7 +37,6 @@ class FrameActions(ObjectActions):
             controller.notified.emit("info", "This is the first frame; there is none before it to copy from.")
             return
         controller.perform(lambda: session.copy_mask(active, frame - 1, to=frame), "copying the mask")
-        self._refresh()
 
     def next_candidate(self) -> None:
         """Show the next candidate of the preview, of the one under the mouse if there is none of a click."""
@@ -77,7 +76,6 @@ class FrameActions(ObjectActions):
                 session.clear_paint(frame, active)
 
         controller.perform(remove, "clearing the frame")
-        self._refresh()
 
     def mark_absent(self, where: Where) -> None:
         """The active object is not on the shown frame, nor after it (``"on"``) or before it (``"until"``)."""
@@ -92,4 +90,3 @@ class FrameActions(ObjectActions):
         start = 0 if where == "until" else frame
         stop = session.n_frames if where == "on" else frame + 1
         controller.perform(lambda: session.mark_absent(active, start, stop), "removing the object from frames")
-        self._refresh()

@@ -7,7 +7,6 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from qtpy.compat import isalive
 from qtpy.QtCore import QObject, QTimer, Signal  # type: ignore[attr-defined]
 
 from napari_sam2_video.plugin.preview import Outline
@@ -248,9 +247,7 @@ class HoverPreview(QObject):
             self.changed.emit()
 
     def _let_go(self) -> None:
-        # Where Python ends with a viewer open, Qt may have deleted it before.
-        if isalive(self._rest):  # type: ignore[no-untyped-call]
-            self._rest.stop()
         viewer = self._controller.viewer
         viewer.mouse_move_callbacks.remove(self._on_move)
         viewer.mouse_wheel_callbacks.remove(self._on_wheel)
+        self._rest.stop()

@@ -40,7 +40,6 @@ class ObjectActions:
     def change_objects(self, change: Callable[[], Any]) -> None:
         """Merge, split or swap objects."""
         self._controller.perform(change, "changing the objects")
-        self._refresh()
 
     def step_object(self, step: int) -> None:
         """Make the object after or before the active one the active one."""
@@ -97,8 +96,3 @@ class ObjectActions:
                 session.mark_absent(mother, frame, session.n_frames)
 
         controller.perform(change, "setting the mother")
-        self._refresh()
-
-    def _refresh(self) -> None:
-        if self._controller.masks is not None:
-            self._controller.masks.refresh()

@@ -281,8 +281,6 @@ class PlanesPanel(QWidget):
 
     def _changed_masks(self) -> None:
         self._controller.deliver()
-        if self._controller.masks is not None:
-            self._controller.masks.refresh()
         if self._disputed is not None:
             self._disputed.refresh(extent=False)
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import threading
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from qtpy.QtCore import QObject, Signal  # type: ignore[attr-defined]
 
+from napari_sam2_video.plugin.closing import close_all
 from napari_sam2_video.plugin.layers import Geometry, level_zero, shown_frame, transform_of
 from napari_sam2_video.plugin.mask_layers import MaskLayers
 from napari_sam2_video.plugin.plane_views import planes_of, shown_across
@@ -165,13 +167,11 @@ class SessionView(QObject):
         for name in PLACE:
             self.image.events[name].disconnect(self._follow)
         self.image.events.data.disconnect(self._on_data)
-        self.blockSignals(True)
-        self.run.stop()
-        self.run.close()
-        self.preview.clear()
-        self.summary.close()
-        self.thumbnails.close()
-        self.prompts.close(keep_layers=keep_layers)
-        self.proposals.close(keep_layers=keep_layers)
-        self.window.close(keep_layers=keep_layers)
-        self.masks.close(keep_layers=keep_layers)
+        stopping = (
+            lambda: self.blockSignals(True), self.run.stop, self.run.close, self.preview.clear, self.summary.close,
+            self.thumbnails.close,
+        )  # fmt: skip
+        parts = (self.prompts, self.proposals, self.window, self.masks)
+        closing = [partial(one.close, keep_layers=keep_layers) for one in parts]
+        # Layers stay where the window is gone.
+        close_all([*stopping, *closing], window_gone=keep_layers)

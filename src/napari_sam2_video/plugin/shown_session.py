@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext, suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QObject, QTimer, Signal  # type: ignore[attr-defined]
 
 from napari_sam2_video.plugin import garbage
+from napari_sam2_video.plugin.closing import close_all
 from napari_sam2_video.plugin.layer_source import LayerSource
 from napari_sam2_video.plugin.layers import axes_of, make_canvas_current, unwrap
 from napari_sam2_video.plugin.recording_layers import add_recording
@@ -225,12 +226,9 @@ class ShownSession(QObject):
         if window_gone:
             self.blockSignals(True)
         closers, self._closers = self._closers, []
-        for action in closers:
-            # Where Python ends with a viewer open, Qt may have deleted what an action is to stop.
-            with suppress(RuntimeError) if window_gone else nullcontext():
-                action()
-        self.loader.cancel(keep_layers=window_gone)
-        self.close_session(keep_layers=window_gone)
+        session = (self.loader.cancel, self.close_session)
+        closers += [partial(action, keep_layers=window_gone) for action in session]
+        close_all(closers, window_gone=window_gone)
         self.runner.close(self.loader.end_all)
         # Nothing of a window that is gone may be kept alive from here.
         self.viewer = None

@@ -7,7 +7,6 @@ from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from qtpy.compat import isalive
 from qtpy.QtCore import QObject, Signal  # type: ignore[attr-defined]
 
 from napari_sam2_video.plugin.worker import Job
@@ -136,9 +135,7 @@ class TrackRun(QObject):
         """Stop within a frame."""
         if self._job is not None:
             self._job.stop()
-            # Where Python ends with a viewer open, Qt may have deleted this before it is asked to stop.
-            if isalive(self):  # type: ignore[no-untyped-call]
-                self.progressed.emit()
+            self.progressed.emit()
 
     def _begin(self, open_run: Callable[[Callable[[], bool]], Iterator[FrameDone | FindProgress]], doing: str) -> None:
         from napari_sam2_video.errors import SessionError

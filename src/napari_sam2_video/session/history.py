@@ -41,5 +41,7 @@ def travel(context: Context, *, back: bool) -> str | None:
     if moved is None:
         return None
     name, keys = moved
-    context.events.announce(*sorted({_EVENTS[table] for table, _ in keys if table in _EVENTS}))
+    topics = {_EVENTS[table] for table, _ in keys if table in _EVENTS}
+    # Even a step that left nothing to see, such as a run that was stopped at once, changes what can be undone.
+    context.events.announce(*(sorted(topics) or ["masks"]))
     return name
