@@ -97,6 +97,16 @@ def test_a_chosen_proposal_stays_chosen_when_the_list_is_read_again(with_labels)
     assert panel.list.currentItem() is panel.list.topLevelItem(1)
 
 
+def test_arrow_keys_walk_from_proposal_to_proposal(with_labels):
+    here, panel = with_labels
+    look(here, panel)
+    click_row(panel, 0)
+    here.controller.go_to(4)
+    QTest.keyClick(panel.list, Qt.Key.Key_Down)
+    assert panel.why.text() == panel.list.topLevelItem(1).toolTip(0) != ""
+    assert here.controller.frame == 0
+
+
 def test_a_proposal_in_the_review_is_put_off_or_rejected(with_labels):
     here, panel = with_labels
     look(here, panel)

@@ -87,7 +87,7 @@ def test_a_session_closes_even_where_qt_has_deleted_what_is_to_stop(windowed):
     here.click(*spots(0)[0])
     here.idle()
     session, view = here.session, here.controller.view
-    for part in (view.window, view.masks, view.summary, here.controller.hover):
+    for part in (view.window, view.masks, view.prompts, view.summary, here.controller.hover):
         timer = next(one for one in vars(part).values() if isinstance(one, QTimer))
         timer.deleteLater()
         QCoreApplication.sendPostedEvents(timer, QEvent.Type.DeferredDelete)

@@ -124,6 +124,8 @@ class FindPanel(QWidget):
         self.every_box.setValue(self.fields.usual_step)
         self.fields.changed.connect(self.update_state)
         self.list.itemSelectionChanged.connect(self._on_chosen)
+        # With the arrow keys, Qt selects a proposal before it makes it the current one.
+        self.list.currentItemChanged.connect(self._on_chosen)
         self.score_box.valueChanged.connect(self.update_state)
         controller.session_changed.connect(self._on_session)
         controller.run_changed.connect(self.update_state)
@@ -184,7 +186,7 @@ class FindPanel(QWidget):
     def _chosen(self) -> list[int]:
         return [_id(item) for item in self.list.selectedItems()]
 
-    def _on_chosen(self) -> None:
+    def _on_chosen(self, *_: Any) -> None:
         self._show_chosen()
         item = self.list.currentItem()
         if item is not None and item.isSelected():

@@ -101,12 +101,12 @@ class MaskLayers(QObject):
 
     def close(self, *, keep_layers: bool = False) -> None:
         """Stop listening and, unless they are to stay, remove the layers from the viewer."""
-        self._later.stop()
         self._viewer.layers.events.removed.disconnect(self._on_removed)
         if not keep_layers:
             take_off(self._viewer, self.masks, self.preview)
         self._let_go()
         self.preview = None
+        self._later.stop()
 
     def _new_stack(self) -> LabelStack | SinglePlane:
         return shown_stack(self._geometry, self._session.labels, self._refuse)

@@ -95,7 +95,6 @@ class PromptLayers(QObject):
 
     def close(self, *, keep_layers: bool = False) -> None:
         """Stop listening and, unless they are to stay, remove the layers from the viewer."""
-        self._later.stop()
         self._viewer.dims.events.order.disconnect(self._on_order)
         for layer in (self.points, self.shapes):
             layer.events.data.disconnect(self._on_data)
@@ -103,6 +102,7 @@ class PromptLayers(QObject):
             layer.mouse_drag_callbacks.remove(self._on_press)
         if not keep_layers:
             take_off(self._viewer, self.points, self.shapes)
+        self._later.stop()
 
     @property
     def positive(self) -> bool:

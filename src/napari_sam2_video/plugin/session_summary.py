@@ -141,8 +141,8 @@ class SummaryUpdater(QObject):
 
     def close(self) -> None:
         """Gather no more."""
-        self._later.stop()
         self._runner.forget(KEY)
+        self._later.stop()
 
 
 def summarize(session: Session, before: tuple[ReviewItem, ...] = ()) -> SessionSummary:

@@ -96,8 +96,8 @@ class WindowLayer(QObject):
 
     def close(self, *, keep_layers: bool = False) -> None:
         """Stop listening and, unless it is to stay, remove the layer."""
-        self._later.stop()
         self._viewer.layers.events.removed.disconnect(self._on_removed)
         if not keep_layers:
             take_off(self._viewer, self.layer)
         self.layer = None
+        self._later.stop()
