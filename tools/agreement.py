@@ -13,10 +13,16 @@ if TYPE_CHECKING:
 
 
 def alive() -> int:
-    """How many sessions are in memory."""
+    """How many sessions are in memory once Qt has deleted what it deletes later."""
+    from qtpy.QtCore import QEvent
+    from qtpy.QtWidgets import QApplication
+
     from napari_sam2_video.session import Session
 
-    gc.collect()
+    for _ in range(2):
+        QApplication.processEvents()
+        QApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete.value)
+        gc.collect()
     return sum(type(one) is Session for one in gc.get_objects())
 
 

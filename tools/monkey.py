@@ -160,6 +160,8 @@ class Monkey:
 
     def close(self) -> None:
         """Close everything, and open the session again."""
+        from napari.utils.notifications import notification_manager
+
         if not self.faults:
             self.settle()
             self.faults += opened_again(self.hands.widget, self.settle)
@@ -170,6 +172,10 @@ class Monkey:
         self.spin(0.1)
         if not all(runner.join(30) for runner in self.closing):
             self.faults.append("a thread is left after closing")
+        # What the threads reported last is still on its way.
+        self.spin(0.1)
+        # napari keeps each error that it reported, with all that its frames held.
+        notification_manager.records.clear()
 
 
 def run(seed: int, acts: int, *, verbose: bool = False) -> list[str]:

@@ -229,6 +229,22 @@ def test_image_layer_deleted_closes_the_session(at_work):
     assert len(at_work.viewer.layers) == 0
 
 
+@pytest.mark.parametrize("clear", [False, True])
+def test_only_what_a_person_removes_and_the_sessions_layers_go(at_work, clear, caplog):
+    layers, image = at_work.viewer.layers, at_work.controller.image
+    other = at_work.viewer.add_image(make_frames(), name="other")
+    layers.move(layers.index(image), len(layers))
+    assert layers[-1] is image
+    if clear:
+        layers.clear()
+    else:
+        layers.remove(image)
+    at_work.idle()
+    at_work.spin(lambda: len(layers) < 2, timeout=10)
+    assert list(layers) == ([] if clear else [other])
+    assert "inconsistent changes" not in caplog.text
+
+
 def test_a_single_image_is_segmented(bench):
     here = bench(make_frames()[0], image={"scale": (0.5, 0.5)})
     assert here.widget.recording.axis_box.currentText() == "A single image"

@@ -7,6 +7,7 @@ layer, so that one `Geometry` serves all of them.
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,7 @@ import numpy as np
 from napari_sam2_video.errors import PromptError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     import numpy.typing as npt
     from napari.layers import Image, Labels, Layer
@@ -33,6 +34,7 @@ AXIS_NAMES = {
 AXES_BY_NUMBER = {2: "YX", 3: "TYX", 4: "TZYX", 5: "TCZYX"}
 SPARE_LETTERS = "QPUVW"
 FEW_TIMES = 4
+_removing = False
 
 
 def unwrap(thing: Any) -> Any:
@@ -70,8 +72,24 @@ def put_on(viewer: Viewer, layer: Layer) -> None:
     viewer.layers.selection.active = active
 
 
+@contextmanager
+def while_removing() -> Iterator[None]:
+    """While napari removes a layer, by its place in the list: `take_off` waits until that is done."""
+    global _removing
+    before, _removing = _removing, True
+    try:
+        yield
+    finally:
+        _removing = before
+
+
 def take_off(viewer: Viewer, *layers: Layer | None) -> None:
     """Remove those of these layers that are in the viewer."""
+    if _removing:
+        from qtpy.QtCore import QTimer
+
+        QTimer.singleShot(0, lambda: take_off(viewer, *layers))
+        return
     for layer in layers:
         if layer is not None and layer in viewer.layers:
             make_canvas_current(viewer)

@@ -10,7 +10,7 @@ from qtpy.QtCore import QObject, QTimer, Signal  # type: ignore[attr-defined]
 from napari_sam2_video.plugin import garbage
 from napari_sam2_video.plugin.closing import close_all
 from napari_sam2_video.plugin.layer_source import LayerSource
-from napari_sam2_video.plugin.layers import axes_of, make_canvas_current, unwrap
+from napari_sam2_video.plugin.layers import axes_of, make_canvas_current, unwrap, while_removing
 from napari_sam2_video.plugin.recording_layers import add_recording
 from napari_sam2_video.plugin.session_loader import SessionLoader
 from napari_sam2_video.plugin.session_summary import SessionSummary
@@ -192,14 +192,15 @@ class ShownSession(QObject):
         if self._closed:
             return
         removed = event.value if hasattr(event, "value") else self.viewer.layers[event.index]
-        if self.loader.shows(removed):
-            self._then = None
-            self.loader.cancel()
-            self.session_changed.emit()
-        elif self.image is not None and removed is self.image:
-            self.close_session()
-        else:
-            return
+        with while_removing():
+            if self.loader.shows(removed):
+                self._then = None
+                self.loader.cancel()
+                self.session_changed.emit()
+            elif self.image is not None and removed is self.image:
+                self.close_session()
+            else:
+                return
         QTimer.singleShot(0, lambda: self._report_closed("was removed"))
 
     def _on_replaced(self, view: SessionView) -> None:
