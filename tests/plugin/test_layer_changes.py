@@ -9,6 +9,7 @@ import pytest
 import tifffile
 
 from napari_sam2_video.plugin import reader
+from napari_sam2_video.types import PointPrompt
 from tests.plugin.conftest import make_frames, spots
 
 pytestmark = pytest.mark.drawn
@@ -37,6 +38,23 @@ def test_a_cut_or_copy_of_lazy_data_is_read_after_the_whole_is_gone(lazy):
     del part
     gc.collect()
     assert recording.closed
+
+
+def test_points_that_are_hidden_go_with_their_object(at_work):
+    for y, x in (*spots(0), (10, 60)):
+        at_work.click(y, x)
+        at_work.idle()
+    points = at_work.controller.prompts.points
+    assert len(points.data) == 3
+    points.visible = False
+    at_work.controller.actions.new_object()
+    at_work.controller.session.add_prompt(PointPrompt(2, 0, 40, 40))
+    at_work.controller.perform()
+    at_work.session.remove_objects([1])
+    at_work.controller.deliver()
+    points.visible = True
+    assert [int(owner) for owner in points.features["object"]] == [2]
+    assert len(points._view_data) == 1
 
 
 def test_what_was_cut_out_of_a_recording_is_what_is_tracked(bench, lazy):

@@ -263,6 +263,9 @@ class PromptLayers(QObject):
         if len(layer.data) != len(data) or not np.allclose(layer.data, data, rtol=0, atol=10.0**-DECIMALS):
             layer.selected_data = set()
             layer.data = data
+            if not layer.visible:
+                # napari looks up the colours of those that it showed last, some of which may be gone.
+                layer.set_view_slice()
         set_features(layer, owners, positive, [axis for axis, _ in points])
         face = np.array([_rgba(POSITIVE_COLOR if sign else NEGATIVE_COLOR) for sign in positive]).reshape(-1, 4)
         if not np.allclose(layer.face_color, face, atol=1e-3):
