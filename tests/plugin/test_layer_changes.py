@@ -190,7 +190,7 @@ def test_an_image_with_other_data_closes_its_session(at_work):
     at_work.spin()
     assert at_work.session is None
     assert at_work.viewer.layers == [image]
-    assert "other data" in at_work.told[-1][1]
+    assert "given different data" in at_work.told[-1][1]
     assert folder.is_dir()
 
 
