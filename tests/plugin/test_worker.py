@@ -7,6 +7,7 @@ import weakref
 import pytest
 
 from napari_sam2_video.errors import DeviceMemoryError, EngineError, PromptError
+from napari_sam2_video.plugin.closing import close_all
 from napari_sam2_video.plugin.tracking import TrackRun
 from napari_sam2_video.plugin.worker import Job, TaskRunner
 from napari_sam2_video.types import ModelSettings, TrackSettings
@@ -124,7 +125,7 @@ def test_a_run_whose_qt_object_is_gone_can_still_be_stopped(qtbot, runner):
     run.close()
     job.done = job.failed = lambda _: None
     sip.delete(run)
-    run.stop()
+    close_all([run.stop], window_gone=True)
     assert job.stopping()
     finish(qtbot, runner)
 
