@@ -21,6 +21,7 @@ import torch
 from benchmarks import cube, doubt, full_size, fusing, load, memory, modes, remote, speed, store, volumes
 from benchmarks.finding.run import find
 from benchmarks.linking.run import link
+from napari_sam2_video.engine.networks.arithmetic_check import cpu_name
 from napari_sam2_video.engine.networks.sam2.installed import installed_sam2
 
 if TYPE_CHECKING:
@@ -234,14 +235,10 @@ def _cell(value: Any) -> str:
 
 def about(threads: int) -> dict[str, Any]:
     """The machine and the versions that the figures depend on."""
-    cpu = platform.processor()
-    listed = Path("/proc/cpuinfo")
-    if listed.is_file():
-        cpu = next((row.split(":")[1].strip() for row in listed.read_text().splitlines() if "model name" in row), cpu)
     names = ("napari-sam2-video", "torch", "numpy")
     gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else None
     return {
-        "cpu": cpu,
+        "cpu": cpu_name(),
         "capability": torch.backends.cpu.get_cpu_capability(),
         "gpu": gpu,
         "threads": threads,

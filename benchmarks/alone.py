@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 import sys
 import tempfile
 import time
@@ -16,6 +17,14 @@ from typing import Any
 import numpy as np
 
 SHOWN = 12
+
+
+def in_own_process(module: str, *words: object) -> dict[str, Any]:
+    """Figures that ``python -m MODULE WORDS`` prints as JSON."""
+    command = [sys.executable, "-m", module, *map(str, words)]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+    figures: dict[str, Any] = json.loads(done.stdout)
+    return figures
 
 
 def peak_mb() -> float:

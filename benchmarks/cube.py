@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 import tempfile
 import time
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import tifffile
 
-from benchmarks.alone import peak_mb
+from benchmarks.alone import in_own_process, peak_mb
 from napari_sam2_video import api
 
 if TYPE_CHECKING:
@@ -27,10 +26,7 @@ RADIUS = 0.11
 
 def cube(side: int, objects: int) -> Row:
     """Track balls in a cube along one axis, then along the others, and fuse, in a process of its own."""
-    job = [sys.executable, "-m", "benchmarks.cube", str(side), str(objects)]
-    done = subprocess.run(job, stdout=subprocess.PIPE, text=True, check=True)
-    found: Row = json.loads(done.stdout)
-    return found
+    return in_own_process("benchmarks.cube", side, objects)
 
 
 def measure(side: int, objects: int) -> Row:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import resource
-import subprocess
 import sys
 import tempfile
 import time
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from benchmarks.alone import in_own_process
 from napari_sam2_video import api
 from napari_sam2_video.engine.prompts import mask_as_object
 from napari_sam2_video.types import FrameMasks, PointPrompt
@@ -28,10 +28,7 @@ AXES = "ZYX"
 
 def fuse_cost(side: int, objects: int) -> Row:
     """Seconds and peak memory of fusing objects, each an eighth of a cube of a side, in its own process."""
-    job = [sys.executable, "-m", "benchmarks.fusing", str(side), str(objects)]
-    done = subprocess.run(job, stdout=subprocess.PIPE, text=True, check=True)
-    found: Row = json.loads(done.stdout)
-    return found
+    return in_own_process("benchmarks.fusing", side, objects)
 
 
 def measure(side: int, objects: int) -> Row:

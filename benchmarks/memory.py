@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 import tempfile
 from pathlib import Path
 from typing import Any
+
+from benchmarks.alone import in_own_process
 
 Row = dict[str, Any]
 
@@ -15,10 +15,7 @@ Row = dict[str, Any]
 def apart(kind: str, **job: Any) -> dict[str, float]:
     """Run one job of `benchmarks.alone` in its own process."""
     job = {"device": "cpu", "threads": 1, "objects": 1, "cache_mb": 64, **job, "kind": kind}
-    command = [sys.executable, "-m", "benchmarks.alone", json.dumps(job)]
-    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
-    figures: dict[str, float] = json.loads(done.stdout)
-    return figures
+    return in_own_process("benchmarks.alone", json.dumps(job))
 
 
 def checkpoint(preset: str, size: int, folder: Path) -> Path:

@@ -15,6 +15,7 @@ from napari_sam2_video.engine.features import FeatureCache
 from napari_sam2_video.engine.networks.load import load_model
 from napari_sam2_video.engine.plan import Pass, Plan
 from napari_sam2_video.engine.tracker import Tracker
+from napari_sam2_video.geometry import mask_iou, whole_mask
 from napari_sam2_video.models.resolve import resolve_model
 from napari_sam2_video.types import ModelSettings
 
@@ -37,7 +38,7 @@ def fast_modes(size: int, objects: int, frames: int, device: str, *, compiled: b
         masks, first, each = _track(load_model(file, settings), scene, objects)
         if not expected:
             expected = masks
-        agreed = [_iou(expected[key], masks[key]) for key in expected]
+        agreed = [mask_iou(expected[key], masks[key]) for key in expected]
         row = {"mode": name, "size": size, "objects": objects, "device": device}
         row |= {"first_s": first, "ms": 1e3 * each, "iou": statistics.fmean(agreed), "worst_iou": min(agreed)}
         row["faster"] = rows[0]["ms"] / row["ms"] if rows else 1.0
@@ -59,13 +60,5 @@ def _track(model: Any, scene: Scene, objects: int) -> tuple[dict[tuple[int, int]
             torch.cuda.synchronize()
         steps.append(clock() - begun)
         for mask in done.objects:
-            whole = np.zeros(scene.shape_yx, bool)
-            (top, left), (height, width) = mask.origin_yx, mask.levels.shape
-            whole[top : top + height, left : left + width] = mask.levels > 0
-            masks[mask.object_id, done.frame] = whole
+            masks[mask.object_id, done.frame] = whole_mask(mask.origin_yx, mask.levels > 0, scene.shape_yx)
     return masks, steps[1], block_median(np.diff(steps[1:]).tolist())
-
-
-def _iou(one: np.ndarray, other: np.ndarray) -> float:
-    union = (one | other).sum()
-    return float((one & other).sum() / union) if union else 1.0

@@ -17,6 +17,7 @@ from napari_sam2_video.engine.networks.load import load_model
 from napari_sam2_video.engine.tracker import Tracker
 from napari_sam2_video.frames.open import open_recording
 from napari_sam2_video.frames.view import FrameView, default_view
+from napari_sam2_video.geometry import mask_iou, whole_mask
 from napari_sam2_video.models.resolve import resolve_model
 from napari_sam2_video.synthetic import sample_ct_volume, sample_time_series, sample_video
 from napari_sam2_video.types import ModelSettings, PointPrompt, ScribblePrompt
@@ -50,11 +51,6 @@ def stroke(rng: np.random.Generator, mask: npt.NDArray[np.bool_]) -> list[tuple[
     return [(float(y), float(x)) for y, x in start + (end - start) * along + shaky]
 
 
-def overlap(mask: npt.NDArray[np.bool_], truth: npt.NDArray[np.bool_]) -> float:
-    """Intersection over union."""
-    return float((mask & truth).sum() / max(1, (mask | truth).sum()))
-
-
 def main() -> None:
     """Print the mean and the worst tenth for each placement, and for a click in the middle."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -84,10 +80,7 @@ def main() -> None:
                     scribbles.PARTS = names.get(name, scribbles.PARTS)
                     preview = tracker.preview(1, frame, [prompt])
                     best = preview.candidates[preview.best]
-                    mask = np.zeros(truth.shape, bool)
-                    y, x = best.origin_yx
-                    mask[y : y + best.levels.shape[0], x : x + best.levels.shape[1]] = best.levels > 0
-                    found[name].append(overlap(mask, truth))
+                    found[name].append(mask_iou(whole_mask(best.origin_yx, best.levels > 0, truth.shape), truth))
     for name, values in found.items():
         worst = np.sort(values)[: max(1, len(values) // 10)].mean()
         print(f"{name:>34}: mean {np.mean(values):.3f}, worst tenth {worst:.3f}, {len(values)} strokes")

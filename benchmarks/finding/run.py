@@ -25,6 +25,7 @@ from napari_sam2_video.detect.protocol import Example
 from napari_sam2_video.detect.run import run_detector
 from napari_sam2_video.engine.networks.load import load_model
 from napari_sam2_video.engine.tracker import Tracker
+from napari_sam2_video.geometry import whole_mask
 from napari_sam2_video.models.resolve import resolve_model
 from napari_sam2_video.synthetic.clicks import middle
 from napari_sam2_video.types import ModelSettings, PointPrompt
@@ -154,9 +155,7 @@ def _examples(case: Case, tracker: Tracker, ids: Sequence[int]) -> list[Example]
     for i in ids:
         shown = tracker.preview(i, FRAME, [PointPrompt(i, FRAME, *middle(case.labels_yx == i))])
         best = shown.candidates[shown.best]
-        mask = np.zeros(shown.shape_yx, bool)
-        (top, left), (height, width) = best.origin_yx, best.levels.shape
-        mask[top : top + height, left : left + width] = best.levels > 0
+        mask = whole_mask(best.origin_yx, best.levels > 0, shown.shape_yx)
         if mask.any():
             made.append(Example(i, FRAME, mask))
     return made

@@ -41,3 +41,9 @@ def whole_mask(
     mask = np.zeros(shape_yx, bool)
     mask[region_of(origin_yx, part_yx.shape)] = part_yx
     return mask
+
+
+def mask_iou(one: npt.NDArray[np.bool_], other: npt.NDArray[np.bool_]) -> float:
+    """Intersection over union of two masks of one shape, 1 if both are empty."""
+    union = np.count_nonzero(one | other)
+    return np.count_nonzero(one & other) / union if union else 1.0

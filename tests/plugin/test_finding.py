@@ -47,6 +47,14 @@ def look(here, panel):
     here.idle()
 
 
+def review_what_is_found(here, panel):
+    look(here, panel)
+    here.settle()
+    here.widget.sections["review"].set_expanded(True)
+    here.press(here.widget.review.next_button)
+    return here.widget.review
+
+
 def test_first_and_last_frame_may_be_given_in_either_order(with_labels):
     here, panel = with_labels
     here.widget.objects.new_button.click()
@@ -109,11 +117,7 @@ def test_arrow_keys_walk_from_proposal_to_proposal(with_labels):
 
 def test_a_proposal_in_the_review_is_put_off_or_rejected(with_labels):
     here, panel = with_labels
-    look(here, panel)
-    here.settle()
-    here.widget.sections["review"].set_expanded(True)
-    review = here.widget.review
-    here.press(review.next_button)
+    review = review_what_is_found(here, panel)
     first = review.walk.current
     here.press(review.later_button)
     assert review.walk.current not in (None, first)
@@ -154,11 +158,7 @@ def test_one_that_was_tracked_is_not_found_and_others_are_tracked_after_acceptin
 
 def test_proposals_are_in_the_review_with_buttons(with_labels):
     here, panel = with_labels
-    look(here, panel)
-    here.settle()
-    here.widget.sections["review"].set_expanded(True)
-    review = here.widget.review
-    here.press(review.next_button)
+    review = review_what_is_found(here, panel)
     assert [made.text() for made in review.choice_buttons if made.isVisible()] == ["Accept", "Reject"]
     here.press(review.choice_buttons[0])
     here.idle()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 from qtpy.QtCore import QObject, Signal  # type: ignore[attr-defined]
 
+from napari_sam2_video.geometry import whole_mask
 from napari_sam2_video.plugin.worker import Job
 from napari_sam2_video.regions import contour
 from napari_sam2_video.types import MaskPrompt
@@ -52,10 +53,7 @@ class Outline:
         before : ndarray of bool, shape (Y, X)
             The object's mask on that frame now.
         """
-        mask = np.zeros(preview.shape_yx, bool)
-        y, x = candidate.origin_yx
-        height, width = candidate.levels.shape
-        mask[y : y + height, x : x + width] = candidate.levels > 0
+        mask = whole_mask(candidate.origin_yx, candidate.levels > 0, preview.shape_yx)
         either = np.argwhere(mask | before)
         if not len(either):
             return cls(preview.frame, (0, 0), np.zeros((0, 0), np.uint8))
@@ -167,10 +165,7 @@ class LivePreview(QObject):
         if self.preview is None or not self.preview.candidates:
             return None
         candidate = self.preview.candidates[self.chosen]
-        mask = np.zeros(self.preview.shape_yx, bool)
-        y, x = candidate.origin_yx
-        height, width = candidate.levels.shape
-        mask[y : y + height, x : x + width] = candidate.levels > 0
+        mask = whole_mask(candidate.origin_yx, candidate.levels > 0, self.preview.shape_yx)
         return MaskPrompt(self.preview.object_id, self.preview.frame, mask) if mask.any() else None
 
     def _on_done(self, found: tuple[Place, Preview | None, tuple[Outline, ...]] | None) -> None:

@@ -18,6 +18,7 @@ import numpy as np
 from napari_sam2_video.engine.plan import Pass, Plan
 from napari_sam2_video.engine.tracker import Tracker
 from napari_sam2_video.errors import StoreError
+from napari_sam2_video.geometry import mask_iou, whole_mask
 from napari_sam2_video.storage.atomic import make_folder, replace_file
 from napari_sam2_video.storage.user_cache import user_cache
 from napari_sam2_video.types import PointPrompt
@@ -70,7 +71,7 @@ def compared(load: Callable[[str], Network], sha256: str, image_size: int) -> Co
     """
     import torch
 
-    about = [sha256, image_size, torch.__version__, _processor(), torch.get_num_threads()]
+    about = [sha256, image_size, torch.__version__, cpu_name(), torch.get_num_threads()]
     path = user_cache("arithmetic") / f"{hashlib.sha256(json.dumps(about).encode()).hexdigest()[:24]}.json"
     try:
         return Comparison(**json.loads(path.read_text()))
@@ -95,7 +96,7 @@ def compare(fp32: Network, bf16: Network) -> Comparison:
             begun = time.process_time()
             masks.append(next(run))
             seconds[way, frame] = time.process_time() - begun
-        ious += [_iou(*pair) for pair in zip(*masks, strict=True)]
+        ious += [mask_iou(*pair) for pair in zip(*masks, strict=True)]
     slow, quick = seconds[:, 1:].min(axis=1)
     return Comparison(float(slow / quick), float(np.mean(ious)))
 
@@ -134,20 +135,13 @@ def _run(network: Network, clip: _Discs) -> Iterator[list[npt.NDArray[np.bool_]]
     for done in tracker.run(Plan(passes, _FRAMES)):
         whole = np.zeros((_OBJECTS, side, side), bool)
         for mask in done.objects:
-            (top, left), (height, width) = mask.origin_yx, mask.levels.shape
-            whole[mask.object_id - 1, top : top + height, left : left + width] = mask.levels > 0
+            whole[mask.object_id - 1] = whole_mask(mask.origin_yx, mask.levels > 0, clip.shape_yx)
         yield list(whole)
 
 
-def _iou(one: npt.NDArray[np.bool_], other: npt.NDArray[np.bool_]) -> float:
-    union = np.count_nonzero(one | other)
-    return np.count_nonzero(one & other) / union if union else 1.0
-
-
-def _processor() -> str:
-    """Name of the CPU."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return platform.processor()
-    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "")
+def cpu_name() -> str:
+    """Name of the CPU; empty if unknown."""
+    listed = Path("/proc/cpuinfo")
+    lines = listed.read_text().splitlines() if listed.is_file() else []
+    named = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(named, platform.processor())
