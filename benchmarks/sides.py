@@ -28,7 +28,7 @@ _BIAS = "sam_mask_decoder.pred_obj_score_head.layers.2.bias"
 
 
 class Scene:
-    """Discs that move over a textured ground; a FrameSource."""
+    """Discs that move over a textured backbackground; a FrameSource."""
 
     def __init__(self, n_frames: int, side: int) -> None:
         self.n_frames = n_frames

@@ -103,7 +103,7 @@ WRONG = {
     "contrast upside down": (lambda f, t: api.create_session(f, t, contrast=(5, 1)), "is empty"),
     "contrast by name": (lambda f, t: api.create_session(f, t, contrast="kidney"), "contrast window 'kidney'"),
     "folder": (lambda f, t: api.create_session(f, 3), "session's folder must be a path, not 3"),
-    "no recording": (lambda f, t: api.create_session(None, t), "at least an image"),
+    "no recording": (lambda f, t: api.create_session(None, t), "at least two"),
     "no session": (lambda f, t: api.open_session(t), "There is no session"),
     "session by number": (lambda f, t: api.measure(3), "session must be a path, not 3"),
     "check": (lambda f, t: api.check(t, "forward"), r"settings must be CheckSettings\(\.\.\.\)"),

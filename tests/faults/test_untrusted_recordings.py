@@ -199,7 +199,7 @@ def test_nothing_that_a_tiff_names_in_another_folder_is_opened(inside, secret, n
     else:
         ome_tiff(source, f'<BinaryOnly MetadataFile="{name}" UUID="urn:uuid:a"/>')
     if kind == "companion":
-        with pytest.raises(RecordingError, match="TIFF files that are not beside it"):
+        with pytest.raises(RecordingError, match="TIFF files that are not in its folder"):
             frames_of(source)
     else:
         assert frames_of(source).max() == 1

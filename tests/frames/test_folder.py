@@ -132,7 +132,7 @@ def test_an_odd_file_far_inside_a_large_folder_is_named_when_its_turn_comes(tmp_
     with open_recording(tmp_path) as recording:
         assert recording.read({"T": 301})[0, 0] == 301 % 256
         with pytest.raises(
-            FrameError, match=r"Frame 302 .*0302\.png is 9 × 8 uint8, but others of the folder are 8 × 8"
+            FrameError, match=r"Frame 302 .*0302\.png is 9 × 8 uint8, but other images in the folder are 8 × 8"
         ):
             recording.read({"T": 302})
         assert recording.read({"T": 303})[0, 0] == 303 % 256

@@ -134,5 +134,5 @@ def test_labels_of_a_jpeg_are_refused(tmp_path):
 def test_numbers_that_are_not_whole_are_named():
     assert whole_numbers(np.array([[0, 2.0, np.nan]]), "it").tolist() == [[0, 2, 0]]
     for odd in (1.5, np.inf):
-        with pytest.raises(RecordingError, match="where labels are whole numbers"):
+        with pytest.raises(RecordingError, match="labels must be whole numbers"):
             whole_numbers(np.array([[0, odd]]), "it")

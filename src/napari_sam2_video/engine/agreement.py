@@ -1,8 +1,8 @@
-"""Which memories of an object go together: those that show it in the same place.
+"""Choose the memories of an object that agree: those that show it in the same place.
 
-The network adds up what all memories say of where the object is. Where a person prompted it far from where it was on
-another frame, the two contradict each other, and the object is lost between them. Likewise the frames before a
-correction remember what the correction says is wrong.
+The network combines all memories of where the object is. If it was prompted far from where it was on another frame, the
+two memories contradict each other, and the object is lost between them. Likewise, the frames before a correction
+remember what the correction rejects.
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ if TYPE_CHECKING:
     from napari_sam2_video.engine.windows import Place
 
 NEAR = 0.5
-"""Largest distance of two places that agree, as a part of the object's size."""
+"""Largest distance between two places that agree, as a fraction of the object's size."""
 
 
 def agreeing(conditioning: Mapping[int, ConditioningEntry], frame: int) -> dict[int, ConditioningEntry]:
-    """Conditioning entries that an object attends to on a frame, in their order.
+    """Conditioning entries that an object attends to on a frame, in order.
 
-    They are the one nearest in time and those that show the object in the same place of a window of the same side.
+    These are the nearest one in time and those that show the object in the same place of a window of the same size.
 
     Parameters
     ----------
     conditioning : mapping of int to ConditioningEntry
-        All conditioning entries of the object by frame, in their order.
+        All conditioning entries of the object by frame, in order.
     frame : int
         Frame to be computed.
     """
@@ -45,7 +45,7 @@ def agreeing(conditioning: Mapping[int, ConditioningEntry], frame: int) -> dict[
 def unbroken(
     entries: Mapping[int, MemoryEntry], prompted: ConditioningEntry, direction: PassDirection
 ) -> dict[int, MemoryEntry]:
-    """Entries of the frames before a prompted one from which the object leads there without a gap or a jump.
+    """Entries of the frames that lead up to a prompted one without a gap or a jump of the object.
 
     Parameters
     ----------
@@ -67,7 +67,7 @@ def unbroken(
 
 
 def _same_view(one: Place | None, other: Place | None) -> bool:
-    """Whether two places are the same as the network saw them, each in its window."""
+    """Whether two places look the same to the network, each in its window."""
     if one is None or other is None:
         return False
     (*first, side), (*second, other_side) = looked_at(one.window), looked_at(other.window)
@@ -75,7 +75,7 @@ def _same_view(one: Place | None, other: Place | None) -> bool:
 
 
 def _near(one: Place, other: Place, first: Sequence[int], second: Sequence[int]) -> bool:
-    """Whether an object is in the same place, each time relative to a point; nothing is near an absent one."""
+    """Whether two places are close, each relative to a point; nothing is close to an absent object."""
     if one.extent_yx is None or other.extent_yx is None:
         return False
     apart = max(abs((one.centre_yx[axis] - first[axis]) - (other.centre_yx[axis] - second[axis])) for axis in (0, 1))

@@ -1,4 +1,4 @@
-"""Run tracked objects through the network on one frame, those with memories of equal shape as one batch."""
+"""Run tracked objects through the network on one frame; those with memories of equal shape form one batch."""
 
 from __future__ import annotations
 
@@ -37,14 +37,14 @@ class Batcher:
     view : FrameSource
         The view of the recording.
     batch_size : int, optional
-        Most objects that go through the network at once; 8 to 64 by the size of the network and its input if not given.
+        Maximum number of objects per batch; by default 8 to 64, depending on the sizes of network and input.
 
     Attributes
     ----------
     batch_size : int
-        As given; less once the device was too small for it.
+        As given, or less after the device ran out of memory.
     lock : threading.RLock
-        What `turn` holds.
+        The lock that `turn` holds.
     """
 
     def __init__(self, model: Network, view: FrameSource, batch_size: int | None = None) -> None:
@@ -61,7 +61,7 @@ class Batcher:
         Raises
         ------
         DeviceMemoryError, EngineError
-            For what torch raises meanwhile.
+            For errors that torch raises inside the block.
         """
         with self.lock, engine_errors(self.model.device), self._threads.limited():
             yield
@@ -69,14 +69,14 @@ class Batcher:
     def steps(
         self, frame: int, embedding: Embedding, recalls: Sequence[Recall]
     ) -> Iterator[tuple[Decoded, MemoryEntry]]:
-        """Compute a frame for objects whose recalls have the same signature; one batch is computed as it is asked for.
+        """Compute a frame for objects whose recalls have the same signature, one batch at a time and on demand.
 
         Parameters
         ----------
         frame : int
             The frame.
         embedding : Embedding
-            What the frame looks like.
+            The embedding of the frame.
         recalls : sequence of Recall
             What each object remembers.
 
@@ -85,7 +85,7 @@ class Batcher:
         Decoded
             One object, a batch of 1.
         MemoryEntry
-            What it remembers of the frame.
+            Its memory of the frame.
 
         Raises
         ------
@@ -98,7 +98,7 @@ class Batcher:
     def shown(
         self, object_ids: Sequence[int], decoded: Decoded, *, prompted: bool, window: Window | None = None
     ) -> list[ObjectMask]:
-        """What was decoded in a window, at the resolution of the frame; an id for each mask of the batch."""
+        """Masks decoded in a window, at the resolution of the frame; one id for each mask of the batch."""
         shape_yx = self.view.shape_yx
         levels = self.model.levels(decoded, shape_yx if window is None else window.shape_yx)
         scores, ious = decoded.scores[:, 0].tolist(), decoded.ious.tolist()
@@ -109,7 +109,7 @@ class Batcher:
         return masks if window is None else [window.outward(mask, shape_yx) for mask in masks]
 
     def _batch(self, frame: int, embedding: Embedding, recalls: Sequence[Recall]) -> list[tuple[Decoded, MemoryEntry]]:
-        """One batch; in halves when the device is too small."""
+        """One batch, halved whenever the device runs out of memory."""
         computed = self._at_once(embedding, recalls)
         if computed is None:
             self.batch_size = max(1, len(recalls) // 2)
@@ -120,7 +120,7 @@ class Batcher:
         return [(one, MemoryEntry(frame, spatial[i : i + 1], one.pointers)) for i, one in enumerate(single)]
 
     def _at_once(self, embedding: Embedding, recalls: Sequence[Recall]) -> tuple[Decoded, torch.Tensor] | None:
-        """One batch, None if the device is too small; what was computed until then is freed when this returns."""
+        """One batch; None if the device runs out of memory. Partial results are freed when this returns."""
         try:
             decoded = self.model.decode_tracked(embedding, recalls, self.view.n_frames)
             return decoded, self.model.remember(embedding, decoded, prompted=False)
@@ -131,7 +131,7 @@ class Batcher:
 
 
 def _batch_size(model: Network) -> int:
-    """Objects whose rotated keys of eight memories take `_KEY_BYTES` together."""
+    """Number of objects whose rotated keys for eight memories take `_KEY_BYTES` in total."""
     keys = 8 * (model.image_size // 16) ** 2 * model.preset.hidden_dim * 4
     return max(8, min(64, _KEY_BYTES // keys))
 

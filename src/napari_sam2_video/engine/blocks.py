@@ -1,8 +1,8 @@
-"""Tensors that are kept for long, in memory of their own and laid out as they were.
+"""Keep long-lived tensors in memory of their own, with their layout unchanged.
 
-What a network leaves for long between its short-lived large results keeps the allocator from giving those back: kept
-one by one on the heap, embeddings of 256 KB took three times that. And the layout counts: a layer rounds by the layout
-of what it is given.
+Long-lived tensors between a network's large, short-lived results stop the allocator from returning memory: kept one by
+one on the heap, embeddings of 256 KB took three times as much. The layout matters, too: how a layer rounds depends on
+the layout of its input.
 """
 
 from __future__ import annotations
@@ -20,20 +20,20 @@ _ALIGNED = 64
 
 
 class Block:
-    """Copies of CPU tensors, laid out as they were, in one block of memory.
+    """Copies of CPU tensors with their layout, in one block of memory.
 
-    The block is given back when it and all tensors made of it are dropped. It holds no tensor itself: even the few
-    bytes of each would lie on the heap, between results that come and go.
+    The block is freed when it and all tensors made from it are dropped. It holds no tensor itself: even the few bytes
+    of each would stay on the heap between short-lived results.
 
     Parameters
     ----------
     tensors : sequence of torch.Tensor
-        What is copied.
+        The tensors to copy.
 
     Raises
     ------
     OSError
-        If the system gives no memory.
+        If the system provides no memory.
     """
 
     def __init__(self, tensors: Sequence[torch.Tensor]) -> None:
@@ -58,7 +58,7 @@ class Block:
 
 
 def flat(tensor: torch.Tensor) -> torch.Tensor:
-    """Elements of a tensor that is `dense`, in the order in which they lie in memory, shape (N,)."""
+    """Elements of a `dense` tensor in memory order, shape (N,)."""
     return tensor.as_strided((tensor.numel(),), (1,))
 
 
@@ -68,7 +68,7 @@ def unflat(elements: torch.Tensor, shape: Sequence[int], strides: Sequence[int])
 
 
 def dense(tensor: torch.Tensor) -> torch.Tensor:
-    """The tensor itself if its elements lie side by side, in whatever order; else a copy."""
+    """The tensor itself if its elements are contiguous in any order, else a copy."""
     reach = 1 + sum((n - 1) * step for n, step in zip(tensor.shape, tensor.stride(), strict=True))
     return tensor if reach == tensor.numel() else tensor.contiguous()
 

@@ -1,4 +1,4 @@
-"""What a frame costs where the network runs: time and memory, measured on one frame."""
+"""The cost of a frame on the device in use: time and memory, measured on one frame."""
 
 from __future__ import annotations
 
@@ -24,26 +24,26 @@ _LONG = 1.0
 
 @dataclass(frozen=True)
 class FrameCosts:
-    """What was measured.
+    """The measurement.
 
     Parameters
     ----------
     embed_seconds, step_seconds : float
-        Time to embed a frame, and to track one object on it beside the others.
+        Time to embed a frame, and to track one object of a batch on it.
     views : int
-        Different windows of a frame, the whole frame among them, that are embedded.
+        Number of different windows of a frame that are embedded, including the whole frame.
     batch : int
-        Objects that go through the network at once.
+        Number of objects per batch.
     embedding_bytes, cache_bytes : int
-        Size of an embedding, and most that is kept of them in memory.
+        Size of an embedding, and maximum memory for embeddings.
     object_bytes, spatial_bytes, pointer_bytes : int
-        Memory of an object that is tracked, and of the two parts of what it remembers of a frame.
+        Memory per tracked object, and for the two parts of a memory entry.
     memory_bytes, device_bytes : int
-        Largest memory of the process so far, and of the GPU while the frame was measured; 0 where it is not known.
+        Peak memory of the process so far, and of the GPU while the frame was measured; 0 if unknown.
     device : str
-        Where it was measured.
+        The device it was measured on.
     threads : int
-        Threads of the CPU it was measured with.
+        CPU threads it was measured with.
     """
 
     embed_seconds: float
@@ -64,23 +64,23 @@ class FrameCosts:
 def measure_costs(
     tracker: Tracker, objects: Sequence[Sequence[Prompt]], stop: Callable[[], bool] | None = None
 ) -> tuple[FrameCosts, ObjectMask]:
-    """Embed a few frames and track as many objects as go at once on one.
+    """Embed a few frames, and track a full batch of objects on one.
 
-    Nothing is kept but the embedding of the prompted frame, among those that are kept anyway.
+    Nothing is kept except the embedding of the prompted frame, in the normal cache.
 
     Parameters
     ----------
     tracker : Tracker
         The tracker.
     objects : sequence of sequences of Prompt
-        The first prompts of each object that will be tracked; at least one prompt an object, all on one frame.
+        The first prompts of each object that will be tracked; at least one prompt per object, all on one frame.
     stop : callable, optional
-        Asked between measurements; what was measured until then counts.
+        Called between measurements; returning True ends them, and those made so far count.
 
     Returns
     -------
     FrameCosts
-        What was measured.
+        The measurement.
     ObjectMask
         The first object on its prompted frame.
     """
@@ -152,11 +152,11 @@ def _step(
 
 
 def _memory_now() -> int:
-    """Largest memory of this process so far, 0 where the system does not say."""
+    """Peak memory of this process so far; 0 if the system does not report it."""
     if sys.platform == "win32":
         return 0
     if sys.platform == "linux":
-        # Not by getrusage, which begins with what the process had that started this one.
+        # Not from getrusage, whose value starts at that of the parent process.
         try:
             found = re.search(r"^VmHWM:\s*(\d+) kB", Path("/proc/self/status").read_text(), re.MULTILINE)
         except OSError:

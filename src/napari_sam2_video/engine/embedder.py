@@ -1,4 +1,4 @@
-"""Embed frames of a view and windows of them, from the cache where it holds them, ahead of need."""
+"""Embed frames of a view and windows of them, ahead of time, or take them from the cache."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ _FRAMES_AHEAD = 2
 
 
 class Embedder:
-    """Embeds frames of a view with a model; reads and resizes the next frames while the network works.
+    """Embeds frames of a view; reads and resizes the next frames while the network works.
 
-    Where the model is quicker with several frames at once, the next ones are embedded along with the first.
+    If the model is faster with several frames at once, the next ones are embedded along with the first.
 
     A context manager: leaving it ends the reading thread.
 
@@ -61,7 +61,7 @@ class Embedder:
             self._pool = None
 
     def embed(self, frame: int, upcoming: Sequence[int] = ()) -> Embedding:
-        """Embedding of a frame; `upcoming` names the frames that will be asked for next.
+        """Embedding of a frame; `upcoming` lists the frames that will be needed next.
 
         Raises
         ------
@@ -81,7 +81,7 @@ class Embedder:
             try:
                 prepared.append(self._take(t))
             except Sam2VideoError:
-                # The frame is asked for again when its turn comes, and says so then.
+                # The frame is read again when its turn comes, and the error is raised then.
                 break
             together.append(t)
         self._read_ahead([t for t in upcoming if t not in together])
@@ -93,7 +93,7 @@ class Embedder:
     def embed_windows(
         self, frame: int, windows: Sequence[Window | None], upcoming: Sequence[int] = ()
     ) -> Iterator[tuple[Window | None, Embedding]]:
-        """Embeddings of windows of one frame, None for the whole frame; made as they are asked for.
+        """Embeddings of windows of one frame (None for the whole frame), made on demand.
 
         Parameters
         ----------
@@ -102,7 +102,7 @@ class Embedder:
         windows : sequence of Window or None
             The windows, each once.
         upcoming : sequence of int
-            Frames whose windows will be asked for next.
+            Frames whose windows will be needed next.
 
         Raises
         ------

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def pack_entries(entries: Sequence[MemoryEntry]) -> dict[str, Any]:
-    """Arrays by name; a spatial memory or a place that an entry lacks takes no room."""
+    """Arrays by name; a missing spatial memory or place takes no space."""
     import torch
 
     arrays: dict[str, Any] = {"frames": np.array([e.frame for e in entries], np.int64)}
@@ -36,7 +36,7 @@ def unpack_entries(arrays: Mapping[str, Any]) -> list[MemoryEntry]:
     Raises
     ------
     KeyError, ValueError
-        If the arrays are others.
+        If the arrays are not from `pack_entries`.
     """
     import torch
 

@@ -1,4 +1,4 @@
-"""Image embeddings in files, laid out as they were in memory."""
+"""Image embeddings in files, with the layout they have in memory."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ _PARTS = ("fine", "middle", "coarse")
 
 
 class FeatureFiles:
-    """Embeddings in files, oldest access first out. A cache: a file that cannot be read or written is no error.
+    """A cache of embeddings in files, least recently used first out; a file that cannot be read or written is no error.
 
     Parameters
     ----------
     folder : Path
-        Where they are; made when the first is written.
+        Folder of the files; created with the first one.
     limit : int
-        Most bytes.
+        Maximum size in bytes.
     """
 
     def __init__(self, folder: Path, limit: int) -> None:
@@ -60,7 +60,7 @@ class FeatureFiles:
             return self._read(key, device)
 
     def put(self, key: tuple[str, int], embedding: Embedding) -> None:
-        """Write an embedding; the ones used longest ago make room."""
+        """Write an embedding; the least recently used ones make room."""
         with self._lock:
             self._write(key, embedding)
 

@@ -1,4 +1,4 @@
-"""Image embeddings, kept for the frames used last, in memory and if asked on disk."""
+"""A cache of image embeddings of recently used frames, in memory and optionally on disk."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ DISK_VARIABLE = "NAPARI_SAM2_VIDEO_DISK_CACHE_MB"
 
 
 class FeatureCache:
-    """Embeddings of the frames used last.
+    """Embeddings of recently used frames.
 
     Parameters
     ----------
     memory_bytes : int
-        Most bytes held in memory.
+        Maximum bytes held in memory.
     folder : Path, optional
-        Where embeddings that leave memory are written.
+        Where embeddings dropped from memory are written.
     disk_bytes : int
-        Most bytes held in `folder`; 0 for none.
+        Maximum bytes held in `folder`; 0 for none.
     """
 
     def __init__(
@@ -71,13 +71,13 @@ class FeatureCache:
         return found
 
     def put(self, key: tuple[str, int], embedding: Embedding) -> None:
-        """Keep an embedding; the ones used longest ago make room."""
+        """Keep an embedding; the least recently used ones make room."""
         self._hold(key, embedding)
         if self._disk is not None:
             self._disk.put(key, embedding)
 
     def clear(self) -> None:
-        """Drop all that is held in memory."""
+        """Drop everything held in memory."""
         with self._lock:
             self._held.clear()
             self._bytes = 0
@@ -97,7 +97,7 @@ class FeatureCache:
 
 
 def _kept(embedding: Embedding) -> Block | Embedding:
-    """An embedding on the CPU in its own block of memory, if the system gives one; any other unchanged."""
+    """A CPU embedding in its own block of memory, if the system provides one; any other unchanged."""
     parts = (embedding.fine, embedding.middle, embedding.coarse)
     if any(part.device.type != "cpu" for part in parts):
         return embedding
@@ -108,13 +108,13 @@ def _kept(embedding: Embedding) -> Block | Embedding:
 
 
 def default_cache(folder: Path | None = None) -> FeatureCache:
-    """Cache as the environment wants it.
+    """Cache configured by environment variables.
 
     Parameters
     ----------
     folder : Path, optional
-        Where embeddings may be written. They are if ``NAPARI_SAM2_VIDEO_DISK_CACHE_MB`` names a quota above 0.
-        ``NAPARI_SAM2_VIDEO_CACHE_MB`` is the budget in memory, 1024 if not set.
+        Where embeddings may be written, if ``NAPARI_SAM2_VIDEO_DISK_CACHE_MB`` is set to a quota above 0.
+        ``NAPARI_SAM2_VIDEO_CACHE_MB`` is the limit in memory, 1024 if not set.
     """
     memory = _megabytes(MEMORY_VARIABLE, DEFAULT_MEMORY_BYTES)
     return FeatureCache(memory, folder=folder, disk_bytes=_megabytes(DISK_VARIABLE, 0))

@@ -1,4 +1,4 @@
-"""Track objects on one frame: each in its window, those that fit together as batches."""
+"""Track objects on one frame: each in its window, and compatible ones in batches."""
 
 from __future__ import annotations
 
@@ -30,16 +30,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Tracked:
-    """What an object brings to a frame.
+    """The state of an object before a frame.
 
     Parameters
     ----------
     object_id : int
         The object.
     conditioning : mapping of int to ConditioningEntry
-        Its conditioning entries by frame, in their order.
+        Its conditioning entries by frame, in order.
     trail : mapping of int to MemoryEntry
-        Other frames that it remembers.
+        Its memories of other frames.
     """
 
     object_id: int
@@ -49,7 +49,7 @@ class Tracked:
 
 @dataclass(frozen=True)
 class Outcome:
-    """An object on a frame: its mask, what it remembers of the frame, and its logits ``(1, 1, S / 4, S / 4)``."""
+    """The result for an object on a frame: mask, memory entry, and logits ``(1, 1, S / 4, S / 4)``."""
 
     mask: ObjectMask
     entry: MemoryEntry
@@ -58,7 +58,7 @@ class Outcome:
 
 @dataclass(frozen=True)
 class _Row:
-    """An object on a frame: what it remembers, where it was before, and what else `Framing.follow` takes."""
+    """An object on a frame: its memories, its last place, and further arguments of `Framing.follow`."""
 
     object_id: int
     recall: Recall
@@ -78,7 +78,7 @@ class FrameStep:
     embedder : Embedder
         Embeds the frames.
     framing : Framing, optional
-        Decides on windows; without it the network sees whole frames.
+        Chooses windows; without it, the network sees whole frames.
     """
 
     batcher: Batcher
@@ -87,13 +87,13 @@ class FrameStep:
 
     @property
     def in_depth(self) -> bool:
-        """Whether frames are planes of a volume: what ended does not come back, as what is hidden in a film does."""
+        """Whether frames are planes of a volume, where an object that ended does not reappear as one in a video may."""
         return bool(getattr(self.batcher.view, "in_depth", False))
 
     def track(
         self, frame: int, direction: PassDirection, objects: Sequence[Tracked], upcoming: Sequence[int] = ()
     ) -> list[Outcome]:
-        """Compute a frame for objects that have no prompt on it; one outcome for each.
+        """Compute a frame for objects without a prompt on it; one outcome for each.
 
         Parameters
         ----------
@@ -104,7 +104,7 @@ class FrameStep:
         objects : sequence of Tracked
             The objects.
         upcoming : sequence of int
-            Frames that will be asked for next.
+            Frames that will be needed next.
         """
         rows = [self._row(one, frame, direction) for one in objects]
         framing = self.framing
@@ -130,12 +130,12 @@ class FrameStep:
         trail: Mapping[int, MemoryEntry],
         attended: Mapping[int, ConditioningEntry],
     ) -> tuple[MemoryEntry, torch.Tensor]:
-        """Compute one frame for one object again, for a `Replay`; its entry and its logits."""
+        """Recompute one frame for one object, for a `Replay`; returns its entry and its logits."""
         (outcome,) = self.track(frame, direction, [Tracked(0, attended, trail)])
         return outcome.entry, outcome.logits
 
     def _row(self, tracked: Tracked, frame: int, direction: PassDirection) -> _Row:
-        """What an object brings to a frame; where it was before is known at least from its nearest prompted frame."""
+        """The row of an object; its last place is known at least from its nearest prompted frame."""
         back = step_of(direction)
         conditioning = tracked.conditioning if self.framing is None else agreeing(tracked.conditioning, frame)
         remembered = recall(conditioning, tracked.trail, frame, direction, self.batcher.view.n_frames)
@@ -151,7 +151,7 @@ class FrameStep:
     def _look(
         self, frame: int, rows: Sequence[_Row], windows: Sequence[Window | None], upcoming: Sequence[int] = ()
     ) -> list[Outcome]:
-        """Look for each object in its window."""
+        """Find each object in its window."""
         inside: dict[Window | None, list[int]] = defaultdict(list)
         for i, window in enumerate(windows):
             inside[window].append(i)

@@ -1,12 +1,12 @@
-"""In which window an object is looked for: at its prompts, from frame to frame, and again where it was lost.
+"""Choose the window in which an object is searched: at its prompts, from frame to frame, and after it was lost.
 
-A window stays where it is while the object keeps to its middle, else it moves by whole cells of the spatial memory;
-kept memories stay in the coordinates of the window that they were made in. Where a window is depends on the object
-alone, so an object tracked by itself gets the masks that it gets beside others. New windows lie on a grid of half the
-side, so that objects close to each other share them.
+A window stays in place while the object is near its middle, else it moves by whole cells of the spatial memory; older
+memories stay in the coordinates of the window they were made in. The position of a window depends on its object alone,
+so an object gets the same masks whether it is tracked alone or with others. New windows lie on a grid of half their
+side, so that neighbouring objects share them.
 
-A whole frame moves along with a fast object in the same way, so that the object stays where its memory has it; beyond
-the recording's edges the last pixels are repeated.
+A whole frame follows a fast object in the same way, so that the object stays where its memories show it; beyond the
+edges of the recording the last pixels are repeated.
 """
 
 from __future__ import annotations
@@ -30,18 +30,18 @@ if TYPE_CHECKING:
     from napari_sam2_video.types import WindowSetting
 
 CELLS = 16
-"""Pixels of the network's input in a cell of its spatial memory."""
+"""Pixels of the network's input per cell of its spatial memory."""
 
 SEEN = 5
-"""Frames on which an object was seen that its motion is taken from."""
+"""Number of frames on which an object was seen that its motion is estimated from."""
 
 LIKE = 1.35
-"""Largest ratio of an object's size to the one it was prompted with for its motion to count in a whole frame."""
+"""In a whole frame, motion only counts up to this ratio of an object's size to its prompted size."""
 
 
 @dataclass(frozen=True)
 class Framing:
-    """Decides in which window an object is looked for.
+    """Chooses the window in which an object is searched.
 
     Parameters
     ----------
@@ -52,16 +52,16 @@ class Framing:
     shape_yx : tuple of int
         Shape of the frame.
     small, large : float
-        Largest size of an object, as a part of the network's input, for which a whole frame is too coarse, and largest
-        that it may have in a window.
+        Up to `small`, as a fraction of the network's input, an object is too small for a whole frame; up to `large`, it
+        may be in a window.
     tiny : float
-        Largest size of an object, as a part of the network's input at native resolution, that is magnified twice.
+        Up to this size, as a fraction of the network's input at native resolution, an object is magnified twice.
     hold : float
-        How far the object may be from the middle of its window, as a part of the side, before the window moves.
+        How far the object may be from the middle of its window, as a fraction of the side, before the window moves.
     grid : int
-        Windows that are chosen afresh lie on multiples of the side over this; they then move by whole cells.
+        New windows lie on multiples of their side divided by this; they then move by whole cells.
     fast : float
-        Motion a frame, as a part of the object's size, beyond which the window moves along with the object.
+        Motion per frame, as a fraction of the object's size, above which the window follows the object.
     """
 
     setting: WindowSetting
@@ -76,11 +76,11 @@ class Framing:
 
     @property
     def key(self) -> str:
-        """Changes whenever windows would."""
+        """Changes whenever windows would change."""
         return f"window-{self.setting}-moving"
 
     def around(self, centre_yx: tuple[float, float], size: float, side: int | None = None) -> Window | None:
-        """Window for an object of a size in frame pixels; None if the whole frame shows it as well.
+        """Window for an object of a given size; None if the whole frame is good enough.
 
         Parameters
         ----------
@@ -89,7 +89,7 @@ class Framing:
         size : float
             The larger of its height and width.
         side : int, optional
-            Side of the window it was in; kept unless the object is far too small or too large in it.
+            Side of its last window, kept unless the object is far too small or too large for it.
         """
         longest = max(self.shape_yx)
         if self.setting == "auto":
@@ -102,7 +102,7 @@ class Framing:
         return self.at(centre_yx, chosen)
 
     def at(self, centre_yx: tuple[float, float], side: int) -> Window:
-        """Window of a side whose middle is as close to a point as the grid and the frame allow."""
+        """Window with its centre as close to a point as the grid and the frame allow."""
         cells = self.image_size // CELLS
         step = max(1, cells // self.grid) * (side // cells)
         first = [
@@ -117,12 +117,13 @@ class Framing:
         Parameters
         ----------
         before : Place
-            Where the object was on the frame before, or nearest to it.
+            Where the object was on the previous frame, or the nearest one before.
         seen : sequence of (int, Place)
-            How many frames ago it was seen, and where; the nearest first. Its motion over `SEEN` of them continues.
+            How many frames ago it was seen, and where; the nearest first. Its motion is extrapolated from `SEEN` of
+            them.
         prompted : Place, optional
-            Where it was on its nearest prompted frame. Where a whole frame moves along, only frames count on which the
-            object is about as large as there: a mask that spread to a neighbour moves with the neighbour.
+            Where it was on its nearest prompted frame. If a whole frame follows the object, only frames on which it is
+            about as large as there count: a mask that spread to a neighbour moves with the neighbour.
         """
         if not seen:
             return before.window
@@ -154,13 +155,13 @@ class Framing:
         return Window(first[0], first[1], window.side)
 
     def _is_whole(self, place: Place) -> bool:
-        """Whether an object was looked for in a whole frame, and is not too small for that."""
+        """Whether an object was searched in a whole frame, and is not too small for that."""
         if place.window is not None and not place.window.height:
             return False
         return place.extent_yx is None or self.around(place.centre_yx, place.size) is None
 
     def _along(self, before: Place, seen: Sequence[tuple[int, Place]]) -> Window | None:
-        """The whole frame, moved by whole cells so that a fast object stays where it was in it; None if by nothing."""
+        """The whole frame, shifted by whole cells so that a fast object keeps its place in it; None for no shift."""
         if not seen:
             return before.window
         motion = _motion(seen)
@@ -179,7 +180,7 @@ class Framing:
         return Window(first[0], first[1], width, height) if any(first) else None
 
     def recentred(self, found: Place) -> Window | None:
-        """Window for a second look at an object: another one where it reaches the border, or is too small or large."""
+        """Window for a second look at an object that reaches the border, or is too small or too large."""
         window = found.window
         if found.extent_yx is None:
             return window
@@ -193,7 +194,7 @@ class Framing:
 
     @staticmethod
     def is_plausible(found: Place | None, before: Place | None) -> bool:
-        """Whether what a second look found can be the object."""
+        """Whether the result of a second look can be the object."""
         if found is None or before is None:
             return False
         return found.extent_yx is not None and 0.5 * before.size <= found.size <= 2 * before.size
@@ -205,7 +206,7 @@ class Framing:
     def for_prompts(
         self, given: SettledPrompts, tracked: Place | None, sizes: Sequence[float]
     ) -> tuple[Window | None, bool]:
-        """Window in which prompts are answered, and whether the size of the object is known, so that it is final.
+        """Window in which prompts are answered, and whether it is final because the size of the object is known.
 
         Parameters
         ----------
@@ -231,11 +232,11 @@ class Framing:
         return first, first is None
 
     def for_box(self, corners_yx: npt.NDArray[np.float32]) -> Window | None:
-        """Window in which a box is looked into, from its first and last corner ``(2, 2)``; None for the whole frame."""
+        """Window for a box given as its first and last corner ``(2, 2)``; None for the whole frame."""
         return self._around_points(corners_yx, 0.0)
 
     def for_found(self, given: SettledPrompts, found: Place) -> tuple[Window | None, bool]:
-        """Window for what clicks selected in another one, and whether that is where it was found already."""
+        """Window for the object that clicks selected in another one, and whether it is the same window."""
         if found.extent_yx is None:
             return found.window, True
         window = self._around_points(given.points_yx, found.size, found)
@@ -255,7 +256,7 @@ class Framing:
         return window
 
     def _within(self, axis: int, first: int, side: int) -> int:
-        """First pixel of a window along an axis, moved into the frame but for the rest of a cell at its end."""
+        """First pixel of a window along an axis, moved into the frame up to a partial cell at its end."""
         cell = side // (self.image_size // CELLS)
         return min(max(first, 0), max(0, -(-(self.shape_yx[axis] - side) // cell) * cell))
 
@@ -269,7 +270,7 @@ class Framing:
         return side
 
     def _fits(self, size: float, side: int) -> bool:
-        """Whether an object is neither far too large nor far too small in a window that it is in."""
+        """Whether an object is neither far too large nor far too small for its window."""
         usual = self._side(size)
         if usual == side:
             return True
@@ -277,12 +278,12 @@ class Framing:
 
 
 def _is_like(place: Place, prompted: Place | None) -> bool:
-    """Whether an object is about as large as it was prompted."""
+    """Whether an object is about as large as where it was prompted."""
     return prompted is None or prompted.size / LIKE <= place.size <= LIKE * prompted.size
 
 
 def _without_jumps(seen: Sequence[tuple[int, Place]]) -> list[tuple[int, Place]]:
-    """Places, the nearest first, up to the first one that is more than the object's size a frame away from the next."""
+    """Places, the nearest first, up to the first jump of more than the object's size per frame."""
     kept = list(seen[:1])
     for (age, place), (older, before) in pairwise(seen):
         apart = max(abs(place.centre_yx[axis] - before.centre_yx[axis]) for axis in (0, 1))
@@ -293,7 +294,7 @@ def _without_jumps(seen: Sequence[tuple[int, Place]]) -> list[tuple[int, Place]]
 
 
 def _motion(seen: Sequence[tuple[int, Place]]) -> tuple[float, float]:
-    """Mean motion a frame, in pixels along both axes, over places as `Framing.follow` takes them."""
+    """Mean motion per frame, in pixels along both axes, over places as in `Framing.follow`."""
     (age, last), (oldest, first) = seen[0], seen[-1]
     if age == oldest:
         return 0.0, 0.0

@@ -1,7 +1,7 @@
 """Planes of a volume as the network sees them: square pixels on a square frame; masks stay on the voxel grid.
 
-A network that makes every frame a square would stretch a plane of few thick slices out of shape. Here the coarser axis
-is interpolated to the spacing of the finer one, and the shorter side is filled up.
+A network that resizes every frame to a square would distort a plane of few thick slices. Here the coarser axis is
+interpolated to the spacing of the finer one, and the shorter side is padded.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from napari_sam2_video.types import FrameSource, ObjectMask, Prompt
 
 REST = (124, 116, 104)
-"""Colour of what is filled up: the one that SAM 2 takes for no light and no shadow, as `sam2` normalizes images."""
+"""Colour of the padding: the mean with which `sam2` normalizes images, which becomes 0 for the network."""
 MOST = 16.0
 """Largest factor by which an axis is stretched."""
 
@@ -68,11 +68,11 @@ class Fit:
         return (self.side - height) // 2, (self.side - width) // 2
 
     def is_plain(self) -> bool:
-        """Whether the frame is the plane as it is."""
+        """Whether the frame equals the plane."""
         return self.inner == self.shape_yx == (self.side, self.side)
 
     def image(self, plane_yxc: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-        """Frame of a plane, uint8 of shape ``(side, side, 3)``, the rest of one colour."""
+        """Frame of a plane, uint8 of shape ``(side, side, 3)``, padded with one colour."""
         shown = plane_yxc
         for axis in (0, 1):
             if self.factors[axis] != 1:
@@ -99,7 +99,7 @@ class Fit:
         return BoxPrompt(prompt.object_id, prompt.frame, *low, *high)
 
     def mask(self, mask: ObjectMask) -> ObjectMask:
-        """The same mask on the voxel grid: every voxel gets the level at its middle."""
+        """The same mask on the voxel grid: every voxel gets the level at its centre."""
         rows, columns = (self._middles(axis) - mask.origin_yx[axis] for axis in (0, 1))
         height, width = mask.levels.shape
         inside_rows = np.flatnonzero((rows >= 0) & (rows < height))
@@ -168,7 +168,7 @@ class FittedTracker:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """Sentences about the network that a person should see."""
+        """Notes about the network for the user."""
         return tuple(self._tracker.notes)
 
     @property
@@ -205,12 +205,12 @@ class FittedTracker:
     def costs(
         self, objects: Sequence[Sequence[Prompt]], stop: Callable[[], bool] | None = None
     ) -> tuple[FrameCosts, ObjectMask]:
-        """What a frame costs where the network runs, and the first object; see `engine.costs.measure_costs`."""
+        """The cost of a frame on the device in use, and the first object; see `engine.costs.measure_costs`."""
         costs, first = self._tracker.costs([self._fitted(prompts) for prompts in objects], stop)
         return costs, self._fit.mask(first)
 
     def scratch(self) -> FittedTracker:
-        """A tracker of the same network that remembers nothing, and whose memory is not kept."""
+        """A tracker with the same network and an empty memory that is not kept."""
         return FittedTracker(self._tracker.scratch(), self._fit)
 
     def close(self) -> None:
@@ -224,7 +224,7 @@ class FittedTracker:
 
 
 def _interpolated(image: npt.NDArray[np.uint8], axis: int, length: int) -> npt.NDArray[np.uint8]:
-    """Image with another length along an axis, linearly between the middles of its pixels."""
+    """Image resized along an axis by linear interpolation between pixel centres."""
     last = image.shape[axis] - 1
     places = np.clip((np.arange(length) + 0.5) * image.shape[axis] / length - 0.5, 0, last)
     low = places.astype(np.int64)

@@ -23,8 +23,8 @@ _NONE = np.zeros((0, 0), np.uint8)
 def cut_levels(logits_b1hw: torch.Tensor, shape_yx: tuple[int, int], *, exact: bool = True) -> list[Levels]:
     """Origin and levels of each mask, as in `napari_sam2_video.types.ObjectMask`.
 
-    On a CPU only the part of the frame where an object is is brought to full size, where that gives the same
-    bits as bringing all of it: where the sides grow by powers of two.
+    On a CPU, only the part of the frame around an object is brought to full size if that gives the same bits as
+    resizing all of it: if the sides grow by powers of two.
 
     Parameters
     ----------
@@ -33,7 +33,7 @@ def cut_levels(logits_b1hw: torch.Tensor, shape_yx: tuple[int, int], *, exact: b
     shape_yx : tuple of int
         Shape of the frame.
     exact : bool
-        False takes parts of the frame whatever its shape; a level may then differ by one, through rounding.
+        False resizes parts of frames of any shape; a level may then differ by one through rounding.
     """
     sides = tuple(zip(shape_yx, logits_b1hw.shape[-2:], strict=True))
     even = all(long % short == 0 and (long // short).bit_count() == 1 for long, short in sides)
@@ -67,7 +67,7 @@ def _whole(logits_b1hw: torch.Tensor, shape_yx: tuple[int, int]) -> list[Levels]
 def _reach(mask_yx: npt.NDArray[np.bool_]) -> Region | None:
     """Places between which every pixel above 0 lies.
 
-    Such a pixel lies between two places of which one is above 0; one place more keeps the edge of a cut at 0.
+    Such a pixel lies next to a place above 0; one more place keeps the edge of a cut at 0.
     """
     box = bounding_box(mask_yx)
     if box is None:
@@ -103,7 +103,7 @@ def _part(logits_hw: torch.Tensor, shape_yx: tuple[int, int], *, even: bool) -> 
 def _grown(
     lines: torch.Tensor, places: slice, size: int, *, shift: int = 0, length: int | None = None
 ) -> tuple[int, torch.Tensor]:
-    """Lines between `places` at full size, and the number of the first; `lines` begins at line `shift` of `length`."""
+    """Lines between `places` at full size, and the index of the first; `lines` begins at line `shift` of `length`."""
     import torch
 
     count = lines.shape[0] if length is None else length
@@ -122,7 +122,7 @@ def _levels(planes: torch.Tensor) -> torch.Tensor:
 
 
 def _crop(plane: npt.NDArray[np.uint8], first_yx: tuple[int, int]) -> Levels:
-    """What of a plane that begins at `first_yx` is not 0."""
+    """The nonzero part of a plane that begins at `first_yx`."""
     box = bounding_box(plane)
     if box is None:
         return (0, 0), _NONE

@@ -1,8 +1,8 @@
 """What an object remembers: conditioning entries of its prompted frames, and the frames just tracked.
 
-A spatial memory and a pointer of every prompted frame are kept permanently; of the other frames only the last
-`POINTERS` of the pass are, and of those only the last `SPATIAL` with their spatial memory. That is all
-``SAM2Base._prepare_memory_conditioned_features`` ever looks at, so memory does not grow with the recording.
+The spatial memory and pointer of every prompted frame are kept permanently. Of the other frames, only the last
+`POINTERS` of the pass are kept, and only the last `SPATIAL` of these with their spatial memory.
+``SAM2Base._prepare_memory_conditioned_features`` looks at nothing else, so memory does not grow with the recording.
 """
 
 from __future__ import annotations
@@ -28,18 +28,18 @@ POINTERS = 15
 
 @dataclass(frozen=True)
 class MemoryEntry:
-    """What is remembered of one frame.
+    """The memory of one frame.
 
     Parameters
     ----------
     frame : int
         The frame.
     spatial : torch.Tensor of bfloat16, shape (1, memory_dim, image_size / 16, image_size / 16), optional
-        Spatial memory; dropped once it is too old to be looked at.
+        Spatial memory; dropped once it is too old to be used.
     pointer : torch.Tensor of float32, shape (1, hidden_dim)
         Object pointer.
     place : Place, optional
-        Where the object was, and its window; none where windows are off.
+        Where the object was, and its window; None if windows are off.
     """
 
     frame: int
@@ -50,7 +50,7 @@ class MemoryEntry:
 
 @dataclass(frozen=True)
 class ConditioningEntry:
-    """A prompted frame: what the tracker always attends to, and what it shows there.
+    """A prompted frame: the memory that the tracker always attends to, and the mask on it.
 
     Parameters
     ----------
@@ -90,10 +90,10 @@ class Trail:
     entries : mapping of int to MemoryEntry
         Entries by frame, conditioning frames left out.
     conditioning : tuple of int
-        Conditioning frames that the pass attended to.
+        Conditioning frames that the pass attended to when it stopped.
     outdated : frozenset of int
-        Frames of `entries` that were tracked again since: what followed was made from these entries, but a pass that
-        begins now wants newer ones.
+        Frames of `entries` that were tracked again since: later frames were made from these entries, but a new pass
+        needs newer ones.
     """
 
     object_id: int
@@ -106,7 +106,7 @@ class Trail:
 
 @dataclass(frozen=True)
 class Recall:
-    """What one object brings to one frame, in the order of ``SAM2Base._prepare_memory_conditioned_features``.
+    """The memories of one object for one frame, in the order of ``SAM2Base._prepare_memory_conditioned_features``.
 
     Parameters
     ----------
@@ -132,16 +132,16 @@ def recall(
     direction: PassDirection,
     n_frames: int,
 ) -> Recall:
-    """Collect what an object remembers when `frame` is computed.
+    """Collect the memories of an object that are used to compute `frame`.
 
     Mirrors ``SAM2Base._prepare_memory_conditioned_features`` with ``max_cond_frames_in_attn=-1`` and a stride of 1.
 
     Parameters
     ----------
     conditioning : mapping of int to ConditioningEntry
-        All conditioning entries by frame, in their order.
+        All conditioning entries by frame, in order.
     trail : mapping of int to MemoryEntry
-        Other frames that are still remembered.
+        Memories of other frames.
     frame : int
         Frame to be computed.
     direction : {"forward", "backward"}
@@ -166,7 +166,7 @@ def recall(
 
 
 def prune(trail: dict[int, MemoryEntry], frame: int, direction: PassDirection) -> None:
-    """Forget, in place, what no frame after `frame` in tracking order will look at."""
+    """Drop, in place, entries that no frame after `frame` in tracking order will use."""
     back = step_of(direction)
     for t in list(trail):
         age = (frame - t) * back
@@ -177,7 +177,7 @@ def prune(trail: dict[int, MemoryEntry], frame: int, direction: PassDirection) -
 
 
 def fullest(entry: ConditioningEntry, n_frames: int) -> Recall:
-    """The most that an object with one prompted frame remembers; `entry` is taken for every frame of it."""
+    """The largest memory of an object with one prompted frame; `entry` stands in for every frame."""
     kept = entry.memory.spatial
     spatial = () if kept is None else tuple((position, kept) for position in range(SPATIAL + 1))
     pointers = tuple((distance, entry.memory.pointer) for distance in range(1, min(n_frames, POINTERS + 1) + 1))

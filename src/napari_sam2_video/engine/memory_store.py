@@ -1,6 +1,6 @@
-"""Where memories are kept between runs: conditioning entries, and trails to resume a pass from.
+"""Store memories between runs: conditioning entries, and trails from which a pass can be resumed.
 
-With a folder they survive the process; without one they live in memory. Trails only save time: what is missing is
+With a folder they outlive the process; without one they are in memory only. Trails only save time: missing ones are
 computed again from the prompts, so a file that cannot be read counts as missing.
 """
 
@@ -37,14 +37,14 @@ class MemoryStore:
     Parameters
     ----------
     folder : Path, optional
-        Folder on disk; none to keep all in memory.
+        Folder on disk; None keeps everything in memory.
     trail_bytes : int
-        Most bytes that trails may take on disk; every other one is thinned out beyond it.
+        Maximum bytes of trails on disk; beyond it, every other one is removed.
 
     Attributes
     ----------
     resume_cache : ResumeCache, optional
-        What the last sweeps left, to resume a run from; none without a folder.
+        What the last sweeps left for resuming a run; None without a folder.
     """
 
     def __init__(self, folder: Path | None = None, *, trail_bytes: int = DEFAULT_TRAIL_BYTES) -> None:
@@ -67,11 +67,11 @@ class MemoryStore:
 
     @property
     def cache_folder(self) -> Path | None:
-        """Folder beside this one, for what only saves time."""
+        """Folder beside this one, for files that only save time."""
         return None if self._folder is None else self._folder.with_name("cache")
 
     def bind(self, key: str) -> None:
-        """Forget everything unless it was made with the model and view that `key` names.
+        """Forget everything that was made with another model or view than `key` identifies.
 
         Raises
         ------
@@ -92,12 +92,12 @@ class MemoryStore:
             raise StoreError(f"The folder {self._folder} cannot be written: {error.strerror or error}.") from error
 
     def entries(self, object_id: int) -> dict[int, ConditioningEntry]:
-        """Conditioning entries of an object by frame, in their order."""
+        """Conditioning entries of an object by frame, in order."""
         held = self._entries.get(object_id, {})
         return dict(sorted(held.items(), key=lambda item: item[1].order))
 
     def put_entry(self, object_id: int, entry: ConditioningEntry) -> None:
-        """Keep a conditioning entry, durably where there is a folder.
+        """Keep a conditioning entry, on disk if there is a folder.
 
         Raises
         ------
@@ -124,18 +124,18 @@ class MemoryStore:
             ) from error
 
     def window(self, object_id: int, frame: int) -> Window | None:
-        """Window of a prompted frame, or one that was noted; None for none."""
+        """Window of a prompted frame, or one noted for another frame; None if unknown."""
         entry = self._entries.get(object_id, {}).get(frame)
         if entry is not None:
             return None if entry.memory.place is None else entry.memory.place.window
         return self._windows.get(object_id, {}).get(frame)
 
     def note_window(self, object_id: int, frame: int, window: Window | None) -> None:
-        """Remember, until the process ends, in which window an object was tracked on a frame."""
+        """Note the window in which an object was tracked on a frame, until the process ends."""
         self._windows.setdefault(object_id, {})[frame] = window
 
     def entry_bytes(self, object_id: int, frame: int) -> bytes:
-        """File of a conditioning entry, for a store elsewhere; only a store with a folder has it.
+        """File content of a conditioning entry, for a store on another machine; needs a folder.
 
         Raises
         ------
@@ -148,7 +148,7 @@ class MemoryStore:
             raise StoreError(f"The memory of object {object_id} on frame {frame} cannot be read: {error}.") from error
 
     def take_entry(self, object_id: int, frame: int, data: bytes) -> bool:
-        """Keep a conditioning entry that another store gave with `entry_bytes`; False where it is none."""
+        """Keep a conditioning entry from another store's `entry_bytes`; False if it is invalid."""
         path = self._path(object_id, "prompt", frame)
         path.parent.mkdir(parents=True, exist_ok=True)
         write_beside(path, lambda file: file.write(data), durable=False)
@@ -156,7 +156,7 @@ class MemoryStore:
         return frame in self._entries.get(object_id, {})
 
     def put_trail(self, trail: Trail) -> None:
-        """Keep a trail; one that cannot be written is left out."""
+        """Keep a trail; one that cannot be written is skipped."""
         key = (trail.object_id, trail.direction, trail.frame)
         if self._folder is None:
             self._trails[key] = trail
@@ -169,7 +169,7 @@ class MemoryStore:
             }
             self._sizes[key] = self._save(self._path(*key), arrays, durable=False)
         except OSError:
-            # An older one lacks what this one holds.
+            # An older one lacks entries that this one holds.
             with suppress(OSError):
                 self._drop(key)
             return
@@ -203,7 +203,7 @@ class MemoryStore:
         return Trail(object_id, direction, frame, {e.frame: e for e in entries}, conditioning, outdated)
 
     def outdate(self, object_id: int, frames: Iterable[int]) -> None:
-        """Note that frames are tracked again: trails on them are dropped, and those that reach them are marked."""
+        """Note that frames are tracked again: drop trails that end on them, and mark those that include them."""
         among = set(frames)
         for key in [k for k in self._trails if k[0] == object_id]:
             _, direction, frame = key
@@ -230,14 +230,14 @@ class MemoryStore:
             self._path(object_id, "prompt", frame).unlink(missing_ok=True)
 
     def forget(self, object_id: int) -> None:
-        """Drop all that is known of an object."""
+        """Drop everything known about an object."""
         for frame in list(self._entries.get(object_id, {})):
             self.forget_entry(object_id, frame)
         self._windows.pop(object_id, None)
         self.forget_trails(object_id)
 
     def _drop(self, key: _Key) -> None:
-        # A file that Windows does not release has to stay known, or changes would not reach it.
+        # A file that Windows does not release has to stay listed, or changes would not reach it.
         if self._folder is not None:
             self._path(*key).unlink(missing_ok=True)
         self._trails.pop(key, None)

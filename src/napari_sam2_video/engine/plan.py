@@ -1,4 +1,4 @@
-"""Which objects are tracked, over which frames, in which direction, and where they stop."""
+"""Plan which objects are tracked, over which frames, in which direction, and where they stop."""
 
 from __future__ import annotations
 
@@ -22,24 +22,24 @@ REACH = 15
 
 
 def step_of(direction: PassDirection) -> int:
-    """From a frame to the next one of a pass: 1 or -1."""
+    """Step from one frame of a pass to the next: 1 or -1."""
     return 1 if direction == "forward" else -1
 
 
 @dataclass(frozen=True)
 class ObjectState:
-    """What the plan needs to know of an object.
+    """What the plan needs to know about an object.
 
     Parameters
     ----------
     object_id : int
         The object.
     prompted : frozenset of int
-        Frames that hold its prompts, or that a person painted.
+        Frames with its prompts or paint.
     dirty : frozenset of int
         Those of `prompted` that changed since the object was last tracked.
     fences : frozenset of int
-        Frames that a person accepted or painted: they stay unchanged.
+        Accepted or painted frames, which stay unchanged.
     tracked : ndarray of int8, shape (n_frames,)
         Direction in which each frame was last computed: 1 forward, -1 backward, 0 not yet.
     """
@@ -64,8 +64,8 @@ class Pass:
     start, stop : int
         First and last frame, both included; `start` is a prompted frame, or the frame after `resume_after`.
     preceding : tuple of int
-        Directions (1, -1, 0) in which the frames before `start` were tracked earlier, the nearest first, `REACH` at
-        most; their memories are used again.
+        Directions (1, -1, 0) in which the frames before `start` were tracked earlier, the nearest first, at most
+        `REACH`; their memories are used again.
     resume_after : int, optional
         Last frame of this pass that is already done; the pass continues after it.
     """
@@ -88,7 +88,7 @@ class Pass:
         return self.start if self.resume_after is None else self.resume_after + self.step
 
     def preceding_first(self) -> tuple[int, ...]:
-        """Directions in which the frames before `first` were tracked, as `preceding`."""
+        """Directions in which the frames before `first` were tracked, as in `preceding`."""
         done = 0 if self.resume_after is None else (self.resume_after - self.start) * self.step
         start = (UNTRACKED,) if self.resume_after is not None else ()
         return ((self.step,) * min(done, REACH) + start + self.preceding)[:REACH]
@@ -121,7 +121,7 @@ class Plan:
     n_frames : int
         Number of frames of the recording.
     begun : Plan, optional
-        The whole plan, where this is the rest of one.
+        The whole plan, if this is the rest of one.
     """
 
     passes: tuple[Pass, ...]
@@ -130,7 +130,7 @@ class Plan:
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Plan:
-        """Plan of what `to_json` gave; raises ValueError, TypeError or KeyError for anything else."""
+        """Plan from the result of `to_json`; raises ValueError, TypeError or KeyError for anything else."""
         n_frames = int(value["n_frames"])
         passes = tuple(_pass_from_json(one) for one in value["passes"])
         for one in passes:
@@ -141,14 +141,14 @@ class Plan:
         return cls(passes, n_frames)
 
     def to_json(self) -> dict[str, Any]:
-        """The plan as JSON takes it."""
+        """The plan as JSON values."""
         return {"n_frames": self.n_frames, "passes": [asdict(one) for one in self.passes]}
 
     def rebuilt(self) -> Plan:
-        """What has to be tracked again where nothing is remembered of what was done, so that the rest is the same.
+        """The plan to follow if no memory of the finished part is left, so that the rest comes out the same.
 
-        Objects are tracked together with those that they were tracked with before. Of forward passes that are all done,
-        only what the passes backward from their starts look at is left.
+        Objects are tracked together with the same others as before. If all forward passes are done, only those of their
+        frames that the backward passes need are left.
         """
         if self.begun is None:
             return self
@@ -171,7 +171,7 @@ class Plan:
 
     @property
     def total(self) -> int:
-        """Number of frames that the run announces."""
+        """Number of frames that the run will announce."""
         return len(self.frames("forward")) + len(self.frames("backward"))
 
     @property
@@ -184,9 +184,9 @@ def plan_run(states: Sequence[ObjectState], settings: TrackSettings, n_frames: i
     """Decide what a run has to do.
 
     An object that was never tracked, or that is named in `settings.objects`, is tracked from its first prompted frame
-    of each stretch between fences. One whose prompts changed is tracked from the changed frame up to the nearest
-    fences: accepted frames, painted frames, and prompted frames that did not change. Frames of the
-    range that were not reached yet are then tracked from where the object was left.
+    in each stretch between fences. An object whose prompts changed is tracked from the changed frame up to the nearest
+    fences: accepted frames, painted frames, and prompted frames that did not change. Frames of the range that were not
+    reached yet are then tracked from where the object stopped.
 
     Parameters
     ----------
@@ -200,7 +200,7 @@ def plan_run(states: Sequence[ObjectState], settings: TrackSettings, n_frames: i
     Returns
     -------
     Plan
-        Possibly without passes, when nothing has to be done.
+        Without passes if there is nothing to do.
 
     Raises
     ------
@@ -224,7 +224,7 @@ def plan_run(states: Sequence[ObjectState], settings: TrackSettings, n_frames: i
 
 
 def fitting_range(settings: TrackSettings | CheckSettings, n_frames: int) -> tuple[int, int]:
-    """First and last frame of what a run covers.
+    """First and last frame that a run covers.
 
     Raises
     ------
@@ -281,7 +281,7 @@ def preceding(tracked: npt.NDArray[np.int8], frame: int, direction: PassDirectio
     frame : int
         The frame.
     direction : {"forward", "backward"}
-        Direction of the pass that gets there.
+        Direction of the pass that reaches `frame`.
     """
     if direction == "forward":
         return tuple(tracked[max(frame - REACH, 0) : frame][::-1].tolist())

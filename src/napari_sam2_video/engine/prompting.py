@@ -1,4 +1,4 @@
-"""What the prompts of one object on one frame select, alone or as a correction of what was tracked there."""
+"""Answer the prompts of one object on one frame, alone or as a correction of its tracked mask."""
 
 from __future__ import annotations
 
@@ -38,18 +38,18 @@ _LOOKS = 4
 
 @dataclass(frozen=True)
 class Answer:
-    """What prompts select.
+    """The answer to prompts.
 
     Parameters
     ----------
     chosen : Decoded
         The mask to take, a batch of 1.
     candidates : Decoded
-        All masks that the network offers.
+        All candidate masks.
     window : Window, optional
-        The window that the network saw; the whole frame if none.
+        The window that the network saw; None for the whole frame.
     embedding : Embedding
-        What it looks like.
+        Its embedding.
     """
 
     chosen: Decoded
@@ -60,7 +60,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class _Corrected:
-    """Memories of the frames before one that is corrected, its logits, and where the object was on it."""
+    """Memories of the frames before a corrected one, its logits, and where the object was on it."""
 
     entries: Mapping[int, MemoryEntry]
     logits: torch.Tensor | None
@@ -68,16 +68,16 @@ class _Corrected:
 
 
 class Prompter:
-    """Answers prompts with the network, and with what the object remembers there.
+    """Answers prompts with the network and the object's memories.
 
     Parameters
     ----------
     batcher : Batcher
         The network; the caller holds its turn.
     memory : MemoryStore
-        What objects remember.
+        Memories of the objects.
     framing : Framing, optional
-        Decides on windows; without it the network sees whole frames.
+        Chooses windows; without it, the network sees whole frames.
     """
 
     def __init__(self, batcher: Batcher, memory: MemoryStore, framing: Framing | None = None) -> None:
@@ -87,7 +87,7 @@ class Prompter:
         self._last_corrected: tuple[object, _Corrected] | None = None
 
     def forget(self) -> None:
-        """Drop what was found for the last correction: what an object remembers is about to change."""
+        """Drop the cached state of the last correction, because memories are about to change."""
         self._last_corrected = None
 
     def answer(
@@ -102,7 +102,7 @@ class Prompter:
         given : SettledPrompts
             Its prompts there.
         embedder : Embedder
-            Embeds the frame, and others where a correction has to track some again.
+            Embeds the frame, and others that a correction has to track again.
         tracked : ndarray of int8, shape (n_frames,), optional
             Direction in which each frame of the object was tracked before, as in `ObjectState`.
         """
@@ -129,7 +129,7 @@ class Prompter:
         return answer
 
     def shown(self, object_id: int, given: SettledPrompts, answer: Answer, decoded: Decoded) -> list[ObjectMask]:
-        """What was decoded, at the resolution of the frame; a mask without points as it was drawn."""
+        """The decoded mask at the resolution of the frame; a mask prompt without points is returned as drawn."""
         if given.labels.size == 0 and given.mask is not None:
             return [mask_as_object(object_id, given.mask, float(decoded.scores[0, 0]), float(decoded.ious[0]))]
         return self._batcher.shown([object_id] * len(decoded.ious), decoded, prompted=True, window=answer.window)
@@ -174,7 +174,7 @@ class Prompter:
         conditioning: Mapping[int, ConditioningEntry],
         embedder: Embedder,
     ) -> _Corrected:
-        """What a correction of a tracked frame starts from; kept for the next click on the same frame."""
+        """The state from which a correction of a tracked frame starts; cached for the next click on the same frame."""
         key = (object_id, frame, direction, past, tuple(conditioning))
         if self._last_corrected is None or self._last_corrected[0] != key:
             step = FrameStep(self._batcher, embedder, self._framing)

@@ -1,4 +1,4 @@
-"""The prompts of one object on one frame, checked and in the order the network wants them."""
+"""Check the prompts of one object on one frame, and order them for the network."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class SettledPrompts:
-    """The prompts of one object on one frame as the network takes them.
+    """The prompts of one object on one frame in the form the network expects.
 
     Parameters
     ----------
@@ -39,12 +39,12 @@ class SettledPrompts:
 
 
 def settle_prompts(object_id: int, frame: int, prompts: Sequence[Prompt], view: FrameSource) -> SettledPrompts:
-    """Prompts of one frame in the order that the network wants; boxes are cut at the edges of the frame.
+    """Prompts of one frame in the network's order; boxes are clipped to the frame.
 
     Raises
     ------
     PromptError
-        If one does not fit the recording, or there are none, two boxes or two masks.
+        If one does not fit the recording, there are none, or there are two boxes or two masks.
     """
     if not prompts:
         raise PromptError(f"Object {object_id} has no prompt on frame {frame}.")
@@ -69,7 +69,7 @@ def settle_prompts(object_id: int, frame: int, prompts: Sequence[Prompt], view: 
 def mask_as_object(
     object_id: int, mask: npt.NDArray[np.bool_], object_score: float, predicted_iou: float
 ) -> ObjectMask:
-    """Take a drawn mask, boolean of shape ``(Y, X)``, as what is shown, at the highest level."""
+    """Object mask at the highest level from a drawn mask, boolean of shape ``(Y, X)``."""
     rows, columns = np.nonzero(mask)
     if rows.size == 0:
         return ObjectMask(object_id, (0, 0), np.zeros((0, 0), np.uint8), object_score, predicted_iou, True)

@@ -1,4 +1,4 @@
-"""Carry out a plan: open the pass of each object, proceed frame by frame, and keep what resuming needs."""
+"""Carry out a plan: start the pass of each object, proceed frame by frame, and save what resuming needs."""
 
 from __future__ import annotations
 
@@ -44,15 +44,15 @@ class Propagator:
     Parameters
     ----------
     batcher : Batcher
-        The network; its turn is taken for each frame, and given back before the frame is yielded.
+        The network, locked for each frame and released before the frame is yielded.
     memory : MemoryStore
-        What objects remember; trails and the resume cache are written there on the way.
+        Memories of the objects; trails and the resume cache are written to it.
     step : FrameStep
         Takes objects one frame further.
     stop : callable
-        Asked before each frame; the run ends when it returns True.
+        Called before each frame; the run ends when it returns True.
     on_logits : callable, optional
-        Called with object, frame and mask logits of shape ``(S / 4, S / 4)`` of each mask as it is made.
+        Called with object, frame and mask logits of shape ``(S / 4, S / 4)`` for each new mask.
     """
 
     batcher: Batcher
@@ -62,7 +62,7 @@ class Propagator:
     on_logits: Callable[[int, int, torch.Tensor], None] | None
 
     def sweep(self, plan: Plan, direction: PassDirection) -> Iterator[FrameMasks]:
-        """Track all passes of a plan in one direction, side by side; one result a frame.
+        """Track all passes of a plan in one direction in parallel; one result per frame.
 
         Raises
         ------
@@ -97,7 +97,7 @@ class Propagator:
                         self._keep(stream, max(stream.trail) if direction == "forward" else min(stream.trail))
 
     def _open(self, plan: Pass) -> _Stream | None:
-        """Begin a pass; None when asked to stop meanwhile."""
+        """Begin a pass; None if it was stopped meanwhile."""
         conditioning = self.memory.entries(plan.object_id)
         if not conditioning:
             raise PromptError(f"Object {plan.object_id} has no prompt on any frame: nothing to track it from.")
@@ -120,7 +120,7 @@ class Propagator:
         return stream
 
     def _resumed(self, plan: Pass, conditioning: Mapping[int, ConditioningEntry]) -> _Stream | None:
-        """Stream of a pass that was cut off, as it was; None if the resume cache does not hold all of it."""
+        """Restore an interrupted pass exactly; None if the resume cache does not hold all of it."""
         last, step = plan.resume_after, plan.step
         if last is None or last == plan.start or self.memory.resume_cache is None:
             return None
@@ -181,7 +181,7 @@ class Propagator:
                 self._keep(stream, frame)
 
     def _remember_start(self, stream: _Stream, frame: int) -> None:
-        """Keep what a forward pass leaves around its start, for the pass backward from there."""
+        """Keep the memories of a forward pass around its start, for the backward pass from there."""
         plan = stream.plan
         if stream.around_start is None:
             return

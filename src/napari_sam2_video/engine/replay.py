@@ -1,4 +1,4 @@
-"""Restore the memories of the frames before a frame: from kept trails, by tracking the last stretch again."""
+"""Restore the memories before a frame: start from a saved trail, and track the rest again."""
 
 from __future__ import annotations
 
@@ -26,20 +26,20 @@ if TYPE_CHECKING:
 
 @dataclass
 class Replay:
-    """Tracks one object again over frames it was tracked through before.
+    """Tracks one object again over frames on which it was tracked before.
 
     Parameters
     ----------
     object_id : int
         The object.
     memory : MemoryStore
-        Trails to start from; pure trails that come up on the way are kept there.
+        Trails to start from; complete trails met on the way are kept there.
     conditioning : mapping of int to ConditioningEntry
-        Conditioning entries that count.
+        Conditioning entries to use.
     recompute : callable
-        Computes one frame: ``recompute(frame, direction, trail, conditioning)`` gives its entry and its logits.
+        Computes one frame: ``recompute(frame, direction, trail, conditioning)`` returns its entry and its logits.
     stop : callable
-        Asked before each frame.
+        Called before each frame; True stops.
     """
 
     object_id: int
@@ -49,7 +49,7 @@ class Replay:
     stop: Callable[[], bool]
 
     def preceding(self, frame: int, direction: PassDirection, past: Sequence[int]) -> dict[int, MemoryEntry] | None:
-        """Entries of the frames that precede `frame` in `direction`; None when asked to stop.
+        """Entries of the frames that precede `frame` in `direction`; None if stopped.
 
         Parameters
         ----------
@@ -58,7 +58,7 @@ class Replay:
         direction : {"forward", "backward"}
             Direction of the pass.
         past : sequence of int
-            Directions in which the preceding frames were tracked, as `engine.plan.preceding` gives them.
+            Directions in which the preceding frames were tracked, from `engine.plan.preceding`.
         """
         back = step_of(direction)
         steps = [(frame - back * (i + 1), d) for i, d in enumerate(past)]
@@ -85,7 +85,7 @@ class Replay:
         return entries
 
     def tracked(self, frame: int, direction: PassDirection) -> tuple[MemoryEntry, torch.Tensor] | None:
-        """Entry and logits that a tracked frame was given, or None if its pass cannot be found again."""
+        """Entry and logits of a tracked frame; None if its pass cannot be reconstructed."""
         step = step_of(direction)
         start = self._start(frame - step, frame, direction)
         if start is None:
@@ -98,7 +98,7 @@ class Replay:
     def _stretch(
         self, frames: Sequence[int], direction: PassDirection, *, inside: bool
     ) -> dict[int, MemoryEntry] | None:
-        """Entries of neighbouring frames that one pass left; `inside` takes trails that end among them too."""
+        """Entries of neighbouring frames from one pass; `inside` also uses trails that end among them."""
         step = step_of(direction)
         head, tail = (min(frames), max(frames)) if step == 1 else (max(frames), min(frames))
         start = self._start(tail if inside else head - step, head, direction)
@@ -123,7 +123,7 @@ class Replay:
         )
 
     def _track(self, start: Trail, tail: int) -> tuple[dict[int, MemoryEntry], dict[int, MemoryEntry]] | None:
-        """Track from a trail to `tail`: the trail there, and every entry met on the way."""
+        """Track from a trail to `tail`: returns the trail there, and every entry on the way."""
         direction = start.direction
         step = step_of(direction)
         attended = self._attended(start)
@@ -146,5 +146,5 @@ class Replay:
 
 
 def _current(trail: Trail, frames: Collection[int]) -> dict[int, MemoryEntry]:
-    """Entries of a trail that stand for what the frames hold now."""
+    """Entries of a trail that match the current masks of their frames."""
     return {t: e for t, e in trail.entries.items() if t in frames and t not in trail.outdated}

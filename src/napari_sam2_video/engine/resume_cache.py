@@ -1,7 +1,8 @@
-"""The last frames of a sweep, written as they are made, so that an interrupted run resumes bit for bit.
+"""Save the last frames of a sweep as they are computed, so that an interrupted run resumes bit for bit.
 
-A trail tracked again object by object agrees with a batch only up to rounding; the resume cache holds what the batch
-itself made. One file a frame and direction, for all objects; only the frames that a pass can still look at are kept.
+A trail tracked again object by object agrees with a batch only up to rounding; the resume cache holds the results of
+the batch itself. There is one file per frame and direction, for all objects; only frames that a pass can still use are
+kept.
 """
 
 from __future__ import annotations
@@ -23,12 +24,12 @@ if TYPE_CHECKING:
 
 
 class ResumeCache:
-    """What the last sweep in each direction left.
+    """Entries of the last sweep in each direction.
 
     Parameters
     ----------
     folder : Path
-        Where the files are; made when the first is written.
+        Folder of the files; created with the first one.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -42,9 +43,9 @@ class ResumeCache:
                     self._there[direction, int(number)] = file
 
     def put(self, direction: PassDirection, frame: int, entries: Mapping[int, MemoryEntry]) -> None:
-        """Keep the entries of one frame by object; what no pass can look at any more is dropped.
+        """Keep the entries of one frame by object; those that no pass can use any more are dropped.
 
-        A file that cannot be written is left out: the run is then resumed by tracking again.
+        A file that cannot be written is skipped: the run is then resumed by tracking again.
         """
         self._read.clear()
         step = step_of(direction)
@@ -66,7 +67,7 @@ class ResumeCache:
         self._there[direction, frame] = path
 
     def entries(self, direction: PassDirection, object_id: int, frames: Iterable[int]) -> dict[int, MemoryEntry] | None:
-        """Entries of one object on `frames`; None unless all of them are there."""
+        """Entries of one object on `frames`; None unless all of them exist."""
         found = {}
         for frame in frames:
             entry = self._frame(direction, frame).get(object_id)

@@ -1,4 +1,4 @@
-"""Scribbles -> the points that the network is asked with."""
+"""Turn scribbles into points for the network."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
 PARTS: tuple[float, ...] = (1 / 6, 1 / 2, 5 / 6)
-"""Where the points of a long stroke lie, as parts of its length."""
+"""Positions of the points on a long stroke, as fractions of its length."""
 LEAST_DISTANCE = 3.0
 
 
 def scribble_points(path_yx: Sequence[tuple[float, float]]) -> npt.NDArray[np.float64]:
-    """Points spread over a stroke, away from where it begins and ends: there strokes are least exact.
+    """Points spread over a stroke, away from its ends, where strokes are least exact.
 
-    Short strokes give the point in the middle alone, so that no two lie on the same few pixels.
+    Short strokes give only their midpoint, so that no two points lie on the same few pixels.
 
     Parameters
     ----------
@@ -29,7 +29,7 @@ def scribble_points(path_yx: Sequence[tuple[float, float]]) -> npt.NDArray[np.fl
     Returns
     -------
     ndarray of float64, shape (N, 2)
-        One point, or as many as `PARTS` has, ``(y, x)`` on the stroke, in its order.
+        One point ``(y, x)``, or as many as `PARTS`, in the order of the stroke.
     """
     path = np.asarray(path_yx, np.float64)
     steps = np.hypot(*np.diff(path, axis=0).T)

@@ -1,4 +1,4 @@
-"""The network for those who look for objects: features of a frame, and masks of many clicks or boxes at once."""
+"""The network as detectors use it: features of a frame, and masks from many clicks or boxes at once."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class NetworkSegmenter:
     cache : FeatureCache
         Where embeddings are looked up and kept.
     framing : Framing, optional
-        Decides in which windows boxes are looked into; whole frames if not given.
+        Chooses windows for boxes; whole frames if not given.
     """
 
     def __init__(self, batcher: Batcher, cache: FeatureCache, framing: Framing | None = None) -> None:
@@ -65,7 +65,7 @@ class NetworkSegmenter:
             side = embedding.middle.shape[-2:]
             coarse = F.interpolate(embedding.coarse, size=side, mode="bilinear", align_corners=False)
             levels = (coarse, embedding.middle, F.avg_pool2d(embedding.fine, 2))
-            # each level counts as much as its number of channels, not as much as its scale
+            # weight each level by its number of channels, not by its scale
             even = [level / level.square().mean().sqrt().clamp(min=1e-6) for level in levels]
             return torch.cat(even, dim=1)[0].cpu().numpy()
 
@@ -84,7 +84,7 @@ class NetworkSegmenter:
         return self._decoded(frame, window, points[:, None], _CLICK, least_iou, least_stability)
 
     def in_boxes(self, frame: int, boxes_yxyx: npt.NDArray[np.float32]) -> list[SegmentedMask]:
-        """The mask in each box of ``(N, 4)``, in the window in which the tracker would look at it."""
+        """The mask in each box of ``(N, 4)``, in the window that the tracker would use."""
         corners = boxes_yxyx.reshape(-1, 2, 2)
         rows: dict[Window | None, list[int]] = {}
         for row, box in enumerate(corners):
@@ -151,7 +151,7 @@ def enlarged(
 ) -> tuple[tuple[int, int], npt.NDArray[np.bool_]]:
     """A mask at another resolution, cut to its bounding box, from logits of a whole frame.
 
-    The numbers are those of bilinear interpolation with ``align_corners=False``, computed near the mask alone.
+    Bilinear interpolation as with ``align_corners=False``, computed only near the mask.
 
     Returns
     -------

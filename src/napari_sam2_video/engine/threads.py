@@ -1,4 +1,4 @@
-"""How many threads of the CPU a run uses, where torch's threads spin while they wait."""
+"""Limit the CPU threads of a run if torch's threads spin while they wait."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ _SAMPLE_SECONDS = 0.1
 class Threads:
     """Keeps torch's threads off cores that other processes use, and restores the host's setting afterwards.
 
-    Threads that sleep while they wait share busy cores fairly, so their number is left alone, and with it the rounding
-    of results. Only where they spin, because a host loaded torch before us, are there no more of them than free cores.
+    Threads that sleep while they wait share busy cores fairly, so their number, and with it the rounding of results, is
+    left alone. Only if they spin, because the host loaded torch first, are they limited to the free cores.
 
     Parameters
     ----------
     device : str
-        torch device; nothing is done on any but the CPU.
+        torch device; only the CPU is limited.
     busy_seconds : callable, optional
-        CPU time that other processes used so far, over all cores; None if it is unknown. Measured with
-        ``psutil``, if it is installed, by default.
+        CPU time of other processes so far, over all cores; None if unknown. By default measured with ``psutil`` if it
+        is installed.
     clock : callable
-        Seconds.
+        Returns seconds.
     """
 
     def __init__(
@@ -47,7 +47,7 @@ class Threads:
 
     @contextmanager
     def limited(self) -> Iterator[None]:
-        """Run a block with no more threads than there are free cores."""
+        """Limit a block to as many threads as there are free cores."""
         import torch
 
         wanted = torch.get_num_threads()

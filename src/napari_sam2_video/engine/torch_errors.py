@@ -1,4 +1,4 @@
-"""Turn what torch raises into sentences."""
+"""Turn torch's exceptions into errors for users."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def engine_errors(device: str) -> Iterator[None]:
-    """Turn what torch raises into one sentence of this package.
+    """Turn torch's exceptions into this package's errors.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Carry prompted objects through a recording, frame by frame."""
+"""Track prompted objects through a recording, frame by frame."""
 
 from __future__ import annotations
 
@@ -44,9 +44,9 @@ class Tracker:
     memory : MemoryStore, optional
         Where memories are kept between runs; in memory if not given.
     features : FeatureCache, optional
-        Where image embeddings are kept; as `default_cache` says, beside the memories, if not given.
+        Cache of image embeddings; if not given, `default_cache` beside the memories.
     batch_size : int, optional
-        Most objects that go through the network at once; 8 to 64 by the size of the network and its input if not given.
+        Maximum number of objects per batch; by default 8 to 64, depending on the sizes of network and input.
     window : "auto", "off" or int
         Whether small objects are tracked in windows; see `ModelSettings`.
     """
@@ -72,39 +72,39 @@ class Tracker:
         self.memory.bind("/".join([model.key, view.key, *([self.framing.key] if self.framing else [])]))
 
     def scratch(self) -> Tracker:
-        """A tracker with the same network and embeddings that remembers nothing, and keeps nothing on disk."""
+        """A tracker with the same network and embeddings, an empty memory, and nothing on disk."""
         window = self.framing.setting if self.framing else "off"
         made = Tracker(self.model, self.view, features=self.features, batch_size=self.batch_size, window=window)
         made._batcher.lock = self._batcher.lock
         return made
 
     def beside(self, view: FrameSource, memory: MemoryStore) -> Tracker:
-        """A tracker of other frames with the same network, in turns with this one."""
+        """A tracker for other frames that shares the network with this one."""
         window = self.framing.setting if self.framing else "off"
         made = Tracker(self.model, view, memory, batch_size=self.batch_size, window=window)
         made._batcher.lock = self._batcher.lock
         return made
 
     def segmenter(self) -> NetworkSegmenter:
-        """The network for those who look for objects; it shares the embeddings, and remembers nothing."""
+        """The network for detectors; it shares the embeddings, and has no memory."""
         if self._segmenter is None:
             self._segmenter = NetworkSegmenter(self._batcher, self.features, self.framing)
         return self._segmenter
 
     @property
     def batch_size(self) -> int:
-        """Most objects that go through the network at once; halved when the device was too small."""
+        """Maximum number of objects per batch; halved when the device runs out of memory."""
         return self._batcher.batch_size
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """Sentences about the network that a person should see before the first run."""
+        """Notes about the network for the user before the first run."""
         return self.model.notes
 
     def preview(
         self, object_id: int, frame: int, prompts: Sequence[Prompt], *, tracked: Tracked | None = None
     ) -> Preview:
-        """Show what the prompts of one object on one frame select, without keeping anything.
+        """Show what the prompts of one object on one frame select; nothing is kept.
 
         Parameters
         ----------
@@ -138,9 +138,9 @@ class Tracker:
     def condition(
         self, object_id: int, frame: int, prompts: Sequence[Prompt], *, tracked: Tracked | None = None
     ) -> ObjectMask:
-        """Make the prompts of one object on one frame a permanent part of what it remembers.
+        """Make the prompts of one object on one frame a permanent part of its memory.
 
-        See `preview` for the parameters. A mask without points is taken as it is.
+        See `preview` for the parameters. A mask without points is used unchanged.
 
         Returns
         -------
@@ -182,7 +182,7 @@ class Tracker:
     def costs(
         self, objects: Sequence[Sequence[Prompt]], stop: Callable[[], bool] | None = None
     ) -> tuple[FrameCosts, ObjectMask]:
-        """Measure what a frame costs; see `engine.costs.measure_costs`."""
+        """Measure the cost of a frame; see `engine.costs.measure_costs`."""
         from napari_sam2_video.engine.costs import measure_costs
 
         return measure_costs(self, objects, stop)
@@ -190,12 +190,12 @@ class Tracker:
     def window_at(self, object_id: int, frame: int) -> Window | None:
         """Window in which the network saw an object on a frame; None for the whole frame, or where it is not known.
 
-        Known are the windows of prompted frames, and of those that this tracker computed.
+        Windows are known for prompted frames, and for frames that this tracker computed.
         """
         return self.memory.window(object_id, frame)
 
     def missing(self, object_id: int, frames: Iterable[int]) -> list[int]:
-        """Those of the prompted `frames` that `condition` was not called for with this model and view."""
+        """Those of the prompted `frames` for which `condition` was not called with this model and view."""
         held = self.memory.entries(object_id)
         return [t for t in frames if t not in held]
 
@@ -211,16 +211,16 @@ class Tracker:
         Parameters
         ----------
         plan : Plan
-            What to do; every prompted frame in it went through `condition`.
+            What to do; `condition` must have been called for every prompted frame in it.
         stop : callable, optional
-            Asked before each frame; the run ends when it returns True.
+            Called before each frame; the run ends when it returns True.
         on_logits : callable, optional
-            Called with object, frame and mask logits of shape ``(S / 4, S / 4)`` of each mask as it is made.
+            Called with object, frame and mask logits of shape ``(S / 4, S / 4)`` for each new mask.
 
         Yields
         ------
         FrameMasks
-            One a frame and direction.
+            One per frame and direction.
 
         Raises
         ------

@@ -1,4 +1,4 @@
-"""Windows: parts of a recording's plane that follow an object, and where an object was seen in them."""
+"""Windows (parts of a frame that follow an object), and the places where an object was seen."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _NOTHING = -32.0
 
 @dataclass(frozen=True, order=True)
 class Window:
-    """A square part of a frame around a small object, or a whole frame that moved along with its object.
+    """A square part of a frame around a small object, or a whole frame shifted with its object.
 
     Parameters
     ----------
@@ -30,7 +30,7 @@ class Window:
     side : int
         Its side in pixels of the frame; its width if it is a whole frame.
     height : int
-        Height of a whole frame that moved; 0 for a square part.
+        Height of a shifted whole frame; 0 for a square part.
     """
 
     top: int
@@ -40,12 +40,12 @@ class Window:
 
     @property
     def key(self) -> str:
-        """Name in the key of an embedding."""
+        """Its part of the key of an embedding."""
         return ",".join(map(str, self.numbers))
 
     @property
     def numbers(self) -> tuple[int, ...]:
-        """What `Window` is made of; the height only where there is one."""
+        """The fields as a tuple; the height only if it is not 0."""
         return (self.top, self.left, self.side, *([self.height] if self.height else []))
 
     @property
@@ -84,7 +84,7 @@ class Window:
         return (points_yx - np.array([self.top, self.left], np.float32)).astype(np.float32)
 
     def outward(self, mask: ObjectMask, shape_yx: tuple[int, int]) -> ObjectMask:
-        """A mask in pixels of the window as a mask of the frame, cut off at the frame's edges."""
+        """A mask in window pixels as a mask of the frame, clipped at its edges."""
         levels = mask.levels
         if levels.size == 0:
             return mask
@@ -94,7 +94,7 @@ class Window:
         return replace(mask, origin_yx=(max(top, 0), max(left, 0)), levels=levels[rows, columns])
 
     def touched_by(self, place: Place, shape_yx: tuple[int, int]) -> bool:
-        """Whether an object reaches the window's border where that is not the frame's."""
+        """Whether an object reaches a border of the window that is not a border of the frame."""
         if place.extent_yx is None:
             return False
         for first, length, centre, extent in zip(
@@ -110,7 +110,7 @@ class Window:
 
 @dataclass(frozen=True)
 class Place:
-    """Where an object was on a frame, and the window in which it was looked for.
+    """Where an object was on a frame, and the window in which it was searched.
 
     Parameters
     ----------
@@ -119,11 +119,11 @@ class Place:
     centre_yx : tuple of float
         Centre of mass of the object, in frame pixels; where it was last seen, if it is absent.
     extent_yx : tuple of float, optional
-        Height and width in pixels of an ellipse that is spread like the object; None if it is absent.
+        Height and width in pixels of an ellipse with the object's variance; None if it is absent.
     size : float
         The larger of the two when the object was last seen.
     absent : int
-        For how many frames in a row it was not seen.
+        For how many consecutive frames it was not seen.
     """
 
     window: Window | None
@@ -139,7 +139,7 @@ def looked_at(window: Window | None) -> tuple[int, int, int]:
 
 
 def place_of(mask: ObjectMask, window: Window | None, before: Place | None) -> Place:
-    """Place of a mask; where it is empty, that of the frame before with one more absence."""
+    """Place of a mask; for an empty one, the previous place with one more absent frame."""
     present = mask.levels > 0
     count = int(np.count_nonzero(present))
     if count == 0:
@@ -154,13 +154,13 @@ def place_of(mask: ObjectMask, window: Window | None, before: Place | None) -> P
         mean = float((profile * positions).sum()) / count
         spread = float((profile * (positions - mean) ** 2).sum()) / count
         centre.append(mask.origin_yx[axis] + mean)
-        # A uniform ellipse has a variance of a sixteenth of its squared axis, a pixel one of a twelfth.
+        # The variance of a uniform ellipse is a sixteenth of its squared axis, that of a pixel a twelfth.
         extent.append(4 * math.sqrt(spread + 1 / 12))
     return Place(window, (centre[0], centre[1]), (extent[0], extent[1]), max(extent))
 
 
 def pack_places(places: Sequence[Place | None]) -> npt.NDArray[np.float64]:
-    """Places as rows of numbers, shape ``(N, 10)``; NaN for what is none."""
+    """Places as rows of numbers, shape ``(N, 10)``; NaN for missing values."""
     rows = np.full((len(places), 10), np.nan)
     for row, place in zip(rows, places, strict=True):
         if place is not None:
@@ -191,7 +191,7 @@ def unpack_places(rows: npt.NDArray[np.float64]) -> list[Place | None]:
 def moved_logits(
     logits: torch.Tensor, source: Window | None, target: Window | None, shape_yx: tuple[int, int]
 ) -> torch.Tensor:
-    """Logits ``(1, 1, S / 4, S / 4)`` of one window as those of another; None means the whole frame."""
+    """Logits ``(1, 1, S / 4, S / 4)`` moved from one window to another; None means the whole frame."""
     import torch
     import torch.nn.functional as F
 

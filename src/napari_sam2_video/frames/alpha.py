@@ -1,4 +1,4 @@
-"""Transparent images on the background that a person sees them on: white, as in most viewers and on paper."""
+"""Put transparent images on a white background, as most viewers do."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def on_white(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
     Returns
     -------
     ndarray, shape (...,) or (..., 3)
-        Of the same type.
+        With the type of `values`.
     """
     colour, alpha = values[..., :-1], values[..., -1:]
     if values.dtype.kind == "f":

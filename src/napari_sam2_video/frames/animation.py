@@ -1,4 +1,4 @@
-"""Animated GIF, PNG, WebP and AVIF: every frame as displayed, composed with those before it."""
+"""Animated GIF, PNG, WebP and AVIF: every frame as displayed, composed with the frames before it."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from napari_sam2_video.frames.recording import Recording
 
 CACHE_BYTES = 256 << 20
-"""Most memory that the composed frames of one animation take."""
+"""Maximum memory for the composed frames of one animation."""
 
 _TICKS = {"GIF": 0.01, "WEBP": 0.001}
 _HEADER_BYTES = 1 << 16
@@ -47,19 +47,19 @@ _UNREADABLE = (
 
 
 class AnimationRecording(PlanesRecording):
-    """An animation: ``TYXS`` of bytes, or ``TYX`` where it is grey. Transparent pixels are white.
+    """An animation of 8-bit frames: ``TYXS``, or ``TYX`` if it is grey. Transparent pixels are white.
 
     Parameters
     ----------
     path : Path
         The file.
     cache_bytes : int
-        Most memory that composed frames may take.
+        Maximum memory for composed frames.
 
     Raises
     ------
     RecordingError
-        If it is damaged, or of a kind that Pillow here cannot read.
+        If the file is damaged or the installed Pillow cannot read its format.
     """
 
     def __init__(self, path: Path, *, cache_bytes: int = CACHE_BYTES) -> None:
@@ -83,7 +83,7 @@ class AnimationRecording(PlanesRecording):
         notes = [alpha.NOTE] if seen_through else []
         if _is_deep_avif(path):
             notes.append(
-                f"{path.name} has more than 8 bits per colour and is read with 8; convert it to MP4 to keep them."
+                f"{path.name} has more than 8 bits per colour and is read as 8-bit; convert it to MP4 to keep them."
             )
         if timing.times is not None:
             notes.append("The frame rate varies: each frame keeps its own time, and none is repeated or dropped.")
@@ -125,7 +125,7 @@ class AnimationRecording(PlanesRecording):
         return shown
 
     def _advance(self, number: int) -> npt.NDArray[Any]:
-        """Compose frames onward to `number`, as each is drawn over the one before."""
+        """Compose all frames up to `number`, because each is drawn over the one before."""
         assert self.path is not None
         first = self._image.tell() - self._skipped + 1
         if first > number:  # Pillow loses count of the parts of a PNG when it goes back
@@ -140,7 +140,7 @@ class AnimationRecording(PlanesRecording):
         return found
 
     def _composed(self) -> tuple[npt.NDArray[Any], bool]:
-        """The frame at which the file stands, and whether any of it was transparent."""
+        """The current frame, and whether any of it is transparent."""
         transparent = self._image.has_transparency_data
         if not transparent:
             return np.array(self._image.convert("L" if self._grey else "RGB")), False
@@ -154,7 +154,7 @@ class AnimationRecording(PlanesRecording):
 
 
 def _timing(path: Path, kind: str, count: int) -> tuple[int, FrameTimes]:
-    """How many of `count` frames are in the file, and what it says of their times, without decoding them."""
+    """How many of `count` frames the file holds, and the times it gives for them, without decoding any."""
     if kind == "AVIF":
         return count, _timing_of_track(path, count)
     durations = durations_of(path)
@@ -166,7 +166,7 @@ def _timing(path: Path, kind: str, count: int) -> tuple[int, FrameTimes]:
 
 
 def _timing_of_track(path: Path, count: int) -> FrameTimes:
-    """Times of the frames of an AVIF file, in which the still image and its alpha may count as videos too."""
+    """Frame times of an AVIF file, whose still image and alpha may also be listed as videos."""
     from napari_sam2_video.frames.ffmpeg import VideoInput
     from napari_sam2_video.frames.video_packets import read_index
 

@@ -1,4 +1,4 @@
-"""How long the frames of an animation are shown, from the blocks of its file and without decoding one."""
+"""How long each frame of an animation is shown, read from the blocks of its file without decoding it."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ _PNG = b"\x89PNG\r\n\x1a\n"
 
 
 def durations_of(path: Path) -> list[float]:
-    """Seconds for which each frame of a GIF, PNG or WebP file is shown, as far as the file can be read.
+    """Seconds for which each frame of a GIF, PNG or WebP file is shown, up to where the file is readable.
 
-    A frame whose time is left to the viewer has 0.
+    0 means that the file leaves the time to the viewer.
     """
     with path.open("rb") as file:
         head = file.read(12)
@@ -26,7 +26,7 @@ def durations_of(path: Path) -> list[float]:
 
 
 def png_is_animated(path: Path) -> bool:
-    """Whether a PNG file says before its image that it has several frames."""
+    """Whether a PNG file declares several frames."""
     with path.open("rb") as file:
         for kind, content in _png_chunks(file):
             if kind == b"acTL":
@@ -37,14 +37,14 @@ def png_is_animated(path: Path) -> bool:
 
 
 def is_deep_png(path: Path) -> bool:
-    """Whether a file is a PNG of 16 bits a sample."""
+    """Whether a file is a PNG with 16 bits per sample."""
     with path.open("rb") as file:
         head = file.read(25)
     return head.startswith(_PNG) and head[24:] == b"\x10"
 
 
 def _png_chunks(file: IO[bytes]) -> Iterator[tuple[bytes, bytes]]:
-    """Kind of each chunk and the beginning of its content."""
+    """Type of each chunk and the beginning of its content."""
     place = len(_PNG)
     while True:
         file.seek(place)

@@ -1,4 +1,4 @@
-"""Recordings of arrays: numpy, dask, zarr, and whatever has a shape, a type and slices."""
+"""Recordings from arrays: numpy, dask, zarr, and anything else with a shape, a dtype and slicing."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ if TYPE_CHECKING:
 
 
 class ArrayRecording(Recording):
-    """A recording that an array holds, in memory or lazily.
+    """A recording backed by an array, in memory or lazy.
 
     Parameters
     ----------
     array : array-like
-        With ``shape``, ``dtype`` and basic slicing. RGB or RGBA samples may lie on any axis; ``axes`` names them ``S``.
-        Transparent pixels are laid on white.
+        With ``shape``, ``dtype`` and basic slicing. RGB or RGBA samples may be on any axis, which ``axes`` calls ``S``.
+        Transparent pixels become white.
     on_close : callable, optional
-        Called once on closing.
+        Called once, when the recording is closed.
     name, axes, **about
-        As `Recording`; guessed from the shape if not given.
+        As for `Recording`; axes are guessed from the shape if not given.
     """
 
     def __init__(
@@ -49,7 +49,7 @@ class ArrayRecording(Recording):
     ) -> None:
         shape = tuple(int(n) for n in array.shape)
         if len(shape) < 2:
-            raise RecordingError(f"{name} has {len(shape)} axes; a recording needs at least an image of two.")
+            raise RecordingError(f"{name} has {len(shape)} axes; a recording needs at least two (Y, X).")
         axes = (axes or guess_axes(shape)).upper()
         self._array = array
         self._alpha = False
@@ -83,7 +83,7 @@ class ArrayRecording(Recording):
         return self._read_stored(index)
 
     def _read_stored(self, index: tuple[AxisIndex, ...]) -> npt.NDArray[Any]:
-        """Read by the axes that the array has."""
+        """Read with one index for each axis of the array."""
         if self._alpha:
             *places, sample = index
             colours = on_white(self._values((*places, slice(None))))
@@ -108,11 +108,11 @@ class ArrayRecording(Recording):
         return np.array(values)
 
     def _fetch(self, index: tuple[AxisIndex, ...]) -> npt.NDArray[Any]:
-        """Read by the axes in the order in which the array has them."""
+        """Read with the axes in the order of the array."""
         return np.asarray(self._array[index])
 
     def _stored(self, index: tuple[AxisIndex, ...]) -> tuple[AxisIndex, ...]:
-        """The index in the order in which the array has its axes; RGB samples need not be its last."""
+        """The index in the array's own axis order, in which RGB samples need not be last."""
         if self._samples < 0:
             return index
         return (*index[: self._samples], index[-1], *index[self._samples : -1])

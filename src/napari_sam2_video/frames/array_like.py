@@ -1,4 +1,4 @@
-"""Arrays of other libraries, and what they say of their axes: xarray, torch, dask, h5py, pims and the like."""
+"""Arrays of other libraries (xarray, torch, dask, h5py, pims and others) and what they declare about their axes."""
 
 from __future__ import annotations
 
@@ -27,22 +27,22 @@ _LIBRARIES = ("dask", "zarr", "h5py")
 
 @dataclass(frozen=True)
 class DescribedArray:
-    """An array with shape, type and slices, and what is known of it.
+    """An array with shape, dtype and slicing, and what is known about it.
 
     Parameters
     ----------
     array : array-like
         With ``shape``, ``dtype`` and basic slicing.
     axes : str, optional
-        Letters of its axes, where it names them.
+        Letters of its axes, if it names them.
     scale, units : dict
-        By axis letter, as a `Recording` takes them.
+        By axis letter, as for `Recording`.
     times : ndarray of float, shape (T,), optional
-        Seconds of the frames, where they vary.
+        Time of each frame in seconds, if the interval varies.
     name : str
-        What to call it.
+        Its name.
     notes : tuple of str
-        What a person should know.
+        Notes for the user.
     """
 
     array: Any
@@ -55,19 +55,19 @@ class DescribedArray:
 
 
 def described_array(source: Any) -> DescribedArray:
-    """Make an array of whatever holds numbers.
+    """Turn anything that holds numbers into an array.
 
     Parameters
     ----------
     source : object
-        An array of numpy, dask, zarr, h5py, xarray or torch, a list of such arrays, or a sequence
-        that gives one frame for each number, as those of pims do. A list of arrays of different shapes is a multiscale
-        image, of which the first is used.
+        An array of numpy, dask, zarr, h5py, xarray or torch, a list of such arrays, or a sequence that returns one
+        frame per index, as those of pims do. A list of arrays of different shapes is a multiscale image, of which the
+        first is used.
 
     Raises
     ------
     RecordingError
-        If it holds no numbers in a regular shape.
+        If it is not a regular array of numbers.
     """
     library = type(source).__module__.partition(".")[0]
     if library == "xarray":
@@ -82,7 +82,7 @@ def described_array(source: Any) -> DescribedArray:
 
 
 def _plain(source: Any, library: str) -> Any:
-    """An array with shape, numpy type and slices."""
+    """An array with shape, numpy dtype and slicing."""
     if library == "torch":
         tensor = source.detach().cpu()
         return (tensor.float() if "bfloat16" in str(tensor.dtype) else tensor).numpy()
@@ -107,7 +107,7 @@ def _plain(source: Any, library: str) -> Any:
 
 
 class _OneByOne:
-    """Frames of a sequence that may only give one for each number, as an array."""
+    """An array over a sequence that may only return one frame at a time."""
 
     def __init__(self, frames: Any) -> None:
         self._frames, self._sliceable = frames, hasattr(frames, "shape")
@@ -176,18 +176,18 @@ def _from_xarray(source: Any) -> DescribedArray:
 
 
 def with_coordinate(found: DescribedArray, letter: str, values: npt.NDArray[Any], unit: object) -> DescribedArray:
-    """Take the places along an axis, which give its step, or its times where they vary.
+    """Use the coordinates along an axis, which give its step, or its times if they vary.
 
     Parameters
     ----------
     found : DescribedArray
-        What is known so far.
+        What is known about the array so far.
     letter : str
         The axis.
     values : ndarray, shape (n,)
-        Numbers or times along it.
+        Coordinates or times along it.
     unit : object
-        Their unit, where the array names one.
+        Their unit, if the array names one.
     """
     if values.dtype.kind == "M":
         values, unit = (values - values[0]) / np.timedelta64(1, "s"), "s"

@@ -1,4 +1,4 @@
-"""Names of axes: checked, taken from what names them, or guessed."""
+"""Names of axes: check them, derive them from full names, or guess them."""
 
 from __future__ import annotations
 
@@ -34,10 +34,9 @@ def name_unknown(axes: str) -> str:
 
 
 def axes_named(names: Sequence[str], shape: Sequence[int]) -> str | None:
-    """Letters of axes that have names, such as ``time`` or ``lat``; None where no axes ``Y`` and ``X`` are among them.
+    """Letters for axes with full names, such as ``time`` or ``lat``; None if ``Y`` or ``X`` is not among them.
 
-    Other names get letters that no axis has. The last axis, if it is named as that of colours and is 3 or 4 long, is
-    ``S``.
+    Unknown names get unused letters. The last axis is ``S`` if its name is one for colours and its length is 3 or 4.
     """
     letters = [_WORDS.get(name.strip().lower(), "Q") for name in names]
     letters = [
@@ -49,16 +48,16 @@ def axes_named(names: Sequence[str], shape: Sequence[int]) -> str | None:
 
 
 def axis_named(axes: str, text: str | None) -> str | None:
-    """Letter of an axis that is given by its letter, or by its index as text."""
+    """Letter of an axis given as its letter, or as its index in text form."""
     return dict(zip(map(str, range(len(axes))), axes, strict=True)).get(text or "", text)
 
 
 def guess_axes(shape: Sequence[int]) -> str:
-    """Most likely names of the axes of an array that says nothing about itself.
+    """Most likely axis names of an array without metadata.
 
-    A last axis of 3 or 4 after two of at least 8 is RGB or RGBA, one of 2 holds channels. Of what remains the last
-    two are ``YX``; before them comes ``T``; then, with two, ``TZ``, or ``TC`` where the second is at most 4 long; with
-    three ``TZC``.
+    A last axis of 3 or 4 after two of at least 8 is RGB or RGBA, one of 2 holds channels. Of the remaining axes, the
+    last two are ``YX``. One axis before them is ``T``; two are ``TZ``, or ``TC`` if the second has at most 4 positions;
+    three are ``TZC``.
     """
     samples = shape[-1] if len(shape) >= 3 and min(shape[-3:-1]) >= 8 else 0
     colour = {2: "C", 3: "S", 4: "S"}.get(samples, "")
@@ -73,12 +72,12 @@ def guess_axes(shape: Sequence[int]) -> str:
 
 
 def check_axes(axes: str, shape: tuple[int, ...], name: str) -> str:
-    """Axis names in capitals, if they fit `shape`.
+    """Check that axis names fit `shape`, and return them in capitals.
 
     Raises
     ------
     RecordingError
-        If they do not, or an axis is empty.
+        If they do not fit, or an axis is empty.
     """
     axes = axes.upper()
     if len(axes) != len(shape):

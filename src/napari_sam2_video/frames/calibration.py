@@ -1,4 +1,4 @@
-"""What a recording's pixel sizes and time steps are: known, unknown or implausible. One rule for every reader."""
+"""Whether a recording's pixel sizes and time steps are known, unknown or implausible. One rule for every reader."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _FACTORS: Mapping[str, tuple[float, str]] = {
     "pt": (25.4 / 72, "mm"),
 }
 _SMALLEST, _LARGEST = 1e-9, 1e6
-"""A size beyond these is no pixel size and no time step in any of the units (Å to m, µs to days)."""
+"""Outside this range, a number is no pixel size or time step in any of the units (Å to m, µs to days)."""
 _PRINT_RESOLUTIONS = (72, 96, 100, 120, 144, 150, 180, 200, 240, 300, 350, 360, 400, 600, 720, 1200, 2400)
 _PER_INCH = {"in": 1.0, "inch": 1.0, "inches": 1.0, "cm": 2.54, "centimeter": 2.54, "centimetre": 2.54}
 
@@ -31,13 +31,13 @@ _PER_INCH = {"in": 1.0, "inch": 1.0, "inches": 1.0, "cm": 2.54, "centimeter": 2.
 def settle(scale: Mapping[str, float | None], units: Mapping[str, str | None]) -> tuple[Sizes, Units, tuple[str, ...]]:
     """Decide which sizes are known.
 
-    A size is known if it is a positive number with a unit: exactly 1 is a size like any other. Without a unit, sizes
-    that are all 1 are what a format writes where nothing was measured; others keep their ratio, in no unit.
+    A size is known if it is a positive number with a unit; exactly 1 is a size like any other. Without a unit, sizes
+    that are all 1 are a format's default where nothing was measured; others keep their ratio, without a unit.
 
     Parameters
     ----------
     scale : mapping of str to float or None
-        Pixel size or step by axis letter, as a file or a person gives it.
+        Pixel size or step by axis letter, as given by the file or the user.
     units : mapping of str to str or None
         Their units, in any spelling.
 
@@ -46,9 +46,9 @@ def settle(scale: Mapping[str, float | None], units: Mapping[str, str | None]) -
     sizes : dict of str to float or None
         None where unknown.
     units : dict of str to str or None
-        Symbols, such as ``"µm"`` and ``"s"``; None where unknown, or where only the ratio is known.
+        Symbols, such as ``"µm"`` and ``"s"``; None where unknown or where only the ratio is known.
     notes : tuple of str
-        Sentences about sizes that are implausible, and so unknown.
+        Notes about implausible sizes, which are treated as unknown.
     """
     sizes: Sizes = {}
     settled: Units = {}
@@ -74,12 +74,12 @@ def settle(scale: Mapping[str, float | None], units: Mapping[str, str | None]) -
 
 
 def fits_axis(unit: str | None, letter: str) -> bool:
-    """Whether a size in `unit` can be one along the axis of that name: no length along ``T``, no time along ``ZYX``."""
+    """Whether `unit` suits the axis `letter`: no length along ``T``, no time along ``ZYX``."""
     return not (letter == "T" and length_unit(unit)) and not (letter in "ZYX" and time_unit(unit))
 
 
 def print_resolution(per_unit: float, unit: object) -> bool:
-    """Whether pixels per inch or centimetre are a resolution for printing, which is no size of what is shown."""
+    """Whether pixels per inch or centimetre are a print resolution, which says nothing about what is imaged."""
     factor = _PER_INCH.get(str(unit or "").strip("\x00 ").lower())
     if factor is None:
         return False

@@ -1,4 +1,4 @@
-"""Several channels as one colour image: each through its own contrast window, in its colour, added up."""
+"""Combine several channels into one colour image: each with its own contrast window and colour, added up."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ if TYPE_CHECKING:
 
 
 class Composite:
-    """Makes colour images of the planes of some channels.
+    """Makes colour images from planes of several channels.
 
     Parameters
     ----------
     channels : sequence of ChannelColor
-        The channels, whose windows are settled.
+        The channels, with their contrast windows chosen.
     dtype : dtype
         Type of the raw values.
 
     Attributes
     ----------
     channels : tuple of int
-        Indices along ``C``, in the order in which the planes are given.
+        Indices along ``C``, in the order in which planes are passed.
     key : list
-        What decides the pixels, JSON-able.
+        Everything that determines the pixels, JSON-serializable.
     """
 
     def __init__(self, channels: Sequence[ChannelColor], dtype: npt.DTypeLike) -> None:

@@ -1,4 +1,4 @@
-"""A compressed file that is read as if it were not: unpacked once, when more than its beginning is asked for."""
+"""Read a compressed file as if it were not: it is unpacked once, when more than its beginning is needed."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ _PIECE = 1 << 20
 class PackedFile(io.RawIOBase):
     """Contents of a gzip file.
 
-    Reads near the beginning, where headers are, unpack only that; any other unpacks the file, to memory or, beyond
-    64 MB, to a temporary file. Where the file is cut short or damaged, it ends there.
+    Reads near the beginning, where headers are, unpack only that part; any other read unpacks the whole file into
+    memory or, beyond 64 MB, into a temporary file. A truncated or damaged file ends at the damage.
 
     Parameters
     ----------
@@ -35,7 +35,7 @@ class PackedFile(io.RawIOBase):
         self._at = 0
         self._all: Any = None
         self.limit: int | None = None
-        """How many bytes of the content are wanted at most, where that is known."""
+        """How many bytes of the content are needed at most, if known."""
 
     def readable(self) -> bool:
         """Yes."""
@@ -46,14 +46,14 @@ class PackedFile(io.RawIOBase):
         return True
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        """Move to a place in the unpacked content."""
+        """Move to a position in the unpacked content."""
         if whence == io.SEEK_END:
             offset += self._unpacked().seek(0, io.SEEK_END)
         self._at = offset + (self._at if whence == io.SEEK_CUR else 0)
         return self._at
 
     def tell(self) -> int:
-        """Place in the unpacked content."""
+        """Position in the unpacked content."""
         return self._at
 
     def readinto(self, buffer: Any) -> int:
@@ -102,7 +102,7 @@ class PackedFile(io.RawIOBase):
 
 
 def unpacked_head(head: bytes, size: int) -> bytes:
-    """First `size` bytes of the content of a file that begins with `head`, where it is compressed; else `head`."""
+    """First `size` bytes of the unpacked content of a file that begins with `head`; `head` if it is not compressed."""
     if not head.startswith(GZIP_MAGIC):
         return head
     try:

@@ -33,7 +33,7 @@ class PlaneStack:
 
     @classmethod
     def of(cls, view: FrameView) -> PlaneStack:
-        """The planes that a view shows."""
+        """The planes of a view."""
         return cls(view.walk_axis, *view.plane_axes)
 
     @property
@@ -42,7 +42,7 @@ class PlaneStack:
         return (self.walk, self.rows, self.columns)
 
     def move(self, place: tuple[float, float, float], other: PlaneStack) -> tuple[float, float, float]:
-        """Plane, row and column of a voxel among the planes of `other`, from those here."""
+        """Turn plane, row and column of a voxel here into those among the planes of `other`."""
         at = dict(zip(self.axes, place, strict=True))
         return at[other.walk], at[other.rows], at[other.columns]
 
@@ -57,7 +57,7 @@ class PlaneStack:
 
 
 def crossing_axes(view: FrameView) -> tuple[str, ...]:
-    """Other axes that the same volume can be walked along; none where the frames are not slices of a volume."""
+    """Other axes that the same volume can be walked along; none if the frames are not slices of a volume."""
     recording = view.recording
     if view.walk_axis not in VOLUME_AXES or not set(VOLUME_AXES) <= set(recording.axes):
         return ()
@@ -72,7 +72,7 @@ def crossing_view(view: FrameView, axis: str) -> FrameView:
 
 
 def spacing_of(view: FrameView) -> npt.NDArray[np.float64]:
-    """Distance of voxels along the walked axis, the rows and the columns, in one unit; all 1 where one is unknown."""
+    """Voxel spacing along the walked axis, the rows and the columns, in one unit; all 1 if any is unknown."""
     sizes, units = (view.step, *view.pixel_size), (view.walk_unit, *view.units)
     lengths = [None if s is None else convert_length(s, u, units[1]) for s, u in zip(sizes, units, strict=True)]
     known = [length for length in lengths if length is not None and length > 0]

@@ -1,4 +1,4 @@
-"""DICOM series: sorted by where the slices lie, in Hounsfield units where the files say how."""
+"""DICOM series: slices sorted by position, values in Hounsfield units if the files define them."""
 
 from __future__ import annotations
 
@@ -35,14 +35,15 @@ def open_dicom(path: Path, series: int | str | None = None) -> DicomRecording:
     Parameters
     ----------
     path : Path
-        Folder, or a file of it.
+        Folder, or a file in it.
     series : int or str, optional
-        Index or name of the series, where there are several.
+        Index or name of the series, if there are several.
 
     Raises
     ------
     RecordingError
-        If there is none, several and none of them was named, nothing installed decodes it, or pydicom is missing.
+        If there is no series, there are several and none was chosen, no installed package decodes it, or pydicom is
+        missing.
     """
     need("pydicom", path)
     if path.is_file():
@@ -63,7 +64,7 @@ def open_dicom(path: Path, series: int | str | None = None) -> DicomRecording:
 
 
 class DicomRecording(PlanesRecording):
-    """A series: ``ZYX``; ``TZYX`` where each place was imaged several times; ``TYX`` where the place is unknown.
+    """A series: ``ZYX``; ``TZYX`` if each position was imaged several times; ``TYX`` if positions are unknown.
 
     `affine` maps (column, row, slice) to the world in mm with axes right, anterior and superior, as in NIfTI.
     """
@@ -139,7 +140,7 @@ def _value_notes(header: Any) -> list[str]:
 
 
 def _letter(header: Any, interval: float | None) -> str:
-    """Axis of images that do not say where they lie."""
+    """Axis of images that do not state their position."""
     pointer = header.get("FrameIncrementPointer")
     pointers = {int(tag) for tag in np.atleast_1d(np.array(pointer or [], np.int64))}
     if _SLICE_VECTOR in pointers:

@@ -1,4 +1,4 @@
-"""JPEG images in DICOM that pydicom cannot decode by itself, and which package decodes which compression."""
+"""JPEG images in DICOM that pydicom cannot decode itself, and which package decodes which compression."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ _REMEDIES = {
 }
 _VIDEO = tuple(f"1.2.840.10008.1.2.4.10{n}" for n in range(9))
 DECODER_DEPENDENCIES = dict.fromkeys(_JPEG, ("imagecodecs",))
-"""Packages by transfer syntax, as pydicom asks a plugin for them."""
+"""Required packages by transfer syntax, as pydicom expects of a decoder plugin."""
 
 
 def is_available(syntax: str) -> bool:
-    """Whether this module decodes that transfer syntax, as pydicom asks a plugin."""
+    """Whether this module decodes a transfer syntax; part of pydicom's plugin interface."""
     return syntax in _JPEG
 
 
 def decode_frame(source: bytes, runner: Any) -> bytearray:
-    """Decode a frame for pydicom: JPEG of 12 bits, and lossless JPEG."""
+    """Decode a frame of 12-bit or lossless JPEG for pydicom."""
     import imagecodecs
 
     values = np.asarray(imagecodecs.jpeg_decode(source))
@@ -41,7 +41,7 @@ def decode_frame(source: bytes, runner: Any) -> bytearray:
 
 
 def register() -> None:
-    """Let pydicom decode with this module what it cannot decode alone."""
+    """Register this module as a decoder with pydicom."""
     pixels: Any = importlib.import_module("pydicom.pixels")
     for syntax in _JPEG:
         decoder = pixels.get_decoder(syntax)
@@ -50,12 +50,12 @@ def register() -> None:
 
 
 def check_decodable(syntax: str, file: str) -> None:
-    """Refuse a compression that nothing installed decodes.
+    """Refuse a compression that no installed package decodes.
 
     Raises
     ------
     RecordingError
-        Which names the package that does.
+        With the package to install, if there is one.
     """
     uid: Any = importlib.import_module("pydicom.uid")
     pixels: Any = importlib.import_module("pydicom.pixels")

@@ -26,16 +26,15 @@ _ENOUGH = 3
 
 
 def is_dicom(head: bytes) -> bool:
-    """Whether a file is a DICOM file, of which `head` is the first `DICOM_HEAD` bytes.
+    """Whether a file is DICOM, given its first `DICOM_HEAD` bytes.
 
-    Files that were written before there was a format for files, or by programs that write the data set alone, have
-    no mark.
+    Files older than the DICOM file format, or from programs that write the bare data set, lack the ``DICM`` mark.
     """
     return head[128:132] == b"DICM" or _begins_like_a_data_set(head)
 
 
 def _begins_like_a_data_set(head: bytes) -> bool:
-    """Whether `head` begins with elements of a little-endian data set: early groups, ascending, each after the last."""
+    """Whether `head` begins with elements of a little-endian data set: low group numbers, in ascending order."""
     at, found, before = 0, 0, (0, -1)
     while found < _ENOUGH and at + 12 <= len(head):
         group, element, kind, short = struct.unpack_from("<HH2sH", head, at)
@@ -52,10 +51,10 @@ def _begins_like_a_data_set(head: bytes) -> bool:
 
 
 def is_dicom_folder(folder: Path) -> bool:
-    """Whether a folder is one of DICOM files.
+    """Whether a folder holds DICOM files.
 
-    It is if one of its first files is a DICOM file, or one of those spread over the rest where it has no images;
-    where it has, two of them must be: one that was left among the images of a recording is not meant.
+    It does if one of its first files, or one of a sample of the rest, is DICOM. If it holds other images too, two of
+    these files must be, so that a stray DICOM file among the images of a recording does not count.
     """
     with os.scandir(folder) as entries:
         names = sorted(entry.name for entry in entries if entry.is_file())
@@ -68,7 +67,7 @@ def is_dicom_folder(folder: Path) -> bool:
 
 
 def holds_dicom(path: str | Path) -> bool:
-    """Whether a file can be read and is a DICOM file."""
+    """Whether a file is readable and DICOM."""
     try:
         with open(path, "rb") as file:
             return is_dicom(file.read(DICOM_HEAD))

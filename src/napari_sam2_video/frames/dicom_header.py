@@ -1,4 +1,4 @@
-"""What the header of a DICOM file says of the file, and of one of its images."""
+"""The header of a DICOM file, and what it says about each of its images."""
 
 from __future__ import annotations
 
@@ -58,12 +58,12 @@ _GROUPS = {
 
 
 def read_header(file: Path) -> Any:
-    """Header of a DICOM file that holds an image, and how long the rest is as `pixel_bytes`; None for any other file.
+    """Header of a DICOM image file, with the length of the rest as `pixel_bytes`; None for any other file.
 
     Raises
     ------
     Exception
-        Of any kind, if the file is damaged.
+        Of any type, if the file is damaged.
     """
     pydicom: Any = importlib.import_module("pydicom")
     with file.open("rb") as stream, warnings.catch_warnings():
@@ -83,12 +83,12 @@ def read_header(file: Path) -> Any:
 
 
 def series_uid(file: Path) -> str | None:
-    """What DICOM calls the series of a file by, without reading further; None for any other file.
+    """UID of the series that a file belongs to, without reading further; None for any other file.
 
     Raises
     ------
     Exception
-        Of any kind, if the file is damaged.
+        Of any type, if the file is damaged.
     """
     reader: Any = importlib.import_module("pydicom.filereader")
     with file.open("rb") as stream:
@@ -105,15 +105,15 @@ def series_uid(file: Path) -> str | None:
 
 
 def frame_count(header: Any) -> int:
-    """Number of images in the file of that header."""
+    """Number of images in the file with that header."""
     return int(header.get("NumberOfFrames") or 1)
 
 
 class FrameHeader:
-    """What a header says of one image: in the image's own group, in that of all images, or in the header itself."""
+    """Elements for one image: from the image's own functional group, the shared one, or the header itself."""
 
     def __init__(self, header: Any, frame: int, common: dict[str, Any]) -> None:
-        """Take `common`, which keeps what is the same for all images of the file, once it was looked up."""
+        """Keep the header; `common` caches what is the same for all images of the file."""
         self.header, self.common = header, common
         own = header.get("PerFrameFunctionalGroupsSequence") or ()
         if own and frame >= len(own):
@@ -121,7 +121,7 @@ class FrameHeader:
         self.own = own[frame] if own else None
 
     def get(self, name: str) -> Any:
-        """Value of an element, None if it is missing, and its text where it is not what the standard asks for."""
+        """Value of an element; None if it is missing, its text if it violates the standard."""
         found = _in_group(self.own, name)
         if found is not None:
             return found
@@ -132,7 +132,7 @@ class FrameHeader:
         return self.common[name]
 
     def number(self, name: str, missing: float) -> float:
-        """Number of an element, or `missing`; a rescaling that is not a number raises."""
+        """Value of an element as a number, or `missing`; a rescale value that is not a number raises."""
         value = self.get(name)
         if value in (None, ""):
             return missing
@@ -144,7 +144,7 @@ class FrameHeader:
             return missing
 
     def kind(self) -> tuple[str, ...]:
-        """Type, echo time and segment, which distinguish the image from others at its position."""
+        """Type, echo time and segment, which distinguish images at one position."""
         types = self.get("ImageType") or ()
         for group in self.own or ():
             if str(group.keyword).endswith("FrameTypeSequence") and group.value:
@@ -153,7 +153,7 @@ class FrameHeader:
         return ("/".join(str(part) for part in types[2:]), *(str(self.get(name) or "") for name in values))
 
     def moments(self) -> tuple[float, ...]:
-        """Seconds at which it was taken by every clock that a file may have; NaN where it has not."""
+        """Acquisition times in seconds, one for each clock that DICOM knows; NaN where missing."""
         day, clock = str(self.get("AcquisitionDate") or "20000101"), str(self.get("AcquisitionTime") or "")
         return (
             date_seconds(self.get("FrameReferenceDateTime")),
@@ -182,7 +182,7 @@ def _in_header(header: Any, name: str) -> Any:
 
 
 def transfer_syntax(header: Any) -> str:
-    """How the values are encoded; of a file without that mark, as its elements are."""
+    """How the values are encoded; in a file that does not say, as its elements are."""
     if "TransferSyntaxUID" in header.file_meta:
         return str(header.file_meta.TransferSyntaxUID)
     uid: Any = importlib.import_module("pydicom.uid")
@@ -193,7 +193,7 @@ def transfer_syntax(header: Any) -> str:
 
 
 def vector(values: Any, length: int) -> tuple[float, ...] | None:
-    """That many numbers; None if there are others. Text may have decimal commas, or a comma between numbers."""
+    """`values` as that many numbers; None if they are not. Text may have decimal commas, or commas between numbers."""
     if isinstance(values, str):
         values = values.split("," if "." in values and "\\" not in values else "\\")
     try:
@@ -204,6 +204,6 @@ def vector(values: Any, length: int) -> tuple[float, ...] | None:
 
 
 def pair(values: Any) -> tuple[float, float] | None:
-    """Two positive numbers; None if there are others."""
+    """`values` as two positive numbers; None if they are not."""
     found = vector(values, 2)
     return (found[0], found[1]) if found is not None and min(found) > 0 else None

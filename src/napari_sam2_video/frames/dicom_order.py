@@ -1,4 +1,4 @@
-"""The order in which the slices of a DICOM series make a volume, or volumes over time."""
+"""Order the slices of a DICOM series into a volume, or volumes over time."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _SLANTED = math.tan(math.radians(0.5))
 
 @dataclass(frozen=True)
 class SliceOrder:
-    """Slices in the order of a recording, and what it is; None if a time lacks a slice.
+    """Slices in the order of a recording, and its geometry; None where a time point lacks a slice.
 
     `scale` is in mm and seconds, None where unknown; `affine` maps (column, row, slice) to the world in mm, with axes
     right, anterior and superior.
@@ -47,7 +47,7 @@ class SliceOrder:
 
 
 def by_direction(slices: Sequence[Slice]) -> list[list[Slice]]:
-    """Slices that are parallel and have pixels of one size; those of no known direction are a group, too."""
+    """Group slices that are parallel and have pixels of one size; those of unknown direction are a group, too."""
     groups: list[list[Slice]] = []
     for part in slices:
         for group in groups:
@@ -68,7 +68,7 @@ def _parallel(part: Slice, other: Slice) -> bool:
 
 
 def places(slices: Sequence[Slice]) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.float64]]:
-    """Number of each slice's place along their common normal, counted upward, and the height of each place in mm."""
+    """Index of each slice's position along the common normal, counted upward, and the height of each position in mm."""
     along = np.array(slices[0].orientation, np.float64).reshape(2, 3)
     heights = np.array([part.position for part in slices], np.float64) @ np.cross(*along)
     near = min(_SAME_PLACE, _SAME_OF_PIXEL * min(slices[0].spacing or (1.0, 1.0)))
@@ -80,9 +80,9 @@ def places(slices: Sequence[Slice]) -> tuple[npt.NDArray[np.intp], npt.NDArray[n
 
 
 def by_kind(slices: Sequence[Slice]) -> list[list[Slice]]:
-    """Images of one place that differ in type, echo or segment, each kind for itself; others together.
+    """Separate images that differ in type, echo or segment at one position; keep others together.
 
-    Mosaics of other places than the first one, too, are for themselves.
+    Mosaics at other positions than the first are separated, too.
     """
     if slices[0].orientation is None:
         return [list(slices)]
@@ -99,16 +99,16 @@ def by_kind(slices: Sequence[Slice]) -> list[list[Slice]]:
 
 
 def arrange(slices: Sequence[Slice], letter: str, clip: FrameTimes = UNKNOWN) -> SliceOrder:
-    """Put parallel slices in the order in which they lie.
+    """Put parallel slices in spatial order.
 
     Parameters
     ----------
     slices : sequence of Slice
-        Of one direction.
+        Slices of one direction.
     letter : str
-        Axis of images that do not say where they lie.
+        Axis of images that do not state their position.
     clip : FrameTimes
-        When the images were taken, where the file has them in this order.
+        When the images were taken, if the file has them in this order.
     """
     spacing = slices[0].spacing or slices[0].aspect or (None, None)
     scale: dict[str, float | None] = {"Y": spacing[0], "X": spacing[1]}
@@ -151,7 +151,7 @@ def _unplaced(slices: Sequence[Slice], letter: str, clip: FrameTimes, scale: dic
 
 
 def _step(slices: Sequence[Slice]) -> float | None:
-    """Distance in mm of slices that lie on a straight line, whatever their direction; None for others."""
+    """Spacing in mm of slices that lie on a straight line in any direction; None for others."""
     places = [part.position for part in slices if part.position is not None]
     if len(places) < max(2, len(slices)):
         return None
@@ -164,7 +164,7 @@ def _step(slices: Sequence[Slice]) -> float | None:
 def _volumes(
     slices: Sequence[Slice], numbers: npt.NDArray[np.intp], count: int
 ) -> tuple[list[list[Slice | None]], list[str]]:
-    """Slices of each time, by place, and what is missing or too much."""
+    """Slices of each time by position, and notes about missing and surplus ones."""
     repeats = np.bincount(numbers, minlength=count)
     for counted in range(len(slices[0].passes) if repeats.max() > 1 else 0):
         found = _by_number(slices, numbers, counted, count, int(repeats.max()))
@@ -186,7 +186,7 @@ def _volumes(
 def _by_number(
     slices: Sequence[Slice], numbers: npt.NDArray[np.intp], counted: int, count: int, times: int
 ) -> tuple[list[list[Slice | None]], list[str]] | None:
-    """Volumes by a number that the files count passes with; None if it does not tell passes apart."""
+    """Volumes by a number with which the files count passes; None if it does not distinguish passes."""
     values = [part.passes[counted] for part in slices]
     if any(math.isnan(value) for value in values):
         return None
@@ -226,7 +226,7 @@ def _times(volumes: Sequence[Sequence[Slice | None]]) -> FrameTimes:
 def _affine(
     volume: Sequence[Slice | None], scale: dict[str, float | None], step: float | None
 ) -> tuple[npt.NDArray[np.float64], list[str]]:
-    """Affine to the world of DICOM, and a note where the slices do not follow each other along their normal."""
+    """Affine to DICOM's patient coordinates, and a note if the slices are not stacked along their normal."""
     placed = [(number, part) for number, part in enumerate(volume) if part is not None]
     (low, first), (high, last) = placed[0], placed[-1]
     along = np.array(first.orientation, np.float64).reshape(2, 3)

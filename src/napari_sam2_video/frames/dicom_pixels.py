@@ -43,12 +43,12 @@ def value_type(slices: Sequence[Slice]) -> np.dtype[Any]:
 
 
 def read_values(part: Slice, dtype: np.dtype[Any]) -> npt.NDArray[Any]:
-    """Values of an image as they are meant, of shape ``(Y, X)`` or ``(Y, X, 3)``.
+    """Rescaled values of an image, of shape ``(Y, X)`` or ``(Y, X, 3)``.
 
     Raises
     ------
     Exception
-        Of any kind, if they cannot be decoded.
+        Of any type, if they cannot be decoded.
     """
     if part.photometric == PALETTE:
         return _coloured(part)
@@ -60,10 +60,10 @@ def read_values(part: Slice, dtype: np.dtype[Any]) -> npt.NDArray[Any]:
 
 
 def _decoded(part: Slice, about: Any = None) -> npt.NDArray[Any]:
-    """Stored values of one image; `about` takes what its file says of them."""
+    """Stored values of one image."""
     utils: Any = importlib.import_module("pydicom.pixels.utils")
     dicom_codecs.register()
-    if part.syntax == _DEFLATED:  # pydicom finds its pixels only where the whole of it is unpacked
+    if part.syntax == _DEFLATED:  # pydicom finds the pixels of a deflated file only after unpacking all of it
         pydicom: Any = importlib.import_module("pydicom")
         whole = pydicom.dcmread(part.file, force=True)
         if about is not None:
@@ -77,7 +77,7 @@ def _decoded(part: Slice, about: Any = None) -> npt.NDArray[Any]:
 
 
 def _coloured(part: Slice) -> npt.NDArray[np.uint8]:
-    """Colours of an image whose values are places in a palette, 8 bits each."""
+    """8-bit colours of an image whose values are palette indices."""
     pydicom: Any = importlib.import_module("pydicom")
     processing: Any = importlib.import_module("pydicom.pixels.processing")
     about = pydicom.Dataset()
@@ -86,7 +86,7 @@ def _coloured(part: Slice) -> npt.NDArray[np.uint8]:
 
 
 def _looked_up(part: Slice) -> npt.NDArray[Any]:
-    """Values from the table of the modality."""
+    """Values from the modality lookup table."""
     pydicom: Any = importlib.import_module("pydicom")
     processing: Any = importlib.import_module("pydicom.pixels.processing")
     about = pydicom.Dataset()
@@ -94,7 +94,7 @@ def _looked_up(part: Slice) -> npt.NDArray[Any]:
 
 
 def _unpack(part: Slice) -> npt.NDArray[np.uint16]:
-    """Values of 12 bits that are stored without gaps, two in three bytes, which pydicom does not read."""
+    """Unpack 12-bit values stored as two in three bytes, which pydicom does not read."""
     pydicom: Any = importlib.import_module("pydicom")
     data = np.frombuffer(pydicom.dcmread(part.file, force=True).PixelData, np.uint8)
     count = part.size[0] * part.size[1]

@@ -1,4 +1,4 @@
-"""The series of a folder of DICOM files, and the one of them that is meant."""
+"""Find the series in a folder of DICOM files, and choose one of them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class Series:
-    """Images that make one recording: of one size and one direction; or a clip, which is a file of many images."""
+    """Images that make one recording: those of one size and direction, or a multi-frame clip."""
 
     header: Any
     slices: list[Slice]
@@ -30,17 +30,17 @@ class Series:
 
     @property
     def uid(self) -> str:
-        """What DICOM calls the series by."""
+        """Its Series Instance UID."""
         return str(self.header.get("SeriesInstanceUID", ""))
 
     @property
     def title(self) -> str:
-        """What a person calls the series by; empty if the files do not say."""
+        """Its description for people; empty if the files have none."""
         return str(self.header.get("SeriesDescription") or "").strip()
 
     @property
     def files(self) -> list[Path]:
-        """Files of the images, each once."""
+        """Files of the images, each listed once."""
         return list(dict.fromkeys(part.file for part in self.slices))
 
     def __str__(self) -> str:
@@ -50,7 +50,7 @@ class Series:
         return f"{title} ({count} image{'s' * (count > 1)} {where})"
 
     def is_called(self, name: str) -> bool:
-        """Whether a person may mean this series by `name`."""
+        """Whether `name` may refer to this series."""
         return name.casefold() in {
             self.uid.casefold(),
             self.title.casefold(),
@@ -66,14 +66,14 @@ def find_series(path: Path, wanted: int | str | None = None) -> Series:
     Parameters
     ----------
     path : Path
-        Folder, or a file of it.
+        Folder, or a file in it.
     wanted : int or str, optional
-        Index or name of the series, where there are several.
+        Index or name of the series, if there are several.
 
     Raises
     ------
     RecordingError
-        If there is none, or several and none of them was named.
+        If there is no series, or there are several and none was chosen.
     """
     asked, folder = (None, path) if path.is_dir() else (path, path.parent)
     if asked is not None and _lists_others(asked):
@@ -105,12 +105,12 @@ def find_series(path: Path, wanted: int | str | None = None) -> Series:
 
 
 def _lists_others(file: Path) -> bool:
-    """Whether a file lists others instead of holding an image.
+    """Whether a file is a DICOMDIR, which lists others instead of holding an image.
 
     Raises
     ------
     RecordingError
-        If it is damaged, or holds neither.
+        If it is damaged, or neither lists files nor holds an image.
     """
     try:
         header = read_header(file)
@@ -153,13 +153,13 @@ def damage(file: Path, error: Exception) -> str:
 
 
 def reason(error: Exception) -> str:
-    """The first line of an error, or the first two where that one only announces the next."""
+    """The first line of an error, or the first two if the first only introduces the second."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
     return " ".join(lines[: 2 if lines[0].endswith(":") else 1])
 
 
 class _Folder:
-    """The series that files make, and the files that cannot be read, with a sentence and the series they are of."""
+    """The series that files make, and the unreadable files, each with a message and its series."""
 
     def __init__(self, files: Sequence[Path], asked: Path | None) -> None:
         self.damaged: list[tuple[Path, Exception, str]] = []
@@ -215,7 +215,7 @@ class _Folder:
         return parts
 
     def left_out(self, uid: str) -> list[str]:
-        """A note on the damaged files of a series; empty if its name is, of those that do not even say that."""
+        """A note about the damaged files of a series; with an empty name, about those whose series is unknown."""
         damaged = [(file, error) for file, error, of in self.damaged if of == uid]
         if not damaged:
             return []
@@ -223,7 +223,7 @@ class _Folder:
         return [f"{damaged[0][0].name} is left out because it is damaged ({reason(damaged[0][1])}){more}."]
 
     def of(self, asked: Path) -> list[Series]:
-        """Series that have an image of that file.
+        """Series with an image from that file.
 
         Raises
         ------
@@ -247,7 +247,7 @@ def _repeated(files: Sequence[Path]) -> list[str]:
 
 
 def _unread(file: Path, header: Any, size: tuple[int, int, int]) -> list[str]:
-    """A note on a file that has room for more images than it says."""
+    """A note about a file with room for more images than it declares."""
     room = images_in(header, size)
     if room is None or room < 2 or header.get("NumberOfFrames"):
         return []
@@ -255,7 +255,7 @@ def _unread(file: Path, header: Any, size: tuple[int, int, int]) -> list[str]:
 
 
 def _clip(header: Any) -> str:
-    """Identity of a multi-frame file within its series; the parts of a file that was split share one."""
+    """Identity of a multi-frame file within its series, shared by the parts of a file that was split."""
     if frame_count(header) == 1:
         return ""
     return str(header.get("ConcatenationUID") or header.get("SOPInstanceUID") or id(header))

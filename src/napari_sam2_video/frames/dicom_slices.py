@@ -1,4 +1,4 @@
-"""The images of one DICOM file: where each lies, how large its pixels are, what its values mean, when it was taken."""
+"""The images of one DICOM file: their positions, pixel sizes, value rescaling and times."""
 
 from __future__ import annotations
 
@@ -29,15 +29,15 @@ class Slice:
     Parameters
     ----------
     file, frame
-        Where its values are: a file, and which of the file's images.
+        Where its values are: a file, and the index of the image in it.
     size : tuple of int
         Rows, columns and samples of a pixel.
     values : tuple of float, optional
         Lowest and highest value that can be stored; None for real numbers.
     slope, intercept : float
-        From stored values to those they mean.
+        Rescaling of stored values.
     spacing : tuple of float, optional
-        Distance of rows and of columns in mm; None where unknown.
+        Spacing of rows and of columns in mm; None if unknown.
     taken : tuple of float
         Order in which the images were taken.
     kind : tuple of str
@@ -45,22 +45,22 @@ class Slice:
     passes : tuple of float
         Numbers that count passes over a volume; NaN where missing.
     moments : tuple of float
-        Seconds by the clocks that a file may tell the time with; NaN where missing.
+        Seconds, one for each clock that a file may have; NaN where missing.
     position, orientation : tuple of float, optional
         Centre of the first pixel in mm (left, posterior, superior); directions along a row and along a column, which
         are never known without the position.
     aspect : tuple of float, optional
-        Height and width of a pixel in no unit, where only their ratio is known.
+        Height and width of a pixel without a unit, if only their ratio is known.
     step : float, optional
-        Distance to the next slice in mm as the file has it.
+        Distance to the next slice in mm, as stated in the file.
     syntax : str
         Transfer syntax, which is how the values are encoded.
     photometric, allocated : str and int
-        What the values are of (``PALETTE COLOR``: places in a palette), and bits that each takes.
+        Photometric interpretation (``PALETTE COLOR``: palette indices), and bits per value.
     lookup : bool
-        Whether stored values are places in a table of the file.
+        Whether stored values are indices into a lookup table in the file.
     tile : tuple of int, optional
-        Row and column of the first pixel, of an image that is part of a mosaic.
+        Row and column of the first pixel, for an image that is part of a mosaic.
     """
 
     file: Path
@@ -86,14 +86,14 @@ class Slice:
 
 
 def slices_of(file: Path, header: Any) -> list[Slice]:
-    """Images of one file: one, or as many as a multi-frame file or a mosaic has.
+    """Images of one file: one, or all of a multi-frame file or mosaic.
 
     Raises
     ------
     RecordingError
         If it is a whole-slide image.
     Exception
-        Of any other kind, if the header is damaged.
+        Of any other type, if the header is damaged.
     """
     if str(header.get("SOPClassUID", "")) == _WHOLE_SLIDE:
         raise RecordingError(f"{file} is a whole-slide image, which is stored in tiles; export the region of interest.")
@@ -102,7 +102,7 @@ def slices_of(file: Path, header: Any) -> list[Slice]:
     if min(size) < 1 or count < 1 or size[2] not in (1, 3):
         raise ValueError(f"its images are {size[0]} × {size[1]} with {size[2]} samples")
     if count > _most_images(file, header, size):
-        raise ValueError(f"it promises {count} images, many more than there is room for in it")
+        raise ValueError(f"it declares {count} images, many more than it has room for")
     common: dict[str, Any] = {}
     places = _places(header, count, common)
     first = _image(file, header, 0, size, places[0], common)
@@ -120,13 +120,13 @@ def slices_of(file: Path, header: Any) -> list[Slice]:
 
 
 def _most_images(file: Path, header: Any, size: tuple[int, int, int]) -> int:
-    """How many images a file of that header can describe, twice those that fit in it: its end may be missing."""
+    """Largest plausible number of images: twice as many as fit in the file, because its end may be missing."""
     fitting = images_in(header, size)
     return file.stat().st_size // _ITEM if fitting is None else 2 * fitting + _ITEM
 
 
 def images_in(header: Any, size: tuple[int, int, int]) -> int | None:
-    """How many images there is room for after the header; None if they are compressed."""
+    """How many images fit in the file after the header; None if they are compressed."""
     syntax = importlib.import_module("pydicom.uid").UID(transfer_syntax(header))
     if syntax.is_private or not syntax.is_transfer_syntax or syntax.is_compressed or syntax.is_deflated:
         return None
@@ -169,7 +169,7 @@ def _image(
 
 def _stored_range(header: Any) -> tuple[float, float] | None:
     bits = int(header.get("BitsStored") or 0)
-    if bits == 0:  # only images of real numbers do not say
+    if bits == 0:  # only floating-point images omit it
         return None
     if not 1 <= bits <= _MOST_BITS:
         raise ValueError(f"its values have {bits} bits")
@@ -182,7 +182,7 @@ def _table_range(header: Any) -> tuple[float, float]:
 
 
 def _spacing(about: FrameHeader) -> tuple[float, float] | None:
-    """Distance of rows and of columns in mm: in the body, in ultrasound, at the detector, of scanned film."""
+    """Spacing of rows and columns in mm: in the body, in ultrasound, at the detector, or of scanned film."""
     for name in ("PixelSpacing", "", "ImagerPixelSpacing", "NominalScannedPixelSpacing"):
         found = pair(about.get(name) if name else _ultrasound_spacing(about.header))
         if found is not None:
@@ -193,7 +193,7 @@ def _spacing(about: FrameHeader) -> tuple[float, float] | None:
 
 
 def _ultrasound_spacing(header: Any) -> tuple[float, ...] | None:
-    """Size of a pixel in mm where all regions of two-dimensional ultrasound agree on it."""
+    """Size of a pixel in mm if all regions of two-dimensional ultrasound agree on it."""
     sizes = {
         (abs(float(region.PhysicalDeltaY)) * 10, abs(float(region.PhysicalDeltaX)) * 10)
         for region in header.get("SequenceOfUltrasoundRegions") or ()
@@ -232,7 +232,7 @@ def _places(header: Any, count: int, common: dict[str, Any]) -> list[_Place]:
 
 
 def _frame_steps(header: Any, count: int) -> list[float] | None:
-    """Distance in mm of each image of a dose grid or of a nuclear tomogram from the first; None where unknown."""
+    """Distance in mm of each image of a dose grid or nuclear tomogram from the first; None if unknown."""
     offsets = vector(header.get("GridFrameOffsetVector"), count)
     if offsets is not None:  # from the first plane, or absolute along z
         return [offset - offsets[0] for offset in offsets]
@@ -243,7 +243,7 @@ def _frame_steps(header: Any, count: int) -> list[float] | None:
 
 
 def _mosaic(header: Any) -> Any:
-    """Function that cuts a mosaic of Siemens, one volume in one image, into its slices; None of other images.
+    """A function that cuts a Siemens mosaic (one volume in one image) into its slices; None for other images.
 
     Raises
     ------

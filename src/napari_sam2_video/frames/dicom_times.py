@@ -13,10 +13,10 @@ _PLAYBACK = ("RecommendedDisplayFrameRate", "CineRate")
 
 
 def clip_times(header: Any, count: int) -> tuple[FrameTimes, list[str]]:
-    """Seconds at which the images of a multi-frame file were taken, in the order of the file, and notes on them.
+    """Acquisition times in seconds of the images of a multi-frame file, in file order, and notes about them.
 
-    The increments (FrameTimeVector), the constant interval (FrameTime, ActualFrameDuration), and only without these
-    the rate at which the file is to be played, which the note reports.
+    Taken from the increments (FrameTimeVector) or the constant interval (FrameTime, ActualFrameDuration). Only if both
+    are missing is the recommended playback rate used, which the note reports.
     """
     steps = header.get("FrameTimeVector")
     if steps is not None and len(steps := np.atleast_1d(np.array(steps, np.float64))) in (count, count - 1):
@@ -37,7 +37,7 @@ def clip_times(header: Any, count: int) -> tuple[FrameTimes, list[str]]:
 
 
 def date_seconds(text: Any) -> float:
-    """Seconds of a date and time as DICOM has it (YYYYMMDDHHMMSS.FFFFFF); NaN if there is none."""
+    """Seconds of a DICOM date and time (YYYYMMDDHHMMSS.FFFFFF); NaN if there is none."""
     whole, _, fraction = str(text or "").split("+")[0].split("-")[0].partition(".")
     if len(whole) < 10 or not whole.isdecimal():
         return math.nan

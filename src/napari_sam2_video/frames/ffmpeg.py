@@ -1,4 +1,4 @@
-"""Run the ffmpeg that imageio-ffmpeg brings, and never wait for it without a limit."""
+"""Run the ffmpeg bundled with imageio-ffmpeg, always with a time limit."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ _NO_WINDOW = 0x08000000 if sys.platform == "win32" else 0
 
 
 class FfmpegHungError(RecordingError):
-    """ffmpeg gave nothing for too long and was ended."""
+    """ffmpeg produced no output for too long and was stopped."""
 
 
 def executable() -> str:
-    """Path of the ffmpeg binary.
+    """Path of the ffmpeg executable.
 
     Raises
     ------
@@ -49,17 +49,18 @@ def executable() -> str:
         return str(imageio_ffmpeg.get_ffmpeg_exe())
     except RuntimeError as error:
         raise RecordingError(
-            "There is no ffmpeg for videos; install imageio-ffmpeg again, or set IMAGEIO_FFMPEG_EXE to one."
+            "ffmpeg, which reads and writes videos, was not found; reinstall imageio-ffmpeg, or set "
+            "IMAGEIO_FFMPEG_EXE to its path."
         ) from error
 
 
 def start_ffmpeg(arguments: Sequence[str], **pipes: Any) -> subprocess.Popen[bytes]:
-    """Start ffmpeg, with no console of its own on Windows and large pipes where the system has them.
+    """Start ffmpeg, without a console window on Windows and with large pipes where the system supports them.
 
     Parameters
     ----------
     arguments : sequence of str
-        Everything after ``ffmpeg -nostdin -hide_banner``.
+        All arguments after ``ffmpeg -nostdin -hide_banner``.
     **pipes
         ``stdin``, ``stdout`` and ``stderr`` of `subprocess.Popen`.
 
@@ -89,9 +90,9 @@ class VideoInput:
     path : Path
         The file.
     stream : int
-        Number of the video in it, images of a cover not counted.
+        Index of the video stream, not counting cover images.
     demuxer : str, optional
-        ffmpeg's name of the container, where its own guess would be wrong.
+        ffmpeg's name for the container, if its own guess would be wrong.
     """
 
     path: Path
@@ -100,23 +101,23 @@ class VideoInput:
 
     @property
     def arguments(self) -> list[str]:
-        """Name the file, whatever its characters, let it fetch nothing from elsewhere, and choose the stream."""
+        """Input arguments: the file with any characters in its name, no network access, and the stream."""
         kind = ["-f", self.demuxer] if self.demuxer else []
         where = ["-protocol_whitelist", "file,pipe", "-i", f"file:{self.path.absolute()}"]
         return [*kind, *where, "-map", f"0:V:{self.stream}"]
 
 
 class Running:
-    """An ffmpeg whose output is read ahead by a thread, in pieces of one size.
+    """An ffmpeg process whose output a thread reads ahead, in pieces of one size.
 
     Parameters
     ----------
     arguments : sequence of str
-        Everything after ``ffmpeg -nostdin -hide_banner -nostats``.
+        All arguments after ``ffmpeg -nostdin -hide_banner -nostats``.
     piece : int
-        Bytes a piece.
+        Bytes per piece.
     ahead : int
-        Pieces read ahead at most.
+        Maximum number of pieces to read ahead.
     on_line : callable, optional
         Called on another thread with each line that ffmpeg reports.
     timeout : float
@@ -148,12 +149,12 @@ class Running:
             thread.start()
 
     def piece(self) -> npt.NDArray[np.uint8] | None:
-        """Next piece, of which the last may be shorter; None after it.
+        """Next piece; the last may be shorter, and None follows it.
 
         Raises
         ------
         FfmpegHungError
-            If none came in time.
+            If none arrives in time.
         """
         try:
             return self._pieces.get(timeout=self._timeout)
@@ -165,7 +166,7 @@ class Running:
             ) from None
 
     def finish(self) -> int:
-        """Wait for the end and return ffmpeg's code, negative where it did not end by itself."""
+        """Wait for the end and return ffmpeg's exit code, negative if it was killed."""
         for thread in self._threads:
             thread.join(self._timeout)
         with contextlib.suppress(subprocess.TimeoutExpired):
@@ -212,7 +213,7 @@ class Running:
 
 
 def run_ffmpeg(arguments: Sequence[str], *, timeout: float | None = None) -> tuple[int, list[str]]:
-    """Run ffmpeg to its end, without its output; returns its code and the last lines it reported.
+    """Run ffmpeg to its end, discarding its output; returns its exit code and the last lines it logged.
 
     Raises
     ------

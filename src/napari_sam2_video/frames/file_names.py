@@ -1,4 +1,4 @@
-"""What the names of image files count: time, depth, channels, or several of them at once."""
+"""Work out what the names of image files count: time, depth, channels, or several of these."""
 
 from __future__ import annotations
 
@@ -40,11 +40,11 @@ class FileOrder:
     lengths : tuple of int
         Their lengths.
     names : tuple of (str or None)
-        A name for each position in C order; None if there is no such file.
+        A name for each position in C order; None if the file is missing.
     channels : tuple of str
-        What the names call the positions along ``C``.
+        Names of the positions along ``C``.
     notes : tuple of str
-        What a person should know.
+        Notes for the user.
     """
 
     axes: str
@@ -56,7 +56,7 @@ class FileOrder:
 
 @dataclass(frozen=True)
 class _Slot:
-    """A place in which the names differ: the value of each file there, and the letter of the axis that it names."""
+    """A part in which the names differ: its value in each name, and the axis letter that precedes it."""
 
     values: tuple[int | str, ...]
     letter: str
@@ -71,7 +71,7 @@ class _Slot:
 
 
 def natural_key(name: str) -> tuple[Any, ...]:
-    """Sort key under which 2 comes before 10."""
+    """Sort key that puts 2 before 10."""
     parts = re.split(r"(\d+)", name.lower())
     return (*((int(part), "") if n % 2 else (0, part) for n, part in enumerate(parts)), (0, name))
 
@@ -79,8 +79,8 @@ def natural_key(name: str) -> tuple[Any, ...]:
 def arrange_names(names: Sequence[str]) -> FileOrder:
     """Find out which axes the names of the files of one recording count.
 
-    Names that count in one place make a sequence, along ``Z`` or ``C`` where the letters before the number say so and
-    along ``T`` otherwise. Names that count in several places, such as ``_t00_ch00`` or ``_000_DAPI``, make a grid.
+    Names with one number make a sequence along ``Z`` or ``C`` if the letters before it say so, and along ``T``
+    otherwise. Names that vary in several parts, such as ``_t00_ch00`` or ``_000_DAPI``, make a grid.
 
     Parameters
     ----------
@@ -134,7 +134,7 @@ def _column_slots(column: tuple[str, ...], before: str) -> list[_Slot]:
 
 
 def _without_doubles(slots: list[_Slot]) -> list[_Slot]:
-    """Slots without those that only repeat another, as the number of a channel beside its name."""
+    """Drop slots that only repeat another, such as the number of a channel beside its name."""
     kept: list[_Slot] = []
     for slot in sorted(slots, key=lambda slot: (not slot.letter, slot.counts)):
         pairs = [set(zip(other.values, slot.values, strict=True)) for other in kept]
@@ -185,7 +185,7 @@ def _grid(names: Sequence[str], slots: list[_Slot]) -> FileOrder | None:
 
 
 def _ranked(slot: _Slot) -> _Slot:
-    """Place of each file among those with its value in `slot`, where a number runs through all of them."""
+    """Rank of each file among those with the same value in `slot`, if one number runs through all files."""
     seen: Counter[Any] = Counter()
     ranks = []
     for value in slot.values:
@@ -195,7 +195,7 @@ def _ranked(slot: _Slot) -> _Slot:
 
 
 def _lettered(slots: list[_Slot]) -> list[_Slot]:
-    """Slots of which each has a letter of its own: words are channels, numbers time and then depth."""
+    """Give each slot a letter of its own: words are channels, numbers are time, then depth."""
     found: list[_Slot] = []
     named = [slot.letter for slot in slots if slot.letter]
     for slot in slots:

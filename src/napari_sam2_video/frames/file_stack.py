@@ -1,4 +1,4 @@
-"""One recording of many files, each of them a plane or a stack."""
+"""One recording made of many files, each a plane or a stack."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class FileContents(Protocol):
     dtype: np.dtype[Any]
 
     def check(self, file: Path) -> tuple[str, ...]:
-        """Notes on a file, of what its header says; raises `RecordingError` if it does not fit the first."""
+        """Notes from the header of a file; raises `RecordingError` if the file does not match the first."""
         ...
 
     def plane(self, file: Path, place: int, rows: slice) -> npt.NDArray[Any]:
@@ -45,7 +45,7 @@ class FileContents(Protocol):
         ...
 
     def close(self) -> None:
-        """Close what is open."""
+        """Close open files."""
         ...
 
 
@@ -73,12 +73,12 @@ class Pictures:
 
 
 class Recordings:
-    """Files that are recordings of their own, such as TIFF stacks.
+    """Files that are recordings themselves, such as TIFF stacks.
 
     Parameters
     ----------
     first : Path
-        The file that the others must be like.
+        The file that the others must match.
     opener : callable
         Opens one.
     """
@@ -135,24 +135,24 @@ class Recordings:
 
 
 class FileStack(PlanesRecording):
-    """A recording of files.
+    """A recording made of files.
 
     Parameters
     ----------
     files : sequence of (Path or None)
         One for each position of the leading axes in C order; None if it is missing.
     contents : FileContents
-        What each holds.
+        What each file holds.
     axes, lengths : str, tuple of int
-        The leading axes, that count files.
+        The leading axes, which count files.
     path : Path, optional
         The folder; None for a list of files.
     name : str
-        What to call it.
+        Its name.
     notes : tuple of str
-        What a person should know.
+        Notes for the user.
     metadata : mapping
-        What is known besides.
+        Further metadata.
     """
 
     def __init__(
@@ -206,7 +206,7 @@ class FileStack(PlanesRecording):
             raise FrameError(f"{self._called(place)} cannot be read: {error}") from error
 
     def _called(self, place: int) -> str:
-        """What the place of a file is called: frame 3, or T 1, C 0."""
+        """The position of a file in words: frame 3, or T 1, C 0."""
         if len(self._lengths) == 1:
             return f"Frame {place}"
         at = zip(self.axes, np.unravel_index(place, self._lengths), strict=False)
@@ -226,16 +226,16 @@ class FileStack(PlanesRecording):
 
 
 class _MismatchError(RecordingError):
-    """A file does not fit the others."""
+    """A file does not match the others."""
 
 
 def _checked(contents: FileContents, files: Sequence[Path]) -> list[str]:
-    """Notes on files; one that cannot be read is an error of its frame only.
+    """Notes about files; a file that cannot be read only affects its own frame.
 
     Raises
     ------
     RecordingError
-        If one does not fit the others.
+        If one does not match the others.
     """
     said: dict[str, None] = {}
     damaged = []

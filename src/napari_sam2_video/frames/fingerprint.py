@@ -1,4 +1,4 @@
-"""Tell whether a recording is still the one that a session was made from, without reading it whole."""
+"""Check whether a recording is still the one a session was made from, without reading all of it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def file_fingerprint(path: Path) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``path``, ``kind``, ``size`` in bytes, ``mtime_ns``, and ``sample``, the SHA-256 of blocks spread over it.
+        ``path``, ``kind``, ``size`` in bytes, ``mtime_ns``, and ``sample``, the SHA-256 of blocks spread over the file.
     """
     state = path.stat()
     return {
@@ -65,7 +65,7 @@ def files_fingerprint(folder: Path, files: Sequence[Path]) -> dict[str, Any]:
 
 
 def array_fingerprint(recording: Recording) -> dict[str, Any]:
-    """Fingerprint of a recording that lies in no file: SHA-256 over readable planes spread over it."""
+    """Fingerprint of a recording without a file: SHA-256 of readable planes spread over it."""
     digest = hashlib.sha256()
     leading = [letter for letter in recording.axes if letter not in "YXS"]
     thin = {letter: slice(None, None, max(1, recording.length(letter) // 64)) for letter in "YX"}
@@ -79,7 +79,7 @@ def array_fingerprint(recording: Recording) -> dict[str, Any]:
 
 
 def same_source(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
-    """Whether two fingerprints are of the same content, be it moved, copied or touched since."""
+    """Whether two fingerprints have the same content, even if it was moved, copied or touched."""
     return {key: value for key, value in old.items() if key not in _PLACE} == {
         key: value for key, value in new.items() if key not in _PLACE
     }

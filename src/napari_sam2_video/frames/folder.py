@@ -29,15 +29,15 @@ _LOOKED_AT = 64
 def open_folder(path: Path, series: int | str | None = None) -> Recording:
     """Open a folder of images in the natural order of their names (2 before 10).
 
-    TIFF files that describe one another, and a single file, are opened as that file is. Where names count in several
-    places, as ``_t00_ch00`` does, they are several axes.
+    TIFF files that refer to one another, and single files, are opened like a file. Names that vary in several parts,
+    such as ``_t00_ch00``, make several axes.
 
     Parameters
     ----------
     path : Path
         The folder.
     series : int or str, optional
-        Which recording, where TIFF files of several lie in the folder.
+        Which recording, if the folder holds TIFF files of several.
 
     Raises
     ------
@@ -81,12 +81,12 @@ def open_files(files: Sequence[str | Path], opener: Callable[[Path], Recording])
     files : sequence of str or Path
         The files.
     opener : callable
-        Opens one that is no image.
+        Opens a file that is not an image.
 
     Raises
     ------
     RecordingError
-        If one does not exist, or they differ in size or type.
+        If one is missing, or they differ in size or type.
     """
     paths = [Path(file) for file in files]
     missing = next((path for path in paths if not path.is_file()), None)
@@ -99,7 +99,7 @@ def open_files(files: Sequence[str | Path], opener: Callable[[Path], Recording])
 
 
 def image_files(folder: Path) -> tuple[list[Path], tuple[str, ...]]:
-    """Images of a folder in natural order, and notes about them.
+    """Images in a folder, in natural order, and notes about them.
 
     Raises
     ------
@@ -133,7 +133,7 @@ def _holds_images(folder: Path) -> bool:
 
 
 def _contents(files: Sequence[Path], opener: Callable[[Path], Recording] | None) -> FileContents:
-    """What the files hold, by the first of them that can be read; images without an opener."""
+    """How to read the files, decided by the first readable one; without an opener they are images."""
     refusal: RecordingError | None = None
     for file in files[:_MOST_DAMAGED]:
         try:
@@ -150,7 +150,7 @@ def _is_tiff(file: Path) -> bool:
 
 
 def _described_groups(files: list[Path]) -> list[tuple[Path, tuple[str, ...]]]:
-    """Recordings whose files name one another: the file that describes each, and the names of all; none if not so."""
+    """Recordings whose files refer to one another: the file that describes each, and the names of all; else none."""
     groups: list[tuple[Path, tuple[str, ...]]] = []
     left = {file.name: file for file in files}
     while left and len(groups) < _MOST_GROUPS:

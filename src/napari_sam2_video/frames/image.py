@@ -1,4 +1,4 @@
-"""Single images: what they are from their header, and their pixels without loss."""
+"""Single images: their properties from the header, and their pixels without loss."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ SUFFIXES = {
     ".pnm": "PNM",
     ".tga": "TGA",
 }
-"""Names under which images lie in folders, and what they are called."""
+"""File name extensions of images, and the name of each format."""
 
 _GREY = {"1": "u1", "L": "u1", "LA": "u1", "I;16": "u2", "I;16B": "u2", "I;16L": "u2", "I": "i4", "F": "f4"}
 _COLOUR = ("RGB", "RGBA", "P", "PA", "YCbCr", "CMYK", "HSV")
@@ -44,20 +44,20 @@ _DEEP_PNG = {2: 3, 4: 2, 6: 4}
 
 @dataclass(frozen=True)
 class ImageKind:
-    """Shape ``(Y, X)`` or ``(Y, X, 3)`` and type; how they are stored does not tell two kinds apart.
+    """Shape, ``(Y, X)`` or ``(Y, X, 3)``, and dtype of an image; how it is stored does not count when comparing.
 
     Parameters
     ----------
     shape : tuple of int
-        Of the upright image.
+        Shape of the upright image.
     dtype : dtype
         Type of the values.
     alpha : bool
-        Whether it has transparency, which is laid on white.
+        Whether it has transparency, which becomes white.
     deep : bool
         Whether it is a PNG of 16-bit colours.
     orientation : int
-        How it is stored, as EXIF numbers it.
+        EXIF orientation.
     """
 
     shape: tuple[int, ...]
@@ -71,7 +71,7 @@ class ImageKind:
         return f"{self.shape[0]} × {self.shape[1]}{colour} {self.dtype}"
 
     def notes(self) -> tuple[str, ...]:
-        """Sentences about what is done to the stored image."""
+        """Notes about how the stored image is changed."""
         found = (NOTE,) if self.alpha else ()
         return found if self.orientation == orientation.UPRIGHT else (*found, TURNED)
 
@@ -90,12 +90,12 @@ def is_image(head: bytes) -> bool:
 
 
 def probe_image(path: Path) -> ImageKind:
-    """Read what the header says.
+    """Read the header.
 
     Raises
     ------
     RecordingError
-        If the file is not an image, or of a kind that is not supported.
+        If the file is not an image of a supported kind.
     """
     from PIL import Image
 
@@ -106,7 +106,8 @@ def probe_image(path: Path) -> ImageKind:
             with Image.open(file) as image:
                 mode, size = image.mode, image.size
                 clear = "transparency" in image.info
-                known = image.format != "PNG" or "exif" in image.info  # else Pillow decodes all of it to search
+                # Otherwise Pillow decodes the whole image to look for it.
+                known = image.format != "PNG" or "exif" in image.info
                 turned = orientation.valid(image.getexif().get(orientation.TAG) if known else None)
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise RecordingError(f"{path} cannot be read as an image; remove it or write it again.") from error
@@ -129,19 +130,19 @@ def read_image(path: Path, expected: ImageKind) -> npt.NDArray[Any]:
     Returns
     -------
     ndarray
-        Of the shape and type of `expected`.
+        With the shape and dtype of `expected`.
 
     Raises
     ------
     RecordingError
-        If the image is damaged, or is not as expected.
+        If the image is damaged, or differs from `expected`.
     """
     from PIL import Image
 
     kind = probe_image(path)
     if kind != expected:
         raise RecordingError(
-            f"{path} is {kind}, but others of the folder are {expected}; use only images of one size and type."
+            f"{path} is {kind}, but other images in the folder are {expected}; use only images of one size and type."
         )
     try:
         if kind.deep:
@@ -157,7 +158,7 @@ def read_image(path: Path, expected: ImageKind) -> npt.NDArray[Any]:
 
 
 def _mode(mode: str, kind: ImageKind) -> str | None:
-    """Mode of Pillow that an image of `mode` is converted to; None for none."""
+    """Pillow mode to convert an image of `mode` to; None to keep it."""
     if kind.alpha:
         return _CLEAR.get(mode)
     if len(kind.shape) == 3:
@@ -185,7 +186,7 @@ def open_image(path: Path) -> Recording:
     Raises
     ------
     RecordingError
-        If it is damaged, or of a kind that is not supported.
+        If it is damaged or not of a supported kind.
     """
     kind = probe_image(path)
     axes = "YXS" if len(kind.shape) == 3 else "YX"

@@ -1,4 +1,4 @@
-"""Still images one after the other in one file, as motion JPEG without a container: a video."""
+"""Detect files that are a sequence of still images, such as motion JPEG without a container: videos."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ _SIZES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 
 
 def demuxer_of(head: bytes | None, path: Path) -> str | None:
-    """Name by which ffmpeg reads a file in which a second JPEG or PNG follows the first; None for other files.
+    """Ffmpeg's demuxer for a file in which a second JPEG or PNG follows the first; None for other files.
 
-    Files in which one image comes with others of it, as previews, depth or a stereo pair, are no streams: they have
-    an index of pictures (MPF), or the second JPEG has another size.
+    Files in which previews, depth or a stereo pair accompany one image are not streams: they have an index of pictures
+    (MPF), or the second JPEG has another size.
     """
     if head is None:
         return None
@@ -36,7 +36,7 @@ def demuxer_of(head: bytes | None, path: Path) -> str | None:
 
 
 def _after_png(file: IO[bytes]) -> bool:
-    """Go past the last chunk of a PNG; False if there is none."""
+    """Move past the last chunk of a PNG; False if there is none."""
     place = len(_PNG)
     while True:
         file.seek(place)
@@ -51,7 +51,7 @@ def _after_png(file: IO[bytes]) -> bool:
 
 
 def _after_jpeg(file: IO[bytes]) -> bytes | None:
-    """Go past a JPEG and give the bytes of its height and width; None if there is none or it has an index."""
+    """Move past a JPEG and return the bytes of its height and width; None if there is none or it has an index."""
     if file.read(2) != b"\xff\xd8":
         return None
     size: bytes | None = None
@@ -76,7 +76,7 @@ def _after_jpeg(file: IO[bytes]) -> bytes | None:
 
 
 def _skip_coded(file: IO[bytes]) -> bool:
-    """Go to the next marker after coded data; False where the file ends before it."""
+    """Move to the next marker after coded data; False if the file ends before it."""
     while piece := file.read(_PIECE):
         place = piece.find(b"\xff")
         while place >= 0 and place + 1 < len(piece):

@@ -1,4 +1,4 @@
-"""Labels of a whole recording, or of one frame: files, folders, arrays, and what Cellpose saves."""
+"""Labels of a whole recording or of one frame, from files, folders, arrays and Cellpose."""
 
 from __future__ import annotations
 
@@ -34,18 +34,18 @@ _HARMLESS = {
 
 
 class LabelSeries:
-    """Label images by frame, read as they are asked for.
+    """Label images by frame, read on demand.
 
     Parameters
     ----------
     source : str, Path or array-like
         A label image, a volume or a series of them; a folder of label images; a ``_seg.npy`` of Cellpose; or an array
-        ``(T, Y, X)``, ``(Z, Y, X)`` or ``(Y, X)``. Real numbers must be whole.
+        ``(T, Y, X)``, ``(Z, Y, X)`` or ``(Y, X)``. Floating-point values must be whole numbers.
 
     Raises
     ------
     RecordingError
-        If it cannot be read, or has more axes than that.
+        If it cannot be read, or has more axes.
     """
 
     def __init__(self, source: Any) -> None:
@@ -62,7 +62,7 @@ class LabelSeries:
 
     @property
     def n_frames(self) -> int:
-        """Number of label images along the axis that is not in the plane; 1 for a single one."""
+        """Number of label images along the axis outside the plane; 1 for a single image."""
         if self._planes is not None:
             return 1 if len(self._planes.shape) == 2 else int(self._planes.shape[0])
         assert self._recording is not None
@@ -76,7 +76,7 @@ class LabelSeries:
         frame : int
             The frame.
         axis : str
-            The walked axis. Where it is ``Y`` or ``X``, the volume is cut across that axis.
+            The walked axis. If it is ``Y`` or ``X``, the volume is cut across that axis.
 
         Returns
         -------
@@ -85,7 +85,7 @@ class LabelSeries:
         Raises
         ------
         RecordingError
-            If there is no such frame, or its values are no whole numbers.
+            If there is no such frame, or its values are not whole numbers.
         """
         count = self._length(axis)
         if not 0 <= frame < count:
@@ -137,7 +137,7 @@ class LabelSeries:
             )
 
     def _spare(self) -> list[str]:
-        """Axes that are not in the plane and have more than one position."""
+        """Axes outside the plane with more than one position."""
         assert self._recording is not None
         return [a for a in self._recording.axes if a not in "YXS" and self._recording.length(a) > 1]
 
@@ -151,12 +151,12 @@ class LabelSeries:
 
 
 def cellpose_masks(path: Path) -> npt.NDArray[Any]:
-    """The masks in a ``_seg.npy`` file of Cellpose, which is pickled; nothing in it but arrays and numbers is made.
+    """The masks in a pickled ``_seg.npy`` file of Cellpose; only arrays and plain values are unpickled.
 
     Raises
     ------
     RecordingError
-        If it is no such file, or holds anything else.
+        If it is not such a file, or holds other objects.
     """
     try:
         with path.open("rb") as file:
@@ -177,7 +177,7 @@ def cellpose_masks(path: Path) -> npt.NDArray[Any]:
 
 
 class _Unpickler(pickle.Unpickler):
-    """Makes arrays and plain values, and nothing that could run."""
+    """Unpickles arrays and plain values only, nothing that could run code."""
 
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) not in _HARMLESS:
@@ -186,7 +186,7 @@ class _Unpickler(pickle.Unpickler):
 
 
 def _whole(source: Any, name: str) -> Any:
-    """An array of label images; it is sliced frame by frame, so it may be lazy."""
+    """Check an array of label images; it is sliced frame by frame, so it may be lazy."""
     shape = tuple(getattr(source, "shape", ())) or np.shape(source)
     planes = source if hasattr(source, "shape") and hasattr(source, "__getitem__") else np.asarray(source)
     if len(shape) not in (2, 3):

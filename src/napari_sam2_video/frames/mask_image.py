@@ -1,4 +1,4 @@
-"""Masks and label images as people keep them: palettes, colours, transparency, 0 and 255, real numbers, NaN."""
+"""Read masks and label images in all their usual forms: palettes, colours, transparency, 0 and 255, floats, NaN."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ _LARGEST = 1 << 53
 
 
 def read_mask(path: Path) -> npt.NDArray[np.bool_]:
-    """Mask in an image file of one plane.
+    """Read a mask from an image file with one plane.
 
-    The object is every pixel that is not 0, not NaN and not fully transparent; of a JPEG, whose zeros are not exact,
-    every pixel of at least half the range.
+    The object is every pixel that is not 0, not NaN and not fully transparent. In a JPEG, where zeros are inexact, it
+    is every pixel of at least half the range.
 
     Returns
     -------
@@ -55,10 +55,10 @@ def read_mask(path: Path) -> npt.NDArray[np.bool_]:
 
 
 def read_labels(path: Path) -> npt.NDArray[Any]:
-    """Label image in an image file of one plane.
+    """Read a label image from an image file with one plane.
 
-    Real numbers must be whole; NaN is 0. Where the file has colours, each is a label, numbered in the order of its red,
-    green and blue; black and transparent are 0.
+    Floating-point values must be whole numbers; NaN is 0. If the file has colours, each is a label, numbered in the
+    order of red, green and blue; black and transparent are 0.
 
     Returns
     -------
@@ -67,7 +67,7 @@ def read_labels(path: Path) -> npt.NDArray[Any]:
     Raises
     ------
     RecordingError
-        If the file cannot be read, holds several planes, or no whole numbers.
+        If the file cannot be read, holds several planes, or holds values that are not whole numbers.
     """
     values, lossy = _numbers(path)
     if lossy:
@@ -80,26 +80,28 @@ def read_labels(path: Path) -> npt.NDArray[Any]:
 
 
 def single_plane(path: Path) -> bool:
-    """Whether a file is one image, of which `read_labels` reads palettes, colours and transparency."""
+    """Whether a file is a single image, which `read_labels` reads with its palette, colours and transparency."""
     return _picture(path) is not None
 
 
 def whole_numbers(values: npt.NDArray[Any], name: str) -> npt.NDArray[Any]:
-    """Labels as integers, from integers, logical values, or real numbers that are whole; NaN is 0.
+    """Labels as integers, from integers, booleans, or floats that are whole numbers; NaN is 0.
 
     Raises
     ------
     RecordingError
-        If they are no whole numbers; `name` is what holds them.
+        If they are not whole numbers; the message starts with `name`.
     """
     if values.dtype.kind == "f":
         filled = np.where(np.isnan(values), 0, values)
         odd = filled[(filled != np.round(filled)) | (np.abs(filled) > _LARGEST)]
         if len(odd):
-            raise RecordingError(f"{name} holds {odd[0]:g} where labels are whole numbers; convert it.")
+            raise RecordingError(f"{name} holds the value {odd[0]:g}, but labels must be whole numbers; convert it.")
         return filled.astype(np.int64)
     if values.dtype.kind not in "uib":
-        raise RecordingError(f"{name} holds values of type {values.dtype} where labels are whole numbers; convert it.")
+        raise RecordingError(
+            f"{name} holds values of type {values.dtype}, but labels must be whole numbers; convert it."
+        )
     return values.astype(np.uint8) if values.dtype.kind == "b" else values
 
 
@@ -120,7 +122,7 @@ def _without_alpha(values: npt.NDArray[Any]) -> tuple[npt.NDArray[Any], npt.NDAr
 
 
 def _numbers(path: Path) -> tuple[npt.NDArray[Any], bool]:
-    """Stored numbers of shape (Y, X), or (Y, X, 2 to 4) of colours, and whether the file keeps them inexactly."""
+    """Stored values of shape (Y, X), or (Y, X, 2 to 4) for colours, and whether compression makes them inexact."""
     from napari_sam2_video.frames.open import open_recording
 
     with path.open("rb") as file:
@@ -145,7 +147,7 @@ def _numbers(path: Path) -> tuple[npt.NDArray[Any], bool]:
 
 
 def _picture(path: Path) -> tuple[npt.NDArray[Any], bool] | None:
-    """Numbers of what Pillow reads as one image: of a palette, the numbers and not the colours; None for the rest."""
+    """Values of a file that Pillow reads as one image (palette indices, not colours); None for other files."""
     from PIL import Image, UnidentifiedImageError
 
     try:

@@ -1,4 +1,4 @@
-"""Which files hold volumes that nibabel reads, decided by their first bytes, and which two files make one volume."""
+"""Recognize files that nibabel reads by their first bytes, and find the second file of a pair."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _AFNI = re.compile(rb"\s*type\s*=\s*(string|integer|float)-attribute\s+name\s*="
 
 
 def volume_format(head: bytes, path: Path) -> str | None:
-    """What the volume in a file that begins with `head`, perhaps compressed, is called; None for other files."""
+    """Format of the volume in a file that begins with `head`, compressed or not; None for other files."""
     head = unpacked_head(head, _HEAD)
     if is_nifti(head):
         return "NIfTI"
@@ -44,7 +44,7 @@ def volume_format(head: bytes, path: Path) -> str | None:
 
 
 def is_nifti(head: bytes) -> bool:
-    """Whether unpacked content that begins with `head` is a NIfTI header or volume."""
+    """Whether uncompressed content that begins with `head` is a NIfTI header or volume."""
     sizes = (head[:4], head[:4][::-1])
     if _ANALYZE.to_bytes(4, "little") in sizes:
         return head[344:348] in (b"n+1\0", b"ni1\0")
@@ -67,7 +67,7 @@ def _is_analyze(head: bytes) -> bool:
 
 
 def header_beside(path: Path) -> Path | None:
-    """Header of the pair of files whose voxels are in `path`; None if there is none."""
+    """Header file that belongs to the voxel file `path`; None if there is none."""
     packed = path.suffix.lower() == ".gz"
     name = path.with_suffix("") if packed else path
     for suffix in _PAIRS.get(name.suffix.lower(), ()):
@@ -79,7 +79,7 @@ def header_beside(path: Path) -> Path | None:
 
 
 def data_beside(header: Path) -> Path | None:
-    """Voxels of the pair of files whose header is `header`; None if there are none."""
+    """Voxel file that belongs to the header file `header`; None if there is none."""
     name = header.with_suffix("") if header.suffix.lower() == ".gz" else header
     for voxels, headers in _PAIRS.items():
         if name.suffix.lower() == headers[0].lower():

@@ -1,4 +1,4 @@
-"""Voxel sizes, units and times that the headers of nibabel's formats give, and whether they agree."""
+"""Voxel sizes, units and times in the headers of nibabel's formats, and whether they agree."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _AGREE = 0.01
 
 @dataclass(frozen=True)
 class Sizes:
-    """Sizes and units by axis letter, times of the volumes in seconds where they vary, and what to say about them."""
+    """Sizes and units by axis letter, times of the volumes in seconds if they vary, and notes."""
 
     scale: dict[str, float | None]
     units: dict[str, str | None]
@@ -37,9 +37,9 @@ def sizes_of(kind: str, header: Any, affine: npt.NDArray[np.float64], ndim: int)
     Parameters
     ----------
     kind : str
-        What the format is called.
+        Name of the format.
     header : object
-        nibabel's header; of MINC, nibabel's file.
+        nibabel's header; for MINC, nibabel's file object.
     affine : ndarray, shape (4, 4)
         From (i, j, k) to the world.
     ndim : int
@@ -69,7 +69,7 @@ def sizes_of(kind: str, header: Any, affine: npt.NDArray[np.float64], ndim: int)
 def _nifti(
     header: Any, columns: npt.NDArray[np.float64], sizes: dict[str, float | None]
 ) -> tuple[str | None, list[str]]:
-    """Unit of the sizes, and where the header contradicts itself; sizes that it does not give become None."""
+    """Unit of the sizes, and notes on contradictions in the header; missing sizes become None."""
     notes = []
     space = header.get_xyzt_units()[0]
     placed = int(header["sform_code"]) > 0 or int(header["qform_code"]) > 0
@@ -93,7 +93,7 @@ def _nifti(
 
 
 def _time(kind: str, header: Any) -> tuple[float | None, str | None, FrameTimes]:
-    """Interval of the volumes with its unit, and their times; None and unknown where the header has none."""
+    """Interval of the volumes with its unit, and their times; None if the header has none."""
     if kind in ("MINC1", "MINC2"):
         return (*_minc_interval(header), UNKNOWN)
     if kind == "ECAT":
@@ -122,7 +122,7 @@ def _minc_interval(minc: Any) -> tuple[float | None, str | None]:
 
 
 def _rounded(size: float) -> float:
-    """Without the digits that a header's single precision makes up."""
+    """Drop the spurious digits of a header's single precision."""
     return float(f"{size:.7g}")
 
 

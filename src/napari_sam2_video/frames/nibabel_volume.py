@@ -39,19 +39,19 @@ class Volume:
     Parameters
     ----------
     array : object
-        nibabel's proxy of the voxels, which reads the part that it is indexed with.
+        nibabel's proxy of the voxels, which reads only the indexed part.
     shape, dtype
         Lengths of the proxy's axes, and the type of the stored values.
     header, affine
         As nibabel has them; `affine` belongs to the proxy's three spatial axes in their order.
     files : list
-        What is open, to be closed after the last read.
+        Open files, to be closed after the last read.
     paths : list of Path
-        Where it lies.
+        Paths of its files.
     slow_first : bool
-        Whether the proxy's axes go from time over slice to column, as in MINC, not the other way round.
+        Whether the proxy's axes go from time to slice to column, as in MINC, instead of the reverse.
     notes : tuple of str
-        What a person should know.
+        Notes for the user.
     """
 
     array: Any
@@ -68,8 +68,8 @@ class Volume:
 class NibabelRecording(PlanesRecording):
     """A volume or series of volumes.
 
-    The voxel axes i, j, k and t of the file are called ``X``, ``Y``, ``Z`` and ``T`` however the body lies in them, so
-    that labels can be written into the same place; `affine` maps (i, j, k) to the world as nibabel does, and
+    The voxel axes i, j, k and t of the file are called ``X``, ``Y``, ``Z`` and ``T`` regardless of the orientation of
+    the body, so that labels can be written on the same grid; `affine` maps (i, j, k) to the world as nibabel does, and
     ``metadata["orientation"]`` says where the axes point.
     """
 
@@ -145,7 +145,7 @@ class NibabelRecording(PlanesRecording):
 
 
 def _value_type(path: Path, volume: Volume) -> tuple[int, np.dtype[Any], tuple[str, ...]]:
-    """Samples of a colour or 0, type of the values as they are meant, and what to say about them."""
+    """Number of colour samples (0 if there are none), dtype of the rescaled values, and notes."""
     stored = volume.dtype
     if stored.names is not None:
         samples = len(stored.names)
@@ -166,7 +166,7 @@ def _value_type(path: Path, volume: Volume) -> tuple[int, np.dtype[Any], tuple[s
 def _present(
     path: Path, volume: Volume, shape: tuple[int, ...], plane_ndim: int
 ) -> tuple[tuple[int, ...], tuple[str, ...]]:
-    """Shape of the planes that an uncompressed file is long enough for, and what to say about it."""
+    """Shape of the planes that an uncompressed file is long enough for, and notes."""
     offset, file = getattr(volume.array, "offset", None), volume.files[-1] if volume.files else None
     if offset is None or volume.slow_first or file is None or isinstance(file, PackedFile):
         return shape, ()
@@ -180,7 +180,7 @@ def open_volume(path: Path, series: int | str | None = None) -> NibabelRecording
     Raises
     ------
     RecordingError
-        If it is damaged, half of a pair, or a package that reads it is missing.
+        If it is damaged or half of a pair, or the package that reads it is missing.
     """
     path = header_beside(path) or path
     with path.open("rb") as file:
@@ -209,14 +209,14 @@ def _close(volume: Volume | None) -> None:
 
 
 def load_volume(path: Path, kind: str) -> Volume:
-    """Open a file as nibabel does, by its content, whatever its name says.
+    """Open a file with nibabel, by its content and not by its name.
 
     Raises
     ------
     RecordingError
         If the other file of a pair is missing.
     Exception
-        Of any kind, if it is damaged.
+        Of any type, if it is damaged.
     """
     if kind in ("MINC1", "MINC2"):
         return _load_minc(path, kind)
@@ -225,7 +225,8 @@ def load_volume(path: Path, kind: str) -> Volume:
     data = data_beside(path) if paired else path
     if data is None:
         raise RecordingError(
-            f"{path} is the header of a volume ({kind}), but its voxels are not beside it; copy both files."
+            f"{path} is the header of a volume ({kind}), but the file with its voxels is not in the same "
+            "folder; copy both files."
         )
     file = open_unpacked(data)
     holders = image_class.filespec_to_file_map(path.with_suffix("")) if kind == "Analyze" else {}
@@ -256,7 +257,7 @@ def load_volume(path: Path, kind: str) -> Volume:
 
 
 def _image_class(nibabel: Any, path: Path, kind: str) -> tuple[Any, bool]:
-    """Nibabel's class for a file, and whether its voxels lie in another one."""
+    """Nibabel's class for a file, and whether its voxels are in another file."""
     if kind == "NIfTI":
         with path.open("rb") as file:
             head = unpacked_head(file.read(HEAD_BYTES), HEAD_BYTES)

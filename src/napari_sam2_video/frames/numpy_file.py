@@ -23,7 +23,7 @@ _MAGIC = b"\x93NUMPY"
 
 
 def open_numpy(path: Path) -> Recording:
-    """Open an array file without reading its values.
+    """Open a NumPy array file without reading its values.
 
     Raises
     ------
@@ -42,7 +42,7 @@ def open_numpy(path: Path) -> Recording:
 
 
 class _NumpyRecording(PlanesRecording):
-    """An array whose planes follow one another; a memory map would end the process if the file became shorter."""
+    """An array read plane by plane; a memory map would crash the process if the file became shorter."""
 
     def __init__(self, path: Path, array: np.memmap[Any, Any]) -> None:
         axes = guess_axes(array.shape)

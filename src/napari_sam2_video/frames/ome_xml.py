@@ -1,4 +1,4 @@
-"""What OME-XML says of images: their files, pixel sizes and times."""
+"""What OME-XML says about images: their files, pixel sizes and times."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class OmeXml:
-    """Parsed OME-XML; one that cannot be parsed says nothing.
+    """Parsed OME-XML; text that cannot be parsed counts as empty.
 
     Parameters
     ----------
@@ -34,20 +34,20 @@ class OmeXml:
 
     @property
     def main_file(self) -> str | None:
-        """Name of the file that describes all, where this one only refers to it."""
+        """Name of the file with the full description, if this one only refers to it."""
         found = next(_named(self._root, "BinaryOnly"), None)
         name = None if found is None else found.get("MetadataFile")
         return name if name and lies_beside(name) else None
 
     @property
     def files(self) -> tuple[str, ...]:
-        """Names of all files that hold planes, each once, in their order; none if one lies in another folder."""
+        """Names of all files that hold planes, each once and in order; none if one is in another folder."""
         names = self._file_names()
         return tuple(names) if all(map(lies_beside, names)) else ()
 
     @property
     def planes(self) -> int:
-        """How many planes the largest image has, by what is said."""
+        """How many planes the largest image declares."""
         counts = [
             math.prod(int(_number(pixels.get(f"Size{letter}")) or 1) for letter in "CZT")
             for pixels in _named(self._root, "Pixels")
@@ -56,7 +56,7 @@ class OmeXml:
 
     @property
     def points_elsewhere(self) -> bool:
-        """Whether it names a file in another folder, which nobody chose to open."""
+        """Whether it names a file in another folder, which the user did not choose to open."""
         return not all(map(lies_beside, self._file_names()))
 
     def _file_names(self) -> dict[str, None]:
@@ -64,7 +64,7 @@ class OmeXml:
         return dict.fromkeys(name for name in names if name)
 
     def calibration(self, series: int, name: str) -> tuple[Sizes, Units]:
-        """Sizes and units by axis letter, of the image `name`, or of the one at place `series`."""
+        """Sizes and units by axis letter, of the image called `name`, or of the one with index `series`."""
         pixels = self._pixels(series, name)
         scale: Sizes = {}
         units: Units = {}
@@ -91,7 +91,7 @@ class OmeXml:
         return frame_times(found) if np.isfinite(found).all() else UNKNOWN
 
     def channels(self, series: int, name: str) -> tuple[str, ...]:
-        """Names of the channels, where all have one."""
+        """Names of the channels, if all have one."""
         pixels = self._pixels(series, name)
         names = tuple(channel.get("Name", "") for channel in _named(pixels, "Channel")) if pixels is not None else ()
         return names if all(names) else ()
@@ -107,7 +107,7 @@ class OmeXml:
 
 
 def lies_beside(name: str) -> bool:
-    """Whether a file of that name, as another file has it, is in the same folder."""
+    """Whether a file name found in another file stays in the same folder."""
     return not set(name) & {"/", "\\", ":"} and name not in (".", "..")
 
 

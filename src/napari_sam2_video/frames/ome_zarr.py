@@ -30,7 +30,7 @@ def is_zarr(folder: Path) -> bool:
 
 
 def is_ome_image(folder: Path) -> bool:
-    """Whether the metadata of a folder describe an OME-Zarr image, and not its labels."""
+    """Whether the metadata of a folder describe an OME-Zarr image that is not a label image."""
     for name, keys in ((".zattrs", ()), ("zarr.json", ("attributes", "ome"))):
         try:
             about = json.loads((folder / name).read_bytes())
@@ -51,7 +51,7 @@ def open_zarr(path: Path, series: int | str | None = None) -> ZarrRecording:
     path : Path
         The folder.
     series : int or str, optional
-        Which image, by its place or its path inside, of a folder that holds several.
+        Which image, by its index or its path inside, of a folder that holds several.
 
     Raises
     ------
@@ -102,7 +102,7 @@ def _ome(node: Any) -> Mapping[str, Any]:
 
 
 def _images_inside(node: Any, about: Mapping[str, Any]) -> list[str]:
-    """Paths of the images of a converted file, of a plate or of a well."""
+    """Paths of the images in a converted file, a plate or a well."""
     if "bioformats2raw.layout" in about:
         listed = _ome(node["OME"]).get("series") if "OME" in node else None
         return [str(path) for path in listed] if listed else sorted((key for key in node if key.isdecimal()), key=int)
@@ -115,7 +115,7 @@ def _images_inside(node: Any, about: Mapping[str, Any]) -> list[str]:
 
 
 def _chosen(name: str, found: list[str], series: int | str | None) -> str:
-    """The one that is asked for, or the only one."""
+    """The image asked for, or the only one."""
     if series is None and len(found) == 1:
         return found[0]
     named = ", ".join(f"{n}: {one}" for n, one in enumerate(found[:8])) + (", …" if len(found) > 8 else "")
@@ -131,7 +131,7 @@ def _chosen(name: str, found: list[str], series: int | str | None) -> str:
 
 
 def _from_array(array: Any, group: Any, name: str, path: Path | None) -> ZarrRecording:
-    """Recording of an array whose dimensions may have names, and coordinates beside it, as xarray writes them."""
+    """Recording of an array that may have named dimensions and coordinate arrays, as xarray writes them."""
     names = getattr(array.metadata, "dimension_names", None) or array.attrs.get("_ARRAY_DIMENSIONS") or ()
     axes = axes_named([str(one) for one in names], array.shape) if len(names) == array.ndim and all(names) else None
     found = DescribedArray(array, axes)

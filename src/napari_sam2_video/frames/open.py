@@ -1,4 +1,4 @@
-"""Open whatever holds frames; what it is is decided by its content, not by its name."""
+"""Open anything that holds frames; its content, not its name, decides what it is."""
 
 from __future__ import annotations
 
@@ -41,26 +41,26 @@ def open_recording(
         of files of one frame each, or an array (numpy, dask, zarr, h5py, xarray, torch; a list of arrays is a stack, or
         a multiscale image, of which the first is used). A single image is a recording of one frame.
     axes : str, optional
-        Names of the axes, where those found or guessed are wrong: for instance ``"ZYX"``.
+        Names of the axes, to replace those found or guessed: for instance ``"ZYX"``.
     pixel_size : str or tuple, optional
-        Where the file says none or a wrong one: ``"0.25 um"``, ``"0.3,0.25 um"`` (Y, X), ``"2,0.5,0.5 mm"`` (Z, Y, X),
-        or the numbers and the unit.
+        To replace a missing or wrong one: ``"0.25 um"``, ``"0.3,0.25 um"`` (Y, X), ``"2,0.5,0.5 mm"`` (Z, Y, X),
+        or a tuple of the numbers and the unit.
     interval : str or float, optional
         Time from one frame to the next: ``"2.5 s"``, ``"5 min"``, or seconds.
     series : int or str, optional
         Which image series, by its index from 0 or its name, of a file or folder that holds several.
     name : str, optional
-        What to call it.
+        Its name.
 
     Returns
     -------
     Recording
-        To be closed by its `close`, or used as a context manager.
+        Close it with `close`, or use it as a context manager.
 
     Raises
     ------
     RecordingError
-        If it does not exist, is of another kind, is damaged, or the axes, sizes or series do not fit.
+        If it does not exist, is of an unknown kind or damaged, or the axes, sizes or series do not fit.
     """
     settings = OpenSettings.of(axes=axes, pixel_size=pixel_size, interval=interval, series=series)
     if isinstance(source, Recording):

@@ -1,4 +1,4 @@
-"""Turn images the way that their orientation tag says, as EXIF and TIFF number it."""
+"""Turn images upright by their EXIF or TIFF orientation tag."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ TAG = 274
 
 
 def valid(value: object) -> int:
-    """Orientation of 1 to 8; upright for any other `value`."""
+    """Orientation from 1 to 8; 1 (upright) for any other `value`."""
     return value if isinstance(value, int) and 1 <= value <= 8 else UPRIGHT
 
 

@@ -1,4 +1,4 @@
-"""Read runs of bytes of one file from many threads."""
+"""Read byte ranges of one file from many threads."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 
 
 class RawFile:
-    """A file of plain numbers, opened once, or an open one that is handed over.
+    """A file of plain numbers, opened once or passed in open.
 
-    A read that meets the end of the file raises instead of ending the process, as a memory map would whose file was
-    cut short meanwhile.
+    Reading past the end raises an error, where a memory map of a file that was truncated meanwhile would crash the
+    process.
     """
 
     def __init__(self, path: Path, file: Any = None) -> None:
@@ -25,12 +25,12 @@ class RawFile:
         self._lock = threading.Lock()
 
     def read(self, offset: int, shape: tuple[int, ...], dtype: npt.DTypeLike) -> npt.NDArray[Any]:
-        """Array of that shape and type that begins `offset` bytes into the file.
+        """Array of that shape and dtype that begins `offset` bytes into the file.
 
         Raises
         ------
         EOFError
-            If the file ends before.
+            If the file ends before the array does.
         """
         values = np.empty(shape, dtype)
         view = memoryview(values.reshape(-1).view(np.uint8).data)

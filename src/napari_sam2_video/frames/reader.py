@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from napari_sam2_video.frames.recording import Recording
 
 HEAD_BYTES = 1024
-"""How much of a file `Reader.matches` sees, where the file is that long."""
+"""How many bytes of a file `Reader.matches` sees at most."""
 
 
 @dataclass(frozen=True)
@@ -25,14 +25,14 @@ class Reader:
     Parameters
     ----------
     name : str
-        What the kind is called, such as ``"TIFF"``.
+        Name of the format, such as ``"TIFF"``.
     patterns : tuple of str
         Usual names, such as ``"*.tif"``, for file dialogs; which reader opens a file is decided by its content.
     matches : callable
         Whether a file with those first bytes, or a folder where they are None, is of this kind.
     open : callable
-        Opens it without reading its pixels: ``open(path, series)``, with the series by index or name, None where
-        nobody chose one. Raises `RecordingError` if it is damaged.
+        Opens it without reading its pixels: ``open(path, series)``, with the series by index or name, None if none was
+        chosen. Raises `RecordingError` if it is damaged.
     has_series : bool
         Whether a file or folder of this kind can hold several series to choose from.
     """
@@ -50,7 +50,7 @@ def need(package: str, path: Path) -> None:
     Raises
     ------
     RecordingError
-        Which says how to install it.
+        With a message that says how to install it.
     """
     try:
         importlib.import_module(package)

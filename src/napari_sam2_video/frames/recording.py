@@ -1,4 +1,4 @@
-"""What every recording is: a lazy array with named axes, pixel sizes and units."""
+"""The base of every recording: a lazy array with named axes, pixel sizes and units."""
 
 from __future__ import annotations
 
@@ -37,28 +37,28 @@ class Recording(ABC):
     Parameters
     ----------
     name : str
-        What a person calls it.
+        Its name.
     axes : str
-        One letter an axis, in the order of `shape`: ``T``, ``Z``, ``C``, ``Y``, ``X``, others for what has no name,
+        One letter per axis, in the order of `shape`: ``T``, ``Z``, ``C``, ``Y``, ``X``, other letters for unnamed axes,
         and ``S`` for three RGB samples, which is always the last.
     shape : tuple of int
         Length of each axis.
     dtype : dtype
         Type of the values, in native byte order.
     scale : mapping of str to float, optional
-        Pixel size or time step by axis letter, as the file gives it; `calibration.settle` decides which are known.
+        Pixel size or time step by axis letter, as in the file; `calibration.settle` decides which are known.
     units : mapping of str to str, optional
         Their units, in any spelling.
     times : array-like of float, shape (T,), optional
-        Seconds from the first frame along ``T`` to each, where they are known and the interval varies.
+        Seconds from the first frame along ``T`` to each, if they are known and the interval varies.
     path : Path, optional
-        Where it was opened from.
+        The file or folder it was opened from.
     notes : tuple of str
-        Sentences that a person should see.
+        Sentences for the user.
     affine : ndarray, shape (4, 4), optional
         From voxel indices in the file's own order to world coordinates, of medical volumes.
     metadata : dict, optional
-        What the file says besides.
+        Further metadata from the file.
 
     Attributes
     ----------
@@ -66,17 +66,17 @@ class Recording(ABC):
         Seconds from the first frame along ``T`` to each, strictly increasing; None if the interval is constant or
         unknown.
     scale : dict of str to (float or None)
-        Pixel size or time step of each axis; None where unknown. Exactly 1 is a size.
+        Pixel size or time step of each axis; None where unknown. Exactly 1 is a valid size.
     units : dict of str to (str or None)
-        Symbols of their units; None where unknown, or where only the ratio of the sizes is known.
+        Unit symbols; None where unknown or where only the ratio of the sizes is known.
     calibration_source : dict of str to str
-        Who says so, by axis: ``"file"``, ``"person"`` or ``"unknown"``.
+        Where each size comes from, by axis: ``"file"``, ``"person"`` or ``"unknown"``.
     series : int or str, optional
-        Which series of the file or folder at `path` it is, where somebody chose one.
+        Which series of the file or folder at `path` it is, if one was chosen.
     is_single : bool
-        Whether it is a single image, whose axis ``T`` is not in the file.
+        Whether it is a single image, whose ``T`` axis was added.
     nominal_range : tuple of float, optional
-        Values that are black and white by the rules of the format, where it has any: of deep video, not of counts.
+        Values that the format defines as black and white, such as those of deep video; photon counts have none.
 
     Raises
     ------
@@ -121,12 +121,12 @@ class Recording(ABC):
         self.series: int | str | None = None
 
     def add_note(self, sentence: str) -> None:
-        """Add a sentence that a person should see, once."""
+        """Add a sentence for the user, unless it is there already."""
         if sentence not in self.notes:
             self.notes = (*self.notes, sentence)
 
     def ensure_frames(self) -> None:
-        """Make a single image a recording of one frame: it gets an axis ``T`` of length 1."""
+        """Turn a single image into a recording of one frame by adding a ``T`` axis of length 1."""
         if set(self.axes) <= set("CYXS"):
             self.is_single = True
             if (channels := self.length("C")) > _USUAL_CHANNELS:
@@ -140,14 +140,15 @@ class Recording(ABC):
     ) -> None:
         """Replace the pixel sizes and units of the axes that `scale` names; the others stay.
 
-        An interval along ``T`` that a person gives, or another one than before, replaces the times of the frames.
+        An interval along ``T`` from the user, or one that differs from the current one, replaces the times of the
+        frames.
 
         Parameters
         ----------
         scale, units : mapping
-            By axis letter; letters that the recording lacks are left out.
+            By axis letter; letters that the recording lacks are ignored.
         source : {"file", "person"}
-            Who says so.
+            Where the sizes come from.
         """
         sizes, settled, notes = settle({letter: scale[letter] for letter in self.axes if letter in scale}, units)
         if "T" in sizes and (source == "person" or (sizes["T"], settled["T"]) != (self.scale["T"], self.units["T"])):
@@ -162,12 +163,12 @@ class Recording(ABC):
         return None
 
     def apply(self, settings: OpenSettings) -> None:
-        """Take what a person says of the recording, in place of what its file says.
+        """Apply what the user states about the recording, in place of what its file says.
 
         Raises
         ------
         RecordingError
-            If the axes do not fit the shape, or a size is given of an axis that the recording lacks.
+            If the axes do not fit the shape, or a size is given for an axis that the recording lacks.
         """
         if settings.axes is not None:
             if len(settings.axes.removesuffix("S")) > len(self.axes.removesuffix("S")):
@@ -191,12 +192,12 @@ class Recording(ABC):
     def set_times(self, times: npt.ArrayLike | None) -> None:
         """Replace the times of the frames along ``T``, in seconds from any origin; None if the interval is constant.
 
-        The step along ``T`` becomes the median interval, in its unit where that is one of time.
+        The step along ``T`` becomes the median interval, in the current unit if that is a unit of time.
 
         Raises
         ------
         RecordingError
-            If there is not one for each frame, or they do not increase.
+            If there is not one time for each frame, or they do not increase.
         """
         times = checked_times(times, self.length("T"), self.name)
         if times is not None:
@@ -205,9 +206,9 @@ class Recording(ABC):
         self.times = times
 
     def rename_axes(self, axes: str) -> None:
-        """Give the axes other names, in place.
+        """Rename the axes, in place.
 
-        Sizes stay with their positions, except where time becomes a length or a length time: that size is unknown.
+        Sizes stay with their positions, but become unknown where a time axis becomes a spatial one or the reverse.
         Times stay with the axis ``T``.
 
         Raises
@@ -251,8 +252,8 @@ class Recording(ABC):
         FrameError
             If the selection lies outside the recording, or that part cannot be read.
         RecordingError
-            If an axis is unknown, the recording is closed, or something else than that part is the cause: too little
-            memory, a program that was killed or hung.
+            If an axis is unknown, the recording is closed, or the cause is not that part of the file: too little
+            memory, or a helper program that was killed or hung.
         """
         self._check_open()
         for letter in selection:
@@ -273,7 +274,7 @@ class Recording(ABC):
             raise
 
     def _check_open(self) -> None:
-        """Refuse to read a recording that is closed, perhaps by another thread while it is read."""
+        """Refuse to read a closed recording; another thread may close it during a read."""
         if self.closed:
             raise RecordingError(f"{self.name} is closed; open it again to read it.")
 
@@ -281,7 +282,7 @@ class Recording(ABC):
         if isinstance(chosen, slice):
             start, stop, step = chosen.indices(length)
             if step < 1:
-                raise RecordingError(f"Axis {letter} of {self.name} is read forward; give a positive step.")
+                raise RecordingError(f"Axis {letter} of {self.name} can only be read forward; give a positive step.")
             return slice(start, max(start, stop), step)
         position = operator.index(chosen)
         if not 0 <= position < length:
@@ -295,7 +296,7 @@ class Recording(ABC):
         """Read by position, with checked ints and slices of positive step, one for each axis."""
 
     def to_dask(self) -> Any:
-        """Whole recording as a dask array, one chunk per frame of all of ``Y``, ``X`` and ``S``."""
+        """Whole recording as a dask array, one chunk per plane."""
         import dask.array as da
 
         chunks = tuple(n if letter in "YXS" else 1 for letter, n in zip(self.axes, self.shape, strict=True))
@@ -305,12 +306,12 @@ class Recording(ABC):
         return from_array(_Indexable(self), chunks=chunks, name=name, asarray=False, meta=meta)
 
     def fingerprint(self) -> dict[str, Any]:
-        """Fingerprint of the recording: JSON-able, and cheap however large the recording is.
+        """JSON-serializable fingerprint of the recording, cheap to compute for recordings of any size.
 
         Raises
         ------
         RecordingError
-            If the recording is gone.
+            If the recording can no longer be found.
         """
         described: dict[str, Any] = {"shape": list(self.shape), "dtype": self.dtype.str, "axes": self.axes}
         try:
@@ -345,9 +346,9 @@ class Recording(ABC):
 
 
 class PlanesRecording(Recording):
-    """A recording that is stored plane by plane: its last axes are those of a plane.
+    """A recording that is stored plane by plane; its last axes are those of a plane.
 
-    A backend gives the plane's own axes count as `plane_ndim` (2, or 3 with RGB samples) and `_plane`.
+    A backend sets `plane_ndim`, the number of axes of a plane (2, or 3 with RGB samples), and implements `_plane`.
     """
 
     plane_ndim: int = 2
@@ -380,7 +381,7 @@ class PlanesRecording(Recording):
 
 
 class _Indexable:
-    """What dask asks of an array: shape, dtype and slices by position."""
+    """What dask needs of an array: shape, dtype and slicing by position."""
 
     def __init__(self, recording: Recording) -> None:
         self.recording, self.shape, self.dtype = recording, recording.shape, recording.dtype

@@ -1,4 +1,4 @@
-"""All readers, in the order in which they are asked; a new one is a module and a line here."""
+"""All readers, in the order in which they are tried. A new reader is a module and a line here."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ READERS: tuple[Reader, ...] = (
     folder.READER,
     video.READER,
 )
-"""The first that matches opens a file or folder; the last two take whatever folder or file is left."""
+"""The first that matches opens a file or folder; the last two accept any folder or file that is left."""
 
 
 def reader_of(path: Path) -> Reader:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def described(recording: Recording) -> dict[str, Any]:
-    """JSON-able description of a recording: its name, axes, shape, type, series and sizes, and who said those."""
+    """JSON-serializable description of a recording: name, axes, shape, dtype, series, sizes and their source."""
     return {
         "name": recording.name,
         "axes": recording.axes,
@@ -41,7 +41,7 @@ def open_described(source: Any, description: Mapping[str, Any]) -> Recording:
     Raises
     ------
     RecordingError
-        If it cannot be opened so.
+        If it cannot be opened that way.
     KeyError, TypeError, ValueError
         If the description is damaged.
     """

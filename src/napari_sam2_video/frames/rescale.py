@@ -22,7 +22,7 @@ class Rescale:
 
     @property
     def whole(self) -> bool:
-        """Whether whole numbers stay whole."""
+        """Whether integers stay integers."""
         return float(self.slope).is_integer() and float(self.intercept).is_integer()
 
     def dtype(self, stored: npt.DTypeLike) -> np.dtype[Any]:
@@ -45,7 +45,7 @@ class Rescale:
 
 
 def smallest_type(ends: Iterable[float]) -> np.dtype[Any]:
-    """Smallest type of whole numbers that holds `ends` and all between; float32 where none of up to 32 bits does."""
+    """Smallest integer type that holds all values between `ends`; float32 if none of up to 32 bits does."""
     ends = list(ends)
     for name in ("u1", "u2", "i2", "i4", "u4"):
         limits = np.iinfo(name)

@@ -1,4 +1,4 @@
-"""TIFF of every kind that microscopes, cameras and ImageJ write."""
+"""TIFF in all variants that microscopes, cameras and ImageJ write."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 _MAGIC = (b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+")
 NDTIFF_INDEX = "NDTiff.index"
-"""File of Micro-Manager that says which planes the TIFF files beside it hold."""
+"""Micro-Manager's file that lists the planes in the TIFF files beside it."""
 _LARGEST_XML = 1 << 28
 _MOST_PLANES = 20_000_000
 
@@ -42,21 +42,21 @@ def is_companion(head: bytes) -> bool:
 
 
 def open_tiff(path: Path, series: int | str | None = None, *, numbers: bool = False) -> Recording:
-    """Open a TIFF, with all files that it belongs to, without reading its pixels.
+    """Open a TIFF and all files that belong to it, without reading pixels.
 
     Parameters
     ----------
     path : Path
-        A TIFF, or a companion file of OME-XML.
+        A TIFF, or an OME-XML companion file.
     series : int or str, optional
-        Which image series, where it holds several.
+        Which image series, if the file holds several.
     numbers : bool
-        Keep the stored numbers, as masks and label images want it: palettes, colours and transparency stay samples.
+        Keep the stored values, as masks and label images need: palettes, colours and transparency stay samples.
 
     Raises
     ------
     RecordingError
-        If it is damaged, holds nothing that can be shown, or holds several series and none was chosen.
+        If it is damaged, holds no image, or holds several series and none was chosen.
     """
     _keep_quiet()
     file = _opened(path)
@@ -125,7 +125,7 @@ def _opened(path: Path) -> Any:
         _check_planes(path, xml)
         first = next((path.parent / name for name in xml.files if (path.parent / name).is_file()), None)
         if first is None:
-            raise RecordingError(f"{path} describes TIFF files that are not beside it; put them there.")
+            raise RecordingError(f"{path} describes TIFF files that are not in its folder; put them there.")
         return tifffile.TiffFile(first, omexml=text.strip())
     except RecordingError:
         raise
@@ -134,13 +134,13 @@ def _opened(path: Path) -> Any:
 
 
 def _check_planes(path: Path, xml: OmeXml) -> None:
-    """Refuse what would fill the memory with planes that do not exist."""
+    """Refuse a plane count that would fill the memory with planes that do not exist."""
     if xml.planes > _MOST_PLANES:
-        raise RecordingError(f"{path} promises {xml.planes:,} planes, more than any recording has; write it again.")
+        raise RecordingError(f"{path} declares {xml.planes:,} planes, more than any recording has; write it again.")
 
 
 def _check_index(path: Path) -> None:
-    """Refuse an index that names files in another folder, which nobody chose to open."""
+    """Refuse an index that names files in another folder, which the user did not choose to open."""
     import tifffile
 
     if any(not lies_beside(entry[1]) for entry in tifffile.tifffile.read_ndtiff_index(path)):
@@ -148,7 +148,7 @@ def _check_index(path: Path) -> None:
 
 
 def _keep_quiet() -> None:
-    """Keep off the screen what tifffile logs of damage, unless somebody listens: the notes say it in plain words."""
+    """Hide what tifffile logs about damage unless logging is configured: the notes say it in plain words."""
     logger = logging.getLogger("tifffile")
     if not logger.handlers:
         logger.addHandler(logging.NullHandler())
@@ -180,7 +180,7 @@ def _recording(path: Path, file: Any, series: int | str | None, numbers: bool) -
 
 @dataclass(frozen=True)
 class _Run:
-    """Planes that follow one another: axes and lengths as tifffile names them, and where the first one begins."""
+    """Contiguous planes: axes and lengths as tifffile names them, and where the first plane begins."""
 
     axes: str
     shape: tuple[int, ...]
@@ -189,9 +189,9 @@ class _Run:
 
 
 def _imagej_run(file: Any) -> _Run | None:
-    """An ImageJ stack of one directory, whose pixels all follow on from the first.
+    """An ImageJ stack with a single directory, after which all pixels follow.
 
-    The way ImageJ writes stacks larger than 4 GB, and the only way to read one that was cut short.
+    ImageJ writes stacks larger than 4 GB like this, and a truncated one can only be read like this.
     """
     about = file.imagej_metadata if file.is_imagej else None
     page = file.pages.first
@@ -210,7 +210,7 @@ def _imagej_run(file: Any) -> _Run | None:
 
 
 def _series_run(file: Any, chosen: Chosen) -> _Run | None:
-    """A series whose planes follow one another in the file, uncompressed."""
+    """A series of contiguous, uncompressed planes."""
     offset = None if chosen.joined else chosen.series.dataoffset
     if offset is None:
         return None
@@ -218,7 +218,7 @@ def _series_run(file: Any, chosen: Chosen) -> _Run | None:
 
 
 def _runnable(run: _Run) -> _Run | None:
-    """A run of planes that are stored as they are meant but for their scale."""
+    """Contiguous planes that need no conversion but rescaling."""
     return run if re.fullmatch(r"[^YXS]*YXS?", run.axes) and run.page.axes in ("YX", "YXS") else None
 
 
@@ -274,7 +274,7 @@ def _length(axes: str, shape: tuple[int, ...]) -> int:
 
 
 def _arguments(file: Any, about: TiffAbout, notes: tuple[str, ...]) -> dict[str, Any]:
-    """Arguments of a `Recording`."""
+    """Arguments for `Recording`."""
     name = str(file.filename).rsplit(".", 1)[0].removesuffix(".ome")
     metadata: dict[str, Any] = {"format": about.kind}
     if about.channels:
@@ -305,7 +305,7 @@ def _pages_present(file: Any, pages: Any) -> int:
 
 
 def _promised(file: Any, chosen: Chosen) -> int:
-    """Number of planes that the description speaks of; 0 if it does not."""
+    """Number of planes that the description declares; 0 if it does not."""
     if chosen.joined:
         return 0
     if file.is_imagej:

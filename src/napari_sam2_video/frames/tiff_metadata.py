@@ -1,4 +1,4 @@
-"""Pixel sizes, times, value calibration and names that TIFF files of many programs carry."""
+"""Pixel sizes, times, value calibration and names in the TIFF files of many programs."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ if TYPE_CHECKING:
 
 _RESOLUTION_UNITS = {2: "inch", 3: "cm"}
 _DEFAULT_PER_INCH = (0, 1, 72, 96)
-"""What programs write that know no resolution."""
+"""What programs write if they do not know the resolution."""
 
 _LINEAR, _UNCALIBRATED = 0, 20
 
 
 @dataclass
 class TiffAbout:
-    """What a TIFF says of one of its images; sizes as they stand in the file, by axis letter."""
+    """What a TIFF says about one of its images; sizes by axis letter, as stated in the file."""
 
     kind: str = "tiff"
     scale: Sizes = field(default_factory=dict)
@@ -39,14 +39,14 @@ class TiffAbout:
     notes: list[str] = field(default_factory=list)
 
     def fill(self, letter: str, size: object, unit: object) -> None:
-        """Take a size of an axis of which nothing is known yet."""
+        """Set the size of an axis, unless one is known already."""
         with suppress(TypeError, ValueError):
             number = float(size)  # type: ignore[arg-type]
             if number and not self.scale.get(letter):
                 self.scale[letter], self.units[letter] = number, str(unit or "")
 
     def take_times(self, times: FrameTimes) -> None:
-        """Take times of frames: they are what happened, an interval what was asked for."""
+        """Set the frame times; measured times replace an interval, which is only what was requested."""
         if times.interval is None:
             return
         self.times = times
@@ -55,18 +55,18 @@ class TiffAbout:
 
 
 def about_tiff(file: Any, series: Any, number: int, count: int) -> TiffAbout:
-    """What the open `file` says of one of its image series.
+    """What the open `file` says about one of its image series.
 
     Parameters
     ----------
     file : tifffile.TiffFile
         The open file.
     series : tifffile.TiffPageSeries or None
-        The series; None for the one of an ImageJ stack.
+        The series; None for that of an ImageJ stack.
     number : int
-        Its place in the file.
+        Its index in the file.
     count : int
-        Length of its axis ``T``, 0 where it has none.
+        Length of its ``T`` axis, 0 if it has none.
     """
     about = TiffAbout()
     page = file.pages.first if series is None else series.keyframe
@@ -114,7 +114,7 @@ def _imagej(about: TiffAbout, said: dict[str, Any], page: Any) -> None:
 
 
 def _imagej_values(about: TiffAbout, said: dict[str, Any], page: Any) -> None:
-    """Calibration of values: ImageJ keeps signed 16 bits as ``value + 32768``, for instance."""
+    """Calibration of values: ImageJ stores signed 16-bit values as ``value + 32768``, for instance."""
     function = said.get("cf")
     if function is None or page.samplesperpixel > 1:
         return
@@ -217,11 +217,11 @@ _PROGRAMS: dict[str, Callable[[TiffAbout, Any, int], None]] = {
     "sem": _sem,
     "tvips": _tvips,
 }
-"""By the name that tifffile has for their files."""
+"""By tifffile's names for the file types."""
 
 
 def _resolution(about: TiffAbout, page: Any) -> None:
-    """Resolution tags, where they have a unit and are not meant for printing."""
+    """Resolution tags, if they have a unit and are not meant for printing."""
     unit = _RESOLUTION_UNITS.get(int(getattr(page, "resolutionunit", 0) or 0))
     if unit is None:
         return

@@ -1,4 +1,4 @@
-"""TIFF recordings, read plane by plane: uncompressed runs of planes, and pages."""
+"""TIFF recordings, read plane by plane: contiguous uncompressed planes, or pages."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _OPEN_FILES = 4
 
 
 class _TiffRecording(PlanesRecording):
-    """Planes that are stored in one style; channels of a pixel become planes of their own."""
+    """Planes that are all stored the same way; interleaved channels become separate planes."""
 
     def __init__(
         self, path: Path, axes: str, leading: tuple[int, ...], style: PlaneStyle, about: dict[str, Any]
@@ -60,7 +60,7 @@ class RunRecording(_TiffRecording):
     path : Path
         The file.
     axes : str
-        Of the leading axes.
+        Letters of the leading axes.
     leading : tuple of int
         Their lengths.
     style : PlaneStyle
@@ -70,7 +70,7 @@ class RunRecording(_TiffRecording):
     byteorder : str
         ``"<"`` or ``">"``.
     about : dict
-        Further arguments of a `Recording`.
+        Further arguments for `Recording`.
     """
 
     def __init__(
@@ -108,7 +108,7 @@ class RunRecording(_TiffRecording):
 
 
 class PagesRecording(_TiffRecording):
-    """Planes of which each is a page, compressed or not, of one file or of several.
+    """Planes that are pages, compressed or not, of one or several files.
 
     Parameters
     ----------
@@ -119,7 +119,7 @@ class PagesRecording(_TiffRecording):
     axes, leading, style, about
         As for `RunRecording`.
     pages : sequence of tifffile.TiffPage
-        Pages of the planes, None if one is missing.
+        Page of each plane; None if it is missing.
     files : sequence of Path
         All files of the recording that exist.
     missing : sequence of str
@@ -165,7 +165,7 @@ class PagesRecording(_TiffRecording):
         return np.asarray(values if rows is None else values[rows])
 
     def _keep_open(self, handle: Any) -> None:
-        """Open a further file of the recording, and close the one that was not read for longest."""
+        """Open another file of the recording, and close the least recently read one."""
         if handle.closed:
             handle.open()
         self._opened[id(handle)] = handle

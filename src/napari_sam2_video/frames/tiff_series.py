@@ -1,4 +1,4 @@
-"""Which image series of a TIFF is the recording, and the pages of it."""
+"""Choose the image series of a TIFF, and list its pages."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ class Chosen:
     Parameters
     ----------
     number : int
-        Its place in the file, from 0.
+        Its index in the file, from 0.
     series : tifffile.TiffPageSeries
-        Its first part, where single images were joined.
+        Its first part, if single images were joined.
     axes, shape : str, tuple of int
         As tifffile names them.
     pages : sequence of tifffile.TiffPage
         One for each plane; None if a page is missing.
     joined : bool
-        Whether it is made of single images that the file holds as a series each.
+        Whether it is made of single images that are separate series in the file.
     notes : tuple of str
-        What a person should know of the choice.
+        Notes for the user about the choice.
     """
 
     number: int
@@ -45,12 +45,12 @@ class Chosen:
 
 
 def choose_series(path: Path, file: Any, wanted: int | str | None) -> Chosen:
-    """Choose a series: the one that is asked for, or the only one that can be meant.
+    """Choose a series: the one asked for, or the only plausible one.
 
     Raises
     ------
     RecordingError
-        If there is none, several could be meant, or the one asked for does not exist.
+        If there is no series, several are plausible, or the one asked for does not exist.
     """
     found = list(enumerate(file.series))
     if not found:
@@ -99,7 +99,7 @@ def _whole(number: int, series: Any, *notes: str) -> Chosen:
 
 
 def _frames(series: Any) -> int:
-    """Frames that can be walked over."""
+    """Number of frames along a walked axis."""
     return math.prod(n for letter, n in zip(series.axes, series.shape, strict=True) if letter not in "CYXS")
 
 

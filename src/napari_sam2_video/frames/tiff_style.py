@@ -1,4 +1,4 @@
-"""How the stored values of a TIFF plane become the ones that are meant: colours, transparency, orientation, scale."""
+"""Convert the stored values of a TIFF plane: colours, transparency, orientation and scale."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _COLOURS = {_PALETTE: "palette", _CMYK: "CMYK", _YCBCR: "YCbCr", _LAB: "L*a*b*",
 
 @dataclass(frozen=True)
 class PlaneStyle:
-    """What is done to a plane of the file.
+    """How a plane of the file is converted.
 
     Parameters
     ----------
@@ -40,9 +40,9 @@ class PlaneStyle:
     alpha : bool
         Whether the last sample is transparency.
     palette : ndarray of uint8, shape (n, 3), optional
-        Colours of the stored values.
+        Colour of each stored value.
     orientation : int
-        As TIFF numbers it, 1 for upright.
+        TIFF orientation; 1 is upright.
     rescale : Rescale
         Calibration of the values.
     """
@@ -58,12 +58,12 @@ class PlaneStyle:
 
     @property
     def channels(self) -> int:
-        """Samples of a pixel that are channels of their own; 1 where they are a colour."""
+        """Number of interleaved channels; 1 if the samples are a colour."""
         return self._samples - self.alpha if self.colour == "channels" else 1
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Shape of a plane that is meant: ``(Y, X)`` or ``(Y, X, 3)``; channels are planes of their own."""
+        """Shape of a converted plane: ``(Y, X)`` or ``(Y, X, 3)``; channels are separate planes."""
         height, width = self.stored[1:] if self.planar else self.stored[:2]
         if orientation.swaps(self.orientation):
             height, width = width, height
@@ -71,7 +71,7 @@ class PlaneStyle:
 
     @property
     def result(self) -> np.dtype[Any]:
-        """Type of the values that are meant."""
+        """Type of the converted values."""
         if self.colour in _COLOURS.values():
             return np.dtype(np.uint8) if self.colour != "CMYK" else self.dtype
         return self.rescale.dtype(self.dtype)
@@ -87,7 +87,7 @@ class PlaneStyle:
         return 1 if len(self.stored) == 2 else self.stored[0] if self.planar else self.stored[-1]
 
     def notes(self) -> list[str]:
-        """Sentences about what was done."""
+        """Notes about the conversion."""
         found = []
         if self.alpha:
             found.append(NOTE)
@@ -102,7 +102,7 @@ class PlaneStyle:
         return found
 
     def __call__(self, plane: npt.NDArray[Any], channel: int = 0) -> npt.NDArray[Any]:
-        """Give a stored plane, or rows of it where `plain`, the values that are meant."""
+        """Convert a stored plane, or rows of it if `plain`."""
         if self.planar:
             plane = np.moveaxis(plane, 0, -1)
         if self.alpha:
@@ -136,24 +136,23 @@ class PlaneStyle:
 
 
 def style_of(path: object, page: Any, about: TiffAbout, *, numbers: bool = False) -> PlaneStyle:
-    """Style of the planes that look like `page`.
+    """Style of the planes that are stored like `page`.
 
     Parameters
     ----------
     path : Path
-        Of the file, for the error.
+        The file, for error messages.
     page : tifffile.TiffPage
         First page of the series, whose axes are ``YX``, ``YXS`` or ``SYX``.
     about : TiffAbout
-        What the file says. A palette in the file of a microscope or of ImageJ only says how values are shown, and is
-        not meant as colour.
+        What the file says. A palette written by a microscope or ImageJ is only a display setting, not colour.
     numbers : bool
-        Keep the stored numbers: palettes, colours and transparency stay samples.
+        Keep the stored values: palettes, colours and transparency stay samples.
 
     Raises
     ------
     RecordingError
-        If the values are stored in a way that cannot be read.
+        If the values are stored in an unsupported way.
     """
     planar = page.axes == "SYX"
     samples = {"YX": 1, "YXS": page.shape[-1], "SYX": page.shape[0]}[page.axes]
@@ -204,7 +203,7 @@ def white_is_zero(page: Any) -> bool:
 
 
 def _palette(page: Any) -> npt.NDArray[np.uint8] | None:
-    """Colours of a palette, shape (n, 3); None if it only shows low to high values, in whatever colour."""
+    """Colours of a palette, shape (n, 3); None if it only runs from low to high values in one colour."""
     if page.colormap is None:
         return None
     colours = np.asarray(page.colormap, np.uint16).T

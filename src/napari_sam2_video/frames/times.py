@@ -1,4 +1,4 @@
-"""When the frames of a recording were taken: real times where they vary, and the interval where it is constant."""
+"""When the frames of a recording were taken: their times if the interval varies, else the interval."""
 
 from __future__ import annotations
 
@@ -36,19 +36,19 @@ UNKNOWN = FrameTimes(None, None)
 
 
 def frame_times(seconds: npt.ArrayLike, *, tick: float = 0.0) -> FrameTimes:
-    """Tell a constant interval from times that vary.
+    """Distinguish a constant interval from times that vary.
 
     Parameters
     ----------
     seconds : array-like of float, shape (T,)
         Time of each frame, from any origin.
     tick : float
-        Step in which the file counts time, so that times of a constant rate are off by up to one.
+        Time resolution of the file, by which times of a constant rate may be off.
 
     Returns
     -------
     FrameTimes
-        Both unknown where the times of two or more frames do not increase strictly.
+        Both unknown if the times of two or more frames do not strictly increase.
     """
     found = np.asarray(seconds, np.float64)
     if found.size < 2 or not np.isfinite(found).all() or not (np.diff(found) > 0).all():
@@ -58,7 +58,7 @@ def frame_times(seconds: npt.ArrayLike, *, tick: float = 0.0) -> FrameTimes:
     usual = float(np.median(np.diff(times)))
     gaps = np.diff(found)
     if tick > _COARSE * usual and (np.abs(gaps - usual) < _COARSE * tick).mean() >= _MOSTLY:
-        tick = 0.0  # a clock that ticks once a frame: gaps are dropped frames, not roundings
+        tick = 0.0  # a clock that ticks once per frame: gaps are dropped frames, not rounding
     rounded = max(1.5 * tick, min(_ROUNDED_SECONDS, _JITTER * usual)) + 1e-9 * float(np.abs(found).max())
     if np.abs(times - interval * np.arange(times.size)).max() <= rounded:
         return FrameTimes(None, interval)
@@ -66,12 +66,12 @@ def frame_times(seconds: npt.ArrayLike, *, tick: float = 0.0) -> FrameTimes:
 
 
 def checked_times(times: npt.ArrayLike | None, count: int, name: str) -> npt.NDArray[np.float64] | None:
-    """Times from the first frame on, as a read-only array.
+    """Check times, and return them from the first frame as a read-only array.
 
     Raises
     ------
     RecordingError
-        If there is not one for each of `count` frames, or they do not increase.
+        If there is not one time for each of `count` frames, or they do not increase.
     """
     if times is None:
         return None
@@ -84,7 +84,7 @@ def checked_times(times: npt.ArrayLike | None, count: int, name: str) -> npt.NDA
 
 
 def summary_of_times(times: npt.NDArray[np.float64] | None) -> dict[str, float] | None:
-    """Seconds from the first frame to the last, and the shortest and longest between two; None for even frames."""
+    """Seconds from the first to the last frame, and the shortest and longest interval; None if it is constant."""
     if times is None:
         return None
     gaps = np.diff(times)

@@ -1,4 +1,4 @@
-"""Recordings whose file ends before all that it promises."""
+"""Recordings whose file ends early."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ if TYPE_CHECKING:
 def cut_short(
     path: Path, shape: tuple[int, ...], plane_ndim: int, present: int
 ) -> tuple[tuple[int, ...], tuple[str, ...]]:
-    """Shape of what can be read where only the first `present` planes exist, and what to say about it.
+    """Shape of the readable part if only the first `present` planes exist, and a note about it.
 
     Raises
     ------
     RecordingError
-        If not even one position of the first axis is whole.
+        If not even one position along the first axis is complete.
     """
     leading = shape[: len(shape) - plane_ndim]
     promised = math.prod(leading)

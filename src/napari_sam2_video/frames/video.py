@@ -1,4 +1,4 @@
-"""Video, frame-accurate: frame i is the i-th frame shown, however the file is coded and whichever is read first."""
+"""Video, frame-accurate: frame i is the i-th frame shown, for any coding and any order of reading."""
 
 from __future__ import annotations
 
@@ -45,10 +45,10 @@ def open_video(
     cache_bytes: int = CACHE_BYTES,
     timeout: float | None = None,
 ) -> VideoRecording:
-    """Open a video: read its packets once, decode a single frame.
+    """Open a video: read all packets once, and decode a single frame.
 
-    A video whose packets have no time stamps of their own is copied to a temporary file in which they are numbered,
-    and decoded once where its frames are not shown in the order of its packets.
+    A video whose packets have no time stamps is copied to a temporary file in which they are numbered, and decoded once
+    if its frames are not shown in packet order.
 
     Parameters
     ----------
@@ -57,16 +57,16 @@ def open_video(
     series : int or str, optional
         Which of several videos in the file, counted from 0; the first if not given.
     demuxer : str, optional
-        ffmpeg's name of the container, where its own guess would be wrong: for bare packets.
+        ffmpeg's name for the container, if its own guess would be wrong: for raw streams.
     cache_bytes : int
-        Most memory that decoded frames may take.
+        Maximum memory for decoded frames.
     timeout : float, optional
-        Seconds after which an ffmpeg that gives nothing is ended.
+        Seconds without output after which ffmpeg is stopped.
 
     Raises
     ------
     RecordingError
-        If it is no video, has no images or no such series, or not one frame can be decoded.
+        If it is not a video, has no images or no such series, or no frame can be decoded.
     """
     if isinstance(series, str) or (series is not None and series < 0):
         raise RecordingError(f"{path} has no series {series!r}; choose one of its videos by number, counted from 0.")
@@ -100,7 +100,7 @@ def open_video(
 def _stamped(
     source: VideoInput, probe: Probe, index: VideoIndex, first: int, timeout: float | None
 ) -> tuple[VideoInput | None, VideoIndex]:
-    """Index by time stamps from the frame numbered `first` on, and a copy where these cannot be searched for."""
+    """Index by time stamps from frame `first` on, and a copy if the file cannot be searched by them."""
     copy = searchable_copy(source, timeout=timeout) if probe.searched and index.wraps() else None
     with _removed_on_error(copy):
         if copy is not None:
@@ -113,14 +113,14 @@ def _stamped(
 def _unstamped(
     source: VideoInput, probe: Probe, usual_gap: float | None, in_order: bool, timeout: float | None
 ) -> tuple[VideoInput | None, VideoIndex]:
-    """Index of a video whose time stamps are made up, missing or shared, and a copy where one can be made.
+    """Index of a video whose time stamps are made up, missing or duplicated, and a copy if one can be made.
 
     Parameters
     ----------
     usual_gap : float or None
-        Seconds from one packet to the next, where they are even.
+        Seconds from one packet to the next, if constant.
     in_order : bool
-        Whether frames seem to be shown in the order of their packets.
+        Whether frames seem to be shown in packet order.
     """
     path, timing = source.path, FrameTimes(None, usual_gap)
     if probe.raw and not states_rate(source, timeout=timeout):
@@ -165,7 +165,7 @@ def _recording(
 
 
 def _missing_at_end(probe: Probe, index: VideoIndex) -> int:
-    """Frames that the header promises beyond the last one that is there."""
+    """Number of frames that the header declares beyond the last one in the file."""
     usual = int(np.median(np.diff(index.pts))) if len(index.pts) > 1 else 0
     if not usual or probe.seconds is None or index.timing is not None:
         return 0

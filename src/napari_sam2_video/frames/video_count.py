@@ -1,4 +1,4 @@
-"""Videos without time stamps: a copy of their packets, numbered in file order, and their frames counted by decoding."""
+"""Videos without time stamps: copy their packets with numbers in file order, and count their frames by decoding."""
 
 from __future__ import annotations
 
@@ -29,16 +29,16 @@ _FRAME_A_PACKET = ("h264", "hevc", "mpeg1video", "mpeg2video", "mjpeg")
 
 
 def numbered_copy(source: VideoInput, *, timeout: float | None = None) -> VideoInput | None:
-    """Copy whose packets have their numbers in the file as time stamps, a second each; None if there can be none.
+    """Copy whose packets get their index in the file as time stamp in seconds; None if it cannot be made.
 
-    Packets of such a copy can be sought; whether frames are shown in the order of their packets is another matter.
+    Such a copy can be searched; whether frames are shown in packet order has to be checked separately.
     """
     numbered = ["-c", "copy", "-copyinkf", "-bsf:v", "setts=ts=N/TB", "-f", "matroska"]
     return _copied([*source.arguments, *numbered], ".mkv", timeout)
 
 
 def searchable_copy(source: VideoInput, *, timeout: float | None = None) -> VideoInput | None:
-    """Copy with time stamps from zero on, in a container with a table of frames; None if there can be none."""
+    """Copy with time stamps from zero, in a container with an index; None if it cannot be made."""
     return _copied([*source.arguments, "-c", "copy", "-copyinkf", "-f", "nut"], ".nut", timeout)
 
 
@@ -57,7 +57,7 @@ def _copied(arguments: list[str], suffix: str, timeout: float | None) -> VideoIn
 
 
 def remove_copy(copy: VideoInput) -> None:
-    """Remove a temporary copy; Windows may not let go of it yet, which is no reason to fail."""
+    """Remove a temporary copy; failing because Windows still holds it open is ignored."""
     with suppress(OSError):
         copy.path.unlink(missing_ok=True)
 
@@ -65,7 +65,7 @@ def remove_copy(copy: VideoInput) -> None:
 def index_in_file_order(
     copy: VideoInput, picture: PictureFormat, timing: FrameTimes, *, called: Path, timeout: float | None = None
 ) -> VideoIndex | None:
-    """Index of a numbered copy whose frames are shown in the order of their packets; None if they are not."""
+    """Index of a numbered copy whose frames are shown in packet order; None if they are not."""
     index = replace(read_index(copy, called=called, timeout=timeout), timing=timing)
     decoder = Decoder(copy, index, picture, None, timeout=timeout)
     first = None
@@ -83,26 +83,26 @@ def index_in_file_order(
 
 
 def counted_index(source: VideoInput, timing: FrameTimes, *, called: Path, timeout: float | None = None) -> VideoIndex:
-    """Index of the frames as the decoder gives them.
+    """Index of the frames in the order in which the decoder returns them.
 
-    Decoding can begin at any key where the decoder shows as many as there are packets that are keys, else only at the
-    beginning.
+    Decoding can begin at any key frame if the decoder shows as many key frames as there are key packets, else only at
+    the beginning.
 
     Parameters
     ----------
     source : VideoInput
         The video, or a numbered copy of it.
     timing : FrameTimes
-        What is known of the times of the frames.
+        What is known about the times of the frames.
     called : Path
-        The file that sentences name.
+        The file to name in messages.
     timeout : float, optional
-        Seconds after which an ffmpeg that gives nothing is ended.
+        Seconds without output after which ffmpeg is stopped.
 
     Raises
     ------
     RecordingError
-        If there are no frames, or ffmpeg was ended.
+        If there are no frames, or ffmpeg was stopped.
     """
     keys_shown, damaged = bytearray(), False
 
@@ -124,7 +124,7 @@ def counted_index(source: VideoInput, timing: FrameTimes, *, called: Path, timeo
     finally:
         running.kill()
     if code < 0:
-        raise RecordingError(f"ffmpeg was stopped while it counted the frames of {called}; open the video again.")
+        raise RecordingError(f"ffmpeg was killed while counting the frames of {called}; open the video again.")
     count = len(keys_shown)
     if count == 0:
         raise RecordingError(f"No frame of {called} can be decoded; copy it again, or convert it to another format.")
@@ -153,9 +153,9 @@ def counted_index(source: VideoInput, timing: FrameTimes, *, called: Path, timeo
 
 
 def _with_keys(counted: VideoIndex, packets: VideoIndex, shown: npt.NDArray[np.int64]) -> VideoIndex:
-    """Index with the keys of a numbered copy, where as many frames are `shown` as keys.
+    """Index with the key frames of a numbered copy, if as many are `shown` as there are key packets.
 
-    Decoders that make garbage of what comes ahead of the first key lose it.
+    For decoders that turn packets ahead of the first key frame into garbage, these are dropped.
     """
     skipped = 0
     if packets.codec in DECODED_WITHOUT_KEY and not packets.begins_with_key and len(shown):

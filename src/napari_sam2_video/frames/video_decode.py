@@ -1,4 +1,4 @@
-"""Frames of a video from a key on, each with the number it has in the index."""
+"""Decode the frames of a video from a key frame on, each with its number in the index."""
 
 from __future__ import annotations
 
@@ -32,20 +32,20 @@ _HARMLESS = re.compile(
 
 
 class SizeChangedError(RecordingError):
-    """The image has another size from here on."""
+    """The image size changes here."""
 
     def __init__(self, height: int, width: int) -> None:
-        super().__init__(f"The picture is {height} × {width} from here on.")
+        super().__init__(f"The image is {height} × {width} pixels from here on.")
         self.height, self.width = height, width
 
 
 def reports_damage(line: str) -> bool:
-    """Whether ffmpeg says in a line that it could not decode all of an image."""
+    """Whether a log line of ffmpeg reports an image that could not be decoded completely."""
     return _TROUBLE.search(line) is not None and _HARMLESS.search(line) is None
 
 
 class _Shown(NamedTuple):
-    """What the filter showinfo says of a frame."""
+    """What ffmpeg's showinfo filter reports about a frame."""
 
     pts: int | None
     height: int
@@ -55,7 +55,7 @@ class _Shown(NamedTuple):
 
 
 class Decoder:
-    """One ffmpeg that decodes onward from a key.
+    """One ffmpeg process that decodes from a key frame on.
 
     Parameters
     ----------
@@ -64,20 +64,20 @@ class Decoder:
     index : VideoIndex
         Its index.
     picture : PictureFormat
-        What a frame is.
+        Format of a frame.
     chunk : int or None
-        Number of the key to begin at; None for the beginning of the file.
+        Index of the key frame to begin at; None for the beginning of the file.
     strict : bool
-        Stop at the first damage instead of covering it; `source` then holds only the packets of the chunk.
+        Stop at the first damage instead of concealing it; `source` then holds only the packets of the chunk.
 
     Attributes
     ----------
     first, at : int
         First frame that can come, and the next one.
     out_of_step : bool
-        True where frames were counted and a key came elsewhere than it should: the numbers would be wrong.
+        True if frames were counted and a key frame came at an unexpected place: the numbers would be wrong.
     disordered : bool
-        True where a frame came after one with a higher number.
+        True if a frame came after one with a higher number.
     """
 
     def __init__(
@@ -118,16 +118,16 @@ class Decoder:
         )
 
     def next(self) -> tuple[int, npt.NDArray[Any], bool] | None:
-        """Next frame that the index knows: its number, its pixels, and whether damage was reported near it.
+        """Next frame in the index: its number, its pixels, and whether damage was reported near it.
 
-        Returns None at the end, or where ffmpeg gave up.
+        Returns None at the end, or if ffmpeg gave up.
 
         Raises
         ------
         SizeChangedError
-            If the image changes its size.
+            If the image size changes.
         FfmpegHungError
-            If ffmpeg gives nothing for too long.
+            If ffmpeg produces no output for too long.
         """
         while True:
             piece = self._running.piece()
@@ -153,12 +153,12 @@ class Decoder:
                 return number, self._picture.frame_of(piece), shown.suspect
 
     def outcome(self) -> tuple[int, str]:
-        """Code of ffmpeg after the last frame, 0 for success, and the last line that it reported."""
+        """Exit code of ffmpeg after the last frame (0 for success), and its last log line."""
         code = self._running.finish()
         return code, self._running.lines[-1] if self._running.lines else ""
 
     def kill(self) -> None:
-        """End it."""
+        """Stop it."""
         self._running.kill()
 
     def _number(self, pts: int | None) -> int | None:
@@ -166,12 +166,12 @@ class Decoder:
         return None if stamp is None else self._index.frame_at(stamp)
 
     def _stamp(self, pts: int) -> int | None:
-        """Time stamp in the units in which packets have theirs."""
+        """Time stamp in the units of packet time stamps."""
         stamp, rest = divmod(pts * self._per_unit.numerator, self._per_unit.denominator)
         return None if rest else stamp - self._shift
 
     def _count(self, shown: _Shown) -> int | None:
-        """Number by counting from the key at which decoding began; what comes before it has none."""
+        """Frame number, counted from the key frame at which decoding began; frames before it have none."""
         if self._counted is None:
             if not shown.key:
                 return None
@@ -202,24 +202,24 @@ class Decoder:
 
 
 def seek_to(index: VideoIndex, chunk: int) -> list[str]:
-    """Arguments that make ffmpeg begin at key number `chunk`."""
+    """Arguments that make ffmpeg begin at the key frame of `chunk`."""
     return ["-noaccurate_seek", "-seek_timestamp", "1", "-ss", f"{index.start_of(chunk)}us"]
 
 
 def _shift(index: VideoIndex) -> int:
-    """Units by which time stamps of a copied chunk are moved, as NUT files cannot hold negative ones."""
+    """Offset of the time stamps in a copied chunk, because NUT files cannot hold negative ones."""
     return math.ceil(_AFTER_ZERO / index.start_base)
 
 
 def extract_chunk(
     source: VideoInput, index: VideoIndex, chunk: int, target: Path, *, called: Path, timeout: float | None = None
 ) -> None:
-    """Copy the packets that the frames of one chunk need, and no others, to a NUT file, as far as they can be read.
+    """Copy only the packets that the frames of one chunk need to a NUT file, as far as they are readable.
 
     Raises
     ------
     RecordingError
-        If there is no room for the file; it names `called`.
+        If there is no space for the file; the message names `called`.
     """
     limits = seek_to(index, chunk) if chunk else []
     arguments = ["-v", "error", "-y", "-copyts", *limits, *source.arguments, "-c", "copy"]
@@ -230,5 +230,5 @@ def extract_chunk(
     if any("No space left" in line for line in lines):
         raise RecordingError(
             f"There is not enough space in {target.parent.parent} to find the damaged frames of {called}; free some "
-            "space there."
+            "space."
         )

@@ -1,4 +1,4 @@
-"""What a decoded frame of a video is: its size, the shape of its pixels, and the layout it is asked for in."""
+"""The format of decoded video frames: their size, the shape of their pixels, and their layout."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ class PictureFormat:
     Parameters
     ----------
     height, width : int
-        Size as displayed, turned where the file says so.
+        Size as displayed, after any rotation that the file demands.
     name : str
-        ffmpeg's name of the layout in which frames are asked for.
+        ffmpeg's name for the pixel format of decoded frames.
     source : str
-        ffmpeg's name of the video's own layout.
+        ffmpeg's name for the video's own pixel format.
     sample_aspect : Fraction
         Width of a displayed pixel over its height.
     """
@@ -55,7 +55,7 @@ class PictureFormat:
 
     @property
     def alpha(self) -> bool:
-        """Whether frames have an alpha channel, which is laid over white."""
+        """Whether frames have an alpha channel, which is blended with white."""
         return _SAMPLES.get(self.name) == 4
 
     @property
@@ -70,19 +70,19 @@ class PictureFormat:
 
     @property
     def frame_bytes(self) -> int:
-        """Bytes of a frame as it comes from ffmpeg."""
+        """Bytes per frame from ffmpeg."""
         return self.height * self.width * _SAMPLES.get(self.name, 1) * self.dtype.itemsize
 
     def frame_of(self, piece: npt.NDArray[np.uint8]) -> npt.NDArray[Any]:
-        """Picture of shape `shape` from the bytes of one frame."""
+        """Image of shape `shape` from the bytes of one frame."""
         values = piece.view(self.dtype).reshape(self.height, self.width, -1)
         return on_white(values) if self.alpha else values.reshape(self.shape)
 
 
 def picture_format(source: str, height: int, width: int, sample_aspect: Fraction = Fraction(1)) -> PictureFormat:
-    """Layout in which nothing is lost that the video's own layout `source` holds.
+    """Pixel format that keeps everything in the video's own format `source`.
 
-    Grey stays grey with all its bits, colour of 8 bits becomes RGB of 8, deeper colour RGB of 16.
+    Grey stays grey with all its bits, 8-bit colour becomes 8-bit RGB, and deeper colour 16-bit RGB.
     """
     if source in ("gray", "monow", "monob"):
         name = "gray"

@@ -1,4 +1,4 @@
-"""The frames of a video: decoded by groups of pictures, kept in a cache, and checked where the file is damaged."""
+"""The frames of a video: decoded by groups of pictures, cached, and checked if the file is damaged."""
 
 from __future__ import annotations
 
@@ -22,25 +22,25 @@ if TYPE_CHECKING:
     from napari_sam2_video.frames.video_index import VideoIndex
 
 CACHE_BYTES = 256 << 20
-"""Most memory that decoded frames of one video take."""
+"""Maximum memory for the decoded frames of one video."""
 
 _NEAR = 16
 
 
 class VideoFile(NamedTuple):
-    """The file as a person knows it, and the video that is read: in it, or in a temporary copy."""
+    """The file that the user opened, and the video that is read: in it, or in a temporary copy."""
 
     path: Path
     read: VideoInput
 
     @property
     def copy(self) -> VideoInput | None:
-        """The temporary copy, None if there is none."""
+        """The temporary copy; None if there is none."""
         return None if self.read.path == self.path else self.read
 
 
 class VideoRecording(PlanesRecording):
-    """A video: ``TYXS`` of bytes, or of 16 bits where it is deeper; ``TYX`` where it is grey."""
+    """A video: ``TYXS`` with 8 bits per colour, or 16 if it is deeper; ``TYX`` if it is grey."""
 
     def __init__(
         self,
@@ -115,7 +115,7 @@ class VideoRecording(PlanesRecording):
                 found, settled = self._advance(decoder, number)
                 if found is not None or settled:
                     return found
-        # A seek may land late: then try one key earlier, and at last decode from the beginning.
+        # A seek may land late: then try one key frame earlier, and finally decode from the beginning.
         for start in dict.fromkeys((chunk or None, chunk - 1 if chunk > 1 else None, None)):
             self._stop()
             decoder = Decoder(self._file.read, self._index, self._picture, start, timeout=self._timeout)
@@ -129,7 +129,7 @@ class VideoRecording(PlanesRecording):
         return None
 
     def _advance(self, decoder: Decoder, number: int) -> tuple[npt.NDArray[Any] | None, bool]:
-        """Decode onward to frame `number`: its pixels, and whether another beginning could not find it either."""
+        """Decode up to frame `number`: its pixels, and whether starting elsewhere could not find it either."""
         began = decoder.at > decoder.first
         expected = decoder.at
         while expected <= number:
@@ -148,7 +148,7 @@ class VideoRecording(PlanesRecording):
                 return None, began and not code and in_step
             at, frame_yx, suspect = step
             if not (began or suspect or self._index.small[decoder.first : at].all()) and decoder.first > 0:
-                # Nothing is lost: the seek landed late, or the image is renewed bit by bit and not yet whole.
+                # Nothing is lost: the seek landed late, or the image is refreshed gradually and not yet complete.
                 return None, False
             began = began or at <= number
             suspect = suspect or self._check_all or not self._index.small[expected:at].all()
@@ -195,7 +195,7 @@ class VideoRecording(PlanesRecording):
         assert self._other_size is not None
         frame, height, width = self._other_size
         return FrameError(
-            f"The picture of {self.path} changes from {self._picture.height} × {self._picture.width} to {height} × "
+            f"The image size of {self.path} changes from {self._picture.height} × {self._picture.width} to {height} × "
             f"{width} pixels at frame {frame}; cut the video there."
         )
 

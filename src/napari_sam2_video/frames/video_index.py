@@ -1,4 +1,4 @@
-"""Where each frame of a video is: its time stamp, and the key from which it is decoded."""
+"""Where each frame of a video is: its time stamp, and the key frame from which it is decoded."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
 DECODED_WITHOUT_KEY = ("mpeg4", "h263", "flv1", "msmpeg4v1", "msmpeg4v2", "msmpeg4v3", "wmv1", "wmv2", "svq3")
-"""Codecs whose decoders make images, of garbage, from packets ahead of the first key."""
+"""Codecs whose decoders turn packets ahead of the first key frame into garbage images."""
 
 _STEADY = 8
 _LARGEST_GAP = 1000
@@ -31,7 +31,7 @@ class VideoIndex:
     Parameters
     ----------
     pts : ndarray of int64, shape (T,)
-        Time stamp of each frame in units of `time_base`, or its number where the frames were counted.
+        Time stamp of each frame in units of `time_base`, or its number if the frames were counted.
     keys : ndarray of int64
         Time stamps at which decoding may begin, those of hidden packets included.
     starts : ndarray of int64
@@ -39,39 +39,39 @@ class VideoIndex:
     decoded_at : ndarray of int64
         For each key, its decoding time in units of `start_base`.
     packets : ndarray of int64
-        For each key, how many packets from it on its frames need.
+        For each key, how many packets from it on are needed for its frames.
     small : ndarray of bool, shape (T,)
-        Packets too small to hold an image: repetitions, of which some decoders make no frame.
+        Packets too small to hold an image: repetitions, for which some decoders return no frame.
     coded : ndarray of float, shape (T,)
-        Place of each frame in the order in which frames are coded.
+        Position of each frame in coding order.
     time_base, start_base : Fraction
-        Seconds a unit of time stamp.
+        Seconds per unit of the time stamps.
     end : int
         Time stamp at which the last frame ends.
     codec : str
-        ffmpeg's name of the codec.
+        ffmpeg's name for the codec.
     first_key : int or None
         Time stamp of the first packet in the file that is a key, None if there is none.
     begins_with_key : bool
         Whether that is the very first packet.
     usual_gap : float or None
-        Seconds from one packet to the next by their decoding times, where these are even.
+        Seconds from one packet to the next by their decoding times, if constant.
     complaints : tuple of str
-        What ffmpeg reported meanwhile.
+        Problems that ffmpeg reported meanwhile.
     damaged_end : bool
-        True where the last packet is not whole.
+        True if the last packet is incomplete.
     damaged : bool
-        True where any packet is not whole, or ffmpeg complained.
+        True if any packet is incomplete, or ffmpeg reported problems.
     lost : frozenset of int
-        Frames of which the file holds nothing.
+        Frames that are not in the file at all.
     left_out : int
-        Packets ahead of the first frame that can be decoded; frames that are decoded and left out where counted.
+        Packets ahead of the first frame that can be decoded; if frames were counted, decoded frames that are left out.
     undecoded : int
-        Packets of which the decoder made no frame, where frames were counted.
+        Packets for which the decoder returned no frame, if frames were counted.
     timing : FrameTimes or None
-        Where the time stamps are not the times of the frames, what is known of these.
+        What is known about the times of the frames, if the time stamps are not their times.
     counted : bool
-        True where the frames were counted by decoding the file.
+        True if the frames were counted by decoding the file.
     """
 
     pts: npt.NDArray[np.int64]
@@ -110,7 +110,7 @@ class VideoIndex:
         return int(np.searchsorted(self.pts, self.keys[chunk]))
 
     def frame_at(self, pts: int) -> int | None:
-        """Frame of that time stamp; None if there is none."""
+        """Frame with that time stamp; None if there is none."""
         found = int(np.searchsorted(self.pts, pts))
         return found if found < len(self.pts) and self.pts[found] == pts else None
 
@@ -126,34 +126,34 @@ class VideoIndex:
         return math.floor(int(self.starts[chunk]) * self.start_base * 1_000_000)
 
     def before_loss(self, chunk: int, decoded: Collection[int]) -> frozenset[int]:
-        """Those of the `decoded` frames of a chunk that were coded before the first that is missing from them."""
+        """Those of the `decoded` frames of a chunk that were coded before the first missing one."""
         frames = range(self.first_of(chunk), self.first_of(chunk + 1))
         missing = [n for n in frames if n not in decoded and (n in self.lost or not self.small[n])]
         loss = min((float(self.coded[n]) for n in missing), default=np.inf)
         return frozenset(n for n in decoded if self.coded[n] <= loss)
 
     def frame_times(self) -> FrameTimes:
-        """Times of the frames, or their interval, as far as the file states them."""
+        """Times of the frames or their interval, as far as the file states them."""
         if self.timing is not None:
             return self.timing
         return frame_times((self.pts - self.pts[0]) * float(self.time_base), tick=float(self.time_base))
 
     def wraps(self) -> bool:
-        """Whether time stamps of 33 bits begin again from zero in the file, where a search for them fails."""
+        """Whether 33-bit time stamps wrap around in the file, so that searching for them fails."""
         return bool(self.decoded_at.min() < 0) or int(self.pts[-1]) * self.time_base >= _WRAP_SECONDS
 
     def sought_by_decoding_time(self) -> VideoIndex:
-        """Index for containers without a table of frames, which are searched for decoding times."""
+        """Index for containers without an index of their own, which are searched by decoding time."""
         return replace(self, starts=self.decoded_at)
 
     def from_first_decodable(self, first_pts: int) -> VideoIndex:
-        """Index without the frames that come before the first one that can be decoded.
+        """Index without the frames before the first one that can be decoded.
 
         Parameters
         ----------
         first_pts : int
-            Time stamp of the first frame that ffmpeg decodes. Where a decoder makes frames of packets ahead of the
-            first key all the same, they are garbage; where it decodes none at the key itself, the key is damaged.
+            Time stamp of the first frame that ffmpeg decodes. Frames that a decoder makes from packets ahead of the
+            first key are garbage; if it decodes none at the key itself, the key is damaged.
         """
         first = first_pts
         if self.first_key is not None:
@@ -172,7 +172,7 @@ class VideoIndex:
 
 
 def from_one_key(index: VideoIndex) -> VideoIndex:
-    """Index of a video whose palette comes with its first packet: decoding begins there, or shows black."""
+    """Index of a video whose palette is in its first packet: decoding has to begin there, or frames are black."""
     return replace(
         index,
         keys=index.keys[:1],
@@ -183,7 +183,7 @@ def from_one_key(index: VideoIndex) -> VideoIndex:
 
 
 def with_gaps_filled(index: VideoIndex) -> VideoIndex:
-    """Index of a damaged video in which lost frames keep their numbers, where a steady rate shows how many they are."""
+    """Index of a damaged video in which lost frames keep their numbers, if a constant rate shows how many there are."""
     gaps = np.diff(index.pts)
     if len(gaps) < _STEADY:
         return index

@@ -1,4 +1,4 @@
-"""What a person should know of a video: its times, the shape of its pixels, and what of it cannot be read."""
+"""Notes for the user about a video: its times, the shape of its pixels, and unreadable parts."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def time_notes(file: VideoFile, index: VideoIndex) -> list[str]:
-    """Sentences about the frame rate and the time stamps."""
+    """Notes about the frame rate and the time stamps."""
     name, timing = file.path.name, index.frame_times()
     notes = []
     if timing.times is not None:
@@ -32,7 +32,7 @@ def time_notes(file: VideoFile, index: VideoIndex) -> list[str]:
 
 
 def aspect_notes(file: VideoFile, picture: PictureFormat) -> list[str]:
-    """Sentence about pixels that are not square."""
+    """A note about pixels that are not square."""
     if picture.sample_aspect == 1:
         return []
     return [
@@ -42,7 +42,7 @@ def aspect_notes(file: VideoFile, picture: PictureFormat) -> list[str]:
 
 
 def damage_notes(file: VideoFile, index: VideoIndex, missing: int) -> list[str]:
-    """Sentences about frames that are left out, damaged or lost, or `missing` at the end."""
+    """Notes about frames that are left out, damaged or lost, or `missing` at the end."""
     path, notes = file.path, []
     if index.left_out:
         frames = "frame" if index.left_out == 1 else f"{index.left_out} frames"

@@ -1,4 +1,4 @@
-"""Read where the frames of a video are from its packets, without decoding one."""
+"""Find the frames of a video from its packets, without decoding any."""
 
 from __future__ import annotations
 
@@ -45,14 +45,14 @@ def read_index(source: VideoInput, *, called: Path | None = None, timeout: float
     source : VideoInput
         The video.
     called : Path, optional
-        The file that sentences name, where `source` is a copy of it.
+        The file to name in messages, if `source` is a copy of it.
     timeout : float, optional
-        Seconds after which an ffmpeg that gives nothing is ended.
+        Seconds without output after which ffmpeg is stopped.
 
     Raises
     ------
     UnstampedError
-        If packets have no time stamps of their own; copying the stream to another container may make them.
+        If packets have no time stamps; copying the stream to another container may create them.
     RecordingError
         If there are none.
     """
@@ -68,7 +68,7 @@ def read_index(source: VideoInput, *, called: Path | None = None, timeout: float
     finally:
         running.kill()
     if code < 0:
-        raise RecordingError(f"ffmpeg was stopped while it read the packets of {called}; open the video again.")
+        raise RecordingError(f"ffmpeg was killed while reading the packets of {called}; open the video again.")
     complaints = tuple(filter(_COMPLAINT.search, running.lines))
     return _index_of("\n".join(heading), np.array(rows, np.int64).reshape(-1, 5), called, complaints)
 
@@ -96,7 +96,7 @@ def _index_of(heading: str, rows: npt.NDArray[np.int64], path: Path, complaints:
     shown = (bits & _DISCARD) == 0
     damaged_end = bool(bits[-1] & _CORRUPT)
     if damaged_end:
-        # Frames shown after the decoding time of the broken packet may have neighbours that are missing.
+        # Frames shown after the decoding time of the broken packet may have missing neighbours.
         shown &= pts < dts[-1] if dts[-1] != _NO_PTS else np.arange(len(pts)) < len(pts) - 1
     if not shown.any():
         raise RecordingError(f"{path} holds no complete frame; copy or record it again.")
@@ -133,7 +133,7 @@ def _index_of(heading: str, rows: npt.NDArray[np.int64], path: Path, complaints:
 
 
 def _usual_gap(dts: npt.NDArray[np.int64], duration: float, time_base: Fraction) -> float | None:
-    """Seconds from one packet to the next, where all but a few of them are that far apart.
+    """Seconds from one packet to the next, if nearly all are that far apart.
 
     The duration that packets state is exact; it replaces decoding times that nearly agree with it.
     """

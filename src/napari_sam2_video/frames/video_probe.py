@@ -1,4 +1,4 @@
-"""What the first decoded frame and the lines that ffmpeg reports say of a video."""
+"""Properties of a video from its first decoded frame and ffmpeg's log."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SHOWN = re.compile(
     r"n: *\d+ pts: *(?P<pts>-?\d+|NOPTS) .*fmt:(?P<format>[^\s(]+).* sar:(?P<sar>\d+/\d+) "
     r"s:(?P<width>\d+)x(?P<height>\d+) .*iskey:(?P<key>\d)"
 )
-"""A frame as the filter showinfo reports it."""
+"""A frame as reported by ffmpeg's showinfo filter."""
 
 _RAW = re.compile(
     r"h26[1-6]|hevc|vvc|evc|m4v|mpegvideo|mjpeg(?:_2000)?|mpjpeg|obu|av1|dirac|cavsvideo|avs[23]|vc1|apv|dnxhd|"
@@ -37,17 +37,17 @@ class Probe:
     Parameters
     ----------
     picture : PictureFormat
-        Its frames.
+        Format of its frames.
     pts : int or None
         Time stamp of the first frame that can be decoded.
     seconds : float or None
-        Duration that the header states.
+        Duration in the header.
     streams : int
         Number of video and audio streams.
     videos : tuple of str
         Size of each video in the file.
     container : str
-        ffmpeg's name of the container, as ``"mov,mp4,m4a,3gp,3g2,mj2"``.
+        ffmpeg's name for the container, such as ``"mov,mp4,m4a,3gp,3g2,mj2"``.
     """
 
     picture: PictureFormat
@@ -59,12 +59,12 @@ class Probe:
 
     @property
     def raw(self) -> bool:
-        """True for bare packets without a container: their time stamps are made up while they are read."""
+        """True for raw streams without a container: their time stamps are made up during reading."""
         return _RAW.fullmatch(self.container) is not None
 
     @property
     def searched(self) -> bool:
-        """True for containers without a table of frames, in which a decoding time is searched for."""
+        """True for containers without an index, which are searched by decoding time."""
         return self.container in _SEARCHED
 
 
@@ -74,7 +74,7 @@ def probe_video(source: VideoInput, *, timeout: float | None = None) -> Probe:
     Raises
     ------
     RecordingError
-        If the file is no video, or not one frame of it can be decoded.
+        If the file is not a video, or no frame of it can be decoded.
     """
     said: list[str] = []
     arguments = ["-v", "info", "-copyts", *source.arguments, "-vf", "showinfo=checksum=0"]
@@ -107,7 +107,7 @@ def probe_video(source: VideoInput, *, timeout: float | None = None) -> Probe:
 
 
 def bare_demuxer(head: bytes) -> str | None:
-    """Name by which ffmpeg reads bare packets that begin with `head`; None if it is something else."""
+    """Ffmpeg's demuxer for a raw stream that begins with `head`; None for anything else."""
     start = re.match(rb"\x00{2,8}\x01(.)(.)", head, re.DOTALL)
     if start is None:
         return None
@@ -122,7 +122,7 @@ def bare_demuxer(head: bytes) -> str | None:
 
 
 def states_rate(source: VideoInput, *, timeout: float | None = None) -> bool:
-    """Whether bare packets state their frame rate: ffmpeg then keeps it when given another one."""
+    """Whether a raw stream states its frame rate: ffmpeg then ignores any other that it is given."""
     rate, shown = _OTHER_RATE
     arguments = ["-v", "info", "-framerate", rate, *source.arguments, "-c", "copy", "-t", "0"]
     _, lines = run_ffmpeg([*arguments, "-f", "null", "-"], timeout=timeout)
@@ -131,14 +131,14 @@ def states_rate(source: VideoInput, *, timeout: float | None = None) -> bool:
 
 
 def video_sizes(said: str) -> tuple[str, ...]:
-    """Width and height of each video that ffmpeg reports of a file, images of a cover left out."""
+    """Width and height of each video that ffmpeg reports for a file, without cover images."""
     streams = re.findall(r"Stream #0:\d+.*: Video: (.*)", said.split("Stream mapping")[0])
     found = [re.search(r"\b(\d+)x(\d+)\b", about) for about in streams if "attached pic" not in about]
     return tuple(f"{size[1]} × {size[2]}" if size else "of unknown size" for size in found)
 
 
 def listed(sizes: Sequence[str]) -> str:
-    """Sizes of the videos of a file, each with its number."""
+    """Sizes of the videos in a file, each with its number."""
     return ", ".join(f"{number}: {size}" for number, size in enumerate(sizes))
 
 

@@ -1,4 +1,4 @@
-"""A recording as frames for the model: which axis is walked, what the others stand at, and one contrast window."""
+"""A recording as frames for the model: the walked axis, positions along the others, and one contrast window."""
 
 from __future__ import annotations
 
@@ -29,36 +29,36 @@ LARGEST_FRAME = 1 << 30
 
 
 class FrameView:
-    """Frames of a recording, as the model and the person see them.
+    """Frames of a recording, as the model and the user see them.
 
     Parameters
     ----------
     recording : Recording
-        What is looked at.
+        The recording.
     settings : ViewSettings
-        How.
+        How it is viewed.
 
     Attributes
     ----------
     n_frames : int
         Length of the walked axis.
     shape_yx : tuple of int
-        Shape of a frame: of the axes ``YX``, or ``ZX`` and ``ZY`` where ``Y`` or ``X`` is walked.
+        Shape of a frame, whose axes are ``YX``, or ``ZX`` or ``ZY`` if ``Y`` or ``X`` is walked.
     plane_axes : tuple of str
         Names of those two axes.
     walk_axis : str
         Name of the walked axis.
     pixel_size : tuple of (float or None)
-        Size of a pixel along the two axes of the plane, None where unknown; `units` holds their units.
+        Size of a pixel along the two axes of the plane, None if unknown; `units` holds their units.
     step : float or None
-        Distance of two frames in `walk_unit`, None where unknown; the median one where `times` is given.
+        Distance between two frames in `walk_unit`, None if unknown; the median if `times` is given.
     times : ndarray of float64, shape (n_frames,), or None
-        Seconds from the first frame to each, where time is walked and the interval varies.
+        Seconds from the first frame to each, if time is walked and the interval varies.
 
     Raises
     ------
     RecordingError
-        If the settings do not fit the recording, or a frame is one pixel high or wide.
+        If the settings do not fit the recording, or a frame is only one pixel high or wide.
     """
 
     def __init__(self, recording: Recording, settings: ViewSettings) -> None:
@@ -72,7 +72,7 @@ class FrameView:
         if min(self.shape_yx) < 2:
             raise RecordingError(
                 f"The frames of {recording.name} are {self.shape_yx[0]} × {self.shape_yx[1]} pixels; there is nothing "
-                "to segment in them, so walk along another axis."
+                "to segment in them, so track along another axis."
             )
         if math.prod(self.shape_yx) > LARGEST_FRAME:
             raise RecordingError(
@@ -91,7 +91,7 @@ class FrameView:
 
     @property
     def in_depth(self) -> bool:
-        """Whether frames are planes of a volume, in which an object that has ended does not come back elsewhere."""
+        """Whether frames are planes of a volume, where an object that has ended does not reappear."""
         return self.walk_axis in ("Z", "Y", "X")
 
     def _placed(self) -> dict[str, int]:
@@ -158,14 +158,14 @@ class FrameView:
         return frame_yxc
 
     def raw(self, frame: int, channel: int | None = None) -> npt.NDArray[Any]:
-        """Frame with its values untouched, shape ``(Y, X)``, or ``(Y, X, 3)`` of a colour recording.
+        """Frame with raw values, shape ``(Y, X)``, or ``(Y, X, 3)`` for a colour recording.
 
         Parameters
         ----------
         frame : int
             The frame.
         channel : int, optional
-            Index along ``C``; the channel of the settings, of a composite the first, if not given.
+            Index along ``C``; the channel in the settings, or the first of a composite, if not given.
 
         Raises
         ------
@@ -215,23 +215,23 @@ def default_view(
     window: ContrastWindow | tuple[float, float] | None = None,
     channels: Sequence[ChannelColor] = (),
 ) -> ViewSettings:
-    """Settings to look at a recording, as complete as `FrameView` wants them.
+    """Complete default settings for a `FrameView` of a recording.
 
     Parameters
     ----------
     recording : Recording
-        What is looked at.
+        The recording.
     axis : str, optional
-        Axis to walk: ``T`` if it has more than one frame, else ``Z``, else the first that is not one of ``CYXS``.
+        Axis to walk. By default ``T`` if it has more than one frame, else ``Z``, else the first not in ``CYXS``.
     at : mapping of str to int, optional
-        Where other axes stand, those of the plane being ignored; 0 along ``T`` and the middle along the rest if not
-        given.
+        Positions along other axes, where those of the plane are ignored; by default 0 along ``T`` and the middle of
+        others.
     channel : int, optional
         Index along ``C``; 0 if not given.
     window : ContrastWindow or tuple of float, optional
-        ``(low, high)``; if not given, all the range of bytes and of video, and `percentile_window` of other types.
+        ``(low, high)``; if not given, the full range for 8-bit images and video, else `percentile_window`.
     channels : sequence of ChannelColor
-        Channels to be shown together in colour; `window` is for those that have none of their own.
+        Channels to show together in colour; `window` applies to those without one of their own.
 
     Raises
     ------
@@ -269,7 +269,7 @@ def default_view(
 
 
 def full_window(recording: Recording) -> ContrastWindow:
-    """Window of all values that the format or the type can hold; 0 to 1 for real and for logical values."""
+    """Window of all values that the format or the dtype can hold; 0 to 1 for floats and booleans."""
     if recording.nominal_range is not None:
         return ContrastWindow(*recording.nominal_range, "full")
     if recording.dtype.kind in "ui":

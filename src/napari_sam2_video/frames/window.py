@@ -1,4 +1,4 @@
-"""One contrast window from raw values to what the model sees."""
+"""The contrast window, which maps raw values to what the model sees."""
 
 from __future__ import annotations
 
@@ -32,23 +32,23 @@ def percentile_window(
     Parameters
     ----------
     recording : Recording
-        At most 16 of its frames and a million of its pixels are looked at; NaN and infinite values are left out.
+        At most 16 of its frames and a million of its pixels are sampled; NaN and infinite values are ignored.
     axis : str, optional
-        The walked axis, along which the frames are spread. The first one that is no axis of the image if not given.
+        The walked axis, along which the sampled frames are spread; the first axis outside the image if not given.
     at : mapping of str to int, optional
-        Where the other axes stand; their middle if not given.
+        Positions along the other axes; their middle if not given.
     channel : int, optional
         Index along ``C``.
 
     Returns
     -------
     ContrastWindow
-        A window one wide if all values are the same.
+        A window of width 1 if all values are the same.
 
     Raises
     ------
     RecordingError
-        If none of the frames can be read; one that cannot is left out.
+        If none of the frames can be read; single unreadable frames are skipped.
     """
     values = _sample(recording, axis, at, channel)
     if values.size == 0:
@@ -60,17 +60,17 @@ def percentile_window(
 
 
 def note_contrast(recording: Recording, settings: ViewSettings) -> None:
-    """Note in the recording that its contrast window leaves no contrast, if so; see `contrast_note`."""
+    """Add a note to the recording if its contrast window leaves no contrast; see `contrast_note`."""
     note = contrast_note(recording, settings)
     if note is not None:
         recording.add_note(note)
 
 
 def contrast_note(recording: Recording, settings: ViewSettings) -> str | None:
-    """Sentence about a contrast window that hides what most pixels hold, None if it leaves enough contrast.
+    """A note about a contrast window that hides most pixel values; None if it leaves enough contrast.
 
-    It does if nearly all pixels lie outside it, so that they are all black or white, or if it is so wide that nearly
-    all pixels become a few grey levels.
+    It hides them if nearly all pixels lie outside the window and become black or white, or if the window is so wide
+    that nearly all pixels map to a few grey levels.
 
     Parameters
     ----------
@@ -109,9 +109,9 @@ def contrast_note(recording: Recording, settings: ViewSettings) -> str | None:
 def _sample(
     recording: Recording, axis: str | None, at: Mapping[str, int] | None, channel: int | None
 ) -> npt.NDArray[Any]:
-    """Finite values of pixels spread over the recording.
+    """Finite values of a sample of pixels spread over the recording.
 
-    Frames that cannot be read are left out, and noted in the recording.
+    Unreadable frames are skipped, and noted in the recording.
 
     Raises
     ------

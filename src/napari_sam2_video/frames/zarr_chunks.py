@@ -1,4 +1,4 @@
-"""Chunks of a zarr array that would unpack to far more than the array says: refused before they are unpacked."""
+"""Refuse zarr chunks that would decompress to far more than the array declares, before decompressing them."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ DICTIONARY_BYTES = (0, 1, 2, 4)
 
 
 def refuse_bombs(array: Any, index: tuple[AxisIndex, ...]) -> None:
-    """Check the chunks that a read will unpack, where they are files of their own.
+    """Check the chunks that a read will decompress, if they are separate files.
 
     A chunk is refused if the size that its zstd, blosc or gzip header announces, or its own size, is more than twice
-    what the array's metadata says of a chunk.
+    the size that the array's metadata declares for a chunk.
 
     Parameters
     ----------
     array : zarr.Array
         The array that is read.
     index : tuple of int or slice
-        What is read, one for each axis.
+        What is read, one entry for each axis.
 
     Raises
     ------
@@ -75,7 +75,7 @@ def _chunks_of(
 
 
 def _unpacked_size(head: bytes, blosc: bool) -> int:
-    """Give the size that a chunk's header announces, 0 where it does not say."""
+    """Size that a chunk's header announces; 0 if it does not."""
     if blosc:
         return int.from_bytes(head[4:8], "little")
     if not head.startswith(ZSTD_MAGIC) or len(head) < 5:

@@ -1,6 +1,6 @@
-"""Whether bf16 is worth it on this processor for a network: both kinds of numbers track the same short clip.
+"""Check whether bf16 is worth it for a network on this CPU: track the same short clip in both precisions.
 
-What was found is kept in a folder of the user, so that each network is measured once on a CPU.
+The result is kept in the user's cache, so that each network is measured once per CPU.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from napari_sam2_video.engine.networks.protocol import Network
 
 LARGEST = 512
-"""Largest input in pixels that is tried: what larger ones gain more, and lose less, is not worth waiting for."""
+"""Largest input in pixels to try: larger ones gain more and lose less, but are not worth the wait."""
 LEAST_IOU = 0.999
 _FRAMES, _OBJECTS = 6, 4
 
@@ -58,7 +58,7 @@ class Comparison:
 
 
 def compared(load: Callable[[str], Network], sha256: str, image_size: int) -> Comparison:
-    """Compare fast arithmetic in fp32 and in bf16, or read what was found before.
+    """Compare fast arithmetic in fp32 and in bf16, or read an earlier result.
 
     Parameters
     ----------
@@ -67,7 +67,7 @@ def compared(load: Callable[[str], Network], sha256: str, image_size: int) -> Co
     sha256 : str
         Hash of the weights.
     image_size : int
-        Side of the input that is tried.
+        Side of the input to try.
     """
     import torch
 
@@ -86,7 +86,7 @@ def compared(load: Callable[[str], Network], sha256: str, image_size: int) -> Co
 
 
 def compare(fp32: Network, bf16: Network) -> Comparison:
-    """Track discs with both networks, a frame with each in turn."""
+    """Track discs with both networks, alternating frame by frame."""
     clip = _Discs(fp32.image_size)
     runs = [_run(network, clip) for network in (fp32, bf16)]
     seconds, ious = np.zeros((2, _FRAMES)), []
@@ -102,7 +102,7 @@ def compare(fp32: Network, bf16: Network) -> Comparison:
 
 
 class _Discs:
-    """Discs that move over a textured ground; a FrameSource."""
+    """Discs that move over a textured background; a FrameSource."""
 
     n_frames = _FRAMES
 
@@ -120,7 +120,7 @@ class _Discs:
 
     @staticmethod
     def centres(frame: int) -> list[tuple[float, float]]:
-        """Middles as fractions of the frame."""
+        """Centres as fractions of the frame."""
         step = 0.012 * frame
         return [(0.25 + step, 0.25), (0.25, 0.72 - step), (0.72 - step, 0.28 + step), (0.72, 0.7 + step / 2)]
 

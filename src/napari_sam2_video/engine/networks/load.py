@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from napari_sam2_video.types import ModelSettings
 
 _FAMILIES = {"sam2": "napari_sam2_video.engine.networks.sam2"}
-"""Package of each family of networks; it has the functions `check_size` and `load` of `networks.sam2`."""
+"""Package of each family of networks, with the functions `check_size` and `load` as in `networks.sam2`."""
 
 
 def choose_device(device: str = "auto") -> str:
@@ -31,7 +31,7 @@ def choose_device(device: str = "auto") -> str:
     Raises
     ------
     EngineError
-        If the device is not there.
+        If the device is not available.
     """
     import torch
 
@@ -66,7 +66,7 @@ def choose_precision(precision: str, device: str) -> str:
 
 
 def has_bf16() -> bool:
-    """Whether torch multiplies in bf16 on this processor at all."""
+    """Whether torch can multiply in bf16 on this CPU."""
     import torch
 
     supported = getattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", None)
@@ -81,7 +81,7 @@ def choose(file: ModelFile, settings: ModelSettings) -> tuple[str, str, int]:
     ModelError
         If the image size cannot be used.
     EngineError
-        If the device is not there.
+        If the device is not available.
     """
     device = choose_device(settings.device)
     precision = choose_precision(settings.precision, device)
@@ -99,10 +99,10 @@ def load_model(file: ModelFile, settings: ModelSettings) -> Network:
     Parameters
     ----------
     file : ModelFile
-        The checkpoint and what is known of it.
+        The checkpoint and what is known about it.
     settings : ModelSettings
-        Device, precision, arithmetic and image size. For the arithmetic ``"auto"`` on a CPU, the network is
-        tried first; see `arithmetic_check`.
+        Device, precision, arithmetic and image size. With arithmetic ``"auto"`` on a CPU, both precisions are tried
+        first; see `arithmetic_check`.
 
     Raises
     ------
@@ -111,7 +111,7 @@ def load_model(file: ModelFile, settings: ModelSettings) -> Network:
     ModelError
         If the image size cannot be used.
     EngineError
-        If the device is missing or too small.
+        If the device is missing or lacks memory.
     """
     device, precision, size = choose(file, settings)
     build = partial(_family(file).load, file, device=device)

@@ -1,4 +1,4 @@
-"""What the network makes of a frame, and of the objects on it."""
+"""The outputs of the network for a frame and the objects on it."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class Decoded:
 
 @dataclass(frozen=True)
 class Clicked:
-    """M masks that N clicks or boxes select on one frame, each an object of its own.
+    """M masks selected by N independent clicks or boxes on one frame.
 
     Parameters
     ----------

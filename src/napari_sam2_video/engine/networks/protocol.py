@@ -34,12 +34,12 @@ class Network(Protocol):
 
     @property
     def key(self) -> str:
-        """Changes whenever the numbers that the network gives would change."""
+        """Changes whenever the numbers that the network computes would change."""
         ...
 
     @property
     def threads(self) -> int:
-        """Threads of the CPU that the network uses."""
+        """CPU threads that the network uses."""
         ...
 
     @property
@@ -56,14 +56,14 @@ class Network(Protocol):
         ...
 
     def decode_tracked(self, embedding: Embedding, recalls: Sequence[Recall], n_frames: int) -> Decoded:
-        """Masks of objects that have no prompt on this frame, from what they remember.
+        """Masks of objects without a prompt on this frame, from their memories.
 
         Parameters
         ----------
         embedding : Embedding
             The frame.
         recalls : sequence of Recall
-            One an object, all of the same signature.
+            One for each object, all with the same signature.
         n_frames : int
             Number of frames of the recording; scales the time encoding of the pointers.
         """
@@ -93,7 +93,7 @@ class Network(Protocol):
         shape_yx : tuple of int
             Shape of the frame.
         recall : Recall, optional
-            What the object remembers, for a correction; none for a first prompt.
+            The object's memories, for a correction; None for a first prompt.
         n_frames : int
             Number of frames of the recording.
         prior : torch.Tensor, shape (1, 1, S / 4, S / 4), optional
@@ -104,7 +104,7 @@ class Network(Protocol):
         chosen : Decoded
             The mask the tracker takes, B = 1.
         candidates : Decoded
-            Up to three masks, B = 1 to 3, the chosen one among them at index ``argmax(ious)`` of a single click.
+            Up to three masks, B = 1 to 3; for a single click, the chosen one is at index ``argmax(ious)``.
         """
         ...
 
@@ -117,7 +117,7 @@ class Network(Protocol):
         *,
         least_iou: float = 0.0,
     ) -> Clicked:
-        """Masks of N objects, each from one click or one box, to rounding those of `decode_points`.
+        """Masks of N objects, each from one click or box; equal to `decode_points` up to rounding.
 
         Parameters
         ----------
@@ -130,7 +130,7 @@ class Network(Protocol):
         shape_yx : tuple of int
             Shape of the frame.
         least_iou : float
-            Masks of clicks with a lower predicted IoU are left out.
+            Masks from clicks with a lower predicted IoU are dropped.
 
         Returns
         -------
@@ -140,11 +140,11 @@ class Network(Protocol):
         ...
 
     def decode_mask(self, embedding: Embedding, mask_yx: npt.NDArray[np.bool_]) -> Decoded:
-        """A person's mask as it is, as logits and pointer."""
+        """A mask from the user, unchanged, as logits and pointer."""
         ...
 
     def absent(self, decoded: Decoded) -> Decoded:
-        """The same objects, as where the network says that they are not there; scores become negative."""
+        """The same objects, marked as absent; scores become negative."""
         ...
 
     def remember(self, embedding: Embedding, decoded: Decoded, *, prompted: bool) -> torch.Tensor:

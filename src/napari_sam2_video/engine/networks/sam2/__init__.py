@@ -1,4 +1,4 @@
-"""SAM 2.1 and SAM 2.0 by the parts of the ``sam2`` package."""
+"""SAM 2.1 and SAM 2.0, built from the parts of the ``sam2`` package."""
 
 from __future__ import annotations
 
@@ -36,16 +36,16 @@ def load(
     precision : {"fp32", "bf16", "fp16"}
         Type of the numbers.
     arithmetic : {"exact", "fast"}
-        As of `Sam2Model`.
+        As for `Sam2Model`.
     compiled : bool
-        Whether to compile the costly parts.
+        Whether to compile the expensive parts.
 
     Raises
     ------
     CheckpointError
         If the weights do not fit the network.
     DeviceMemoryError, EngineError
-        If the device is too small or fails.
+        If the device lacks memory or fails.
     """
     from napari_sam2_video.models.checkpoint import load_state
 

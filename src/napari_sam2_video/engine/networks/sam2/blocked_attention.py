@@ -1,13 +1,13 @@
 """Attention in blocks that stay in the CPU's cache, with sums that run over the blocks.
 
-What is read is the same as by ``torch.nn.functional.scaled_dot_product_attention`` up to rounding; the products are
-oneDNN's, which on some CPUs is twice as quick as the library that torch takes. The sum of the weights is read as
-one more value. The shift of the weights is one more number of each query; the first keys settle it, and it changes only
-where a later one would overflow. After "Self-attention Does Not Need O(n^2) Memory" (Rabe and Staats, 2021).
+The result equals that of ``torch.nn.functional.scaled_dot_product_attention`` up to rounding. Products are computed by
+oneDNN, which on some CPUs is twice as fast as torch's default library. The sum of the weights is computed as one more
+value column. The shift of the weights is one more number for each query, set by the first keys; it only changes if a
+later one would overflow. After "Self-attention Does Not Need O(n^2) Memory" (Rabe and Staats, 2021).
 
-For narrow numbers, what all queries, keys or results have in common is taken off before anything is rounded: the mean
-key, which changes no weight; the mean query, whose products come back as two more numbers of each key; and what the
-mean query reads. Rounded is then what differs, which is much smaller.
+In low precision, what all queries, keys or results have in common is subtracted before rounding: the mean key, which
+changes no weight; the mean query, whose products are added back as two more numbers for each key; and the result for
+the mean query. Only the much smaller differences are then rounded.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def read(
     scale: float,
     numbers: torch.dtype | None = None,
 ) -> torch.Tensor:
-    """Values averaged for each query by how its product with their keys weighs them, float32 of shape (N, V).
+    """Mean of the values for each query, weighted by its products with the keys, float32 of shape (N, V).
 
     Parameters
     ----------
@@ -43,7 +43,7 @@ def read(
     scale : float
         Factor of the products.
     numbers : torch.dtype, optional
-        Type of the numbers that are multiplied; float32 if not given. Sums over the blocks are of float32.
+        Type of the numbers that are multiplied; float32 if not given. Sums over blocks are in float32.
     """
     import torch
 

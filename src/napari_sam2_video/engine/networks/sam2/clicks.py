@@ -1,8 +1,7 @@
-"""Masks of many clicks or boxes on one frame, each an object of its own.
+"""Masks from many independent clicks or boxes on one frame.
 
 The mathematics is that of ``sam2.modeling.sam.mask_decoder.MaskDecoder.predict_masks``, with the same numbers up to
-rounding. What does not depend on the prompt is computed once, and masks that the network itself thinks little of are
-never brought to size.
+rounding. What does not depend on the prompt is computed once, and masks with a low predicted IoU are never upscaled.
 """
 
 from __future__ import annotations
@@ -36,15 +35,15 @@ def decode_clicks(
     embedding : Embedding
         The frame.
     feature : torch.Tensor, shape (1, C, h, w)
-        Its coarse features as the decoder takes them.
+        Its coarse features as input of the decoder.
     position : torch.Tensor, shape (1, C, h, w)
         Dense position encoding.
     prompts : tuple of torch.Tensor, shapes (N, K, 2) and (N, K)
         Coordinates in pixels of the input as ``(x, y)``, and their labels.
     least_iou : float
-        Masks of clicks with a lower predicted IoU are left out.
+        Masks from clicks with a lower predicted IoU are dropped.
     single : bool
-        Give the one mask that ``MaskDecoder.forward`` gives of several points, instead of three.
+        Return the single mask that ``MaskDecoder.forward`` returns for several points, instead of three.
     """
     import torch
 
@@ -75,7 +74,7 @@ def _transformed(
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Tokens ``(N, T, C)`` and pixels ``(N, P, C)`` after the transformer.
 
-    Mirrors ``TwoWayTransformer.forward``; the frame stays one until the first tokens are read into it.
+    Mirrors ``TwoWayTransformer.forward``; the frame is shared by all prompts until the first tokens are read into it.
     """
     keys, where = image.flatten(2).transpose(1, 2), position.flatten(2).transpose(1, 2)
     queries = tokens

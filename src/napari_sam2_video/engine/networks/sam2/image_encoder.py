@@ -1,4 +1,4 @@
-"""Embed frames: the image encoder of the network, by the quick way where it gives the same bits as ``sam2``'s."""
+"""Embed frames with the network's image encoder, on the fast path if that gives the same bits as ``sam2``."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ if TYPE_CHECKING:
 class ImageEncoder:
     """Image encoder of a network, with the projections of the mask decoder that look at the frame alone.
 
-    The quick way takes several frames at once and skips the padding of windows. A matrix product of other rows beside
-    one's own is rounded alike on some CPUs with some numbers of threads, but not on all, so on a CPU the
-    quick way is compared with ``sam2``'s own before it is trusted.
+    The fast path takes several frames at once and skips the padding of windows. Whether other rows in a matrix product
+    change the rounding of one's own depends on the CPU and the number of threads, so on a CPU the fast path is compared
+    with ``sam2``'s own before it is used.
 
     Parameters
     ----------
     network : torch.nn.Module
         A ``SAM2Base``.
     device : str
-        Where it is.
+        torch device.
     quick : bool
-        Whether other roundings than ``sam2``'s may be given, so that nothing need be compared.
+        Whether rounding may differ from ``sam2``'s, so that no comparison is needed.
     """
 
     def __init__(self, network: Any, device: str, *, quick: bool = False) -> None:
@@ -50,8 +50,8 @@ class ImageEncoder:
         planes : torch.Tensor, shape (B, 3, S, S)
             Normalised frames.
         many : bool
-            Whether many more will follow, so that it pays to compare the ways first; somebody who waits for one frame
-            should not wait for that.
+            Whether many more will follow, so that the comparison is worth its time; nobody who waits for one frame
+            should wait for it.
         """
         import torch
 
@@ -67,7 +67,7 @@ class ImageEncoder:
         return quick if self._equal[key] else self._plain(planes)
 
     def gains(self, batch: int) -> bool:
-        """Whether `batch` frames at once are quicker, as far as is known."""
+        """Whether `batch` frames at once are faster, as far as is known."""
         import torch
 
         return self._equal.get((batch, torch.get_num_threads()), True)
@@ -77,7 +77,7 @@ class ImageEncoder:
         return [self._embed(self._hiera, planes[i : i + 1])[0] for i in range(planes.shape[0])]
 
     def _embed(self, trunk: Callable[[torch.Tensor], Any], planes: torch.Tensor) -> list[Embedding]:
-        """Mirrors ``SAM2Base.forward_image`` and ``FpnNeck.forward`` without the position encodings nobody reads."""
+        """Mirrors ``SAM2Base.forward_image`` and ``FpnNeck.forward`` without the unused position encodings."""
         import torch.nn.functional as F
 
         levels = trunk(planes)

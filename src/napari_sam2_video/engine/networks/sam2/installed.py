@@ -1,4 +1,4 @@
-"""Which ``sam2`` is installed, and whether its network code is the one that Meta published."""
+"""Which ``sam2`` is installed, and whether its network code is identical to Meta's."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ def installed_sam2() -> dict[str, Any]:
     Returns
     -------
     dict
-        ``packages``, the version of each installed package that brings the module, by name; ``revision``, Meta's
-        revision if every file of the network is equal to Meta's, else None; ``differs``, the files that are not equal.
+        ``packages``, the version of each installed package that provides the module, by name; ``revision``, Meta's
+        revision if every file of the network equals Meta's, else None; ``differs``, the files that do not.
     """
     packages = {}
     for name in _PACKAGES:

@@ -1,7 +1,7 @@
-"""Fuse a frame with what objects remember: the memory attention of the network, for one object or a batch.
+"""Memory attention: fuse a frame with the memories of one object or a batch of objects.
 
-The mathematics is that of ``sam2`` in an order that costs less. One object's numbers stay the same to the bit; those of
-a batch agree to rounding.
+The mathematics is that of ``sam2``, in a cheaper order. Results for one object are bit-identical; those of a batch
+agree up to rounding.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ class MemoryAttention:
     network : torch.nn.Module
         A ``SAM2Base``.
     device : str
-        Where it is.
+        torch device.
     linear : callable
         How a linear layer is applied to a batch of objects, as `plain_linear` does.
     quick : bool
-        Whether one object may have other roundings than by ``sam2``, too.
+        Whether rounding may differ from ``sam2``'s for a single object, too.
     numbers : torch.dtype, optional
-        Type of the numbers that queries, keys and values are multiplied in where it is quick; float32 if not given.
+        Type in which queries, keys and values are multiplied if `quick`; float32 if not given.
     """
 
     def __init__(
@@ -81,7 +81,7 @@ class MemoryAttention:
         coarse : torch.Tensor, shape (1, C, h, w)
             Features of the frame.
         recalls : sequence of Recall
-            One an object, all of the same signature.
+            One for each object, all with the same signature.
         n_frames : int
             Number of frames of the recording; scales the time encoding of the pointers.
         """
@@ -107,7 +107,7 @@ class MemoryAttention:
         return result
 
     def _layers(self, frame: torch.Tensor, memory: torch.Tensor, keys: torch.Tensor, spatial: int) -> torch.Tensor:
-        """Mirrors ``MemoryAttention.forward``; `frame` stays one until the first memory is read."""
+        """Mirrors ``MemoryAttention.forward``; `frame` is shared by all objects until the first memory is read."""
         attention = self._net.memory_attention
         linear = self._linear if self._quick or memory.shape[0] > 1 else plain_linear
         output = frame + 0.1 * self._coarse_position.transpose(0, 1)
@@ -129,8 +129,8 @@ class MemoryAttention:
     ) -> torch.Tensor:
         """MemoryAttention with one head; mirrors ``RoPEAttention.forward``.
 
-        Where the map is small, values of a batch are projected after they are averaged: the rows of the weights sum to
-        1, so that is the same up to rounding, and there are fewer queries than memories.
+        If the map is small, values of a batch are projected after averaging: the weights of each row sum to 1, so the
+        result is the same up to rounding, and there are fewer queries than memories.
         """
         import torch
         import torch.nn.functional as F
@@ -208,7 +208,7 @@ def _read_in_blocks(
     memory: torch.Tensor,
     numbers: torch.dtype | None,
 ) -> torch.Tensor:
-    """What queries read, one object after the other; narrow memories are averaged before they are projected."""
+    """Attention in blocks, one object after the other; narrow memories are averaged before projection."""
     import torch
 
     scale = attention.internal_dim**-0.5

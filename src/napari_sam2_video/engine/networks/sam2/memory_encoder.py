@@ -1,7 +1,7 @@
-"""Turn the masks of a batch of objects into spatial memories, at less cost than one by one.
+"""Turn the masks of a batch of objects into spatial memories, faster than one by one.
 
 Mirrors ``SAM2Base._encode_new_memory`` and ``MemoryEncoder.forward`` up to rounding: the frame is projected once for
-all objects, norms are fused, and the position encoding, which is constant, is not made.
+all objects, norms are fused, and the constant position encoding is skipped.
 """
 
 from __future__ import annotations
@@ -40,9 +40,9 @@ def encode_batch(
     scores : torch.Tensor, shape (B, 1)
         Logits that the objects are on the frame.
     prompted : bool
-        Whether the masks came from a person, which makes them binary.
+        Whether the masks come from prompts, which makes them binary.
     linear : callable
-        How a linear layer is applied, as `plain_linear` does.
+        Applies a linear layer, as `plain_linear` does.
     """
     import torch
     from sam2.modeling.sam2_utils import LayerNorm2d

@@ -1,7 +1,7 @@
 """The SAM 2.1 network on a device: embed a frame, attend to memories, decode masks, make new memories.
 
-The only module that runs the network. Each method enters its own inference and autocast context, which torch
-keeps per thread, and leaves it before it returns. Arrays in ``(y, x)`` become the network's ``(x, y)`` here.
+The only module that runs the network. Each method enters and leaves its own inference and autocast context, which torch
+keeps per thread. Arrays in ``(y, x)`` become the network's ``(x, y)`` here.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class Sam2Model:
     preset : ModelPreset
         Its hyper-parameters.
     name : str
-        What to call it.
+        Name of the model.
     sha256 : str
         Hash of the weights.
     device : str
@@ -57,13 +57,13 @@ class Sam2Model:
     precision : {"fp32", "bf16", "fp16"}
         Type of the numbers.
     arithmetic : {"exact", "fast"}
-        Whether one object has the numbers of ``sam2`` bit for bit, or up to rounding in less time; they differ on a
-        processor in fp32 only, and bf16 is always fast there.
+        Whether results for one object equal those of ``sam2`` bit for bit, or up to rounding in less time. The choice
+        only matters in fp32 on a CPU; bf16 is always fast there.
 
     Attributes
     ----------
     notes : tuple of str
-        Sentences that a person should see before the first run.
+        Notes for the user before the first run.
     """
 
     def __init__(
@@ -98,9 +98,9 @@ class Sam2Model:
         self._compiled = False
 
     def compile(self) -> None:
-        """Compile the two costly parts; the first frames then take a minute or more, later ones are faster.
+        """Compile the two most expensive parts; the first frames then take a minute or more, and later ones are faster.
 
-        What was compiled is kept in a folder of the user, so that the next process starts sooner. Fast arithmetic is
+        Compiled code is kept in the user's cache, so that the next process starts sooner. Fast arithmetic is
         never compiled.
         """
         if self.arithmetic == "fast":
@@ -113,19 +113,19 @@ class Sam2Model:
 
     @property
     def embed_batch(self) -> int:
-        """Number of frames that are worth embedding together: the smaller the input, the more."""
+        """Number of frames that are worth embedding together: more for smaller inputs."""
         batch = max(1, min(4, (512 // self.image_size) ** 2))
         return batch if not self._compiled and self._encoder.gains(batch) else 1
 
     @property
     def key(self) -> str:
-        """Changes whenever the numbers that the network gives would change."""
+        """Changes whenever the numbers that the network computes would change."""
         ways = "-fast" * (self.arithmetic == "fast") + "-compiled" * self._compiled
         return f"{self.sha256}-{self.image_size}-{self.precision}{ways}"
 
     @property
     def threads(self) -> int:
-        """Threads of the CPU that the network uses."""
+        """CPU threads that the network uses."""
         import torch
 
         return torch.get_num_threads()
@@ -172,7 +172,7 @@ class Sam2Model:
             return self._encoder(torch.from_numpy(planes).to(self.device), many=many)
 
     def decode_tracked(self, embedding: Embedding, recalls: Sequence[Recall], n_frames: int) -> Decoded:
-        """Masks of B objects from what they remember; see `Network.decode_tracked`."""
+        """Masks of B objects from their memories; see `Network.decode_tracked`."""
         with self._context():
             return self._decode(
                 embedding, self._attention(embedding.coarse, recalls, n_frames), None, None, multimask=True
@@ -226,7 +226,7 @@ class Sam2Model:
             )
 
     def decode_mask(self, embedding: Embedding, mask_yx: npt.NDArray[np.bool_]) -> Decoded:
-        """Take a person's mask as it is; mirrors ``SAM2VideoPredictor.add_new_mask``."""
+        """Take a mask from the user unchanged; mirrors ``SAM2VideoPredictor.add_new_mask``."""
         import torch
         import torch.nn.functional as F
 
@@ -236,7 +236,7 @@ class Sam2Model:
             if mask.shape[-2:] != size:
                 mask = F.interpolate(mask, size=size, align_corners=False, mode="bilinear", antialias=True)
                 mask = (mask >= 0.5).float()
-            # Only now to the device: older versions of torch cannot resize so on Apple's GPU.
+            # Move to the device only now: older versions of torch cannot resize like this on Apple's GPU.
             mask = mask.to(self.device)
             high_res = [embedding.fine, embedding.middle]
             _, _, ious, logits, _, pointer, score = self._net._use_mask_as_output(
@@ -245,7 +245,7 @@ class Sam2Model:
             return Decoded(logits, ious[:, 0], pointer.float(), score)
 
     def absent(self, decoded: Decoded) -> Decoded:
-        """Objects as ``SAM2Base._forward_sam_heads`` leaves them where the score says that they are not there."""
+        """Absent objects, as ``SAM2Base._forward_sam_heads`` leaves them if the score is negative."""
         import torch
 
         with self._context():
@@ -299,9 +299,9 @@ class Sam2Model:
         *,
         multimask: bool,
     ) -> tuple[Decoded, Decoded]:
-        """Mirrors ``SAM2Base._forward_sam_heads``, but brings no mask to full size that nobody keeps.
+        """Mirrors ``SAM2Base._forward_sam_heads``, but does not upscale masks that are not kept.
 
-        Without autocast: in low precision the rim of small objects moves, and it costs more to convert than it gains.
+        Without autocast: low precision moves the edges of small objects, and converting costs more than it saves.
         """
         import torch
 

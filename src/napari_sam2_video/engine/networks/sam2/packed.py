@@ -1,7 +1,7 @@
 """Linear layers on a CPU, with their weights laid out once for oneDNN.
 
-The product is that of the layer up to rounding. torch's own way lays out the weights at every call and fills the result
-with the bias first; where memory is what one waits for, that is half the time.
+Products equal those of the layer up to rounding. torch itself rearranges the weights at every call and first fills the
+result with the bias; if memory is the bottleneck, that is half the time.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _ROWS = 2048
 
 
 class PackedLayers:
-    """Linear layers by oneDNN where torch has it, and as they are elsewhere.
+    """Linear layers computed by oneDNN if torch has it, else by torch.
 
     Parameters
     ----------
@@ -34,16 +34,16 @@ class PackedLayers:
         self._numbers = numbers
 
     def __call__(self, layer: Any, rows: torch.Tensor, *, relu: bool = False) -> torch.Tensor:
-        """Apply a layer, and cut off what is negative if asked.
+        """Apply a layer, optionally followed by ReLU.
 
         Parameters
         ----------
         layer : torch.nn.Linear or torch.nn.Conv2d
-            The layer, of fp32; a convolution of single places.
+            The layer, in fp32; a convolution must be 1 × 1.
         rows : torch.Tensor, shape (..., number of features of the layer)
-            What it is applied to.
+            The input.
         relu : bool
-            Whether negative results become 0.
+            Whether to apply ReLU.
         """
         import torch
 
@@ -60,7 +60,7 @@ class PackedLayers:
 
 
 def packed_product(rows_mc: torch.Tensor) -> Callable[[torch.Tensor], torch.Tensor]:
-    """What multiplies rows of shape (N, C) by rows of shape (M, C), transposed; by oneDNN where torch has it."""
+    """Function that multiplies rows of shape (N, C) by the given ones, transposed; by oneDNN if torch has it."""
     import torch
 
     if not has_packed_products():

@@ -1,4 +1,4 @@
-"""Quick arithmetic: layers of a network on a CPU that give other roundings than ``sam2``'s, in less time."""
+"""Fast arithmetic: layers of a network on a CPU whose rounding differs from ``sam2``'s, in less time."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _FEW_ROWS = 32
 
 
 def quick_numbers(arithmetic: str, device: str, precision: str) -> tuple[bool, torch.dtype | None]:
-    """Whether a network can be made quick, and the type of the numbers that it then multiplies, None for float32."""
+    """Whether a network can use fast arithmetic, and the type in which it then multiplies; None for float32."""
     import torch
 
     if device != "cpu" or (precision != "bf16" and (precision, arithmetic) != ("fp32", "fast")):
@@ -24,20 +24,20 @@ def quick_numbers(arithmetic: str, device: str, precision: str) -> tuple[bool, t
 
 
 def quicken(network: Any, numbers: torch.dtype | None = None) -> PackedLayers:
-    """Make a network's layers of single places and attentions over the whole map quick, where torch has what it takes.
+    """Replace a network's pointwise layers and global attentions with fast ones, if torch supports them.
 
     Parameters
     ----------
     network : torch.nn.Module
         A ``SAM2Base`` on a CPU, in fp32; it is changed in place.
     numbers : torch.dtype, optional
-        Type of the numbers that the blocks of the trunk multiply; float32 if not given. What is summed from block to
-        block, and all other layers, stay in float32.
+        Type in which the blocks of the trunk multiply; float32 if not given. Residual sums and all other layers stay in
+        float32.
 
     Returns
     -------
     PackedLayers
-        Layers of float32.
+        The float32 layers.
     """
     packed, blocks = PackedLayers(), network.image_encoder.trunk.blocks
     if has_packed_products():
@@ -72,7 +72,7 @@ def _linear(packed: PackedLayers, layer: Any, rows: torch.Tensor) -> torch.Tenso
 
 
 def _pointwise(packed: PackedLayers, layer: Any, map_bcyx: torch.Tensor) -> torch.Tensor:
-    """A convolution of single places as a product of rows."""
+    """A 1 × 1 convolution as a matrix product."""
     return packed(layer, map_bcyx.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
 
 

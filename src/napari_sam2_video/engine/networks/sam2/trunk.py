@@ -1,9 +1,9 @@
-"""The trunk of the image encoder, without what padding and temporaries add to it.
+"""The trunk of the image encoder, without the cost of padding and temporaries.
 
-Where a map is no multiple of the window of an attention, ``sam2`` pads it with zeros and takes the padding through both
-projections. Here the padded places get what a row of zeros gives, the bias, and only real places are projected: at 256
-pixels they are a third of the rows. Results are written into tensors that nobody needs any more. Every number stays
-the same to the bit.
+If a map is not a multiple of an attention window, ``sam2`` pads it with zeros and projects the padding twice. Here
+padded places get the bias, which is what zeros project to, and only real places are projected: at 256 pixels the
+padding is a third of the rows. Results are written into tensors that are no longer needed. Every number stays
+bit-identical.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ class Trunk:
         return stages
 
     def _position(self, shape_yx: tuple[int, ...]) -> torch.Tensor:
-        """Position embedding, which upstream makes again for every frame."""
+        """Position embedding, which upstream recomputes for every frame."""
         if shape_yx not in self._positions:
             self._positions[shape_yx] = self._hiera._get_pos_embed(shape_yx)
         return self._positions[shape_yx]
@@ -69,8 +69,9 @@ class Trunk:
 def _block(block: Any, features: torch.Tensor) -> torch.Tensor:
     """Mirrors ``MultiScaleBlock.forward``, without its drop-path, which is for training; overwrites `features`.
 
-    What a stage gave is never overwritten: the next stage has more channels and begins with another tensor. Sums keep
-    the layout of their first operand, as upstream, because a convolution rounds by the layout that it is given.
+    The output of a stage is never overwritten: the next stage has more channels and begins with another tensor. Sums
+    keep the layout of their first operand, as upstream, because the rounding of a convolution depends on the layout of
+    its input.
     """
     import torch
     from sam2.modeling.backbones.hieradet import do_pool
@@ -97,7 +98,7 @@ def _attended(block: Any, seen: torch.Tensor, shape_yx: tuple[int, int]) -> torc
     windows = _padded_windows(attention, seen, side, padded_yx)
     side = windows.shape[1]
     whole = window_unpartition(windows, side, tuple(length + -length % side for length in shape_yx), shape_yx)
-    # torch multiplies and adds in one step only where rows lie side by side, and rounds differently where they do not
+    # torch fuses multiplication and addition only for contiguous rows, and rounds differently otherwise
     return attention.proj(whole.contiguous())  # type: ignore[no-any-return]
 
 
