@@ -63,8 +63,7 @@ class Recording(ABC):
     Attributes
     ----------
     times : ndarray of float64, shape (T,), or None
-        Seconds from the first frame along ``T`` to each, strictly increasing; None if the interval is constant or
-        unknown.
+        Seconds from the first frame to each, strictly increasing; None if the interval is constant or unknown.
     scale : dict of str to (float or None)
         Pixel size or time step of each axis; None where unknown. Exactly 1 is a valid size.
     units : dict of str to (str or None)
