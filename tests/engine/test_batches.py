@@ -11,7 +11,7 @@ import torch
 from napari_sam2_video.engine.batching import Batcher
 from napari_sam2_video.engine.features import DISK_VARIABLE, MEMORY_VARIABLE, default_cache
 from napari_sam2_video.engine.memory import Recall
-from napari_sam2_video.engine.networks.outputs import Decoded
+from napari_sam2_video.engine.networks.outputs import Decoded, Embedding
 from napari_sam2_video.engine.torch_errors import engine_errors
 from napari_sam2_video.errors import EngineError
 from tests.engine.conftest import make_model
@@ -42,6 +42,21 @@ def test_a_batch_reads_its_memories_as_each_object_alone_does(preset, kind, scen
         alone = model.decode_tracked(embedding, [one], 12)
         torch.testing.assert_close(batch.logits[i : i + 1], alone.logits, atol=1e-4, rtol=1e-4)
         torch.testing.assert_close(batch.pointers[i : i + 1], alone.pointers, atol=1e-4, rtol=1e-4)
+
+
+def test_objects_in_windows_of_their_own_make_a_batch(scene):
+    model = make_model("demo")
+    embeddings = [model.embed(model.prepare(scene.pixels(t))) for t in (3, 7, 3)]
+    recalls = [some_recall(model, (0, 1, 2), (4, 1, 2), seed) for seed in range(3)]
+    joined = Embedding.of_each(embeddings)
+    batch = model.decode_tracked(joined, recalls, 12)
+    memories = model.remember(joined, batch, prompted=False)
+    for i, (embedding, one) in enumerate(zip(embeddings, recalls, strict=True)):
+        alone = model.decode_tracked(embedding, [one], 12)
+        torch.testing.assert_close(batch.logits[i : i + 1], alone.logits, atol=1e-4, rtol=1e-4)
+        memory = model.remember(embedding, alone, prompted=False)
+        torch.testing.assert_close(memories[i : i + 1].float(), memory.float(), atol=0.02, rtol=0.01)
+    assert Embedding.of_each([embeddings[0]] * 3) is embeddings[0]
 
 
 @pytest.mark.parametrize("preset", ["tiny", "demo"])
@@ -98,5 +113,5 @@ def test_what_a_batch_that_was_too_large_has_computed_is_given_up_before_its_hal
             return torch.zeros(1, 1)
 
     batcher = Batcher(Small(), SimpleNamespace(n_frames=5), 4)
-    assert len(list(batcher.steps(0, None, [None] * 4))) == 4
+    assert len(list(batcher.steps(0, [None] * 4, [None] * 4))) == 4
     assert given_up

@@ -233,6 +233,15 @@ def test_a_second_pass_reads_and_embeds_no_window_again(demo, field):
     assert all(np.array_equal(first[key].levels, second[key].levels) for key in first)
 
 
+def test_the_bits_do_not_depend_on_which_windows_were_kept(demo, field):
+    fresh, beside = tracker_of(demo, field), tracker_of(demo, field)
+    for tracker in (fresh, beside):
+        for object_id in (1, 2):
+            tracker.condition(object_id, 0, [box_of(object_id)])
+    go(beside, forward(2, stop=4))
+    assert same(go(fresh, forward(1, 2, stop=4))[1], go(beside, forward(1, 2, stop=4))[1])
+
+
 def test_windows_off_gives_the_bits_of_whole_frames(field):
     model = make_model("demo")
     found = []

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import threading
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from napari_sam2_video.engine.memory import MemoryEntry
-from napari_sam2_video.engine.networks.outputs import Decoded
+from napari_sam2_video.engine.networks.outputs import Decoded, Embedding
 from napari_sam2_video.engine.threads import Threads
 from napari_sam2_video.engine.torch_errors import engine_errors
 from napari_sam2_video.errors import DeviceMemoryError
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     import torch
 
     from napari_sam2_video.engine.memory import Recall
-    from napari_sam2_video.engine.networks.outputs import Embedding
     from napari_sam2_video.engine.networks.protocol import Network
     from napari_sam2_video.engine.windows import Window
     from napari_sam2_video.types import FrameSource
 
+_Seen: TypeAlias = "tuple[Embedding, Recall]"
 _KEY_BYTES = 16 << 20
 
 
@@ -67,7 +67,7 @@ class Batcher:
             yield
 
     def steps(
-        self, frame: int, embedding: Embedding, recalls: Sequence[Recall]
+        self, frame: int, embeddings: Sequence[Embedding], recalls: Sequence[Recall]
     ) -> Iterator[tuple[Decoded, MemoryEntry]]:
         """Compute a frame for objects whose recalls have the same signature, one batch at a time and on demand.
 
@@ -75,8 +75,8 @@ class Batcher:
         ----------
         frame : int
             The frame.
-        embedding : Embedding
-            The embedding of the frame.
+        embeddings : sequence of Embedding
+            The embedding of the frame, or of its window, for each object.
         recalls : sequence of Recall
             What each object remembers.
 
@@ -92,8 +92,8 @@ class Batcher:
         DeviceMemoryError
             If the device is too small for a single object.
         """
-        for part in _chunks(recalls, self.batch_size):
-            yield from self._batch(frame, embedding, part)
+        for part in _chunks(list(zip(embeddings, recalls, strict=True)), self.batch_size):
+            yield from self._batch(frame, part)
 
     def shown(
         self, object_ids: Sequence[int], decoded: Decoded, *, prompted: bool, window: Window | None = None
@@ -108,20 +108,21 @@ class Batcher:
         ]
         return masks if window is None else [window.outward(mask, shape_yx) for mask in masks]
 
-    def _batch(self, frame: int, embedding: Embedding, recalls: Sequence[Recall]) -> list[tuple[Decoded, MemoryEntry]]:
+    def _batch(self, frame: int, objects: Sequence[_Seen]) -> list[tuple[Decoded, MemoryEntry]]:
         """One batch, halved whenever the device runs out of memory."""
-        computed = self._at_once(embedding, recalls)
+        computed = self._at_once(objects)
         if computed is None:
-            self.batch_size = max(1, len(recalls) // 2)
-            halves = _chunks(recalls, self.batch_size)
-            return [one for half in halves for one in self._batch(frame, embedding, half)]
+            self.batch_size = max(1, len(objects) // 2)
+            return [one for half in _chunks(objects, self.batch_size) for one in self._batch(frame, half)]
         decoded, spatial = computed
-        single = [_one(decoded, i) for i in range(len(recalls))]
+        single = [_one(decoded, i) for i in range(len(objects))]
         return [(one, MemoryEntry(frame, spatial[i : i + 1], one.pointers)) for i, one in enumerate(single)]
 
-    def _at_once(self, embedding: Embedding, recalls: Sequence[Recall]) -> tuple[Decoded, torch.Tensor] | None:
+    def _at_once(self, objects: Sequence[_Seen]) -> tuple[Decoded, torch.Tensor] | None:
         """One batch; None if the device runs out of memory. Partial results are freed when this returns."""
+        recalls = [recall for _, recall in objects]
         try:
+            embedding = Embedding.of_each([embedding for embedding, _ in objects])
             decoded = self.model.decode_tracked(embedding, recalls, self.view.n_frames)
             return decoded, self.model.remember(embedding, decoded, prompted=False)
         except DeviceMemoryError:
@@ -141,6 +142,6 @@ def _one(decoded: Decoded, i: int) -> Decoded:
     return Decoded(decoded.logits[rows], decoded.ious[rows], decoded.pointers[rows], decoded.scores[rows])
 
 
-def _chunks(recalls: Sequence[Recall], size: int) -> Iterator[Sequence[Recall]]:
-    for begin in range(0, len(recalls), size):
-        yield recalls[begin : begin + size]
+def _chunks(objects: Sequence[_Seen], size: int) -> Iterator[Sequence[_Seen]]:
+    for begin in range(0, len(objects), size):
+        yield objects[begin : begin + size]

@@ -93,7 +93,7 @@ class Embedder:
     def embed_windows(
         self, frame: int, windows: Sequence[Window | None], upcoming: Sequence[int] = ()
     ) -> Iterator[tuple[Window | None, Embedding]]:
-        """Embeddings of windows of one frame (None for the whole frame), made on demand.
+        """Embeddings of windows of one frame (None for the whole frame), in their order and made on demand.
 
         Parameters
         ----------
@@ -109,22 +109,25 @@ class Embedder:
         FrameError
             If the frame cannot be read.
         """
-        missing = []
-        for window in windows:
-            found = self._cache.get(self._name(frame, window), self._model.device)
+        made: dict[Window | None, Embedding] = {}
+        for i, window in enumerate(windows):
+            found = made.pop(window, None) or self._cache.get(self._name(frame, window), self._model.device)
             if found is None:
-                missing.append(window)
-            else:
-                yield window, found
-        count = self._model.embed_batch
-        for begin in range(0, len(missing), count):
-            part = missing[begin : begin + count]
-            image = self._whole_frame(frame)
-            self._read_frames_ahead(upcoming[:_FRAMES_AHEAD], part)
-            prepared = [self._model.prepare(image if w is None else w.crop(image)) for w in part]
-            for window, made in zip(part, self._model.embed_many(prepared, many=bool(upcoming)), strict=True):
-                self._cache.put(self._name(frame, window), made)
-                yield window, made
+                others = [w for w in windows[i + 1 :] if w not in made and self._name(frame, w) not in self._cache]
+                made.update(self._windows(frame, [window, *others[: self._model.embed_batch - 1]], upcoming))
+                found = made.pop(window)
+            yield window, found
+
+    def _windows(
+        self, frame: int, windows: Sequence[Window | None], upcoming: Sequence[int]
+    ) -> Iterator[tuple[Window | None, Embedding]]:
+        """Embed windows of a frame together, and keep them."""
+        image = self._whole_frame(frame)
+        self._read_frames_ahead(upcoming[:_FRAMES_AHEAD], windows)
+        prepared = [self._model.prepare(image if w is None else w.crop(image)) for w in windows]
+        for window, made in zip(windows, self._model.embed_many(prepared, many=bool(upcoming)), strict=True):
+            self._cache.put(self._name(frame, window), made)
+            yield window, made
 
     def _name(self, frame: int, window: Window | None) -> tuple[str, int]:
         return (self._key if window is None else f"{self._key}/{window.key}"), frame

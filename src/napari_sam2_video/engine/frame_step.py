@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from napari_sam2_video.engine.embedder import Embedder
     from napari_sam2_video.engine.framing import Framing
     from napari_sam2_video.engine.memory import ConditioningEntry, MemoryEntry, Recall
-    from napari_sam2_video.engine.networks.outputs import Embedding
+    from napari_sam2_video.engine.networks.outputs import Decoded, Embedding
     from napari_sam2_video.engine.plan import PassDirection
     from napari_sam2_video.engine.windows import Place, Window
     from napari_sam2_video.types import ObjectMask
@@ -68,6 +68,15 @@ class _Row:
 
 
 @dataclass(frozen=True)
+class _Seen:
+    """An object in its window, None for the whole frame, and what that looks like."""
+
+    row: _Row
+    window: Window | None
+    embedding: Embedding
+
+
+@dataclass(frozen=True)
 class FrameStep:
     """Takes objects one frame further.
 
@@ -109,7 +118,8 @@ class FrameStep:
         rows = [self._row(one, frame, direction) for one in objects]
         framing = self.framing
         if framing is None:
-            return self._look_in(frame, None, self.embedder.embed(frame, upcoming), rows)
+            embedding = self.embedder.embed(frame, upcoming)
+            return self._track(frame, [_Seen(row, None, embedding) for row in rows])
         windows = [None if row.before is None else framing.follow(row.before, row.seen, row.prompted) for row in rows]
         found = self._look(frame, rows, windows, upcoming)
         elsewhere = {}
@@ -151,38 +161,59 @@ class FrameStep:
     def _look(
         self, frame: int, rows: Sequence[_Row], windows: Sequence[Window | None], upcoming: Sequence[int] = ()
     ) -> list[Outcome]:
-        """Find each object in its window."""
+        """Find each object in its window; those whose recalls have the same signature are tracked together.
+
+        Batches depend on the objects alone, not on which embeddings are kept: they decide on the last digits.
+        """
         inside: dict[Window | None, list[int]] = defaultdict(list)
         for i, window in enumerate(windows):
             inside[window].append(i)
+        waiting: dict[tuple[int, int], list[tuple[int, _Seen]]] = defaultdict(list)
         found: dict[int, Outcome] = {}
+        size = self.batcher.batch_size
+
+        def track(batch: list[tuple[int, _Seen]]) -> None:
+            outcomes = self._track(frame, [seen for _, seen in batch])
+            found.update(zip([i for i, _ in batch], outcomes, strict=True))
+            batch.clear()
+
         for window, embedding in self.embedder.embed_windows(frame, list(inside), upcoming):
-            here = inside[window]
-            found.update(zip(here, self._look_in(frame, window, embedding, [rows[i] for i in here]), strict=True))
+            for i in inside[window]:
+                batch = waiting[rows[i].recall.signature]
+                batch.append((i, _Seen(rows[i], window, embedding)))
+                if len(batch) == size:
+                    track(batch)
+        for batch in waiting.values():
+            if batch:
+                track(batch)
         return [found[i] for i in range(len(rows))]
 
-    def _look_in(self, frame: int, window: Window | None, embedding: Embedding, rows: Sequence[_Row]) -> list[Outcome]:
-        """Track objects in one window; those whose recalls have the same signature go through the network together."""
+    def _track(self, frame: int, objects: Sequence[_Seen]) -> list[Outcome]:
+        """Track objects, each in its window; those whose recalls have the same signature as one batch."""
         groups: dict[tuple[int, int], list[int]] = defaultdict(list)
-        for i, row in enumerate(rows):
-            groups[row.recall.signature].append(i)
+        for i, one in enumerate(objects):
+            groups[one.row.recall.signature].append(i)
         found: dict[int, Outcome] = {}
         for group in groups.values():
-            steps = self.batcher.steps(frame, embedding, [rows[i].recall for i in group])
-            for i, (decoded, entry) in zip(group, steps, strict=True):
-                (mask,) = self.batcher.shown([rows[i].object_id], decoded, prompted=False, window=window)
-                if self.framing is None:
-                    found[i] = Outcome(mask, entry, decoded.logits)
-                    continue
-                place = place_of(mask, window, rows[i].before)
-                if self.in_depth and has_ended(mask, place, rows[i].seen[:SEEN]):
-                    decoded = self.batcher.model.absent(decoded)
-                    spatial = self.batcher.model.remember(embedding, decoded, prompted=False)
-                    (mask,) = self.batcher.shown([rows[i].object_id], decoded, prompted=False, window=window)
-                    place = place_of(mask, window, rows[i].before)
-                    entry = replace(entry, spatial=spatial, pointer=decoded.pointers)
-                found[i] = Outcome(mask, replace(entry, place=place), decoded.logits)
-        return [found[i] for i in range(len(rows))]
+            seen = [objects[i] for i in group]
+            steps = self.batcher.steps(frame, [one.embedding for one in seen], [one.row.recall for one in seen])
+            found.update((i, self._outcome(objects[i], *step)) for i, step in zip(group, steps, strict=True))
+        return [found[i] for i in range(len(objects))]
+
+    def _outcome(self, seen: _Seen, decoded: Decoded, entry: MemoryEntry) -> Outcome:
+        """What was decoded in a window as a mask of the frame; empty where the object has ended."""
+        row, window = seen.row, seen.window
+        (mask,) = self.batcher.shown([row.object_id], decoded, prompted=False, window=window)
+        if self.framing is None:
+            return Outcome(mask, entry, decoded.logits)
+        place = place_of(mask, window, row.before)
+        if self.in_depth and has_ended(mask, place, row.seen[:SEEN]):
+            decoded = self.batcher.model.absent(decoded)
+            spatial = self.batcher.model.remember(seen.embedding, decoded, prompted=False)
+            (mask,) = self.batcher.shown([row.object_id], decoded, prompted=False, window=window)
+            place = place_of(mask, window, row.before)
+            entry = replace(entry, spatial=spatial, pointer=decoded.pointers)
+        return Outcome(mask, replace(entry, place=place), decoded.logits)
 
 
 def _place(tracked: Tracked, frame: int) -> Place | None:

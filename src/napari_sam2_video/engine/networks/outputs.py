@@ -6,18 +6,20 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import torch
 
 
 @dataclass(frozen=True)
 class Embedding:
-    """A frame as the mask decoder sees it.
+    """A frame as the mask decoder sees it, or B windows, one for each object of a batch.
 
     Parameters
     ----------
-    fine, middle : torch.Tensor, shapes (1, C / 8, S / 4, S / 4) and (1, C / 4, S / 8, S / 8)
+    fine, middle : torch.Tensor, shapes (1 or B, C / 8, S / 4, S / 4) and (1 or B, C / 4, S / 8, S / 8)
         High-resolution features, already projected for the decoder.
-    coarse : torch.Tensor, shape (1, C, S / 16, S / 16)
+    coarse : torch.Tensor, shape (1 or B, C, S / 16, S / 16)
         Features that attend to the memories.
     """
 
@@ -33,6 +35,17 @@ class Embedding:
     def float(self) -> Embedding:
         """The same in fp32."""
         return Embedding(self.fine.float(), self.middle.float(), self.coarse.float())
+
+    @staticmethod
+    def of_each(embeddings: Sequence[Embedding]) -> Embedding:
+        """Embeddings of B objects as one; a single frame stays as it is where all objects are on the same one."""
+        first = embeddings[0]
+        if all(one is first for one in embeddings):
+            return first
+        import torch
+
+        parts = ([getattr(one, name) for one in embeddings] for name in ("fine", "middle", "coarse"))
+        return Embedding(*(torch.cat(part) for part in parts))
 
 
 @dataclass(frozen=True)

@@ -61,7 +61,7 @@ class Network(Protocol):
         Parameters
         ----------
         embedding : Embedding
-            The frame.
+            The frame, or the window of each object.
         recalls : sequence of Recall
             One for each object, all with the same signature.
         n_frames : int

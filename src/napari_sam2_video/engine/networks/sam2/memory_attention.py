@@ -78,8 +78,8 @@ class MemoryAttention:
 
         Parameters
         ----------
-        coarse : torch.Tensor, shape (1, C, h, w)
-            Features of the frame.
+        coarse : torch.Tensor, shape (1 or B, C, h, w)
+            Features of the frame, or of the window of each object.
         recalls : sequence of Recall
             One for each object, all with the same signature.
         n_frames : int
@@ -107,7 +107,7 @@ class MemoryAttention:
         return result
 
     def _layers(self, frame: torch.Tensor, memory: torch.Tensor, keys: torch.Tensor, spatial: int) -> torch.Tensor:
-        """Mirrors ``MemoryAttention.forward``; `frame` is shared by all objects until the first memory is read."""
+        """Mirrors ``MemoryAttention.forward``; a shared `frame` stays one until the first memory is read."""
         attention = self._net.memory_attention
         linear = self._linear if self._quick or memory.shape[0] > 1 else plain_linear
         output = frame + 0.1 * self._coarse_position.transpose(0, 1)

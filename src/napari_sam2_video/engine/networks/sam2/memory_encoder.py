@@ -33,8 +33,8 @@ def encode_batch(
     ----------
     network : torch.nn.Module
         A ``SAM2Base``.
-    coarse : torch.Tensor, shape (1, C, h, w)
-        Features of the frame.
+    coarse : torch.Tensor, shape (1 or B, C, h, w)
+        Features of the frame, or of the window of each object.
     masks : torch.Tensor, shape (B, 1, S, S)
         Mask logits at the size of the input.
     scores : torch.Tensor, shape (B, 1)
