@@ -116,4 +116,4 @@ def test_parts_become_objects_and_what_cannot_be_done_is_reported_in_a_sentence(
 def test_without_an_object_the_key_says_so(bench):
     here = bench(np.zeros((3, 40, 40), np.uint8))
     here.key("Shift-O")
-    assert here.told[-1] == ("info", "There is no object to choose for: press New object.")
+    assert here.told[-1] == ("info", "There is no object yet: press New object.")

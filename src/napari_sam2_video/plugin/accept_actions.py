@@ -1,4 +1,4 @@
-"""What a person settles: frames that are right as they are."""
+"""Accept frames that are right as they are."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ if TYPE_CHECKING:
 
 
 class AcceptActions(FrameActions):
-    """Accepts frames, and opens them again."""
+    """Accepts frames, and withdraws acceptance."""
 
     def accept(self, start: int, stop: int, objects: Sequence[int] | None = None) -> bool:
         """Accept objects on those of the frames from `start` up to, not including, `stop` that have a mask.
 
-        A frame without a mask is not accepted: runs would end there, and never go beyond.
+        A frame without a mask is not accepted, because runs would end there.
 
         Parameters
         ----------
@@ -60,14 +60,14 @@ class AcceptActions(FrameActions):
             self.accept(frame, frame + 1, [entry.id for entry in session.objects])
 
     def unaccept(self, start: int, stop: int) -> None:
-        """The active object is not accepted any more on the frames from `start` up to, not including, `stop`."""
+        """Withdraw acceptance of the active object on the frames from `start` up to, not including, `stop`."""
         session, active = self._controller.session, self._controller.active
         if session is not None and active:
             self._controller.perform(lambda: session.unaccept(active, start, stop), "changing accepted frames")
 
 
 def _masked_spans(session: Session, object_id: int, start: int, stop: int) -> tuple[range, ...]:
-    """Stretches of some frames on which an object is tracked or painted."""
+    """Runs of frames on which an object is tracked or painted."""
     from napari_sam2_video.spans import frame_runs
 
     known = {int(frame) for frame in session.masks.frames_done(object_id)} | set(session.masks.painted(object_id))

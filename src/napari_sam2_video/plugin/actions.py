@@ -1,4 +1,4 @@
-"""What a person does to the open session: buttons, keys and the viewer's scripts share these methods."""
+"""Actions of the user on the open session, shared by buttons, keys and scripts in the viewer."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ class Actions(AcceptActions):
         self._begin(lambda run: run.check(settings), "starting the check")
 
     def find(self, detector: Detector | str, settings: FindSettings) -> None:
-        """Find objects in the background; they are proposed at the end."""
+        """Find objects in the background; proposals appear at the end."""
         self._begin(lambda run: run.find(detector, settings), "starting to find")
 
     def resume(self) -> None:
-        """Continue the run that was not finished."""
+        """Continue the unfinished run."""
         self._begin(lambda run: run.resume(), "continuing the run")
 
     def stop(self) -> None:
@@ -54,7 +54,7 @@ class Actions(AcceptActions):
         self._travel("undo", "Undone")
 
     def redo(self) -> None:
-        """Redo the change that was undone last."""
+        """Redo the last undone change."""
         self._travel("redo", "Redone")
 
     def _travel(self, which: Literal["undo", "redo"], done: str) -> None:
@@ -73,7 +73,7 @@ class Actions(AcceptActions):
             controller.notified.emit("status", f"{done}: {name}.")
 
     def show_window(self, name: str) -> None:
-        """Show the image in a usual window of computed tomography; the session's own window stays unchanged."""
+        """Show the image in a standard CT window; the session's own window stays unchanged."""
         controller = self._controller
         image = controller.image
         if image is None or image.rgb:
@@ -91,7 +91,7 @@ class Actions(AcceptActions):
         controller.notified.emit("status", said)
 
     def restore_layers(self) -> None:
-        """Add the session's layers that are missing in the viewer."""
+        """Add the session's layers that are missing from the viewer."""
         controller = self._controller
         if controller.view is not None:
             for _ in controller.view.restoring():

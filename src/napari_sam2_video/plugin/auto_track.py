@@ -1,4 +1,4 @@
-"""Corrections that are tracked automatically, if the person wants that."""
+"""Track corrections automatically, if the user wants that."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ QUIET_MS = 400
 
 
 class AutoTrack(QObject):
-    """Tracks an object on when it was corrected; a new prompt stops that, and it starts again from there.
+    """Tracks an object after each correction; a new prompt stops the run, and tracking restarts from there.
 
     A correction is a prompt or paint of an object that has been tracked. It is tracked as far as by any run: up to the
     next frame that is accepted, painted or prompted.
@@ -26,9 +26,9 @@ class AutoTrack(QObject):
     Parameters
     ----------
     controller : Controller
-        Tracks.
+        Runs the tracking.
     settings : callable
-        Gives what the next run covers.
+        Returns what the next run covers.
     """
 
     def __init__(self, controller: Controller, settings: Callable[[], TrackSettings]) -> None:
@@ -48,7 +48,7 @@ class AutoTrack(QObject):
 
     @property
     def waits(self) -> bool:
-        """Whether a run starts automatically once the person pauses."""
+        """Whether a run starts automatically once the user pauses."""
         return self._quiet.isActive()
 
     def _forget(self) -> None:
@@ -57,13 +57,13 @@ class AutoTrack(QObject):
         self.running = False
 
     def _on_changed(self, topic: str) -> None:
-        """Wait until the person pauses: a correction is often two clicks."""
+        """Wait until the user pauses: a correction is often two clicks."""
         controller = self._controller
         session, active = controller.session, controller.active
         if topic not in ("prompts", "masks") or session is None or not active or not read_settings().auto_track:
             return
         if topic == "masks" and controller.running:
-            # Those of the run itself.
+            # Changes made by the run itself.
             return
         if not session.state(active).dirty or not len(session.masks.frames_done(active)):
             return

@@ -1,4 +1,4 @@
-"""Work that a panel has done on the files of a session, one piece at a time."""
+"""Background work of a panel on the files of a session, one task at a time."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ LANE = "files"
 
 
 class _Stopped(Sam2VideoError):
-    """The person stopped the work."""
+    """The user stopped the work."""
 
 
 class BackgroundTask(QObject):
-    """Runs in the background; a bar shows how far it is, a button stops it, and a line says how it ended.
+    """Runs work in the background, with a progress bar, a stop button and a line for the outcome.
 
-    The panel lays out `stop_button`, `bar` and `outcome`, of which the first two are seen while there is work.
+    The panel lays out `stop_button`, `bar` and `outcome`; the first two are only visible during work.
 
     Parameters
     ----------
     controller : Controller
         Runs the work and passes errors on.
     stop_text, tip : str
-        What the button that stops the work says.
+        Text and tooltip of the stop button.
 
     Signals
     -------
@@ -56,7 +56,7 @@ class BackgroundTask(QObject):
 
     @property
     def working(self) -> bool:
-        """Whether there is work under way."""
+        """Whether work is under way."""
         return self._job is not None
 
     def begin(
@@ -74,13 +74,13 @@ class BackgroundTask(QObject):
         Parameters
         ----------
         doing : str
-            What is done, as it reads after "while".
+            What is being done, to follow "while" in a sentence.
         work : callable
             ``work(progress)`` runs on another thread and calls ``progress(done, total)`` often, which also stops it.
         done, failed : callable
             Called with the result, or with an error; without `failed` the error is reported as any other.
         meanwhile, stopped : str
-            What the line says meanwhile, and when the person stopped it.
+            Text of the line during the work, and after the user stopped it.
         """
         if self.working:
             return

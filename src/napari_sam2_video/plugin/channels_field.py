@@ -1,4 +1,4 @@
-"""Which channels the model sees together, in which colours, and in which contrast windows."""
+"""Choose which channels the model sees together, with their colours and contrast windows."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ WIDEST_WINDOW = "00000,00000  "
 
 
 class ChannelsField(QWidget):
-    """A row for each channel: whether it is seen, its colour, and its contrast window.
+    """A row for each channel: whether the model sees it, its colour, and its contrast window.
 
     Signals
     -------
     changed
-        The person changed something.
+        The user changed something.
     """
 
     changed = Signal()
@@ -39,7 +39,7 @@ class ChannelsField(QWidget):
         self._grid.setSpacing(3)
 
     def offer(self, count: int, preset: Sequence[ChannelColor] = ()) -> None:
-        """Offer some number of channels; what was chosen stays where the number does, unless there is a preset."""
+        """Show rows for a number of channels; choices are kept if the number is the same and there is no preset."""
         if len(self.rows) == count and not preset:
             return
         for row in self.rows:
@@ -85,22 +85,23 @@ class ChannelsField(QWidget):
         self.changed.emit()
 
     def channels(self) -> tuple[ChannelColor, ...]:
-        """What is chosen.
+        """The chosen channels.
 
         Raises
         ------
         SettingsError
-            If fewer than two channels are, or a window is none.
+            If no channel is chosen, or a window is invalid.
         """
         found = []
         for number, (seen, color, window) in enumerate(self.rows):
             if seen.isChecked():
                 text = window.text().strip()
                 found.append(
-                    ChannelColor(number, color.currentText(), ContrastWindow.from_text(text) if text else None)  # type: ignore[arg-type]
+                    # Type: ignore[arg-type].
+                    ChannelColor(number, color.currentText(), ContrastWindow.from_text(text) if text else None)
                 )
         if not found:
-            # An empty sequence stands for one channel in grey.
+            # An empty sequence means a single channel in grey.
             from napari_sam2_video.errors import SettingsError
 
             raise SettingsError("No channel is ticked; tick two or more, or choose one of them under Channel.")

@@ -101,12 +101,12 @@ class CleanUpPanel(QWidget):
         )
 
     def _forget(self, *_: Any) -> None:
-        """The outcome of the last time is shown until something changes."""
+        """Hide the last outcome once something changes."""
         if not self.task.working:
             set_note(self.task.outcome, "")
 
     def update_state(self, *_: Any) -> None:
-        """Enable what can be done now."""
+        """Enable the controls that can be used now."""
         chosen = (
             self.smooth_box.currentData() != 1
             or self.part_box.value() > 1

@@ -1,4 +1,4 @@
-"""Letting go of a window, which may be gone already."""
+"""Disconnect from a window that may already be gone."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ if TYPE_CHECKING:
 
 
 def close_all(actions: Iterable[Callable[[], Any]], *, window_gone: bool) -> None:
-    """Do all that is to be done at closing.
+    """Run all actions for closing.
 
     Parameters
     ----------
     actions : iterable of callables
-        What stops, disconnects or removes something.
+        Actions that stop, disconnect or remove something.
     window_gone : bool
-        Where Python ends with a viewer open, Qt may have deleted what an action is to stop; the others are done.
+        If Python exits with a viewer open, Qt may have deleted what an action should stop; the other actions still run.
     """
     for action in actions:
         with suppress(RuntimeError) if window_gone else nullcontext():

@@ -1,4 +1,4 @@
-"""What all panels share: the session that is shown, the active object, the shown frame and the run."""
+"""State that all panels share: the shown session, the active object, the shown frame and the run."""
 
 from __future__ import annotations
 
@@ -26,29 +26,29 @@ WARM_UP = "warm-up"
 
 
 class Controller(ShownSession):
-    """Binds one session to one viewer; the panels show it, and change it only through `actions` and `perform`.
+    """Connects one session with one viewer; panels change it only through `actions` and `perform`.
 
     Signals
     -------
     changed : str
-        Something of the session changed; see `SessionView`.
+        Something in the session changed; see `SessionView`.
     active_changed, frame_changed : int
         The active object (0 for none), and the shown frame.
     plane_changed
         Another plane of a volume is shown.
     selection_changed
-        Other objects are selected, of which one is active.
+        The selected objects changed; one of them is active.
     preview_changed, run_changed, summary_changed
-        `preview`, `run` or `summary` has something new to show.
+        `preview`, `run` or `summary` changed.
     model_changed
         Another model, or another way to run it, was chosen.
     layers_lost : str
-        A sentence: layers of the session are gone and can be restored; empty once they are restored.
+        A message that layers of the session are missing and can be restored; empty once they are restored.
 
     Attributes
     ----------
     walks : tuple of str
-        Axes that runs walk a volume along; empty for the session's own alone.
+        Axes along which runs walk a volume; empty for the session's own axis only.
     """
 
     changed = Signal(str)
@@ -98,7 +98,7 @@ class Controller(ShownSession):
             self._on_layers_lost("The masks layer was removed while the session was being opened.")
 
     def closed(self) -> None:
-        """There is no active object any more."""
+        """Clear the active object."""
         self.active = 0
         self.selected = ()
         self.session_changed.emit()
@@ -107,7 +107,7 @@ class Controller(ShownSession):
     def _connect(self, view: SessionView) -> None:
         view.changed.connect(self._on_changed)
         view.moved.connect(self._on_dims)
-        # napari is still in the middle of taking the new data then.
+        # napari has not finished setting the new data at this point.
         view.replaced.connect(lambda: QTimer.singleShot(0, lambda: self._on_replaced(view)))
         view.summary.changed.connect(self.summary_changed)
         view.masks.painted.connect(self._on_painted)
@@ -126,7 +126,7 @@ class Controller(ShownSession):
     # The active object and the shown frame
 
     def set_active(self, object_id: int) -> None:
-        """Prompts and paint belong to this object from now on."""
+        """Make this the object that new prompts and paint belong to."""
         self.active = object_id
         if object_id not in self.selected:
             self.selected = (object_id,) if object_id else ()
@@ -137,7 +137,7 @@ class Controller(ShownSession):
         self.update_preview()
 
     def select(self, objects: tuple[int, ...]) -> None:
-        """Choose several objects for what can be done to several; the active one is among them."""
+        """Select several objects for actions that apply to several; the active one is among them."""
         if objects != self.selected:
             self.selected = objects
             self.selection_changed.emit()
@@ -152,7 +152,7 @@ class Controller(ShownSession):
             self.notified.emit("info", f"There is no object {label}; press New object to make one.")
 
     def shown_elsewhere(self) -> tuple[str, int] | None:
-        """Axis and number of the shown plane where it is none of the session's own frames."""
+        """Axis and number of the shown plane, if it is not one of the session's own frames."""
         if self.view is None:
             return None
         axis, plane = self.view.shown_plane()
@@ -180,7 +180,7 @@ class Controller(ShownSession):
             self.update_preview()
 
     def update_preview(self) -> None:
-        """Preview the active object on the shown frame, if it has new prompts there, and show its window."""
+        """Preview the active object on the shown frame if it has new prompts there, and show its window."""
         if self.view is None or self.preview is None or self._closed:
             return
         if self.active and read_settings().live_preview and not self.running and not self.model_missing():
@@ -198,14 +198,14 @@ class Controller(ShownSession):
         Parameters
         ----------
         action : callable, optional
-            The change; none if it was made already.
+            The change; None if it was already made.
         doing : str
-            What it does, as it reads after "while"; part of the sentence for an unexpected error.
+            What it does, to follow "while" in the message of an unexpected error.
 
         Returns
         -------
         object
-            What `action` returned, None if it failed; the person has been given the reason then.
+            What `action` returned; None if it failed, after an error message to the user.
         """
         try:
             return action() if action is not None else None
@@ -215,7 +215,7 @@ class Controller(ShownSession):
         finally:
             self.deliver()
             if self.running and self.masks is not None:
-                # What a run reports is shown frame by frame, and would not show this.
+                # A run only reports its own frames, and would not show this change.
                 self.masks.refresh()
             self.update_preview()
 
@@ -239,14 +239,14 @@ class Controller(ShownSession):
         self.preview_changed.emit()
 
     def error(self, error: BaseException | str) -> None:
-        """Report what went wrong."""
+        """Report an error to the user."""
         self.notified.emit("error", str(error))
 
     def _on_layers_lost(self, sentence: str) -> None:
         if self.running:
             self.actions.stop()
             sentence = f"{sentence} The run was stopped."
-        # napari removes all layers when it closes; nobody needs a message then.
+        # napari removes all layers when it closes; no message is needed then.
         QTimer.singleShot(0, lambda: self._report_lost(sentence))
 
     def _report_lost(self, sentence: str) -> None:
@@ -261,7 +261,7 @@ class Controller(ShownSession):
             return
         if read_settings().follow_run:
             self.go_to(max(frames))
-        # Planes across another axis, and 3D, go through every frame.
+        # Planes across another axis, and 3D views, contain every frame.
         if self.frame in frames or self.viewer.dims.ndisplay == 3 or self.shown_elsewhere() is not None:
             self.masks.refresh()
         if self.view is not None and self.frame in frames:

@@ -1,4 +1,4 @@
-"""A line that a person draws across an object, which is split along it."""
+"""Split an object along a line that the user draws across it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ LINE_NAME, LINE = "SAM 2 cutting line", "cutting line"
 
 
 def split_along_line(controller: Controller, object_id: int) -> None:
-    """Let a person draw a line; the object is split along it on the frame where it is drawn, and the line is gone.
+    """Let the user draw a line, split the object along it on that frame, and remove the line.
 
     Parameters
     ----------
@@ -43,7 +43,7 @@ def split_along_line(controller: Controller, object_id: int) -> None:
 
     def cut() -> None:
         if layer in viewer.layers and not len(layer.data):
-            # napari keeps the colour of a line that it drops because it is too short, and fails on the switch to 3D.
+            # napari drops lines that are too short but keeps their colour, and then fails on the switch to 3D.
             layer.data = []
         elif layer in viewer.layers:
             pixels = [geometry.to_pixel(point) for point in layer.data[-1]]
@@ -53,7 +53,7 @@ def split_along_line(controller: Controller, object_id: int) -> None:
 
     def on_data(event: Any) -> None:
         if str(event.action) == "added":
-            # napari is still in the middle of its own drawing here.
+            # napari has not finished its own drawing at this point.
             QTimer.singleShot(0, cut)
 
     take_off(viewer, *own_layers(viewer, LINE))

@@ -1,4 +1,4 @@
-"""The question which object another one came from."""
+"""Ask which object another one came from."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ if TYPE_CHECKING:
 
 
 class Mother(NamedTuple):
-    """The answer: the mother's id (None for none), and whether she is gone from the daughter's first frame on."""
+    """The answer: the mother's id (None for none), and whether the mother ends on the daughter's first frame."""
 
     mother: int | None
     ends: bool
 
 
 def ask_for_mother(parent: QWidget, controller: Controller) -> Mother | None:
-    """Ask for the mother of the active object; None if nothing is to change.
+    """Ask for the mother of the active object; None if nothing should change.
 
-    The dialog opens at what is set now.
+    The dialog starts with the current values.
     """
     session, active, frame = controller.session, controller.active, controller.frame
     if session is None or not active:
@@ -51,6 +51,6 @@ def ask_for_mother(parent: QWidget, controller: Controller) -> Mother | None:
         return None
     chosen: int | None = box.currentData()
     if chosen == own.parent and not ends.isChecked() and (chosen is None or own.parent_frame is not None):
-        # Looked at and confirmed: nothing changes.
+        # Confirmed without a change.
         return None
     return Mother(chosen, ends.isChecked())

@@ -1,4 +1,4 @@
-"""Which detector looks, and what it is told."""
+"""Choose a detector and its argument."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class DetectorFields(QWidget):
     Signals
     -------
     changed
-        Another one was chosen, or it was told something else.
+        Another detector or argument was chosen.
     """
 
     changed = Signal()
@@ -82,7 +82,7 @@ class DetectorFields(QWidget):
 
     @property
     def usual_step(self) -> int:
-        """On every how many frames the detector usually looks."""
+        """Default number of frames between those that the detector looks at."""
         return 1 if self.kind in (FILE, LAYER) else 5
 
     def _offer(self) -> None:
@@ -112,7 +112,7 @@ class DetectorFields(QWidget):
             self.argument.setText(path)
 
     def problem(self) -> str:
-        """Why nothing can be found so, empty where something can."""
+        """Why the detector cannot run with this argument; empty if it can."""
         text = self.argument.text().strip()
         if self.kind == LAYER and self.layer_box.currentData() is None:
             return "Open a label image as a Labels layer first."
@@ -145,7 +145,7 @@ class LayerLabels:
     layer : str
         Its name.
     read : callable
-        Label image ``(Y, X)`` of a frame.
+        Returns the label image ``(Y, X)`` of a frame.
     """
 
     name = "labels"

@@ -27,7 +27,7 @@ SMALLEST_BOX = 1.0
 
 
 def shapes_layer(geometry: Geometry, place: dict[str, Any], color: str) -> Shapes:
-    """An empty layer for boxes, scribbles and outlines."""
+    """Make an empty layer for boxes, scribbles and outlines."""
     from napari.layers import Shapes
 
     return Shapes(
@@ -44,29 +44,29 @@ def drawn_prompts(
     whose: Callable[[float], int],
     known: Collection[tuple[str, Prompt]],
 ) -> list[tuple[str, Drawn]]:
-    """Prompts that the shapes of a layer are, each with the axis across whose planes it was drawn.
+    """Prompts from the shapes of a layer, each with the axis across whose planes it was drawn.
 
     Parameters
     ----------
     layer : Shapes
         The layer.
     pixel : callable
-        Gives frame, y and x of a point of the layer on the planes across an axis.
+        Returns frame, y and x of a point of the layer on the planes across an axis.
     planes : mapping of str to Geometry
         The planes across each axis.
     whose : callable
-        Gives the object of a shape, of what the layer says of it.
+        Returns the object of a shape from its features.
     known : collection of (str, Prompt)
         Prompts of the session; scribbles among them stay unchanged, new ones are simplified.
 
     Raises
     ------
     PromptError
-        If a shape is none of what is understood.
+        If a shape cannot be used as a prompt.
     """
     features = layer.features
     found: list[tuple[str, Drawn]] = []
-    # napari keeps the features of a lasso that it drops because it is too small.
+    # napari drops a lasso that is too small but keeps its features.
     for corners, kind, owner, positive, drawn_on in zip(
         layer.data, layer.shape_type, features["object"], features["positive"], features["axis"], strict=False
     ):
@@ -101,7 +101,7 @@ def drawn_prompts(
 
 
 def axis_of(drawn_on: Any, planes: Mapping[str, Geometry]) -> str:
-    """Axis that a layer says a prompt was drawn across; the session's own where it says none of the volume."""
+    """Axis across which a prompt was drawn; the session's own if the layer names no axis of the volume."""
     return str(drawn_on) if str(drawn_on) in planes else next(iter(planes))
 
 
@@ -111,12 +111,12 @@ def show_shapes(
     prompts: Sequence[tuple[str, BoxPrompt | ScribblePrompt]],
     colors: Sequence[Rgba],
 ) -> None:
-    """Bring a layer to boxes and scribbles and the colours of their edges; parts that fit already are not set."""
+    """Make a layer show boxes, scribbles and their edge colours; only what differs is set."""
     kinds = ["rectangle" if isinstance(prompt, BoxPrompt) else "path" for _, prompt in prompts]
     outlines = [
         np.array([planes[axis].to_data(prompt.frame, y, x) for y, x in _corners(prompt)]) for axis, prompt in prompts
     ]
-    # napari keeps the colours of an outline that it drops because it is too short, and fails on the next switch to 3D.
+    # napari drops outlines that are too short but keeps their colours, and fails on the next switch to 3D.
     same = (
         list(layer.shape_type) == kinds
         and len(layer.edge_color) == len(outlines)
@@ -126,7 +126,7 @@ def show_shapes(
         )
     )
     if not same:
-        # An outline that is being drawn would be continued in a shape that is no more.
+        # An outline being drawn would otherwise continue in a shape that no longer exists.
         mode = layer.mode
         layer.mode = "pan_zoom"
         layer.selected_data = set()
@@ -146,7 +146,7 @@ def show_shapes(
 
 
 def set_features(layer: Points | Shapes, owners: Sequence[int], signs: Sequence[bool], axes: Sequence[str]) -> None:
-    """Say of every prompt of a layer whose it is, its sign and its planes; only where that differs."""
+    """Set object, sign and planes of every prompt in a layer, where they differ."""
     wanted = {
         "object": np.array(owners, int),
         "positive": np.array(signs, bool),
@@ -164,5 +164,5 @@ def _corners(prompt: BoxPrompt | ScribblePrompt) -> Sequence[tuple[float, float]
 
 
 def _ordered(corners: Any, kind: str) -> Any:
-    """Corners of a box in any order are the same box."""
+    """Corners of a box in a fixed order, for comparison."""
     return np.sort(corners, axis=0) if kind == "rectangle" else corners

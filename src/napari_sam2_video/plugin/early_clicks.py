@@ -1,4 +1,4 @@
-"""Clicks into the image while a session is being prepared: they are kept, and become points of its first object."""
+"""Keep clicks in the image while a session is being prepared; they become points of its first object."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class EarlyClicks:
         position, negative = tuple(event.position), "Control" in event.modifiers
         yield
         if event.type == "mouse_move":
-            # The view is moved.
+            # The mouse is moving the view.
             return
         if self._controller.viewer.dims.ndisplay > FLAT:
             self._controller.notified.emit("info", IN_3D)

@@ -1,4 +1,4 @@
-"""What a run will need, measured on a few frames when asked."""
+"""Estimate what a run will need, measured on a few frames on request."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ KEY = "budget"
 
 
 class Estimate(QWidget):
-    """A button that measures, and the sentence that comes of it."""
+    """A button that measures, and a label with the estimate."""
 
     def __init__(self, controller: Controller) -> None:
         super().__init__()
@@ -33,7 +33,7 @@ class Estimate(QWidget):
             layout.setContentsMargins(0, 0, 0, 0)
 
     def measure(self) -> None:
-        """Measure a frame in the background and say what the whole run will need."""
+        """Measure a frame in the background, and show what the whole run will need."""
         session = self._controller.session
         if session is None:
             return
@@ -58,12 +58,12 @@ class Estimate(QWidget):
         )  # fmt: skip
 
     def forget(self) -> None:
-        """Drop what was measured, or is being measured, of other settings or another session."""
+        """Drop a measurement of other settings or another session, finished or not."""
         self._controller.runner.forget(KEY)
         set_note(self.sentence, "")
 
     def update_state(self) -> None:
-        """Allow the button where there is something to measure."""
+        """Enable the button if there is something to measure."""
         run = self._controller.run
         running = run is not None and run.running
         allow(self.button, NO_SESSION if self._controller.session is None else IN_A_RUN if running else "")

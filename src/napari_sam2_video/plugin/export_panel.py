@@ -62,7 +62,7 @@ OTHERS = "Others"
 FIXED_ROWS = 2
 """Objects and frames, above the options of the format."""
 WORDS = {"ome-tiff": "masks", "imagej": "masks", "nifti": "masks", "measurements-csv": "measurements", "mp4": "overlay"}
-"""What a file is called after the recording's name; a format's own name where there is no word."""
+"""Suffix of the file name after the recording's name; the format's name if not listed."""
 FRAMES = (
     ("First to last mask", "tracked"), ("All frames", "all"), ("This frame", "here"),
     ("A range…", "some"),
@@ -76,7 +76,7 @@ class ExportPanel(QWidget):
     Attributes
     ----------
     written : Path or None
-        What was written last of the open session.
+        The last export of the open session.
     """
 
     def __init__(self, controller: Controller) -> None:
@@ -117,7 +117,7 @@ class ExportPanel(QWidget):
         self.update_state()
 
     def offer_formats(self) -> None:
-        """Fill the list of formats; the modules that write them are imported only now."""
+        """Fill the list of formats; the export modules are only imported here."""
         if self._offered:
             return
         from napari_sam2_video.export.registry import FORMATS
@@ -156,7 +156,7 @@ class ExportPanel(QWidget):
         word = WORDS.get(chosen.name, chosen.name)
         proposal = str(session.folder.with_name(f"{session.folder.stem} {word}{suffix}"))
         patterns = " ".join(f"*{one}" for one in chosen.suffixes) or "*"
-        # The dialog's own question about replacing would come before the format's suffix is known.
+        # The dialog would ask about replacing before the format's suffix is known.
         path, _filter = QFileDialog.getSaveFileName(
             self, chosen.title, proposal, f"{chosen.title} ({patterns})",
             options=QFileDialog.Option.DontConfirmOverwrite,
@@ -206,7 +206,7 @@ class ExportPanel(QWidget):
         self.folder_button.show()
 
     def open_folder(self) -> None:
-        """Show what was written last in the file manager."""
+        """Show the last export in the file manager."""
         if self.written is not None:
             from qtpy.QtCore import QUrl
             from qtpy.QtGui import QDesktopServices
@@ -228,13 +228,13 @@ class ExportPanel(QWidget):
         self.folder_button.hide()
 
     def update_state(self) -> None:
-        """Enable what can be done now."""
+        """Enable the controls that can be used now."""
         session = self._controller.session
         allow(self.export_button, NO_SESSION if session is None else UNDER_WAY if self.task.working else "")
 
 
 def grouped(formats: Mapping[str, ExportFormat]) -> list[tuple[str, list[tuple[str, str]]]]:
-    """Title and name of each format, in groups with a title; a format in no group is among the others."""
+    """Title and name of each format, in titled groups; formats in no group are listed under the others."""
     known = {name for names in GROUPS.values() for name in names}
     groups = {**GROUPS, OTHERS: tuple(name for name in formats if name not in known)}
     found = [(title, [(formats[n].title, n) for n in names if n in formats]) for title, names in groups.items()]

@@ -1,4 +1,4 @@
-"""Find objects that nobody clicked, and decide on what is proposed."""
+"""Find objects without clicks, and decide on the proposals."""
 
 from __future__ import annotations
 
@@ -51,9 +51,9 @@ class FindPanel(QWidget):
     Parameters
     ----------
     controller : Controller
-        The session that is shown.
+        The shown session.
     start : callable
-        Starts a session, then calls what it is given.
+        Starts a session, then calls its argument.
     """
 
     def __init__(self, controller: Controller, start: Callable[[Callable[[], Any]], None]) -> None:
@@ -124,7 +124,7 @@ class FindPanel(QWidget):
         self.every_box.setValue(self.fields.usual_step)
         self.fields.changed.connect(self.update_state)
         self.list.itemSelectionChanged.connect(self._on_chosen)
-        # With the arrow keys, Qt selects a proposal before it makes it the current one.
+        # With the arrow keys, Qt selects a proposal before making it current.
         self.list.currentItemChanged.connect(self._on_chosen)
         self.score_box.valueChanged.connect(self.update_state)
         controller.session_changed.connect(self._on_session)
@@ -168,7 +168,7 @@ class FindPanel(QWidget):
     # The list
 
     def update_list(self) -> None:
-        """Bring the list to the open proposals."""
+        """Make the list show the open proposals."""
         session = self._controller.session
         proposals = () if session is None else session.proposals
         chosen, current = self._chosen(), _id(self.list.currentItem())
@@ -202,15 +202,15 @@ class FindPanel(QWidget):
     # Decisions
 
     def accept(self) -> None:
-        """Accept what is chosen in the list."""
+        """Accept the selected proposals."""
         self._decide("accepting proposals", self._chosen(), None, accept=True)
 
     def accept_all(self) -> None:
-        """Accept all that have the score at least."""
+        """Accept all proposals with at least the chosen score."""
         self._decide("accepting proposals", None, self.score_box.value(), accept=True)
 
     def reject(self) -> None:
-        """Reject what is chosen in the list."""
+        """Reject the selected proposals."""
         self._decide("rejecting proposals", self._chosen(), None, accept=False)
 
     def _decide(self, doing: str, ids: list[int] | None, least_score: float | None, *, accept: bool) -> None:
@@ -246,7 +246,7 @@ class FindPanel(QWidget):
         )
 
     def update_state(self, *_: Any) -> None:
-        """Enable what can be done now."""
+        """Enable the controls that can be used now."""
         run = self._controller.run
         running = run is not None and run.running
         finding = running and run is not None and run.doing == FINDING

@@ -1,4 +1,4 @@
-"""What a person does to the active object on the shown frame."""
+"""Actions of the user on the active object and the shown frame."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Literal, TypeAlias
 from napari_sam2_video.plugin.object_actions import ObjectActions
 
 Where: TypeAlias = Literal["here", "on", "until"]
-ELSEWHERE = "An object is said to be absent on the session's own frames, and the viewer shows a plane"
+ELSEWHERE = "Objects can only be marked absent on the session's own frames, but the viewer shows a plane"
 
 
 class FrameActions(ObjectActions):
@@ -28,7 +28,7 @@ class FrameActions(ObjectActions):
             controller.notified.emit("status", f"Object {active} has no prompts {where} frame {frame}.")
 
     def copy_from_previous(self) -> None:
-        """Give the active object the mask that it has on the frame before."""
+        """Copy the active object's mask from the previous frame."""
         controller = self._controller
         session, active, frame = controller.session, controller.active, controller.frame
         if session is None or not active:
@@ -39,7 +39,7 @@ class FrameActions(ObjectActions):
         controller.perform(lambda: session.copy_mask(active, frame - 1, to=frame), "copying the mask")
 
     def next_candidate(self) -> None:
-        """Show the next candidate of the preview, of the one under the mouse if there is none of a click."""
+        """Show the next candidate of the preview, or of the preview under the mouse."""
         hover = self._controller.hover
         if hover is not None and hover.shown:
             hover.cycle()
@@ -78,7 +78,7 @@ class FrameActions(ObjectActions):
         controller.perform(remove, "clearing the frame")
 
     def mark_absent(self, where: Where) -> None:
-        """The active object is not on the shown frame, nor after it (``"on"``) or before it (``"until"``)."""
+        """Mark the active object as absent on the shown frame, from it on (``"on"``) or up to it (``"until"``)."""
         controller = self._controller
         session, active, frame = controller.session, controller.active, controller.frame
         if session is None or not active:

@@ -1,8 +1,8 @@
 """Short garbage collections while a session is shown.
 
-Python looks through all objects of the program now and then. With napari, Qt and PyTorch loaded that takes the main
-thread a third of a second, nearly all of it for objects that live as long as the program. Those that are there when a
-session is shown are left out until it is closed; what comes later is collected as ever.
+Python regularly scans all objects of the program. With napari, Qt and PyTorch loaded, this blocks the main thread for a
+third of a second, nearly all of it for objects that live as long as the program. Objects that exist when a session is
+shown are excluded until it is closed; later ones are collected as usual.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ _ours = False
 
 
 def hold() -> None:
-    """Leave out what is there now, until as many calls of `release`; not where the program itself left out some."""
+    """Exclude existing objects until `release` is called as often; does nothing if it froze objects itself."""
     global _held, _ours
     if not _held:
         _ours = not gc.get_freeze_count()
@@ -32,5 +32,5 @@ def release() -> None:
 
 
 def held() -> int:
-    """How many sessions are shown."""
+    """Number of shown sessions."""
     return _held

@@ -1,4 +1,4 @@
-"""The line that names the next step, and the button for it, which stands out."""
+"""Show the next step in a line, and highlight its button."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Guide(QWidget):
     Parameters
     ----------
     widget : TrackingWidget
-        The widget that is guided through.
+        The widget to guide through.
     buttons : mapping of str to QPushButton
         The button of each step that has one.
     show_section : callable
@@ -52,7 +52,7 @@ class Guide(QWidget):
         layout.setContentsMargins(6, 0, 0, 0)
         layout.addWidget(self.line, 1)
         layout.addWidget(self.go_button)
-        # Many signals come at once, and a step follows from all of them.
+        # Many signals arrive at once, and the step depends on all of them.
         self._soon = QTimer(self)
         self._soon.setSingleShot(True)
         self._soon.timeout.connect(self.update_step)
@@ -80,7 +80,7 @@ class Guide(QWidget):
         self._soon.start(0)
 
     def situation(self) -> Situation:
-        """What the widget knows now."""
+        """The current situation."""
         widget, controller = self._widget, self._widget.controller
         session, summary, active = controller.session, controller.summary, controller.active
         entries = () if session is None else session.objects
@@ -105,7 +105,7 @@ class Guide(QWidget):
         )
 
     def update_step(self) -> None:
-        """Show the next step, and let its button stand out."""
+        """Show the next step, and highlight its button."""
         if self._widget.controller.viewer is None:
             return
         self.step = next_step(self.situation())

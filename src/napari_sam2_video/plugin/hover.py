@@ -1,4 +1,4 @@
-"""The mask under the mouse, before the click."""
+"""Preview the mask under the mouse before a click."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ if TYPE_CHECKING:
 
 KEY = "hover"
 QUICK_SECONDS = 0.25
-"""A machine that takes longer for one preview shows none under the mouse unless the person asks for it."""
+"""If a preview takes longer, none is shown under the mouse unless the user asks for it."""
 REST_MS = 80
 
 
 @dataclass(frozen=True)
 class Spot:
-    """Where the mouse is: a pixel of a frame, and the object that is to be found there."""
+    """Where the mouse is: a pixel of a frame, and the object to find there."""
 
     object_id: int
     frame: int
@@ -36,27 +36,27 @@ class Spot:
 
 
 class HoverPreview(QObject):
-    """Shows what a click would select, while the point tool is over a frame on which the object is not yet.
+    """Shows what a click would select while the point tool is over a frame without a mask of the object.
 
-    One preview is computed at a time, in the background; what comes back after a click, or for another frame or object
-    than the one that is shown, is dropped.
+    One preview is computed at a time, in the background; results that arrive after a click, or for another frame or
+    object, are dropped.
 
     Parameters
     ----------
     controller : Controller
-        The session that is shown.
+        The shown session.
     prompting : PromptTools
-        Knows the tool in the person's hand.
+        Knows the armed tool.
 
     Signals
     -------
     changed
-        Whether previews are quick on this machine is known now, or not any more.
+        It is now known whether previews are fast on this machine, or no longer known.
 
     Attributes
     ----------
     seconds : float or None
-        How long a preview takes on a frame that the network has seen already; None before it was measured.
+        Time for a preview on a frame that is already embedded; None until measured.
     """
 
     changed = Signal()
@@ -91,12 +91,12 @@ class HoverPreview(QObject):
 
     @property
     def shown(self) -> bool:
-        """Whether a mask under the mouse is shown."""
+        """Whether a mask under the mouse is visible."""
         return bool(self._outlines)
 
     @property
     def on(self) -> bool:
-        """Whether the mask under the mouse is shown: as the person said, or else where the machine is quick enough."""
+        """Whether the feature is on: by the user's choice, or else if the machine is fast enough."""
         said = read_settings().hover_preview
         return said == "on" or (said == "auto" and (self.seconds is None or self.seconds <= QUICK_SECONDS))
 
@@ -107,7 +107,7 @@ class HoverPreview(QObject):
             self._show()
 
     def clear(self, *_: Any) -> None:
-        """Show nothing under the mouse, and drop what is being computed and what was chosen."""
+        """Hide the preview, and drop any computation and the chosen candidate."""
         self._carried = None
         self._hide()
 
@@ -119,7 +119,7 @@ class HoverPreview(QObject):
             self._controller.runner.forget(KEY)
         if self._outlines:
             self._outlines = ()
-            # A click's own preview has taken the place by now, or there is none.
+            # The preview of a click has replaced it by now, or there is none.
             preview, masks = self._controller.preview, self._controller.masks
             if masks is not None and (preview is None or preview.preview is None):
                 masks.set_preview(None)
@@ -135,7 +135,7 @@ class HoverPreview(QObject):
                 self._rest.start(0 if self._outlines else REST_MS)
 
     def _may(self) -> bool:
-        """Whether a click now would be the first of the object on this frame, and the machine may show it before."""
+        """Whether a click would be the object's first on this frame, and previews under the mouse are on."""
         controller = self._controller
         view, preview, active, frame = controller.view, controller.preview, controller.active, controller.frame
         if view is None or not active or self._prompting.armed != "point" or not self.on:
@@ -175,7 +175,7 @@ class HoverPreview(QObject):
 
             preload_torch()
             if measure:
-                # The first one on a frame also embeds it, and loads the network.
+                # The first preview on a frame also embeds it, and loads the network.
                 session.preview(spot.object_id, spot.frame, [prompt])
             start = perf_counter()
             preview = session.preview(spot.object_id, spot.frame, [prompt])
@@ -205,7 +205,7 @@ class HoverPreview(QObject):
             self._rest.start(0)
 
     def _on_failed(self, error: Sam2VideoError) -> None:
-        """Say nothing of it: the click itself says what is wrong."""
+        """Stay silent: the click itself reports the error."""
         self._asked = None
 
     def _show(self) -> None:
@@ -214,14 +214,14 @@ class HoverPreview(QObject):
             masks.set_preview(self._outlines[(self._best + self.offset) % len(self._outlines)])
 
     def _on_changed(self, topic: str) -> None:
-        """After a click, keep which candidate the person chose before it."""
+        """After a click, keep the candidate that was chosen before it."""
         if topic == "prompts":
             chosen = (self._best + self.offset) % len(self._outlines) if self._outlines and self.offset else None
             self._carried = None if chosen is None else (self._controller.active, self._controller.frame, chosen)
         self._hide()
 
     def _on_preview(self) -> None:
-        """Let the preview of a click begin with the candidate that was chosen under the mouse."""
+        """Start the preview of a click with the candidate chosen under the mouse."""
         self._hide()
         preview, carried = self._controller.preview, self._carried
         if preview is None or carried is None or preview.waiting:
@@ -231,7 +231,7 @@ class HoverPreview(QObject):
             preview.cycle(carried[2] - preview.chosen)
 
     def _on_wheel(self, _: Any, event: Any) -> None:
-        """With Shift, the wheel goes through the candidates, of the preview under the mouse or of the click."""
+        """Shift+wheel steps through the candidates of the preview under the mouse or of the click."""
         if "Shift" not in event.modifiers:
             return
         step = 1 if sum(event.delta) < 0 else -1

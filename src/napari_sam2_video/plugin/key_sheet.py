@@ -1,4 +1,4 @@
-"""Every key of the widget, in the order of the sheet that shows them."""
+"""All keys of the widget, in the order of the key sheet."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def all_keys(widget: TrackingWidget) -> list[Key]:
-    """The keys; none of them means something else in napari, but for those that say so by `on_layers`."""
+    """The keys; only those with `on_layers` have another meaning in napari."""
     objects, review, actions = widget.objects, widget.review, widget.controller.actions
     volume = widget.planes.volume
     return [

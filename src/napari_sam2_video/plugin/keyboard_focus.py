@@ -1,4 +1,4 @@
-"""The keyboard belongs to the viewer: what is clicked in the widget does not keep it."""
+"""Keep the keyboard focus on the viewer after clicks in the widget."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ DONE = {Qt.Key.Key_Return, Qt.Key.Key_Enter, Qt.Key.Key_Escape}
 
 
 class KeyboardFocus(QObject):
-    """Hands the keyboard back to the canvas after a click on a button, a list, the table or the timeline.
+    """Returns the keyboard focus to the canvas after a click on a button, a list, the table or the timeline.
 
-    Only where a person types text or a number does the widget keep it, until Enter or Escape. Arrow keys, Space and the
-    widget's own keys therefore act on the viewer, and none of them presses a button.
+    Only fields for text or numbers keep it, until Enter or Escape. Arrow keys, Space and the widget's own keys
+    therefore act on the viewer, and never press a button.
 
     Parameters
     ----------
@@ -45,18 +45,18 @@ class KeyboardFocus(QObject):
 
     def eventFilter(self, watched: Any, event: Any) -> bool:  # noqa: D102
         if event.type() == QEvent.Type.KeyPress and event.key() in DONE:
-            # The field takes the key first.
+            # The field handles the key first.
             QTimer.singleShot(0, self.give_back)
         elif event.type() == QEvent.Type.FocusOut:
             watched.removeEventFilter(self)
         return super().eventFilter(watched, event)
 
     def give_back(self) -> None:
-        """The canvas has the keyboard."""
+        """Give the canvas the keyboard focus."""
         if self._viewer is not None:
             self._viewer.window._qt_viewer.canvas.native.setFocus()
 
     def close(self) -> None:
-        """Leave the keyboard alone."""
+        """Stop managing the focus."""
         self._app.focusChanged.disconnect(self._on_focus)
         self._viewer = None

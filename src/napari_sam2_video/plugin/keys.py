@@ -1,4 +1,4 @@
-"""Keys that work while the widget is open, and that a person changes among napari's own shortcuts."""
+"""Keys that work while the widget is open, and can be changed among napari's own shortcuts."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from napari.viewer import Viewer
 
 
-# Whose actions napari's action manager, one for all viewers, knows: those of the widget that was opened last.
+# napari has one action manager for all viewers; it knows the actions of the widget that was opened last.
 _OWNER: WeakValueDictionary[str, Keys] = WeakValueDictionary()
 
 
@@ -34,9 +34,9 @@ class _Keymap:
 
 @dataclass(frozen=True)
 class Key:
-    """A key as it is unless a person changes it, its line and group on the sheet, and what it does.
+    """A default key, its line and group on the key sheet, and its action.
 
-    `on_layers` keys also replace the layers' own. The name under which a changed key is kept follows from the title.
+    `on_layers` keys also replace those of layers. A changed key is stored under a name derived from the title.
     """
 
     key: str
@@ -47,21 +47,21 @@ class Key:
 
     @property
     def name(self) -> str:
-        """The name of the action among napari's."""
+        """Name of the action in napari."""
         words = "".join(letter if letter.isalnum() else " " for letter in self.title.lower()).split()
         return f"{PLUGIN}:{'_'.join(words)}"
 
 
 class Keys:
-    """Binds keys to the viewer, and some to layers, and gives all of them back as they were.
+    """Binds keys to the viewer, and some to layers, and restores all of them at the end.
 
-    napari's action manager knows them, so that *Preferences → Shortcuts* lists and changes them. napari warns
-    at its start of shortcuts whose actions do not exist yet, so changed ones are kept in the plugin's settings.
+    They are registered with napari's action manager, so that *Preferences → Shortcuts* can change them. At startup,
+    napari warns about shortcuts whose actions do not exist yet, so changed ones are stored in the plugin's settings.
 
     Parameters
     ----------
     viewer : Viewer
-        Where they work whatever layer is selected.
+        The viewer, where they work with any layer selected.
     keys : sequence of Key
         The keys.
     """
@@ -91,7 +91,7 @@ class Keys:
         self._bound[key.name] = [_binding(shortcut) for shortcut in shortcuts]
         for shortcut in self._bound[key.name]:
             self._manager.bind_shortcut(key.name, shortcut)
-            # Where another viewer has the widget, too, napari knows the shortcut already.
+            # If another viewer has the widget, too, napari already knows the shortcut.
             self._viewer.bind_key(shortcut, _calling(key.action), overwrite=True)
 
     def _on_changed(self, event: Any) -> None:
@@ -113,7 +113,7 @@ class Keys:
         QTimer.singleShot(0, self._leave_napari_alone)
 
     def _leave_napari_alone(self) -> None:
-        """Take the plugin's shortcuts out of napari's settings."""
+        """Remove the plugin's shortcuts from napari's settings."""
         found = self._settings.shortcuts
         others = {name: shortcuts for name, shortcuts in found.items() if not name.startswith(f"{PLUGIN}:")}
         if len(others) != len(found):
@@ -126,7 +126,7 @@ class Keys:
             self._manager.bind_shortcut(key.name, _binding(key.key))
 
     def bind_layers(self, layers: Sequence[Layer]) -> None:
-        """Replace keys of these layers that napari gives another meaning, such as undo."""
+        """Replace keys of these layers that have another meaning in napari, such as undo."""
         self._layers = list(layers)
         for key in self.keys:
             self._on_layers(key, bind=True)
@@ -141,7 +141,7 @@ class Keys:
                         layer.bind_key(shortcut, None)
 
     def close(self) -> None:
-        """Give every key back; napari lists them no more."""
+        """Restore every key, and remove the actions from napari's list."""
         self._manager.events.shortcut_changed.disconnect(self._on_changed)
         self._settings.events.shortcuts.disconnect(self._on_settings)
         own = _OWNER.get(PLUGIN) is self
@@ -151,7 +151,7 @@ class Keys:
                 self._viewer.bind_key(shortcut, None)
             if own:
                 self._manager.unbind_shortcut(key.name)
-                # An action without a keymap is not listed, and holds nothing of this viewer.
+                # An action without a keymap is not listed, and keeps no reference to this viewer.
                 self._manager.register_action(key.name, _nothing, f"SAM 2: {key.title}", None)
         if own:
             del _OWNER[PLUGIN]
@@ -160,11 +160,11 @@ class Keys:
         self._viewer = None
 
     def shown(self, key: Key) -> str:
-        """The shortcuts of a key as they are now, for a person."""
+        """The current shortcuts of a key, as text."""
         return " or ".join(_shown(shortcut) for shortcut in self._bound[key.name]) or "–"
 
     def listed(self) -> str:
-        """All keys and what they do, as two columns of groups for a person."""
+        """All keys and what they do, in two columns of groups."""
         groups: dict[str, list[tuple[str, str]]] = {}
         for key in self.keys:
             groups.setdefault(key.group, []).append((self.shown(key), key.title))
@@ -172,7 +172,7 @@ class Keys:
         groups.setdefault("Session", []).append(("?", "This sheet"))
         columns, room = ["", ""], [0, 0]
         for group, lines in groups.items():
-            # The second column begins where half of all lines are in the first.
+            # The first column holds half of all lines.
             at = int(2 * room[0] >= len(self.keys))
             rows = (f"<tr><td>&nbsp;{key}&nbsp;&nbsp;</td><td>{title}</td></tr>" for key, title in lines)
             columns[at] += f"<tr><td colspan=2><b>{group}</b></td></tr>{''.join(rows)}"
@@ -182,7 +182,7 @@ class Keys:
 
 
 def _read_chosen() -> dict[str, list[str]]:
-    """Shortcuts that the person changed, by the names of their actions."""
+    """Shortcuts that the user changed, by action name."""
     try:
         found = json.loads(read_settings().keys or "{}")
     except ValueError:
@@ -193,7 +193,7 @@ def _read_chosen() -> dict[str, list[str]]:
 
 
 def _binding(key: Any) -> str:
-    """A shortcut as napari spells it."""
+    """A shortcut in napari's notation."""
     from napari.utils.key_bindings import coerce_keybinding
 
     return str(coerce_keybinding(key))
@@ -207,7 +207,7 @@ def _calling(action: Callable[[], Any]) -> Callable[..., None]:
 
 
 def _nothing() -> None:
-    """What a key does while no widget is open."""
+    """Do nothing: the action of a key while no widget is open."""
 
 
 def _shown(key: str) -> str:

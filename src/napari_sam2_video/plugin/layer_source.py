@@ -1,4 +1,4 @@
-"""From an image layer and what the person chose to a recording and a view of it."""
+"""Turn an image layer and the user's choices into a recording and a view of it."""
 
 from __future__ import annotations
 
@@ -29,26 +29,26 @@ PLANES_COMPARED = 16
 
 @dataclass(frozen=True)
 class Choices:
-    """What the recording panel says of a layer.
+    """The choices in the recording panel for a layer.
 
     Parameters
     ----------
     axes : str
-        Letters of the data axes, RGB samples left out.
+        Letters of the data axes, without RGB samples.
     axis : str
         Letter of the axis to walk.
     channel : int, optional
         Index along ``C``; None if there is no such axis.
     at : dict of str to int
-        Where the other axes stand.
+        Positions along the other axes.
     window : str or ContrastWindow
-        A window, or `PERCENTILE` to take one from a sample of the recording.
+        A window, or `PERCENTILE` to compute one from a sample of the recording.
     opening : OpenSettings
-        What the person says of axes and sizes; it wins over the file.
+        Axes and sizes from the user, which override the file.
     axes_known : bool
-        Whether `axes` are more than a guess from their number; the file decides where they are not.
+        Whether `axes` are more than a guess from their number; if not, the file decides.
     channels : tuple of ChannelColor
-        Channels that are seen together in colour, each with its own window; percentiles where it has none.
+        Channels to show together in colour, each with its own window; percentiles where it has none.
     """
 
     axes: str
@@ -62,12 +62,12 @@ class Choices:
 
 
 def letters_with_samples(layer: Image, axes: str) -> str:
-    """Axes of the layer's array, RGB samples included."""
+    """Axes of the layer's array, including RGB samples."""
     return axes + ("S" if layer.rgb else "")
 
 
 def shown_window(layer: Image) -> ContrastWindow:
-    """The contrast window in which the layer is shown; colour of 8 bits, or from 0 to 1, is taken as it is."""
+    """The contrast window in which the layer is shown; colour with 8 bits, or from 0 to 1, is left unchanged."""
     if layer.rgb:
         return colour_window(level_zero(layer).dtype, layer.contrast_limits)
     low, high = (float(limit) for limit in layer.contrast_limits)
@@ -75,7 +75,7 @@ def shown_window(layer: Image) -> ContrastWindow:
 
 
 def colour_window(dtype: npt.DTypeLike, limits: Sequence[float]) -> ContrastWindow:
-    """The contrast window in which colour of a type and between limits is shown."""
+    """The contrast window for colour of a given type and limits."""
     kind, size = np.dtype(dtype).kind, np.dtype(dtype).itemsize
     low, high = (float(limit) for limit in limits)
     if kind in "ui" and size == 1:
@@ -115,26 +115,26 @@ def _plane(letters: str, axis: str) -> tuple[str, str]:
 
 @dataclass(frozen=True)
 class LayerSource:
-    """What is needed of a layer to open its recording on another thread.
+    """Everything needed from a layer to open its recording on another thread.
 
     Parameters
     ----------
     data : array-like
-        The layer's array, of three axes or more, RGB samples apart.
+        The layer's array, with at least three axes besides RGB samples.
     name : str
         The layer's name.
     axes : str
-        Letters of all axes of `data`, RGB samples included.
+        Letters of all axes of `data`, including RGB samples.
     axes_known : bool
         Whether these are more than a guess.
     scale, units : dict
-        By axis letter, as the layer has them; a scale of 1 without a unit says nothing.
+        By axis letter, from the layer; a scale of 1 without a unit counts as unknown.
     path : Path, optional
         The file that napari read the layer from.
     recording : Recording, optional
-        The one behind a layer of the plugin's own readers.
+        The recording behind a layer from the plugin's own readers.
     opening : OpenSettings
-        What the person says.
+        Axes and sizes from the user.
     """
 
     data: Any
@@ -158,9 +158,9 @@ class LayerSource:
         layer : Image
             The layer.
         axes : str
-            A letter for each of its data axes, RGB samples left out; a single image may have one for its frame.
+            A letter for each of its data axes, without RGB samples; a single image may have one for its frame.
         axes_known, opening
-            As of the class.
+            As for the class.
         """
         if len(axes) == 2:
             axes = f"T{axes}"
@@ -190,7 +190,7 @@ class LayerSource:
     def open(self) -> Recording:
         """The recording of the layer: the file it was read from if that is the same array, else the array itself.
 
-        What the file says of axes and sizes holds where neither the layer nor the person says something else.
+        Axes and sizes from the file apply unless the layer or the user states others.
         """
         from napari_sam2_video.frames.open import open_recording
 
@@ -205,7 +205,7 @@ class LayerSource:
         return recording
 
     def open_file(self) -> Recording | None:
-        """The recording of the layer's file, None unless it holds what the layer shows."""
+        """The recording of the layer's file; None unless it holds what the layer shows."""
         from napari_sam2_video.errors import RecordingError
         from napari_sam2_video.frames.open import open_recording
 
@@ -235,13 +235,13 @@ class LayerSource:
         return recording
 
     def release(self, recording: Recording) -> None:
-        """Close a recording that `open` gave, unless it belongs to the layer."""
+        """Close a recording from `open`, unless it belongs to the layer."""
         if recording is not self.recording:
             recording.close()
 
 
 def _same_pixels(recording: Recording, data: Any) -> bool:
-    """Whether a file holds what a layer shows, by planes spread over it: a layer may have been given other data."""
+    """Compare a sample of planes of a file and a layer, whose data may have been replaced."""
     if recording.shape != tuple(data.shape) or recording.dtype != data.dtype:
         return False
     lengths = {letter: n for letter, n in zip(recording.axes, recording.shape, strict=True) if letter not in "YXS"}
@@ -254,9 +254,9 @@ def _same_pixels(recording: Recording, data: Any) -> bool:
 
 
 def view_of(recording: Recording, choices: Choices) -> ViewSettings:
-    """Frozen view settings; reads a sample of the recording where a percentile window is asked for.
+    """Frozen view settings; reads a sample of the recording if a percentile window is requested.
 
-    Where the recording names its axes otherwise than the choices do, those in the same place are meant.
+    If the recording names its axes differently from the choices, they are matched by position.
     """
     from napari_sam2_video.frames.view import default_view
 

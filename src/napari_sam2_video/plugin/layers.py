@@ -1,4 +1,4 @@
-"""Where layers, the viewer's world and the pixels of a session meet: every conversion of coordinates is here.
+"""All conversions between coordinates of layers, of the viewer's world and of a session's pixels.
 
 A session knows frames along one axis and ``(y, x)`` pixels of a plane. A layer knows data coordinates, one for each of
 its axes, and the viewer knows world coordinates. The layers that the plugin adds carry the transform of the image
@@ -38,14 +38,14 @@ _removing = False
 
 
 def unwrap(thing: Any) -> Any:
-    """The object behind napari's proxy for plugins, whose wrapping breaks ``is`` and slows every event."""
+    """The object behind napari's proxy for plugins, which breaks ``is`` and slows every event."""
     return getattr(thing, "__wrapped__", thing)
 
 
 def axes_of(layer: Image) -> str:
-    """One letter for each data axis of an image layer, RGB samples left out.
+    """One letter for each data axis of an image layer, without RGB samples.
 
-    The layer's axis labels decide where all of them are known names that differ; else the number of axes does
+    The layer's axis labels decide if all are distinct known names; else the number of axes does
     (``TYX``, ``TZYX``, ``TCZYX``).
     """
     if axes_are_told(layer):
@@ -56,7 +56,7 @@ def axes_of(layer: Image) -> str:
 
 
 def axes_are_told(layer: Image) -> bool:
-    """Whether the layer's axis labels say what each axis is."""
+    """Whether the layer's axis labels identify each axis."""
     letters = _told(layer)
     return all(letters) and len(set(letters)) == layer.ndim and {"Y", "X"} <= set(letters)
 
@@ -66,7 +66,7 @@ def _told(layer: Image) -> list[str]:
 
 
 def put_on(viewer: Viewer, layer: Layer) -> None:
-    """Add a layer; the one that the person works on stays the active one."""
+    """Add a layer without changing the active one."""
     active = viewer.layers.selection.active
     viewer.add_layer(layer)
     viewer.layers.selection.active = active
@@ -74,7 +74,7 @@ def put_on(viewer: Viewer, layer: Layer) -> None:
 
 @contextmanager
 def while_removing() -> Iterator[None]:
-    """While napari removes a layer, by its place in the list: `take_off` waits until that is done."""
+    """Mark that napari is removing a layer by its index, so that `take_off` waits until it is done."""
     global _removing
     before, _removing = _removing, True
     try:
@@ -84,7 +84,7 @@ def while_removing() -> Iterator[None]:
 
 
 def take_off(viewer: Viewer, *layers: Layer | None) -> None:
-    """Remove those of these layers that are in the viewer."""
+    """Remove these layers, if they are in the viewer."""
     if _removing:
         from qtpy.QtCore import QTimer
 
@@ -97,10 +97,10 @@ def take_off(viewer: Viewer, *layers: Layer | None) -> None:
 
 
 def make_canvas_current(viewer: Viewer) -> None:
-    """Call it before a layer is removed, whoever removes it.
+    """Make the canvas's OpenGL context current; call this before any layer is removed.
 
-    napari frees at once what a layer was drawn with. Unless the canvas is current, that frees what lies elsewhere under
-    the same numbers, and the next drawing may crash.
+    napari frees a layer's OpenGL objects at once. If another context is current, objects with the same numbers in it
+    are freed instead, and the next drawing may crash.
     """
     from qtpy.QtOpenGLWidgets import QOpenGLWidget
 
@@ -114,7 +114,7 @@ def level_zero(layer: Image | Labels) -> Any:
 
 
 def transform_of(layer: Layer) -> dict[str, Any]:
-    """Arguments that give another layer of as many axes the same place in the world."""
+    """Arguments that place another layer with as many axes at the same place in the world."""
     return {
         "scale": np.array(layer.scale),
         "translate": np.array(layer.translate),
@@ -133,17 +133,17 @@ class Geometry:
     Parameters
     ----------
     axes : str
-        One letter for each data axis, RGB samples left out.
+        One letter for each data axis, without RGB samples.
     shape : tuple of int
         Length of each data axis.
     walk : int or None
-        Data axis that is walked; None if the layer is a single image, which is a recording of one frame.
+        The walked data axis; None if the layer is a single image, which is a recording of one frame.
     plane : tuple of int
         Data axes of the plane, ``(y, x)``.
     fixed : mapping of int to int
-        Data axes that stand still, and where.
+        Data axes at a fixed position, and that position.
     spread : mapping of int to int
-        Data axes along which everything is the same, as channels, and where prompts are put.
+        Data axes along which nothing differs, such as channels, and the position for prompts.
     """
 
     axes: str
@@ -162,7 +162,7 @@ class Geometry:
         settings: ViewSettings,
         ndim: int | None = None,
     ) -> Geometry:
-        """Build from what a session's frame view says of itself; `axes` and `shape` may include the RGB samples.
+        """Build from a session's frame view; `axes` and `shape` may include the RGB samples.
 
         `ndim` is the layer's number of data axes; one less than the recording has for a single image.
         """
@@ -213,12 +213,12 @@ class Geometry:
         return point
 
     def spread_at(self, data: npt.ArrayLike) -> Geometry:
-        """The same geometry with prompts put where data coordinates lie along the axes of `spread`."""
+        """The same geometry, with prompts at the position of the data coordinates along the axes of `spread`."""
         point = np.round(np.asarray(data, float)).astype(int)
         return replace(self, spread={axis: int(np.clip(point[axis], 0, self.shape[axis] - 1)) for axis in self.spread})
 
     def elsewhere(self, data: npt.ArrayLike) -> str | None:
-        """What is wrong with data coordinates that do not lie on the tracked plane, None if they do."""
+        """What is wrong with data coordinates off the tracked plane; None if they lie on it."""
         point = np.round(np.asarray(data, float)).astype(int)
         for axis, at in self.fixed.items():
             if point[axis] != at:
@@ -227,12 +227,12 @@ class Geometry:
 
 
 def shown_point(viewer: Viewer, layer: Layer) -> npt.NDArray[np.float64]:
-    """Data coordinates of `layer` where the viewer's sliders stand."""
+    """Data coordinates of `layer` at the position of the viewer's sliders."""
     return np.asarray(layer.world_to_data(np.asarray(viewer.dims.point, float)[-layer.ndim :]), float)
 
 
 def shown_frame(viewer: Viewer, layer: Layer, geometry: Geometry) -> int:
-    """Frame at which the viewer's sliders stand, kept within the recording."""
+    """Frame at the position of the viewer's sliders, clipped to the recording."""
     frame, _, _ = geometry.to_pixel(shown_point(viewer, layer))
     return min(max(frame, 0), geometry.n_frames - 1)
 
@@ -252,7 +252,7 @@ def show_frame(viewer: Viewer, layer: Layer, geometry: Geometry, frame: int) -> 
 
 
 def show_plane(viewer: Viewer, layer: Layer, geometry: Geometry) -> None:
-    """Show the session's plane where the viewer shows another one, so that a slider walks the frames."""
+    """Show the session's plane if the viewer shows another one, so that a slider moves through the frames."""
     first = viewer.dims.ndim - layer.ndim
     if geometry.walk is not None and first + geometry.walk in viewer.dims.displayed[-2:]:
         plane = [first + axis for axis in geometry.plane]
@@ -268,7 +268,7 @@ def show_position(viewer: Viewer, layer: Layer, axis: int, position: int) -> Non
 
 
 def walked_axis_shown(viewer: Viewer, layer: Layer, axes: str, shape: Sequence[int]) -> str:
-    """Letter of the axis that the viewer's sliders walk.
+    """Letter of the axis that the viewer's sliders move along.
 
     Time comes before depth before any other, except that a scan of a few time points is walked along its depth.
     """
@@ -290,7 +290,7 @@ def labels_on_frame(data: Any, name: str, geometry: Geometry, frame: int) -> npt
     Parameters
     ----------
     data : array-like
-        The layer's array, with all axes of the image, or with the axes of its plane alone.
+        The layer's array, with all axes of the image or only those of its plane.
     name : str
         The layer's name.
     geometry : Geometry

@@ -34,20 +34,20 @@ LARGEST_IN_TABLE = 2**16
 class MaskLayers(QObject):
     """The Labels layer of a session's masks and the one of the preview.
 
-    The masks layer shows the session's own label store. A stroke goes to the session at once; napari's own undo of
-    strokes is emptied after each, because it would bring back pixels that a run has changed since: undo is the
-    session's.
+    The masks layer shows the session's own label store. A stroke goes to the session at once. napari's own undo history
+    is cleared after each stroke, because it would restore pixels that a run has changed since; the session has its own
+    undo.
 
     Signals
     -------
     painted
-        A stroke of the person is complete.
+        The user completed a stroke.
     refused : str
-        A sentence: the stroke was not kept, and why.
+        A message: the stroke was not kept, and why.
     selected : int
-        The person selected this label.
+        The user selected this label.
     lost : str
-        A sentence: the masks layer was removed or its data replaced.
+        A message: the masks layer was removed, or its data replaced.
     """
 
     painted = Signal()
@@ -100,7 +100,7 @@ class MaskLayers(QObject):
             yield
 
     def close(self, *, keep_layers: bool = False) -> None:
-        """Stop listening and, unless they are to stay, remove the layers from the viewer."""
+        """Stop listening, and remove the layers from the viewer unless they should stay."""
         self._viewer.layers.events.removed.disconnect(self._on_removed)
         if not keep_layers:
             take_off(self._viewer, self.masks, self.preview)
@@ -112,7 +112,7 @@ class MaskLayers(QObject):
         return shown_stack(self._geometry, self._session.labels, self._refuse)
 
     def _refuse(self, sentence: str) -> None:
-        """Report once for each stroke that it was not kept, and show what the session has."""
+        """Report once per stroke that it was not kept, and show the session's masks."""
         if not self._refusing:
             self._refusing = True
             self.refused.emit(sentence)
@@ -141,7 +141,7 @@ class MaskLayers(QObject):
             )
 
     def _on_paint(self) -> None:
-        """A stroke is complete: empty napari's history of strokes, which would restore stale pixels."""
+        """After a stroke, clear napari's undo history, which would restore stale pixels."""
         layer = self.masks
         if layer is None:
             return
@@ -172,7 +172,7 @@ class MaskLayers(QObject):
             self._setting = False
 
     def show_objects(self) -> None:
-        """Bring the colours, and where ids have grown the data type, to the session's objects."""
+        """Update the colours, and the data type if ids have grown, to the session's objects."""
         layer = self.masks
         if layer is None:
             return
@@ -235,7 +235,7 @@ def _sparse_colormap() -> type[DirectLabelColormap]:
     from napari.utils.colormaps._accelerated_cmap import minimum_dtype_for_labels
 
     class SparseColormap(DirectLabelColormap):  # type: ignore[misc]
-        """Colours of any ids: without numba, napari keeps a table from 0 to the largest id and refuses large ones."""
+        """Colours for any ids: without numba, napari uses a table from 0 to the largest id, and refuses large ids."""
 
         @cached_property
         def _array_map(self) -> _SparseTable:
@@ -246,7 +246,7 @@ def _sparse_colormap() -> type[DirectLabelColormap]:
 
 
 class _SparseTable:
-    """What napari draws in place of each id: used as an array indexed by ids, with an entry for each id."""
+    """Maps each id to the value that napari draws; used like an array indexed by ids."""
 
     def __init__(self, mapping: dict[int | None, int], dtype: npt.DTypeLike) -> None:
         drawn = sorted((number, value) for number, value in mapping.items() if number is not None)

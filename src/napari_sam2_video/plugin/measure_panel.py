@@ -119,7 +119,7 @@ class MeasurePanel(QWidget):
         set_note(self.task.outcome, f"{text} {found.problem}".strip())
 
     def _on_kind(self) -> None:
-        """Plot what was measured as something else."""
+        """Plot another quantity of the measurements."""
         session, found, kind = self._controller.session, self._measured, self.kind_box.currentData()
         if session is None or found is None or kind is None:
             return
@@ -137,7 +137,7 @@ class MeasurePanel(QWidget):
         self.picture.show_pixels(plot.small)
 
     def _offer_plots(self, chosen: str = KINDS[0][1]) -> None:
-        """Offer the plots, and every column of what was measured."""
+        """Offer the plots, and every column of the measurements."""
         columns = [] if self._measured is None else plotted_columns(self._measured.table)
         entries = [(name.replace("_", " ").capitalize(), name) for name in columns]
         blocked = self.kind_box.blockSignals(True)
@@ -164,7 +164,7 @@ class MeasurePanel(QWidget):
         fill(self.values_box, [*entries, ("Values of a file…", A_FILE)], chosen)
 
     def _on_values(self) -> None:
-        """Ask for the file where one is to be chosen."""
+        """Ask for a file if that entry was chosen."""
         if self.values_box.currentData() == A_FILE:
             path, _ = QFileDialog.getOpenFileName(self, "Recording to measure, of the same size")
             place = self.values_box.currentIndex()
@@ -183,7 +183,7 @@ class MeasurePanel(QWidget):
             self.save(Path(path))
 
     def save(self, target: Path) -> None:
-        """Save what was measured; the file chooser has asked about one that exists."""
+        """Save the measurements; the file dialog has already asked about replacing a file."""
         from napari_sam2_video.export.csv_tables import save_table
 
         found = self._measured
@@ -193,7 +193,7 @@ class MeasurePanel(QWidget):
             set_note(self.task.outcome, f"Written: {target}.")
 
     def show_tracks(self) -> None:
-        """Add a Tracks layer of what was measured, in place of an earlier one."""
+        """Add a Tracks layer of the measurements, in place of an earlier one."""
         controller, found = self._controller, self._measured
         if found is None or controller.image is None or controller.geometry is None:
             return
@@ -246,7 +246,7 @@ class MeasurePanel(QWidget):
         self.update_state()
 
     def update_state(self) -> None:
-        """Enable what can be done now."""
+        """Enable the controls that can be used now."""
         session = self._controller.session
         allow(self.measure_button, NO_SESSION if session is None else UNDER_WAY if self.task.working else "")
         self.picture.setVisible(self._plot is not None)

@@ -36,7 +36,7 @@ class Values:
 
 
 class Measured(NamedTuple):
-    """What was measured: the table, its tracks, and what is odd about the lineage."""
+    """The measurements: the table, its tracks, and inconsistencies of the lineage."""
 
     table: Table
     tracks: Tracks
@@ -98,7 +98,7 @@ def plot_of(session: Session, table: Table, kind: str) -> Plot:
 
 
 def _odd_lineage(session: Session, table: Table) -> str:
-    """What cannot be in the lineage, given where the objects were found; empty if nothing is odd."""
+    """Inconsistencies of the lineage with where the objects were found; empty if there are none."""
     from napari_sam2_video.analysis.lineage import check_lineage, first_frames
 
     try:

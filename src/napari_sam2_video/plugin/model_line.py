@@ -1,4 +1,4 @@
-"""Which model tracks, beside the Track button, and that the demo model is for trying out."""
+"""Show the model in use beside the Track button, with a note if it is the demo model."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ DEMO, BETTER = "demo", "small"
 
 
 class ModelLine(QWidget):
-    """The model's name, which opens the model panel; and once, the remark on the demo model.
+    """The model's name, which opens the model panel, and once a note about the demo model.
 
     Parameters
     ----------
     controller : Controller
-        Knows the model.
+        Provides the model.
     show_models : callable
         Opens the model panel.
     get : callable

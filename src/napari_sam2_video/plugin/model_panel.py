@@ -126,7 +126,7 @@ class ModelPanel(QWidget):
         self._offer_sizes()
 
     def _where(self, entry: ModelEntry) -> str:
-        """Whether a model is there, in brackets; a server tells it when the connection is tested."""
+        """Whether a model is available, in brackets; a server reports it when the connection is tested."""
         from napari_sam2_video.models.catalogue import is_downloaded
 
         if self._controller.model_settings.is_remote:
@@ -165,7 +165,7 @@ class ModelPanel(QWidget):
         self._offer_sizes()
 
     def choose_file(self, path: str) -> None:
-        """Use a checkpoint of the person's own."""
+        """Use a checkpoint file of the user."""
         if path not in self._files:
             self._files.append(path)
         self._controller.model_settings = replace(self._controller.model_settings, model=path)
@@ -205,7 +205,7 @@ class ModelPanel(QWidget):
             self.download()
 
     def missing(self) -> str:
-        """Why no run can start with this model, empty if one can."""
+        """Why no run can start with this model; empty if one can."""
         from napari_sam2_video.models.catalogue import is_downloaded
 
         if self._controller.loader.options or self._controller.model_settings.is_remote:
@@ -240,7 +240,7 @@ class ModelPanel(QWidget):
         self._describe()
 
     def cancel(self) -> None:
-        """Stop the download; what is there is kept for the next time."""
+        """Stop the download; the part that arrived is kept for the next time."""
         if self._job is not None:
             self._job.stop()
             self.bar.setFormat("Stopping…")
@@ -269,7 +269,7 @@ class ModelPanel(QWidget):
     # Devices
 
     def probe(self) -> None:
-        """Ask in the background which devices there are; imports torch."""
+        """Find the available devices in the background; imports torch."""
         if self.report is not None:
             return
 
@@ -335,7 +335,7 @@ class ModelPanel(QWidget):
         self._describe()
 
     def _show_notes(self) -> None:
-        """Say what the loaded network has to say, once also outside this panel, which may be folded away."""
+        """Show the notes of the loaded network, and once outside this panel, which may be folded."""
         session = self._controller.session
         text = " ".join(session.model_notes) if session is not None else ""
         if text and text != self.warning.text():

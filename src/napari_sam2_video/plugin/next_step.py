@@ -1,4 +1,4 @@
-"""What a person does next, in one line."""
+"""The user's next step, in one line."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ TOOL_SENTENCES = {
 
 @dataclass(frozen=True)
 class Situation:
-    """What decides on the next step.
+    """Everything that the next step depends on.
 
     Parameters
     ----------
@@ -31,13 +31,13 @@ class Situation:
     loading, open : bool
         Whether a session is being prepared, and whether one is open.
     problem, model_problem : str
-        Why no session can begin, and why nothing can be tracked; empty if they can.
+        Why no session can start, and why nothing can be tracked; empty if possible.
     earlier : bool
         Whether the image has an earlier session.
     objects : int
         How many objects there are.
     armed : str, optional
-        The tool in the person's hand.
+        The armed tool.
     prompted, locked : bool
         Whether the active object has a prompt or paint, and whether it is locked.
     changed : bool

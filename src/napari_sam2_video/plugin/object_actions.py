@@ -1,4 +1,4 @@
-"""What a person does to objects: they come, go, and become each other."""
+"""Actions of the user on objects: add, delete, merge, split and swap them."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class ObjectActions:
         self._controller.perform(change, "changing the objects")
 
     def step_object(self, step: int) -> None:
-        """Make the object after or before the active one the active one."""
+        """Activate the next or the previous object."""
         controller = self._controller
         numbers = [entry.id for entry in controller.session.objects] if controller.session is not None else []
         if numbers:
@@ -50,7 +50,7 @@ class ObjectActions:
             controller.set_active(numbers[(at + step) % len(numbers)])
 
     def show_only_active(self) -> None:
-        """Hide the masks of all objects but the active one, or show all again."""
+        """Hide the masks of all objects except the active one, or show all again."""
         layer = self._controller.masks.masks if self._controller.masks is not None else None
         if layer is not None:
             layer.show_selected_label = not layer.show_selected_label
@@ -58,7 +58,7 @@ class ObjectActions:
             self._controller.notified.emit("status", text)
 
     def new_object_at(self, world: tuple[float, ...]) -> int:
-        """Add an object with a point, on the plane that is shown, at a point of the viewer's world; 0 for none."""
+        """Add an object with a prompt at a point of the viewer's world, on the shown plane; 0 if that fails."""
         controller = self._controller
         view = controller.view
         if view is None:
@@ -78,9 +78,9 @@ class ObjectActions:
         return object_id
 
     def set_mother(self, mother: int | None, *, ends: bool) -> None:
-        """The active object came from `mother` by division, and is on the shown frame for the first time.
+        """Record that the active object came from `mother` by division, and first appears on the shown frame.
 
-        It is removed from the frames before, and the mother, if she `ends`, from this frame on.
+        It is removed from earlier frames, and the mother from this frame on if she `ends`.
         """
         controller = self._controller
         session, active, frame = controller.session, controller.active, controller.frame

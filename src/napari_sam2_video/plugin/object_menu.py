@@ -1,4 +1,4 @@
-"""The menu of an object: what becomes of it, on the shown frame and around it."""
+"""The menu of an object: merge, split, swap, copy and delete it."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ MOST = 2**31 - 1
 
 
 def object_menu(parent: QWidget, controller: Controller, object_id: int) -> QMenu | None:
-    """The menu of an object, for the frame that is shown; None if there is no such object.
+    """The menu of an object for the shown frame; None if there is no such object.
 
-    Each entry has a letter, and each change is one step to undo.
+    Each entry has a letter, and each change is one step in the history.
 
     Parameters
     ----------
     parent : QWidget
         Owns the menu.
     controller : Controller
-        Does what is chosen.
+        Carries out the choice.
     object_id : int
         The object.
     """
@@ -68,7 +68,7 @@ def show_object_menu(parent: QWidget, controller: Controller) -> None:
     """Open the menu of the active object at the mouse."""
     menu = object_menu(parent, controller, controller.active)
     if menu is None:
-        controller.notified.emit("info", "There is no object to choose for: press New object.")
+        controller.notified.emit("info", "There is no object yet: press New object.")
         return
     menu.popup(QCursor.pos())
 
@@ -90,14 +90,14 @@ def _on_frames(title: str, menu: QMenu, controller: Controller, object_id: int, 
 
 
 def objects_menu(parent: QWidget, controller: Controller, objects: tuple[int, ...]) -> QMenu | None:
-    """The menu of several objects; None if there is no session. Each change is one step to undo.
+    """The menu of several objects; None if there is no session. Each change is one step in the history.
 
     Parameters
     ----------
     parent : QWidget
         Owns the menu.
     controller : Controller
-        Does what is chosen.
+        Carries out the choice.
     objects : tuple of int
         The objects.
     """

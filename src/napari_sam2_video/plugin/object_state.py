@@ -1,4 +1,4 @@
-"""In which state an object is: what the table and the timeline say of it in a sign and a colour."""
+"""The state of an object, which the table and the timeline show with a sign and a colour."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class ObjectState:
-    """A state: its sign, which tells it apart without colours, its colour, and its title."""
+    """A state: its sign, which works without colours, its colour and its title."""
 
     sign: str
     color: str
     title: str
 
 
-# In the order of what a person does next; Okabe and Ito's colours, which all people tell apart.
+# In the order of what needs attention first; colours of Okabe and Ito, safe for colour blindness.
 STATES: dict[str, ObjectState] = {
     "review": ObjectState("!", "#e69f00", "To look at"),
     "changed": ObjectState("▲", "#56b4e9", "Changed, to track"),
@@ -26,14 +26,14 @@ STATES: dict[str, ObjectState] = {
 
 
 def state_of(*, locked: bool, ready: bool, dirty: bool, doubtful: int, accepted: bool) -> str:
-    """Give the state of an object, a key of `STATES`.
+    """The state of an object, a key of `STATES`.
 
     Parameters
     ----------
     locked, ready, dirty : bool
         Whether it is locked, has a prompt or paint, and changed since it was tracked.
     doubtful : int
-        How many places of it are left to look at.
+        Number of its places left to review.
     accepted : bool
         Whether all of its tracked frames are accepted.
     """

@@ -1,4 +1,4 @@
-"""What the table of objects shows: the rows of the session, how they are sorted, and which of them are shown."""
+"""The model of the table of objects: its rows, their order, and which are shown."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ Roles = Qt.ItemDataRole
 
 
 class ObjectsModel(QAbstractTableModel):
-    """Rows are the objects of the session, with the controller's newest summary."""
+    """One row per object of the session, with figures from the controller's newest summary."""
 
     def __init__(self, controller: Controller) -> None:
         super().__init__()
@@ -43,7 +43,7 @@ class ObjectsModel(QAbstractTableModel):
         return self._controller.session
 
     def reload(self) -> None:
-        """Read the objects again; rows and editors stay where the objects are the same."""
+        """Read the objects again; rows and open editors stay if the objects are the same."""
         session = self._session
         rows = list(session.objects) if session is not None else []
         if [entry.id for entry in rows] == [entry.id for entry in self.rows]:
@@ -57,7 +57,7 @@ class ObjectsModel(QAbstractTableModel):
         self.endResetModel()
 
     def update_summary(self) -> None:
-        """Show a new summary, and leave rows and editors alone."""
+        """Show a new summary without touching rows and open editors."""
         if self.rows:
             self.dataChanged.emit(self.index(0, PROMPTS), self.index(len(self.rows) - 1, STATE))
 
@@ -91,7 +91,7 @@ class ObjectsModel(QAbstractTableModel):
             swatch = QPixmap(12, 12)
             swatch.fill(QColor(*entry.color))
             icon = QIcon(swatch)
-            # Else it is tinted in the row that is selected.
+            # Otherwise it is tinted in the selected row.
             icon.addPixmap(swatch, QIcon.Mode.Selected)
             return icon
         if role == Roles.DecorationRole and column == LOCK:
@@ -114,7 +114,7 @@ class ObjectsModel(QAbstractTableModel):
         return self._controller.summary.objects.get(entry.id, ObjectSummary())
 
     def _state(self, entry: TrackedObject) -> str:
-        """The state of an object; a lock counts at once."""
+        """The state of an object; a lock takes effect at once."""
         state = self._known(entry).state
         return "locked" if entry.locked else "tracked" if state == "locked" else state
 
@@ -136,7 +136,7 @@ class ObjectsModel(QAbstractTableModel):
         }.get(column, entry.id)
 
     def described(self, row: int) -> str:
-        """Number, name and state of a row, to be searched in."""
+        """Number, name and state of a row, as text to search."""
         entry = self.rows[row]
         return f"{entry.id} {entry.name} {STATES[self._state(entry)].title}".casefold()
 
@@ -170,7 +170,7 @@ class ObjectsModel(QAbstractTableModel):
 
 
 class ObjectsInView(QSortFilterProxyModel):
-    """The rows that hold what is searched for, sorted by a column."""
+    """The rows that match the search, sorted by a column."""
 
     def __init__(self, objects: ObjectsModel) -> None:
         super().__init__()
@@ -180,7 +180,7 @@ class ObjectsInView(QSortFilterProxyModel):
         self._words: list[str] = []
 
     def search(self, text: str) -> None:
-        """Show only objects whose number, name or state holds each of the words."""
+        """Show only objects whose number, name or state contains each of the words."""
         words = text.casefold().split()
         if words != self._words:
             self._words = words
@@ -193,12 +193,12 @@ class ObjectsInView(QSortFilterProxyModel):
         return all(word in described for word in self._words)
 
     def ids(self, indexes: Any) -> tuple[int, ...]:
-        """Objects of some rows."""
+        """Objects of the given rows."""
         return tuple(self.objects.rows[self.mapToSource(index).row()].id for index in indexes)
 
 
 def _padlock(*, closed: bool) -> QPixmap:
-    """A padlock that is seen in both themes: closed in orange, open in grey."""
+    """A padlock visible in both themes: closed in orange, open in grey."""
     picture = QPixmap(14, 14)
     picture.fill(QColor(0, 0, 0, 0))
     painter = QPainter(picture)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from napari_sam2_video.plugin.controller import Controller
 
-ONE_OBJECT = "There is no other object that it could have come from."
+ONE_OBJECT = "There is no other object it could have come from."
 
 
 class ObjectsPanel(QWidget):
@@ -40,7 +40,7 @@ class ObjectsPanel(QWidget):
         )
         self.search_field = QLineEdit()
         self.search_field.setPlaceholderText("Search: number, name or state")
-        self.search_field.setToolTip("Show only the objects whose number, name or state holds these words.")
+        self.search_field.setToolTip("Show only the objects whose number, name or state contains these words.")
         self.search_field.setClearButtonEnabled(True)
         self.search_field.textChanged.connect(self.table.search)
         self.prompting = PromptTools(controller, start)
@@ -90,7 +90,7 @@ class ObjectsPanel(QWidget):
             self._controller.actions.set_mother(chosen.mother, ends=chosen.ends)
 
     def set_parent(self, parent: int | None) -> None:
-        """The active object came from `parent` on the shown frame; with None, from no other."""
+        """Make the active object a daughter of `parent` from the shown frame on; None removes the parent."""
         self._controller.actions.set_mother(parent, ends=False)
 
     def _on_session(self) -> None:
@@ -105,7 +105,7 @@ class ObjectsPanel(QWidget):
             self.update_state()
 
     def update_state(self, *_: Any) -> None:
-        """Enable what can be done now; the search is there where not all objects are in sight."""
+        """Enable the controls that can be used now; the search appears if not all objects are in sight."""
         self.search_field.setVisible(len(self.table.objects.rows) > MOST_ROWS)
         reason = IN_A_RUN if self._controller.running else "" if self._controller.active else NO_OBJECT
         allow(self.delete_button, reason)

@@ -31,7 +31,7 @@ FEWEST_ROWS, MOST_ROWS = 3, 8
 
 
 class ObjectsTable(QTableView):
-    """The table; the current row is the active object, and further ones can be selected with it.
+    """The table; the current row is the active object, and others can be selected with it.
 
     A click on the title of a column sorts by it.
     """
@@ -51,7 +51,7 @@ class ObjectsTable(QTableView):
         numbers.setDefaultSectionSize(ROW_HEIGHT)
         header: Any = self.horizontalHeader()
         header.setMinimumSectionSize(18)
-        # Widths of their own: to fit the contents Qt asks for every cell of every row each time.
+        # Fixed widths: to fit the contents, Qt would query every cell of every row each time.
         letters = header.fontMetrics()
         for column, widest in enumerate(WIDEST):
             header.setSectionResizeMode(column, QHeaderView.ResizeMode.Fixed)
@@ -86,14 +86,14 @@ class ObjectsTable(QTableView):
         self.setFixedHeight((rows + 1) * ROW_HEIGHT + 6)
 
     def search(self, text: str) -> None:
-        """Show only objects whose number, name or state holds what is searched for."""
+        """Show only objects whose number, name or state contains the words searched for."""
         self._showing = True
         self.shown.search(text)
         self._showing = False
         self.show_active(self._controller.active)
 
     def show_active(self, object_id: int) -> None:
-        """Select the row of an object, and no other unless it is one of several that are selected."""
+        """Select the row of an object, and no other unless it is part of a selection of several."""
         numbers = {entry.id: row for row, entry in enumerate(self.objects.rows)}
         index = self.shown.mapFromSource(self.objects.index(numbers.get(object_id, -1), NAME))
         selection: Any = self.selectionModel()
@@ -101,7 +101,7 @@ class ObjectsTable(QTableView):
         if not index.isValid():
             self.clearSelection()
             selection.setCurrentIndex(QModelIndex(), QItemSelectionModel.SelectionFlag.NoUpdate)
-        # Selecting it again would close an editor.
+        # Selecting it again would close an open editor.
         elif not selection.isRowSelected(index.row(), QModelIndex()):
             self.selectRow(index.row())
         elif self.currentIndex().row() != index.row():
@@ -110,7 +110,7 @@ class ObjectsTable(QTableView):
         self._on_selection()
 
     def selected(self) -> tuple[int, ...]:
-        """Ids of the objects that are selected, ascending."""
+        """Ids of the selected objects, in ascending order."""
         selection: Any = self.selectionModel()
         return tuple(sorted(self.shown.ids(selection.selectedRows())))
 

@@ -1,4 +1,4 @@
-"""What a person says of a recording that its file does not say, and what the file does say."""
+"""Fields for metadata that the file lacks or has wrong, and what the file says."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ UNKNOWN = "unknown"
 
 @dataclass(frozen=True)
 class FileFacts:
-    """What a file says: axes without RGB samples, and sizes as a person would type them, empty where unknown."""
+    """Metadata of a file: axes without RGB samples, and sizes as typed text; empty if unknown."""
 
     axes: str
     pixel_size: str
@@ -49,14 +49,14 @@ class FileFacts:
 
 
 class OpeningFields(QWidget):
-    """Fields for axes, pixel size and interval; left empty, the file's own are used, which the fields show in grey.
+    """Fields for axes, pixel size and interval; empty fields use the file's values, shown in grey.
 
     Signals
     -------
     changed
-        The person typed something.
+        The user typed something.
     found
-        What the file says is known now.
+        The file's metadata are known now.
     """
 
     changed = Signal()
@@ -82,12 +82,12 @@ class OpeningFields(QWidget):
         self._show()
 
     def settings(self) -> OpenSettings:
-        """What the person says.
+        """The user's entries.
 
         Raises
         ------
         SettingsError
-            If a field makes no sense.
+            If an entry is invalid.
         """
         return OpenSettings.of(
             axes=self.axes_field.text().strip() or None,
@@ -96,7 +96,7 @@ class OpeningFields(QWidget):
         )
 
     def axes_of(self, layer: Image) -> str | None:
-        """Axes of a layer as the person or its file says them, None where neither does."""
+        """Axes of a layer from the user or its file; None if neither states them."""
         ndim = layer.ndim
         try:
             typed = self.settings().axes
@@ -108,7 +108,7 @@ class OpeningFields(QWidget):
         return facts.axes if facts is not None and len(facts.axes) == ndim and not axes_are_told(layer) else None
 
     def look_at(self, layer: Image | None) -> None:
-        """Find out in the background what the file of a layer says."""
+        """Read the metadata of a layer's file in the background."""
         if layer is self._layer:
             return
         self._layer, self._facts = layer, None

@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 
 
 def option_name(option: ExportOption) -> str:
-    """What an option is called in the form; short names are abbreviations."""
+    """Label of an option in the form; short names are abbreviations."""
     return option.name.upper() if len(option.name) <= 3 else option.name.replace("_", " ").capitalize()
 
 
 def option_field(option: ExportOption) -> tuple[QWidget, Callable[[], Any]]:
-    """A field that holds the option's default, and what gives its value; an empty text is None."""
+    """A field with the option's default, and a function that returns its value; empty text is None."""
     field, value = _field(option)
     field.setToolTip(f"{option.help[:1].upper()}{option.help[1:]}.")
     return field, value

@@ -1,4 +1,4 @@
-"""Layers of the plugin: known whatever they are called, and not deleted by accident."""
+"""The plugin's own layers: recognized by metadata instead of by name, and protected from accidental deletion."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 _MADE: WeakSet[Layer] = WeakSet()
-"""A copy that a person makes of a layer has its metadata, but is the person's own."""
+"""A duplicate made by the user has the same metadata, but belongs to the user."""
 
 
 def mark_own(layer: Layer, what: str, *, locked: bool = True) -> None:
@@ -25,8 +25,8 @@ def mark_own(layer: Layer, what: str, *, locked: bool = True) -> None:
     what : str
         What it shows.
     locked : bool
-        Lock it, so that napari does not delete it with the Delete key or its button; a person can unlock it in the
-        layer's menu. napari before 0.9.2 knows no lock.
+        Lock it, so that napari does not delete it with the Delete key or button; the user can unlock it in the layer's
+        menu. napari before 0.9.2 has no lock.
     """
     layer.metadata[PLUGIN] = what
     _MADE.add(layer)
@@ -35,5 +35,5 @@ def mark_own(layer: Layer, what: str, *, locked: bool = True) -> None:
 
 
 def own_layers(viewer: Any, what: str) -> list[Layer]:
-    """The plugin's layers in a viewer that show something, whatever they are called."""
+    """The plugin's visible layers in a viewer, under any name."""
     return [layer for layer in viewer.layers if layer in _MADE and layer.metadata.get(PLUGIN) == what]

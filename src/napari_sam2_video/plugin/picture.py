@@ -16,7 +16,7 @@ FILLING = QSize(340, 230)
 
 
 class Picture(QWidget):
-    """A picture that keeps its shape: as high as its width asks for, or, if it `fills`, as large as there is room."""
+    """A picture that keeps its aspect ratio: its height follows its width, or it `fills` the room it has."""
 
     def __init__(self, *, fills: bool = False) -> None:
         super().__init__()
@@ -43,11 +43,11 @@ class Picture(QWidget):
         return not self._fills
 
     def heightForWidth(self, width: int) -> int:
-        """Height that keeps the picture's shape."""
+        """Height that keeps the aspect ratio."""
         return 0 if self.pixmap is None else round(width * self.pixmap.height() / self.pixmap.width())
 
     def sizeHint(self) -> QSize:
-        """Usual size."""
+        """Preferred size."""
         return FILLING if self._fills else QSize(self.width(), self.heightForWidth(self.width()))
 
     def drawn_at(self) -> QRect:

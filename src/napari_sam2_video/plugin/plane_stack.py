@@ -17,16 +17,16 @@ if TYPE_CHECKING:
 
 
 class LabelStack:
-    """Label images of every frame, laid out as the image layer is, read and painted one plane at a time.
+    """Label images of every frame with the axes of the image layer, read and painted one plane at a time.
 
-    Along an axis that stands still the labels are seen only where it stands; along a channel axis, on every channel.
+    Along a fixed axis, labels are visible only at the fixed position; along a channel axis, on every channel.
 
     Parameters
     ----------
     geometry : Geometry
         Axes of the layer, and where the frames and planes lie among them.
     labels : array-like of shape (T, Y, X)
-        What is shown; boxes of single frames are read, and written when a person paints.
+        The labels; boxes of single frames are read, and written when the user paints.
     refused : callable, optional
         Called with a sentence when `labels` does not take a stroke. Without it the array is read-only.
     """
@@ -54,7 +54,7 @@ class LabelStack:
         return np.asarray(self[...], dtype)
 
     def __deepcopy__(self, memo: object) -> npt.NDArray[Any]:
-        """A layer that a person duplicates holds the labels of now, whatever becomes of the session."""
+        """A duplicated layer holds a copy of the current labels, independent of the session."""
         return self[...]
 
     def __getitem__(self, key: Any) -> npt.NDArray[Any]:
@@ -127,7 +127,7 @@ class LabelStack:
         return frame, slice(rows.start, rows.stop, rows.step), slice(columns.start, columns.stop, columns.step)
 
     def _shown(self, spans: list[range]) -> list[npt.NDArray[np.intp]] | None:
-        """For each other axis, which of the chosen positions show labels; None where no label is seen at all."""
+        """For each other axis, which of the chosen positions show labels; None if no label is visible at all."""
         shown = []
         for axis in self._others:
             positions = np.arange(len(spans[axis]))
@@ -167,14 +167,14 @@ def _normal(part: Any, length: int) -> Any:
 
 
 class SinglePlane:
-    """The one frame of a single image, laid out as its layer is: as a `LabelStack` of two axes.
+    """The frame of a single image with the axes of its layer: a `LabelStack` with two axes.
 
     Parameters
     ----------
     labels : array-like of shape (1, Y, X)
-        What is shown and painted.
+        The labels to show and paint.
     refused : callable, optional
-        As of `LabelStack`.
+        As for `LabelStack`.
     """
 
     ndim = 2
@@ -193,7 +193,7 @@ class SinglePlane:
         return np.asarray(self[...], dtype)
 
     def __deepcopy__(self, memo: object) -> npt.NDArray[Any]:
-        """See `PlaneStack`."""
+        """See `LabelStack`."""
         return self[...].copy()
 
     def __getitem__(self, key: Any) -> npt.NDArray[Any]:

@@ -1,4 +1,4 @@
-"""The planes of a volume in the viewer: which are shown, and showing those across another axis."""
+"""Find and change the axis across which the viewer shows planes of a volume."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
     from napari_sam2_video.session import Session
 
 FLAT = 2
-"""Axes that the viewer shows at once where it shows planes."""
+"""Number of axes that the viewer displays when it shows planes."""
 
 
 def planes_of(geometry: Geometry, session: Session) -> dict[str, Geometry]:
-    """How the layer's axes map to the planes across each axis that a session can be walked along, its own first."""
+    """Mapping of the layer's axes to the planes across each axis that can be walked, the session's own first."""
     own, *others = session.planes.axes
     found = {own: geometry}
     for axis in others:
@@ -30,14 +30,14 @@ def planes_of(geometry: Geometry, session: Session) -> dict[str, Geometry]:
 
 
 def shown_across(viewer: Viewer, layer: Layer, geometry: Geometry, planes: Mapping[str, Geometry]) -> str:
-    """Axis across whose planes the viewer shows the layer; the first of `planes` where it shows another view."""
+    """Axis across whose planes the viewer shows the layer; the first of `planes` for any other view."""
     first = viewer.dims.ndim - layer.ndim
     shown = {axis - first for axis in viewer.dims.order[-2:]}
     return next((axis for axis, one in planes.items() if set(one.plane) == shown), next(iter(planes)))
 
 
 def show_across(viewer: Viewer, layer: Layer, planes: Mapping[str, Geometry], axis: str) -> None:
-    """Show the planes across an axis, at the voxel where the sliders stand."""
+    """Show the planes across an axis, at the voxel under the sliders."""
     first = viewer.dims.ndim - layer.ndim
     shown = [first + one for one in planes[axis].plane]
     viewer.dims.order = (*(one for one in range(viewer.dims.ndim) if one not in shown), *shown)
