@@ -106,7 +106,7 @@ def test_the_tour_is_offered_once_and_continues_when_a_step_is_done(bench, setti
     here.idle()
     here.spin()
     assert tour.at is None
-    assert "That is all" in tour.text.text()
+    assert "That's all" in tour.text.text()
     here.press(tour.close_button)
     assert tour.isHidden()
     assert not here.widget.guide.isHidden()

@@ -1,4 +1,4 @@
-"""The panel of a volume: planes across its axes, walks along them, and what they agree on."""
+"""The panel for volumes: planes across the axes, walks along them, and fusing their masks."""
 
 from __future__ import annotations
 
@@ -55,12 +55,12 @@ class PlanesPanel(QWidget):
     Signals
     -------
     fused : str
-        A sentence: planes that a run tracked are being fused, or what came of it.
+        A message: planes that a run tracked are being fused, or the outcome.
 
     Attributes
     ----------
     volume : VolumeView
-        How the volume is looked at.
+        How the volume is displayed.
     """
 
     fused = Signal(str)
@@ -170,7 +170,7 @@ class PlanesPanel(QWidget):
         self._show_disputed(self.disputed_box.isChecked())
 
     def _tick_prompted(self) -> None:
-        """Track along an axis once something is prompted on a plane across it; a person may untick it again."""
+        """Track along an axis once there is a prompt on a plane across it; the user may untick it again."""
         session, axes = self._controller.session, self.volume.axes()
         if session is not None:
             prompted = frozenset(session.planes.prompted) & frozenset(axes)
@@ -179,13 +179,13 @@ class PlanesPanel(QWidget):
             self._prompted = prompted
 
     def _on_run_ended(self, how: str, _: str) -> None:
-        """Fuse what a run along several axes found."""
+        """Fuse the masks of a run along several axes."""
         controller = self._controller
         session, run = controller.session, controller.run
         if how != "done" or session is None or run is None or run.doing != TRACKING or not self.fuse_box.isChecked():
             return
         if len(controller.walks) > 1 and session.planes.outdated():
-            # The run bar is told first how the run itself ended.
+            # The run bar first shows how the run itself ended.
             QTimer.singleShot(0, self._fuse_after_run)
 
     def _fuse_after_run(self) -> None:
@@ -194,20 +194,20 @@ class PlanesPanel(QWidget):
             self.fuse()
 
     def _on_walks(self, *_: Any) -> None:
-        """What Track walks along; with the session's own axis alone it is an ordinary run."""
+        """Set the axes for Track; with only the session's own, it is an ordinary run."""
         if not self._showing:
             chosen = tuple(axis for axis in self.volume.axes() if self.walk_boxes[axis].isChecked())
             self._controller.walks = chosen if chosen != self.volume.axes()[:1] else ()
             self._controller.run_changed.emit()
 
     def _on_task(self) -> None:
-        """Say of the fusing that followed a run how it goes, and how it ended, where the run's own end is said."""
+        """Show the progress and outcome of fusing after a run in the place where the run's own end is shown."""
         if self._after_run:
             self._after_run = self.task.working
             self.fused.emit("Fusing the planes…" if self.task.working else self.task.outcome.text())
 
     def fuse(self) -> None:
-        """Fuse what the walks found, in the background."""
+        """Fuse the masks of the walks, in the background."""
         session = self._controller.session
 
         def done(found: list[Fusion]) -> None:
@@ -226,7 +226,7 @@ class PlanesPanel(QWidget):
             )
 
     def fill(self) -> None:
-        """Fill the active object between its settled slices of the chosen ones."""
+        """Fill the active object between its settled slices in the chosen range."""
         controller = self._controller
         session, active = controller.session, controller.active
         if session is None or not active:
@@ -246,7 +246,7 @@ class PlanesPanel(QWidget):
         )
 
     def add_seeds(self) -> None:
-        """Make an object of every label of the layer that is chosen for labels, on many slices at once."""
+        """Make an object of every label in the layer chosen for labels, on many slices at once."""
         controller, view, layer = self._controller, self._controller.view, self._seeds.box.currentData()
         if view is None or layer is None:
             return
@@ -306,7 +306,7 @@ class PlanesPanel(QWidget):
             put_on(controller.viewer, self._disputed)
 
     def update_state(self, *_: Any) -> None:
-        """Enable what can be done now."""
+        """Enable the controls that can be used now."""
         controller = self._controller
         session, axes = controller.session, self.volume.axes()
         reason = NO_SESSION if session is None else "" if axes else NO_VOLUME
@@ -327,7 +327,7 @@ class PlanesPanel(QWidget):
 
 
 class LabelSlices:
-    """The labels of a layer by frame of the session, read when they are asked for."""
+    """The labels of a layer by frame of the session, read on demand."""
 
     def __init__(self, data: Any, name: str, geometry: Geometry) -> None:
         self._data = data
@@ -340,7 +340,7 @@ class LabelSlices:
 
 
 class _Disputed:
-    """Label images of the voxels that the walks do not agree on, read when they are shown."""
+    """Label images of the voxels on which the walks disagree, read when shown."""
 
     def __init__(self, session: Session) -> None:
         self._session = session

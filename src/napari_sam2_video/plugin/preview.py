@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 KEY = "preview"
 LIGHT, DARK, ADDED, REMOVED = 1, 2, 3, 4
-"""What the pixels of an outline are: the dashes of the contour, and what a candidate adds to the mask or removes."""
+"""Values of outline pixels: the dashes of the contour, and what a candidate adds to the mask or removes from it."""
 DASH = 3
 PLANE_PER_WIDTH = 800
 SIZE_PER_WIDTH = 12
@@ -34,7 +34,7 @@ SIZE_PER_WIDTH = 12
 
 @dataclass(frozen=True, eq=False)
 class Outline:
-    """A candidate mask as drawn on a frame: `pixels` begins at `origin_yx`."""
+    """A candidate mask as drawn on a frame; `pixels` begins at `origin_yx`."""
 
     frame: int
     origin_yx: tuple[int, int]
@@ -51,7 +51,7 @@ class Outline:
         candidate : ObjectMask
             One of its masks.
         before : ndarray of bool, shape (Y, X)
-            The object's mask on that frame now.
+            The object's current mask on that frame.
         """
         mask = whole_mask(candidate.origin_yx, candidate.levels > 0, preview.shape_yx)
         either = np.argwhere(mask | before)
@@ -63,7 +63,7 @@ class Outline:
         if before.any():
             pixels[mask & ~before] = ADDED
             pixels[before & ~mask] = REMOVED
-        # Wide enough to be seen where the whole frame is shown, and never so wide that a small object is hidden.
+        # Wide enough to see when the whole frame is shown, but never so wide that it hides a small object.
         seen = round(max(preview.shape_yx) / PLANE_PER_WIDTH)
         line = contour(mask, max(1, min(seen, int(np.sqrt(mask.sum()) / SIZE_PER_WIDTH))))
         rows, columns = np.nonzero(line)
@@ -73,12 +73,12 @@ class Outline:
 
 
 class LivePreview(QObject):
-    """Asks for previews in the background, shows the newest one, and lets the person go through its candidates.
+    """Requests previews in the background, shows the newest one, and steps through its candidates.
 
     Attributes
     ----------
     place : (str, int, int) or None
-        Axis across whose planes the shown preview lies, its object, and the plane.
+        Axis across whose planes the shown preview is, its object, and the plane.
 
     Signals
     -------
@@ -108,12 +108,12 @@ class LivePreview(QObject):
         return self._wanted is not None and self.preview is None
 
     def request(self, axis: str, object_id: int, plane: int) -> None:
-        """Compute the preview of an object on a plane across an axis; none where it has no new prompts there."""
+        """Compute the preview of an object on a plane across an axis, if it has new prompts there."""
         if object_id == 0 or not self._may_be_new(axis, object_id, plane):
             self.clear()
             return
         self._wanted = wanted = (axis, object_id, plane)
-        # The outline may stay until the new one is there; its candidates belong to older prompts and are of no use now.
+        # The outline may stay until the new one is ready; its candidates belong to older prompts and are now useless.
         keep = self.place == self._wanted
         self.preview, self._outlines = None, ()
         if not keep:
@@ -136,7 +136,7 @@ class LivePreview(QObject):
         self.changed.emit()
 
     def _may_be_new(self, axis: str, object_id: int, plane: int) -> bool:
-        """Whether there are prompts, which on the session's own frames are new; other walks are asked later."""
+        """Whether there are prompts; on the session's own frames they must be new, other walks are checked later."""
         session = self._session
         if axis == session.planes.axes[0]:
             return bool(session.prompt_sets(object_id, plane)) and plane in session.state(object_id).dirty
@@ -154,7 +154,7 @@ class LivePreview(QObject):
             self.changed.emit()
 
     def cycle(self, step: int = 1) -> None:
-        """Show another candidate mask, the next if not said otherwise."""
+        """Show another candidate mask, by default the next."""
         if self.place is not None and self.preview is not None and self.preview.candidates:
             self.chosen = (self.chosen + step) % len(self.preview.candidates)
             self._layers.set_preview(self._outlines[self.chosen], self.place[0])

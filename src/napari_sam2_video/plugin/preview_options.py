@@ -1,4 +1,4 @@
-"""Whether masks are shown before the click, and whether corrections are tracked at once."""
+"""Options: show masks before the click, and track corrections at once."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ AUTO_TIP = (
 
 
 class PreviewOptions(QWidget):
-    """Two boxes: preview under the mouse, and automatic tracking of corrections."""
+    """Two check boxes: preview under the mouse, and automatic tracking of corrections."""
 
     def __init__(self, hover: HoverPreview) -> None:
         super().__init__()
@@ -48,7 +48,7 @@ class PreviewOptions(QWidget):
         self.update_state()
 
     def update_state(self) -> None:
-        """Show what holds, and why."""
+        """Show the current settings, and why they apply."""
         self.hover_box.setChecked(self._hover.on)
         seconds = self._hover.seconds
         slow = seconds is not None and seconds > QUICK_SECONDS

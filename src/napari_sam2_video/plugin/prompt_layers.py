@@ -1,4 +1,4 @@
-"""The layers of points and of shapes, kept equal to the prompts of the session in both directions."""
+"""The points and shapes layers, kept in sync with the prompts of the session in both directions."""
 
 from __future__ import annotations
 
@@ -44,9 +44,9 @@ class PromptLayers(QObject):
     Signals
     -------
     edited : int, int
-        Object and frame whose prompts the person changed.
+        Object and frame whose prompts the user changed.
     refused : str
-        A sentence: the edit was undone, and why.
+        A message: the edit was undone, and why.
     needs_object
         A prompt was placed while no object is active; connect directly and make one active.
     """
@@ -78,7 +78,7 @@ class PromptLayers(QObject):
         self.shapes = shapes_layer(geometry, place, POSITIVE_COLOR)
         for layer in (self.points, self.shapes):
             mark_own(layer, type(layer).__name__.lower())
-            # Before napari's own, which adds the point or begins the path.
+            # Called before napari's own callback, which adds the point or begins the path.
             layer.mouse_drag_callbacks.insert(0, self._on_press)
             layer.events.data.connect(self._on_data)
         viewer.dims.events.order.connect(self._on_order)
@@ -94,11 +94,11 @@ class PromptLayers(QObject):
         self.show()
 
     def close(self, *, keep_layers: bool = False) -> None:
-        """Stop listening and, unless they are to stay, remove the layers from the viewer."""
+        """Stop listening, and remove the layers from the viewer unless they should stay."""
         self._viewer.dims.events.order.disconnect(self._on_order)
         for layer in (self.points, self.shapes):
             layer.events.data.disconnect(self._on_data)
-            # napari keeps layers that were removed, and what they call.
+            # napari keeps references to removed layers and their callbacks.
             layer.mouse_drag_callbacks.remove(self._on_press)
         if not keep_layers:
             take_off(self._viewer, self.points, self.shapes)
@@ -106,40 +106,40 @@ class PromptLayers(QObject):
 
     @property
     def positive(self) -> bool:
-        """Whether new points and scribbles lie on the object."""
+        """Whether new points and scribbles are positive (on the object)."""
         return self._positive
 
     def set_positive(self, positive: bool) -> None:
-        """New points and scribbles lie on the object, or beside it."""
+        """Make new points and scribbles positive or negative."""
         self._positive = positive
         color = POSITIVE_COLOR if positive else NEGATIVE_COLOR
         self.shapes.selected_data = set()
         self.shapes.current_edge_color = color
-        # Selected points would be repainted in the new colour.
+        # Selected points would get the new colour.
         self.points.selected_data = set()
         self.points.current_face_color = color
         self.points.current_symbol = "disc" if positive else "cross"
         self._set_defaults()
 
     def _on_press(self, layer: Points | Shapes, event: Any) -> None:
-        """With Ctrl, a click or a scribble has the other sign for once."""
+        """With Ctrl, a single click or scribble has the other sign."""
         if "Control" in event.modifiers and str(layer.mode) in {"add", "add_path"}:
             positive = self._positive
             self.set_positive(not positive)
             self._sign_back = lambda: self.set_positive(positive)
 
     def set_active(self, object_id: int) -> None:
-        """New prompts belong to this object."""
+        """Set the object that new prompts belong to."""
         self._active = object_id
         self._set_defaults()
 
     def _on_order(self) -> None:
-        """New prompts lie on the planes that the viewer shows now."""
+        """Put new prompts on the planes that the viewer shows now."""
         self._axis = shown_across(self._viewer, self._image, self._geometry, self._planes)
         self._set_defaults()
 
     def look_at(self, data: npt.ArrayLike) -> None:
-        """Show the prompts on the channel at which the viewer's sliders stand, in data coordinates of the image."""
+        """Show the prompts on the channel selected by the viewer's sliders, in data coordinates of the image."""
         self._frame = self._geometry.to_pixel(data)[0]
         self._limit_size()
         geometry = self._geometry.spread_at(data)
@@ -162,7 +162,7 @@ class PromptLayers(QObject):
         if not self._showing and str(event.action) in {"added", "changed", "removed"}:
             in_3d = self._viewer.dims.ndisplay > FLAT and str(event.action) != "removed"
             self._placed_in_3d = self._placed_in_3d or in_3d
-            # napari is still in the middle of its own drawing here.
+            # napari has not finished its own drawing at this point.
             self._later.start(0)
 
     def _turn_sign_back(self) -> None:
@@ -178,7 +178,7 @@ class PromptLayers(QObject):
         return self._active
 
     def take_edits(self) -> None:
-        """Bring the session's prompts to what the layers show; refuse what does not fit."""
+        """Update the session's prompts from the layers; refuse what does not fit."""
         in_3d, self._placed_in_3d = self._placed_in_3d, False
         try:
             if in_3d:
@@ -202,7 +202,7 @@ class PromptLayers(QObject):
             self.edited.emit(object_id, frame)
 
     def _known(self) -> list[tuple[str, Prompt]]:
-        """The session's prompts with the axis across whose planes they lie, without masks."""
+        """The session's prompts without masks, each with the axis across whose planes it is."""
         return [(axis, prompt) for axis in self._planes for prompt in self._session.planes.prompts(axis, masks=False)]
 
     def _present(self) -> dict[Place, list[Prompt]]:
@@ -239,7 +239,7 @@ class PromptLayers(QObject):
         return frame, round(y, DECIMALS), round(x, DECIMALS)
 
     def show(self) -> None:
-        """Bring the layers to what the session holds."""
+        """Update the layers from the session."""
         self._colors = {entry.id: entry.color for entry in self._session.objects}
         known = self._known()
         points = [(axis, prompt) for axis, prompt in known if isinstance(prompt, PointPrompt)]
@@ -253,18 +253,18 @@ class PromptLayers(QObject):
         self._set_defaults()
 
     def _show_points(self, points: list[tuple[str, PointPrompt]]) -> None:
-        """Show these points; each part of the layer is only set where it differs, for setting it takes a while."""
+        """Show these points; properties of the layer are only set if they differ, because setting them is slow."""
         places = [self._planes[axis].to_data(p.frame, p.y, p.x) for axis, p in points]
         data = np.array(places).reshape(-1, self._geometry.ndim)
         owners = [p.object_id for _, p in points]
         positive = [p.positive for _, p in points]
         layer = self.points
-        # Where the person clicked is not rounded; the session's prompt is.
+        # The clicked position is not rounded; the session's prompt is.
         if len(layer.data) != len(data) or not np.allclose(layer.data, data, rtol=0, atol=10.0**-DECIMALS):
             layer.selected_data = set()
             layer.data = data
             if not layer.visible:
-                # napari looks up the colours of those that it showed last, some of which may be gone.
+                # napari looks up the colours of the points it showed last, some of which may be gone.
                 layer.set_view_slice()
         set_features(layer, owners, positive, [axis for axis, _ in points])
         face = np.array([_rgba(POSITIVE_COLOR if sign else NEGATIVE_COLOR) for sign in positive]).reshape(-1, 4)
@@ -277,12 +277,12 @@ class PromptLayers(QObject):
         if [str(symbol) for symbol in layer.symbol] != symbols and symbols:
             layer.symbol = symbols
         if str(layer.mode) == "add" and layer.selected_data:
-            # napari frames the point that was added last in its own colour.
+            # napari gives the point added last a border in its own colour.
             layer.selected_data = set()
         self._limit_size()
 
     def _limit_size(self) -> None:
-        """Keep points large enough to be seen; napari draws a dot at the origin, which has to vanish, for none."""
+        """Keep points large enough to see; without points, hide the dot that napari draws at the origin."""
         data = self.points.data
         walk = self._geometry.walk
         some = len(data) > 0 and (walk is None or bool((np.round(data[:, walk]) == self._frame).any()))
@@ -291,12 +291,12 @@ class PromptLayers(QObject):
             self.points.canvas_size_limits = limits
 
     def _rim(self, object_id: int) -> npt.NDArray[np.float64]:
-        """Colour of an object, in which its prompts are edged."""
+        """Colour of an object, used as the border of its prompts."""
         found = self._colors.get(int(object_id))
         return np.ones(4) if found is None else np.array([*(part / 255 for part in found), 1.0])
 
     def _edge(self, prompt: BoxPrompt | ScribblePrompt) -> Any:
-        """A box has the colour of its object, a scribble that of its sign."""
+        """Edge colour: a box has that of its object, a scribble that of its sign."""
         if isinstance(prompt, BoxPrompt):
             return self._rim(prompt.object_id)
         return _rgba(POSITIVE_COLOR if prompt.positive else NEGATIVE_COLOR)
@@ -323,7 +323,7 @@ def _differ(present: list[Prompt], wanted: list[Prompt]) -> bool:
 
 
 def _rounded(prompt: Prompt) -> Prompt:
-    """A prompt as it comes back from the layers, which do not keep every digit."""
+    """A prompt as it comes back from the layers, which do not keep all digits."""
     if isinstance(prompt, PointPrompt):
         return replace(prompt, y=round(prompt.y, DECIMALS), x=round(prompt.x, DECIMALS))
     if isinstance(prompt, BoxPrompt):

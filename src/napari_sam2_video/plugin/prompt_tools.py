@@ -1,4 +1,4 @@
-"""The tools to prompt with, what the active object has on the shown frame, and the candidates of the preview."""
+"""Prompting tools, the prompts of the active object on the shown frame, and the candidates of the preview."""
 
 from __future__ import annotations
 
@@ -43,12 +43,12 @@ ABSENT: dict[Where, tuple[str, str]] = {
 
 
 class PromptTools(QWidget):
-    """Arms tools, describes what there is on the shown frame, and acts on it.
+    """Arms tools, describes the prompts on the shown frame, and acts on them.
 
     Signals
     -------
     armed_changed
-        Another tool is in the person's hand, or none.
+        Another tool is armed, or none.
     """
 
     armed_changed = Signal()
@@ -98,7 +98,7 @@ class PromptTools(QWidget):
         return lambda: self.put_down() if self.armed == name and not self._lost(name) else self.arm(name)
 
     def _lost(self, name: str) -> bool:
-        """Whether a layer that a tool needs is not in the viewer."""
+        """Whether a layer that a tool needs is missing from the viewer."""
         view = self._controller.view
         if view is None:
             return False
@@ -107,7 +107,7 @@ class PromptTools(QWidget):
         return any(layer is None or layer not in self._controller.viewer.layers for layer in needed)
 
     def arm(self, name: str) -> None:
-        """Arm a tool: its layer is selected in the right mode."""
+        """Arm a tool: select its layer in the right mode."""
         controller = self._controller
         view = controller.view
         if view is None:
@@ -135,7 +135,7 @@ class PromptTools(QWidget):
         else:
             layer, mode = view.masks.masks, name
         if layer is not None:
-            # napari gives no tool to a layer that is hidden.
+            # napari allows no tool on a hidden layer.
             layer.visible = True
             controller.viewer.layers.selection.active = layer
             layer.mode = mode
@@ -145,13 +145,13 @@ class PromptTools(QWidget):
         self._check_armed()
 
     def put_down(self) -> None:
-        """No tool is armed any more: the mouse moves the view again."""
+        """Disarm the tool: the mouse moves the view again."""
         if self.armed is not None and self._watched is not None:
             self._watched.mode = PUT_DOWN
         self._check_armed()
 
     def escape(self) -> None:
-        """Put down the tool, or end what is being drawn with a tool of napari's own, as its layer does."""
+        """Put away the tool, or end a drawing with one of napari's own tools, as its layer does."""
         if self.armed is not None or self._watched is None:
             self.put_down()
             return
@@ -160,7 +160,7 @@ class PromptTools(QWidget):
                 action(self._watched)
 
     def switch_sign(self) -> None:
-        """Change between points, or scribbles, on the object and beside it."""
+        """Switch between positive and negative points or scribbles."""
         prompts = self._controller.prompts
         if prompts is None:
             return
@@ -174,7 +174,7 @@ class PromptTools(QWidget):
         return session is not None and any(entry.id == active and entry.locked for entry in session.objects)
 
     def _on_selected(self, event: Any) -> None:
-        """The armed tool is the mode of the selected layer, whoever chose it."""
+        """Follow the mode of the selected layer, which is the armed tool no matter who set it."""
         self._watch(event.value)
         self._check_armed()
 
@@ -221,7 +221,7 @@ class PromptTools(QWidget):
             self.describe()
 
     def describe(self, *_: Any) -> None:
-        """Describe what the active object has on the shown frame, and enable what can be done with it."""
+        """Describe the prompts of the active object on the shown frame, and enable matching controls."""
         controller = self._controller
         session, active, frame = controller.session, controller.active, controller.frame
         preview = controller.preview

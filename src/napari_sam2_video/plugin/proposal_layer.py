@@ -1,4 +1,4 @@
-"""The layer that outlines what was found, until it is accepted or rejected."""
+"""The layer that outlines proposals until they are accepted or rejected."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ COLORS = ((0.2, 0.9, 0.35), (1.0, 0.6, 0.1), (0.9, 0.2, 0.2), (0.3, 0.65, 1.0), 
 
 
 class ProposalLayer(QObject):
-    """Outlines of the open proposals, in a colour for each kind; those that are chosen in the list are white.
+    """Outlines of the open proposals, with a colour for each kind; those selected in the list are white.
 
     Parameters
     ----------
@@ -59,7 +59,7 @@ class ProposalLayer(QObject):
         viewer.layers.events.removed.connect(self._on_removed)
 
     def update(self) -> None:
-        """Show the proposals as they are now."""
+        """Show the current proposals."""
         session = self._session
         if not session.proposals:
             self._show({})
@@ -68,7 +68,7 @@ class ProposalLayer(QObject):
         self._runner.submit(job, KEY)
 
     def choose(self, proposals: set[int]) -> None:
-        """Let some proposals stand out."""
+        """Highlight some proposals."""
         self._images.chosen = proposals
         if self.layer is not None:
             self.layer.refresh(extent=False, thumbnail=False)
@@ -97,7 +97,7 @@ class ProposalLayer(QObject):
             self.layer = None
 
     def close(self, *, keep_layers: bool = False) -> None:
-        """Stop listening and, unless it is to stay, remove the layer."""
+        """Stop listening, and remove the layer unless it should stay."""
         self._runner.forget(KEY)
         self._viewer.layers.events.removed.disconnect(self._on_removed)
         if not keep_layers:
@@ -116,7 +116,7 @@ def outlines(session: Session) -> Outlines:
 
 
 class _Images:
-    """Label images of all frames, each a place for a kind, or for what is chosen."""
+    """Label images of all frames, with one value for each kind and one for selected proposals."""
 
     dtype = np.dtype(np.uint8)
 

@@ -1,4 +1,4 @@
-"""Readers: videos, volumes, OME-TIFF, OME-Zarr, folders of images and sessions, all without loading them."""
+"""napari readers for videos, volumes, OME-TIFF, OME-Zarr, image folders and sessions, all lazy."""
 
 from __future__ import annotations
 
@@ -75,12 +75,12 @@ def volume_reader(path: Any) -> Reader | None:
 
 
 def tiff_reader(path: Any) -> Reader | None:
-    """Reader of an OME-TIFF or a BigTIFF, with its sizes, and without loading it; napari itself reads other TIFFs."""
+    """Lazy reader of an OME-TIFF or a BigTIFF with its pixel sizes; napari itself reads other TIFFs."""
     return None if _single(path) is None else _open
 
 
 def folder_reader(path: Any) -> Reader | None:
-    """Reader of a sequence of images, a DICOM series or an OME-Zarr image; others know the rest better."""
+    """Reader of an image sequence, a DICOM series or an OME-Zarr image; other readers handle the rest better."""
     from napari_sam2_video.frames.dicom_files import holds_dicom
     from napari_sam2_video.frames.ome_zarr import is_ome_image
 
@@ -101,7 +101,7 @@ def folder_reader(path: Any) -> Reader | None:
 
 
 def session_reader(path: Any) -> Reader | None:
-    """Reader of a session: it opens in the widget, which is shown if it is not."""
+    """Reader of a session: opens it in the widget, which is shown if needed."""
     folder = _single(path)
     if folder is None or not (folder / "session.json").is_file():
         return None
@@ -116,13 +116,13 @@ def _open_session(path: Any) -> list[LayerData]:
     if isinstance(viewer, Viewer):
         _, widget = viewer.window.add_plugin_dock_widget(PLUGIN)
         widget.open_session(Path(path))
-        # napari asks for at least one layer; this means that there is nothing to add.
+        # napari requires at least one layer; this value means that there is nothing to add.
         return [(None,)]  # type: ignore[list-item]
     return _session_layers(Path(path))
 
 
 def _session_layers(folder: Path) -> list[LayerData]:
-    """Layers of a session where there is no window to put the widget in."""
+    """Layers of a session, if there is no window for the widget."""
     import numpy as np
 
     from napari_sam2_video.session import Session
@@ -136,13 +136,13 @@ def _session_layers(folder: Path) -> list[LayerData]:
 
 @dataclass(frozen=True)
 class SessionArray:
-    """An array that a session was made of: the layer's name, and the shape of the recording."""
+    """An array that a session was made from: the layer's name, and the shape of the recording."""
 
     name: str
     shape: tuple[int, ...]
 
     def fits(self, layer: Image) -> bool:
-        """Whether a layer may be that array; opening the session compares the pixels."""
+        """Whether a layer may be that array; the pixels are compared when the session is opened."""
         data = layer.data[0] if layer.multiscale else layer.data
         shape = tuple(int(n) for n in data.shape)
         rgba = (*shape[:-1], 3) if layer.rgb else shape
@@ -150,9 +150,9 @@ class SessionArray:
 
 
 def array_of_session(folder: Path) -> SessionArray | None:
-    """The array that a session was made of, which has to be in the viewer to open it again.
+    """The array that a session was made from, which must be in the viewer to open the session again.
 
-    None for a recording that is a file, and where the session keeps a copy.
+    None if the recording is a file, or the session keeps a copy.
     """
     source = _source(folder)
     if "path" not in source or source["path"] is not None or (folder / SOURCE_FILE).is_file():
@@ -161,13 +161,13 @@ def array_of_session(folder: Path) -> SessionArray | None:
 
 
 def axes_of_session(folder: Path, ndim: int) -> str:
-    """Axes of a session's recording without the RGB samples, empty if they are not `ndim`."""
+    """Axes of a session's recording without RGB samples; empty if their number is not `ndim`."""
     axes = str(_source(folder).get("axes", "")).removesuffix("S")
     return axes if len(axes) == ndim else ""
 
 
 def _source(folder: Path) -> dict[str, Any]:
-    """What the manifest says of the recording; opening the session reports what is wrong with it."""
+    """The recording as described in the manifest; errors in it are reported when the session is opened."""
     try:
         return dict(json.loads((folder / "session.json").read_bytes())["source"])
     except (OSError, ValueError, KeyError, TypeError):

@@ -1,4 +1,4 @@
-"""Sessions that were open in napari recently, and the one that a recording has already."""
+"""Sessions recently open in napari, and the existing session of a recording."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ MOST = 20
 
 @dataclass(frozen=True)
 class RecentSession:
-    """A session as it was left.
+    """A session as it was when last open.
 
     Parameters
     ----------
     folder : str
         The session's folder.
     source : str
-        Path of the recording, or the name of the layer where it was an array.
+        Path of the recording, or the name of the layer if it was an array.
     is_file : bool
         Whether `source` is a path.
     shape : tuple of int
@@ -49,7 +49,7 @@ class RecentSession:
 
     @classmethod
     def of(cls, session: Session, summary: SessionSummary) -> RecentSession:
-        """Describe a session now."""
+        """Describe the current state of a session."""
         recording = session.recording
         is_file = recording.path is not None
         source = str(recording.path) if is_file else recording.name
@@ -58,14 +58,14 @@ class RecentSession:
         return cls(folder, source, is_file, shape, len(session.objects), frames, time.time())
 
     def text(self) -> str:
-        """What is in it, for a person."""
+        """Its contents in words."""
         objects = "1 object" if self.objects == 1 else f"{self.objects} objects"
         frames = "1 frame" if self.frames == 1 else f"{self.frames} frames"
         return f"{objects}, {frames} tracked, {_day(self.when)}"
 
 
 def recent_sessions() -> tuple[RecentSession, ...]:
-    """Sessions whose folders are still there, the newest first."""
+    """Sessions whose folders still exist, the newest first."""
     file = _file()
     if file is None:
         return ()
@@ -78,7 +78,7 @@ def recent_sessions() -> tuple[RecentSession, ...]:
 
 
 def remember(entry: RecentSession) -> None:
-    """Put a session first among the recent ones; failing to is no trouble."""
+    """Put a session first among the recent ones; errors are ignored."""
     file = _file()
     if file is None:
         return
@@ -92,7 +92,7 @@ def remember(entry: RecentSession) -> None:
 
 
 def session_of(layer: Image) -> RecentSession | None:
-    """The newest session of what a layer shows, None if there is none or its folder is gone."""
+    """The newest session of the data in a layer; None if there is none or its folder is gone."""
     path = str(Path(layer.source.path).absolute()) if layer.source.path else None
     data = layer.data[0] if layer.multiscale else layer.data
     shape = tuple(int(n) for n in data.shape)

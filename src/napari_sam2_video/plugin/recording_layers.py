@@ -1,4 +1,4 @@
-"""The image layer of a recording: made of a reader's recording, or found in the viewer."""
+"""Image layers of recordings: make one from a reader's recording, or find it in the viewer."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ LayerData: TypeAlias = tuple[Any, dict[str, Any], str]
 
 
 def recording_layer(recording: Recording, *, window: ContrastWindow | None = None, close: bool = True) -> LayerData:
-    """Image layer of a recording; frames are read when they are shown.
+    """Image layer of a recording; frames are read when shown.
 
     Parameters
     ----------
@@ -27,11 +27,11 @@ def recording_layer(recording: Recording, *, window: ContrastWindow | None = Non
     window : ContrastWindow, optional
         Contrast limits of the layer; those of the recording's default view if not given.
     close : bool
-        Close the recording when nothing reads it any more.
+        Close the recording when nothing uses it any more.
     """
     data = recording.to_dask()
     if close:
-        # Not with `data` itself: an array cut or copied from it reads through the same source.
+        # Not tied to `data` itself: arrays sliced or copied from it read through the same source.
         weakref.finalize(data.dask[f"original-{data.name}"], recording.close)
     axes = recording.axes.removesuffix("S")
     rgb = recording.axes.endswith("S")
@@ -41,7 +41,7 @@ def recording_layer(recording: Recording, *, window: ContrastWindow | None = Non
         "multiscale": False,
         "scale": [(recording.scale[axis] or 1.0) if axis in "ZYX" else 1.0 for axis in axes],
         "axis_labels": [axis.lower() for axis in axes],
-        # Along time the slider counts frames.
+        # Along time, the slider counts frames.
         "units": [(recording.units[axis] or "pixel") if axis in "ZYX" else "pixel" for axis in axes],
         "metadata": {PLUGIN: {"recording": recording, "array": data.name}},
     }
@@ -55,7 +55,7 @@ def recording_layer(recording: Recording, *, window: ContrastWindow | None = Non
 
 
 def reopened(session: Session) -> Recording:
-    """The recording of a session once more, for a layer that may outlive the session, or be outlived by it.
+    """Open the recording of a session again for a layer, because either may outlive the other.
 
     Raises
     ------
@@ -76,7 +76,7 @@ def reopened(session: Session) -> Recording:
 
 
 def known_recording(layer: Image) -> Recording | None:
-    """The recording behind a layer that one of the plugin's readers made, unless it shows other data by now."""
+    """The recording behind a layer from one of the plugin's readers, unless the layer's data were replaced."""
     from napari_sam2_video.plugin.layers import level_zero
 
     own = layer.metadata.get(PLUGIN)
@@ -87,7 +87,7 @@ def known_recording(layer: Image) -> Recording | None:
 
 
 def layer_of(viewer: Any, recording: Recording) -> Image | None:
-    """The layer in which one of the plugin's readers shows the same recording already, if there is one."""
+    """The layer in which one of the plugin's readers already shows the same recording, if any."""
     from napari.layers import Image
 
     for layer in viewer.layers:
@@ -102,7 +102,7 @@ def layer_of(viewer: Any, recording: Recording) -> Image | None:
 
 
 def add_recording(viewer: Any, recording: Recording, session: Session, *, again: bool = False) -> Image:
-    """Show a recording as an image layer in the session's window; a file is opened `again` for the layer alone."""
+    """Show a recording as an image layer in the session's window; a file is opened `again` just for the layer."""
     is_file = recording.path is not None
     if again and is_file:
         recording = reopened(session)

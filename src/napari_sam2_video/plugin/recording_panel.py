@@ -1,4 +1,4 @@
-"""Which image layer is tracked, along which axis, on which channel and in which contrast window."""
+"""Choose the image layer to track, the axis, the channel and the contrast window."""
 
 from __future__ import annotations
 
@@ -35,14 +35,14 @@ AXIS_WORDS = {"T": "time", "Z": "depth", "C": "channel", "Y": "rows", "X": "colu
 
 
 class RecordingPanel(QWidget):
-    """Choices for the next session, or what the open one has frozen.
+    """Choices for the next session, or the fixed ones of the open session.
 
     Signals
     -------
     continued : str
-        The person wants the session in this folder, which the chosen image has already.
+        The user wants to open the chosen image's existing session in this folder.
     looked
-        Whether the chosen image has a session is known now.
+        It is now known whether the chosen image has a session.
     """
 
     continued = Signal(str)
@@ -106,7 +106,7 @@ class RecordingPanel(QWidget):
         return chosen
 
     def update_layers(self, *_: Any) -> None:
-        """Offer the image layers that are in the viewer now."""
+        """Offer the image layers in the viewer."""
         from napari.layers import Image
 
         before = self.layer
@@ -118,7 +118,7 @@ class RecordingPanel(QWidget):
             self._describe()
 
     def choose_files(self) -> None:
-        """Ask for files and open them as napari does when they are dropped on the viewer."""
+        """Ask for files, and open them as if they were dropped onto the viewer."""
         paths, _ = QFileDialog.getOpenFileNames(self, "Open a recording")
         if paths:
             self._controller.perform(lambda: self._controller.viewer.open(paths, stack=len(paths) > 1), "opening files")
@@ -130,7 +130,7 @@ class RecordingPanel(QWidget):
         self.select(self._controller.viewer.add_layer(Layer.create(*cells()[0])))
 
     def stack_layers(self) -> None:
-        """Make one layer with a channel axis of the layers that fit the chosen one, and choose it."""
+        """Combine the layers that match the chosen one into one with a channel axis, and choose it."""
         layers, axes = self._stackable(), self._walk()[1]
         if layers and axes is not None:
             self.select(self._controller.viewer.add_layer(stacked(layers, axes[-layers[0].ndim :])))
@@ -204,7 +204,7 @@ class RecordingPanel(QWidget):
         self._describe()
 
     def _show_frozen(self, session: Session) -> None:
-        """Show what the session has settled, which nothing in the viewer changes any more."""
+        """Show the fixed choices of the session."""
         settings = session.view.settings
         axes = session.recording.axes.removesuffix("S")
         walk = SINGLE if session.n_frames == 1 else _axis_text(settings.axis, session.n_frames)
@@ -222,7 +222,7 @@ class RecordingPanel(QWidget):
         self._describe()
 
     def _on_moved(self, *_: Any) -> None:
-        """The channel that is shown is the one that is tracked."""
+        """Track the channel that is shown."""
         layer = self.layer
         if layer is None or self._controller.session is not None:
             return
@@ -244,7 +244,7 @@ class RecordingPanel(QWidget):
         self._describe()
 
     def choices(self) -> Choices | None:
-        """What is chosen now, None without a layer."""
+        """The current choices; None without a layer."""
         layer = self.layer
         if layer is None or not self.axis_box.count():
             return None
@@ -255,7 +255,7 @@ class RecordingPanel(QWidget):
         channel = basis.channel if chosen == IN_COLOUR or basis.channel is None else chosen
         channels = self._colours() if chosen == IN_COLOUR and basis.channel is not None else ()
         shown = basis.window if window == AS_SHOWN else window
-        # The axis that is offered first is a guess where neither the layer nor the person named it.
+        # The first axis is a guess if neither the layer nor the user named it.
         known = self.axis_box.currentIndex() > 0 or self.opening.axes_of(layer) is not None or axes_are_told(layer)
         try:
             opening = self.opening.settings()
@@ -270,12 +270,12 @@ class RecordingPanel(QWidget):
             return ()
 
     def _walk(self) -> tuple[str | None, str | None]:
-        """The chosen axis, and the letters of all axes that go with it."""
+        """The chosen axis, and the letters of all axes that it implies."""
         chosen: tuple[str, str] | None = self.axis_box.currentData()
         return (None, None) if chosen is None else chosen
 
     def problem(self) -> str:
-        """Why no session can be started with these choices, empty if one can."""
+        """Why no session can be started with these choices; empty if one can."""
         layer = self.layer
         if layer is None:
             return "Open an image first: a time series, a volume, a video or a single image."
@@ -293,7 +293,7 @@ class RecordingPanel(QWidget):
             self.continued.emit(found.folder)
 
     def _find_session(self) -> None:
-        """Offer the session that the chosen image has already."""
+        """Offer the existing session of the chosen image."""
         idle = self._controller.session is None and self.layer is not None
         found = session_of(self.layer) if idle and self.layer is not None else None
         set_note(self.found, "" if found is None else f"This image has a session: {found.text()}.")
@@ -347,7 +347,7 @@ class RecordingPanel(QWidget):
 
 
 def _is_single(layer: Image, axes: str) -> bool:
-    """Whether a layer holds one frame only."""
+    """Whether a layer holds a single frame."""
     lengths = dict(zip(axes[-layer.ndim :], level_zero(layer).shape[: layer.ndim], strict=True))
     return all(n == 1 for letter, n in lengths.items() if letter not in "YX")
 

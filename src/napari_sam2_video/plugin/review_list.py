@@ -1,4 +1,4 @@
-"""The review queue as a list: what to look at, why, and a small picture of it."""
+"""The review queue as a list: what to look at, why, and a thumbnail."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ WAIT_MS = 60
 
 
 class ReviewModel(QAbstractListModel):
-    """Rows are the places that are left, and then those that were found wrong."""
+    """Rows are the places left to review, followed by those marked as wrong."""
 
     def __init__(self, controller: Controller) -> None:
         super().__init__()
@@ -46,7 +46,7 @@ class ReviewModel(QAbstractListModel):
         self.endResetModel()
 
     def is_wrong(self, row: int) -> bool:
-        """Whether a row was found wrong and is to be corrected."""
+        """Whether a row is marked as wrong and needs to be corrected."""
         return row >= len(self.items) - self.n_wrong
 
     def rowCount(self, parent: QModelIndex = QModelIndex()) -> int:  # noqa: B008, D102
@@ -80,7 +80,7 @@ class ReviewView(QListView):
     Signals
     -------
     picked : object
-        The `ReviewItem` that the person chose.
+        The `ReviewItem` that the user chose.
     """
 
     picked = Signal(object)
@@ -104,13 +104,13 @@ class ReviewView(QListView):
         bar.valueChanged.connect(self.ask)
 
     def show_review(self, review: ReviewList, current: ReviewItem | None) -> None:
-        """Show how far the review is, with the place that is looked at now."""
+        """Show the state of the review, and the current place."""
         self.places.show(review)
         self.show_current(current)
         self.ask()
 
     def show_current(self, current: ReviewItem | None) -> None:
-        """Mark the place that is looked at now."""
+        """Mark the current place."""
         places = [(item.object_id, item.frame, item.kind) for item in self.places.items]
         place = None if current is None else (current.object_id, current.frame, current.kind)
         if place in places:
@@ -130,7 +130,7 @@ class ReviewView(QListView):
         self.ask()
 
     def ask(self, *_: Any) -> None:
-        """Ask soon for the pictures that are in sight."""
+        """Request the visible thumbnails soon."""
         if self.isVisible() and not self._later.isActive():
             self._later.start()
 
@@ -140,7 +140,7 @@ class ReviewView(QListView):
             view.thumbnails.want(self.in_sight())
 
     def in_sight(self) -> Sequence[ReviewItem]:
-        """The places that can be seen without scrolling."""
+        """The places visible without scrolling."""
         viewport: Any = self.viewport()
         first = self.indexAt(viewport.rect().topLeft())
         last = self.indexAt(viewport.rect().bottomLeft())
@@ -149,13 +149,13 @@ class ReviewView(QListView):
         return self.places.items[start:stop]
 
     def thumbnail(self, row: int) -> Any:
-        """The picture of a row, None while there is none."""
+        """The thumbnail of a row; None until there is one."""
         view = self._controller.view
         return None if view is None else view.thumbnails.picture(self.places.items[row])
 
 
 class _Delegate(QStyledItemDelegate):
-    """Draws a place: its picture, which object and frame, and why."""
+    """Draws a place: thumbnail, object and frame, and reason."""
 
     def __init__(self, view: ReviewView) -> None:
         super().__init__(view)

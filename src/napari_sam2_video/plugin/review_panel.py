@@ -27,14 +27,14 @@ NO_PLACE = "Go to a place of the list first (J)."
 
 
 class ReviewPanel(QWidget):
-    """The review list, what can be said of a place, and the timeline.
+    """The review list, the answers to a place, and the timeline.
 
     Parameters
     ----------
     controller : Controller
-        The session that is shown.
+        The shown session.
     correct : callable
-        Takes up the tool to correct with.
+        Arms the tool for corrections.
     """
 
     def __init__(self, controller: Controller, correct: Callable[[], Any]) -> None:
@@ -126,7 +126,7 @@ class ReviewPanel(QWidget):
             allow(widget, reason)
 
     def _on_place(self, sentence: str) -> None:
-        """Another place is looked at, or none."""
+        """The current place changed."""
         current = self.walk.current
         self.list.show_current(current)
         set_note(self.why, sentence)
@@ -165,7 +165,7 @@ class ReviewPanel(QWidget):
         self._controller.actions.check(CheckSettings())
 
     def _report_check(self) -> None:
-        """Say what a check found, once the summary after its end is there."""
+        """Report the result of a check, once the summary after it is ready."""
         view = self._controller.view
         if not self._checking or view is None or view.run.running or not view.summary.fresh:
             return
@@ -179,12 +179,12 @@ class ReviewPanel(QWidget):
         self.walk.next()
 
     def accept(self) -> bool:
-        """Accept the active object on the shown frame; whether there was something to accept."""
+        """Accept the active object on the shown frame; returns whether there was something to accept."""
         frame = self._controller.frame
         return self._controller.actions.accept(frame, frame + 1)
 
     def accept_and_next(self) -> None:
-        """The place that is looked at is right; where the person went elsewhere, accept what is shown. Go on."""
+        """Accept the current place, or what is shown if the user went elsewhere, and go to the next place."""
         if self.walk.here:
             self.walk.judge("right")
         elif self.accept():
@@ -198,6 +198,6 @@ class ReviewPanel(QWidget):
             self._controller.actions.accept(max(before, default=0), frame + 1)
 
     def unaccept(self) -> None:
-        """The active object is not accepted on the shown frame any more."""
+        """Withdraw acceptance of the active object on the shown frame."""
         frame = self._controller.frame
         self._controller.actions.unaccept(frame, frame + 1)

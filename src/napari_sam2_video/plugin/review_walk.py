@@ -1,4 +1,4 @@
-"""From one place of the review to the next: by key, after an answer, and automatically after a correction."""
+"""Go from one place of the review to the next: by key, after an answer, and after a correction."""
 
 from __future__ import annotations
 
@@ -20,24 +20,24 @@ ALL_SEEN = "Every doubtful frame has been reviewed."
 
 
 class ReviewWalk(QObject):
-    """The place that is looked at now, and what comes after it.
+    """The current place of the review, and the next ones.
 
     Parameters
     ----------
     controller : Controller
-        The session that is shown.
+        The shown session.
     correct : callable
-        Takes up the tool to correct with.
+        Arms the tool for corrections.
 
     Signals
     -------
     moved : str
-        Another place is looked at, or none; with a sentence about it.
+        The current place changed; with a message about it.
 
     Attributes
     ----------
     current : ReviewItem or None
-        The place that was gone to last, until it is settled.
+        The place visited last, until it is settled.
     """
 
     moved = Signal(str)
@@ -58,7 +58,7 @@ class ReviewWalk(QObject):
 
     @property
     def here(self) -> bool:
-        """Whether the viewer shows the place that is looked at."""
+        """Whether the viewer shows the current place."""
         item = self.current
         return (
             item is not None
@@ -67,12 +67,12 @@ class ReviewWalk(QObject):
         )
 
     def _left(self) -> list[ReviewItem]:
-        """What is left, less what was judged since the newest summary."""
+        """Places left, without those judged since the newest summary."""
         left = self._controller.summary.review.left
         return [item for item in left if _place(item) not in self._judged]
 
     def go_to(self, item: ReviewItem) -> None:
-        """Look at a place."""
+        """Go to a place."""
         self.current = item
         self._corrected = None
         self._seen.add(item)
@@ -84,7 +84,7 @@ class ReviewWalk(QObject):
         self.moved.emit(f"{where}: {item.reason} (doubt {item.doubt:.2f}); {more} more.")
 
     def next(self) -> None:
-        """Look at the first place that was not looked at since the last run."""
+        """Go to the first place that was not visited since the last run."""
         left = [item for item in self._left() if item not in self._seen]
         if left:
             self.go_to(left[0])
@@ -95,17 +95,17 @@ class ReviewWalk(QObject):
         self.moved.emit(text)
 
     def judge(self, verdict: str) -> None:
-        """Say what is true of the place that is looked at, and go to the next one."""
+        """Give an answer to the current place, and go to the next one."""
         if self._say(verdict):
             self.next()
 
     def later(self) -> None:
-        """Put the place that is looked at off, and go to the next one."""
+        """Postpone the current place, and go to the next one."""
         if self._say("later"):
             self.next()
 
     def wrong(self) -> None:
-        """The place that is looked at is wrong: stay there with the tool to correct it, or reject the proposal."""
+        """Mark the current place as wrong: stay there with a tool to correct it, or reject the proposal."""
         item = self.current
         if item is not None and item.kind == "proposal":
             self.judge("wrong")
@@ -145,7 +145,7 @@ class ReviewWalk(QObject):
         self._run = run
 
     def _on_started(self) -> None:
-        """A run begins: a place that was corrected is remembered until the run is done."""
+        """When a run begins, remember a corrected place until the run is done."""
         run, session, item = self._controller.run, self._controller.session, self.current
         self._done = False
         self._seen.clear()
@@ -161,7 +161,7 @@ class ReviewWalk(QObject):
         self._done = how == "done"
 
     def _on_changed(self, topic: str) -> None:
-        """Look at nothing any more where its object, or the proposal, is gone."""
+        """Leave the current place if its object or proposal is gone."""
         item, session = self.current, self._controller.session
         if item is None or session is None or topic not in ("objects", "proposals"):
             return
@@ -179,7 +179,7 @@ class ReviewWalk(QObject):
         self._judged.clear()
         if view.run.running or self._corrected is None or not self._done:
             return
-        # Where the person went elsewhere meanwhile, the view stays theirs.
+        # If the user went elsewhere meanwhile, leave the view alone.
         stays, self._corrected = not self.here, None
         if not stays:
             self.current = None

@@ -1,4 +1,4 @@
-"""The button that tracks, stops and continues, what the run is doing, and where to go next; always in sight."""
+"""The run bar, always in sight: tracking, stopping and continuing, progress, and the way to the review."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ BEGIN = "Press New object, and click the object in the image."
 NO_PROMPT = "No object has a prompt yet: click on an object, draw a box or paint it."
 UNCHANGED = "Nothing has changed since the last run."
 SAID_ABOVE = (NO_IMAGE, BEGIN, NO_PROMPT)
-"""What the line of the next step says already."""
+"""Reasons that the line of the next step already shows."""
 
 
 class RunBar(QWidget):
@@ -32,11 +32,11 @@ class RunBar(QWidget):
     Parameters
     ----------
     controller : Controller
-        Runs, and reports.
+        Runs the tracking, and reports.
     panel : TrackPanel
-        What the next run covers.
+        Choices for the next run.
     model_missing : callable
-        Gives why no run can start with the chosen model, empty if one can.
+        Returns why no run can start with the chosen model; empty if one can.
     review : callable
         Opens the review at the first doubtful frame.
     """
@@ -90,7 +90,7 @@ class RunBar(QWidget):
         self.update_state()
 
     def _forget(self) -> None:
-        """A run that was asked for in one session never starts in the next."""
+        """Forget a requested run, so that it never starts in the next session."""
         self._starting = False
         self._stopped = None
         self.outcome = ""
@@ -102,12 +102,12 @@ class RunBar(QWidget):
         self.update_state()
 
     def _on_notified(self, kind: str, sentence: str) -> None:
-        """An error stays to be read after its message has gone."""
+        """Keep an error visible after its notification has gone."""
         if kind == "error":
             set_note(self.error, "" if sentence in self.outcome else sentence)
 
     def _on_changed(self, _: str) -> None:
-        """What the bar shows of the last run, and of the last error, holds until something changes."""
+        """Hide the outcome of the last run and the last error once something changes."""
         if not self._controller.running:
             self.outcome = ""
             set_note(self.error, "")
@@ -120,10 +120,10 @@ class RunBar(QWidget):
         self.update_state()
 
     def start(self) -> None:
-        """Start a run, or continue the one that was stopped, if nothing prevents it."""
+        """Start a run or continue the stopped one, if nothing prevents it."""
         view = self._controller.view
         if view is not None and not view.summary.fresh:
-            # A click may be newer than what is known of it.
+            # A click may be newer than the summary.
             self._starting = True
             return
         if self._controller.running:
@@ -141,14 +141,14 @@ class RunBar(QWidget):
             self._controller.actions.track(self._stopped)
 
     def continues(self) -> bool:
-        """Whether the button continues the run that was stopped: nothing was changed or chosen otherwise since."""
+        """Whether the button continues the stopped run, because nothing has changed since."""
         session = self._controller.session
         if session is None or not session.unfinished or self._model_missing():
             return False
         return self._stopped is None or self._stopped == self._panel.settings()
 
     def problem(self) -> str:
-        """Why no run can start, empty if one can."""
+        """Why no run can start; empty if one can."""
         controller = self._controller
         session, summary = controller.session, controller.summary
         if controller.loading:
@@ -196,7 +196,7 @@ class RunBar(QWidget):
         self.update_state()
 
     def show_outcome(self, sentence: str) -> None:
-        """Show what followed from the run that ended last."""
+        """Show what followed from the last run."""
         self.outcome = sentence
         self.update_state()
 
@@ -217,7 +217,7 @@ class RunBar(QWidget):
         return SEGMENT if session is not None and session.n_frames == 1 else TRACK
 
     def update_state(self, *_: Any) -> None:
-        """Bring button, bar and lines to what the controller knows."""
+        """Update button, bar and lines from the controller."""
         controller = self._controller
         run, running, loading = controller.run, controller.running, controller.loading
         continues = not running and self.continues()

@@ -1,4 +1,4 @@
-"""Sample recordings, made when they are opened."""
+"""Sample recordings, generated when opened."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def cells() -> list[LayerData]:
 
 
 def abdomen() -> list[LayerData]:
-    """A CT-like volume in Hounsfield units, int16 ``(Z, Y, X)``, in the window for the abdomen."""
+    """A CT-like volume in Hounsfield units, int16 ``(Z, Y, X)``, in the abdominal window."""
     from napari_sam2_video.types import CT_WINDOWS
 
     def make() -> Any:
@@ -37,7 +37,7 @@ def abdomen() -> list[LayerData]:
 
 
 def colour_video() -> list[LayerData]:
-    """Coloured shapes that cross, uint8 ``(T, Y, X, 3)``."""
+    """Coloured shapes that cross each other, uint8 ``(T, Y, X, 3)``."""
 
     def make() -> Any:
         from napari_sam2_video.synthetic import sample_video

@@ -25,7 +25,7 @@ DEFAULT_TIMEOUT = 600.0
 
 
 class SessionHandle:
-    """What the widget does, for scripts: the same session, the same layers, the same run in the background.
+    """The widget's functions for scripts: the same session, layers and background runs.
 
     Get it from the widget; use it on the main thread.
 
@@ -53,7 +53,7 @@ class SessionHandle:
 
     @property
     def session(self) -> Session:
-        """The session; one is made of the chosen image layer if there is none.
+        """The session; made from the chosen image layer if there is none.
 
         Raises
         ------
@@ -82,7 +82,7 @@ class SessionHandle:
         return self._controller.session
 
     def new_object(self, name: str | None = None) -> int:
-        """Add an object, make it the active one, and give its id."""
+        """Add an object, make it active, and return its id."""
         object_id = self.session.add_object(name)
         self._controller.deliver()
         self._controller.set_active(object_id)
@@ -106,7 +106,7 @@ class SessionHandle:
         self._refresh()
 
     def add_mask(self, object_id: int, frame: int, mask: npt.NDArray[np.bool_]) -> None:
-        """Give the object's mask ``(Y, X)`` on a frame."""
+        """Add a mask prompt ``(Y, X)`` on a frame."""
         self.session.add_prompt(MaskPrompt(object_id, frame, np.asarray(mask, bool)))
         self._refresh()
 
@@ -129,7 +129,7 @@ class SessionHandle:
         return run is not None and run.running
 
     def wait(self, timeout: float = DEFAULT_TIMEOUT) -> None:
-        """Keep the viewer alive until nothing runs in the background any more.
+        """Process the viewer's events until nothing runs in the background.
 
         Raises
         ------
@@ -172,7 +172,7 @@ class SessionHandle:
 def add_to_viewer(session: Session, viewer: Viewer) -> SessionHandle:
     """Show a session that a script made, ready to prompt, track and correct.
 
-    The viewer closes the session when it is closed itself.
+    The session is closed together with the viewer.
 
     Parameters
     ----------

@@ -27,7 +27,7 @@ LARGEST_SHARE_TAKEN = 0.5
 
 
 class SeedsRow(QWidget):
-    """A button that makes every label of the chosen layer on the shown frame an object, in the background."""
+    """A button that turns every label of the chosen layer on the shown frame into an object, in the background."""
 
     def __init__(self, controller: Controller, start: Callable[[Callable[[], Any]], None]) -> None:
         super().__init__()
@@ -77,14 +77,14 @@ class SeedsRow(QWidget):
             if controller.session is not session:
                 return
             controller.perform()
-            text = f"{_objects(len(numbers))} made of the labels of {name}."
+            text = f"{_objects(len(numbers))} made from the labels of {name}."
             if found.taken:
                 text = f"{text} {_labels(found.taken)} left out: there is an object already."
             if found.small:
                 text = f"{text} {_labels(found.small)} left out: smaller than {smallest} pixels."
             if numbers:
                 controller.set_active(numbers[0])
-                # It would lie over the masks, in other colours.
+                # It would cover the masks in other colours.
                 layer.visible = False
                 text = f"{text} That layer is now hidden."
             controller.notified.emit("info", text)
@@ -106,16 +106,16 @@ class SeedsRow(QWidget):
 
 @dataclass(frozen=True)
 class Seeded:
-    """Ids of the objects that were made of labels, and how many labels were left out, and why.
+    """Ids of objects made from labels, and how many labels were skipped, and why.
 
     Parameters
     ----------
     objects : list of int
         The ids.
     taken : int
-        Labels of which half or more of the pixels are an object's already.
+        Labels with half or more of their pixels on an existing object.
     small : int
-        Others that are too small.
+        Other labels that are too small.
     """
 
     objects: list[int]
@@ -124,7 +124,7 @@ class Seeded:
 
 
 def add_new_seeds(session: Session, labels_yx: npt.NDArray[Any], frame: int, smallest: int = 0) -> Seeded:
-    """Make objects of those labels that do not lie on an object already, and are large enough.
+    """Make objects from labels that are large enough and not on an existing object.
 
     Parameters
     ----------
@@ -135,7 +135,7 @@ def add_new_seeds(session: Session, labels_yx: npt.NDArray[Any], frame: int, sma
     frame : int
         The frame.
     smallest : int
-        Labels with fewer pixels are left out.
+        Labels with fewer pixels are skipped.
     """
     taken_yx = _taken(session, frame)
     if labels_yx.shape != taken_yx.shape or labels_yx.dtype.kind not in "bui" or not (labels_yx > 0).any():
@@ -151,7 +151,7 @@ def add_new_seeds(session: Session, labels_yx: npt.NDArray[Any], frame: int, sma
 
 
 def _taken(session: Session, frame: int) -> npt.NDArray[np.bool_]:
-    """Pixels of a frame that are an object's, tracked or given as a mask."""
+    """Pixels of a frame that belong to an object, tracked or prompted as a mask."""
     from napari_sam2_video.types import MaskPrompt
 
     taken = np.asarray(session.labels[frame]) > 0

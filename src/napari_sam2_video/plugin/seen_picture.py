@@ -29,7 +29,7 @@ QUIET_MS = 250
 
 
 class SeenPicture(QLabel):
-    """What the model sees of the shown frame, in a session or with the choices for one; made in the background."""
+    """The shown frame as the model sees it, in a session or with the choices for one; made in the background."""
 
     def __init__(self, controller: Controller) -> None:
         super().__init__()
@@ -48,7 +48,7 @@ class SeenPicture(QLabel):
         controller.at_close(self._quiet.stop)
 
     def look_at(self, image: Image | None, choices: Choices | None) -> None:
-        """Show an image with these choices, where no session is open."""
+        """Show an image with these choices while no session is open."""
         self._choices = None if image is None or choices is None else (image, choices)
         self._soon()
 
@@ -115,6 +115,6 @@ def _of_choices(source: LayerSource, choices: Choices, frame: int) -> npt.NDArra
 
 
 def _small(frame_yxc: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-    """A frame with as many pixels as a small picture needs."""
+    """A frame reduced to the pixels of a small picture."""
     step = max(1, max(frame_yxc.shape[:2]) // (4 * SIDE))
     return np.ascontiguousarray(frame_yxc[::step, ::step])

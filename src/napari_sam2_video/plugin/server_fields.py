@@ -1,4 +1,4 @@
-"""Fields for a server on another machine: its address, its token, and whether it answers."""
+"""Fields for a server on another machine: address, token and a connection test."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ UNKNOWN = "as printed by the server"
 
 
 class ServerFields(QWidget):
-    """Address and token of a server, which are remembered, and a test of the connection.
+    """Address and token of a server, which are remembered, and a connection test.
 
     Signals
     -------
     chosen : str
-        The server at this address is to be used; emitted again whenever it is confirmed.
+        Use the server at this address; emitted again whenever it is confirmed.
     answered
-        The server said what it is.
+        The server has answered.
 
     Attributes
     ----------
     facts : ServerFacts, optional
-        What the server at the address said when it was tested.
+        Answer of the server at the last test.
     """
 
     chosen = Signal(str)
@@ -78,7 +78,7 @@ class ServerFields(QWidget):
         self.token_field.setPlaceholderText(f"from {VARIABLE}" if from_outside else UNKNOWN)
 
     def test(self) -> None:
-        """Ask the server in the background what it is."""
+        """Test the connection in the background."""
         if not self._on_address():
             return
         url = self.url
@@ -97,7 +97,7 @@ class ServerFields(QWidget):
         self._runner.submit(job, LANE)
 
     def _on_address(self) -> bool:
-        """Take the address that was typed; whether it is one."""
+        """Use the typed address; returns whether it is valid."""
         from napari_sam2_video.server.connection import check_address
 
         try:
@@ -111,7 +111,7 @@ class ServerFields(QWidget):
         return True
 
     def _on_token(self) -> None:
-        """Keep the token that was typed, in the background: a keyring may ask for a password first."""
+        """Store the typed token in the background: a keyring may ask for a password first."""
         token = self.token_field.text().strip()
         if not token or not self._on_address():
             return

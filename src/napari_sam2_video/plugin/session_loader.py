@@ -1,4 +1,4 @@
-"""The one place where a session comes into the viewer: made or opened in the background, then shown layer by layer."""
+"""Load sessions into the viewer: create or open them in the background, then show them layer by layer."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ KEY = "open"
 
 
 class SessionLoader(QObject):
-    """Loads one session at a time, and closes every session that it loaded.
+    """Loads one session at a time, and closes every session it has loaded.
 
-    Work on files happens on the engine's thread; torch is loaded beside it (`warm_up`). Layers are added on the main
-    thread, one for each turn of the event loop, so that the window draws and answers between two of them.
+    Files are handled on the engine's thread, while torch is loaded on another (`warm_up`). Layers are added on the main
+    thread, one per turn of the event loop, so that the window stays responsive.
 
     Parameters
     ----------
@@ -48,9 +48,9 @@ class SessionLoader(QObject):
     Signals
     -------
     loaded : SessionView
-        A session is there with all its layers.
+        A session has been loaded with all its layers.
     failed : Sam2VideoError
-        It could not be loaded, or not be closed.
+        It could not be loaded or closed.
     progressed : str
         What is being done now.
     """
@@ -73,7 +73,7 @@ class SessionLoader(QObject):
         self.busy = False
 
     def create(self, image: Image, choices: Choices, settings: PluginSettings, model: ModelSettings) -> None:
-        """Make a session of an image layer."""
+        """Make a session from an image layer."""
         source = LayerSource.of(image, choices.axes, axes_known=choices.axes_known, opening=choices.opening)
         options = self.options
 
@@ -98,7 +98,7 @@ class SessionLoader(QObject):
         self._load("preparing the recording", work, lambda _: image)
 
     def open(self, folder: Path, source: LayerSource | None = None, image: Image | None = None) -> None:
-        """Open a session folder; `source` and `image` are its recording's where that is not a file."""
+        """Open a session folder; `source` and `image` belong to its recording if that is not a file."""
         options = self.options
         for_layer: list[Recording] = []
 
@@ -131,7 +131,7 @@ class SessionLoader(QObject):
         self._load("opening the session", work, image_of)
 
     def show(self, session: Session, image_of: Callable[[Session], Image]) -> SessionView:
-        """Add the layers of a session that is open already, all at once."""
+        """Add the layers of an open session, all at once."""
         self.cancel()
         for _ in self._adding(session, image_of):
             continue
@@ -151,11 +151,11 @@ class SessionLoader(QObject):
             self.end(view.session)
 
     def end(self, session: Session) -> None:
-        """Close a session, and what was opened for it, in the background."""
+        """Close a session and what was opened for it, in the background."""
         self._runner.submit(Job("closing the session", lambda _: self._end(session), failed=self.failed.emit))
 
     def end_all(self) -> None:
-        """Close every session that is still open, also one that was never shown; runs on the engine's thread."""
+        """Close every session that is still open, even one that was never shown; runs on the engine's thread."""
         for session in tuple(self._alive):
             self._end(session)
 
@@ -196,7 +196,7 @@ class SessionLoader(QObject):
             next(self._steps)
         except StopIteration:
             self.busy = False
-            # A session that is closed later is not to be kept here.
+            # Do not keep a session here that is closed later.
             self._session, self._steps = None, iter(())
             self.loaded.emit(self._take_view())
         except Exception as error:
@@ -232,9 +232,9 @@ def _make(folder: Path) -> None:
 
 
 def warm_up(_: Job) -> None:
-    """Import torch on a thread that may wait for it.
+    """Import torch on a background thread.
 
-    While a library that size is loaded the viewer cannot always draw: better when the widget opens than in a run.
+    The viewer may stutter while such a large library is loaded: better when the widget opens than during a run.
     """
     from napari_sam2_video.preload import import_torch
 
@@ -242,10 +242,10 @@ def warm_up(_: Job) -> None:
 
 
 def warm_up_layers(_: Job) -> None:
-    """Load what napari needs for the first layer of a kind, on a thread that may wait for it.
+    """Import what napari needs for the first layer of each type, on a background thread.
 
-    Only once the viewer has a layer: the units of a layer are read by pint, which must not do so for the first time on
-    two threads at once.
+    Only once the viewer has a layer: napari parses units with pint, whose first use must not happen on two threads at
+    once.
     """
     import numpy as np
     from napari.layers import Labels, Points, Shapes

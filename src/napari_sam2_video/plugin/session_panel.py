@@ -1,4 +1,4 @@
-"""The session's folder, opening and closing it, recent ones, and its history."""
+"""The session's folder, opening and closing, recent sessions, and undo."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ UNDER_WAY = "The data is being copied."
 
 
 class SessionPanel(QWidget):
-    """Where everything is kept, and undo and redo."""
+    """The session's folder, and undo and redo."""
 
     def __init__(self, controller: Controller, chosen_layer: Callable[[], Image | None]) -> None:
         super().__init__()
@@ -75,7 +75,7 @@ class SessionPanel(QWidget):
             self.open(Path(folder))
 
     def open(self, folder: Path, then: Callable[[], object] | None = None) -> None:
-        """Open a session; where it was made of an array, the layer or sample that is that array serves."""
+        """Open a session; if it was made from an array, use the layer or sample with that array."""
         controller = self._controller
         source = array_of_session(folder)
         image = None
@@ -118,7 +118,7 @@ class SessionPanel(QWidget):
             )
 
     def offer_recent(self) -> None:
-        """List the sessions that were open recently."""
+        """List recent sessions."""
         entries = [(f"{Path(entry.folder).stem} ({entry.text()})", entry.folder) for entry in recent_sessions()]
         fill(self.recent_box, [(RECENT, None), *entries])
         self.recent_box.setVisible(bool(entries))
@@ -130,7 +130,7 @@ class SessionPanel(QWidget):
             self.open(Path(folder))
 
     def _remember(self) -> None:
-        """Keep what the session holds for the list of recent ones, where that changed."""
+        """Update the session's entry in the list of recent ones, if it changed."""
         view = self._controller.view
         if view is None or self._controller.running or not view.session.objects:
             return
@@ -146,7 +146,7 @@ class SessionPanel(QWidget):
             set_note(self.last, sentence)
 
     def update_state(self, *_: object) -> None:
-        """Say where the session is and what can be undone."""
+        """Show where the session is and what can be undone."""
         session = self._controller.session
         running = self._controller.running
         self.copy_button.setVisible(

@@ -1,4 +1,4 @@
-"""What table, timeline and Track button show of all objects, gathered off the main thread."""
+"""Figures of all objects for the table, timeline and Track button, gathered off the main thread."""
 
 from __future__ import annotations
 
@@ -32,16 +32,16 @@ SECONDS_IN_A_RUN = 1.0
 
 @dataclass(frozen=True)
 class ObjectSummary:
-    """What the table says of an object.
+    """Figures of an object in the table.
 
     Parameters
     ----------
     prompts, frames : int
         How many prompts it has, and on how many frames it is tracked.
     lowest : float
-        The lowest predicted IoU, NaN for none.
+        The lowest predicted IoU; NaN for none.
     doubtful : int
-        How many places of it are left to look at.
+        Number of its places left to review.
     state : str
         A key of `STATES`.
     """
@@ -64,13 +64,13 @@ class SessionSummary:
     ready : frozenset of int
         Objects that have a prompt, on a plane of any walk, or paint.
     dirty : frozenset of int
-        Objects of those that changed since they were tracked.
+        Those that changed since they were tracked.
     rows : tuple of TimelineRow
         The timeline.
     queue : tuple of ReviewItem
-        Places that deserve a look, the most doubtful first.
+        Places to review, the most doubtful first.
     review : ReviewList
-        How far the review of the queue is.
+        State of the review.
     """
 
     objects: dict[int, ObjectSummary] = field(default_factory=dict)
@@ -82,14 +82,14 @@ class SessionSummary:
 
 
 class SummaryUpdater(QObject):
-    """Keeps the summary of one session fresh: at once after a change, and once a second while a run makes many.
+    """Keeps the summary of a session up to date: at once after a change, and once a second during a run.
 
     Signals
     -------
     changed
-        A new summary is there.
+        There is a new summary.
     failed : str
-        A sentence.
+        An error message.
     """
 
     changed = Signal()
@@ -112,7 +112,7 @@ class SummaryUpdater(QObject):
         return not self._waiting and not self._later.isActive()
 
     def update(self) -> None:
-        """Make a summary soon; a run is not slowed down by it."""
+        """Make a summary soon, without slowing down a run."""
         wait = SECONDS_IN_A_RUN - (time.monotonic() - self._last) if self._session.running else 0.0
         if wait <= 0:
             self.gather()
@@ -140,20 +140,20 @@ class SummaryUpdater(QObject):
         self.failed.emit(str(error))
 
     def close(self) -> None:
-        """Gather no more."""
+        """Stop making summaries."""
         self._runner.forget(KEY)
         self._later.stop()
 
 
 def summarize(session: Session, before: tuple[ReviewItem, ...] = ()) -> SessionSummary:
-    """Summarize a session; may take long where there are many objects and frames.
+    """Summarize a session; slow with many objects and frames.
 
     Parameters
     ----------
     session : Session
         The session.
     before : tuple of ReviewItem
-        The queue of the summary before; what left it because a person settled it counts as reviewed.
+        The queue of the previous summary; places that left it because the user settled them count as reviewed.
     """
     from napari_sam2_video.analysis.review import doubt
 
@@ -196,7 +196,7 @@ def summarize(session: Session, before: tuple[ReviewItem, ...] = ()) -> SessionS
 
 
 def _lowest_ious(table: Table) -> dict[int, float]:
-    """The lowest predicted IoU of the masks of each object that the model computed."""
+    """The lowest predicted IoU of each object's masks from the model."""
     predicted = (table["area_px"] > 0) & (table["walk"] != 0) & ~np.isnan(table["predicted_iou"])
     lowest = {}
     for object_id in table.object_ids():
@@ -214,7 +214,7 @@ def _done(table: Table) -> dict[int, npt.NDArray[np.int64]]:
 
 
 def _trusts(table: Table, doubts: npt.NDArray[np.float64], n_frames: int) -> dict[int, npt.NDArray[np.float32]]:
-    """Trust of each object of a table on every frame, as `TimelineRow` has it."""
+    """Trust of each object of a table on every frame, as in `TimelineRow`."""
     shown = np.where(table["area_px"] > 0, 1 - doubts, -1.0).astype(np.float32)
     trusts = {}
     for object_id in table.object_ids():

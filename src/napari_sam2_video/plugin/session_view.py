@@ -1,4 +1,4 @@
-"""A session as the viewer shows it: what belongs to it is made here, kept together, and removed together."""
+"""A session in the viewer: everything that belongs to it is made, kept and removed together."""
 
 from __future__ import annotations
 
@@ -36,16 +36,15 @@ PLACE = ("scale", "translate", "rotate", "shear", "affine", "units")
 class SessionView(QObject):
     """A session, the image layer of its recording, its own layers, its preview, its runs and its summary.
 
-    The session reports a change on the thread that made it; the change waits here until `deliver` passes it on, on the
-    main thread.
+    The session reports a change on the thread that made it; `deliver` passes it on later, on the main thread.
 
     Signals
     -------
     changed : str
-        Something of the session changed: ``"objects"``, ``"prompts"``, ``"masks"``, ``"accepted"``, ``"checks"``,
+        Something in the session changed: ``"objects"``, ``"prompts"``, ``"masks"``, ``"accepted"``, ``"checks"``,
         ``"model"``, ``"proposals"`` or ``"reviewed"``.
     moved, replaced
-        The image layer has another place in the world, or other data.
+        The image layer was moved in the world, or its data replaced.
     """
 
     changed = Signal(str)
@@ -85,7 +84,7 @@ class SessionView(QObject):
     def deliver(self) -> None:
         """Pass on what changed in the session since the last time."""
         with self._lock:
-            # Objects first: nobody may be notified of what hangs on one that is gone while it is still the active one.
+            # Objects first: listeners must not hear about parts of a removed object while it is still active.
             topics, self._waiting = sorted(self._waiting, key=lambda topic: (topic != "objects", topic)), set()
         for topic in topics:
             if topic == "objects":
@@ -100,13 +99,13 @@ class SessionView(QObject):
             self.summary.update()
 
     def shown_plane(self) -> tuple[str, int]:
-        """Axis across whose planes the viewer shows the recording, and the plane at which the sliders stand."""
+        """Axis across whose planes the viewer shows the recording, and the plane at the sliders."""
         planes = planes_of(self.geometry, self.session)
         axis = shown_across(self._viewer, self.image, self.geometry, planes)
         return axis, shown_frame(self._viewer, self.image, planes[axis])
 
     def pixel_at(self, world: Any) -> tuple[int, float, float] | None:
-        """Frame, y and x of a point of the viewer's world; None if it lies beside the image, or elsewhere in it."""
+        """Frame, y and x of a point in the viewer's world; None if it is outside the image or off the tracked plane."""
         data = self.image.world_to_data(np.asarray(world, float)[-self.image.ndim :])
         frame, y, x = self.geometry.to_pixel(data)
         height, width = self.geometry.shape_yx
@@ -114,9 +113,9 @@ class SessionView(QObject):
         return (frame, y, x) if inside and self.geometry.elsewhere(data) is None else None
 
     def shown_pixel_at(self, world: Any) -> tuple[str, int, float, float] | None:
-        """Axis and number of the plane that is shown, and y and x on it, of a point of the world that `pixel_at` knows.
+        """Axis and number of the shown plane, and y and x on it, for a point in the viewer's world.
 
-        None where `pixel_at` gives None.
+        None where `pixel_at` returns None.
         """
         if self.pixel_at(world) is None:
             return None
@@ -130,7 +129,7 @@ class SessionView(QObject):
             self._waiting.add(info.signal.name)
 
     def _follow(self, event: Any) -> None:
-        """Put the layers where the image was put."""
+        """Move the layers with the image."""
         value = transform_of(self.image)[event.type]
         for layer in self._own():
             setattr(layer, event.type, value)
@@ -152,9 +151,9 @@ class SessionView(QObject):
             self.replaced.emit()
 
     def _stack(self) -> None:
-        """Bring the layers in order, masks below prompts; one that was added again lies on top."""
+        """Put the layers in order, masks below prompts; a layer that was added again is on top."""
         layers = self._viewer.layers
-        # One may have been removed again while the others were added.
+        # A layer may have been removed while the others were added.
         own = [layer for layer in self._own() if layer in layers]
         places = [layers.index(layer) for layer in own]
         if places != sorted(places):
@@ -162,7 +161,7 @@ class SessionView(QObject):
                 layers.move(layers.index(layer), len(layers))
 
     def close(self, *, keep_layers: bool = False) -> None:
-        """Stop what runs and, unless they are to stay, remove the layers from the viewer."""
+        """Stop running work, and remove the layers from the viewer unless they should stay."""
         self.session.events.disconnect(self._note)
         for name in PLACE:
             self.image.events[name].disconnect(self._follow)
@@ -173,5 +172,5 @@ class SessionView(QObject):
         )  # fmt: skip
         parts = (self.prompts, self.proposals, self.window, self.masks)
         closing = [partial(one.close, keep_layers=keep_layers) for one in parts]
-        # Layers stay where the window is gone.
+        # Layers stay if the window is gone.
         close_all([*stopping, *closing], window_gone=keep_layers)

@@ -1,4 +1,4 @@
-"""The plugin's settings, as napari's preferences hold them."""
+"""The plugin's settings in napari's preferences."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class PluginSettings:
 
 
 def read_settings() -> PluginSettings:
-    """The preferences as they are now; the defaults where napari does not know the plugin."""
+    """The current preferences; the defaults if napari does not know the plugin."""
     from napari.settings import get_plugin_settings
 
     try:
@@ -56,7 +56,7 @@ def read_settings() -> PluginSettings:
 
 
 def write_setting(section: str, name: str, value: Any) -> None:
-    """Change one of the preferences, which napari keeps; does nothing where napari does not know the plugin."""
+    """Change one of the preferences in napari; does nothing if napari does not know the plugin."""
     from napari.settings import get_plugin_settings
 
     try:
@@ -66,7 +66,7 @@ def write_setting(section: str, name: str, value: Any) -> None:
 
 
 def new_session_folder(recording: Recording, settings: PluginSettings) -> Path:
-    """A folder that does not exist yet: where the settings say, beside the recording, or in the person's documents."""
+    """Path for a new session: in the folder from the settings, beside the recording, or in the user's documents."""
     if settings.folder:
         parent = Path(settings.folder).expanduser()
     elif recording.path is not None and os.access(recording.path.parent, os.W_OK):
@@ -87,5 +87,5 @@ def new_session_folder(recording: Recording, settings: PluginSettings) -> Path:
 
 
 def _shortened(stem: str) -> str:
-    """As much of a name as a folder's name can hold in any file system, which counts bytes."""
+    """A name shortened to the bytes that any file system allows for a folder."""
     return stem.encode()[:LONGEST_NAME].decode(errors="ignore").strip(" .")

@@ -1,4 +1,4 @@
-"""The session that a viewer shows: what belongs to it, and how it comes and goes."""
+"""The session shown in a viewer: its parts, and how it is opened and closed."""
 
 from __future__ import annotations
 
@@ -37,14 +37,14 @@ if TYPE_CHECKING:
 
 
 class ShownSession(QObject):
-    """Opens a session in a viewer, and closes it; `Controller` says what happens meanwhile.
+    """Opens a session in a viewer, and closes it; `Controller` implements what happens in between.
 
     Signals
     -------
     session_changed
-        Another session is open, or none, or one is being loaded.
+        A session was opened or closed, or is being loaded.
     notified : str, str
-        ``"error"``, ``"info"`` or ``"status"``, and a sentence for the person.
+        ``"error"``, ``"info"`` or ``"status"``, and a message for the user.
     """
 
     session_changed = Signal()
@@ -66,10 +66,10 @@ class ShownSession(QObject):
         self.listen(self.viewer.layers.events.removing, self._on_removing)
 
     def opened(self, view: SessionView) -> None:
-        """A session is shown now, and nobody was told yet."""
+        """Called when a session is shown, before any signal."""
 
     def closed(self) -> None:
-        """No session is shown any more."""
+        """Called when no session is shown any more."""
 
     def listen(self, event: Any, callback: Callable[..., Any]) -> None:
         """Connect to an event of the viewer until the widget closes."""
@@ -77,7 +77,7 @@ class ShownSession(QObject):
         self.at_close(lambda: event.disconnect(callback))
 
     def at_close(self, action: Callable[[], Any]) -> None:
-        """Do something when the widget lets go of the viewer."""
+        """Call something when the widget disconnects from the viewer."""
         self._closers.append(action)
 
     # What is shown
@@ -94,7 +94,7 @@ class ShownSession(QObject):
 
     @property
     def geometry(self) -> Geometry | None:
-        """How its frames and pixels lie in that layer."""
+        """How its frames and pixels map to that layer."""
         return None if self.view is None else self.view.geometry
 
     @property
@@ -119,7 +119,7 @@ class ShownSession(QObject):
 
     @property
     def running(self) -> bool:
-        """Whether a run is under way, or about to begin."""
+        """Whether a run is under way or about to begin."""
         return self.view is not None and self.view.run.running
 
     @property
@@ -135,7 +135,7 @@ class ShownSession(QObject):
     # Loading and closing
 
     def start_session(self, image: Image, choices: Choices, then: Callable[[], Any] | None = None) -> None:
-        """Make a session of an image layer in the background, then call `then`."""
+        """Make a session from an image layer in the background, then call `then`."""
         if not self.loading:
             self.close_session()
             self._then = then
@@ -143,7 +143,7 @@ class ShownSession(QObject):
             self.session_changed.emit()
 
     def open_session(self, folder: Path, image: Image | None = None, then: Callable[[], Any] | None = None) -> None:
-        """Open a session folder in the background; `image` is its recording's layer where that is not a file."""
+        """Open a session folder in the background; `image` is the layer of its recording if that is not a file."""
         from napari_sam2_video.plugin.reader import axes_of_session
 
         if not self.loading:
@@ -154,7 +154,7 @@ class ShownSession(QObject):
             self.session_changed.emit()
 
     def attach(self, session: Session, image: Image | None = None) -> None:
-        """Show a session in the viewer at once; its recording is added as a layer where `image` is not given."""
+        """Show a session in the viewer at once; its recording is added as a layer if `image` is not given."""
         self.close_session()
 
         def image_of(_: Session) -> Image:
@@ -180,7 +180,7 @@ class ShownSession(QObject):
         self.notified.emit("error", str(error))
 
     def close_session(self, *, keep_layers: bool = False) -> None:
-        """Remove the session from the viewer; a run is stopped and everything is safe in its folder."""
+        """Stop any run and remove the session from the viewer; everything is safe in its folder."""
         view, self.view = self.view, None
         if view is not None:
             view.close(keep_layers=keep_layers)
@@ -214,12 +214,12 @@ class ShownSession(QObject):
             self.notified.emit("info", text)
 
     def close(self, *_: Any, window_gone: bool = False) -> None:
-        """Let go of the viewer without waiting: a run stops within a frame, then the session is closed.
+        """Disconnect from the viewer without waiting: a run stops within a frame, then the session is closed.
 
         Parameters
         ----------
         window_gone : bool
-            The window is no more: nothing in it may be touched, and its layers stay unchanged.
+            The window no longer exists: nothing in it may be touched, and its layers stay unchanged.
         """
         if self._closed:
             return
@@ -231,5 +231,5 @@ class ShownSession(QObject):
         closers += [partial(action, keep_layers=window_gone) for action in session]
         close_all(closers, window_gone=window_gone)
         self.runner.close(self.loader.end_all)
-        # Nothing of a window that is gone may be kept alive from here.
+        # Do not keep parts of a closed window alive.
         self.viewer = None

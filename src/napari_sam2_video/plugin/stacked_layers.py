@@ -1,4 +1,4 @@
-"""Image layers of one shape as one layer with a channel axis, so that the model can see them together."""
+"""Combine image layers of one shape into one with a channel axis, so that the model sees them together."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 
 JOINED_BY = " + "
 CHANNELS = "napari_sam2_video_channels"
-"""Where a stacked layer keeps the colours and windows of the layers that it was made of."""
+"""Metadata key for the colours and windows of the layers in a stacked layer."""
 
 
 def stackable(layer: Image | None, others: Iterable[Image]) -> list[Image]:
-    """The layer and those others that can be seen together with it, in their order; empty if there is none."""
+    """The layer and the others that can be combined with it, in order; empty if there are none."""
     if layer is None or layer.rgb or CHANNELS in layer.metadata:
         return []
     shape, dtype = level_zero(layer).shape, level_zero(layer).dtype
@@ -42,7 +42,7 @@ def stackable(layer: Image | None, others: Iterable[Image]) -> list[Image]:
 
 
 def stacked(layers: Sequence[Image], axes: str) -> Image:
-    """One layer of several; their arrays are read frame by frame when they are needed.
+    """Combine several layers into one; their arrays are read frame by frame on demand.
 
     Parameters
     ----------
@@ -57,7 +57,7 @@ def stacked(layers: Sequence[Image], axes: str) -> Image:
     first = layers[0]
     arrays = [da.asarray(level_zero(layer)) for layer in layers]  # type: ignore[no-untyped-call]
     limits = np.array([layer.contrast_limits for layer in layers])
-    # Channels come first: napari matches the axes of layers from the last one on. The layers themselves stay in view.
+    # Channels come first: napari aligns the axes of layers from the last one. The layers themselves stay visible.
     return Image(
         da.stack(arrays),  # type: ignore[no-untyped-call]
         name=JOINED_BY.join(layer.name for layer in layers),
@@ -72,14 +72,14 @@ def stacked(layers: Sequence[Image], axes: str) -> Image:
 
 
 def stacked_again(name: str, images: Sequence[Image], axes: str) -> Image | None:
-    """The layer of this name made again of the layers that it was made of; None if they are not all there.
+    """Rebuild a stacked layer from its parts; None if any is missing.
 
     Parameters
     ----------
     name : str
-        The name that `stacked` gave.
+        The name from `stacked`.
     images : sequence of Image
-        The layers that there are.
+        The existing layers.
     axes : str
         Letters of the axes of that layer.
     """

@@ -29,7 +29,7 @@ def surface(
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int64]]:
     """Vertices ``(n, ndim)`` in data coordinates of the image layer, and faces ``(m, 3)``, of an object.
 
-    Marching cubes (Lewiner) of the mask, smoothed as the export of surfaces does.
+    Marching cubes (Lewiner) of the mask, smoothed as in the export of surfaces.
 
     Raises
     ------
@@ -48,12 +48,13 @@ def surface(
         raise ExportError(f"Object {object_id} has no voxel, so it has no surface; track it first.")
     volume, corner = solid.volume()
     rounded = smoothed(volume)
-    found, faces, _, _ = marching_cubes(rounded if rounded.max() > LEVEL else volume, LEVEL)  # type: ignore[no-untyped-call]
+    # Type: ignore[no-untyped-call].
+    found, faces, _, _ = marching_cubes(rounded if rounded.max() > LEVEL else volume, LEVEL)
     return np.array([geometry.to_data(*vertex) for vertex in found + corner]), np.asarray(faces, np.int64)
 
 
 def show_surface(viewer: Viewer, image: Image, session: Session, object_id: int, made: tuple[Any, Any]) -> None:
-    """Add the surface of an object to the viewer, in the place of the one that the plugin made of it before."""
+    """Add the surface of an object to the viewer, replacing an earlier one from the plugin."""
     from napari.layers import Surface
 
     vertices, faces = made

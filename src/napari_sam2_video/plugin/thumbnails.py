@@ -1,4 +1,4 @@
-"""Small pictures of objects on frames, made in the background when they are asked for."""
+"""Small pictures of objects on frames, made in the background on demand."""
 
 from __future__ import annotations
 
@@ -29,19 +29,19 @@ KEY = "thumbnails"
 
 
 class Thumbnails(QObject):
-    """Pictures of what a session's review asks about; only what was asked for last is made.
+    """Pictures for a session's review; only the latest request is worked on.
 
     Parameters
     ----------
     runner : TaskRunner
-        Makes them in the background.
+        Makes the pictures in the background.
     session : Session
-        Whose frames and masks are shown.
+        The session whose frames and masks are shown.
 
     Signals
     -------
     made
-        Some that were asked for are there.
+        Some requested pictures are ready.
     """
 
     made = Signal()
@@ -53,12 +53,12 @@ class Thumbnails(QObject):
         self._pictures: dict[ReviewItem, tuple[tuple[int, ...], QPixmap]] = {}
 
     def picture(self, item: ReviewItem) -> QPixmap | None:
-        """The picture of a place, or None if there is none yet."""
+        """The picture of a place; None if there is none yet."""
         found = self._pictures.get(item)
         return None if found is None else found[1]
 
     def want(self, items: Sequence[ReviewItem]) -> None:
-        """Make the pictures of these places, unless they are there and show the masks of today."""
+        """Make the pictures of these places, unless they are ready and show the current masks."""
         if items:
             known = {item: self._pictures[item][0] for item in items if item in self._pictures}
             self._runner.submit(
@@ -79,7 +79,7 @@ class Thumbnails(QObject):
             try:
                 pixels = draw_thumbnail(self._session, item, colors.get(item.object_id, (255, 255, 255)))
             except Sam2VideoError:
-                # The object is gone, or the frame cannot be read; going there says why.
+                # The object is gone, or the frame cannot be read; going there shows the error.
                 continue
             made[item] = stamp, QImage(pixels.tobytes(), SIDE, SIDE, 3 * SIDE, QImage.Format.Format_RGB888).copy()
         return made
@@ -94,12 +94,12 @@ class Thumbnails(QObject):
             self.made.emit()
 
     def close(self) -> None:
-        """Make no more."""
+        """Stop making pictures."""
         self._runner.forget(KEY)
 
 
 def draw_thumbnail(session: Session, item: ReviewItem, color: tuple[int, int, int]) -> npt.NDArray[np.uint8]:
-    """Draw the part of a frame that a review is about, with the outline of the object.
+    """Draw the part of a frame that a review item is about, with the outline of the object.
 
     Parameters
     ----------
@@ -137,7 +137,7 @@ def _box_of(mask_yx: npt.NDArray[np.bool_]) -> tuple[int, int, int, int] | None:
 
 
 def _samples(y0: int, y1: int, x0: int, x1: int) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
-    """Rows and columns of a square around a box, as many as a picture has."""
+    """Rows and columns of a square around a box, sampled to the size of a picture."""
     side = max((1 + MARGIN) * max(y1 - y0, x1 - x0), SMALLEST_PART)
     steps = (np.arange(SIDE) + 0.5) / SIDE * side - side / 2
     rows, columns = (np.floor((a + b) / 2 + steps).astype(np.intp) for a, b in ((y0, y1), (x0, x1)))

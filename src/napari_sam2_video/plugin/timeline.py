@@ -27,16 +27,16 @@ NOW = QColor("#ff5c39")
 
 
 class Timeline(QWidget):
-    """Lines of objects; a click goes to the frame and makes the object active, or folds a group.
+    """Rows of objects; a click goes to the frame and activates the object, or folds a group.
 
-    The wheel with Ctrl shows fewer or more frames around the mouse, with Shift earlier or later ones.
+    Ctrl+wheel zooms around the mouse, and Shift+wheel scrolls.
 
     Signals
     -------
     picked : int, int
-        Object (0 for none) and frame that the person clicked.
+        Object (0 for none) and frame that the user clicked.
     zoomed
-        Other frames are shown.
+        The range of shown frames changed.
     """
 
     picked = Signal(int, int)
@@ -72,7 +72,7 @@ class Timeline(QWidget):
         self._arrange()
 
     def set_grouping(self, grouping: str) -> None:
-        """Show the objects in groups, see `lines_of`; all of them are open."""
+        """Show the objects in groups (see `lines_of`), all of them open."""
         if grouping != self._grouping:
             self._grouping = grouping
             self._folded.clear()
@@ -90,7 +90,7 @@ class Timeline(QWidget):
         self.update()
 
     def set_position(self, frame: int, active: int) -> None:
-        """Mark the shown frame, which is brought into sight, and the active object."""
+        """Mark the active object and the shown frame, and scroll to the frame."""
         if (frame, active) != (self._frame, self._active):
             moved = frame != self._frame
             self._frame, self._active = frame, active
@@ -100,7 +100,7 @@ class Timeline(QWidget):
 
     @property
     def active(self) -> int:
-        """The object that is marked."""
+        """The marked object."""
         return self._active
 
     @property
@@ -110,12 +110,12 @@ class Timeline(QWidget):
 
     @property
     def lines(self) -> tuple[Line, ...]:
-        """What is shown, from top to bottom."""
+        """The shown lines, from top to bottom."""
         return self._lines
 
     @property
     def frames(self) -> range:
-        """The frames that are shown."""
+        """The range of shown frames."""
         return range(self._first, self._first + self._count)
 
     @property
@@ -124,7 +124,7 @@ class Timeline(QWidget):
         return self._n_frames
 
     def show_frames(self, first: int, count: int) -> None:
-        """Show some frames, as far as there are that many."""
+        """Show a range of frames, clipped to the recording."""
         count = min(max(count, min(FEWEST_FRAMES, self._n_frames)), self._n_frames)
         first = min(max(first, 0), self._n_frames - count)
         if (first, count) != (self._first, self._count):
@@ -134,7 +134,7 @@ class Timeline(QWidget):
             self.zoomed.emit()
 
     def zoom(self, factor: float, around: int | None = None) -> None:
-        """Show fewer frames (a factor above 1) or more, around a frame; the one that the viewer shows if not given."""
+        """Show fewer frames (a factor above 1) or more around a frame, by default the one in the viewer."""
         centre = self._frame if around is None else around
         count = round(self._count / factor)
         share = (centre - self._first) / self._count if centre in self.frames else 0.5
@@ -281,7 +281,7 @@ class Timeline(QWidget):
             painter.drawEllipse(QPointF(x, y + ROW / 2 + 1), 2.6, 2.6)
 
     def _places(self, marked: Any) -> list[int]:
-        """Where marks of the shown frames are drawn; of those on one pixel, one."""
+        """Where marks of the shown frames are drawn, at most one per pixel."""
         frames = np.flatnonzero(marked[self._first : self._first + self._count]) + self._first
         return sorted({round((self.x_of(int(f)) + self.x_of(int(f) + 1)) / 2) for f in frames})
 
@@ -292,7 +292,7 @@ class Timeline(QWidget):
 
 
 def _label(row: TimelineRow) -> str:
-    """Number and name; a name that has the number already does not get it twice."""
+    """Number and name; the number is not repeated if the name contains it."""
     return row.name if str(row.object_id) in row.name.split() else f"{row.object_id} {row.name}"
 
 

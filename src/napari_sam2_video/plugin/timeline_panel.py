@@ -1,4 +1,4 @@
-"""The timeline with what shows fewer frames, groups of objects, and the part that is in sight."""
+"""The timeline with its controls: zoom, grouping and scroll bar."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ GROUPS = (("All objects", UNGROUPED), ("By state", BY_STATE), ("By family", BY_F
 
 
 class TimelinePanel(QWidget):
-    """The timeline of the session that is shown."""
+    """The timeline of the shown session."""
 
     def __init__(self, controller: Controller) -> None:
         super().__init__()
@@ -95,7 +95,7 @@ class TimelinePanel(QWidget):
         self.timeline.show_frames(0, self.timeline.n_frames)
 
     def _on_zoomed(self) -> None:
-        """Bring the scroll bar to the frames that are shown; it is there only where some are not."""
+        """Update the scroll bar to the shown frames; it is hidden if all are shown."""
         frames, n_frames = self.timeline.frames, self.timeline.n_frames
         blocked = self.bar.blockSignals(True)
         self.bar.setRange(0, n_frames - len(frames))

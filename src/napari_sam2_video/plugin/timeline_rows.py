@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 EMPTY_COLOR = (90, 90, 96)
 ABSENT_COLOR = (52, 52, 58)
-# cividis, which people with any colour vision read alike: doubtful is dark blue, certain is yellow.
+# cividis, which is safe for colour blindness: doubtful is dark blue, certain is yellow.
 SCALE = np.array(
     [(0, 34, 78), (18, 53, 112), (59, 73, 108), (87, 93, 109), (112, 113, 115), (138, 134, 120), (165, 156, 116),
      (195, 179, 105), (225, 204, 85), (254, 232, 56)],
@@ -27,7 +27,7 @@ BY_STATE, BY_FAMILY, UNGROUPED = "state", "family", ""
 
 @dataclass(frozen=True)
 class TimelineRow:
-    """What the timeline shows of an object.
+    """The data of an object in the timeline.
 
     Parameters
     ----------
@@ -40,7 +40,7 @@ class TimelineRow:
     state : str
         A key of `STATES`.
     parent : int, optional
-        The object that it came from by division.
+        The object it came from by division.
     """
 
     object_id: int
@@ -72,9 +72,9 @@ def lines_of(rows: Sequence[TimelineRow], grouping: str, folded: Collection[str]
     rows : sequence of TimelineRow
         The objects.
     grouping : str
-        `BY_STATE`, `BY_FAMILY` (an object and all that came from it), or `UNGROUPED`.
+        `BY_STATE`, `BY_FAMILY` (an object and all its descendants), or `UNGROUPED`.
     folded : collection of str
-        Keys of the groups whose objects are not shown.
+        Keys of the folded groups.
     """
     if not grouping:
         return tuple(Line(row.name, (row,)) for row in rows)

@@ -1,4 +1,4 @@
-"""A tour of the widget with the sample, one step after another."""
+"""A tour of the widget with the sample, step by step."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
     from napari_sam2_video.plugin.widget import TrackingWidget
 
 OFFER = "New here? Track sample cells in two minutes, step by step."
-END = "That is all. Your own recordings work the same way: drop them onto the viewer."
+END = "That's all. Your own recordings work the same way: drop them onto the viewer."
 
 
 @dataclass(frozen=True)
 class Lesson:
-    """What to do, the section that is needed for it, and whether it was done."""
+    """What to do, the section it needs, and whether it was done."""
 
     text: str
     section: str
@@ -30,7 +30,7 @@ class Lesson:
 
 
 class Tour(QFrame):
-    """Offers the tour once, and leads through it; each step ends when the person did it.
+    """Offers the tour once, and guides through it; each step ends when the user has done it.
 
     Parameters
     ----------
@@ -39,7 +39,7 @@ class Tour(QFrame):
     open_sample : callable
         Opens the sample.
     show_only : callable
-        Opens a section by its name, and folds the others.
+        Opens a section by name, and folds the others.
 
     Signals
     -------
@@ -99,7 +99,7 @@ class Tour(QFrame):
             Lesson("Press New object. The model will see the image as you see it.", "objects", self._has_object),
             Lesson("Click in the middle of a cell.", "objects", lambda: bool(controller.summary.ready)),
             Lesson(
-                "The outline shows what the model takes for the cell. If something is missing, click there; if it is "
+                "The outline shows what the model thinks is the cell. If something is missing, click there; if it is "
                 "too much, hold Ctrl and click. Then press Track.",
                 "objects",
                 lambda: not controller.running and any(one.frames for one in controller.summary.objects.values()),
@@ -157,7 +157,7 @@ class Tour(QFrame):
             self._soon.start(0)
 
     def advance(self) -> None:
-        """Go on to the first step that is not done yet."""
+        """Advance to the first step that is not done yet."""
         if self.at is None or self._widget.controller.viewer is None:
             return
         at = self.at

@@ -1,4 +1,4 @@
-"""What a run covers."""
+"""Choose what a run covers."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ class TrackPanel(QWidget):
             self.last_spin.setValue(session.n_frames - 1)
 
     def settings(self) -> TrackSettings:
-        """What is chosen now, as one frozen value."""
+        """The current choices, as one frozen value."""
         controller = self._controller
         session = controller.session
         assert session is not None

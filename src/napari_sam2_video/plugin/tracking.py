@@ -1,4 +1,4 @@
-"""A run in the background, and what the person sees of its progress."""
+"""Runs in the background, and their progress."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ RATE_WINDOW = 30
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a run is.
+    """Progress of a run.
 
     Parameters
     ----------
     done, total : int
-        Frames, each counted once for each direction; `total` is 0 until the first frame is there.
+        Frames, counted once per direction; `total` is 0 until the first frame is done.
     rate : float
         Frames per second, recently.
     """
@@ -44,11 +44,11 @@ class Progress:
 
     @property
     def seconds_left(self) -> float | None:
-        """Expected seconds to the end, None while it is unknown."""
+        """Expected seconds to the end; None while unknown."""
         return (self.total - self.done) / self.rate if self.rate > 0 and self.total else None
 
     def text(self) -> str:
-        """One line for a person."""
+        """The progress as one line of text."""
         if not self.total:
             return "Preparing the model and the first frame…"
         left = self.seconds_left
@@ -69,16 +69,16 @@ class TrackRun(QObject):
     Signals
     -------
     started, progressed
-        The run began; there is something new to show, ten times a second at most.
+        The run began; progress was made (at most ten times a second).
     frames : object
-        Set of the frames whose masks were made since the last time.
+        Set of the frames whose masks were made since the last signal.
     ended : str, str
-        How (``"done"``, ``"stopped"`` or ``"failed"``) and a sentence.
+        How it ended (``"done"``, ``"stopped"`` or ``"failed"``), and a message.
 
     Attributes
     ----------
     doing : str
-        `TRACKING`, `CHECKING` or `FINDING`: what the run does, or the last one did.
+        `TRACKING`, `CHECKING` or `FINDING`: what the current or last run does.
     """
 
     started = Signal()
@@ -105,11 +105,11 @@ class TrackRun(QObject):
 
     @property
     def stopping(self) -> bool:
-        """Whether the run was asked to stop and has not yet."""
+        """Whether the run was asked to stop but has not stopped yet."""
         return self._job is not None and self._job.stopping()
 
     def start(self, settings: TrackSettings, walks: tuple[str, ...] = ()) -> None:
-        """Track in the background, a volume along the axes of `walks` if there are any."""
+        """Track in the background; a volume along the axes in `walks`, if any."""
         session = self._session
         if walks:
             self._begin(lambda stop: session.track_planes(settings, axes=walks, stop=stop), TRACKING)
@@ -127,7 +127,7 @@ class TrackRun(QObject):
         self._begin(lambda stop: session.check(settings, stop=stop), CHECKING)
 
     def find(self, detector: Detector | str, settings: FindSettings) -> None:
-        """Find objects, which are proposed at the end."""
+        """Find objects; proposals are made at the end."""
         session = self._session
         self._begin(lambda stop: session.find(detector, settings, stop=stop), FINDING)
 
@@ -148,7 +148,7 @@ class TrackRun(QObject):
 
             preload_for(self._session.model_settings)
             run: Any = open_run(job.stopping)
-            # The generator is closed here, on the thread that ran it, whatever happens.
+            # Always close the generator here, on the thread that ran it.
             try:
                 for done in run:
                     job.report(done)
@@ -210,7 +210,7 @@ class TrackRun(QObject):
         self.ended.emit(how, sentence)
 
     def close(self) -> None:
-        """Take the bar off napari's activity dock."""
+        """Remove the bar from napari's activity dock."""
         if self._bar is not None:
             self._bar.close()
             self._bar = None

@@ -1,4 +1,4 @@
-"""A volume in the viewer: planes across each axis, the crosshair, 3D and back with the tools that were in hand."""
+"""A volume in the viewer: planes across each axis, the crosshair, and switching to 3D and back."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ CROSSHAIR_COLOR = "#f0e442"
 
 
 class VolumeView:
-    """How the session's volume is looked at.
+    """How the session's volume is displayed.
 
     Parameters
     ----------
@@ -44,13 +44,13 @@ class VolumeView:
         controller.at_close(self.close)
 
     def axes(self) -> tuple[str, ...]:
-        """Axes of the volume, the session's own first; none without a volume."""
+        """Axes of the volume, the session's own first; empty without a volume."""
         session = self._controller.session
         axes = () if session is None else session.planes.axes
         return axes if len(axes) > 1 else ()
 
     def show_across(self, axis: str) -> None:
-        """Show the planes across an axis of the volume, where the sliders stand."""
+        """Show the planes across an axis of the volume, at the position of the sliders."""
         controller = self._controller
         if controller.view is None or axis not in self.axes():
             return
@@ -59,23 +59,23 @@ class VolumeView:
         show_across(self._viewer, controller.view.image, planes, axis)
 
     def show_in_3d(self) -> None:
-        """Show the masks in 3D, or the planes again with the tools that were in hand."""
+        """Show the masks in 3D, or return to the planes with the same tools armed."""
         self._viewer.dims.ndisplay = FLAT if self._viewer.dims.ndisplay > FLAT else FLAT + 1
 
     def set_crosshair(self, on: bool) -> None:
-        """With the crosshair, the planes across all axes go through the voxel that was clicked last."""
+        """Turn the crosshair on or off: it moves the planes of all axes to the clicked voxel."""
         self._on = on
         self._draw()
 
     def set_brush_through(self, on: bool) -> None:
-        """Paint a ball through the planes, or only on the plane that is shown; both are round in real units."""
+        """Paint a ball through the planes, or a disc on the shown plane; both are round in real units."""
         masks = self._controller.masks
         layer = None if masks is None else masks.masks
         if layer is not None:
             layer.n_edit_dimensions = FLAT + 1 if on and layer.ndim > FLAT else FLAT
 
     def close(self) -> None:
-        """Let go of the viewer."""
+        """Disconnect from the viewer."""
         if self._on_press in self._viewer.mouse_drag_callbacks:
             self._viewer.mouse_drag_callbacks.remove(self._on_press)
         self._take_crosshair()
@@ -104,7 +104,7 @@ class VolumeView:
             self._active = self._viewer.layers.selection.active
 
     def _on_ndisplay(self) -> None:
-        """Take up the tools again that napari puts down in 3D."""
+        """Rearm the tools that napari drops in 3D."""
         if self._viewer.dims.ndisplay != FLAT:
             return
         for layer, mode in list(self._modes.values()):
@@ -114,7 +114,7 @@ class VolumeView:
             self._viewer.layers.selection.active = self._active
 
     def _on_press(self, _: Any, event: Any) -> None:
-        """Bring the planes across all axes to the voxel that is clicked."""
+        """Move the planes across all axes to the clicked voxel."""
         view = self._controller.view
         if not self._on or view is None or not self.axes() or self._viewer.dims.ndisplay != FLAT:
             return
@@ -134,7 +134,7 @@ class VolumeView:
         lines = []
         for axis in (geometry.axes.index(letter) for letter in self.axes()):
             start, along = np.array(point, float), np.zeros(image.ndim)
-            # No farther than the voxels' middles, or napari would begin to count the planes elsewhere.
+            # No farther than the voxel centres, or napari would number the planes from another origin.
             start[axis], along[axis] = 0, geometry.shape[axis] - 1
             lines.append((start, along))
         data = np.array(lines)

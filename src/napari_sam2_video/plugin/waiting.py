@@ -1,4 +1,4 @@
-"""Wait for slow work where napari wants the result at once: the window keeps drawing meanwhile."""
+"""Wait for slow work where napari needs the result at once, while the window keeps drawing."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ POLL_MS = 10
 
 
 def while_window_draws(work: Callable[[], Result], message: str) -> Result:
-    """Do something on another thread and wait for it.
+    """Run something on another thread and wait for it.
 
-    The window draws, and takes no clicks and no keys, until it is done. Where there is no window, the work is done on
-    the thread that asks.
+    Until it is done, the window draws but accepts no clicks or keys. Without a window, the work is done on the calling
+    thread.
 
     Parameters
     ----------
@@ -55,7 +55,7 @@ def while_window_draws(work: Callable[[], Result], message: str) -> Result:
 
 
 def _window() -> Any:
-    """The viewer whose window would freeze, None if there is none or another thread waits."""
+    """The viewer whose window would freeze; None if there is none or another thread waits."""
     if threading.current_thread() is not threading.main_thread():
         return None
     from napari import current_viewer

@@ -1,4 +1,4 @@
-"""The dock widget: it puts the panels together."""
+"""The dock widget, which combines the panels."""
 
 from __future__ import annotations
 
@@ -125,7 +125,7 @@ class TrackingWidget(QWidget):
         controller.at_close(self.keys.close)
         self.keyboard = KeyboardFocus(controller.viewer, self)
         controller.at_close(self.keyboard.close)
-        # The dock throws its widget out without closing it (see `event`); a window takes it along when it goes.
+        # The dock discards its widget without closing it (see `event`); a closing window takes it along.
         self.destroyed.connect(partial(controller.close, window_gone=True))
 
     def _lay_out(self) -> None:
@@ -145,7 +145,7 @@ class TrackingWidget(QWidget):
         self.help_button.setToolTip("All keys of this widget (?).")
         self.help_button.clicked.connect(self.show_keys)
         self.help_button.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        # napari knows no name for this key.
+        # napari has no name for this key.
         QShortcut(QKeySequence("?"), self).activated.connect(self.show_keys)
         self.tour_button = QToolButton()
         self.tour_button.setText("Tour")
@@ -181,7 +181,7 @@ class TrackingWidget(QWidget):
         self.setMinimumWidth(WIDTH)
 
     def _remember_sections(self) -> None:
-        """Keep which sections the person left open."""
+        """Store which sections are open."""
         opened = ",".join(name for name, section in self.sections.items() if section.expanded)
         write_setting("interface", "sections", opened)
 
@@ -200,7 +200,7 @@ class TrackingWidget(QWidget):
     # Sessions
 
     def begin(self, then: Callable[[], Any]) -> None:
-        """Start a session for what the person wants to do, or continue the one that the recording has."""
+        """Start a session for an action, or continue the recording's existing one."""
         layer = self.recording.layer
         found = None if layer is None or self.recording.problem() else session_of(layer)
         answer = "new" if found is None else ask_to_continue(self, found)
@@ -210,7 +210,7 @@ class TrackingWidget(QWidget):
             self.session.open(Path(found.folder), then)
 
     def start_session(self, then: Callable[[], Any] | None = None) -> None:
-        """Make a session of the chosen layer with the chosen settings, then call `then`."""
+        """Make a session from the chosen layer and settings, then call `then`."""
         problem = self.recording.problem()
         layer, choices = self.recording.layer, self.recording.choices()
         if problem or layer is None or choices is None:
@@ -220,14 +220,14 @@ class TrackingWidget(QWidget):
         self.controller.start_session(layer, choices, then)
 
     def open_session(self, folder: Path) -> None:
-        """Open a session folder and continue where it was left."""
+        """Open a session folder and continue where it was left off."""
         self.session.open(folder)
 
     def show_section(self, name: str) -> None:
         """Open a section, and scroll to it."""
         section = self.sections[name]
         section.set_expanded(True)
-        # What was folded has no height yet.
+        # A section that was folded has no height yet.
         QTimer.singleShot(0, lambda: self.panels.ensureWidgetVisible(section))
 
     def _show_only(self, name: str) -> None:
@@ -235,7 +235,7 @@ class TrackingWidget(QWidget):
             section.set_expanded(other == name)
 
     def open_models(self) -> None:
-        """Open the panel of models."""
+        """Open the model panel."""
         self.show_section("model")
 
     def _get_model(self, name: str) -> None:
@@ -290,7 +290,7 @@ class TrackingWidget(QWidget):
         super().closeEvent(event)
 
     def close_down(self) -> None:
-        """Stop a run within a frame, close the session and let go of the viewer; returns at once."""
+        """Stop a run within a frame, close the session and disconnect from the viewer; returns at once."""
         if self._closed or not hasattr(self, "keys"):
             return
         self._closed = True
@@ -313,6 +313,6 @@ def ask_to_continue(parent: QWidget, found: RecentSession) -> str:
 
 
 def find_widget(viewer: Viewer) -> TrackingWidget:
-    """The widget of a viewer, opened if it is not."""
+    """The widget of a viewer, opened if needed."""
     _, widget = viewer.window.add_plugin_dock_widget(PLUGIN)
     return widget  # type: ignore[no-any-return]

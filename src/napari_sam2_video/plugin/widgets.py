@@ -39,12 +39,12 @@ CHECKED = "QPushButton:checked { background: #1f6fb2; color: white; }"
 
 
 class Section(QFrame):
-    """A titled part of the widget that folds away.
+    """A titled section of the widget that can be folded.
 
     Signals
     -------
     toggled : bool
-        Whether it is open now.
+        Whether it is now open.
     """
 
     toggled = Signal(bool)
@@ -85,7 +85,7 @@ class Section(QFrame):
 
 
 class Panels(QScrollArea):
-    """Scrolls up and down, and is never narrower than what it holds."""
+    """A vertical scroll area that is never narrower than its content."""
 
     def eventFilter(self, watched: Any, event: Any) -> bool:  # noqa: D102
         inside, bar = self.widget(), self.verticalScrollBar()
@@ -100,7 +100,7 @@ def button(text: str, action: Callable[[], Any], tip: str = "", *, checkable: bo
     made.setToolTip(tip)
     made.setProperty(TIP, tip)
     made.setCheckable(checkable)
-    # Keys stay with the viewer: Space moves the view and presses no button.
+    # Keys stay with the viewer: Space moves the view instead of pressing a button.
     made.setFocusPolicy(Qt.FocusPolicy.NoFocus)
     if checkable:
         made.setStyleSheet(CHECKED)
@@ -109,7 +109,7 @@ def button(text: str, action: Callable[[], Any], tip: str = "", *, checkable: bo
 
 
 def set_emphasis(made: QPushButton, *, on: bool) -> None:
-    """Let a button stand out, or look as any other; its text and its place stay."""
+    """Highlight a button, or make it look like any other; its text and position stay."""
     plain = CHECKED if made.isCheckable() else ""
     wanted = PRIMARY if on else plain
     if made.styleSheet() != wanted:
@@ -117,14 +117,14 @@ def set_emphasis(made: QPushButton, *, on: bool) -> None:
 
 
 def allow(made: QPushButton, reason: str = "") -> None:
-    """Enable a button or, for a reason, disable it; its tooltip gives the reason below what it does."""
+    """Enable a button, or disable it with a reason, which is added to its tooltip."""
     made.setEnabled(not reason)
     tip = made.property(TIP)
     made.setToolTip(f"{tip}\n{reason}" if reason else tip)
 
 
 def progress_bar() -> QProgressBar:
-    """A thin bar without a text."""
+    """A thin progress bar without text."""
     made = QProgressBar()
     made.setTextVisible(False)
     made.setMaximumHeight(8)
@@ -132,7 +132,7 @@ def progress_bar() -> QProgressBar:
 
 
 def note(text: str = "") -> QLabel:
-    """A label for sentences: it wraps and can be copied."""
+    """A label for messages, which wrap and can be copied."""
     made = QLabel(text)
     made.setWordWrap(True)
     made.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
@@ -144,14 +144,14 @@ def note(text: str = "") -> QLabel:
 
 
 def set_note(label: QLabel, text: str) -> None:
-    """Show a sentence, or hide the label if there is none."""
+    """Show a message, or hide the label if it is empty."""
     if label.text() != text:
         label.setText(text)
     label.setVisible(bool(text))
 
 
 def row(*widgets: QWidget, stretch: int | None = None) -> QWidget:
-    """Widgets side by side; the one at `stretch` takes the room that is left."""
+    """Widgets side by side; the one at `stretch` takes the remaining space."""
     holder = QWidget()
     layout = QHBoxLayout(holder)
     layout.setContentsMargins(0, 0, 0, 0)
@@ -177,7 +177,7 @@ class _Name(QLabel):
 
 
 def form(*rows: tuple[str, QWidget], like: str = "") -> QFormLayout:
-    """Named fields below each other; they begin where those of a form begin whose longest name is `like`."""
+    """Named fields in rows, aligned with a form whose longest name is `like`."""
     made = QFormLayout()
     made.setContentsMargins(0, 0, 0, 0)
     for name, field in rows:
@@ -186,7 +186,7 @@ def form(*rows: tuple[str, QWidget], like: str = "") -> QFormLayout:
 
 
 def stack(panel: QWidget, *parts: QWidget | QLayout) -> None:
-    """Lay a panel out: its parts below each other."""
+    """Lay out a panel with its parts below each other."""
     layout = QVBoxLayout(panel)
     layout.setContentsMargins(6, 0, 2, 6)
     layout.setSpacing(4)
@@ -209,14 +209,14 @@ def narrow_spin(box: QAbstractSpinBox) -> QAbstractSpinBox:
     """A spin box that may be narrower than its largest number."""
     box.setMinimumWidth(LEAST_SPIN)
     policy = QSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
-    # The buttons beside it leave it the room that there is.
+    # It takes the space that the buttons beside it leave.
     policy.setHorizontalStretch(1)
     box.setSizePolicy(policy)
     return box
 
 
 def area_box(tip: str) -> QSpinBox:
-    """A field for the smallest area of an object, in pixels; 0 for any."""
+    """A field for the smallest area of an object in pixels; 0 for any."""
     made = QSpinBox()
     made.setRange(0, LARGEST_AREA)
     made.setSuffix(" px")
@@ -226,7 +226,7 @@ def area_box(tip: str) -> QSpinBox:
 
 
 def fill(box: QComboBox, entries: list[tuple[str, Any]], chosen: Any = None) -> None:
-    """Replace the entries of a combo box without telling anyone, and choose the one whose data is `chosen`."""
+    """Replace the entries of a combo box without signals, and choose the one whose data is `chosen`."""
     blocked = box.blockSignals(True)
     box.clear()
     for text, data in entries:
@@ -238,7 +238,7 @@ def fill(box: QComboBox, entries: list[tuple[str, Any]], chosen: Any = None) -> 
 
 
 def fill_grouped(box: QComboBox, groups: list[tuple[str, list[tuple[str, Any]]]]) -> None:
-    """Replace the entries of a combo box by groups of them, below titles that cannot be chosen; the first is chosen."""
+    """Replace the entries of a combo box with groups under titles that cannot be chosen; choose the first."""
     blocked = box.blockSignals(True)
     box.clear()
     model: Any = box.model()
@@ -256,7 +256,7 @@ def fill_grouped(box: QComboBox, groups: list[tuple[str, list[tuple[str, Any]]]]
 
 
 def choose(box: QComboBox, data: Any) -> None:
-    """Choose the entry with this data; Qt's own search knows plain values only."""
+    """Choose the entry with this data; Qt's own search only handles plain values."""
     for number in range(box.count()):
         if box.itemData(number) == data:
             box.setCurrentIndex(number)

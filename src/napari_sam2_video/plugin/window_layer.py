@@ -1,4 +1,4 @@
-"""The layer that shows, as a thin rectangle, the window in which the active object was tracked on the shown frame."""
+"""The layer that shows the window in which the active object was tracked as a thin rectangle."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ OPACITY = 0.35
 
 
 class WindowLayer(QObject):
-    """The window around one object, where it is known and is not the whole frame.
+    """The window around one object, if it is known and is not the whole frame.
 
     Parameters
     ----------
@@ -43,7 +43,7 @@ class WindowLayer(QObject):
         self._session = session
         self._wanted: tuple[int, Window] | None = None
         self._shown: tuple[int, Window] | None = None
-        # napari may be in the middle of showing another frame.
+        # napari may just be showing another frame.
         self._later = QTimer(self)
         self._later.setSingleShot(True)
         self._later.timeout.connect(self._draw)
@@ -51,7 +51,7 @@ class WindowLayer(QObject):
         viewer.layers.events.removed.connect(self._on_removed)
 
     def show(self, object_id: int, frame: int) -> None:
-        """Show the window of an object on a frame; object 0 is none."""
+        """Show the window of an object on a frame; 0 hides it."""
         window = self._session.window_at(object_id, frame) if object_id else None
         self._wanted = None if window is None else (frame, window)
         if self._wanted != self._shown:
@@ -95,7 +95,7 @@ class WindowLayer(QObject):
             self._shown = None
 
     def close(self, *, keep_layers: bool = False) -> None:
-        """Stop listening and, unless it is to stay, remove the layer."""
+        """Stop listening, and remove the layer unless it should stay."""
         self._viewer.layers.events.removed.disconnect(self._on_removed)
         if not keep_layers:
             take_off(self._viewer, self.layer)

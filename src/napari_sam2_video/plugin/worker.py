@@ -1,8 +1,8 @@
-"""Work off the main thread: one thread per lane, results handed to the main thread by a timer.
+"""Work off the main thread: one thread per lane, and results delivered on the main thread by a timer.
 
-A job never touches the viewer. What it reports waits in a queue until a timer of the main thread fetches it, so a slow
-window is not flooded and no signal can reach a widget that is gone. A job with a key replaces an older one of the same
-key: the older one is asked to stop and whatever it still reports is dropped.
+A job never touches the viewer. Its reports wait in a queue until a timer on the main thread fetches them, so a slow
+window is not flooded, and no signal reaches a widget that is gone. A job with a key replaces an older one with the same
+key: the older one is asked to stop, and its further reports are dropped.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def _ignore(*_: Any) -> None:
 
 
 def as_sentence(error: BaseException, doing: str) -> Sam2VideoError:
-    """The error itself if it is one of ours, else one sentence that says what failed and what to do."""
+    """The error itself if it is a `Sam2VideoError`, else a message that says what failed and what to do."""
     if isinstance(error, Sam2VideoError):
         return error
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError" or "out of memory" in str(error):
@@ -54,13 +54,13 @@ class Job:
     Parameters
     ----------
     name : str
-        What it does, as it reads after "while": ``"tracking"``.
+        What it does, to follow "while" in a sentence: ``"tracking"``.
     work : callable
-        ``work(job)`` runs on the lane's thread; it asks `stopping` often and may call `report`.
+        ``work(job)`` runs on the lane's thread; it checks `stopping` often and may call `report`.
     done, failed, reported, finished : callable
         Called on the main thread with the result, the error, each reported value, and nothing, at the very end.
     key : str
-        Jobs of the same key replace each other.
+        Jobs with the same key replace each other.
     """
 
     name: str
@@ -83,7 +83,7 @@ class Job:
         return self._stop.is_set()
 
     def report(self, value: Any) -> None:
-        """Hand a small value to the main thread."""
+        """Pass a small value to the main thread."""
         if self._outbox is not None:
             self._outbox.append((self, "reported", value))
 
@@ -101,13 +101,13 @@ class Lane:
         self._thread: threading.Thread | None = None
 
     def put(self, job: Job) -> list[Job]:
-        """Add a job, and give those that it replaces before they began; the thread starts with the first job."""
+        """Add a job, and return the waiting jobs it replaces; the thread starts with the first job."""
         with self._wake:
             replaced = [other for other in self._jobs if job.key and other.key == job.key]
             self._jobs = deque(other for other in self._jobs if other not in replaced)
             self._jobs.append(job)
             if self._thread is None:
-                # Not a daemon: a frame that is being written is finished even when Python is about to end.
+                # Not a daemon: a frame being written is finished even if Python is about to exit.
                 self._thread = threading.Thread(target=self._run, name=f"napari-sam2-video {self.name}")
                 self._thread.start()
             self._wake.notify()
@@ -149,7 +149,7 @@ class Lane:
                 self.current = None
             self._outbox.append((job, "finished", None))
             if self._closing:
-                # Nobody fetches it any more, and a job holds its session.
+                # Nothing fetches it any more, and a job keeps its session alive.
                 self._outbox.clear()
             del job
 
@@ -213,11 +213,11 @@ class TaskRunner(QObject):
         return job
 
     def stale(self, job: Job) -> bool:
-        """Whether a newer job of the same key was queued."""
+        """Whether a newer job with the same key was queued."""
         return bool(job.key) and self._newest.get(job.key, job.generation) != job.generation
 
     def forget(self, key: str) -> None:
-        """Drop what jobs of this key still report."""
+        """Drop further reports of jobs with this key."""
         self._newest[key] = next(self._generations)
         for job in self._open:
             if job.key == key:
@@ -228,7 +228,7 @@ class TaskRunner(QObject):
         return bool(self._open)
 
     def drain(self) -> None:
-        """Deliver what the jobs reported; called by the timer."""
+        """Deliver the jobs' reports; called by the timer."""
         while self._outbox and not self._closed:
             job, kind, value = self._outbox.popleft()
             if kind == "finished":

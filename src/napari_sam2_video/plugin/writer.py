@@ -48,7 +48,7 @@ def _result(data: Any, meta: dict[str, Any], image: tuple[Any, dict[str, Any], s
 
 
 class _Unsigned:
-    """Labels of a signed type, one frame at a time as unsigned ones."""
+    """Labels of a signed type, read as unsigned ones one frame at a time."""
 
     def __init__(self, data: Any) -> None:
         self._data = data
