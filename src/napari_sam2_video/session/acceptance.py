@@ -1,4 +1,4 @@
-"""Frames that a person settles for an object: accepted as they are, or without the object."""
+"""Frames that the user settles for an object: accepted as they are, or without the object."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Acceptance(SessionPart):
     """Accepted frames of a session."""
 
     def set(self, spans: Mapping[int, Sequence[tuple[int, int]]], *, accept: bool) -> None:
-        """Accept or no longer accept frames of objects; see `Session.accept` and `Session.accept_frames`."""
+        """Accept frames of objects, or withdraw acceptance; see `Session.accept` and `Session.accept_frames`."""
         context = self._context
         with context.changing():
             changes: list[Change] = []
@@ -41,14 +41,14 @@ class Acceptance(SessionPart):
         context.events.announce("accepted")
 
     def _about(self, spans: Mapping[int, Sequence[tuple[int, int]]]) -> str:
-        """Which objects on which frames, for the name of a step."""
+        """Objects and frames, for the name of a step."""
         ranges = [span for found in spans.values() for span in found]
         names = [self._objects.get(object_id).name for object_id in spans]
         who = names[0] if len(names) == 1 else f"{len(names)} objects"
         return f"{who} on frames {min(start for start, _ in ranges)} to {max(stop for _, stop in ranges) - 1}"
 
     def changes(self, object_id: int, ranges: Sequence[tuple[int, int]], *, accept: bool) -> list[Change]:
-        """What accepting frames, or no longer accepting them, changes; nothing where they are so already."""
+        """Changes for accepting frames or withdrawing acceptance; none for frames already in that state."""
         span = frozenset(frame for start, stop in ranges for frame in self._span(start, stop))
         old = self._context.inputs.accepted(object_id)
         new = old | span if accept else old - span
@@ -76,7 +76,7 @@ class Acceptance(SessionPart):
         context.events.announce("objects", "prompts", "masks", "accepted")
 
     def absence(self, object_id: int, span: range) -> list[Change]:
-        """What changes where an object is declared not to be on some frames; `clear` does the rest in the same step."""
+        """Changes for declaring an object absent on some frames; `clear` does the rest in the same step."""
         inputs = self._context.inputs
         accepted = inputs.accepted(object_id) | frozenset(span)
         changes: list[Change] = [("accepted", object_id, bounds_of(accepted))]
@@ -86,7 +86,7 @@ class Acceptance(SessionPart):
         return changes + [("conditioned", key_of(object_id, f), None) for f in known if f in span]
 
     def clear(self, object_id: int, span: range, step: int) -> None:
-        """Take an object off some frames: what the model computed, and what was painted."""
+        """Remove an object's masks and paint from some frames."""
         walked = self._context.masks.walked(object_id)
         for frame in span:
             self._clear(frame, object_id, "backward" if walked[frame] < 0 else "forward", step)
@@ -112,7 +112,7 @@ class Acceptance(SessionPart):
         return range(int(start), int(stop))
 
     def _overruled(self, object_id: int, frames: Collection[int]) -> list[int]:
-        """Those of some frames whose mask is older than the prompts there, because acceptance kept it."""
+        """The given frames whose mask is older than their prompts because it was accepted."""
         masks = self._context.masks
         given = {p.frame: p.revision for p in self._prompts.sets(object_id) if p.frame in frames}
         older = [f for f, revision in given.items() if masks.stamp(f, object_id)[0] < revision]

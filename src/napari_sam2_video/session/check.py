@@ -1,4 +1,4 @@
-"""Compare the masks of a session with those found by walking back from later ones."""
+"""Compare the masks of a session with those found by tracking back from later frames."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Checker:
     masks : MaskStore
         The masks, which stay unchanged.
     checks : CheckResults
-        Where the figures are kept.
+        Where the results are kept.
     """
 
     def __init__(self, masks: MaskStore, checks: CheckResults) -> None:
@@ -47,7 +47,7 @@ class Checker:
     def plan(
         self, settings: CheckSettings, scores: Mapping[int, Mapping[str, npt.NDArray[Any]]]
     ) -> list[tuple[Span, ...]]:
-        """Spans of the objects whose `scores` are given, in groups that are walked together.
+        """Spans of the objects in `scores`, in groups that are tracked together.
 
         Raises
         ------
@@ -68,7 +68,7 @@ class Checker:
     def execute(
         self, groups: Sequence[Sequence[Span]], tracker: TrackerLike, *, stop: Callable[[], bool] | None
     ) -> Generator[FrameDone]:
-        """Walk groups of spans with a tracker that remembers nothing else; the figures are kept at the end."""
+        """Track groups of spans with a tracker without other memories; the results are kept at the end."""
         halted = stop or (lambda: False)
         total = sum(self._plan(group, range(len(group))).total for group in groups)
         frame, done = -1, 0
@@ -92,11 +92,11 @@ class Checker:
                 self._checks.save()
 
     def _plan(self, group: Sequence[Span], chosen: Sequence[int]) -> Plan:
-        """One walk for each chosen span; its index and one is the id by which the tracker knows it."""
+        """One pass for each chosen span; its index plus one is its object id in the tracker."""
         return Plan(tuple(group[i].walk(i + 1) for i in chosen), self._masks.n_frames)
 
     def _prompt(self, group: Sequence[Span], scratch: TrackerLike, halted: Callable[[], bool]) -> dict[int, Stamp]:
-        """Give the tracker the mask of each origin; which mask it was, for the spans that have one."""
+        """Give the tracker the mask of each origin; returns the stamp of the mask for spans that have one."""
         prompted: dict[int, Stamp] = {}
         for index, span in enumerate(group):
             if halted():
@@ -109,7 +109,7 @@ class Checker:
         return prompted
 
     def _compare(self, group: Sequence[Span], origins: Mapping[int, Stamp], masks: FrameMasks) -> tuple[int, ...]:
-        """Note how the masks of a frame differ from the stored ones; the objects that the walk is with."""
+        """Note how the masks of a frame differ from the stored ones; returns the objects compared."""
         frame = masks.frame
         here = [m for m in masks.objects if frame in group[m.object_id - 1].frames]
         spans = [group[m.object_id - 1] for m in here]
@@ -118,7 +118,7 @@ class Checker:
         for mask, span, stamp, inside in zip(here, spans, stamps, stored, strict=True):
             walked = whole_mask(mask.origin_yx, mask.levels > 0, masks.shape_yx)
             found = CheckResult(stamp, disagreement(inside, walked), span.origin, origins[mask.object_id - 1])
-            # A mask that a person changed meanwhile is not the one that was compared.
+            # A mask that was changed meanwhile is not the one that was compared.
             if stamp == self._masks.stamp(frame, span.object_id):
                 self._checks.put(span.object_id, frame, found)
         return tuple(sorted({group[m.object_id - 1].object_id for m in masks.objects}))

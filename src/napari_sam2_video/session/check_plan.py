@@ -1,4 +1,4 @@
-"""Which stretches of a track are walked back, and from where."""
+"""Plan which parts of a track are tracked back, and from where."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Span:
-    """Frames of an object that are compared with a walk from one of its masks.
+    """Frames of an object to compare with a pass from one of its masks.
 
     Parameters
     ----------
     object_id : int
         The object.
     origin : int
-        Frame whose mask the walk starts from.
+        Frame whose mask the pass starts from.
     direction : {"forward", "backward"}
-        Direction of the walk, against the one in which the frames were tracked.
+        Direction of the pass, opposite to the one in which the frames were tracked.
     frames : range
-        Frames that are compared, in the order of the walk; the last one ends it.
+        Frames to compare, in the order of the pass; the last one ends it.
     """
 
     object_id: int
@@ -39,20 +39,20 @@ class Span:
     frames: range
 
     def walk(self, object_id: int) -> Pass:
-        """The walk, for a tracker that knows the object by another id."""
+        """The pass, for a tracker that uses another object id."""
         return Pass(object_id, self.direction, self.origin, self.frames[-1])
 
 
 def plan_spans(
     object_id: int, scores: Mapping[str, npt.NDArray[Any]], length: int, first: int, last: int
 ) -> Iterator[Span]:
-    """Cut the track of an object into spans that are to be walked back.
+    """Cut the track of an object into spans to track back.
 
-    Neighbouring frames that were tracked in one direction, and that no person settled, are cut into spans of at most
-    `length` frames, as equal as possible. Each is walked back from the frame beyond it. Beyond the last one lies a
-    frame that a person settled, one that was tracked from the other side, or nothing: its own last frame is then the
-    origin, and is not compared. Where the object is absent on the origin, the walk starts from the last frame of the
-    span that shows it, and what lies beyond is not compared.
+    Neighbouring frames that were tracked in one direction, and that the user did not settle, are cut into spans of at
+    most `length` frames, as equal as possible. Each is tracked back from the frame beyond it. Beyond the last one is a
+    frame that the user settled, one that was tracked from the other side, or nothing; in the last case its own last
+    frame is the origin, and is not compared. If the object is absent on the origin, the pass starts from the last frame
+    of the span that shows it, and frames beyond that are not compared.
 
     Parameters
     ----------
@@ -61,9 +61,9 @@ def plan_spans(
     scores : mapping of str to ndarray
         Its ``frame``, ``area``, ``walk``, ``prompted``, ``painted`` and ``accepted``, as of `Session.scores`.
     length : int
-        Most frames of a span.
+        Maximum number of frames in a span.
     first, last : int
-        Frames to compare, both included; they leave the spans where they are.
+        Frames to compare, both included; the spans themselves do not depend on them.
     """
     known = scores["frame"].tolist()
     shown = {frame for frame, area in zip(known, scores["area"].tolist(), strict=True) if area > 0}
@@ -84,7 +84,7 @@ def plan_spans(
 
 
 def _parts(path: list[int], length: int) -> Iterator[list[int]]:
-    """Equal parts of all frames of a path but the last, each followed by the frame beyond it."""
+    """Equal parts of all frames of a path except the last, each followed by the frame beyond it."""
     count = -(-(len(path) - 1) // length)
     bounds = [round(i * (len(path) - 1) / count) for i in range(count + 1)] if count > 0 else []
     for low, high in pairwise(bounds):

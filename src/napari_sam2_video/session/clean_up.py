@@ -29,7 +29,7 @@ def clean_up(
     object_ids: Sequence[int],
     progress: Callable[[int, int], None] | None,
 ) -> int:
-    """Clean up what the model computed for some objects, but for frames that a person painted or accepted.
+    """Clean up the model's masks of some objects, except on painted or accepted frames.
 
     Returns
     -------
@@ -43,7 +43,7 @@ def clean_up(
         walked = masks.walked(object_id)
         for item in clean(masks.object_mask, frames, settings, untouched=settled):
             if inputs.is_accepted(object_id, item.frame) or masks.is_painted(item.frame):
-                # Settled by the person meanwhile.
+                # Settled by the user meanwhile.
                 continue
             if step is None:
                 with state.writing():
@@ -60,7 +60,7 @@ def clean_up(
 
 
 def _with_mask(masks: MaskStore, item: CleanedMask) -> ObjectMask:
-    """The model's mask with other pixels: those that are new have the lowest level, and so yield to other objects."""
+    """The model's mask with other pixels; new ones get the lowest level, and so yield to other objects."""
     old = masks.object_levels(item.frame, item.object_id)
     levels = item.mask.astype(np.uint8)
     if old is None:

@@ -1,4 +1,4 @@
-"""What an object is conditioned with on which frames, and what of it the masks do not reflect yet."""
+"""The prompts and paint that condition an object on each frame, and which of them the masks do not reflect yet."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     from napari_sam2_video.types import ModelSettings
 
 Mark: TypeAlias = tuple[int, int, str]
-"""Revision of the prompts, newest stroke, and the model they are for."""
+"""Revision of the prompts, newest stroke, and model."""
 
 
 def model_tag(settings: ModelSettings) -> str:
-    """Short name of what makes masks differ: network, numbers, size and windows."""
+    """Short name of the settings that affect masks: network, precision, size and windows."""
     said = {k: v for k, v in asdict(settings).items() if k in ("model", "precision", "image_size", "window")}
     if settings.arithmetic != "exact":
         said["arithmetic"] = settings.arithmetic
@@ -31,13 +31,13 @@ def model_tag(settings: ModelSettings) -> str:
 
 
 def mark_from_json(value: Any) -> Mark:
-    """Mark of its journal form."""
+    """Mark from its journal form."""
     revision, stroke, tag = value
     return int(revision), int(stroke), str(tag)
 
 
 class Conditioning:
-    """Prompts and paint that the tracker is conditioned with.
+    """Prompts and paint that condition the tracker.
 
     Parameters
     ----------
@@ -53,10 +53,10 @@ class Conditioning:
         self._filled: dict[tuple[int, int], tuple[Any, bool]] = {}
 
     def marks(self, object_id: int, tag: str) -> dict[int, Mark]:
-        """Frames on which an object has prompts or paint, with the mark of what it has there."""
+        """Frames with prompts or paint of an object, and a mark that identifies these."""
         revisions = {p.frame: p.revision for p in self._state.group("prompts", object_id).values()}
         newest = {f: self._masks.touched(f).get(object_id) for f in self._masks.painted(object_id)}
-        # Paint may be cleared meanwhile.
+        # Paint may have been cleared meanwhile.
         strokes = {f: number for f, number in newest.items() if number is not None}
         frames = {f for f in strokes if self._is_filled(f, object_id)} | revisions.keys()
         return {f: (revisions.get(f, 0), strokes.get(f, 0), tag) for f in sorted(frames)}
@@ -66,16 +66,16 @@ class Conditioning:
         return {int(frame): mark for frame, mark in self._state.group(table, object_id).items()}
 
     def accepted(self, object_id: int) -> frozenset[int]:
-        """Frames of an object that a person accepted."""
+        """Accepted frames of an object."""
         spans = self._state.get("accepted", object_id, ())
         return frozenset(f for start, stop in spans for f in range(start, stop))
 
     def is_accepted(self, object_id: int, frame: int) -> bool:
-        """Whether a person accepted an object on a frame."""
+        """Whether an object is accepted on a frame."""
         return any(start <= frame < stop for start, stop in self._state.get("accepted", object_id, ()))
 
     def state(self, object_id: int, tag: str) -> ObjectState:
-        """What the plan needs to know of an object."""
+        """What the plan needs to know about an object."""
         marks, known = self.marks(object_id, tag), self.conditioned(object_id)
         dirty = {f for f, mark in marks.items() if known.get(f) != mark}
         for gone in known.keys() - marks.keys():
@@ -90,7 +90,7 @@ class Conditioning:
         )
 
     def walked(self, object_id: int, tag: str) -> npt.NDArray[np.int8]:
-        """Direction in which each frame was computed last, all zero where another model did; shape ``(n_frames,)``."""
+        """Direction in which each frame was last computed, all zero if by another model; shape ``(n_frames,)``."""
         if any(mark[2] != tag for mark in self.conditioned(object_id).values()):
             return np.zeros(self._masks.n_frames, np.int8)
         return self._masks.walked(object_id)
@@ -101,7 +101,7 @@ class Conditioning:
         return bool(marks) and marks != self.conditioned(object_id)
 
     def _is_filled(self, frame: int, object_id: int) -> bool:
-        """Whether an object has a pixel on a painted frame; an empty one is no prompt."""
+        """Whether an object has a pixel on a painted frame; an empty one is not a prompt."""
         if self._masks.painted_last(frame, object_id):
             return True
         key = self._masks.label_key(frame)

@@ -1,4 +1,4 @@
-"""What can be asked of an open session, without changing it."""
+"""Queries of an open session, which change nothing."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
 
 class SessionContent:
-    """The parts of an open session, and what they know; see `Session`."""
+    """The parts of an open session, and queries of them; see `Session`."""
 
     def __init__(self, context: Context, tracker_factory: TrackerFactory | None) -> None:
         self.view = context.view
@@ -63,12 +63,12 @@ class SessionContent:
 
     @property
     def context(self) -> Context:
-        """Tables and masks, for the parts of a session that has this one below it."""
+        """Tables and masks, for a session that has this one below it."""
         return self._context
 
     @property
     def planes(self) -> Planes:
-        """A volume from all sides: prompts on any plane, and what walks along several axes found."""
+        """A volume from all sides: prompts on any plane, and the masks of walks along several axes."""
         return self._planes
 
     @property
@@ -78,7 +78,7 @@ class SessionContent:
 
     @property
     def read_only(self) -> bool:
-        """True where nothing is changed on disk."""
+        """True if nothing is changed on disk."""
         return self._context.read_only
 
     @property
@@ -93,7 +93,7 @@ class SessionContent:
 
     @property
     def labels(self) -> LabelArray:
-        """Label images as one array of shape ``(T, Y, X)``, to be shown and painted on."""
+        """Label images as one array of shape ``(T, Y, X)``, to show and paint on."""
         return self._paint.labels
 
     def mask(self, object_id: int, frame: int) -> npt.NDArray[np.bool_]:
@@ -120,7 +120,7 @@ class SessionContent:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """Sentences about what was found damaged, and what the recording has to say."""
+        """Notes about damaged data and about the recording."""
         return (*self.recording.notes, *self._context.notes)
 
     @property
@@ -129,20 +129,20 @@ class SessionContent:
         return self._objects.all()
 
     def object(self, object_id: int) -> TrackedObject:
-        """One object; raises `SessionError` if there is none of that id."""
+        """One object; raises `SessionError` if there is none with that id."""
         return self._objects.get(object_id)
 
     def prompts(
         self, object_id: int | None = None, frame: int | None = None, *, masks: bool = True
     ) -> tuple[Prompt, ...]:
-        """Prompts, of one object or on one frame if asked for, by ascending frame and object.
+        """Prompts, optionally of one object or on one frame, by ascending frame and object.
 
         Parameters
         ----------
         object_id, frame : int, optional
             Only of this object, and only on this frame.
         masks : bool
-            False leaves mask prompts out: each has to be unpacked to a whole frame.
+            False omits mask prompts, each of which has to be unpacked to a whole frame.
 
         Raises
         ------
@@ -156,7 +156,7 @@ class SessionContent:
         return self._prompts.get(object_id, frame, masks=masks)
 
     def prompt_sets(self, object_id: int | None = None, frame: int | None = None) -> tuple[PromptSet, ...]:
-        """What prompts there are, as `prompts`, without unpacking a mask; none of the sets is empty."""
+        """The same prompts as sets, without unpacking masks; no set is empty."""
         return self._prompts.sets(object_id, frame)
 
     def accepted(self, object_id: int) -> frozenset[int]:
@@ -169,10 +169,10 @@ class SessionContent:
         return self._filling.filled(self.object(object_id).id)
 
     def scores(self, object_id: int) -> dict[str, npt.NDArray[Any]]:
-        """Figures of an object by frame, as of `MaskStore.scores`, with ``accepted`` and what a check found.
+        """Figures of an object by frame, as in `MaskStore.scores`, with ``accepted`` and the results of a check.
 
-        ``disagreement`` is that of the last `check` that compared the very mask that is there now, else NaN;
-        ``checked_from`` is the frame it was tracked back from, NaN also where the mask there has changed since.
+        ``disagreement`` is from the last `check` of the current mask, else NaN; ``checked_from`` is the frame it was
+        tracked back from, NaN also if the mask there has changed since.
 
         Raises
         ------
@@ -183,7 +183,7 @@ class SessionContent:
         return self.scores_of([object_id])[object_id]
 
     def scores_of(self, object_ids: Collection[int]) -> dict[int, dict[str, npt.NDArray[Any]]]:
-        """Figures of several objects at once, each as `scores` gives them."""
+        """Figures of several objects at once, each as from `scores`."""
         found = self.masks.scores_of(object_ids)
         for object_id, figures in found.items():
             figures["accepted"] = np.isin(figures["frame"], list(self._context.inputs.accepted(object_id)))
@@ -192,28 +192,28 @@ class SessionContent:
         return found
 
     def window_at(self, object_id: int, frame: int) -> Window | None:
-        """Window in which an object was tracked on a frame; None for the whole frame, or where it is not known.
+        """Window in which an object was tracked on a frame; None for the whole frame, or if unknown.
 
-        It is known of prompted frames, and of those that were tracked since the session was opened.
+        It is known for prompted frames, and for those tracked since the session was opened.
         """
         return self._tracking.window_at(object_id, frame)
 
     def review_table(self, objects: Collection[int] | None = None) -> Table:
-        """What the doubt of some or all objects is computed from; see `napari_sam2_video.analysis.review`."""
+        """Figures from which the doubt of some or all objects follows; see `napari_sam2_video.analysis.review`."""
         return self._review.table(objects)
 
     @property
     def proposals(self) -> tuple[Proposal, ...]:
-        """What `find` proposes and nobody has accepted or rejected yet, by ascending frame."""
+        """Open proposals of `find`, by ascending frame."""
         return self._proposals.all()
 
     def proposed_tracks(self, proposal: Proposal) -> tuple[FoundTrack, ...]:
-        """What a proposal adds, of each object its masks by frame; none where it adds nothing.
+        """The objects that a proposal adds, each as masks by frame; empty if it adds none.
 
         Raises
         ------
         SessionError
-            If they cannot be read any more.
+            If they can no longer be read.
         """
         return tuple(self._proposals.tracks(proposal))
 
@@ -226,20 +226,20 @@ class SessionContent:
         limit: int | None = None,
         table: Table | None = None,
     ) -> tuple[ReviewItem, ...]:
-        """Order what a person should look at: doubtful frames, disagreements and proposals.
+        """Places to review, in order: doubtful frames, disagreements and proposals.
 
         Parameters
         ----------
         objects : collection of int, optional
             Objects to look at; all if not given.
         threshold : float
-            Leave out frames that are no more doubtful than this.
+            Omit frames that are no more doubtful than this.
         spacing : int
-            Leave out frames within this distance of a more doubtful one of the same object.
+            Omit frames within this distance of a more doubtful one of the same object.
         limit : int, optional
             Largest number of items.
         table : Table, optional
-            That of `review_table`, where it was made already.
+            Result of `review_table`, if already computed.
 
         Returns
         -------
@@ -254,9 +254,9 @@ class SessionContent:
         return self._review.queue(objects, threshold=threshold, spacing=spacing, limit=limit, table=table)
 
     def review_progress(self, queue: Sequence[ReviewItem] | None = None) -> ReviewList:
-        """How far the review is: what is left to look at, what was found wrong, and how much was looked at.
+        """State of the review: what is left, what was found wrong, and how much was reviewed.
 
-        `queue` is that of `review_queue`, where it was made already.
+        `queue` is the result of `review_queue`, if already computed.
         """
         return self._review.progress(self.review_queue() if queue is None else queue)
 
@@ -267,7 +267,7 @@ class SessionContent:
 
     @property
     def model_notes(self) -> tuple[str, ...]:
-        """Sentences about the network; none until it is loaded."""
+        """Notes about the network; empty until it is loaded."""
         return self._tracking.notes
 
     @property
@@ -276,7 +276,7 @@ class SessionContent:
         return self._tracking.tracker
 
     def state(self, object_id: int) -> ObjectState:
-        """What planning a run knows of an object."""
+        """The state of an object for planning a run."""
         self.object(object_id)
         return self._context.inputs.state(object_id, self._tracking.tag)
 
@@ -286,7 +286,7 @@ class SessionContent:
         return tuple(o.id for o in self.objects if self._context.inputs.is_dirty(o.id, tag))
 
     def preview(self, object_id: int, frame: int, prompts: Sequence[Prompt] | None = None) -> Preview:
-        """Masks that prompts would give (those of the session if not given); nothing is kept."""
+        """Masks that prompts would select (by default the session's own); nothing is kept."""
         return self._tracking.preview(object_id, frame, prompts)
 
     @property
@@ -296,7 +296,7 @@ class SessionContent:
 
     @property
     def unfinished(self) -> bool:
-        """True where a run was stopped or cut off, and can be resumed because its prompts are as they were."""
+        """True if a run was stopped or interrupted and can be resumed, because its prompts are unchanged."""
         return self._tracking.unfinished
 
     @property
@@ -306,11 +306,11 @@ class SessionContent:
 
     @property
     def can_redo(self) -> str | None:
-        """The step that `redo` would do again."""
+        """The step that `redo` would repeat."""
         return self._context.state.redoable
 
     def provenance(self) -> dict[str, Any]:
-        """How the masks came to be, JSON-able; see ``schemas/provenance.schema.json``."""
+        """How the masks were made, JSON-serializable; see ``schemas/provenance.schema.json``."""
         from napari_sam2_video.session.provenance import provenance_of
 
         return provenance_of(self, self._context.state)
@@ -324,7 +324,7 @@ class SessionContent:
         return measure(self.result(), intensity=intensity, shape=shape, progress=progress)
 
     def result(self) -> TrackingResult:
-        """The masks as an export reads them."""
+        """The masks in the form that measurements and exports read."""
         from napari_sam2_video.session.provenance import result_of
 
         return result_of(self)

@@ -1,4 +1,4 @@
-"""What the parts of an open session share: its tables, its masks, its events, and who may change them now."""
+"""State that the parts of an open session share: tables, masks, events, and who may change them now."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ JOURNAL = "journal.jsonl"
 
 
 class Busy:
-    """Which objects a run is at work on; one run at a time."""
+    """The objects that a run is working on; one run at a time."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -53,7 +53,7 @@ class Busy:
         return self._objects is not None
 
     def check_idle(self, object_id: int) -> None:
-        """Refuse an object that a run is at work on; while a run is being planned, that is any object.
+        """Refuse an object that a run is working on; while a run is being planned, refuse any object.
 
         Raises
         ------
@@ -66,7 +66,7 @@ class Busy:
 
     @contextmanager
     def idle(self, refusal: str) -> Iterator[None]:
-        """Keep runs from beginning inside the block; raises `SessionError` with `refusal` while one is under way."""
+        """Prevent runs from starting during the block; raises `SessionError` with `refusal` if one is under way."""
         with self._lock:
             if self._objects is not None:
                 raise SessionError(refusal)
@@ -74,7 +74,7 @@ class Busy:
 
     @contextmanager
     def alone(self, refusal: str) -> Iterator[None]:
-        """Be the one run inside the block; say with `work_on` which objects it is about."""
+        """Be the only run during the block; `work_on` sets its objects."""
         with self.idle(refusal):
             self._objects = frozenset()
         try:
@@ -129,7 +129,7 @@ class Context:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """Sentences about what was found damaged."""
+        """Notes about damaged data."""
         return (*self.state.notes, *self.masks.notes, *self.checks.notes)
 
     @property
@@ -139,7 +139,7 @@ class Context:
         return settings
 
     def check_writable(self) -> None:
-        """Refuse to change a session that is closed or open for reading only.
+        """Refuse to change a session that is closed or read-only.
 
         Raises
         ------
@@ -153,7 +153,7 @@ class Context:
 
     @contextmanager
     def changing(self) -> Iterator[None]:
-        """Keep other changes away inside the block."""
+        """Block other changes during the block."""
         self.check_writable()
         with self.state.writing():
             yield
@@ -168,7 +168,7 @@ class Context:
 
 
 def _of_planes(view: FrameView) -> dict[str, Decoder]:
-    """Decoders of what a person says of the planes across other axes of a volume."""
+    """Decoders of the tables for planes across other axes of a volume."""
     found: dict[str, Decoder] = {}
     for axis in crossing_axes(view):
         decoders = _decoders(view.recording.length(axis))

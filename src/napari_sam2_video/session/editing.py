@@ -1,4 +1,4 @@
-"""What a person changes in an open session: objects, prompts, paint, acceptance, and undo."""
+"""Changes to an open session: objects, prompts, paint, acceptance, and undo."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ class SessionEditing(SessionContent):
     def add_object(
         self, name: str | None = None, color: tuple[int, int, int] | None = None, object_id: int | None = None
     ) -> int:
-        """Add an object; its id.
+        """Add an object, and return its id.
 
-        If not given, the id is the next one that was never used; name and colour (red, green and blue from 0 to 255)
+        By default the id is the next one that was never used, and name and colour (red, green and blue from 0 to 255)
         follow from it.
         """
         return self._objects.add(name, color, object_id)
@@ -43,7 +43,7 @@ class SessionEditing(SessionContent):
         parent: int | EllipsisType | None = ...,
         parent_frame: int | EllipsisType | None = ...,
     ) -> TrackedObject:
-        """Change what is known of an object; what is not given stays. Refused where the parent cannot be one."""
+        """Change properties of an object; those not given stay. Refused if the parent is not possible."""
         given: dict[str, Any] = {"name": name, "locked": locked, "color": color}
         changes = {field: value for field, value in given.items() if value is not None}
         lineage = {"parent": parent, "parent_frame": parent_frame}
@@ -51,34 +51,35 @@ class SessionEditing(SessionContent):
         return self._objects.edit(object_id, changes)
 
     def remove_object(self, object_id: int) -> None:
-        """Remove an object with its prompts, masks and paint; `undo` brings all back."""
+        """Remove an object with its prompts, masks and paint; `undo` restores everything."""
         self._objects.remove([object_id])
 
     def remove_objects(self, object_ids: Collection[int]) -> None:
-        """Remove objects as `remove_object`, in one step."""
+        """Remove several objects in one step; see `remove_object`."""
         self._objects.remove(object_ids)
 
     def lock_objects(self, object_ids: Collection[int], *, locked: bool) -> None:
-        """Lock objects, which are then neither tracked nor changed, or unlock them; in one step."""
+        """Lock objects, so that they are neither tracked nor changed, or unlock them; in one step."""
         self._objects.lock(object_ids, locked=locked)
 
     def merge_objects(self, object_id: int, other_id: int) -> None:
-        """Give an object the masks, prompts and paint of another one too, which is removed."""
+        """Add the masks, prompts and paint of another object to an object, and remove the other one."""
         self._life.merge(object_id, other_id)
 
     def split_object(self, object_id: int, frame: int, line_yx: npt.ArrayLike | None = None) -> list[int]:
-        """Make an object of every connected part of a mask but the largest, to be tracked from its frame; their ids.
+        """Make an object from every connected part of a mask except the largest; returns their ids.
 
-        With a line, its corners ``(y, x)`` in an array of shape ``(n, 2)``, the mask is cut along it first.
+        The new objects are tracked from this frame. With a line (corners ``(y, x)`` in an array of shape ``(n, 2)``),
+        the mask is first cut along it.
         """
         return self._life.split(object_id, frame, line_yx)
 
     def renumber_object(self, object_id: int, new_id: int) -> None:
-        """Give an object an id that no object has."""
+        """Give an object an unused id."""
         self._life.renumber(object_id, new_id)
 
     def swap_objects(self, first_id: int, second_id: int, start: int = 0, stop: int | None = None) -> None:
-        """Swap two objects on the frames from `start` up to, not including, `stop`; to the end if not given."""
+        """Swap two objects on the frames from `start` up to, not including, `stop` (by default the end)."""
         self._life.swap(first_id, second_id, start, stop)
 
     def delete_masks(self, object_id: int, start: int, stop: int) -> None:
@@ -86,7 +87,7 @@ class SessionEditing(SessionContent):
         self._life.delete(object_id, start, stop)
 
     def copy_mask(self, object_id: int, frame: int, to: int | None = None) -> None:
-        """Make the mask of a frame the prompt and the mask of another one, the next if not given."""
+        """Copy the mask of a frame to another one as its mask and prompt, by default to the next."""
         self._life.copy(object_id, frame, frame + 1 if to is None else to)
 
     def set_prompts(self, object_id: int, frame: int, prompts: Sequence[Prompt]) -> None:
@@ -105,22 +106,22 @@ class SessionEditing(SessionContent):
         self._prompts.remove(prompt)
 
     def add_seeds(self, labels_yx: npt.NDArray[Any], frame: int) -> list[int]:
-        """Make an object with a mask prompt of every label of a label image ``(Y, X)``; their ids.
+        """Make an object with a mask prompt from every label in a label image ``(Y, X)``; returns their ids.
 
-        A label keeps its number as id where that id was never used. Raises `PromptError` if the image does not fit the
+        A label keeps its number as id if that id was never used. Raises `PromptError` if the image does not fit the
         frame or holds no label.
         """
         return self._prompts.add_seeds(labels_yx, frame)
 
     def add_volume_seeds(self, labels: Any, which: str = "all") -> list[int]:
-        """Make an object with mask prompts of every label of a label volume, as `add_seeds`; their ids.
+        """Make an object with mask prompts from every label in a label volume, as `add_seeds`; returns their ids.
 
         Parameters
         ----------
         labels : array of int, shape (frames, Y, X)
             Labels of every frame of the session; read one frame at a time.
         which : {"all", "middle"}
-            Every slice of a label, or only the middle one of those that show it.
+            Every slice with a label, or only the middle one.
 
         Raises
         ------
@@ -130,11 +131,10 @@ class SessionEditing(SessionContent):
         return self._prompts.add_volume_seeds(labels, which)
 
     def fill_between(self, object_id: int, start: int = 0, stop: int | None = None) -> list[int]:
-        """Fill an object between the frames that a person prompted, painted or accepted; the frames that were filled.
+        """Fill an object between frames that were prompted, painted or accepted; returns the filled frames.
 
-        The quick way for simple shapes: masks are interpolated by their signed distances, no network runs. They lie
-        over what was tracked until a run finds newer ones, and are one step of the history; `filled` says which they
-        are.
+        A quick way for simple shapes: masks are interpolated by their signed distances, without the network. They
+        replace tracked masks until a run finds newer ones, and are one step in the history; `filled` lists them.
 
         Parameters
         ----------
@@ -160,17 +160,17 @@ class SessionEditing(SessionContent):
         labels: npt.NDArray[Any],
         where: npt.NDArray[np.bool_] | None = None,
     ) -> bool:
-        """Set pixels by hand; True if any changed hands.
+        """Paint pixels; True if any changed.
 
-        The model never changes them again. A frame painted for an object is a prompt of it, and a frame that runs leave
-        as it is. Pixels of locked objects stay.
+        The model never changes them again. A painted frame is a prompt of its object, and runs leave it unchanged.
+        Pixels of locked objects stay.
 
         Parameters
         ----------
         frame, origin_yx : int and tuple of int
             The frame, and where `labels` begins on it.
         labels : ndarray of int, shape (h, w)
-            Object ids, 0 to erase; an id without an object makes one.
+            Object ids, 0 to erase; a new id makes an object.
         where : ndarray of bool, shape (h, w), optional
             Which pixels are set; all if not given.
         """
@@ -180,9 +180,9 @@ class SessionEditing(SessionContent):
     def stroke(
         self, frame: int, origin_yx: tuple[int, int], labels: npt.NDArray[Any], where: npt.NDArray[np.bool_]
     ) -> bool:
-        """Set pixels by hand, as `paint`, in one step with those before it until `end_stroke`; True if any changed.
+        """Paint pixels as `paint`, in one step with earlier strokes until `end_stroke`; True if any changed.
 
-        A step also ends where another frame is painted, or something else is done.
+        A step also ends when another frame is painted, or something else is done.
         """
         return self._paint.stroke(frame, origin_yx, labels, where)
 
@@ -191,7 +191,7 @@ class SessionEditing(SessionContent):
         self._paint.end_stroke()
 
     def clear_paint(self, frame: int, object_id: int | None = None) -> bool:
-        """Give painted pixels of a frame, or of one object on it, back to the model; True if there were any.
+        """Return painted pixels of a frame, or of one object on it, to the model; True if there were any.
 
         Locked objects neither lose nor gain a pixel.
         """
@@ -202,7 +202,7 @@ class SessionEditing(SessionContent):
         self._acceptance.set({object_id: [(start, stop)]}, accept=True)
 
     def accept_frames(self, spans: Mapping[int, Sequence[range]]) -> None:
-        """Accept several objects, each on its own frames, as `accept`, in one step."""
+        """Accept several objects, each on its own frames, in one step; see `accept`."""
         self._acceptance.set({i: [(s.start, s.stop) for s in found] for i, found in spans.items()}, accept=True)
 
     def unaccept(self, object_id: int, start: int, stop: int) -> None:
@@ -210,44 +210,43 @@ class SessionEditing(SessionContent):
         self._acceptance.set({object_id: [(start, stop)]}, accept=False)
 
     def judge(self, item: ReviewItem, verdict: str) -> None:
-        """Say what is true of a place of the review queue; `review_progress` counts it.
+        """Give an answer to a place in the review queue; `review_progress` counts it.
 
         ``"right"`` accepts the object on the frame, and ``"wrong"`` notes that it needs to be corrected; both are steps
-        of the history. A proposal that is right is accepted, and one that is wrong is rejected. ``"later"`` puts it at
-        the end. One of the item's `choices` does what it says.
+        of the history. A proposal that is right is accepted, and one that is wrong is rejected. ``"later"`` moves it to
+        the end. One of the item's `choices` carries that choice out.
 
         Raises
         ------
         SessionError
-            If that is no answer to it, or what it was about is gone.
+            If the item has no such answer, or no longer exists.
         """
         self.end_stroke()
         self._review.judge(item, verdict)
 
     def note_settled(self, before: Sequence[ReviewItem], now: Sequence[ReviewItem]) -> None:
-        """Count what left the review queue because a person accepted or corrected the frame as looked at."""
+        """Count places that left the review queue because their frame was accepted or corrected as reviewed."""
         self._review.note_settled(before, now)
 
     def mark_absent(self, object_id: int, start: int, stop: int, *, parent: int | None = None) -> None:
-        """Say that an object is not on the frames from `start` up to, not including, `stop`.
+        """Mark an object as absent on the frames from `start` up to, not including, `stop`.
 
-        Its prompts, masks and paint there are removed, and runs do not change these frames. With `parent` the
-        object is a daughter of that one from frame `stop` on. One step of the history.
+        Its prompts, masks and paint there are removed, and runs do not change these frames. With `parent`, the object
+        is a daughter of that one from frame `stop` on. One step in the history.
         """
         self._acceptance.mark_absent(object_id, start, stop, parent)
 
     def accept_proposals(
         self, proposals: Iterable[int] | None = None, *, least_score: float | None = None
     ) -> tuple[int, ...]:
-        """Accept proposals, as one step of the history; the objects that this adds, which are then to be tracked.
+        """Accept proposals as one step in the history; returns the added objects, which can then be tracked.
 
         Parameters
         ----------
         proposals : iterable of int, optional
-            Their ids; all that are open if not given. The proposal that adds the mother of a division is accepted
-            with it.
+            Their ids; by default all open ones. The proposal that adds the mother of a division is accepted with it.
         least_score : float, optional
-            Only those with this score at least; the provenance then says that a rule accepted them.
+            Only those with at least this score; the provenance then records that a rule accepted them.
 
         Raises
         ------
@@ -257,18 +256,18 @@ class SessionEditing(SessionContent):
         return self._proposals.accept(proposals, least_score)
 
     def reject_proposals(self, proposals: Iterable[int] | None = None) -> int:
-        """Reject proposals by their ids, or all that are open, as one step of the history; their number.
+        """Reject proposals by id, or all open ones, as one step in the history; returns their number.
 
-        With a proposal that adds an object, those that need this object are rejected, too.
+        If a proposal adds an object, proposals that need this object are rejected, too.
         """
         return self._proposals.reject(proposals)
 
     def undo(self) -> str | None:
-        """Undo the last step; its name, None if there is none. Refused while a run is under way."""
+        """Undo the last step and return its name, None if there is none. Refused while a run is under way."""
         self.end_stroke()
         return travel(self._context, back=True)
 
     def redo(self) -> str | None:
-        """Do the step undone last again; its name, None if there is none."""
+        """Redo the last undone step and return its name, None if there is none."""
         self.end_stroke()
         return travel(self._context, back=False)

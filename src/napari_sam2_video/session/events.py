@@ -1,4 +1,4 @@
-"""What changed in a session, as signals that a viewer or a script connects to."""
+"""Signals about changes of a session, for viewers and scripts."""
 
 from __future__ import annotations
 
@@ -13,9 +13,8 @@ class SessionEvents(SignalGroup):
     """Signals of a session, emitted without arguments after a change, on the thread that made it.
 
     ``session.events.masks.connect(callback)`` listens to one of them. ``session.events.connect(callback)`` listens to
-    all: the callback gets a `psygnal.EmissionInfo`, whose ``signal.name`` says which it was. Where a listener fails,
-    those connected after it are not called, the call that made the change raises `SessionError`, and the change is
-    kept.
+    all: the callback gets a `psygnal.EmissionInfo`, whose ``signal.name`` says which it was. If a listener fails, those
+    connected after it are not called, the call that made the change raises `SessionError`, and the change is kept.
 
     Signals
     -------
@@ -26,15 +25,15 @@ class SessionEvents(SignalGroup):
     masks
         Masks or paint changed.
     accepted
-        Frames were accepted, or are no longer.
+        Frames were accepted, or acceptance was withdrawn.
     checks
         A check ended.
     model
         Another model was chosen.
     proposals
-        Something was found, or proposals were accepted or rejected.
+        New proposals were made, or some were accepted or rejected.
     reviewed
-        A person said what is true of a place to look at.
+        A place in the review was answered.
     """
 
     objects = Signal()
@@ -47,7 +46,7 @@ class SessionEvents(SignalGroup):
     reviewed = Signal()
 
     def announce(self, *names: str) -> None:
-        """Emit the signals of these names, all of them whichever listener fails.
+        """Emit the signals with these names, all of them even if a listener fails.
 
         Raises
         ------

@@ -1,4 +1,4 @@
-"""Fill an object in between the frames that a person settled, by its shape, without a network."""
+"""Fill an object between settled frames by interpolating its shape, without the network."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 FILLED = "filled"
-"""Table: by object and frame, the record that filling wrote; while that is the newest, the mask is interpolated."""
+"""Table: for each object and frame, the record written by filling; while it is the newest, the mask is interpolated."""
 SCORE = 10.0
 LEAST_SETTLED = 2
 
@@ -61,7 +61,7 @@ class Filling(SessionPart):
         return written
 
     def filled(self, object_id: int) -> frozenset[int]:
-        """Frames whose mask was interpolated, and not tracked, fused or cleaned up since."""
+        """Frames with an interpolated mask that was not tracked, fused or cleaned up since."""
         state = self._context.state
         found = set()
         for key, number in state.group(FILLED, object_id).items():
@@ -71,13 +71,13 @@ class Filling(SessionPart):
         return frozenset(found)
 
     def _settled(self, object_id: int) -> list[int]:
-        """Frames that a person prompted, painted or accepted."""
+        """Frames that were prompted, painted or accepted."""
         context = self._context
         prompted = {one.frame for one in self._prompts.sets(object_id)}
         return sorted(prompted | context.inputs.accepted(object_id) | set(context.masks.painted(object_id)))
 
     def _mask(self, object_id: int, frame: int) -> npt.NDArray[np.bool_]:
-        """Mask of a settled frame: what is shown, or a mask prompt that was not tracked yet."""
+        """Mask of a settled frame: the shown one, or a mask prompt that was not tracked yet."""
         shown = self._context.masks.object_mask(frame, object_id)
         if shown.any() or self._context.inputs.is_accepted(object_id, frame):
             return shown

@@ -1,4 +1,4 @@
-"""The folder of a session: made, replaced, opened and locked."""
+"""Create, replace, open and lock the folder of a session."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ _OWN_FILES = {JOURNAL, CHECKS, SOURCE, "masks", "memory", "walks", "lock", "lock
 
 @contextmanager
 def new_folder(folder: Path, *, overwrite: bool) -> Iterator[SessionLock]:
-    """Make an empty, locked folder; where the block fails, what was there before is there again.
+    """Make an empty, locked folder; if the block fails, what was there before is restored.
 
     Raises
     ------
     SessionError
-        If the folder holds something already, or cannot be written.
+        If the folder is not empty, or cannot be written.
     SessionLockedError
         If the session to be replaced is open elsewhere.
     """
@@ -67,14 +67,14 @@ def new_folder(folder: Path, *, overwrite: bool) -> Iterator[SessionLock]:
 def opened_folder(
     folder: Path, recording: Recording | None, *, read_only: bool
 ) -> Iterator[tuple[FrameView, SessionLock | None]]:
-    """View and lock of a session; where the block fails, both are let go.
+    """View and lock of a session; both are released if the block fails.
 
     Parameters
     ----------
     folder : Path
         The session.
     recording : Recording, optional
-        The recording; opened from where the session says, if not given.
+        The recording; opened from the path in the session if not given.
     read_only : bool
         Take no lock, and change nothing.
 
@@ -122,7 +122,7 @@ def opened_folder(
 
 
 def _make_room(folder: Path, *, overwrite: bool) -> Path | None:
-    """Check that a session can be made; where one is to be replaced, it is renamed, and the new name returned."""
+    """Check that a session can be made; one to be replaced is renamed, and its new name returned."""
     if "\0" in str(folder):
         raise SessionError(
             f"{str(folder)!r} has a character that is not allowed in paths; choose another name for the session."
@@ -152,5 +152,5 @@ def _make_room(folder: Path, *, overwrite: bool) -> Path | None:
 
 
 def _is_ours(name: str) -> bool:
-    """Whether a file is the copy of an older manifest, or what a file manager leaves everywhere."""
+    """Whether a file is a copy of an older manifest, or one that file managers leave everywhere."""
     return name.startswith("session.schema-") or name in {".DS_Store", "Thumbs.db", "desktop.ini"}

@@ -15,7 +15,7 @@ _EVENTS = {
     **{f"prompts_{axis}": "prompts" for axis in "zyx"},
     **{f"accepted_{axis}": "accepted" for axis in "zyx"},
     "masks": "masks",
-    # A run that made no mask changed what is left to track.
+    # A run that made no mask still changed what is left to track.
     "conditioned": "masks",
     "run": "masks",
     "fused": "masks",
@@ -28,7 +28,7 @@ _EVENTS = {
 
 
 def travel(context: Context, *, back: bool) -> str | None:
-    """Undo the last step, or redo the one undone last; its name, None if there is none.
+    """Undo the last step, or redo the last undone one; returns its name, None if there is none.
 
     Raises
     ------
@@ -42,6 +42,6 @@ def travel(context: Context, *, back: bool) -> str | None:
         return None
     name, keys = moved
     topics = {_EVENTS[table] for table, _ in keys if table in _EVENTS}
-    # Even a step that left nothing to see, such as a run that was stopped at once, changes what can be undone.
+    # Even a step without a visible effect, such as a run that was stopped at once, changes what can be undone.
     context.events.announce(*(sorted(topics) or ["masks"]))
     return name

@@ -1,4 +1,4 @@
-"""Prompts and label images that are given to a session, which may have some of them already."""
+"""Add prompts and label images to a session that may already have some of them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def add_prompts(session: Session, prompts: Iterable[Prompt], seeds: Iterable[Seeds] = ()) -> None:
-    """Add prompts that a session does not have yet, on the planes of any walk, and the objects they name.
+    """Add prompts that a session does not have yet, on planes of any walk, and the objects they name.
 
     Raises
     ------
@@ -58,7 +58,7 @@ def add_prompts(session: Session, prompts: Iterable[Prompt], seeds: Iterable[See
 
 
 def _add_volume(session: Session, labels: npt.NDArray[Any], which: str) -> None:
-    """Make objects of those labels of a volume, in the order of the recording's axes, that the session lacks."""
+    """Make objects from the labels of a volume, with axes in the recording's order, that the session lacks."""
     view = session.view
     if labels.ndim == len(VOLUME_AXES) and view.walk_axis in "YX" and session.planes.axes[1:]:
         labels = PlaneStack(*VOLUME_AXES).turned(labels, PlaneStack.of(view))
@@ -79,7 +79,7 @@ def _add_volume(session: Session, labels: npt.NDArray[Any], which: str) -> None:
 
 
 def _missing_seeds(session: Session, labels_yx: npt.NDArray[Any], frame: int) -> npt.NDArray[Any] | None:
-    """Labels that no object of the session has as its mask on this frame; None if there are none left."""
+    """Labels that no object of the session has as its mask on this frame; None if there are none."""
     there = [p.mask for one in session.objects for p in session.prompts(one.id, frame) if isinstance(p, MaskPrompt)]
     left = labels_yx
     for mask in there:

@@ -1,4 +1,4 @@
-"""Sessions of arrays in memory: a copy of the array beside the masks, or the masks without it."""
+"""Sessions of arrays in memory: store a copy of the array beside the masks, or open the masks without it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ FILE = "source.npy"
 
 
 def keep_source(folder: Path, recording: Recording) -> None:
-    """Copy an array in memory into the folder of its session, frame by frame; a recording that is a file stays there.
+    """Copy an array in memory into its session's folder, frame by frame; recordings in files are not copied.
 
     Raises
     ------
@@ -45,7 +45,7 @@ def keep_source(folder: Path, recording: Recording) -> None:
 
 
 def kept_array(folder: Path) -> npt.NDArray[Any] | None:
-    """The array that was copied into a session's folder, read when it is needed; None if there is none.
+    """The array copied into a session's folder, read on demand; None if there is none.
 
     Raises
     ------
@@ -63,12 +63,12 @@ def kept_array(folder: Path) -> npt.NDArray[Any] | None:
 
 
 class LostRecording(ArrayRecording):
-    """What is known of an array that is not given any more: its masks can be read, its pixels cannot.
+    """Stands in for an array that is no longer available: masks can be read, pixels cannot.
 
     Parameters
     ----------
     kept : dict
-        The source of the session's manifest.
+        The source as described in the session's manifest.
     """
 
     def __init__(self, kept: dict[str, Any]) -> None:
@@ -77,7 +77,7 @@ class LostRecording(ArrayRecording):
         super().__init__(array, name=kept["name"], axes=kept["axes"], scale=kept["scale"], units=kept["units"])
 
     def fingerprint(self) -> dict[str, Any]:
-        """Fingerprint of the array that was there."""
+        """Fingerprint of the original array."""
         found: dict[str, Any] = self._kept["fingerprint"]
         return found
 

@@ -1,4 +1,4 @@
-"""Merge, split, renumber, swap, delete and copy objects, each as one step of the history."""
+"""Merge, split, renumber, swap, delete and copy objects, each as one step in the history."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Life(SessionPart):
     context, objects, prompts
         As `SessionPart`.
     tag : callable
-        Gives the short name of the model that runs use.
+        Returns the short name of the model for runs.
     """
 
     def __init__(self, context: Context, objects: Objects, prompts: PromptTable, tag: Callable[[], str]) -> None:
@@ -168,7 +168,7 @@ class Life(SessionPart):
         return range(first, last)
 
     def _lineage_without(self, gone: TrackedObject, heir: TrackedObject) -> list[Change]:
-        """Changes that make `heir` the parent of the daughters of `gone`, which is removed."""
+        """Changes that make `heir` the parent of the daughters of the removed object `gone`."""
         parent, frame = (gone.parent, gone.parent_frame) if heir.parent == gone.id else (heir.parent, heir.parent_frame)
         if parent == heir.id:
             parent = frame = None
@@ -180,14 +180,14 @@ class Life(SessionPart):
         return [("objects", one.id, one.to_json()) for one in new] + [("objects", gone.id, None)]
 
     def _move(self, sources: dict[int, tuple[int, ...]], frames: range, name: str, changes: Sequence[Change]) -> None:
-        """Give objects the prompts, masks and paint of others on some frames; others of them are removed.
+        """Give objects the prompts, masks and paint of others on some frames, replacing their own.
 
         Parameters
         ----------
         sources : dict of int to tuple of int
-            For each target, the objects that it takes over; a new target is made by `changes`.
+            For each target, the objects it takes over; a new target is made by `changes`.
         frames : range
-            Frames on which it does.
+            The frames.
         name : str
             Name of the step.
         changes : sequence of (table, key, value)
@@ -252,7 +252,7 @@ class Life(SessionPart):
         return [*changes, *(("prompts", key, None) for key in old if key not in taken)]
 
     def _moved_planes(self, number: int, ids: Sequence[int], sources: dict[int, tuple[int, ...]]) -> list[Change]:
-        """Changes that give objects what was said of others on planes across the other axes of a volume."""
+        """Changes that give objects the prompts of others on planes across other axes of a volume."""
         state = self._context.state
         changes: list[Change] = []
         for axis in crossing_axes(self._context.view):
@@ -307,7 +307,7 @@ class Life(SessionPart):
         masks.write(FrameMasks(frame, masks.shape_yx, (mask,), direction), generation=step)
 
     def _frames_of(self, ids: Iterable[int], frames: range) -> list[int]:
-        """Those of some frames on which one of the objects has a mask or paint."""
+        """The given frames on which one of the objects has a mask or paint."""
         masks = self._context.masks
         found = {int(f) for i in ids for f in (*masks.frames_done(i), *masks.painted(i))}
         return sorted(found.intersection(frames))
@@ -319,10 +319,10 @@ class Life(SessionPart):
         return changes + self._unconditioned(object_id, frames)
 
     def _unconditioned(self, object_id: int, frames: range) -> list[Change]:
-        """Changes that forget which prompts the masks of an object were made from, on some frames."""
+        """Changes that forget from which prompts the masks of an object on some frames were made."""
         known = self._context.inputs.conditioned(object_id)
         return [("conditioned", key_of(object_id, f), None) for f in known if f in frames]
 
     def _new_trails(self, object_id: int) -> Change:
-        """Change after which no run continues from what the tracker remembers of earlier frames."""
+        """Change after which no run continues from the tracker's memories of earlier frames."""
         return ("walks", object_id, self._context.state.next_number)

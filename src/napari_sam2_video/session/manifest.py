@@ -1,4 +1,4 @@
-"""``session.json``: which recording a session belongs to and how it is viewed."""
+"""``session.json``: the recording that a session belongs to, and how it is viewed."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def new_manifest(folder: Path, view: FrameView) -> dict[str, Any]:
 
 
 def describe_source(folder: Path, recording: Recording) -> dict[str, Any]:
-    """What is kept of a recording, its path both absolute and as seen from the session."""
+    """Description of a recording, with its path both absolute and relative to the session."""
     path = None if recording.path is None else Path(recording.path).absolute()
     relative = None
     if path is not None:
@@ -59,12 +59,12 @@ def describe_source(folder: Path, recording: Recording) -> dict[str, Any]:
 
 
 def plain(value: Any) -> Any:
-    """Value as it comes back from JSON."""
+    """Value as it would come back from JSON."""
     return json.loads(json.dumps(value, default=str))
 
 
 def write_manifest(folder: Path, manifest: dict[str, Any]) -> None:
-    """Write ``session.json`` as a whole or not at all."""
+    """Write ``session.json`` atomically."""
     replace_file(folder / NAME, json.dumps(manifest, indent=1, allow_nan=False).encode())
 
 
@@ -102,7 +102,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
 
 
 def migrate(folder: Path, manifest: dict[str, Any]) -> dict[str, Any]:
-    """Bring the manifest of an older version to the present one, keeping a copy beside it."""
+    """Convert the manifest of an older version to the current one, keeping a copy beside it."""
     old = int(manifest["schema"])
     if old == SCHEMA:
         return manifest
@@ -130,19 +130,19 @@ _MIGRATIONS = {0: _from_0}
 
 
 def view_of(manifest: dict[str, Any]) -> ViewSettings:
-    """View of a manifest; raises KeyError, TypeError or ValueError where it is damaged."""
+    """View described in a manifest; raises KeyError, TypeError or ValueError if it is damaged."""
     return ViewSettings.from_json(manifest["view"])
 
 
 def find_source(folder: Path, manifest: dict[str, Any], *, read_only: bool = False) -> Recording:
-    """Open the recording of a session from where it was, or from where it is beside the session now.
+    """Open the recording of a session from its absolute path, or from its path relative to the session.
 
-    With `read_only` an array in memory that was not kept gives a recording whose pixels cannot be read.
+    With `read_only`, an array in memory that was not kept becomes a recording whose pixels cannot be read.
 
     Raises
     ------
     SourceChangedError
-        If it is gone, or is another one.
+        If it is gone, or is a different one.
     """
     source = manifest["source"]
     if source["path"] is None:
@@ -177,12 +177,12 @@ def find_source(folder: Path, manifest: dict[str, Any], *, read_only: bool = Fal
 
 
 def check_source(folder: Path, manifest: dict[str, Any], recording: Recording) -> None:
-    """Refuse a recording that is not the one of the session.
+    """Refuse a recording that is not the session's.
 
     Raises
     ------
     SourceChangedError
-        If its fingerprint is another.
+        If its fingerprint differs.
     """
     source = manifest["source"]
     if not same_source(source["fingerprint"], plain(recording.fingerprint())):
@@ -194,7 +194,7 @@ def check_source(folder: Path, manifest: dict[str, Any], recording: Recording) -
 
 
 def _is_plain(path: Path) -> bool:
-    """Whether it is a file or a folder, and not a device or a pipe."""
+    """Whether it is a file or a folder, not a device or a pipe."""
     try:
         mode = path.stat().st_mode
     except (OSError, ValueError):

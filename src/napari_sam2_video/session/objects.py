@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def object_from_json(key: Any, value: Any) -> TrackedObject:
-    """Object of its journal form; raises ValueError, TypeError or KeyError for anything else."""
+    """Object from its journal form; raises ValueError, TypeError or KeyError for anything else."""
     if isinstance(key, bool) or not isinstance(key, int) or not 1 <= key <= MAX_ID:
         raise ValueError("object ids are whole numbers from 1")
     red, green, blue = (int(c) for c in value["color"])
@@ -39,7 +39,7 @@ def object_from_json(key: Any, value: Any) -> TrackedObject:
 
 
 def check_object(info: TrackedObject, others: Iterable[TrackedObject], n_frames: int) -> None:
-    """Refuse what cannot be.
+    """Refuse an invalid object.
 
     Raises
     ------
@@ -60,7 +60,7 @@ def check_object(info: TrackedObject, others: Iterable[TrackedObject], n_frames:
 
 
 def plain_color(color: Any) -> tuple[int, int, int]:
-    """Colour of any sequence; what is none becomes one that `check_object` refuses."""
+    """Colour from any sequence; an invalid one becomes one that `check_object` refuses."""
     try:
         return tuple(color)
     except TypeError:
@@ -86,7 +86,7 @@ class Objects:
             return tuple(table[i] for i in sorted(table, key=int))
 
     def get(self, object_id: int) -> TrackedObject:
-        """One object; raises `SessionError` if there is none of that id."""
+        """One object; raises `SessionError` if there is none with that id."""
         info: TrackedObject | None = self._context.state.get("objects", object_id)
         if info is None:
             raise SessionError(f"There is no object {object_id}.")
@@ -104,14 +104,14 @@ class Objects:
         return frozenset(info.id for info in self.all() if info.locked)
 
     def made(self, object_id: int, name: str | None = None, color: tuple[int, int, int] | None = None) -> TrackedObject:
-        """A new object, checked and not kept yet."""
+        """A new object, checked but not stored yet."""
         default = default_color(object_id)
         info = TrackedObject(object_id, name or f"object {object_id}", default if color is None else plain_color(color))
         check_object(info, (), self._context.view.n_frames)
         return info
 
     def next_id(self, taken: Iterable[int] = ()) -> int:
-        """The id after all that were ever used or are `taken`; if there is none, the lowest that is free."""
+        """The id after all that were ever used or are `taken`; if none is left, the lowest free one."""
         state = self._context.state
         with state.lock:
             used = {int(i) for name in ("objects", "removed") for i in state.table(name)}
@@ -169,7 +169,7 @@ class Objects:
         context.events.announce("objects", "prompts", "masks", "accepted")
 
     def _removed(self, object_id: int) -> list[Change]:
-        """What goes with an object."""
+        """Changes that remove everything of an object."""
         context = self._context
         changes: list[Change] = [("objects", object_id, None), ("accepted", object_id, None)]
         changes += [("prompts", key_of(object_id, int(f)), None) for f in context.state.group("prompts", object_id)]

@@ -1,4 +1,4 @@
-"""What a person paints in a session; runs do not change it."""
+"""Paint of a session, which runs do not change."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Paint:
     Attributes
     ----------
     labels : LabelArray
-        Label images as one array of shape ``(T, Y, X)``, to be shown and painted on.
+        Label images as one array of shape ``(T, Y, X)``, to show and paint on.
     """
 
     def __init__(self, context: Context, objects: Objects) -> None:
@@ -62,7 +62,7 @@ class Paint:
         *,
         step: int | None = None,
     ) -> int | None:
-        """Set pixels by hand; the number of the stroke, None if nothing changed. See `Session.paint`."""
+        """Paint pixels; returns the number of the stroke, None if nothing changed. See `Session.paint`."""
         if where is not None and np.shape(where) != labels.shape:
             raise SessionError(
                 f"The painted pixels of frame {frame} and their mask differ in shape; give them the same shape."

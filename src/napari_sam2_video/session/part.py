@@ -1,4 +1,4 @@
-"""What the parts of an open session share."""
+"""The base of parts of an open session."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class SessionPart:
-    """A part of a session, over its objects and prompts.
+    """A part of a session that works on its objects and prompts.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""The prompts of a session: asked for, set, added and removed."""
+"""Get, set, add and remove the prompts of a session."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 class PromptTable:
-    """The prompts of a session, on the frames of one walk.
+    """The prompts of a session on the frames of one walk.
 
     Parameters
     ----------
@@ -116,7 +116,7 @@ class PromptTable:
         if not found:
             raise PromptError("The seeds hold no label above 0; choose a label image with objects.")
         self._fitted(MaskPrompt(found[0], frame, labels_yx > 0))
-        # Packed before anyone has to wait for this change.
+        # Packed before taking the lock, so that nobody has to wait.
         return self._add_objects({label: {frame: encode_mask(labels_yx == label)} for label in found})
 
     def add_volume_seeds(self, labels: Any, which: str) -> list[int]:
@@ -154,7 +154,7 @@ class PromptTable:
             raise PromptError(str(error)) from error
 
     def _add_objects(self, packed: Mapping[int, Mapping[int, bytes]]) -> list[int]:
-        """Make an object of every label, with its packed masks by frame as prompts; one step."""
+        """Make an object from every label, with its packed masks by frame as prompts; one step."""
         context = self._context
         with context.changing():
             number = context.state.next_number
@@ -193,14 +193,14 @@ class PromptTable:
         return True
 
     def _are(self, object_id: int, frame: int, prompts: Sequence[Prompt]) -> bool:
-        """Whether an object has just these prompts on a frame; what cannot be read is none of them."""
+        """Whether an object has exactly these prompts on a frame; unreadable ones count as different."""
         try:
             return tuple(prompts) == self.get(object_id, frame)
         except (PromptError, UnreachableError):
             return False
 
     def changes(self, number: int, object_id: int, frame: int, prompts: Sequence[Prompt]) -> list[Change]:
-        """Changes that replace the prompts of an object on a frame by those that fit it."""
+        """Changes that replace the prompts of an object on a frame, after checking them."""
         key = key_of(object_id, frame)
         if not prompts:
             return [(self._table, key, None)]
@@ -214,7 +214,7 @@ class PromptTable:
         return [(self._table, key, {"revision": number, "items": to_json(prompts, keep)}), *blobs]
 
     def mask_changes(self, number: int, object_id: int, frame: int, packed: bytes) -> list[Change]:
-        """Changes that make a mask, packed by `encode_mask`, all that an object is prompted with on a frame."""
+        """Changes that make a mask, packed by `encode_mask`, the only prompt of an object on a frame."""
         key = key_of(object_id, frame)
         name = f"{key}@{number}"
         return [
@@ -223,7 +223,7 @@ class PromptTable:
         ]
 
     def _seed_id(self, label: int, labels: Iterable[int], given: Sequence[int]) -> int:
-        """Id for a label: its own number where that was never used."""
+        """Id for a label: its own number if that was never used."""
         state = self._context.state
         free = state.get("objects", label) is None and state.get("removed", label) is None
         if free and label not in given and label <= MAX_ID:

@@ -28,7 +28,7 @@ StoredPrompt: TypeAlias = PointPrompt | BoxPrompt | ScribblePrompt | StoredMask
 
 @dataclass(frozen=True)
 class PromptSet:
-    """Prompts of one object on one frame as the journal has them; `revision` is the entry that set them."""
+    """Prompts of one object on one frame in the journal; `revision` is the entry that set them."""
 
     object_id: int
     frame: int
@@ -47,17 +47,17 @@ def key_of(object_id: int, frame: int) -> str:
 
 
 def prompts_table(axis: str) -> str:
-    """Name of the table of prompts on the planes across an axis that the session does not walk."""
+    """Table name for prompts on the planes across an axis that the session does not walk."""
     return f"prompts_{axis.lower()}"
 
 
 def accepted_table(axis: str) -> str:
-    """Name of the table of accepted planes across such an axis."""
+    """Table name for accepted planes across such an axis."""
     return f"accepted_{axis.lower()}"
 
 
 def split_key(key: Any, n_frames: int | None = None) -> tuple[int, int]:
-    """Object and frame of a key; raises ValueError for anything else."""
+    """Object and frame from a key; raises ValueError for anything else."""
     left, right = str(key).split(":")
     object_id, frame = int(left), int(right)
     if key != key_of(object_id, frame) or object_id < 1 or frame < 0 or (n_frames is not None and frame >= n_frames):
@@ -66,7 +66,7 @@ def split_key(key: Any, n_frames: int | None = None) -> tuple[int, int]:
 
 
 def prompts_from_json(key: Any, value: Any) -> PromptSet:
-    """Prompts of their journal form; raises ValueError, TypeError or KeyError for anything else."""
+    """Prompts from their journal form; raises ValueError, TypeError or KeyError for anything else."""
     where = split_key(key)
     return PromptSet(*where, int(value["revision"]), tuple(_stored(*where, item) for item in value["items"]))
 
@@ -82,7 +82,7 @@ def _stored(object_id: int, frame: int, item: Any) -> StoredPrompt:
 
 
 def to_json(prompts: Sequence[Prompt], keep_blob: Callable[[bytes], str]) -> list[dict[str, Any]]:
-    """Journal form of prompts; masks go to `keep_blob`, which names them."""
+    """Journal form of prompts; masks are stored by `keep_blob`, which names them."""
     return [
         mask_item(keep_blob(encode_mask(prompt.mask))) if isinstance(prompt, MaskPrompt) else without_place(prompt)
         for prompt in prompts
@@ -90,7 +90,7 @@ def to_json(prompts: Sequence[Prompt], keep_blob: Callable[[bytes], str]) -> lis
 
 
 def mask_item(blob: str) -> dict[str, Any]:
-    """Journal form of a mask that is kept under a name."""
+    """Journal form of a mask stored under a name."""
     return {"type": MaskPrompt.kind, "blob": blob}
 
 
@@ -102,14 +102,14 @@ def without_place(prompt: StoredPrompt) -> dict[str, Any]:
 
 
 def stored_json(prompt: StoredPrompt) -> dict[str, Any]:
-    """Journal form of a prompt that the journal has already."""
+    """Journal form of a prompt that is already in the journal."""
     return mask_item(prompt.blob) if isinstance(prompt, StoredMask) else without_place(prompt)
 
 
 def unpacked(
     found: PromptSet, shape_yx: tuple[int, int], read_blob: Callable[[str], bytes], *, masks: bool = True
 ) -> tuple[Prompt, ...]:
-    """Prompts with the pixels of their masks, or without the masks if not asked for."""
+    """Prompts with the pixels of their masks, or without masks."""
     prompts: list[Prompt] = []
     for item in found.items:
         if not isinstance(item, StoredMask):

@@ -1,4 +1,4 @@
-"""How the masks of a session came to be, and the masks as an export reads them."""
+"""Provenance of the masks of a session, and the masks in the form that exports read."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _PACKAGES = ("torch", "numpy", "zarr", "tifffile", "imageio-ffmpeg", "dask", "sc
 
 
 def provenance_of(session: SessionContent, state: State) -> dict[str, Any]:
-    """Everything that a reader needs to make the masks again, as JSON-able values."""
+    """Everything needed to reproduce the masks, as JSON-serializable values."""
     with state.lock:
         runs = [run for _, run in sorted(state.table("runs").items())]
         finds = sorted(state.table("finds").items())
@@ -87,13 +87,13 @@ def provenance_of(session: SessionContent, state: State) -> dict[str, Any]:
 
 
 def _told(one: Proposal) -> dict[str, Any]:
-    """What was proposed, what became of it, and who decided."""
+    """What was proposed, and who decided what about it."""
     names = ("id", "kind", "frame", "score", "object_id", "decision", "by", "made")
     return {name: getattr(one, name) for name in names}
 
 
 def installed_packages() -> dict[str, str]:
-    """Versions of the packages that masks depend on, those that are installed."""
+    """Versions of the installed packages that masks depend on."""
     found = {}
     for name in _PACKAGES:
         try:
@@ -104,7 +104,7 @@ def installed_packages() -> dict[str, str]:
 
 
 def result_of(session: SessionContent) -> TrackingResult:
-    """The masks of a session as an export reads them."""
+    """The masks of a session in the form that exports read."""
     view, recording = session.view, session.recording
     lost = isinstance(recording, LostRecording)
     return TrackingResult(
@@ -134,7 +134,7 @@ def result_of(session: SessionContent) -> TrackingResult:
 
 
 def _tracked(session: SessionContent) -> range | None:
-    """From the first frame with a mask or paint to the last one, None if there is none."""
+    """From the first frame with a mask or paint to the last; None if there is none."""
     frames = [f for info in session.objects for f in session.masks.frames_done(info.id).tolist()]
     frames += session.masks.painted()
     return range(min(frames), max(frames) + 1) if frames else None

@@ -1,4 +1,4 @@
-"""Where a person should look next: doubtful frames, and what other parts of the session ask about."""
+"""The review of a session: doubtful frames, and questions from other parts of the session."""
 
 from __future__ import annotations
 
@@ -30,29 +30,29 @@ SPACING = 3
 
 
 class ReviewSource(Protocol):
-    """A part of a session that has something for a person to look at."""
+    """A part of a session that adds items to the review."""
 
     def review_items(self) -> Sequence[ReviewItem]:
-        """What to look at now; it may be called from any thread."""
+        """Current items; may be called from any thread."""
         ...
 
     def answer_review(self, item: ReviewItem, answer: str) -> None:
-        """Do what a person chose, one of the choices of an item of this part."""
+        """Carry out the user's choice for an item of this part."""
         ...
 
 
 @dataclass(frozen=True)
 class ReviewList:
-    """How far a review is.
+    """The state of a review.
 
     Parameters
     ----------
     left : tuple of ReviewItem
-        What nobody has looked at yet, and then what was put off.
+        Items not reviewed yet, followed by postponed ones.
     wrong : tuple of ReviewItem
-        What was found wrong and is not corrected yet.
+        Items found wrong and not corrected yet.
     reviewed : int
-        How many places were looked at, those found wrong among them.
+        Number of reviewed places, including those found wrong.
     """
 
     left: tuple[ReviewItem, ...] = ()
@@ -61,7 +61,7 @@ class ReviewList:
 
     @property
     def total(self) -> int:
-        """How many places there are, looked at or not."""
+        """Number of all places, reviewed or not."""
         return self.reviewed + len(self.left)
 
 
@@ -77,7 +77,7 @@ class Review:
     acceptance : Acceptance
         Its accepted frames.
     scores_of : callable
-        Figures of objects by their ids, as of `Session.scores_of`.
+        Figures of objects by id, as from `Session.scores_of`.
     sources : sequence of ReviewSource
         Parts of the session that add items to the queue.
     """
@@ -97,7 +97,7 @@ class Review:
         self._sources = tuple(sources)
 
     def table(self, objects: Collection[int] | None = None) -> Table:
-        """What the doubt is computed from; see `Session.review_table`."""
+        """The figures from which doubt is computed; see `Session.review_table`."""
         chosen = [entry.id for entry in self._objects.all()] if objects is None else sorted(set(objects))
         for number in chosen:
             self._objects.get(number)
@@ -112,7 +112,7 @@ class Review:
         limit: int | None,
         table: Table | None,
     ) -> tuple[ReviewItem, ...]:
-        """Order what to look at; see `Session.review_queue`."""
+        """Places to review, in order; see `Session.review_queue`."""
         known = self.table(objects) if table is None else table
         found = list(review_queue(known, objects=objects, threshold=threshold, spacing=spacing))
         for source in self._sources:
@@ -121,7 +121,7 @@ class Review:
         return tuple(found[:limit])
 
     def progress(self, queue: Sequence[ReviewItem]) -> ReviewList:
-        """How far the review of a queue is; see `Session.review_progress`."""
+        """State of the review of a queue; see `Session.review_progress`."""
         known = self._known()
         right: dict[int, list[int]] = {}
         for key, judgement in known.items():
@@ -139,7 +139,7 @@ class Review:
             if judged is not None and valid and judged.verdict == "wrong":
                 wrong.append(item)
                 continue
-            # One error often shows on several frames in a row: where one was found right, so are those beside it.
+            # One event often shows on several frames in a row: if one was found right, so are its neighbours.
             if item.kind == "doubt" and any(abs(item.frame - f) <= SPACING for f in right.get(item.object_id, ())):
                 continue
             pending.add(key)
@@ -148,7 +148,7 @@ class Review:
         return ReviewList((*left, *later), tuple(wrong), done)
 
     def judge(self, item: ReviewItem, verdict: str) -> None:
-        """Say what is true of a place to look at; see `Session.judge`."""
+        """Give an answer to a place in the review; see `Session.judge`."""
         context = self._context
         name = self._objects.get(item.object_id).name if item.object_id else "the recording"
         if item.kind == "proposal":
@@ -177,7 +177,7 @@ class Review:
         context.events.announce(*topics)
 
     def note_settled(self, before: Sequence[ReviewItem], now: Sequence[ReviewItem]) -> None:
-        """Count what left the queue because a person accepted, prompted or painted the frame as looked at."""
+        """Count places that left the queue because their frame was accepted, prompted or painted as reviewed."""
         if self._context.read_only or self._context.closed:
             return
         there = {key_of_item(item) for item in now}
@@ -196,7 +196,7 @@ class Review:
         self._note(settled)
 
     def _note(self, verdicts: Mapping[ReviewItem, Verdict]) -> None:
-        """Write verdicts down without a step of their own."""
+        """Write verdicts without a step of their own."""
         if verdicts:
             with self._context.changing():
                 self._context.state.commit(self._rows(verdicts))
@@ -208,7 +208,7 @@ class Review:
         ]
 
     def _known(self) -> dict[str, Judgement]:
-        """Judgements of the objects that there are."""
+        """Judgements of existing objects."""
         with self._context.state.lock:
             rows = dict(self._context.state.table("reviewed"))
         objects = {entry.id for entry in self._objects.all()}

@@ -37,7 +37,7 @@ class Runner:
     state, masks, inputs
         The session's parts.
     prompts_for : callable
-        Object, frame and mark to the prompts that the tracker is conditioned with.
+        Returns the prompts that condition the tracker for an object, frame and mark.
     """
 
     def __init__(
@@ -55,17 +55,17 @@ class Runner:
 
     @property
     def unfinished(self) -> RunRecord | None:
-        """The run that was stopped or cut off, if any."""
+        """The run that was stopped or interrupted, if any."""
         current = self._state.get("run", "current")
         return None if current is None else self._state.get("runs", current)
 
     def resumable(self, tag: str) -> bool:
-        """Whether there is an unfinished run whose prompts and model are as they were."""
+        """Whether there is an unfinished run whose prompts and model are unchanged."""
         run = self.unfinished
         return run is not None and all(self._inputs.marks(i, tag) == marks for i, marks in run.marks.items())
 
     def begin(self, settings: TrackSettings, object_ids: Sequence[int], tag: str) -> tuple[RunRecord, list[int]]:
-        """Plan a run and note its beginning; the run, and the objects whose trails are of no use.
+        """Plan a run and record its beginning; returns the run, and the objects whose trails are useless.
 
         Raises
         ------
@@ -104,12 +104,12 @@ class Runner:
         return run, stale
 
     def again(self, tag: str) -> tuple[RunRecord, list[int]]:
-        """Continue the unfinished run; the run with the rest of its plan, and the objects with useless trails.
+        """Continue the unfinished run; returns it with the rest of its plan, and the objects whose trails are useless.
 
         Raises
         ------
         SessionError
-            If there is none, or the prompts changed since.
+            If there is none, or the prompts have changed since.
         """
         run = self.unfinished
         if run is None:
@@ -121,21 +121,21 @@ class Runner:
         return replace(run, plan=Plan(tuple(left), run.plan.n_frames, run.plan)), stale
 
     def _rest(self, run_id: int, one: Pass) -> Pass | None:
-        """What a pass has still to do, by the frame that the sweep of its direction reached; None if nothing."""
+        """The rest of a pass, given the frame that the sweep in its direction reached; None if it is done."""
         reached = self._state.get("progress", f"{run_id}:{one.direction}")
         if reached is None or (reached - one.start) * one.step < 0:
             return one
         return replace(one, resume_after=reached) if (one.stop - reached) * one.step > 0 else None
 
     def _trails_fit(self, run: RunRecord, object_id: int) -> bool:
-        """Whether the trails are of this run, or of the one before it where this one was cut off at its beginning."""
+        """Whether the trails are from this run, or from the one before if this one was interrupted at its beginning."""
         kept = self._state.get("memory_walks", object_id)
         return bool(kept == run.id or kept == self._state.get("progress", f"{run.id}:before:{object_id}"))
 
     def execute(
         self, run: RunRecord, stale: Sequence[int], tracker: TrackerLike, *, stop: Callable[[], bool] | None
     ) -> Generator[FrameDone]:
-        """Do what is left of a run; each frame is on disk when it is yielded."""
+        """Carry out the rest of a run; each frame is on disk when it is yielded."""
         frame = -1
         halted = stop or (lambda: False)
         with run_failures("Tracking", "finished frames are kept", "resume", self._masks.folder, lambda: frame):
@@ -168,7 +168,7 @@ class Runner:
             self._state.commit([("memory_walks", i, run.id) for i in changed])
 
     def _condition(self, run: RunRecord, tracker: TrackerLike, halted: Callable[[], bool]) -> bool:
-        """Bring the tracker's memory to the prompts of the run; False if it was stopped meanwhile."""
+        """Condition the tracker with the prompts of the run; False if it was stopped meanwhile."""
         for object_id in run.plan.object_ids:
             marks = run.marks[object_id]
             held = tracker.memory.entries(object_id)
@@ -182,14 +182,14 @@ class Runner:
                     return False
                 prompts = self._prompts_for(object_id, frame, marks[frame])
                 if frame in known:
-                    # Else the new memory would pass for that of the prompts before, where they come back.
+                    # Otherwise the new memory would be mistaken for that of the previous prompts if these come back.
                     self._state.commit([("memory", key_of(object_id, frame), None)])
                 tracker.condition(object_id, frame, prompts, tracked=walked)
                 self._state.commit([("memory", key_of(object_id, frame), list(marks[frame]))])
         return True
 
     def _keep(self, run: RunRecord, masks: FrameMasks, done: int, left: set[tuple[int, PassDirection, int]]) -> None:
-        """Make a frame durable, but for objects whose frame a person settled; passes that end on it leave `left`."""
+        """Store a frame durably, except for objects settled on it; passes that end on it are removed from `left`."""
         walk: PassDirection = "backward" if masks.direction == "backward" else "forward"
         left.difference_update((m.object_id, walk, masks.frame) for m in masks.objects)
         changes: list[Change] = [("progress", f"{run.id}:done", done), ("progress", f"{run.id}:{walk}", masks.frame)]

@@ -1,4 +1,4 @@
-"""Errors of a run, as one sentence that says what is kept and how to continue."""
+"""Turn errors of a run into one message that says what is kept and how to continue."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ def run_failures(doing: str, kept: str, again: str, folder: Path, last: Callable
     Parameters
     ----------
     doing, kept, again : str
-        ``"Tracking"``, what is safe, and what to do then: a clause each.
+        ``"Tracking"``, what is safe, and what to do then, as one clause each.
     folder : Path
-        What an error of the disk is about.
+        The folder that a disk error is about.
     last : callable
-        The last frame that was done, -1 for none.
+        Returns the last finished frame, -1 for none.
     """
     try:
         yield

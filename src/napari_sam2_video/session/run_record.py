@@ -1,4 +1,4 @@
-"""A run as the journal knows it."""
+"""A run in the journal."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class RunRecord:
-    """A run as the journal knows it."""
+    """A run in the journal."""
 
     id: int
     settings: TrackSettings
@@ -45,7 +45,7 @@ class RunRecord:
 
 
 def run_from_json(key: Any, value: Any) -> RunRecord:
-    """Run of its journal form; raises ValueError, TypeError or KeyError for anything else."""
+    """Run from its journal form; raises ValueError, TypeError or KeyError for anything else."""
     plan = Plan.from_json(value)
     marks: dict[int, dict[int, Mark]] = {}
     for name, (revision, stroke, tag) in value["marks"]:

@@ -1,4 +1,4 @@
-"""A run on disk: the one source of truth for scripts, the command line and the viewer."""
+"""A session on disk: the single source of truth for scripts, the command line and the viewer."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Session(SessionEditing):
 
     Every change is on disk when the call that makes it returns. Make one with `create` or `open`; close it with `close`
     or use it as a context manager. All methods may be called from any thread. A change raises `SessionError` if the
-    session is open for reading only, an object is unknown or locked, or a run is at work on it.
+    session is read-only, an object is unknown or locked, or a run is working on it.
 
     Attributes
     ----------
@@ -69,7 +69,7 @@ class Session(SessionEditing):
         Parameters
         ----------
         folder : str or Path
-            Where; its name usually ends with ``.sam2v``.
+            Its folder; the name usually ends with ``.sam2v``.
         recording : Recording
             The recording; it stays the caller's to close.
         view : ViewSettings, optional
@@ -77,17 +77,16 @@ class Session(SessionEditing):
         model : ModelSettings
             The network.
         overwrite : bool
-            Replace a session that is there; refused where its folder holds other files, too.
+            Replace an existing session; refused if its folder also holds other files.
         prepare : callable, optional
-            Called with the new session; if it raises, the new session is removed, and one that was to be replaced is
-            kept.
+            Called with the new session; if it raises, the new session is removed and the old one kept.
         tracker_factory : callable, optional
             Makes the tracker of model settings, view and memory folder.
 
         Raises
         ------
         SessionError
-            If the folder holds something already, or cannot be written.
+            If the folder is not empty, or cannot be written.
         SessionLockedError
             If the session to be replaced is open elsewhere.
         """
@@ -121,7 +120,7 @@ class Session(SessionEditing):
         folder : str or Path
             The session.
         recording : Recording, optional
-            The recording, where it was moved or was made from an array; it stays the caller's to close.
+            The recording, if it was moved or is an array; it stays the caller's to close.
         read_only : bool
             Change nothing on disk; works while another process has the session open.
         tracker_factory : callable, optional
@@ -136,7 +135,7 @@ class Session(SessionEditing):
         SessionVersionError
             If a newer version wrote it.
         SourceChangedError
-            If the recording is gone or is another one.
+            If the recording is gone or is a different one.
         """
         folder = Path(folder)
         with opened_folder(folder, recording, read_only=read_only) as (view, lock):
@@ -160,7 +159,7 @@ class Session(SessionEditing):
         settings : TrackSettings
             Direction, range and objects; by default everything that changed, over all frames.
         stop : callable, optional
-            Asked between frames; the run stops when it says True, and `resume` continues.
+            Called between frames; the run stops when it returns True, and `resume` continues.
 
         Yields
         ------
@@ -193,21 +192,21 @@ class Session(SessionEditing):
         """Track objects of a volume along several axes, one walk after the other.
 
         The walk on whose planes most objects are prompted comes first. The others are prompted with the sections that
-        it found, besides what a person said of their planes, and go as far as the objects reach.
+        it found, besides their own prompts, and go as far as the objects reach.
 
         Parameters
         ----------
         settings : TrackSettings
-            Direction and objects; the range is one of the session's own frames.
+            Direction and objects; the range counts the session's own frames.
         axes : sequence of str, optional
-            Axes to walk; all three if not given.
+            Axes to walk; by default all three.
         stop : callable, optional
-            As of `track`; the same call continues.
+            As for `track`; the same call continues.
 
         Yields
         ------
         FrameDone
-            One for every plane, with its ``axis`` where that is not the session's own. Raises as `track`.
+            One for every plane, with its ``axis`` if that is not the session's own. Raises as `track`.
         """
         self.end_stroke()
         return self._planes.track(settings, self._planes.axes if axes is None else axes, stop)
@@ -219,19 +218,19 @@ class Session(SessionEditing):
         axes: Sequence[str] | None = None,
         progress: Callable[[int, int], None] | None = None,
     ) -> list[Fusion]:
-        """Fuse what several walks found of objects of a volume, voxel by voxel; one step that can be undone.
+        """Fuse the masks of several walks of a volume, voxel by voxel; one step that can be undone.
 
-        At least two walks must agree on a voxel. What a person painted or accepted stays. The fused masks lie over
-        those of the session's own walk until that finds newer ones.
+        At least two walks must agree on a voxel. Painted and accepted masks stay. The fused masks replace those of the
+        session's own walk until that finds newer ones.
 
         Parameters
         ----------
         objects : sequence of int, optional
-            Objects to fuse; those that were tracked since they were fused last if not given.
+            Objects to fuse; by default those tracked since they were last fused.
         axes : sequence of str, optional
-            Walks to fuse; all that there are if not given.
+            Walks to fuse; by default all.
         progress : callable, optional
-            Called with the number of planes done and of all.
+            Called with the number of planes done and the total.
 
         Raises
         ------
@@ -251,21 +250,21 @@ class Session(SessionEditing):
     ) -> Generator[FrameDone]:
         """Compare masks with those found by tracking back from later ones; no mask changes.
 
-        Each span of frames is tracked against its own direction, from the mask at its far end as the only prompt. What
-        `scores` then gives as ``disagreement`` is 1 - IoU of the stored mask and the one found. It is kept in the
-        session when the check ends, and counts while the mask is the one that was compared.
+        Each span of frames is tracked against its own direction, with the mask at its far end as the only prompt. The
+        ``disagreement`` in `scores` is then 1 - IoU of the stored mask and the one found. It is stored when the check
+        ends, and valid while the mask is the one that was compared.
 
         Parameters
         ----------
         settings : CheckSettings
             Objects, range and length of the spans.
         stop : callable, optional
-            Asked between frames; what was compared is kept.
+            Called between frames; True stops, and finished comparisons are kept.
 
         Yields
         ------
         FrameDone
-            One for every frame that was tracked back. Raises as `track`; what was compared is kept.
+            One for every frame that was tracked back. Raises as `track`; finished comparisons are kept.
         """
         return self._tracking.check(settings, self.scores, stop)
 
@@ -276,20 +275,20 @@ class Session(SessionEditing):
         *,
         stop: Callable[[], bool] | None = None,
     ) -> Generator[FindProgress]:
-        """Find objects that nobody clicked, and propose what they mean; nothing else changes.
+        """Find objects without clicks, and propose what they mean; nothing else changes.
 
-        What the detector finds is linked from frame to frame and matched with what is tracked, one to one by overlap.
-        Proposed are new objects, divisions, ends, and lost objects that are there again; see `proposals`. They take
-        the place of those that were still open, as one step of the history.
+        Detections are linked from frame to frame and matched with tracked objects, one to one by overlap. Proposals are
+        new objects, divisions, ends, and lost objects that reappear; see `proposals`. They replace those that were
+        still open, as one step in the history.
 
         Parameters
         ----------
         detector : Detector or str
-            What finds, such as ``"everything"``, ``"like:1,2,3"``, ``"labels:FILE"`` or ``'text:"red cell"'``.
+            The detector, such as ``"everything"``, ``"like:1,2,3"``, ``"labels:FILE"`` or ``'text:"red cell"'``.
         settings : FindSettings
-            On which frames it looks.
+            The frames to look at.
         stop : callable, optional
-            Asked several times a second; what was found up to then is proposed.
+            Called several times a second; True stops, and what was found by then is proposed.
 
         Yields
         ------
@@ -301,7 +300,7 @@ class Session(SessionEditing):
         SessionError
             If a run is under way.
         DetectorError
-            If the detector fails, does not answer, or gives what cannot be used; nothing is proposed then.
+            If the detector fails, does not answer, or returns invalid detections; nothing is proposed then.
         """
         return self._finder.find(detector, settings, stop)
 
@@ -312,18 +311,18 @@ class Session(SessionEditing):
         *,
         progress: Callable[[int, int], None] | None = None,
     ) -> int:
-        """Clean up masks of some objects, or of all that are not locked; the number of masks that changed.
+        """Clean up masks of some objects, or of all unlocked ones; returns the number of changed masks.
 
-        Painted and accepted frames stay unchanged. `progress` is called with the number of objects done and of all.
+        Painted and accepted frames stay unchanged. `progress` is called with the number of objects done and the total.
         """
         return self._tracking.clean_up(settings, objects, progress)
 
     def release(self) -> None:
-        """Let go of the tracker with its embeddings; the next use makes another one."""
+        """Release the tracker and its embeddings; the next use makes another one."""
         self._tracking.close()
 
     def adopt_recording(self) -> None:
-        """Close the recording with the session; otherwise one handed in stays the caller's to close."""
+        """Close the recording together with the session; otherwise one passed in stays the caller's to close."""
         self._owns_recording = True
 
     def close(self) -> None:

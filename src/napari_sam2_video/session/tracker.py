@@ -1,4 +1,4 @@
-"""What a session needs of a tracker, and the one it takes by default."""
+"""What a session needs of a tracker, and the default tracker."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class TrackerMemory(Protocol):
         ...
 
     def forget_trails(self, object_id: int) -> None:
-        """Drop what a pass could be resumed from."""
+        """Drop the trails that a pass could be resumed from."""
         ...
 
 
@@ -39,7 +39,7 @@ class TrackerLike(Protocol):
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """Sentences about the network that a person should see."""
+        """Notes about the network for the user."""
         ...
 
     @property
@@ -66,16 +66,16 @@ class TrackerLike(Protocol):
     def costs(
         self, objects: Sequence[Sequence[Prompt]], stop: Callable[[], bool] | None = None
     ) -> tuple[FrameCosts, ObjectMask]:
-        """What a frame costs where the network runs, and the first object; see `engine.costs.measure_costs`."""
+        """The cost of a frame on the device in use, and the first object; see `engine.costs.measure_costs`."""
         ...
 
     def scratch(self) -> TrackerLike:
-        """A tracker of the same network that remembers nothing, and whose memory is not kept."""
+        """A tracker with the same network and an empty memory that is not kept."""
         ...
 
 
 def default_tracker(settings: ModelSettings, view: FrameSource, memory: Path | None) -> TrackerLike:
-    """Tracker with the network that the settings name, on this machine or on a server."""
+    """Tracker with the network in the settings, on this machine or on a server."""
     if settings.is_remote:
         from napari_sam2_video.server.client import open_remote
         from napari_sam2_video.server.known import check_known
@@ -92,7 +92,7 @@ def default_tracker(settings: ModelSettings, view: FrameSource, memory: Path | N
 
 
 def tracker_beside(tracker: TrackerLike, view: FrameSource, memory: Path | None) -> TrackerLike | None:
-    """Tracker of other frames that shares the network of one on this machine; None if that is not such a one."""
+    """Tracker for other frames that shares the network of a tracker on this machine; None for a remote one."""
     from napari_sam2_video.engine.memory_store import MemoryStore
     from napari_sam2_video.engine.tracker import Tracker
 
@@ -100,7 +100,7 @@ def tracker_beside(tracker: TrackerLike, view: FrameSource, memory: Path | None)
 
 
 def remember_choice(settings: ModelSettings) -> None:
-    """Note that a person chose the server that the settings name, if they name one on another machine."""
+    """Remember the server in the settings as chosen by the user, if it is on another machine."""
     if settings.is_remote:
         from napari_sam2_video.server.known import is_known, remember_server
 
@@ -109,7 +109,7 @@ def remember_choice(settings: ModelSettings) -> None:
 
 
 def check_model(settings: ModelSettings) -> None:
-    """Check, without loading anything, that the settings name a network that can run.
+    """Check, without loading anything, that the network in the settings can run.
 
     Raises
     ------
@@ -128,21 +128,21 @@ def check_model(settings: ModelSettings) -> None:
 
 
 def close_tracker(tracker: TrackerLike | None) -> None:
-    """Release what a tracker holds on a server; one on this machine holds nothing that needs it."""
+    """Release what a tracker holds on a server; does nothing for one on this machine."""
     close = getattr(tracker, "close", None)
     if close is not None:
         close()
 
 
 def describe_model(tracker: object) -> dict[str, Any]:
-    """What is known of a tracker's network; JSON-able."""
+    """What is known about a tracker's network, JSON-serializable."""
     model = getattr(tracker, "model", None)
     names = ("name", "sha256", "image_size", "device", "precision", "arithmetic", "threads")
     return {n: getattr(model, n) for n in names if isinstance(getattr(model, n, None), str | int)}
 
 
 def as_generator(frames: Iterator[FrameMasks]) -> Generator[FrameMasks]:
-    """What a tracker yields, with a `close` that also closes it there where it can be closed."""
+    """A tracker's results as a generator, whose `close` also closes the tracker's own."""
     close = getattr(frames, "close", None)
     try:
         yield from frames

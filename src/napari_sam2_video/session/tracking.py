@@ -1,4 +1,4 @@
-"""Run things in a session: previews, tracking, checking and cleaning up."""
+"""Runs of a session: previews, tracking, checking and cleaning up."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ BUSY = "A run is under way; wait for it or stop it first."
 
 
 class Tracking(SessionPart):
-    """Runs of a session, one at a time, and the tracker that does them.
+    """Runs of a session, one at a time, and their tracker.
 
     Parameters
     ----------
@@ -56,13 +56,13 @@ class Tracking(SessionPart):
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """Sentences about the network; none until it is loaded."""
+        """Notes about the network; empty until it is loaded."""
         tracker = self._tracker
         return () if tracker is None else tracker.notes
 
     @property
     def tag(self) -> str:
-        """Short name of the model that runs use."""
+        """Short name of the model for runs."""
         return model_tag(self._context.model_settings)
 
     @property
@@ -127,7 +127,7 @@ class Tracking(SessionPart):
         scores: Callable[[int], Mapping[str, npt.NDArray[Any]]],
         stop: Callable[[], bool] | None,
     ) -> Generator[FrameDone]:
-        """Check objects whose figures `scores` gives; see `Session.check`."""
+        """Check objects with the figures in `scores`; see `Session.check`."""
         instance(settings, CheckSettings, "The settings")
         context = self._context
         context.check_writable()
@@ -175,7 +175,7 @@ class Tracking(SessionPart):
         return [info.id for info in self._objects.all() if not info.locked]
 
     def _conditioning_prompts(self, object_id: int, frame: int, mark: Mark) -> list[Prompt]:
-        """Prompts that the tracker gets: what a person painted, and clicks made after it."""
+        """Prompts for the tracker: paint, and clicks made after it."""
         revision, stroke, _ = mark
         prompts: list[Prompt] = list(self._prompts.get(object_id, frame)) if revision > stroke or not stroke else []
         if not stroke:

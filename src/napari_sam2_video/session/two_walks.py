@@ -1,4 +1,4 @@
-"""Frames that an object is tracked to from both sides: which mask is shown, which is kept for a person to choose."""
+"""Frames tracked from both sides: which mask is shown, and which is kept as a choice for the user."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 class TwoWalks:
-    """Decides between the masks of a run and those that are there.
+    """Decides between the masks of a run and the existing ones.
 
     Parameters
     ----------
@@ -38,11 +38,11 @@ class TwoWalks:
         self._masks = masks
 
     def keep(self, run: RunRecord, found: FrameMasks) -> tuple[FrameMasks, tuple[FrameMasks, ...]]:
-        """What of a frame of a run is to be shown, and what is to be kept beside it.
+        """Masks of a run to show on a frame, and masks to keep beside them.
 
-        Where a pass ends beside a frame that a person settled, the frames between have masks of a walk that came from
-        there. A mask that agrees with the one there changes nothing; one that disagrees takes its place where it
-        counts far more, and the other one is kept.
+        If a pass ends beside a settled frame, the frames before it have masks of a pass that came from there. A mask
+        that agrees with the existing one changes nothing; one that disagrees replaces it if it is far more reliable,
+        and the other one is kept.
         """
         shown: list[ObjectMask] = []
         beside: list[FrameMasks] = []
@@ -62,7 +62,7 @@ class TwoWalks:
         return replace(found, objects=tuple(shown)), tuple(beside)
 
     def _earlier(self, run: RunRecord, one: Pass, frame: int) -> ObjectMask | None:
-        """Mask that a walk from the other side left on a frame before this run."""
+        """Mask that a pass from the other side left on a frame before this run."""
         newest = newest_record(self._state, frame, one.object_id, (RUN,))
         if newest is None or newest[0] >= run.id or newest[1].walk != -one.step:
             return None
@@ -70,7 +70,7 @@ class TwoWalks:
 
 
 def _two_sided(run: RunRecord, found: FrameMasks, object_id: int) -> Pass | None:
-    """Pass of an object that computed a frame, where it ends beside a frame that a person settled."""
+    """Pass of an object that computed a frame, if it ends beside a settled frame."""
     walk: PassDirection = "backward" if found.direction == "backward" else "forward"
     step = step_of(walk)
     for one in run.plan.sweep(walk):
@@ -82,7 +82,7 @@ def _two_sided(run: RunRecord, found: FrameMasks, object_id: int) -> Pass | None
 
 
 class WalkChoices:
-    """Frames on which two walks disagree, for the review.
+    """Frames on which two passes disagree, for the review.
 
     Parameters
     ----------
@@ -97,7 +97,7 @@ class WalkChoices:
         self._objects = objects
 
     def review_items(self) -> list[ReviewItem]:
-        """One item for each run of frames on which the two walks of an object disagree."""
+        """One item for each run of frames on which the two passes of an object disagree."""
         items = []
         for info in self._objects.all():
             for frames in frame_runs(self._open(info.id)):
@@ -114,7 +114,7 @@ class WalkChoices:
         return items
 
     def answer_review(self, item: ReviewItem, answer: str) -> None:
-        """Show what the walk that a person chose found on all frames of an item."""
+        """Show the masks of the chosen pass on all frames of an item."""
         context = self._context
         with context.changing():
             info = self._objects.changeable(item.object_id)
@@ -133,7 +133,7 @@ class WalkChoices:
         context.events.announce("masks")
 
     def _open(self, object_id: int) -> list[int]:
-        """Frames on which nothing was decided yet and nothing changed since."""
+        """Frames that are undecided and unchanged since."""
         context = self._context
         settled = self._settled(object_id)
         found = []
@@ -144,7 +144,7 @@ class WalkChoices:
         return found
 
     def _choices(self, object_id: int, frames: Sequence[int]) -> dict[str, int]:
-        """Answers for a run of frames, with the direction of the walk that each stands for."""
+        """Answers for a run of frames, each with the direction of its pass."""
         settled = self._settled(object_id)
         before = max((t for t in settled if t < frames[0]), default=None)
         after = min((t for t in settled if t > frames[-1]), default=None)

@@ -1,4 +1,4 @@
-"""What a person said of places to look at, as the journal has it."""
+"""Answers to places in the review, in the journal."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Stamp: TypeAlias = tuple[int, int, int]
 
 @dataclass(frozen=True)
 class Judgement:
-    """A verdict, and the mask that it was about, as of `MaskStore.stamp`."""
+    """A verdict, and the mask it was about, as from `MaskStore.stamp`."""
 
     verdict: Verdict
     stamp: Stamp
@@ -27,12 +27,12 @@ class Judgement:
 
 
 def key_of_item(item: ReviewItem) -> str:
-    """Key of a place to look at: object, or 0 for none, frame and kind; of proposals there are many on a frame."""
+    """Key of a place: object (0 for none), frame and kind; proposals use their id, as a frame may have many."""
     return f"{item.object_id}:{item.frame}:{item.component if item.kind == 'proposal' else item.kind}"
 
 
 def place_of(key: str) -> tuple[int, int, str]:
-    """Object, frame and kind of a key."""
+    """Object, frame and kind from a key."""
     where, kind = str(key).rsplit(":", 1)
     if where.startswith("0:"):
         return 0, split_key(f"1:{where[2:]}")[1], kind
@@ -40,7 +40,7 @@ def place_of(key: str) -> tuple[int, int, str]:
 
 
 def judgement_from_json(key: Any, value: Any, n_frames: int) -> Judgement:
-    """A judgement of its journal form; raises ValueError or TypeError for anything else."""
+    """Judgement from its journal form; raises ValueError or TypeError for anything else."""
     if place_of(key)[1] >= n_frames:
         raise ValueError("a frame outside the recording")
     verdict, record, crc, stroke = value

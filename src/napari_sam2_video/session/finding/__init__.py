@@ -1,1 +1,1 @@
-"""Objects that nobody clicked: looking for them, and the proposals that a person decides on."""
+"""Finding objects without clicks, and the proposals that the user decides on."""

@@ -1,4 +1,4 @@
-"""On which frame something divides, where the detector did not look on every one."""
+"""Date divisions between frames if the detector did not look at every one."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ if TYPE_CHECKING:
 
 
 def dated_divisions(tracks: Sequence[Track], look: Callable[[int], Sequence[Shape]]) -> list[Track]:
-    """Find out between two frames that were looked at when each division happened.
+    """Find the frame of each division between two frames that were looked at.
 
-    The frames between the last one of the mother and the first one of the daughters are halved: where both daughters
-    are found on the frame in the middle, they are older.
+    A binary search over the frames between the last one of the mother and the first one of the daughters: if both
+    daughters are found on the middle frame, the division is earlier.
 
     Parameters
     ----------
     tracks : sequence of Track
-        What was found.
+        The tracks found.
     look : callable
-        What the detector finds on a frame.
+        Returns what the detector finds on a frame.
 
     Returns
     -------
     list of Track
-        The same tracks, the daughters with their masks on the frames that were looked at now.
+        The same tracks, with the daughters' masks on the additional frames.
     """
     dated = {track.number: track for track in tracks}
     for mother in tracks:

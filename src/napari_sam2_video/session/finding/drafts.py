@@ -1,4 +1,4 @@
-"""What detections mean for the tracked objects: new ones, divisions, ends, and lost ones that are there again."""
+"""Interpret detections: new objects, divisions, ends, and lost objects that reappear."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ REACH = 2.0
 
 @dataclass(frozen=True)
 class Known:
-    """What is tracked already.
+    """What is already tracked.
 
     Parameters
     ----------
     masks : callable
-        Masks of the objects that are on a frame, by object.
+        Returns the masks of the objects on a frame, by object.
     was_tracked : callable
-        Whether an object was tracked on a frame, be it there or not.
+        Whether an object was tracked on a frame, present or absent.
     is_settled : callable
-        Whether a person accepted, prompted or painted an object on a frame or after it.
+        Whether an object was accepted, prompted or painted on a frame or after it.
     parents : mapping of int to int
-        Mother of each object that has one.
+        Mother of each object with one.
     """
 
     masks: Callable[[int], Mapping[int, Shape]]
@@ -47,12 +47,12 @@ class Known:
 
 
 class Drafts:
-    """Proposals that follow from what a detector found.
+    """Proposals that follow from detections.
 
     Parameters
     ----------
     tracks : sequence of Track
-        What was found, linked; frames are those of the recording.
+        Linked detections; frames are those of the recording.
     frames : range
         Frames on which the detector looked.
     scores : mapping of int to float
@@ -60,7 +60,7 @@ class Drafts:
     shape_yx : tuple of int
         Shape of the frames.
     known : Known
-        What is tracked.
+        What is already tracked.
     """
 
     def __init__(
@@ -90,7 +90,7 @@ class Drafts:
                 self._daughters.setdefault(track.parent, []).append(track.number)
 
     def _look(self, frame: int, votes: Mapping[int, Counter[int]]) -> None:
-        """Match what was found on a frame with what is tracked there."""
+        """Match the detections on a frame with the tracked objects there."""
         here = [track for track in self._tracks.values() if frame in track.shapes]
         tracked = self._known.masks(frame)
         found = [track.shapes[frame] for track in here]
@@ -109,7 +109,7 @@ class Drafts:
                 self._missed.setdefault(object_id, []).append(frame)
 
     def all(self) -> list[Draft]:
-        """The proposals; what makes an object comes before what happens to it."""
+        """The proposals; one that makes an object comes before those about it."""
         made: dict[int, tuple[Draft, int]] = {}
         drafts: list[Draft] = []
         divided: set[int] = set()
@@ -130,7 +130,7 @@ class Drafts:
         return [*drafts, *(end for end in self._ends() if end.object_id not in divided)]
 
     def _of_track(self, number: int, made: Mapping[int, tuple[Draft, int]]) -> Draft | None:
-        """A new object, or a lost one that is there again."""
+        """A new object, or a lost one that reappears."""
         track = self._tracks[number]
         owner = self._owner.get(number)
         if owner is not None:
@@ -150,7 +150,7 @@ class Drafts:
         return self._draft("new object", track.first_found, score, f"found {where}, where nothing is tracked", number)
 
     def _is_lost(self, object_id: int, frame: int) -> bool:
-        """Whether an object was there before, and tracking sees nothing of it on a frame."""
+        """Whether an object was there before, but tracking lost it on a frame."""
         before = [f for f in self._seen.get(object_id, ()) if f < frame]
         absent = object_id not in self._known.masks(frame) and self._known.was_tracked(object_id, frame)
         return bool(before) and absent and not self._known.is_settled(object_id, frame)
@@ -161,7 +161,7 @@ class Drafts:
         return self._draft("found again", frame, score, reason, number, object_id=object_id)
 
     def _lost_near(self, track: Track) -> Iterator[tuple[float, int]]:
-        """Objects that were lost before a track begins and may be what it shows, with how likely that is."""
+        """Objects lost before a track begins that it may show, with likelihoods."""
         frame = track.first_found
         for object_id in self._seen:
             if object_id in self._owner.values() and any(f >= frame for f in self._seen[object_id]):
@@ -172,7 +172,7 @@ class Drafts:
                     yield near, object_id
 
     def _nearness(self, object_id: int, frame: int, shape: Shape) -> float:
-        """How near and alike a shape is to where an object was seen last before a frame, 0 to 1."""
+        """Similarity of a shape, 0 to 1, to where an object was last seen before a frame."""
         last = max(f for f in self._seen[object_id] if f < frame)
         mask = self._known.masks(last)[object_id]
         away = shape.distance(mask) / max(shape.radius, mask.radius)
@@ -209,7 +209,7 @@ class Drafts:
         return object_id in self._known.parents.values()
 
     def _ends(self) -> Iterator[Draft]:
-        """Tracked objects that nothing was found of any more."""
+        """Tracked objects that are no longer found."""
         for object_id, hits in self._hits.items():
             missed = [f for f in self._missed.get(object_id, ()) if f > hits[-1]]
             later = [f for f in self._seen[object_id] if f > hits[-1]]
@@ -223,7 +223,7 @@ class Drafts:
             yield Draft("end", missed[0], score, reason, _box([mask]), object_id)
 
     def _steadiness(self, track: Track) -> float:
-        """1 for what is found where it is expected, less for what is found once or with gaps."""
+        """1 for tracks found wherever expected, less for those found once or with gaps."""
         share = len(track.shapes) / (len(track.shapes) + len(track.missing))
         first = track.first_found
         at_end = len(self._frames) < 3 or first in (self._frames[0], self._frames[-1])
@@ -238,7 +238,7 @@ class Drafts:
         return Draft(kind, frame, min(max(score, 0.0), 1.0), reason, box, object_id, tracks)  # type: ignore[arg-type]
 
     def _found(self, track: Track, frame: int) -> FoundTrack:
-        """The track from a frame on; where some frames were not looked at, nothing is declared as missing."""
+        """The track from a frame on; if some frames were not looked at, nothing is declared missing."""
         shapes = {f: shape for f, shape in track.shapes.items() if f >= frame}
         sure = frozenset(f for f in shapes if track.sources[f] != "part")
         return FoundTrack(shapes, sure, tuple(f for f in track.missing) if self._frames.step == 1 else ())

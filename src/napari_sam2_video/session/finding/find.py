@@ -1,4 +1,4 @@
-"""Find objects that nobody clicked: look on frames, link what is found, and propose what it means."""
+"""Find objects without clicks: detect on frames, link the detections, and make proposals."""
 
 from __future__ import annotations
 
@@ -44,16 +44,16 @@ NOBODY = frozenset({0})
 
 
 class Finder(SessionPart):
-    """Findings of one session.
+    """Finds objects in a session.
 
     Parameters
     ----------
     context, objects, prompts
         As `SessionPart`.
     tracking : Tracking
-        What has the network.
+        Provides the network.
     proposals : Proposals
-        Where what is found is kept.
+        Where proposals are kept.
     """
 
     def __init__(
@@ -64,7 +64,7 @@ class Finder(SessionPart):
         self._proposals = proposals
 
     def detector(self, text: str, folder: Path | None = None) -> Detector:
-        """The detector that a text names."""
+        """The detector with a given name."""
         return detector_from_text(text, examples=self._examples, folder=folder)
 
     def find(
@@ -110,7 +110,7 @@ class Finder(SessionPart):
                 means = {track.number: _mean_score(track, seen, series, scores) for track in tracks}
                 drafts = Drafts(tracks, seen, means, context.view.shape_yx, self._known()).all()
                 said |= {"looked": [seen.start, seen[-1] + 1], "finished": _now()}
-        # Only now may others change the session again, and what is kept is there for them to change.
+        # Only now may others change the session again, with the proposals already stored.
         kept_now = self._proposals.keep(drafts, said)
         yield FindProgress(looked[-1], len(kept_now), len(frames) + 1, len(frames) + 1)
 
@@ -118,7 +118,7 @@ class Finder(SessionPart):
         return run_detector(detector, self._context.view, frame, segmenter=_Network(self._tracking), stop=stop)
 
     def _linked(self, series: Sequence[Mapping[int, Shape]], frames: range) -> list[Track]:
-        """Tracks of what was found; between frames that are farther apart, objects move farther."""
+        """Link detections into tracks; between frames farther apart, objects move farther."""
         usual = LinkSettings()
         settings = usual
         if frames.step > 1:
@@ -135,7 +135,7 @@ class Finder(SessionPart):
         ]
 
     def _known(self) -> Known:
-        """What is tracked now; masks are read once for each frame."""
+        """What is currently tracked; masks are read once per frame."""
         context = self._context
         objects = self._objects.all()
         masks: dict[int, dict[int, Shape]] = {}
@@ -156,7 +156,7 @@ class Finder(SessionPart):
             if frame not in masks:
                 ids = [one.id for one in objects]
                 found = dict(zip(ids, context.masks.each_mask(frame, ids), strict=True))
-                # What is prompted and not tracked yet is known on its prompted frame.
+                # Objects that were prompted but not tracked yet are known on their prompted frames.
                 fresh = {p.object_id for p in self._prompts.sets(None, frame) if not walked[p.object_id].any()}
                 found |= {i: self._prompted(i, frame) for i in fresh if not found[i].any()}
                 cut = {i: Shape.cut(mask) for i, mask in found.items()}
@@ -171,7 +171,7 @@ class Finder(SessionPart):
         )
 
     def _examples(self, ids: Sequence[int]) -> list[Example]:
-        """Masks of objects on the frames where a person made them."""
+        """Masks of objects on their prompted frames."""
         examples = []
         for object_id in ids:
             self._objects.get(object_id)
@@ -188,7 +188,7 @@ class Finder(SessionPart):
         return examples
 
     def _prompted(self, object_id: int, frame: int) -> npt.NDArray[np.bool_]:
-        """Mask ``(Y, X)`` that the prompts of an object give on a frame."""
+        """Mask ``(Y, X)`` from the prompts of an object on a frame."""
         preview = self._tracking.preview(object_id, frame, None)
         best = preview.candidates[preview.best]
         return whole_mask(best.origin_yx, best.levels > 0, preview.shape_yx)
@@ -211,7 +211,7 @@ class _Network:
 
 
 def large(found: Sequence[Detection], smallest_area: int) -> list[Detection]:
-    """Detections whose mask has this many pixels at least; one that is no mask takes no part anyway."""
+    """Detections whose mask has at least this many pixels; those without a mask are dropped anyway."""
     return [one for one in found if one.mask is None or np.count_nonzero(one.mask) >= smallest_area]
 
 
@@ -222,7 +222,7 @@ def _shapes(found: Sequence[Detection]) -> list[Shape]:
 def _mean_score(
     track: Track, frames: range, series: Sequence[Mapping[int, Shape]], scores: Sequence[Mapping[int, float]]
 ) -> float:
-    """Mean score of the detections that a track is made of."""
+    """Mean score of the detections in a track."""
     found = []
     for frame, shape in track.shapes.items():
         if frame not in frames:

@@ -1,4 +1,4 @@
-"""Which detections are which tracked objects, one to one by overlap."""
+"""Match detections and tracked objects one to one by overlap."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ LEAST_IOU = 0.4
 def matched(
     found: Sequence[Shape], tracked: Mapping[int, Shape], least_iou: float = LEAST_IOU
 ) -> dict[int, tuple[int, float]]:
-    """Pair detections with tracked objects so that the sum of their IoU is the largest there is.
+    """Pair detections with tracked objects so that the sum of IoU is largest.
 
     Parameters
     ----------
@@ -26,12 +26,12 @@ def matched(
     tracked : mapping of int to Shape
         Masks of the tracked objects on it, by id.
     least_iou : float
-        Pairs with less are none.
+        Pairs with less are dropped.
 
     Returns
     -------
     dict of int to (int, float)
-        By place in `found`: the object, and the IoU.
+        By index in `found`: the object, and the IoU.
     """
     from scipy.optimize import linear_sum_assignment
 
@@ -45,7 +45,7 @@ def matched(
 
 
 def covered(shape: Shape, tracked: Mapping[int, Shape]) -> tuple[int | None, float]:
-    """The object that covers most of a detection, and the part of it that all of them cover."""
+    """The object that covers most of a detection, and the fraction of it that all objects cover."""
     parts = {object_id: shape.overlap(mask) for object_id, mask in tracked.items()}
     most = max(parts, key=parts.__getitem__, default=None)
     if most is None or not parts[most]:

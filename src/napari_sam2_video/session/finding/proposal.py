@@ -1,4 +1,4 @@
-"""What a person may accept or reject: something that a detector found, and what it means for the tracked objects."""
+"""Proposals, which the user accepts or rejects: a finding of a detector and what it means for tracked objects."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ ACCEPT, REJECT = "accept", "reject"
 
 @dataclass(frozen=True, eq=False)
 class FoundTrack:
-    """An object that a detector found, on one frame or more.
+    """An object that a detector found on one or more frames.
 
     Parameters
     ----------
     shapes : mapping of int to Shape
         Its masks by frame, ascending; at least one.
     sure : frozenset of int
-        Frames whose mask is the detector's own, not one that was cut out of a larger one.
+        Frames whose mask is the detector's own, not cut from a larger one.
     missing : tuple of int
-        Frames on which it is there and was not found.
+        Frames on which it is present but was not found.
     """
 
     shapes: Mapping[int, Shape] = field(repr=False)
@@ -57,7 +57,7 @@ class FoundTrack:
 
     @classmethod
     def unpack(cls, data: bytes) -> FoundTrack:
-        """The track of what `pack` gave; raises ValueError, TypeError or KeyError for anything else."""
+        """Track from the result of `pack`; raises ValueError, TypeError or KeyError for anything else."""
         try:
             head, _, bits = zlib.decompress(data).partition(b"\n")
         except zlib.error as error:
@@ -79,37 +79,36 @@ class FoundTrack:
 
 @dataclass(frozen=True)
 class Proposal:
-    """A change that a person may accept or reject.
+    """A change that the user may accept or reject.
 
     Parameters
     ----------
     id : int
         Its number.
     kind : {"new object", "division", "end", "found again"}
-        An object that is not tracked yet; a tracked one that becomes two; one that is no longer there; one that was
-        lost and is there again.
+        An object that is not tracked yet; a tracked one that becomes two; one that is gone; a lost one that reappears.
     frame : int
-        From which frame on.
+        Frame from which it applies.
     score : float
-        How sure it is, 0 to 1.
+        Confidence, 0 to 1.
     reason : str
-        Why, in words.
+        The reason in words.
     box_yxyx : tuple of int
-        The pixels that it is about, ``(y0, x0, y1, x1)``.
+        The region it is about, ``(y0, x0, y1, x1)``.
     find : int
-        Number of the finding that it comes from.
+        Number of the finding it comes from.
     object_id : int, optional
-        The tracked object that it is about; None if that is not tracked yet.
+        The tracked object it is about; None if it is not tracked yet.
     mother : int, optional
-        The proposal whose object divides, where it is not tracked yet.
+        The proposal whose object divides, if that is not tracked yet.
     daughter : int
-        Which of the objects of `mother` divides.
+        Index of the dividing object in `mother`.
     tracks : tuple of str
-        Names of the masks of what is added: of one object, or of two daughters.
+        Names of the stored masks to add: of one object, or of two daughters.
     decision : {"open", "accepted", "rejected"}
-        What became of it.
+        The decision.
     by : str, optional
-        Who decided: ``"person"``, or ``"rule: score >= 0.8"``.
+        What decided: ``"person"``, or ``"rule: score >= 0.8"``.
     made : tuple of int
         Objects that accepting it added.
     """
@@ -130,13 +129,13 @@ class Proposal:
     made: tuple[int, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
-        """Form in the journal; its number is the key."""
+        """Form in the journal, under its id as key."""
         said = {name: getattr(self, name) for name in self.__dataclass_fields__ if name != "id"}
         return {name: list(value) if isinstance(value, tuple) else value for name, value in said.items()}
 
 
 def proposal_from_json(key: Any, value: Any) -> Proposal:
-    """Proposal of its form in the journal; raises ValueError, TypeError or KeyError for anything else."""
+    """Proposal from its journal form; raises ValueError, TypeError or KeyError for anything else."""
     lists = {name: tuple(value[name]) for name in ("box_yxyx", "tracks", "made")}
     found: Proposal = from_file(Proposal, {**value, **lists, "id": int(key)})
     if found.kind not in KINDS or found.decision not in DECISIONS or not 0 <= found.score <= 1 or found.frame < 0:
@@ -153,11 +152,11 @@ class Draft:
     kind, frame, score, reason, object_id
         As of `Proposal`.
     tracks : tuple of FoundTrack
-        What is added.
+        The tracks to add.
     mother : Draft, optional
-        What makes the object that divides.
+        The draft that adds the dividing object.
     daughter : int
-        Which of its objects divides.
+        Index of the dividing object in it.
     box_yxyx : tuple of int
         The pixels that it is about.
     """

@@ -1,4 +1,4 @@
-"""The proposals of a session: kept, listed, accepted and rejected, each of these a step of the history."""
+"""The proposals of a session: keep, list, accept and reject them, each change a step in the history."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Proposals(SessionPart):
     acceptance : Acceptance
         Its accepted frames.
     tag : callable
-        Gives the short name of the model that runs use.
+        Returns the short name of the model for runs.
     """
 
     def __init__(
@@ -69,12 +69,12 @@ class Proposals(SessionPart):
         return tuple(sorted(wanted, key=lambda one: (one.frame, one.id)))
 
     def keep(self, drafts: Sequence[Draft], find: Mapping[str, Any]) -> tuple[Proposal, ...]:
-        """Keep what a finding proposes, in place of what is still open from earlier ones.
+        """Store the proposals of a finding, replacing open ones from earlier findings.
 
         Parameters
         ----------
         drafts : sequence of Draft
-            What it proposes; a mother comes before her division.
+            The proposals; a mother comes before her division.
         find : mapping
             The detector and its settings, for the provenance.
         """
@@ -154,7 +154,7 @@ class Proposals(SessionPart):
         return len(wanted)
 
     def tracks(self, proposal: Proposal) -> list[FoundTrack]:
-        """What a proposal adds.
+        """Masks that a proposal adds.
 
         Raises
         ------
@@ -169,7 +169,7 @@ class Proposals(SessionPart):
             ) from error
 
     def review_items(self) -> Sequence[ReviewItem]:
-        """Proposals that are open, as items of the review."""
+        """Open proposals as items of the review."""
         return [
             ReviewItem(
                 one.object_id or 0,
@@ -209,7 +209,7 @@ class Proposals(SessionPart):
         return [there[number] for number in wanted if there[number].score >= limit]
 
     def _with_mothers(self, chosen: Sequence[Proposal]) -> list[Proposal]:
-        """Proposals to accept, each after the one that makes the object it is about."""
+        """Proposals to accept, each after the one that adds the object it is about."""
         every = {one.id: one for one in self.all(None)}
         ordered: dict[int, Proposal] = {}
 
@@ -236,20 +236,20 @@ class Proposals(SessionPart):
 
 
 class _Acceptance:
-    """What accepting some proposals changes.
+    """The changes made by accepting proposals.
 
     Attributes
     ----------
     number : int
-        Of the entry that the changes belong to.
+        Number of the journal entry with the changes.
     changes : list of (table, key, value)
         Objects, prompts and accepted frames.
     masks : dict of int to list of ObjectMask
         Masks to keep, by frame.
     settled : list of (table, key, value)
-        That these masks stay unchanged, to be said once they are kept.
+        Entries that settle these masks, to write once they are stored.
     absent : dict of int to range
-        Frames on which objects are no more.
+        Frames on which objects no longer exist.
     made : dict of int to tuple of int
         New objects of each proposal.
     """
@@ -326,7 +326,7 @@ class _Acceptance:
         self.changes += self._part._prompts.mask_changes(self.number, object_id, frame, packed)
 
     def _new(self, track: FoundTrack, birth: tuple[int, int] | None, dense: bool) -> int:
-        """A new object, the daughter of one from a frame on where `birth` says so; its id."""
+        """A new object, with `birth` a daughter from that frame on; returns its id."""
         part = self._part
         object_id = part._objects.next_id([i for ids in self.made.values() for i in ids] + self._given())
         info = part._objects.made(object_id)
@@ -343,7 +343,7 @@ class _Acceptance:
             return object_id
         open_frames = {*track.missing, *(f for f in track.shapes if f not in track.sure)}
         self.settled.append(("accepted", object_id, bounds_of(set(range(n_frames)) - open_frames)))
-        # Where a mask is missing, tracking continues from the one beside it.
+        # Where a mask is missing, tracking continues from the adjacent one.
         beside = {f for f in track.shapes if not {f - 1, f + 1}.isdisjoint(track.missing)}
         for frame in sorted({track.first} | beside):
             self._prompt(object_id, track, frame)
@@ -358,5 +358,5 @@ class _Acceptance:
         return object_id
 
     def _given(self) -> list[int]:
-        """Ids that the changes so far give to new objects."""
+        """Ids of new objects in the changes so far."""
         return [int(key) for table, key, _ in self.changes if table == "objects"]

@@ -1,4 +1,4 @@
-"""What one walk of a volume says to the others: the object's sections on planes that cross its own."""
+"""What one walk of a volume gives to the others: sections of the object on planes that cross its own."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ LEAST_PIXELS = 4
 
 
 def planes_across(settled_yx: npt.NDArray[np.bool_], along: int, count: int = SECTIONS) -> list[int]:
-    """Planes that cut a settled mask evenly, where they are to be prompted.
+    """Evenly spaced planes across a settled mask, on which to prompt another walk.
 
     Parameters
     ----------
@@ -32,7 +32,7 @@ def planes_across(settled_yx: npt.NDArray[np.bool_], along: int, count: int = SE
     along : int
         Axis of the mask that counts the crossing planes.
     count : int
-        How many.
+        Number of planes.
 
     Returns
     -------
@@ -57,25 +57,25 @@ def section_masks(
 ) -> dict[int, dict[int, MaskPrompt]]:
     """Sections of objects on planes of another walk, as prompts.
 
-    Only the part of a section that is connected with the settled plane is taken.
+    Only the part of a section that is connected to the settled plane is used.
 
     Parameters
     ----------
     read : callable
-        Plane of the walk to its masks.
+        Returns the masks of a plane of the walk.
     n_planes, shape_yx : int and tuple of int
         Number of its planes, and their shape.
     stack, other : PlaneStack
-        Its planes, and those that are to be prompted.
+        Its planes, and those to prompt.
     wanted : mapping of int to sequence of int
         Planes of `other` by object.
     settled : mapping of int to int
-        For each object the plane of the walk that a person settled.
+        For each object, the plane of the walk that the user settled.
 
     Returns
     -------
     dict of int to dict of int to MaskPrompt
-        By object and plane of `other`; planes with next to nothing on them are left out.
+        By object and plane of `other`; planes with hardly anything on them are omitted.
     """
     along = stack.axes.index(other.walk) - 1
     across = shape_yx[1 - along]

@@ -1,4 +1,4 @@
-"""Masks of a session of a volume from all its walks, kept as masks that lie over those of its own walk."""
+"""Fuse the masks of all walks of a volume, and store them over those of the session's own walk."""
 
 from __future__ import annotations
 
@@ -27,19 +27,19 @@ if TYPE_CHECKING:
     from napari_sam2_video.types import ObjectMask
 
 FUSIONS = "fusions"
-"""Table: by object, the walks that its masks were fused from, and the newest record of every walk at that time."""
+"""Table: for each object, the walks its masks were fused from, and the newest record of every walk at that time."""
 UNKNOWN_IOU = 0.5
 MOST_SETTLED = 48
 LEAST_WALKS = 2
 FUSED_SCORE = 10.0
 ACCEPTED_LEVEL = 255
 REACH = 0.5
-"""Distance over which trust in a walk falls to a half, as a part of the settled section's side."""
+"""Distance over which trust in a walk halves, as a fraction of the settled section's side."""
 
 
 @dataclass(frozen=True)
 class Fusion:
-    """What fusing one object came to.
+    """The result of fusing one object.
 
     Parameters
     ----------
@@ -50,7 +50,7 @@ class Fusion:
     voxels : int
         Voxels of the fused mask.
     disputed : int
-        Voxels that the walks do not agree on.
+        Voxels on which the walks disagree.
     """
 
     object_id: int
@@ -61,7 +61,7 @@ class Fusion:
 
 @dataclass(frozen=True)
 class WalkMasks:
-    """A walk of the session, ready to be read.
+    """A walk of the session, open for reading.
 
     Parameters
     ----------
@@ -80,11 +80,11 @@ class WalkMasks:
         return self.context.masks
 
     def newest(self, object_id: int) -> int:
-        """Number of its newest record of an object, 0 where it has none."""
+        """Number of its newest record of an object; 0 if it has none."""
         return max((number for number, _ in self._rows(object_id).values()), default=0)
 
     def settled(self, object_id: int) -> list[int]:
-        """Planes that it was prompted on or that a person settled."""
+        """Planes that were prompted or settled."""
         inputs = self.context.inputs
         return sorted({*inputs.conditioned(object_id), *inputs.accepted(object_id)})
 
@@ -114,7 +114,7 @@ class Fusing:
     walks : PlaneWalks
         Its walks.
     asked : PlanePrompts
-        What a person said of the planes.
+        The user's prompts and acceptance on the planes.
     """
 
     def __init__(self, context: Context, walks: PlaneWalks, asked: PlanePrompts) -> None:
@@ -123,18 +123,18 @@ class Fusing:
         self._asked = asked
 
     def sources(self, object_id: int, axes: Sequence[str]) -> list[WalkMasks]:
-        """Walks along some axes that have masks of an object."""
+        """The walks along the given axes that have masks of an object."""
         return [one for one in self._sources(axes) if one.newest(object_id)]
 
     def is_outdated(self, object_id: int, axes: Sequence[str] | None = None) -> bool:
-        """Whether several walks have masks of an object, and any has newer ones than when they were fused.
+        """Whether several walks have masks of an object, and any has newer ones than at the last fusion.
 
         Parameters
         ----------
         object_id : int
             The object.
         axes : sequence of str, optional
-            Walks that are to be fused; if others were, what was fused is outdated, too.
+            Walks to fuse; if others were fused before, the result is outdated, too.
         """
         wanted = self.sources(object_id, axes or self.axes_of(object_id) or tuple(self._walks.views))
         if len(self.sources(object_id, tuple(self._walks.views))) < LEAST_WALKS:
@@ -142,12 +142,12 @@ class Fusing:
         return bool(self._stamp(object_id, wanted) != self.kept(object_id))
 
     def axes_of(self, object_id: int) -> tuple[str, ...]:
-        """Walks that the masks of an object were fused from; none where they were not."""
+        """Walks from which the masks of an object were fused; empty if they were not."""
         kept = self.kept(object_id)
         return tuple(str(axis) for axis in kept["axes"]) if kept else ()
 
     def said(self, object_id: int) -> dict[str, Any] | None:
-        """How an object was fused last, for the record; None if it was not."""
+        """How an object was last fused, for provenance; None if it was not."""
         axes = self.axes_of(object_id)
         settings = {"trusted": TRUSTED, "heard": HEARD, "ended": ENDED, "reach": REACH}
         return {"axes": list(axes), "settings": settings} if axes else None
@@ -194,7 +194,7 @@ class Fusing:
             if progress is not None:
                 progress(fused.plane + 1, view.n_frames)
         disputes.state.commit(stamps)
-        # Last, so that what was cut off counts as not fused.
+        # Written last, so that an interrupted fusion does not count.
         context.state.commit(stamps, step=step)
         context.events.announce("masks")
         return [Fusion(i, self.axes_of(i), voxels[i], disputed[i]) for i in object_ids]
@@ -213,7 +213,7 @@ class Fusing:
         return found
 
     def kept(self, object_id: int) -> Any:
-        """What is kept of the last fusion of an object, None if there was none or it was undone."""
+        """The stored facts about the last fusion of an object; None if there was none or it was undone."""
         return self._context.state.get(FUSIONS, object_id)
 
     def _stamp(self, object_id: int, sources: Sequence[WalkMasks]) -> Any:
@@ -236,7 +236,7 @@ class Fusing:
                 del boxes[object_id]
                 continue
             if source.axis != self._walks.own:
-                # It was walked as far as the object reaches: beyond, it says that the object is not there.
+                # It was walked as far as the object reaches, so beyond that it votes for absence.
                 walked[:] = True
             sides = [np.sqrt(np.count_nonzero(one.mask)) for one in settled[object_id]]
             reach = REACH * max(sides, default=1.0) * float(spacing_of(self._context.view).min())
@@ -248,7 +248,7 @@ class Fusing:
         return walk
 
     def _settled(self, object_id: int) -> list[SettledPlane]:
-        """Planes that a person prompted, painted or accepted, of all walks."""
+        """Planes of all walks that were prompted, painted or accepted."""
         found = []
         stack = self._walks.stack(self._walks.own)
         for source in self._sources(tuple(self._walks.views)):
@@ -268,7 +268,7 @@ class Fusing:
         return found[::step]
 
     def _accepted_planes(self, object_id: int) -> list[SettledPlane]:
-        """Planes across other axes that a person accepted, which win over what the walks say."""
+        """Accepted planes across other axes, which override the walks."""
         found = []
         stack = self._walks.stack(self._walks.own)
         for axis in self._walks.others:
@@ -284,7 +284,7 @@ def _pixels(masks: Sequence[ObjectMask], object_id: int, shape_yx: tuple[int, in
 
 
 def _overlaid(mask: ObjectMask, accepted: Sequence[SettledPlane], frame: int, shape_yx: tuple[int, int]) -> ObjectMask:
-    """Mask of a frame with the lines on which accepted planes cross it."""
+    """Mask of a frame, overlaid with the lines where accepted planes cross it."""
     if not accepted:
         return mask
     levels = np.zeros(shape_yx, np.uint8)
@@ -302,7 +302,7 @@ def _overlaid(mask: ObjectMask, accepted: Sequence[SettledPlane], frame: int, sh
 
 
 def _with_figures(mask: ObjectMask, own: ObjectMask | None) -> ObjectMask:
-    """Mask with the scores of the session's own walk where both say the same, and of none where they do not."""
+    """Mask with the scores of the session's own walk if both agree, else without scores."""
     there = bool(mask.levels.size)
     if own is not None and there == bool(own.levels.any()):
         return replace(mask, object_score=own.object_score, predicted_iou=own.predicted_iou, prompted=own.prompted)

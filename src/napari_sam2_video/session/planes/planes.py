@@ -1,4 +1,4 @@
-"""A volume from all sides: prompts on any plane, walks along three axes, and the masks that they agree on."""
+"""A volume from all sides: prompts on any plane, walks along three axes, and their fused masks."""
 
 from __future__ import annotations
 
@@ -70,11 +70,11 @@ class Planes:
 
     @property
     def axes(self) -> tuple[str, ...]:
-        """Axes that the session can be walked along, its own first; only that where it is no volume."""
+        """Axes that the session can be walked along, its own first; only that if it is not a volume."""
         return tuple(self._walks.views)
 
     def checked(self, axes: Sequence[str]) -> tuple[str, ...]:
-        """Axes of the volume as capital letters, those of a text such as ``"zyx"``, too; none twice.
+        """Axes of the volume as distinct capital letters, from a sequence or a text such as ``"zyx"``.
 
         Raises
         ------
@@ -90,26 +90,26 @@ class Planes:
     def prompts(
         self, axis: str, object_id: int | None = None, plane: int | None = None, *, masks: bool = True
     ) -> tuple[Prompt, ...]:
-        """Prompts of a person on the planes across an axis, of one object or on one plane, or without masks."""
+        """Prompts on the planes across an axis, optionally of one object, on one plane or without masks."""
         return self._walks.tables[self._walks.checked(axis)].get(object_id, plane, masks=masks)
 
     def all_prompts(self) -> tuple[Prompt, ...]:
-        """Prompts of a person on all planes, those across other axes than the session's own with their `axis`."""
+        """Prompts on all planes; those across other axes than the session's own have their `axis` set."""
         own, *others = self.axes
         elsewhere = [replace(prompt, axis=axis) for axis in others for prompt in self.prompts(axis)]
         return (*self.prompts(own), *elsewhere)
 
     def prompt_sets(self, axis: str) -> tuple[PromptSet, ...]:
-        """What prompts there are, as `prompts`, without unpacking a mask."""
+        """The same prompts as sets, without unpacking masks."""
         return self._walks.tables[self._walks.checked(axis)].sets()
 
     @property
     def prompted(self) -> tuple[str, ...]:
-        """Axes that a person prompted planes across, the session's own first."""
+        """Axes with prompts on planes across them, the session's own first."""
         return tuple(axis for axis in self.axes if self._walks.tables[axis].sets())
 
     def changed(self) -> frozenset[int]:
-        """Objects with prompts on planes across the other axes that their walks were not tracked with."""
+        """Objects with prompts on planes across other axes that their walks have not been tracked with."""
         asked = ((axis, one) for axis in self.axes[1:] for one in self._walks.tables[axis].sets())
         return frozenset(one.object_id for axis, one in asked if self.is_new(axis, one.object_id, one.frame))
 
@@ -126,7 +126,7 @@ class Planes:
         self._walks.tables[self._walks.checked(axis)].add(prompt)
 
     def preview(self, axis: str, object_id: int, plane: int) -> Preview:
-        """Masks that the prompts of a plane would give; nothing is kept."""
+        """Masks that the prompts of a plane would select; nothing is kept."""
         letter = self._walks.checked(axis)
         given = self.prompts(letter, object_id, plane)
         if letter == self._walks.own:
@@ -135,7 +135,7 @@ class Planes:
         return walk.preview(object_id, plane, given)
 
     def is_new(self, axis: str, object_id: int, plane: int) -> bool:
-        """Whether an object has prompts on a plane that its walk was not tracked with."""
+        """Whether an object has prompts on a plane that its walk has not been tracked with."""
         letter = self._walks.checked(axis)
         given = self.prompts(letter, object_id, plane)
         if letter == self._walks.own:
@@ -148,7 +148,7 @@ class Planes:
     def prepare(self, axis: str) -> Session:
         """The walk along another axis, with the session's objects and the prompts of its planes, ready to be tracked.
 
-        It is a session of its own; what is said in it does not reach this one.
+        It is a separate session; changes in it do not reach this one.
         """
         letter = self._walks.checked(axis)
         if letter == self._walks.own:
@@ -156,7 +156,7 @@ class Planes:
         return self._walks.ready(letter, self._asked.wanted(letter, [o.id for o in self._objects.all()], self.axes))
 
     def section(self, axis: str, object_id: int, plane: int) -> npt.NDArray[np.bool_]:
-        """The object's mask on a plane across an axis, as shown."""
+        """The object's mask on a plane across an axis, as displayed."""
         letter = self._walks.checked(axis)
         own, other = self._walks.stack(self._walks.own), self._walks.stack(letter)
         masks = self._context.masks
@@ -168,7 +168,7 @@ class Planes:
         return np.ascontiguousarray(section.T) if swapped else section
 
     def accept(self, axis: str, object_id: int, plane: int) -> None:
-        """Accept the object's mask on a plane as shown: it prompts the walk, and fusing does not change it.
+        """Accept the object's displayed mask on a plane: it prompts the walk, and fusing does not change it.
 
         Accepting planes of the session's own walk is `Session.accept`.
         """
@@ -181,7 +181,7 @@ class Planes:
         self._asked.accept(letter, MaskPrompt(object_id, plane, mask))
 
     def unaccept(self, axis: str, object_id: int, plane: int) -> None:
-        """Undo the acceptance of a plane; what it prompts stays."""
+        """Withdraw acceptance of a plane; its prompt stays."""
         self._asked.unaccept(self._walks.checked(axis), object_id, plane)
 
     def accepted(self, axis: str, object_id: int) -> tuple[int, ...]:
@@ -207,7 +207,7 @@ class Planes:
             try:
                 yield from self._track_other(axis, settings, chosen, stop)
             finally:
-                # Its embeddings would only take room while the others are walked.
+                # Its embeddings would only take up memory while the others are walked.
                 self._walks.release(axis)
         if self._walks.own in chosen and order[0] != self._walks.own and not halted():
             yield from self._track_own(settings, chosen, stop)
@@ -240,12 +240,12 @@ class Planes:
             return self._fusing.fuse(named, chosen, disputes, progress)
 
     def outdated(self) -> tuple[int, ...]:
-        """Objects that were tracked along several axes since they were fused last."""
+        """Objects tracked along several axes since they were last fused."""
         return tuple(o.id for o in self._objects.all() if self._fusing.is_outdated(o.id))
 
     @property
     def begun(self) -> tuple[str, ...]:
-        """Axes that the session walks itself or that something was tracked along."""
+        """Axes that the session walks itself or that were tracked along."""
         return tuple(axis for axis in self.axes if axis == self._walks.own or self._was_walked(axis))
 
     def walked(self, object_id: int) -> tuple[str, ...]:
@@ -253,15 +253,15 @@ class Planes:
         return tuple(source.axis for source in self._fusing.sources(object_id, self.axes))
 
     def fused(self, object_id: int) -> tuple[str, ...]:
-        """Axes of the walks that an object's masks were fused from; none where they were not."""
+        """Axes of the walks from which an object's masks were fused; empty if they were not."""
         return self._fusing.axes_of(object_id)
 
     def fused_on(self, object_id: int) -> dict[str, Any] | None:
-        """How an object was fused last, for the record: the walks and the settings; None if it was not."""
+        """How an object was last fused, for provenance: the walks and the settings; None if it was not."""
         return self._fusing.said(object_id)
 
     def disputed(self, frame: int) -> npt.NDArray[Any]:
-        """Voxels of a frame that the walks did not agree on, as a label image of object ids, shape ``(Y, X)``."""
+        """Voxels of a frame on which the walks disagreed, as a label image of object ids, shape ``(Y, X)``."""
         disputes = self._disputes_context(make=False)
         labels = np.zeros(self._context.view.shape_yx, self._context.masks.dtype)
         for mask in () if disputes is None else disputes.masks.object_masks(frame):
@@ -272,7 +272,7 @@ class Planes:
         return labels
 
     def review_items(self) -> list[ReviewItem]:
-        """Planes on which the walks disagree, those with most voxels at stake first."""
+        """Planes on which the walks disagree, those with the most disputed voxels first."""
         disputes = self._disputes_context(make=False)
         if disputes is None:
             return []
@@ -296,7 +296,7 @@ class Planes:
         return sorted(items, key=lambda item: -item.doubt)
 
     def answer_review(self, item: ReviewItem, answer: str) -> None:
-        """Show again what the session's own walk found on the plane of an item."""
+        """Restore the mask of the session's own walk on the plane of an item."""
         context = self._context
         with context.changing():
             info = self._objects.changeable(item.object_id)
@@ -345,18 +345,18 @@ class Planes:
                 yield from (replace(done, axis=axis) for done in frames)
 
     def _free(self, settings: TrackSettings) -> list[int]:
-        """Objects of a run: those named, or all that are not locked."""
+        """Objects of a run: those named, or all unlocked ones."""
         if settings.objects is not None:
             return sorted({self._objects.changeable(i, "track").id for i in settings.objects})
         return [info.id for info in self._objects.all() if not info.locked]
 
     def _is_disputed(self, object_id: int) -> bool:
-        """Whether what is kept of the disputes of an object is of its last fusion."""
+        """Whether the stored disputes of an object belong to its last fusion."""
         kept = self._fusing.kept(object_id)
         return kept is not None and self._disputes is not None and self._disputes.state.get(FUSIONS, object_id) == kept
 
     def _disputes_context(self, *, make: bool) -> Context | None:
-        """Where the disputes are kept; None if there are none and none are to be made."""
+        """Where disputes are stored; None if there are none and the store should not be made."""
         with self._lock:
             folder = self._context.folder / FOLDER / DISPUTES
             if self._disputes is None and (make or (folder / JOURNAL).is_file()):

@@ -1,4 +1,4 @@
-"""Which prompts each walk of a volume gets: those of a person, and the sections that other walks found."""
+"""Prompts for each walk of a volume: the user's, and sections that other walks found."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from napari_sam2_video.types import Prompt
 
 MARGIN = 2
-"""Planes that a walk goes beyond where the object was found."""
+"""Number of planes that a walk goes beyond where the object was found."""
 
 
 class PlanePrompts:
@@ -62,7 +62,7 @@ class PlanePrompts:
         context.events.announce("prompts", "accepted")
 
     def unaccept(self, axis: str, object_id: int, plane: int) -> None:
-        """Undo the acceptance of a plane."""
+        """Withdraw acceptance of a plane."""
         context = self._context
         with context.changing():
             info = self._objects.changeable(object_id)
@@ -82,9 +82,9 @@ class PlanePrompts:
         return found
 
     def wanted(self, axis: str, object_ids: Sequence[int], axes: Sequence[str]) -> dict[int, dict[int, list[Prompt]]]:
-        """Prompts of a walk: those of a person, and sections found by the walks along `axes`, by object and plane.
+        """Prompts of a walk: the user's, and sections found by the walks along `axes`, by object and plane.
 
-        Objects that are not named keep what the walk has of them.
+        Other objects keep their prompts in the walk.
         """
         prompts: dict[int, dict[int, list[Prompt]]] = {}
         for info in self._objects.all():
@@ -104,7 +104,7 @@ class PlanePrompts:
         return prompts
 
     def prompt_own(self, axes: Sequence[str]) -> None:
-        """Give objects without a prompt on the session's own frames the sections that other walks found; one step."""
+        """Prompt objects that have no prompt on the session's own frames with sections from other walks; one step."""
         own = self._walks.own
         lacking = [
             info.id
@@ -132,7 +132,7 @@ class PlanePrompts:
     def span(
         self, axis: str, prompts: Mapping[int, Mapping[int, Sequence[Prompt]]], axes: Sequence[str]
     ) -> tuple[int, int] | None:
-        """First plane and the one after the last that a walk has to cover, None if it has no prompt."""
+        """First plane that a walk has to cover, and the one after the last; None if it has no prompt."""
         planes = [plane for given in prompts.values() for plane in given]
         if not planes:
             return None
@@ -149,14 +149,14 @@ class PlanePrompts:
         return frozenset(plane for start, stop in spans for plane in range(start, stop))
 
     def _masks_of(self, axis: str) -> Context | None:
-        """Where the masks of a walk are, None if there is no walk yet."""
+        """Where the masks of a walk are; None if there is no walk yet."""
         if axis == self._walks.own:
             return self._context
         walk = self._walks.find(axis)
         return None if walk is None else walk.context
 
     def _sections(self, axis: str, object_ids: Sequence[int], axes: Sequence[str]) -> dict[int, dict[int, MaskPrompt]]:
-        """Sections of objects on planes across an axis: of each object from the walk that a person prompted most."""
+        """Sections of objects on planes across an axis, each from the walk with most of the user's prompts."""
         found: dict[int, dict[int, MaskPrompt]] = {}
         for other in self._walks.views:
             source = self._masks_of(other) if other != axis and other in axes else None
@@ -175,7 +175,7 @@ class PlanePrompts:
         return found
 
     def _largest(self, axis: str, source: Context, object_id: int) -> tuple[int, npt.NDArray[np.bool_]] | None:
-        """The plane that a person settled on which the walk found most of an object, and its mask there."""
+        """The settled plane on which the walk found most of an object, and its mask there."""
         planes = {one.frame for one in self._walks.tables[axis].sets(object_id)}
         if axis == self._walks.own:
             planes |= {*source.masks.painted(object_id), *source.inputs.accepted(object_id)}

@@ -1,7 +1,7 @@
 """The other walks of a session of a volume: sessions of their own below it, with its objects and prompts.
 
-What a person says of any plane stands in the session's own journal; a walk below it holds what follows from that, and
-is brought up to date before it is used. So undo, crashes and copies concern one folder and one history.
+The user's prompts on any plane are in the session's own journal; a walk below it holds what follows from them, and is
+updated before use. So undo, crash recovery and copying involve one folder and one history.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 FOLDER = "walks"
 SHARED = "shared"
-"""Table: at which removal of its id each walk got an object."""
+"""Table: the removal count of its id with which each walk got an object."""
 
 
 class PlaneWalks:
@@ -47,18 +47,18 @@ class PlaneWalks:
     factory : callable, optional
         Makes trackers.
     own_tracker : callable
-        Gives the session's own tracker, whose network the walks share.
+        Returns the session's own tracker, whose network the walks share.
 
     Attributes
     ----------
     own : str
         The axis that the session walks itself.
     others : tuple of str
-        The other axes of the volume; none where the frames are not slices of a volume.
+        The other axes of the volume; empty if the frames are not slices of a volume.
     views : dict of str to FrameView
         The planes across each axis.
     tables : dict of str to PromptTable
-        The prompts of a person on the planes across each axis.
+        The user's prompts on the planes across each axis.
     """
 
     def __init__(
@@ -89,7 +89,7 @@ class PlaneWalks:
         return PlaneStack.of(self.views[axis])
 
     def checked(self, axis: str) -> str:
-        """Axis of the volume, as a capital letter.
+        """An axis of the volume as a capital letter.
 
         Raises
         ------
@@ -104,16 +104,16 @@ class PlaneWalks:
         return letter
 
     def exists(self, axis: str) -> bool:
-        """Whether there is a walk along another axis."""
+        """Whether the walk along an axis exists."""
         return axis in self._open or (self._folder(axis) / NAME).is_file()
 
     def find(self, axis: str) -> Session | None:
-        """The walk along another axis as it is, None if there is none yet."""
+        """The walk along another axis in its current state; None if there is none yet."""
         from napari_sam2_video.session.session import Session
 
         known = self._open.get(axis)
         if known is not None:
-            # Whoever only looks need not wait until another walk is ready.
+            # Reading need not wait until another walk is ready.
             return known
         with self._lock:
             if axis not in self._open and self.exists(axis) and not self._closed:
@@ -126,7 +126,7 @@ class PlaneWalks:
             return self._open.get(axis)
 
     def ready(self, axis: str, prompts: Mapping[int, Mapping[int, Sequence[Prompt]]]) -> Session:
-        """The walk along another axis, with the session's objects and model and exactly these prompts.
+        """The walk along another axis, updated to the session's objects and model and exactly these prompts.
 
         Parameters
         ----------
@@ -163,13 +163,13 @@ class PlaneWalks:
             return walk
 
     def release(self, axis: str) -> None:
-        """Let go of the tracker of a walk; the next use makes another one."""
+        """Release the tracker of a walk; the next use makes another one."""
         walk = self._open.get(axis)
         if walk is not None:
             walk.release()
 
     def close(self) -> None:
-        """Close the walks that are open; no other is opened any more."""
+        """Close open walks; no others can be opened afterwards."""
         with self._lock:
             self._closed = True
             while self._open:
@@ -179,7 +179,7 @@ class PlaneWalks:
         return self._context.folder / FOLDER / axis.lower()
 
     def _share_objects(self, walk: Session) -> None:
-        """Give a walk the objects of the session; one that was removed and made again starts from nothing."""
+        """Give a walk the objects of the session; one that was removed and added again starts empty."""
         state = self._context.state
         with state.lock:
             removed = {int(i): int(n) for i, n in state.table("removed").items()}
