@@ -217,7 +217,7 @@ def test_planes_that_nobody_wrote_fill_no_memory(inside, kind):
     body = IMAGE.format(count=10**12, name="a.ome.tif", uuid="b")
     ome_tiff(inside / "a.ome.tif", body)
     (inside / "a.companion.ome").write_text(OME.format(uuid="c", body=body))
-    with pytest.raises(RecordingError, match="promises 1,000,000,000,000 planes"):
+    with pytest.raises(RecordingError, match="declares 1,000,000,000,000 planes"):
         frames_of(inside / ("a.ome.tif" if kind == "tiff" else "a.companion.ome"))
 
 
@@ -412,7 +412,7 @@ def test_dicom_that_promises_millions_of_images_is_refused(inside):
     from tests.frames.dicoms import CT, save_dicom
 
     save_dicom(inside / "a.dcm", CT[:3], NumberOfFrames=2_000_000_000)
-    with pytest.raises(RecordingError, match=r"a\.dcm .*promises 2000000000 images, many more than there is room for"):
+    with pytest.raises(RecordingError, match=r"a\.dcm .*declares 2000000000 images, many more than it has room for"):
         frames_of(inside / "a.dcm")
 
 

@@ -97,8 +97,7 @@ class ChannelsField(QWidget):
             if seen.isChecked():
                 text = window.text().strip()
                 found.append(
-                    # Type: ignore[arg-type].
-                    ChannelColor(number, color.currentText(), ContrastWindow.from_text(text) if text else None)
+                    ChannelColor(number, color.currentText(), ContrastWindow.from_text(text) if text else None)  # type: ignore[arg-type]
                 )
         if not found:
             # An empty sequence means a single channel in grey.

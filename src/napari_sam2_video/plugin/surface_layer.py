@@ -48,8 +48,7 @@ def surface(
         raise ExportError(f"Object {object_id} has no voxel, so it has no surface; track it first.")
     volume, corner = solid.volume()
     rounded = smoothed(volume)
-    # Type: ignore[no-untyped-call].
-    found, faces, _, _ = marching_cubes(rounded if rounded.max() > LEVEL else volume, LEVEL)
+    found, faces, _, _ = marching_cubes(rounded if rounded.max() > LEVEL else volume, LEVEL)  # type: ignore[no-untyped-call]
     return np.array([geometry.to_data(*vertex) for vertex in found + corner]), np.asarray(faces, np.int64)
 
 
