@@ -240,6 +240,6 @@ def test_a_missing_ffmpeg_is_reported(result: TrackingResult, tmp_path: Path, mo
         raise RuntimeError("No ffmpeg exe could be found.")
 
     monkeypatch.setattr(imageio_ffmpeg, "get_ffmpeg_exe", missing)
-    with pytest.raises(ExportError, match="was not written: ffmpeg, which .* was not found; reinstall imageio-ffmpeg"):
+    with pytest.raises(ExportError, match=r"was not written: ffmpeg, which .* was not found; reinstall imageio-ffmpeg"):
         export(result, tmp_path / "a.mp4")
     assert list(tmp_path.iterdir()) == []
