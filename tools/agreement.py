@@ -238,7 +238,9 @@ class _Comparison:
             stored = np.stack([np.asarray(session.labels[t]) for t in range(session.n_frames)]).take(plane, across)
         drawn = np.asarray(layer._slice.image.raw)
         same = np.array_equal(drawn, stored) or np.array_equal(drawn, stored.T)
-        self._agree("pixels", same, f"not those of plane {plane} across {axis}, frame {self.controller.frame}")
+        stands = np.round(layer.world_to_data(self.viewer.dims.point)[-layer.ndim :], 3).tolist()
+        where = f"plane {plane} across {axis}, frame {self.controller.frame}, viewer at {stands}"
+        self._agree("pixels", same, f"not those of {where}")
 
     def check_up_to_date(self) -> None:
         """A panel that is brought up to date once more shows the same."""

@@ -160,8 +160,6 @@ class Monkey:
 
     def close(self) -> None:
         """Close everything, and open the session again."""
-        from napari.utils.notifications import notification_manager
-
         if not self.faults:
             self.settle()
             self.faults += opened_again(self.hands.widget, self.settle)
@@ -174,10 +172,6 @@ class Monkey:
             self.faults.append("a thread is left after closing")
         # What the threads reported last is still on its way.
         self.spin(0.1)
-        # napari keeps each error that it reported, and Python the last, with all that their frames hold.
-        notification_manager.records.clear()
-        for name in ("last_type", "last_value", "last_traceback", "last_exc"):
-            vars(sys).pop(name, None)
 
 
 def run(seed: int, acts: int, *, verbose: bool = False) -> list[str]:

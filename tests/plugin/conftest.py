@@ -213,8 +213,11 @@ class Bench:
         row = (y - middle_y) * camera.zoom + native.height() / 2
         return QPoint(round(column), round(row))
 
-    def drag(self, *worlds) -> None:
-        """Press the mouse in the canvas at the first world point, move it through the others, let go."""
+    def drag(self, *worlds, meanwhile=None) -> None:
+        """Press the mouse in the canvas at the first world point, move it through the others, let go.
+
+        `meanwhile` is called once the mouse is at the second point.
+        """
         from qtpy.QtCore import QEvent, QPointF, Qt
         from qtpy.QtGui import QMouseEvent
         from qtpy.QtWidgets import QApplication
@@ -232,8 +235,11 @@ class Bench:
 
         send(kinds.MouseMove, worlds[0], none, none)
         send(kinds.MouseButtonPress, worlds[0], left, left)
-        for world in worlds[1:]:
+        for number, world in enumerate(worlds[1:]):
             send(kinds.MouseMove, world, none, left)
+            if meanwhile is not None and number == 0:
+                meanwhile()
+                self.spin()
         send(kinds.MouseButtonRelease, worlds[-1], left, none)
         self.spin()
 

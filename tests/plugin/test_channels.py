@@ -108,3 +108,29 @@ def test_layers_of_one_shape_are_seen_together_as_they_are_shown(bench):
     here.controller.go_to(3)
     here.spin()
     assert here.viewer.dims.current_step[-3] == 3, "the layers and their stack share the slider of time"
+
+
+def test_what_can_be_seen_together_follows_the_data_and_the_place_of_every_layer(bench):
+    here = bench(make_frames(), image={"name": "nuclei"})
+    panel = here.widget.recording
+    other = here.viewer.add_image(make_frames(), name="membranes")
+    here.spin()
+    assert panel.stack_button.text() == "See 2 layers in colour"
+    for change, back in (
+        (("data", make_frames(5)), ("data", make_frames())),
+        (("scale", (1, 2, 2)), ("scale", (1, 1, 1))),
+        (("translate", (0, 3, 0)), ("translate", (0, 0, 0))),
+    ):
+        setattr(other, *change)
+        here.spin()
+        assert panel.stack_button.isHidden(), change[0]
+        setattr(other, *back)
+        here.spin()
+        assert not panel.stack_button.isHidden(), back[0]
+    panel.layer.data = make_frames(4)
+    here.spin()
+    assert panel.axis_box.currentText().endswith("(4)")
+    here.viewer.layers.remove(other)
+    other.data = make_frames(3)
+    here.spin()
+    assert panel.stack_button.isHidden()

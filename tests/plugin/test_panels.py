@@ -238,6 +238,11 @@ def test_what_the_person_chose_is_remembered(bench, settings):
     line = another.widget.model_line
     assert "Demo model" in line.name_button.text()
     assert "trying out" in line.remark.text()
+    sample = another.viewer.open_sample("napari-sam2-video", "cells")[0]
+    another.widget.recording.select(sample)
+    assert line.remark.text() == "", "a sample is what the demo model was made for"
+    another.widget.recording.select(another.viewer.layers[0])
+    assert "trying out" in line.remark.text()
     another.press(line.dismiss_button)
     assert line.remark.text() == ""
     assert settings.interface.demo_noted

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from pathlib import Path
 
 import nibabel
@@ -319,6 +320,59 @@ def test_a_label_volume_becomes_objects_on_the_middle_slice(volume):
     assert volume.controller.active == 5
 
 
+def test_labels_that_are_too_small_on_a_slice_are_left_out_there(volume):
+    volume.start()
+    labels = np.where(TRUTH, 5, 0)
+    labels[3, :2, :2] = 6
+    volume.viewer.add_labels(labels, scale=SCALE, name="truth")
+    volume.spin()
+    panel = volume.widget.planes
+    volume.widget.objects.seeds.box.setCurrentText("truth")
+    areas = TRUTH.sum((1, 2))
+    panel.area_box.setValue(int(areas.max()))
+    volume.press(panel.seeds_button)
+    volume.idle()
+    assert {one.frame for one in volume.session.prompts(5)} == set(np.flatnonzero(areas == areas.max()).tolist())
+    assert [entry.id for entry in volume.session.objects] == [1, 5]
+    assert f"1 label was left out: smaller than {areas.max()} pixels" in panel.task.outcome.text()
+    panel.area_box.setValue(int(areas.max()) + 1)
+    volume.press(panel.seeds_button)
+    volume.idle()
+    assert panel.task.outcome.text().startswith("No object was created")
+    assert volume.errors() == []
+
+
+def test_accepting_is_of_the_plane_that_is_shown(volume):
+    volume.start()
+    tools, review = volume.widget.objects.prompting, volume.widget.review
+    tools.arm("point")
+    point(volume, "Z", 6, 20, 22)
+    volume.track()
+    volume.key("Alt-Y")
+    volume.viewer.dims.set_point(1, 20.0)
+    volume.idle()
+    assert review.accept()
+    assert volume.session.planes.accepted("Y", 1) == (20,)
+    assert volume.session.accepted(1) == frozenset()
+    assert not review.span_button.isEnabled()
+    assert "across Y" in review.span_button.toolTip()
+    review.unaccept()
+    assert volume.session.planes.accepted("Y", 1) == ()
+    volume.controller.actions.accept_all()
+    assert volume.session.planes.accepted("Y", 1) == (20,)
+    volume.viewer.dims.set_point(1, 0.0)
+    volume.idle()
+    assert not review.accept()
+    assert "no mask on plane Y 0" in volume.told[-1][1]
+    volume.controller.go_to(6)
+    volume.idle()
+    assert volume.controller.shown_elsewhere() is None
+    assert review.span_button.isEnabled()
+    assert review.accept()
+    assert volume.session.accepted(1) == {6}
+    assert volume.errors() == []
+
+
 def test_filling_is_offered_for_an_object_that_becomes_the_active_one(volume):
     volume.start()
     volume.controller.set_active(0)
@@ -340,3 +394,32 @@ def test_a_fusing_that_fails_after_a_run_leaves_no_text_that_waits(volume, monke
     volume.idle()
     assert volume.widget.run_bar.status.text().startswith("The disk is full.")
     assert volume.errors() == ["The disk is full."]
+
+
+def test_fusing_follows_the_run_at_once_and_ends_with_its_session(volume, monkeypatch):
+    """Between the run and the fusing that follows it, nothing says that all is done."""
+    held = threading.Event()
+
+    def wait(*_, progress, **__):
+        held.wait(60)
+        progress(0, 1)
+
+    volume.start()
+    volume.widget.objects.prompting.arm("point")
+    point(volume, "Z", 6, 20, 22)
+    volume.widget.planes.walk_boxes["Y"].click()
+    monkeypatch.setattr(type(volume.session), "fuse", wait)
+    panel, seen = volume.widget.planes, []
+    volume.controller.run.ended.connect(lambda *_: seen.append(panel.task.working))
+    volume.press(volume.widget.run_bar.track_button)
+    volume.spin(lambda: seen)
+    assert seen == [True]
+    assert volume.widget.run_bar.status.text().startswith("Fusing the planes…")
+    volume.controller.close_session()
+    held.set()
+    volume.idle()
+    assert not panel.task.working
+    assert panel.task.bar.isHidden()
+    assert (panel.task.outcome.text(), volume.widget.run_bar.status.text()) == ("", "")
+    assert ("info", "Fusing was stopped; undo reverts the fused slices.") in volume.told
+    assert volume.errors() == []

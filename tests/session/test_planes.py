@@ -241,6 +241,22 @@ def test_prompts_that_name_their_axis_land_on_its_planes(session):
         session.add_prompt(PointPrompt(1, 4, 4, 20, axis="Y"))
 
 
+def test_a_prompt_of_an_object_that_the_walk_does_not_know_yet_is_new(session):
+    computed(session)
+    session.add_object(object_id=7)
+    session.planes.add_prompt("Y", PointPrompt(7, 15, 4, 20))
+    assert session.planes.is_new("Y", 7, 15)
+    assert session.planes.changed() == {7}
+
+
+def test_several_objects_are_accepted_on_a_plane_in_one_step(session):
+    computed(session)
+    session.planes.accept_objects("Y", (1, 2), 24)
+    assert [session.planes.accepted("Y", number) for number in (1, 2)] == [(24,), (24,)]
+    session.undo()
+    assert [session.planes.accepted("Y", number) for number in (1, 2)] == [(), ()]
+
+
 def test_paint_and_accepted_planes_win(session):
     computed(session)
     session.paint(4, (15, 20), np.zeros((2, 2), int))

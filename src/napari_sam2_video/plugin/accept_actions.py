@@ -53,17 +53,54 @@ class AcceptActions(FrameActions):
             controller.notified.emit("info", f"{frames} no mask yet and stay open.")
         return bool(controller.perform(accept, "accepting frames"))
 
-    def accept_all(self) -> None:
-        """Accept every object that has a mask on the shown frame."""
-        session, frame = self._controller.session, self._controller.frame
-        if session is not None:
-            self.accept(frame, frame + 1, [entry.id for entry in session.objects])
+    def accept_here(self, objects: Sequence[int] | None = None) -> bool:
+        """Accept objects on the shown frame, or on the shown plane of a volume; the active one if not given.
 
-    def unaccept(self, start: int, stop: int) -> None:
-        """Withdraw acceptance of the active object on the frames from `start` up to, not including, `stop`."""
-        session, active = self._controller.session, self._controller.active
-        if session is not None and active:
-            self._controller.perform(lambda: session.unaccept(active, start, stop), "changing accepted frames")
+        Returns
+        -------
+        bool
+            Whether anything was accepted.
+        """
+        controller = self._controller
+        session, active, elsewhere = controller.session, controller.active, controller.shown_elsewhere()
+        if elsewhere is None or session is None:
+            return self.accept(controller.frame, controller.frame + 1, objects)
+        axis, plane = elsewhere
+        chosen = ([active] if active else []) if objects is None else objects
+        there = [number for number in chosen if session.planes.section(axis, number, plane).any()]
+        if not there:
+            if chosen:
+                controller.notified.emit("info", f"Nothing to accept: there is no mask on plane {axis} {plane}.")
+            return False
+
+        def accept() -> bool:
+            session.planes.accept_objects(axis, there, plane)
+            return True
+
+        return bool(controller.perform(accept, "accepting a plane"))
+
+    def accept_all(self) -> None:
+        """Accept every object that has a mask on the shown frame or plane."""
+        session = self._controller.session
+        if session is not None:
+            self.accept_here([entry.id for entry in session.objects])
+
+    def unaccept_here(self) -> None:
+        """Withdraw acceptance of the active object on the shown frame or plane."""
+        controller = self._controller
+        session, active, frame = controller.session, controller.active, controller.frame
+        if session is None or not active:
+            return
+        elsewhere = controller.shown_elsewhere()
+
+        def withdraw() -> None:
+            if elsewhere is None:
+                session.unaccept(active, frame, frame + 1)
+            else:
+                axis, plane = elsewhere
+                session.planes.unaccept(axis, active, plane)
+
+        controller.perform(withdraw, "changing what is accepted")
 
 
 def _masked_spans(session: Session, object_id: int, start: int, stop: int) -> tuple[range, ...]:

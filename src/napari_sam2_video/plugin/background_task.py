@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from napari_sam2_video.plugin.controller import Controller
+    from napari_sam2_video.session import Session
 
     Progress: TypeAlias = Callable[[int, int], None]
 
@@ -27,6 +28,8 @@ class _Stopped(Sam2VideoError):
 
 class BackgroundTask(QObject):
     """Runs work in the background, with a progress bar, a stop button and a line for the outcome.
+
+    It ends with the session that it was begun for: closing that stops it.
 
     The panel lays out `stop_button`, `bar` and `outcome`; the first two are only visible during work.
 
@@ -49,9 +52,11 @@ class BackgroundTask(QObject):
         super().__init__()
         self._controller = controller
         self._job: Job | None = None
+        self._session: Session | None = None
         self.stop_button = button(stop_text, self.stop, tip)
         self.bar = QProgressBar()
         self.outcome = note()
+        controller.session_changed.connect(self._on_session)
         self._show()
 
     @property
@@ -94,21 +99,30 @@ class BackgroundTask(QObject):
             return work(progress)
 
         def on_done(result: Any) -> None:
-            self._job = None
-            done(result)
-            self._show()
+            if self._job is job:
+                self._job = self._session = None
+                # Whatever comes of that, nothing waits any more.
+                try:
+                    done(result)
+                finally:
+                    self._show()
 
         def on_failed(error: Sam2VideoError) -> None:
-            self._job = None
+            if self._job is not job:
+                # What fails because its session was closed was stopped by that.
+                self._controller.notified.emit("info", stopped)
+                return
+            self._job = self._session = None
             set_note(self.outcome, str(error))
             self._show()
             if not isinstance(error, _Stopped):
                 (failed or self._controller.error)(error)
 
-        self._job = Job(doing, on_thread, done=on_done, failed=on_failed, reported=self._progressed)
+        job = Job(doing, on_thread, done=on_done, failed=on_failed, reported=self._progressed)
+        self._job, self._session = job, self._controller.session
         self.bar.setRange(0, 0)
         set_note(self.outcome, meanwhile)
-        self._controller.runner.submit(self._job, LANE)
+        self._controller.runner.submit(job, LANE)
         self._show()
 
     def stop(self) -> None:
@@ -116,7 +130,17 @@ class BackgroundTask(QObject):
         if self._job is not None:
             self._job.stop()
 
+    def _on_session(self) -> None:
+        """Let go of work on a session that is not shown any more."""
+        if self._job is not None and self._controller.session is not self._session:
+            self._job.stop()
+            self._job = self._session = None
+            set_note(self.outcome, "")
+            self._show()
+
     def _progressed(self, value: tuple[int, int]) -> None:
+        if self._job is None:
+            return
         count, total = value
         self.bar.setRange(0, total)
         self.bar.setValue(count)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import QObject, QTimer, Signal  # type: ignore[attr-defined]
+from qtpy.QtCore import QObject, Qt, QTimer, Signal  # type: ignore[attr-defined]
+from qtpy.QtWidgets import QApplication
 
 from napari_sam2_video.plugin.actions import Actions
 from napari_sam2_video.plugin.layers import show_frame, show_plane, shown_frame, shown_point
@@ -159,8 +160,9 @@ class Controller(ShownSession):
         return None if axis == self.view.session.planes.axes[0] else (axis, plane)
 
     def go_to(self, frame: int) -> None:
-        """Show a frame."""
+        """Show a frame, and the planes that are frames where a volume is shown across another axis."""
         if self.view is not None:
+            show_plane(self.viewer, self.view.image, self.view.geometry)
             show_frame(self.viewer, self.view.image, self.view.geometry, frame)
 
     def _on_dims(self) -> None:
@@ -257,14 +259,15 @@ class Controller(ShownSession):
     # Runs
 
     def _on_frames(self, frames: set[int]) -> None:
-        if self.masks is None:
+        if self.view is None or self.masks is None:
             return
-        if read_settings().follow_run:
-            self.go_to(max(frames))
+        # While a mouse button is down, something may be drawn on the shown frame.
+        if read_settings().follow_run and QApplication.mouseButtons() == Qt.MouseButton.NoButton:
+            show_frame(self.viewer, self.view.image, self.view.geometry, max(frames))
         # Planes across another axis, and 3D views, contain every frame.
         if self.frame in frames or self.viewer.dims.ndisplay == 3 or self.shown_elsewhere() is not None:
             self.masks.refresh()
-        if self.view is not None and self.frame in frames:
+        if self.frame in frames:
             self.view.window.show(self.active, self.frame)
 
     def _on_run_ended(self, how: str, sentence: str) -> None:

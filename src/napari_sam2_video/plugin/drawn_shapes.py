@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from napari_sam2_video.errors import PromptError
+from napari_sam2_video.plugin.held_plane import drop_drags
 from napari_sam2_video.regions import ellipse_outline, polygon_mask, simplified_path, upright_box
 from napari_sam2_video.types import BoxPrompt, MaskPrompt, ScribblePrompt
 
@@ -128,6 +129,7 @@ def show_shapes(
     if not same:
         # An outline being drawn would otherwise continue in a shape that no longer exists.
         mode = layer.mode
+        drop_drags(layer)
         layer.mode = "pan_zoom"
         layer.selected_data = set()
         layer.data = []

@@ -7,11 +7,14 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 from napari_sam2_video.models.demo import DEMO_REMARK
+from napari_sam2_video.plugin.sample_data import is_sample
 from napari_sam2_video.plugin.settings import read_settings, write_setting
 from napari_sam2_video.plugin.widgets import button, note, row, set_note
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from napari.layers import Image
 
     from napari_sam2_video.plugin.controller import Controller
 
@@ -19,7 +22,7 @@ DEMO, BETTER = "demo", "small"
 
 
 class ModelLine(QWidget):
-    """The model's name, which opens the model panel, and once a note about the demo model.
+    """The model's name, which opens the model panel; and once, what the demo model is for.
 
     Parameters
     ----------
@@ -29,10 +32,19 @@ class ModelLine(QWidget):
         Opens the model panel.
     get : callable
         Called with the name of a model to choose and download.
+    layer : callable
+        Gives the image layer that is or will be tracked, None if there is none.
     """
 
-    def __init__(self, controller: Controller, show_models: Callable[[], Any], get: Callable[[str], Any]) -> None:
+    def __init__(
+        self,
+        controller: Controller,
+        show_models: Callable[[], Any],
+        get: Callable[[str], Any],
+        layer: Callable[[], Image | None],
+    ) -> None:
         super().__init__()
+        self._layer = layer
         self._controller = controller
         self._get = get
         self._noted = read_settings().demo_noted
@@ -71,6 +83,8 @@ class ModelLine(QWidget):
         better = CATALOGUE[BETTER]
         size = "" if is_downloaded(better) or not better.size else f" ({better.size / 1e6:.0f} MB)"
         self.get_button.setText(f"Get {better.title}{size}")
-        remarked = name == DEMO and not self._noted and not self._controller.running
+        layer = self._layer()
+        remarked = layer is not None and not is_sample(layer) and name == DEMO
+        remarked = remarked and not self._noted and not self._controller.running
         set_note(self.remark, DEMO_REMARK if remarked else "")
         self._choice.setVisible(remarked)

@@ -101,13 +101,14 @@ def objects_menu(parent: QWidget, controller: Controller, objects: tuple[int, ..
     objects : tuple of int
         The objects.
     """
-    session, frame = controller.session, controller.frame
+    session = controller.session
     if session is None:
         return None
     change = controller.actions.change_objects
     menu = QMenu(parent)
-    accept = partial(controller.actions.accept, frame, frame + 1, objects)
-    menu.addAction(f"&Accept these {len(objects)} objects on this frame", accept)
+    here = "frame" if controller.shown_elsewhere() is None else "plane"
+    accept = partial(controller.actions.accept_here, objects)
+    menu.addAction(f"&Accept these {len(objects)} objects on this {here}", accept)
     menu.addAction("&Lock", partial(change, partial(session.lock_objects, objects, locked=True)))
     menu.addAction("&Unlock", partial(change, partial(session.lock_objects, objects, locked=False)))
     menu.addSeparator()

@@ -6,11 +6,12 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from qtpy.QtCore import QTimer, Signal  # type: ignore[attr-defined]
+from qtpy.QtCore import Signal  # type: ignore[attr-defined]
 from qtpy.QtWidgets import QCheckBox, QComboBox, QLabel, QSpinBox, QWidget
 
 from napari_sam2_video.plugin.background_task import BackgroundTask
-from napari_sam2_video.plugin.layers import labels_on_frame, level_zero, put_on, take_off, transform_of
+from napari_sam2_video.plugin.label_slices import LabelSlices
+from napari_sam2_video.plugin.layers import level_zero, put_on, take_off, transform_of
 from napari_sam2_video.plugin.own_layers import mark_own
 from napari_sam2_video.plugin.plane_stack import shown_stack
 from napari_sam2_video.plugin.surface_layer import show_surface, surface
@@ -20,8 +21,10 @@ from napari_sam2_video.plugin.widgets import (
     IN_A_RUN,
     NO_SESSION,
     allow,
+    area_box,
     button,
     fill,
+    form,
     narrow,
     narrow_spin,
     row,
@@ -34,7 +37,6 @@ if TYPE_CHECKING:
     from napari.layers import Labels
 
     from napari_sam2_video.plugin.controller import Controller
-    from napari_sam2_video.plugin.layers import Geometry
     from napari_sam2_video.plugin.seeds_row import SeedsRow
     from napari_sam2_video.session import Session
     from napari_sam2_video.session.planes.fusing import Fusion
@@ -108,6 +110,7 @@ class PlanesPanel(QWidget):
         self.slices_box.setToolTip("Slices on which each label becomes a prompt.")
         fill(self.slices_box, [("every slice", "all"), ("the middle slice", "middle")])
         self.seeds_button = button("Objects from labels on", self.add_seeds, SEEDED)
+        self.area_box = area_box("Labels with fewer pixels on a slice are skipped there.")
         self.task = BackgroundTask(controller, "Stop", "Stop; the masks from before stay.")
         self._disputed: Labels | None = None
         self._showing = False
@@ -132,6 +135,7 @@ class PlanesPanel(QWidget):
             row(self.fill_button, self.surface_button),
             row(self.seeds_button, self.slices_box),
         )
+        self.layout().addLayout(form(("Smallest area", self.area_box)))  # type: ignore[union-attr]
         for signal in (
             controller.session_changed,
             controller.run_changed,
@@ -158,8 +162,6 @@ class PlanesPanel(QWidget):
         self._after_run = False
         self._tick_prompted()
         self._on_walks()
-        if self._controller.run is not None:
-            self._controller.run.ended.connect(self._on_run_ended)
         if session is not None:
             for spin in (self.first_spin, self.last_spin):
                 spin.setMaximum(session.n_frames - 1)
@@ -178,18 +180,13 @@ class PlanesPanel(QWidget):
                 self.walk_boxes[axis].setChecked(True)
             self._prompted = prompted
 
-    def _on_run_ended(self, how: str, _: str) -> None:
-        """Fuse the masks of a run along several axes."""
+    def follow_run(self, how: str, _: str) -> None:
+        """Fuse what a run along several axes found; call it when the run has ended and that was said."""
         controller = self._controller
         session, run = controller.session, controller.run
         if how != "done" or session is None or run is None or run.doing != TRACKING or not self.fuse_box.isChecked():
             return
-        if len(controller.walks) > 1 and session.planes.outdated():
-            # The run bar first shows how the run itself ended.
-            QTimer.singleShot(0, self._fuse_after_run)
-
-    def _fuse_after_run(self) -> None:
-        if self.fuse_button.isEnabled():
+        if len(controller.walks) > 1 and session.planes.outdated() and self.fuse_button.isEnabled():
             self._after_run = True
             self.fuse()
 
@@ -250,18 +247,25 @@ class PlanesPanel(QWidget):
         controller, view, layer = self._controller, self._controller.view, self._seeds.box.currentData()
         if view is None or layer is None:
             return
-        labels, which = LabelSlices(level_zero(layer), layer.name, view.geometry), self.slices_box.currentData()
+        name, which = layer.name, self.slices_box.currentData()
+        labels = LabelSlices(level_zero(layer), name, view.geometry, self.area_box.value())
 
         def done(made: list[int]) -> None:
             controller.perform()
-            controller.set_active(made[0])
-            layer.visible = False
-            objects = "1 object was" if len(made) == 1 else f"{len(made)} objects were"
-            set_note(self.task.outcome, f"{objects} created from the labels of {layer.name}, which is now hidden.")
+            if made:
+                controller.set_active(made[0])
+                layer.visible = False
+            objects = {0: "No object was", 1: "1 object was"}.get(len(made), f"{len(made)} objects were")
+            hidden = ", which is now hidden" if made else ""
+            set_note(self.task.outcome, f"{objects} created from the labels of {name}{hidden}.{labels.left_out()}")
+
+        def work(_: Any) -> list[int]:
+            # Labels that are all too small are nothing wrong with the layer.
+            return view.session.add_volume_seeds(labels, which) if labels.any() else []
 
         self.task.begin(
             "creating objects from labels",
-            lambda progress: view.session.add_volume_seeds(labels, which),
+            work,
             done=done,
             stopped="No object was created.",
         )
@@ -324,19 +328,6 @@ class PlanesPanel(QWidget):
         allow(self.fill_button, (NO_SESSION if session is None else busy) or active)
         allow(self.surface_button, reason or active)
         allow(self.seeds_button, reason or ("" if self._seeds.box.count() else "Open a Labels layer first."))
-
-
-class LabelSlices:
-    """The labels of a layer by frame of the session, read on demand."""
-
-    def __init__(self, data: Any, name: str, geometry: Geometry) -> None:
-        self._data = data
-        self._name = name
-        self._geometry = geometry
-        self.shape = (geometry.n_frames, *geometry.shape_yx)
-
-    def __getitem__(self, frame: int) -> npt.NDArray[Any]:
-        return labels_on_frame(self._data, self._name, self._geometry, frame)
 
 
 class _Disputed:

@@ -10,6 +10,7 @@ from qtpy.QtCore import QObject, QTimer, Signal  # type: ignore[attr-defined]
 
 from napari_sam2_video.errors import PromptError, Sam2VideoError
 from napari_sam2_video.plugin.drawn_shapes import axis_of, drawn_prompts, set_features, shapes_layer, show_shapes
+from napari_sam2_video.plugin.held_plane import plane_held
 from napari_sam2_video.plugin.layers import Geometry, take_off, transform_of
 from napari_sam2_video.plugin.own_layers import mark_own
 from napari_sam2_video.plugin.plane_views import FLAT, planes_of, shown_across
@@ -121,12 +122,14 @@ class PromptLayers(QObject):
         self.points.current_symbol = "disc" if positive else "cross"
         self._set_defaults()
 
-    def _on_press(self, layer: Points | Shapes, event: Any) -> None:
-        """With Ctrl, a single click or scribble has the other sign."""
+    def _on_press(self, layer: Points | Shapes, event: Any) -> Iterator[None]:
+        """With Ctrl, a click or a scribble has the other sign for once; what is drawn stays in view."""
         if "Control" in event.modifiers and str(layer.mode) in {"add", "add_path"}:
             positive = self._positive
             self.set_positive(not positive)
             self._sign_back = lambda: self.set_positive(positive)
+        if layer is self.shapes:
+            yield from plane_held(self._viewer, layer, event)
 
     def set_active(self, object_id: int) -> None:
         """Set the object that new prompts belong to."""

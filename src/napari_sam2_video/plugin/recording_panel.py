@@ -9,6 +9,7 @@ from qtpy.QtWidgets import QComboBox, QFileDialog, QWidget
 
 from napari_sam2_video.errors import Sam2VideoError
 from napari_sam2_video.plugin.channels_field import ChannelsField
+from napari_sam2_video.plugin.image_watch import ImageWatch
 from napari_sam2_video.plugin.layer_source import AS_SHOWN, PERCENTILE, Choices, default_choices, shown_window
 from napari_sam2_video.plugin.layers import axes_are_told, level_zero, show_position
 from napari_sam2_video.plugin.opening_fields import OpeningFields
@@ -95,7 +96,7 @@ class RecordingPanel(QWidget):
         controller.listen(dims.point, self._on_moved)
         controller.at_close(self._let_go)
         controller.session_changed.connect(self._on_session)
-        self._watched: Image | None = None
+        self._images = ImageWatch(controller, self._on_image)
         self._offered: Image | None = None
         self.update_layers()
 
@@ -111,6 +112,7 @@ class RecordingPanel(QWidget):
 
         before = self.layer
         images = [layer for layer in self._controller.viewer.layers if isinstance(layer, Image)]
+        self._images.watch(images)
         fill(self.layer_box, [(layer.name, layer) for layer in images], before if before in images else None)
         if self.layer is not before or before is None:
             self._on_layer()
@@ -146,23 +148,20 @@ class RecordingPanel(QWidget):
 
     def _let_go(self) -> None:
         self._controller.session_changed.disconnect(self._on_session)
-        self._watch(None)
 
-    def _watch(self, layer: Image | None) -> None:
-        if self._watched is not None:
-            self._watched.events.contrast_limits.disconnect(self._on_contrast)
-        self._watched = layer
-        if layer is not None:
-            layer.events.contrast_limits.connect(self._on_contrast)
-
-    def _on_contrast(self) -> None:
-        if self.window_box.count() and self._watched is not None and self._controller.session is None:
-            self.window_box.setItemText(0, _window_text(AS_SHOWN_TEXT, shown_window(self._watched)))
-            self._describe()
+    def _on_image(self, layer: Image, what: str) -> None:
+        """Follow a change of an image layer: others may be seen together with the chosen one."""
+        if self._controller.session is not None:
+            return
+        if layer is self.layer and what in ("data", "axis_labels"):
+            self._on_layer()
+            return
+        if layer is self.layer and what == "contrast_limits" and self.window_box.count():
+            self.window_box.setItemText(0, _window_text(AS_SHOWN_TEXT, shown_window(layer)))
+        self._describe()
 
     def _on_layer(self, *_: Any) -> None:
         layer = self.layer
-        self._watch(layer)
         self.opening.look_at(layer)
         self._find_session()
         if self._controller.session is not None:

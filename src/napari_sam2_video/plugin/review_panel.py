@@ -23,6 +23,7 @@ MOST_CHOICES = 4
 NOTHING_TRACKED = "Nothing is tracked yet."
 NO_DOUBT = "There is no doubtful frame."
 NO_OBJECT = "Select an object first."
+ONE_PLANE = "Only frames of the session are accepted several at a time, and the viewer shows a plane"
 NO_PLACE = "Go to a place of the list first (J)."
 
 
@@ -62,16 +63,16 @@ class ReviewPanel(QWidget):
         answer = "Choose this answer."
         self.choice_buttons = [button("", self._choosing(number), answer) for number in range(MOST_CHOICES)]
         self.accept_button = button(
-            "Accept", self.accept, "Accept the selected object on this frame (W); runs will not change it."
+            "Accept", self.accept, "Accept the selected object on this frame or plane (W); runs will not change it."
         )
         self.accept_all_button = button(
-            "Accept all", controller.actions.accept_all, "Accept all objects on this frame (Shift+W)."
+            "Accept all", controller.actions.accept_all, "Accept all objects on this frame or plane (Shift+W)."
         )
         self.span_button = button(
             "To here", self.accept_span, "Accept the selected object from the last accepted frame to this one."
         )
         self.undo_accept_button = button(
-            "Not accepted", self.unaccept, "Withdraw the acceptance: runs may change this frame again."
+            "Not accepted", self.unaccept, "Withdraw the acceptance: runs may change this frame or plane again."
         )
         self.check_button = button(
             "Check by tracking back",
@@ -97,6 +98,7 @@ class ReviewPanel(QWidget):
         controller.summary_changed.connect(self.update_rows)
         controller.active_changed.connect(self._on_position)
         controller.frame_changed.connect(self._on_position)
+        controller.plane_changed.connect(self._on_position)
         controller.run_changed.connect(self._on_run)
         self._on_session()
 
@@ -122,8 +124,10 @@ class ReviewPanel(QWidget):
 
     def _on_position(self, *_: Any) -> None:
         reason = "" if self._controller.active else NO_OBJECT
-        for widget in (self.accept_button, self.span_button, self.undo_accept_button, self.accept_all_button):
+        for widget in (self.accept_button, self.undo_accept_button, self.accept_all_button):
             allow(widget, reason)
+        elsewhere = self._controller.shown_elsewhere()
+        allow(self.span_button, reason or ("" if elsewhere is None else f"{ONE_PLANE} across {elsewhere[0]}."))
 
     def _on_place(self, sentence: str) -> None:
         """The current place changed."""
@@ -179,9 +183,8 @@ class ReviewPanel(QWidget):
         self.walk.next()
 
     def accept(self) -> bool:
-        """Accept the active object on the shown frame; returns whether there was something to accept."""
-        frame = self._controller.frame
-        return self._controller.actions.accept(frame, frame + 1)
+        """Accept the active object on the shown frame or plane; whether there was something to accept."""
+        return self._controller.actions.accept_here()
 
     def accept_and_next(self) -> None:
         """Accept the current place, or what is shown if the user went elsewhere, and go to the next place."""
@@ -198,6 +201,5 @@ class ReviewPanel(QWidget):
             self._controller.actions.accept(max(before, default=0), frame + 1)
 
     def unaccept(self) -> None:
-        """Withdraw acceptance of the active object on the shown frame."""
-        frame = self._controller.frame
-        self._controller.actions.unaccept(frame, frame + 1)
+        """The active object is not accepted on the shown frame or plane any more."""
+        self._controller.actions.unaccept_here()

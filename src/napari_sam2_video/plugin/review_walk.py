@@ -63,6 +63,7 @@ class ReviewWalk(QObject):
         return (
             item is not None
             and item.frame == self._controller.frame
+            and self._controller.shown_elsewhere() is None
             and (not item.object_id or item.object_id == self._controller.active)
         )
 

@@ -9,7 +9,18 @@ from napari_sam2_video.plugin.waiting import while_window_draws
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from napari.layers import Layer
+
     from napari_sam2_video.plugin.recording_layers import LayerData
+
+
+SAMPLE = "napari_sam2_video_sample"
+"""Where the layer of a sample keeps which one it is."""
+
+
+def is_sample(layer: Layer) -> bool:
+    """Whether a layer shows a sample."""
+    return SAMPLE in layer.metadata
 
 
 def cells() -> list[LayerData]:
@@ -55,4 +66,4 @@ def sample_layer(name: str) -> LayerData | None:
 
 def _layer(make: Callable[[], Any], name: str, axes: str, **arguments: Any) -> LayerData:
     frames = while_window_draws(make, f"Making the sample {name}…")
-    return frames, {"name": name, "axis_labels": list(axes), **arguments}, "image"
+    return frames, {"name": name, "axis_labels": list(axes), "metadata": {SAMPLE: name}, **arguments}, "image"

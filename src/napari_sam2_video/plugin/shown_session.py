@@ -12,6 +12,7 @@ from napari_sam2_video.plugin.closing import close_all
 from napari_sam2_video.plugin.layer_source import LayerSource
 from napari_sam2_video.plugin.layers import axes_of, make_canvas_current, unwrap, while_removing
 from napari_sam2_video.plugin.recording_layers import add_recording
+from napari_sam2_video.plugin.reported_errors import release_frames
 from napari_sam2_video.plugin.session_loader import SessionLoader
 from napari_sam2_video.plugin.session_summary import SessionSummary
 from napari_sam2_video.plugin.settings import read_settings
@@ -187,6 +188,7 @@ class ShownSession(QObject):
             self.loader.end(view.session)
             garbage.release()
             self.closed()
+            release_frames()
 
     def _on_removing(self, event: Any) -> None:
         if self._closed:

@@ -75,7 +75,8 @@ class TrackingWidget(QWidget):
         self.auto_track = AutoTrack(controller, self.track.settings)
         self.run_bar = RunBar(controller, self.track, self.model.missing, self.open_review)
         self.planes.fused.connect(self.run_bar.show_outcome)
-        self.model_line = ModelLine(controller, self.open_models, self._get_model)
+        self.model_line = ModelLine(controller, self.open_models, self._get_model, lambda: self.recording.layer)
+        self.recording.looked.connect(self.model_line.update_state)
         self.clean_up = CleanUpPanel(controller)
         self.measurements = MeasurePanel(controller)
         self.export = ExportPanel(controller)
@@ -256,6 +257,7 @@ class TrackingWidget(QWidget):
             self.sections["objects"].set_expanded(True)
             assert controller.run is not None
             controller.run.ended.connect(self.run_bar.show_end)
+            controller.run.ended.connect(self.planes.follow_run)
             self._bind_layers()
 
     def _bind_layers(self) -> None:

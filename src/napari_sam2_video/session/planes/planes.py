@@ -141,7 +141,9 @@ class Planes:
         if letter == self._walks.own:
             return bool(given) and plane in self._context.inputs.state(object_id, self._tracking.tag).dirty
         walk = self._walks.find(letter) if given else None
-        if walk is None or walk.prompts(object_id, plane) != given:
+        # An object that was made since the walk was used last is not among its own yet.
+        known = walk is not None and object_id in {info.id for info in walk.objects}
+        if walk is None or not known or walk.prompts(object_id, plane) != given:
             return bool(given)
         return plane in walk.state(object_id).dirty
 
@@ -172,13 +174,20 @@ class Planes:
 
         Accepting planes of the session's own walk is `Session.accept`.
         """
+        self.accept_objects(axis, (object_id,), plane)
+
+    def accept_objects(self, axis: str, object_ids: Sequence[int], plane: int) -> None:
+        """Accept several objects on a plane, as `accept`, in one step."""
         letter = self._walks.checked(axis)
         if letter == self._walks.own:
             raise SessionError(f"Planes across {letter} are the frames of the session; accept them with accept().")
-        mask = self.section(letter, object_id, plane)
-        if not mask.any():
-            raise SessionError(f"Object {object_id} is not on plane {plane} across {letter}; accept one that shows it.")
-        self._asked.accept(letter, MaskPrompt(object_id, plane, mask))
+        masks = [MaskPrompt(number, plane, self.section(letter, number, plane)) for number in object_ids]
+        for one in masks:
+            if not one.mask.any():
+                raise SessionError(
+                    f"Object {one.object_id} is not on plane {plane} across {letter}; accept one that shows it."
+                )
+        self._asked.accept(letter, masks)
 
     def unaccept(self, axis: str, object_id: int, plane: int) -> None:
         """Withdraw acceptance of a plane; its prompt stays."""

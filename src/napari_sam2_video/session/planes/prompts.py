@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from napari_sam2_video.session.context import Context
     from napari_sam2_video.session.objects import Objects
     from napari_sam2_video.session.planes.walks import PlaneWalks
+    from napari_sam2_video.storage.tables import Change
     from napari_sam2_video.types import Prompt
 
 MARGIN = 2
@@ -49,16 +50,19 @@ class PlanePrompts:
         """Number of objects with prompts on the planes across an axis."""
         return len({one.object_id for one in self._walks.tables[axis].sets()})
 
-    def accept(self, axis: str, mask: MaskPrompt) -> None:
-        """Make a mask the only prompt of its plane, and the plane accepted."""
+    def accept(self, axis: str, masks: Sequence[MaskPrompt]) -> None:
+        """Make masks of a plane the only prompts of their objects there, and the plane accepted for these."""
         context = self._context
         with context.changing():
-            info = self._objects.changeable(mask.object_id)
             number = context.state.next_number
-            changes = self._walks.tables[axis].changes(number, info.id, mask.frame, [mask])
-            planes = {*self._accepted(axis, info.id), mask.frame}
-            changes.append((accepted_table(axis), info.id, bounds_of(planes)))
-            context.state.commit(changes, name=f"accept {info.name} on plane {axis} {mask.frame}", number=number)
+            changes: list[Change] = []
+            for mask in masks:
+                info = self._objects.changeable(mask.object_id)
+                changes += self._walks.tables[axis].changes(number, info.id, mask.frame, [mask])
+                planes = {*self._accepted(axis, info.id), mask.frame}
+                changes.append((accepted_table(axis), info.id, bounds_of(planes)))
+            who = info.name if len(masks) == 1 else f"{len(masks)} objects"
+            context.state.commit(changes, name=f"accept {who} on plane {axis} {masks[0].frame}", number=number)
         context.events.announce("prompts", "accepted")
 
     def unaccept(self, axis: str, object_id: int, plane: int) -> None:
