@@ -1,4 +1,4 @@
-"""What measures and exports read: the tracked objects, their label images and what is known about them."""
+"""What measurements and exports read: tracked objects, their label images, scores and calibration."""
 
 from __future__ import annotations
 
@@ -34,15 +34,15 @@ class TrackedObject:
     id : int
         From 1; never changes.
     name : str
-        What a person calls it; characters that a format cannot hold are replaced.
+        Its name; characters that a format cannot hold are replaced.
     color : tuple of int
         Red, green and blue from 0 to 255.
     parent : int, optional
-        Object that it came from.
+        Object it came from.
     parent_frame : int, optional
         First frame on which it is separate from its parent.
     locked : bool
-        True where neither runs nor strokes may change it.
+        True if neither runs nor strokes may change it.
     """
 
     id: int
@@ -53,7 +53,7 @@ class TrackedObject:
     locked: bool = False
 
     def __post_init__(self) -> None:
-        """Make the name one that every format can hold."""
+        """Replace characters of the name that some format cannot hold."""
         if not isinstance(self.name, str):
             raise SettingsError(f"The name of object {self.id} must be text, not {self.name!r}.")
         object.__setattr__(self, "name", printable(self.name))
@@ -65,7 +65,7 @@ class TrackedObject:
 
 @dataclass(frozen=True)
 class Calibration:
-    """What a pixel and a frame stand for, in units that fit each other.
+    """Pixel size and frame step in consistent units.
 
     Parameters
     ----------
@@ -74,14 +74,14 @@ class Calibration:
     pixel_size : tuple of float
         Pixel size ``(dy, dx)`` in `length_unit`.
     step : float
-        Distance of two frames in `walk_unit`; the median one where `times` is given.
+        Distance between two frames in `walk_unit`; the median if `times` is given.
     length_unit, walk_unit : str
-        Symbols of the units; ``"px"``, ``"frame"`` and ``"slice"`` where the size is not known, ``"unit"`` where it is
-        known without a unit.
+        Unit symbols; ``"px"``, ``"frame"`` and ``"slice"`` if the size is unknown, ``"unit"`` if it is known without a
+        unit.
     plane_axes : tuple of str
         Letters of a frame's two axes.
     times : ndarray of float64, shape (n_frames,), optional
-        Position of every frame in `walk_unit`, where the interval varies.
+        Position of every frame in `walk_unit`, if the interval varies.
     """
 
     walk_axis: str = "T"
@@ -94,22 +94,22 @@ class Calibration:
 
     @property
     def walks_through_space(self) -> bool:
-        """True where the frames are slices of a volume."""
+        """True if the frames are slices of a volume."""
         return self.walk_axis in SPATIAL_AXES
 
     def position(self, frames: npt.ArrayLike) -> npt.NDArray[np.float64]:
-        """Give where frames lie along the walked axis, in `walk_unit` from the first one."""
+        """Position of frames along the walked axis, in `walk_unit` from the first one."""
         numbers = np.asarray(frames)
         return np.asarray(numbers * self.step if self.times is None else self.times[numbers], np.float64)
 
 
 def printable(text: str) -> str:
-    """Text without line breaks, and with a mark in place of every character that XML or UTF-8 lacks."""
+    """Text without line breaks, and with a mark in place of every character that XML or UTF-8 cannot hold."""
     return UNPRINTABLE.sub("\ufffd", re.sub(r"[\t\n\r]", " ", text))
 
 
 def default_color(object_id: int) -> tuple[int, int, int]:
-    """Bright colour of an id; neighbouring ids differ most."""
+    """Bright colour for an id; neighbouring ids differ most."""
     red, green, blue = colorsys.hsv_to_rgb((object_id * 0.618034) % 1.0, 0.75, 1.0)
     return round(red * 255), round(green * 255), round(blue * 255)
 
@@ -121,7 +121,7 @@ def label_dtype(max_id: int) -> np.dtype[Any]:
 
 @dataclass(frozen=True)
 class TrackingResult:
-    """A finished (or half finished) tracking, read one frame at a time.
+    """A finished or partial tracking result, read one frame at a time.
 
     Parameters
     ----------
@@ -132,19 +132,19 @@ class TrackingResult:
     read_labels : callable
         Frame to the label image, an unsigned integer array of shape ``(Y, X)``.
     objects : tuple of TrackedObject
-        All objects, also those that are on no frame.
+        All objects, including those on no frame.
     walk_axis : str
         Letter of the walked axis, e.g. ``"T"`` or ``"Z"``.
     plane_axes : tuple of str
         Letters of a frame's two axes, e.g. ``("Y", "X")``.
     pixel_size : tuple of (float or None)
-        Size of a pixel along `plane_axes`; None where unknown.
+        Size of a pixel along `plane_axes`; None if unknown.
     step : float, optional
-        Distance of two frames along `walk_axis`; None where unknown.
+        Distance between two frames along `walk_axis`; None if unknown.
     times : ndarray of float64, shape (n_frames,), optional
-        Seconds from the first frame to each, where they are known and the interval varies.
+        Seconds from the first frame to each, if known and the interval varies.
     units : tuple of (str or None)
-        Units of the walked axis and of the two plane axes; None where unknown.
+        Units of the walked axis and of the two plane axes; None if unknown.
     affine : ndarray of shape (4, 4), optional
         Voxel index ``(x, y, z)`` to world in mm (RAS+), for medical volumes.
     at : mapping of str to int
@@ -152,25 +152,25 @@ class TrackingResult:
     metadata : mapping
         The recording's own metadata.
     provenance : mapping
-        How the result was made; JSON-able.
+        How the result was made, JSON-serializable.
     source_path : Path, optional
         The recording.
     read_frame, read_raw : callable, optional
-        Frame to uint8 ``(Y, X, 3)`` as the model saw it, and to the untouched values; None for a frame that is missing.
+        Frame to uint8 ``(Y, X, 3)`` as the model saw it, and to the raw values; None for a missing frame.
     read_scores : callable, optional
         Object id to a mapping of per-frame arrays.
     read_masks : callable, optional
-        Frame and object ids to the mask of each, bool ``(Y, X)``, whole also where objects overlap. Without it objects
-        are taken not to overlap.
+        Frame and object ids to the mask of each, bool ``(Y, X)``, complete even where objects overlap. Without it,
+        objects are assumed not to overlap.
     read_levels : callable, optional
-        Frame and object ids to the highest level of their logits (`napari_sam2_video.types.ObjectMask`), uint8
-        ``(Y, X)``, 0 outside of what the model found.
+        Frame and object ids to the highest level of their logits (`napari_sam2_video.types.ObjectMask`), uint8 ``(Y,
+        X)``, 0 outside the model's masks.
     read_name : callable, optional
-        Frame to the name of its own file in the source, None if it has none.
+        Frame to the name of its own file in the source; None if it has none.
     tracked : range, optional
-        From the first to the last frame with anything on it; None if that is not known.
+        From the first to the last frame with anything on it; None if unknown.
     selected : range, optional
-        Frames to measure or write; all if not given.
+        Frames to measure or write; by default all.
     """
 
     n_frames: int
@@ -204,7 +204,7 @@ class TrackingResult:
 
     @property
     def frame_times(self) -> npt.NDArray[np.float64] | None:
-        """Seconds from the first of `frames` to each, where they are known and the interval varies."""
+        """Seconds from the first of `frames` to each, if known and the interval varies."""
         if self.times is None or len(self.frames) < 2:
             return None
         times = self.times[self.frames.start : self.frames.stop]
@@ -212,7 +212,7 @@ class TrackingResult:
 
     @property
     def max_id(self) -> int:
-        """Highest object id, 0 if there is no object."""
+        """Highest object id; 0 if there is no object."""
         return max((entry.id for entry in self.objects), default=0)
 
     def entry(self, object_id: int) -> TrackedObject:
@@ -238,9 +238,9 @@ class TrackingResult:
 
     @property
     def frame_seconds(self) -> float | None:
-        """Time between two frames in seconds, None if the walked axis is not time in a known unit.
+        """Time between two frames in seconds; None if the walked axis is not time in a known unit.
 
-        The mean one where the interval varies, so that a format with room for one interval has the right length.
+        The mean if the interval varies, so that the total is right in formats with a single interval.
         """
         if self.frame_times is not None:
             return float(self.frame_times[-1]) / (len(self.frames) - 1)
@@ -251,10 +251,10 @@ class TrackingResult:
 
     @cached_property
     def calibration(self) -> Calibration:
-        """Pixel size and step in units that fit each other.
+        """Pixel size and step in consistent units.
 
-        Both axes of the plane get one unit. Where their units cannot be converted into each other they are measured in
-        pixels; slices whose distance is unknown, or has a unit that does not fit the plane's, are counted.
+        Both axes of the plane get one unit. If their units cannot be converted into each other, they are measured in
+        pixels; slices are counted if their distance is unknown or in a unit that does not fit the plane's.
         """
         walk, unit_y, unit_x = (plain_unit(unit) for unit in self.units)
         length, pixel_size = _plane(self.pixel_size, unit_y, unit_x)
@@ -293,7 +293,7 @@ class TrackingResult:
         return labels_yx.astype(self.dtype, copy=False)
 
     def layers(self, frame: int) -> list[Array]:
-        """Label images of a frame in which no object is cut by another; each object is in one of them.
+        """Label images of a frame in which no object hides part of another; each object is in one of them.
 
         Returns
         -------
@@ -320,7 +320,7 @@ class TrackingResult:
 
     @cached_property
     def _areas(self) -> Mapping[int, int]:
-        """Sum of the areas of the objects' own masks on each frame."""
+        """Total area of the objects' own masks on each frame."""
         total: dict[int, int] = {}
         for entry in self.objects:
             scores = self.scores(entry.id)
@@ -329,15 +329,15 @@ class TrackingResult:
         return total
 
     def frame(self, frame: int) -> npt.NDArray[np.uint8] | None:
-        """Picture of a frame, uint8 ``(Y, X, 3)``, or None if the result has none."""
+        """Image of a frame, uint8 ``(Y, X, 3)``, or None if the result has none."""
         return None if self.read_frame is None else self.read_frame(frame)
 
     def raw(self, frame: int) -> Array | None:
-        """Untouched values of a frame, ``(Y, X)`` or ``(Y, X, 3)``, or None if the result has none."""
+        """Raw values of a frame, ``(Y, X)`` or ``(Y, X, 3)``, or None if the result has none."""
         return None if self.read_raw is None else self.read_raw(frame)
 
     def scores(self, object_id: int) -> Mapping[str, Array]:
-        """Per-frame figures of an object by name, empty if the result has none; ``area`` is that of its own mask."""
+        """Per-frame figures of an object by name, empty if there are none; ``area`` is that of its own mask."""
         return {} if self.read_scores is None else self.read_scores(object_id)
 
     @classmethod
@@ -350,7 +350,7 @@ class TrackingResult:
         objects: Sequence[TrackedObject] | None = None,
         **known: Any,
     ) -> TrackingResult:
-        """Make a result of arrays in memory (or lazy ones: they are indexed one frame at a time).
+        """Make a result from arrays in memory or lazy ones, which are indexed one frame at a time.
 
         Parameters
         ----------
@@ -359,7 +359,7 @@ class TrackingResult:
         frames : array of uint8, shape (T, Y, X) or (T, Y, X, 3), optional
             Images.
         raw : array of shape (T, Y, X) or (T, Y, X, 3), optional
-            Untouched values; `frames` if not given.
+            Raw values; `frames` if not given.
         objects : sequence of TrackedObject, optional
             Objects; one for every id in `labels` if not given.
         **known
@@ -391,7 +391,7 @@ class TrackingResult:
 def _plane(
     pixel_size: tuple[float | None, float | None], unit_y: str | None, unit_x: str | None
 ) -> tuple[str, tuple[float, float]]:
-    """Unit and pixel size ``(dy, dx)`` of a plane, in pixels where they are not known."""
+    """Unit and pixel size ``(dy, dx)`` of a plane; pixels if they are unknown."""
     dy, dx = pixel_size
     length = unit_y or unit_x
     converted = None if dx is None else convert_length(dx, unit_x, length)

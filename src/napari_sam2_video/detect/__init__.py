@@ -1,1 +1,1 @@
-"""Finding objects that nobody clicked: detectors, and what is asked of them."""
+"""Find objects without clicks: detectors and their interface."""

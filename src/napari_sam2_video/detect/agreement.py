@@ -1,4 +1,4 @@
-"""Whether clicks anywhere on an object select the same object: what tells objects from chance shapes."""
+"""Check whether clicks anywhere on an object select the same object, unlike on chance shapes."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _MARGIN = 0.7
 
 
 class Clicks:
-    """Points that were clicked, and what each of them selected."""
+    """Clicked points, and the masks each of them selected."""
 
     def __init__(self) -> None:
         self._points: list[npt.NDArray[np.float32]] = []
@@ -28,7 +28,7 @@ class Clicks:
         self._count = 0
 
     def add(self, points_yx: npt.NDArray[np.float32], masks: Iterable[SegmentedMask]) -> None:
-        """Note what points ``(N, 2)`` selected; the prompts of `masks` are their rows."""
+        """Add points ``(N, 2)`` and the masks they selected; the prompts of `masks` are row numbers."""
         for mask in masks:
             if mask.mask.size:
                 selected = self._selected.setdefault(self._count + mask.prompt, [])
@@ -43,26 +43,26 @@ class Clicks:
         return np.flatnonzero(holds(shape, np.concatenate(self._points))).tolist()
 
     def agreement(self, shape: Shape) -> float:
-        """Mean over the clicks on a shape of the largest IoU of it and a mask that the click selected; 0 if none."""
+        """Mean over the clicks on a shape of the largest IoU with a mask that the click selected; 0 without any."""
         on = self.on(shape)
         best = [max((shape.iou(other) for other in self._selected.get(click, ())), default=0.0) for click in on]
         return float(np.mean(best)) if best else 0.0
 
 
 def points_in(shape: Shape, count: int) -> npt.NDArray[np.float32]:
-    """Points that are spread over the inside of a mask, away from its rim.
+    """Points spread over the inside of a mask, away from its edge.
 
     Parameters
     ----------
     shape : Shape
         The mask.
     count : int
-        How many points; fewer where the mask has fewer pixels.
+        Number of points; fewer if the mask has fewer pixels.
 
     Returns
     -------
     ndarray of float32, shape (N, 2)
-        Pixels of the frame as ``(y, x)``: the one that is deepest inside, then always the one farthest from all others.
+        Pixels of the frame as ``(y, x)``: the deepest one inside, then repeatedly the one farthest from all others.
     """
     from scipy import ndimage
 
@@ -80,5 +80,5 @@ def points_in(shape: Shape, count: int) -> npt.NDArray[np.float32]:
 
 
 def spread(points_yx: Sequence[npt.NDArray[np.float32]]) -> npt.NDArray[np.float32]:
-    """Several lists of points ``(N, 2)`` as one."""
+    """Combine several lists of points ``(N, 2)``."""
     return np.concatenate([np.zeros((0, 2), np.float32), *points_yx])

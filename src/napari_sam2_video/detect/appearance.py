@@ -1,4 +1,4 @@
-"""What objects look like to the network, from a few examples, and how much each place of a frame looks like them."""
+"""Learn the appearance of objects from a few examples, and compute how similar each place of a frame is."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Seen:
-    """An example as the network sees it.
+    """An example in the network's features.
 
     Parameters
     ----------
     features : ndarray of float32, shape (C, h, w)
-        Features of what was looked at.
+        Features of the region around it.
     share : ndarray of float32, shape (h, w)
-        Which part of each cell of the features is the object.
+        Fraction of each feature cell covered by the object.
     others : ndarray of float32, shape (h, w)
-        Which part of each cell is an example, this one or another.
+        Fraction of each cell covered by any example.
     """
 
     features: Features
@@ -38,8 +38,8 @@ class Seen:
 class Appearance:
     """Directions in the space of features that lead from the surroundings to each of the examples.
 
-    A direction is that of Fisher's linear discriminant with a diagonal covariance: the difference of the masked means,
-    divided by the variance about them.
+    Each direction is Fisher's linear discriminant with a diagonal covariance: the difference of the masked means,
+    divided by the variance around them.
 
     Parameters
     ----------
@@ -61,9 +61,9 @@ class Appearance:
         self._directions = directions / np.maximum((directions * away).sum(axis=1, keepdims=True), 1e-6)
 
     def likeness(self, features: Features) -> npt.NDArray[np.float32]:
-        """How much each cell looks like the example that it is most like, shape ``(h, w)``.
+        """Similarity of each cell to the most similar example, shape ``(h, w)``.
 
-        0 is the mean of what is around the examples, 1 that of an example.
+        0 is the mean of the surroundings of the examples, 1 that of an example.
         """
         flat = features.reshape(len(features), -1) - self._outside[:, None]
         return np.asarray((self._directions @ flat).max(axis=0).reshape(features.shape[1:]), np.float32)
@@ -72,14 +72,14 @@ class Appearance:
 def cell_shares(
     mask_yx: npt.NDArray[np.bool_], box: tuple[int, int, int, int], shape: tuple[int, int]
 ) -> npt.NDArray[np.float32]:
-    """Which part of each cell of a grid over a box of a frame is on a mask.
+    """Fraction of each cell of a grid over a box that a mask covers.
 
     Parameters
     ----------
     mask_yx : ndarray of bool, shape (Y, X)
         A mask of the frame.
     box : tuple of int
-        First row and column of what the grid covers, and those after the last; it may reach beyond the frame.
+        First row and column of the grid, and those after the last; it may reach beyond the frame.
     shape : tuple of int
         Number of cells along y and x.
     """

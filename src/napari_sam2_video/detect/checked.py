@@ -1,4 +1,4 @@
-"""What a detector gave, checked: nonsense becomes one sentence."""
+"""Check the output of a detector, and turn invalid output into a clear error."""
 
 from __future__ import annotations
 
@@ -20,26 +20,26 @@ _MOST_LETTERS = 200
 
 
 def checked(detections: Any, shape_yx: tuple[int, int], name: str) -> list[Detection]:
-    """Detections of a frame that can be relied on.
+    """Valid detections of a frame.
 
     Parameters
     ----------
     detections : iterable of Detection
-        What a detector gave.
+        Output of a detector.
     shape_yx : tuple of int
         Shape of the frame.
     name : str
-        What the detector is called.
+        Name of the detector.
 
     Returns
     -------
     list of Detection
-        Those that are not empty, in the same order. Masks are cut to their bounding box, boxes to the frame.
+        Those that are not empty, in the same order. Masks are cropped to their bounding box, boxes to the frame.
 
     Raises
     ------
     DetectorError
-        If one of them is no detection, has no valid score, or lies outside the frame, or if there are too many.
+        If one of them is not a detection, has no valid score, or is outside the frame, or if there are too many.
     """
     if not isinstance(detections, Iterable) or isinstance(detections, str | bytes | np.ndarray):
         raise _wrong(name, f"a {type(detections).__name__} where a list of detections was expected")
@@ -85,7 +85,7 @@ def _good(one: Any, shape_yx: tuple[int, int], name: str, number: int) -> Detect
 
 
 def _box(box: Any, shape_yx: tuple[int, int]) -> tuple[float, float, float, float] | None:
-    """The part of a box that is inside the frame; None if it is no box, or outside."""
+    """The part of a box inside the frame; None if it is invalid or outside."""
     try:
         numbers = [_number(value) for value in box]
     except TypeError:
@@ -107,7 +107,7 @@ def _origin(origin: Any) -> tuple[int, int] | None:
 
 
 def _number(value: Any) -> float | None:
-    """A real number as a float; None for anything else, and for what is not finite."""
+    """A number as a float; None for anything else, and for non-finite numbers."""
     if isinstance(value, bool) or not isinstance(value, int | float | np.integer | np.floating):
         return None
     return float(value) if math.isfinite(value) else None

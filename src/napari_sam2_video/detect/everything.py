@@ -1,7 +1,7 @@
-"""*everything*: clicks on a grid over the kept embedding of a frame, and of what they select all that holds together.
+"""**everything*: click on a grid over a frame's embedding, and keep the masks that are consistent.
 
-A grid is clicked from coarse to fine, and no more where something was found already. What is found twice is kept once.
-Then each object is clicked in a few more places: where these select something else, it is no object.
+A grid is clicked from coarse to fine, skipping places where something was already found. Duplicates are kept once. Then
+each object is clicked in a few more places: if these select something else, it is not an object.
 """
 
 from __future__ import annotations
@@ -38,23 +38,23 @@ class GridSettings:
     Parameters
     ----------
     spacing : tuple of int
-        Distances of the points of the grids that are clicked, from coarse to fine.
+        Spacing of the points in the grids, from coarse to fine.
     least_iou : float
-        Least predicted IoU of an object.
+        Minimum predicted IoU of an object.
     least_stability : float
-        Least stability of an object.
+        Minimum stability of an object.
     least_agreement : float
-        Least mean IoU of an object and what clicks on it select.
+        Minimum mean IoU of an object and the masks that clicks on it select.
     checks : int
-        Number of clicks by which an object is checked.
+        Number of clicks to check an object.
     most_iou, most_inside : float
-        Largest overlap of two objects; see `Kept`.
+        Maximum overlap of two objects; see `Kept`.
     smallest : float
-        Least area.
+        Minimum area.
     largest : float
-        Largest area, as a part of what is looked at.
+        Maximum area, as a fraction of the region looked at.
     side : int, optional
-        Side in pixels of the squares in which large frames are looked at; that of the network's input if not given.
+        Side in pixels of the squares into which large frames are divided; by default that of the network's input.
     """
 
     spacing: tuple[int, ...] = (32, 16)
@@ -71,7 +71,7 @@ class GridSettings:
 
 @dataclass(frozen=True)
 class FoundMask:
-    """Something that a click selected."""
+    """A mask that a click selected."""
 
     shape: Shape
     predicted_iou: float
@@ -79,12 +79,12 @@ class FoundMask:
 
     @property
     def rank(self) -> float:
-        """What decides between two that overlap."""
+        """Decides between two that overlap."""
         return self.predicted_iou * math.sqrt(self.stability)
 
 
 class Everything:
-    """Finds all that looks like an object.
+    """Finds everything that looks like an object.
 
     Parameters
     ----------
@@ -126,7 +126,7 @@ def network_of(frame: DetectorFrame, name: str) -> Segmenter:
 def _looked(
     frame: DetectorFrame, segmenter: Segmenter, look: Look, taken: npt.NDArray[np.bool_], find: GridSettings
 ) -> list[Detection]:
-    """What is found in one look; `taken` is where objects were found, and is brought up to date."""
+    """Masks found in one look; `taken` marks where objects were found, and is updated."""
     clicks = Clicks()
     candidates: list[FoundMask] = []
     waiting = [point for spacing in find.spacing for point in _grid(look, spacing)]
@@ -149,7 +149,7 @@ def clicked(
     clicks: Clicks,
     find: GridSettings,
 ) -> list[FoundMask]:
-    """Candidates that points ``(N, 2)`` select; all that they select is noted in `clicks`."""
+    """Candidates that points ``(N, 2)`` select; all selected masks are added to `clicks`."""
     if not len(points_yx):
         return []
     masks = segmenter.at_points(frame.index, points_yx, look.square, least_iou=0.5)
@@ -174,7 +174,7 @@ def agreed(
     clicks: Clicks,
     find: GridSettings,
 ) -> list[Detection]:
-    """The best of the candidates that do not overlap, where further clicks on them select the same."""
+    """The best candidates that do not overlap and on which further clicks select the same."""
     kept = Kept(find.most_iou, find.most_inside)
     best = [one for one in sorted(candidates, key=lambda one: one.rank, reverse=True) if kept.add(one.shape)]
     best = [one for one in best if look.shows(one.shape)]
@@ -192,7 +192,7 @@ def agreed(
 
 
 def distinct(found: Sequence[Detection], find: GridSettings) -> list[Detection]:
-    """Of detections that overlap too much, the one with the best score; best first."""
+    """Drop detections that overlap a better one too much; best first."""
     kept = Kept(find.most_iou, find.most_inside)
     ranked = sorted(found, key=lambda one: one.score, reverse=True)
     return [one for one in ranked if one.mask is not None and kept.add(Shape(one.mask, one.origin_yx))]
@@ -203,19 +203,19 @@ def _candidate(mask: SegmentedMask) -> FoundMask:
 
 
 def _grid(look: Look, spacing: int) -> list[tuple[float, float]]:
-    """Points of an even grid; one of half the spacing has none of them in common."""
+    """Points of an even grid; a grid with half the spacing shares none of them."""
     top, left, bottom, right = look.box
     rows, columns = (_middles(first, last, spacing * look.pixels) for first, last in ((top, bottom), (left, right)))
     return [(y, x) for y in rows for x in columns]
 
 
 def _middles(first: int, last: int, step: float) -> list[float]:
-    """Middles of equal parts of about a length."""
+    """Centres of equal parts of about a given length."""
     count = max(1, round((last - first) / step))
     return [first + (n + 0.5) * (last - first) / count for n in range(count)]
 
 
 def take(taken: npt.NDArray[np.bool_], shape: Shape) -> None:
-    """Note where an object is, so that nothing there is clicked again."""
+    """Mark where an object is, so that nothing there is clicked again."""
     top, left, bottom, right = box_of(shape)
     taken[top:bottom, left:right] |= shape.mask

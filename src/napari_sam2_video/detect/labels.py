@@ -1,4 +1,4 @@
-"""*labels*: objects that another program found, from label images, series and volumes."""
+"""**labels*: objects from label images, series and volumes of another program."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ if TYPE_CHECKING:
 
 
 class Labels:
-    """Finds the labels of a frame; each has the score 1, and its number as its label.
+    """Finds the labels of a frame, each with score 1 and its number as label.
 
     Parameters
     ----------
     source : str, Path or array-like
         See `LabelSeries`.
     at : int, optional
-        The one frame that is looked at, with the label image of that frame where there are several. If not given,
-        every frame of the recording has its own label image.
+        The only frame to look at, with its own label image if there are several. If not given, every frame of the
+        recording has its own label image.
 
     Raises
     ------
@@ -89,7 +89,7 @@ def labels_from_text(text: str, folder: Path | None = None) -> Labels:
 
 
 def detections_of(labels_yx: npt.NDArray[Any]) -> list[Detection]:
-    """A detection for each label above 0 of a label image ``(Y, X)``, in rising order."""
+    """A detection for each label above 0 of a label image ``(Y, X)``, in ascending order."""
     shapes = shapes_of(labels_yx)
     return [Detection(1.0, shapes[n].mask, shapes[n].origin_yx, label=str(n)) for n in sorted(shapes)]
 

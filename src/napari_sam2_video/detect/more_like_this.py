@@ -1,4 +1,4 @@
-"""*more like this*: objects that look to the network like some that a person made."""
+"""**more like this*: objects that look similar to given ones in the network's features."""
 
 from __future__ import annotations
 
@@ -29,16 +29,16 @@ _FIND = GridSettings(least_iou=0.7, least_stability=0.2, least_agreement=0.6, ch
 
 @dataclass(frozen=True)
 class LikeSettings:
-    """What counts as alike.
+    """What counts as similar.
 
     Parameters
     ----------
     find : GridSettings
         What counts as an object at all.
     least_likeness : float
-        Least likeness of the places that are clicked, 0 for what is around the examples and 1 for the examples.
+        Minimum similarity of places to click: 0 for the surroundings of the examples, 1 for the examples.
     least_mean : float
-        Least mean likeness of an object.
+        Minimum mean similarity of an object.
     sizes : tuple of float
         Smallest and largest area of an object, as multiples of the smallest and the largest example.
     """
@@ -50,16 +50,16 @@ class LikeSettings:
 
 
 class MoreLikeThis:
-    """Finds what looks like some objects, with no weights but those of the session's network.
+    """Finds objects similar to given ones, with only the weights of the session's network.
 
     Parameters
     ----------
     object_ids : sequence of int
         The objects.
     examples : callable
-        Gives their masks; called when the first frame is looked at.
+        Returns their masks; called for the first frame.
     like : LikeSettings
-        What counts as alike.
+        What counts as similar.
     """
 
     name = "like"
@@ -82,7 +82,7 @@ class MoreLikeThis:
         return {"objects": list(self._ids), **asdict(self._like)}
 
     def detect(self, frame: DetectorFrame) -> list[Detection]:
-        """See `Detector`; the examples themselves are not among what is found."""
+        """See `Detector`; the examples themselves are not returned."""
         segmenter = network_of(frame, self.name)
         appearance = self._learnt(frame, segmenter)
         areas = [int(np.count_nonzero(one.mask_yx)) for one in self._examples]
@@ -104,7 +104,7 @@ class MoreLikeThis:
         return distinct(found, self._like.find)
 
     def _learnt(self, frame: DetectorFrame, segmenter: Segmenter) -> Appearance:
-        """What the examples look like, looked at as the frames will be."""
+        """The appearance of the examples, seen at the same scale as the frames."""
         if self._appearance is None:
             self._examples = [one for one in self._given(self._ids) if one.mask_yx.any()]
             if not self._examples:
@@ -144,7 +144,7 @@ class MoreLikeThis:
 
 
 def like_from_text(text: str, examples: Examples | None) -> MoreLikeThis:
-    """More like some objects, written as ``1,2,3``."""
+    """Detector for objects like those written as ``1,2,3``."""
     if not re.fullmatch(r"\s*\d{1,9}(\s*,\s*\d{1,9})*\s*", text):
         raise DetectorError("'like' needs the ids of prompted objects; write like:1 or like:1,2,3.")
     if examples is None:
@@ -153,7 +153,7 @@ def like_from_text(text: str, examples: Examples | None) -> MoreLikeThis:
 
 
 def _seen(one: Example, others: Sequence[Example], segmenter: Segmenter, like: LikeSettings) -> Seen:
-    """An example on the whole frame, or where that makes it small, in a square around it."""
+    """An example on the whole frame or, if it is small there, in a square around it."""
     look = _look_at(one.mask_yx, segmenter.image_size, like.find.side)
     features = segmenter.features(one.frame, look.square)
     top, left, side = look.square or (0, 0, 0)
@@ -184,12 +184,12 @@ def _look_at(mask_yx: npt.NDArray[np.bool_], image_size: int, side: int | None) 
 
 
 def _fits(look: Look, size: float) -> bool:
-    """Whether objects of a size, the root of their area in pixels, are to be found by a look."""
+    """Whether a look should find objects of a given size, the square root of their area in pixels."""
     return size / look.pixels >= 0.5 * look.least_size
 
 
 def _places(likeness: npt.NDArray[np.float32], look: Look, least: float) -> list[tuple[float, float]]:
-    """Middles of the cells that are alike enough, the most alike first."""
+    """Centres of sufficiently similar cells, the most similar first."""
     rows, columns = np.nonzero(likeness >= least)
     order = np.argsort(-likeness[rows, columns])
     top, left, height, width = _extent(look)
@@ -207,7 +207,7 @@ def _mean_likeness(shape: Shape, likeness: npt.NDArray[np.float32], look: Look) 
 
 
 def _extent(look: Look) -> tuple[int, int, int, int]:
-    """First row and column, height and width of what the features cover."""
+    """First row and column, height and width of the region that the features cover."""
     if look.square is None:
         return 0, 0, *look.shape_yx
     top, left, side = look.square

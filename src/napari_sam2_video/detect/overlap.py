@@ -1,4 +1,4 @@
-"""How much masks of a frame overlap, and which of several that do is kept."""
+"""Overlap of masks on a frame, and which of several overlapping ones to keep."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ def holds(shape: Shape, points_yx: npt.NDArray[np.float32]) -> npt.NDArray[np.bo
 
 
 class Kept:
-    """Shapes on a frame that do not say the same object twice.
+    """Shapes on a frame, without duplicates of an object.
 
     Parameters
     ----------
     most_iou : float
-        Largest IoU of two shapes.
+        Maximum IoU of two shapes.
     most_inside : float
-        Largest share of the smaller of two shapes that may lie in the larger one.
+        Maximum fraction of the smaller of two shapes inside the larger one.
     """
 
     def __init__(self, most_iou: float, most_inside: float) -> None:
@@ -48,14 +48,14 @@ class Kept:
         self.shapes: list[Shape] = []
 
     def near(self, shape: Shape) -> list[int]:
-        """Which of the kept shapes have a bounding box that meets that of another one."""
+        """The kept shapes whose bounding box overlaps that of another shape."""
         top, left, bottom, right = box_of(shape)
         boxes = self._boxes[: len(self.shapes)]
         meets = (boxes[:, 0] < bottom) & (boxes[:, 2] > top) & (boxes[:, 1] < right) & (boxes[:, 3] > left)
         return np.flatnonzero(meets).tolist()
 
     def add(self, shape: Shape) -> bool:
-        """Keep a shape, unless it overlaps one that is kept already; True if it is kept."""
+        """Keep a shape unless it overlaps a kept one too much; True if it is kept."""
         for i in self.near(shape):
             other = self.shapes[i]
             common = shape.overlap(other)

@@ -1,4 +1,4 @@
-"""What a detector is given, and what it gives."""
+"""The interface of detectors: what they receive and return."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Detection:
-    """An object that a detector found on a frame: a mask, or a box where it has none.
+    """An object that a detector found on a frame: a mask, or a box without a mask.
 
     Parameters
     ----------
     score : float
-        How sure the detector is, 0 to 1.
+        Confidence, 0 to 1.
     mask : ndarray of bool, shape (h, w), optional
         The object, as a part of the frame that begins at `origin_yx`.
     origin_yx : tuple of int
         Pixel of the frame at which `mask` begins.
     box_yxyx : tuple of float, optional
-        First y and x and last y and x of a box around the object, in pixels; the network is asked for its mask.
+        First y and x and last y and x of a box around the object, in pixels, from which the network makes a mask.
     label : str, optional
-        What the object is, in the detector's words.
+        The detector's name for the object.
     """
 
     score: float
@@ -39,7 +39,7 @@ class Detection:
 
 
 class Segmenter(Protocol):
-    """The network of a session, as far as detectors need it; all frames of the recording can be asked for."""
+    """The network of a session for detectors, which may use all frames of the recording."""
 
     @property
     def image_size(self) -> int:
@@ -47,15 +47,15 @@ class Segmenter(Protocol):
         ...
 
     def features(self, frame: int, square: tuple[int, int, int] | None = None) -> npt.NDArray[np.float32]:
-        """What the network makes of a frame, float32 of shape ``(C, S / 8, S / 8)``.
+        """Features of a frame, float32 of shape ``(C, S / 8, S / 8)``.
 
         Parameters
         ----------
         frame : int
-            The frame; its kept embedding is used where there is one.
+            The frame; a cached embedding is used if there is one.
         square : tuple of int, optional
-            First row, first column and side in pixels of a square part of the frame, which is shown to the network
-            alone; the whole frame if not given.
+            First row, first column and side in pixels of a square part of the frame to show to the network instead; the
+            whole frame if not given.
         """
         ...
 
@@ -77,7 +77,7 @@ class Segmenter(Protocol):
         points_yx : ndarray of float32, shape (N, 2)
             Points in pixels of the frame.
         least_iou, least_stability : float
-            Masks with less of either are left out, before they are brought to the resolution of the frame.
+            Masks with less of either are dropped before they are resized to the frame.
         """
         ...
 
@@ -88,24 +88,24 @@ class Segmenter(Protocol):
 
 @dataclass(frozen=True)
 class DetectorFrame:
-    """A frame, as a detector is given it.
+    """A frame as passed to a detector.
 
     Parameters
     ----------
     index : int
-        Its place along the walked axis.
+        Its index along the walked axis.
     rgb_yxc : ndarray of uint8, shape (Y, X, 3)
         What the model sees.
     raw_yx : ndarray, shape (Y, X), optional
-        Values of the shown channel as the recording holds them; None if it has colours.
+        Raw values of the shown channel; None for colour recordings.
     segmenter : Segmenter, optional
-        The network of the session, where there is one.
+        The network of the session, if there is one.
     n_frames : int
         How many frames the recording has.
     axis : str
         The walked axis.
     progress : callable
-        Called with the steps done and their number. It raises where the person pressed Stop, and what it raises is to
+        Called with the number of steps done and the total. It raises an exception if the user pressed Stop, which must
         pass through the detector.
     """
 
@@ -128,12 +128,12 @@ class Detector(Protocol):
 
     @property
     def name(self) -> str:
-        """What it is called, in a list and in the provenance."""
+        """Its name in lists and provenance."""
         ...
 
     @property
     def settings(self) -> Mapping[str, Any]:
-        """What its results depend on, as JSON can hold it; kept in the provenance."""
+        """What its results depend on, as JSON values; stored in the provenance."""
         ...
 
     def detect(self, frame: DetectorFrame) -> Sequence[Detection]:
@@ -143,7 +143,7 @@ class Detector(Protocol):
 
 @dataclass(frozen=True)
 class Example:
-    """An object that a person made, on a frame where its mask is known; the mask covers the whole frame ``(Y, X)``."""
+    """An object on one of its prompted frames; the mask covers the whole frame ``(Y, X)``."""
 
     object_id: int
     frame: int
@@ -151,4 +151,4 @@ class Example:
 
 
 Examples: TypeAlias = Callable[[Sequence[int]], Sequence[Example]]
-"""Gives examples of the objects with the given ids."""
+"""Returns examples of the objects with the given ids."""

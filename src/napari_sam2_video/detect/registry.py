@@ -1,4 +1,4 @@
-"""Detectors by name: those in the box, and those that other packages add by entry points."""
+"""Detectors by name: built-in ones, and those that other packages add by entry points."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ GROUP = "napari_sam2_video.detectors"
 
 
 def detector_names() -> list[str]:
-    """Names that `detector_from_text` knows: those in the box first, then those of other packages."""
+    """Names that `detector_from_text` knows: built-in ones first, then those of other packages."""
     return [*_MAKERS, *sorted(set(_added()) - set(_MAKERS))]
 
 
@@ -35,7 +35,7 @@ def detector_from_text(text: str, *, examples: Examples | None = None, folder: P
         the group ``napari_sam2_video.detectors``. An entry point is called with the text after the colon, or with
         nothing if there is none, and returns a `Detector`.
     examples : callable, optional
-        Gives masks of the objects that ``like`` names.
+        Returns masks of the objects that ``like`` names.
     folder : Path, optional
         Where a relative path starts; the current folder if not given.
 

@@ -1,4 +1,4 @@
-"""Run a detector on a frame, so that whatever it does costs one sentence and nothing else."""
+"""Run a detector on a frame, so that whatever it does, the worst outcome is an error message."""
 
 from __future__ import annotations
 
@@ -38,10 +38,10 @@ def run_detector(
     progress: Callable[[int, int], None] | None = None,
     silent_seconds: float = SILENT_SECONDS,
 ) -> list[Detection]:
-    """Objects that a detector finds on a frame.
+    """Run a detector on a frame and return the objects found.
 
-    The detector runs in its own thread. One that neither ends nor answers to `stop` is left behind: what it still
-    asks of the network is refused.
+    The detector runs in its own thread. One that neither ends nor responds to `stop` is abandoned: its further requests
+    to the network are refused.
 
     Parameters
     ----------
@@ -54,25 +54,25 @@ def run_detector(
     segmenter : Segmenter, optional
         The network. With it, boxes become masks; without it, they stay boxes.
     stop : callable, optional
-        Asked several times a second; the detector is stopped when it says True.
+        Called several times a second; the detector is stopped when it returns True.
     progress : callable, optional
-        Called with the steps done and their number, from the detector's thread.
+        Called with the number of steps done and the total, from the detector's thread.
     silent_seconds : float
-        How long the detector may go without reporting progress or asking the network for anything.
+        How long the detector may go without reporting progress or using the network.
 
     Returns
     -------
     list of Detection
-        As `checked` leaves them.
+        Detections after `checked`.
 
     Raises
     ------
     DetectionStoppedError
         If it was stopped.
     DetectorError
-        If the detector failed, did not answer, or gave what cannot be used.
+        If the detector failed, did not respond, or returned invalid detections.
     Sam2VideoError
-        If the frame cannot be read, or the network or the detector says what is wrong.
+        If the frame cannot be read, or the network or the detector raises it.
     """
     name = _name(detector)
     watch = _Watch(name, progress)
@@ -107,7 +107,7 @@ def run_detector(
 
 
 class _Watch:
-    """When a detector was last heard of, and whether it may continue."""
+    """Watches a detector: its last sign of life, and whether it may continue."""
 
     def __init__(self, name: str, progress: Callable[[int, int], None] | None) -> None:
         self._name = name
@@ -116,7 +116,7 @@ class _Watch:
         self.last = time.monotonic()
 
     def alive(self) -> None:
-        """Note a sign of life; raises `DetectionStoppedError` if nothing more is wanted."""
+        """Note a sign of life; raises `DetectionStoppedError` if the detector should end."""
         self.last = time.monotonic()
         if self._ended is not None:
             raise DetectionStoppedError(f"The detector {self._name} {self._ended}.")
@@ -133,7 +133,7 @@ class _Watch:
 
 
 class _Watched:
-    """A segmenter that stops answering where a detector was left behind."""
+    """A segmenter that refuses requests of an abandoned detector."""
 
     def __init__(self, segmenter: Segmenter, watch: _Watch) -> None:
         self._segmenter = segmenter
@@ -169,7 +169,7 @@ class _Watched:
 
 
 class _Outcome:
-    """Does the work in another thread, and keeps what came of it."""
+    """Does the work in another thread, and keeps its outcome."""
 
     def __init__(self, work: Callable[[], list[Detection]], name: str, index: int) -> None:
         self._work = work
@@ -197,7 +197,7 @@ class _Outcome:
 
 
 def _filled(found: list[Detection], segmenter: Segmenter, index: int) -> list[Detection]:
-    """Boxes as masks; those in which the network sees nothing are left out."""
+    """Turn boxes into masks; those in which the network sees nothing are dropped."""
     boxes = [one.box_yxyx for one in found if one.mask is None]
     if not boxes:
         return found

@@ -1,4 +1,4 @@
-"""Which square parts of a frame are shown to the network, so that small objects are seen as large as they are."""
+"""Divide a frame into squares for the network, so that small objects keep their resolution."""
 
 from __future__ import annotations
 
@@ -19,18 +19,19 @@ _SMALL = 0.12
 
 @dataclass(frozen=True)
 class Look:
-    """The whole frame, or a square part of it, as the network sees it.
+    """A look at the whole frame, or at a square part of it.
 
     Parameters
     ----------
     square : tuple of int, optional
-        First row, first column and side in pixels; the whole frame if none.
+        First row, first column and side in pixels; None for the whole frame.
     shape_yx : tuple of int
         Shape of the frame.
     pixels : float
-        Pixels of the frame in one of the network's input, along the longer side.
+        Frame pixels per pixel of the network's input, along the longer side.
     least_size : float
-        Least height or width, in pixels of the network's input, of an object that is not found better by a closer look.
+        Minimum height or width of an object for this look, in pixels of the network's input; smaller ones need a closer
+        look.
     """
 
     square: Square | None
@@ -47,7 +48,7 @@ class Look:
         return max(top, 0), max(left, 0), min(top + side, self.shape_yx[0]), min(left + side, self.shape_yx[1])
 
     def shows(self, shape: Shape) -> bool:
-        """Whether an object is to be found by this look: it is not cut off, and not better seen by a closer one."""
+        """Whether this look should find an object: it is not cut off, and no closer look sees it better."""
         box = box_of(shape)
         first, last = box[:2], box[2:]
         if max(last[0] - first[0], last[1] - first[1]) < self.least_size * self.pixels:
@@ -62,7 +63,7 @@ class Look:
 
 
 def looks(shape_yx: tuple[int, int], image_size: int, side: int | None = None) -> list[Look]:
-    """How a frame is looked at: as a whole, and where that makes it much smaller, by overlapping squares.
+    """Looks at a frame: the whole and, if it is reduced much, overlapping squares.
 
     Parameters
     ----------
@@ -83,7 +84,7 @@ def looks(shape_yx: tuple[int, int], image_size: int, side: int | None = None) -
 
 
 def _begins(length: int, side: int) -> list[int]:
-    """First pixels of squares that cover an axis evenly and have at least a part in common."""
+    """First pixels of squares that cover an axis evenly with a minimum overlap."""
     if length <= side:
         return [0]
     count = math.ceil((length - side) / (side * (1 - _COMMON))) + 1

@@ -1,4 +1,4 @@
-"""*text*: what a phrase names, by a network of ``transformers`` for zero-shot object detection."""
+"""**text*: objects named by a phrase, found by a zero-shot object detection network of ``transformers``."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ _LARGEST = 0.9
 
 
 class Text:
-    """Finds boxes around what a phrase names; the session's network makes masks of them.
+    """Finds boxes around objects named by a phrase; the session's network turns them into masks.
 
     Parameters
     ----------
     phrase : str
         What to look for, such as ``"red cell"``; several with commas between them.
     model : str
-        Name of a text detector, or a folder with the files of one.
+        Name of a text detector, or a folder with its files.
     least_score : float, optional
-        Least score; that of the network if not given.
+        Minimum score; by default the network's.
     device : str
         ``"auto"``, or a torch device.
 
@@ -119,7 +119,7 @@ def text_from_text(text: str) -> Text:
 
 
 def _transformers() -> tuple[Any, Any]:
-    """What loads processors and networks."""
+    """The classes that load processors and networks."""
     try:
         from transformers import AutoModelForZeroShotObjectDetection, AutoProcessor
     except Exception as error:
@@ -137,7 +137,7 @@ def _detections(
     labels: list[Any],
     shape_yx: tuple[int, int],
 ) -> list[Detection]:
-    """Boxes of which no two are nearly the same, best first, without those around all of the frame."""
+    """Boxes without near duplicates, best first, and without those around the whole frame."""
     limits = np.array([shape_yx[0] - 1, shape_yx[1] - 1] * 2, np.float32)
     boxes = np.clip(boxes_yxyx, 0, limits)
     sides = boxes[:, 2:] - boxes[:, :2]

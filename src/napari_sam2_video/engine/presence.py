@@ -1,6 +1,6 @@
-"""Whether what was found on a frame is still the object, or something else that lies where it ended.
+"""Decide whether a mask is still the object, or something else where the object ended.
 
-The network's score of presence alone takes a neighbour for the object where the object ends: on most slices beyond the
+The network's object score alone mistakes a neighbour for the object where the object ends: on most slices beyond the
 end of a nucleus it is above 0. So the score, the predicted IoU, the change of area, the motion and how far the object
 has shrunk count together. The weights are those of a logistic regression on 1,000 frames that the demo model tracked,
 of packed nuclei that end and of plain recordings (seeds for choosing); see ``docs/quality.md``.
@@ -31,9 +31,9 @@ def has_ended(mask: ObjectMask, place: Place, seen: Sequence[tuple[int, Place]])
     Parameters
     ----------
     mask : ObjectMask
-        What was found.
+        The mask found.
     place : Place
-        Where it is.
+        Its place.
     seen : sequence of (int, Place)
         How many frames ago the object was seen, and where; the nearest first.
     """
@@ -56,13 +56,13 @@ def has_ended(mask: ObjectMask, place: Place, seen: Sequence[tuple[int, Place]])
 
 
 def _area(place: Place) -> float:
-    """Area of the ellipse that is spread like the object."""
+    """Area of the ellipse with the object's variance."""
     height, width = place.extent_yx or (1.0, 1.0)
     return math.pi / 4 * height * width
 
 
 def _apart(place: Place, last: Place) -> float:
-    """Distance of two places in pixels, each as the network saw it in its window of the same side."""
+    """Distance of two places in pixels, each relative to its window; both windows have the same size."""
     y, x = place.centre_yx[0] - last.centre_yx[0], place.centre_yx[1] - last.centre_yx[1]
     (top, left, side), (top_before, left_before, side_before) = looked_at(place.window), looked_at(last.window)
     if side == side_before:

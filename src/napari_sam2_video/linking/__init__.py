@@ -1,1 +1,1 @@
-"""Labels of each frame, which say nothing of the frames around it → tracks with divisions."""
+"""Link labels that are independent on each frame into tracks with divisions."""

@@ -1,4 +1,4 @@
-"""What the labels of a frame may stand for: themselves, parts of one object, or several objects in one."""
+"""Interpretations of the labels of a frame: an object each, parts of one object, or several objects in one."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ MOST_INSIDE = 4
 
 @dataclass(frozen=True, eq=False)
 class Candidate:
-    """What may be an object on a frame.
+    """A possible object on a frame.
 
     Parameters
     ----------
@@ -35,9 +35,9 @@ class Candidate:
     shape : Shape
         Its pixels.
     labels : tuple of int
-        Labels that it is made of.
+        Labels it is made of.
     source : {"label", "joined", "part"}
-        A label as it is, several labels as one, or a part of a label.
+        A label itself, several joined labels, or a part of a label.
     """
 
     frame: int
@@ -48,7 +48,7 @@ class Candidate:
 
 @dataclass(frozen=True, eq=False)
 class Story:
-    """One way to read some labels of a frame.
+    """One interpretation of some labels of a frame.
 
     Parameters
     ----------
@@ -57,7 +57,7 @@ class Story:
     labels : tuple of int
         The labels.
     candidates : tuple of Candidate
-        The objects that they are: one, or the parts of one label.
+        The objects they represent: one, or the parts of one label.
     """
 
     frame: int
@@ -66,22 +66,22 @@ class Story:
 
     @property
     def wrong(self) -> bool:
-        """Whether a label is not an object."""
+        """Whether a label is not exactly one object."""
         return len(self.labels) > 1 or len(self.candidates) > 1
 
 
 def stories(frame: int, series: Mapping[int, Mapping[int, Shape]]) -> list[Story]:
-    """Ways to read the labels of a frame, given those of the frames around it.
+    """Interpretations of the labels of a frame, given those of neighbouring frames.
 
-    Labels are joined where most of each lies in one label of a near frame that they resemble together. A label is cut
-    where several labels of a near frame lie in it and fill it, or where it is in several pieces.
+    Labels are joined if most of each lies in one label of a nearby frame that they resemble together. A label is cut if
+    several labels of a nearby frame lie in it and fill it, or if it is in several pieces.
 
     Parameters
     ----------
     frame : int
         The frame.
     series : mapping of int to mapping of int to Shape
-        Labels of this frame and of those around it.
+        Labels of this frame and its neighbours.
     """
     here = series[frame]
     found = [Story(frame, (label,), (Candidate(frame, shape, (label,), "label"),)) for label, shape in here.items()]
@@ -116,7 +116,7 @@ def _joined(
 
 
 def _inside(there: Mapping[int, Shape], pixels: Mapping[int, int]) -> list[Shape]:
-    """Labels of another frame most of which lies in a label, the largest first."""
+    """Labels of another frame that lie mostly in a label, the largest first."""
     found = [there[other] for other, count in pixels.items() if count >= INSIDE * there[other].area]
     return sorted(found, key=lambda shape: -shape.area)[:MOST_INSIDE]
 
@@ -136,7 +136,7 @@ def _cut(shape: Shape, around: Sequence[Sequence[Shape]]) -> list[tuple[Shape, .
 
 
 def _pieces(shape: Shape) -> Iterator[Shape]:
-    """Connected pieces of a shape that are more than specks."""
+    """Connected pieces of a shape, without specks."""
     from scipy.ndimage import label
 
     pieces, count = label(shape.mask)
@@ -147,7 +147,7 @@ def _pieces(shape: Shape) -> Iterator[Shape]:
 
 
 def _models(shape: Shape, inside: Sequence[Shape]) -> Iterator[tuple[Shape, ...]]:
-    """Labels of another frame, some of them as one, that fill a shape, the best fit first."""
+    """Labels of another frame, some of them joined, that fill a shape, the best fit first."""
     if len(inside) < 2:
         return
     singles = range(len(inside))
@@ -170,7 +170,7 @@ def _models(shape: Shape, inside: Sequence[Shape]) -> Iterator[tuple[Shape, ...]
 
 
 def _shared_out(shape: Shape, model: Sequence[Shape]) -> tuple[Shape, ...]:
-    """Give each pixel of a shape to the nearest of some others."""
+    """Assign each pixel of a shape to the nearest of several others."""
     from scipy.ndimage import distance_transform_edt
 
     frame = union([shape, *model])
@@ -188,6 +188,6 @@ def _shared_out(shape: Shape, model: Sequence[Shape]) -> tuple[Shape, ...]:
 
 
 def _alike(some: Sequence[Shape], others: Iterable[Shape]) -> bool:
-    """Whether two ways to cut a label are about the same."""
+    """Whether two ways to cut a label are nearly the same."""
     rest = list(others)
     return len(some) == len(rest) and all(any(one.iou(other) > SAME for other in rest) for one in some)

@@ -1,4 +1,4 @@
-"""What it costs to take masks of two frames for one object, or for a mother and her daughters."""
+"""Costs of linking masks of two frames as one object, or as a mother and her daughters."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ class LinkCosts:
     Parameters
     ----------
     settings : LinkSettings
-        What is likely.
+        Costs of events.
     shape_yx : tuple of int
         Shape of the frames.
     n_frames : int
         Number of frames.
     radius : float
-        Radius in pixels of a usual object.
+        Typical object radius in pixels.
     """
 
     def __init__(self, settings: LinkSettings, shape_yx: tuple[int, int], n_frames: int, radius: float) -> None:
@@ -46,16 +46,16 @@ class LinkCosts:
         self.n_frames = n_frames
 
     def learn(self, *, missing: float, merged: float, split: float) -> None:
-        """Take labels to be wrong as often as these costs say."""
+        """Set the costs of wrong labels."""
         self.settings = replace(self.settings, missing=missing, merged=merged, split=split)
 
     def story(self, story: Story) -> float:
-        """Cost of reading labels so."""
+        """Cost of an interpretation of labels."""
         joined, cut = len(story.labels) - 1, len(story.candidates) - 1
         return self.settings.split * joined + self.settings.merged * cut
 
     def link(self, first: Shape, second: Shape, frames: int) -> float:
-        """Cost of one object being the first shape, and `frames` later the second one."""
+        """Cost of both shapes being one object, `frames` apart."""
         key = (first, second)
         if key not in self._links:
             self._links[key] = self._link(first, second, frames)
@@ -74,7 +74,7 @@ class LinkCosts:
             return inf
         unlike = 1 - first.likeness(second)
         if any(cut):
-            # What an edge cuts off changes shape, size and centre without anything being wrong.
+            # Being cut off by an edge changes shape, size and centre of a correct mask.
             inside = first.overlap(second) / smaller.area
             unlike, ratio = CUT_OFF * min(unlike, 1 - inside), CUT_OFF * min(ratio, log(MOST_UNEQUAL))
             shift = [moved * (1 - CUT_OFF) if away else moved for moved, away in zip(shift, cut, strict=True)]
@@ -82,12 +82,12 @@ class LinkCosts:
         return said.shape * unlike + said.size * ratio + moved / (2 * said.reach**2 * frames)
 
     def may_be_daughter(self, mother: Shape, shape: Shape) -> bool:
-        """Whether a shape is near enough and not too large to be a daughter of another one."""
+        """Whether a shape is near and small enough to be a daughter of another one."""
         radius = max(mother.radius, self._least_radius)
         return shape.area < 2 * mother.area and shape.distance(mother) <= FARTHEST_DAUGHTER * radius
 
     def division(self, mother: Shape, daughters: tuple[Shape, Shape], missing: int) -> float:
-        """Cost of a shape becoming two, the daughters being missing on so many frames together."""
+        """Cost of a shape becoming two, with the daughters missing on this many frames in total."""
         key = (mother, *daughters)
         if key not in self._divisions:
             self._divisions[key] = self._division(mother, *daughters)
@@ -112,7 +112,7 @@ class LinkCosts:
         return self._comes(shape, frame)
 
     def is_missed(self, shape: Shape, frames: int) -> bool:
-        """Whether an object was there on so many frames up to an end of the recording, rather than not yet or gone."""
+        """Whether an object was missed on this many frames up to an end of the recording, rather than absent."""
         said = self.settings
         known = 0 < frames <= min(MOST_MISSED, said.gap) and not self._is_at_edge(shape)
         return known and said.missing * frames < said.appears
@@ -122,19 +122,19 @@ class LinkCosts:
         return self._comes(shape, self.n_frames - 1 - frame)
 
     def _comes(self, shape: Shape, frames: int) -> float:
-        """Cost of coming or going, with so many frames up to the end of the recording."""
+        """Cost of appearing or disappearing, this many frames from the end of the recording."""
         if frames == 0 or self.is_missed(shape, frames):
             return self.settings.missing * frames
         return self.settings.appears_at_edge if self._is_at_edge(shape) else self.settings.appears
 
     def _is_at_edge(self, shape: Shape) -> bool:
-        """Whether a shape is so near the edge of the frame that it may have come or gone over it."""
+        """Whether a shape is near enough to the edge of the frame to have crossed it."""
         if shape not in self._at_edge:
             self._at_edge[shape] = shape.edge_distance(self._shape_yx) <= shape.radius
         return self._at_edge[shape]
 
     def _cut(self, shape: Shape) -> tuple[bool, bool]:
-        """Whether the frame ends at a shape along y, and along x."""
+        """Whether the edge of the frame cuts a shape along y, and along x."""
         ends = [(at, at + size) for at, size in zip(shape.origin_yx, shape.mask.shape, strict=True)]
         first, second = (low <= 0 or high >= size for (low, high), size in zip(ends, self._shape_yx, strict=True))
         return first, second

@@ -24,7 +24,7 @@ AT_ONCE = 4000
 LOOK_AHEAD = 6
 MOST_OFTEN, SELDOM = 1.5, 6.0
 PRIOR = 20
-"""Labels that what is likely beforehand counts for."""
+"""Weight of the prior costs, as a number of labels."""
 
 
 def link(
@@ -34,24 +34,24 @@ def link(
     *,
     progress: Callable[[int, int], None] | None = None,
 ) -> list[Track]:
-    """Tracks, with divisions, of labels that say nothing from frame to frame.
+    """Link labels that are independent on each frame into tracks with divisions.
 
-    All that may have happened has a cost: labels may be parts of one object, hold several, or be missing; objects may
-    move, divide, come and go. The cheapest story of all frames is found by integer programming, as in joint
+    Every event has a cost: labels may be parts of one object, hold several, or be missing; objects may move, divide,
+    appear and disappear. The cheapest explanation of all frames is found by integer programming, as in joint
     segmentation and tracking (Schiegg et al. 2013; Türetken et al. 2017; Bragantini et al. 2024); here, the
-    alternatives of a frame come from the frames around it. Long series are read in stretches that overlap. A second
-    reading takes labels to be wrong as often as they were in the first one.
+    alternatives of a frame come from the frames around it. Long series are solved in overlapping stretches. In a second
+    pass, the costs of wrong labels follow from how often they were wrong in the first.
 
     Parameters
     ----------
     series : sequence of mapping of int to Shape
-        The labels of each frame, as of `shapes_of`.
+        The labels of each frame, from `shapes_of`.
     shape_yx : tuple of int
         Shape of the frames.
     settings : LinkSettings
         What is likely.
     progress : callable, optional
-        Called with the steps that are done and their number. Whatever it raises ends the linking.
+        Called with the number of steps done and the total. Any exception from it ends the linking.
 
     Returns
     -------
@@ -77,7 +77,7 @@ def link(
 
 
 def _read(told: Mapping[int, Sequence[Story]], costs: LinkCosts, report: Callable[[int], None]) -> Reading:
-    """Read a series in stretches that overlap."""
+    """Solve a series in overlapping stretches."""
     gap = costs.settings.gap
     whole = Reading()
     start = 0
@@ -97,7 +97,7 @@ def _read(told: Mapping[int, Sequence[Story]], costs: LinkCosts, report: Callabl
 
 
 def _learn(costs: LinkCosts, reading: Reading, tracks: Sequence[Track], labels: int) -> None:
-    """Let the costs of wrong labels follow from how often they were wrong."""
+    """Set the costs of wrong labels by how often they were wrong."""
     wrong = [story for here in reading.used.values() for story in here if story.wrong]
     merged = sum(len(story.candidates) > 1 for story in wrong)
     gaps = sum(track.first_found < frame < max(track.shapes) for track in tracks for frame in track.missing)
@@ -115,7 +115,7 @@ def _learn(costs: LinkCosts, reading: Reading, tracks: Sequence[Track], labels: 
 
 
 def _settle(whole: Reading, reading: Reading, start: int, stop: int) -> None:
-    """Keep what was read of the frames from `start` up to `stop`, and what leads there."""
+    """Keep the solution for the frames from `start` up to `stop`, and the links to them."""
     whole.used |= {frame: reading.used[frame] for frame in range(start, stop)}
     for one, after in reading.following.items():
         if one.frame < stop and all(other.frame < stop for other in after):

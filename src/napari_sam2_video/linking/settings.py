@@ -1,4 +1,4 @@
-"""What linking takes for likely."""
+"""Settings of linking: the costs of events."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class LinkSettings:
-    """Costs of what may have happened, as negative logarithms of its probability; the cheapest story is chosen.
+    """Costs of events, as negative logarithms of their probability; the cheapest explanation is chosen.
 
     Parameters
     ----------
@@ -23,13 +23,13 @@ class LinkSettings:
     divides : float
         An object divides.
     shape : float
-        Weight of 1 - IoU of two masks whose centres are brought together.
+        Weight of 1 - IoU of two masks with aligned centres.
     size : float
         Weight of the logarithm of the ratio of two areas.
     reach : float
         Distance that a centre moves from one frame to the next, in radii of the object; one standard deviation.
     gap : int
-        Most frames in a row on which an object may be missing.
+        Maximum number of consecutive frames on which an object may be missing.
     """
 
     missing: float = 2.3
@@ -44,5 +44,5 @@ class LinkSettings:
     gap: int = 3
 
     def to_json(self) -> dict[str, Any]:
-        """The settings as JSON takes them."""
+        """The settings as JSON values."""
         return asdict(self)

@@ -1,4 +1,4 @@
-"""Masks cut to their boxes, and how alike two of them are."""
+"""Masks cropped to their boxes, and their similarity."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Shape:
-    """Some pixels of a frame, at least one.
+    """A nonempty set of pixels of a frame.
 
     Parameters
     ----------
     mask : ndarray of bool, shape (h, w)
-        The pixels, cut to their bounding box.
+        The pixels, cropped to their bounding box.
     origin_yx : tuple of int
         Where the box begins.
     """
@@ -55,7 +55,7 @@ class Shape:
         return y + self.origin_yx[0], x + self.origin_yx[1]
 
     def moved(self, shift_yx: tuple[int, int], shape_yx: tuple[int, int]) -> Shape | None:
-        """The shape elsewhere, cut to the frame; None if nothing of it is left there."""
+        """The shape shifted and clipped to the frame; None if nothing of it is left."""
         top, left = self.origin_yx[0] + shift_yx[0], self.origin_yx[1] + shift_yx[1]
         rows = slice(max(-top, 0), max(shape_yx[0] - top, 0))
         columns = slice(max(-left, 0), max(shape_yx[1] - left, 0))
@@ -77,7 +77,7 @@ class Shape:
         return int(min(top, left, shape_yx[0] - top - height, shape_yx[1] - left - width))
 
     def overlap(self, other: Shape, shift_yx: tuple[int, int] = (0, 0)) -> int:
-        """Pixels that both cover, the other one being shifted first."""
+        """Number of pixels that both cover, after shifting the other one."""
         top = max(self.origin_yx[0], other.origin_yx[0] + shift_yx[0])
         left = max(self.origin_yx[1], other.origin_yx[1] + shift_yx[1])
         bottom = min(self.origin_yx[0] + self.mask.shape[0], other.origin_yx[0] + shift_yx[0] + other.mask.shape[0])
@@ -95,19 +95,19 @@ class Shape:
         return both / (self.area + other.area - both)
 
     def likeness(self, other: Shape) -> float:
-        """Intersection over union after the centre of the other one is brought onto this one's."""
+        """Intersection over union after aligning the centres."""
         (y, x), (other_y, other_x) = self.centre, other.centre
         both = self.overlap(other, (round(y - other_y), round(x - other_x)))
         return both / (self.area + other.area - both)
 
     def distance(self, other: Shape) -> float:
-        """Pixels between the centres."""
+        """Distance between the centres in pixels."""
         (y, x), (other_y, other_x) = self.centre, other.centre
         return float(np.hypot(y - other_y, x - other_x))
 
 
 def overlaps(some: Mapping[int, Shape], others: Mapping[int, Shape]) -> dict[int, dict[int, int]]:
-    """Pixels that shapes of one frame share with those of another one, for each that shares any."""
+    """Number of pixels that shapes of one frame share with those of another, for each pair that shares any."""
     found: dict[int, dict[int, int]] = {}
     if not some or not others:
         return found
@@ -127,7 +127,7 @@ def _corners(shape: Shape) -> tuple[int, int, int, int]:
 
 
 def union(shapes: Iterable[Shape]) -> Shape:
-    """All pixels of some shapes, of one at least."""
+    """All pixels of one or more shapes."""
     given = list(shapes)
     top, left = (min(one.origin_yx[axis] for one in given) for axis in (0, 1))
     bottom, right = (max(one.origin_yx[axis] + one.mask.shape[axis] for one in given) for axis in (0, 1))

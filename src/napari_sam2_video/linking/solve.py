@@ -1,4 +1,4 @@
-"""The cheapest way to read a stretch of labelled frames, as an integer program."""
+"""Find the cheapest interpretation of a stretch of labelled frames with an integer program."""
 
 from __future__ import annotations
 
@@ -19,24 +19,24 @@ if TYPE_CHECKING:
     from napari_sam2_video.linking.costs import LinkCosts
 
 Event: TypeAlias = tuple[Candidate, tuple[Candidate, ...], float]
-"""What something becomes, one or two daughters, and what that costs."""
+"""The successors of an object, one or two daughters, and their cost."""
 
 MOST_LINKS = 6
 NEAR = 6.0
 DAUGHTERS = ((1, 1), (1, 2), (2, 1), (2, 2))
-"""Frames after which the one daughter and the other are seen first."""
+"""Number of frames after which each daughter is first seen."""
 
 
 @dataclass
 class Reading:
-    """How labels are read.
+    """A solution for labelled frames.
 
     Attributes
     ----------
     used : dict of int to list of Story
-        The stories that are told of each frame.
+        The chosen interpretations of each frame.
     following : dict of Candidate to tuple of Candidate
-        What each becomes: one, or two where it divides.
+        Successors of each: one, or two if it divides.
     """
 
     used: dict[int, list[Story]] = field(default_factory=dict)
@@ -44,7 +44,7 @@ class Reading:
 
 
 class _Program:
-    """Variables of 0 or 1 with costs, and sums of them that are to have given values."""
+    """Binary variables with costs, and sums of them with required values."""
 
     def __init__(self) -> None:
         self.costs: list[float] = []
@@ -66,7 +66,7 @@ class _Program:
         from scipy.sparse import csr_array
 
         rows, columns, values = zip(*self._terms, strict=True)
-        # Older versions of scipy hand the numbers of rows and columns to a solver that takes 32 bits only.
+        # Older versions of scipy pass row and column indices to a solver that only takes 32 bits.
         places = np.array(rows, np.int32), np.array(columns, np.int32)
         matrix = csr_array((values, places), shape=(len(self._sums), len(self.costs)))
         found: Any = milp(
@@ -84,21 +84,21 @@ class _Program:
 def cheapest(
     stories: Mapping[int, Sequence[Story]], costs: LinkCosts, gap: int, settled: Reading | None = None
 ) -> Reading:
-    """Choose how the labels of some frames are read, and how they continue.
+    """Choose the interpretations of the labels of some frames, and their links.
 
-    Every label is read in one way. Everything that is read as an object begins or follows one object, and ends, goes
-    on as one object or divides into two; the sum of all costs is the smallest there is.
+    Every label has one interpretation. Every object begins or follows another one, and ends, continues or divides into
+    two; the sum of all costs is minimal.
 
     Parameters
     ----------
     stories : mapping of int to sequence of Story
-        Ways to read the labels of each frame, by ascending frame.
+        Interpretations of the labels of each frame, by ascending frame.
     costs : LinkCosts
         Costs of links, divisions, beginnings and ends.
     gap : int
-        Most frames in a row on which an object may be missing.
+        Maximum number of consecutive frames on which an object may be missing.
     settled : Reading, optional
-        Frames that were read before; what follows from one of them within them stays.
+        Frames solved before; links within them stay.
     """
     known = settled or Reading()
     told = {frame: known.used.get(frame) or here for frame, here in stories.items()}
@@ -145,7 +145,7 @@ def cheapest(
 
 
 def _events(frames: Mapping[int, Sequence[Candidate]], costs: LinkCosts, gap: int, known: Reading) -> Iterator[Event]:
-    """Every link and division that is worth considering; between settled frames, only what was chosen."""
+    """Every plausible link and division; between settled frames, only the chosen ones."""
     centres = {t: np.array([one.shape.centre for one in here]).reshape(-1, 2) for t, here in frames.items()}
     for frame, here in frames.items():
         for row, one in enumerate(here):

@@ -23,9 +23,9 @@ class Track:
     shapes : mapping of int to Shape
         Its pixels by frame, in ascending order.
     sources : mapping of int to {"label", "joined", "part"}
-        Where they come from: a label as it was, several labels joined, or a part of a label.
+        Their origin: a label itself, several joined labels, or a part of a label.
     missing : tuple of int
-        Frames on which it is there without a label.
+        Frames on which it is present without a label.
     parent : int, optional
         Number of the track that divided into this one and another.
     """
@@ -38,7 +38,7 @@ class Track:
 
     @property
     def first(self) -> int:
-        """The first frame on which it is."""
+        """The first frame on which it is present."""
         return min((*self.shapes, *self.missing))
 
     @property
@@ -48,5 +48,5 @@ class Track:
 
     @property
     def last(self) -> int:
-        """The last frame on which it is."""
+        """The last frame on which it is present."""
         return max((*self.shapes, *self.missing))

@@ -1,7 +1,7 @@
-"""How far masks differ from those found by tracking back, kept with the masks that were checked.
+"""Store how far masks differ from those found by tracking back.
 
-The file is a line of JSON followed by rows of `ROW`. It only adds to what the masks say: one that is damaged is set
-aside with a note, and the frames count as not checked.
+The file is a line of JSON followed by rows of `ROW`. It only adds to the masks: a damaged one is set aside with a note,
+and its frames count as not checked.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from napari_sam2_video.masks.store import MaskStore
 
 Stamp: TypeAlias = tuple[int, int, int]
-"""Number and CRC-32 of the record that a mask was read from, and the newest change of the paint on its frame."""
+"""Number and CRC-32 of the record of a mask, and the newest change of the paint on its frame."""
 
 FILE = "checks.dat"
 SCHEMA = 1
@@ -50,18 +50,18 @@ ROW = np.dtype(
 
 @dataclass(frozen=True, slots=True)
 class CheckResult:
-    """What a check found on a frame.
+    """The result of a check on a frame.
 
     Parameters
     ----------
     stamp : tuple of int
-        The mask that was compared.
+        Stamp of the compared mask.
     disagreement : float
-        1 - IoU with the mask that was found.
+        1 - IoU with the mask found by tracking back.
     origin : int
-        Frame from which it was found.
+        Frame from which it was tracked back.
     origin_stamp : tuple of int
-        The mask there.
+        Stamp of the mask there.
     """
 
     stamp: Stamp
@@ -71,12 +71,12 @@ class CheckResult:
 
 
 class CheckResults:
-    """Disagreement of masks with tracking back; a finding counts while its mask is the one that was checked.
+    """Disagreement of masks with tracking back; a result is valid while the checked mask is unchanged.
 
     Parameters
     ----------
     path : Path
-        The file; read if it is there, made by `save`.
+        The file; read if it exists, written by `save`.
     masks : MaskStore
         The masks.
     read_only : bool
@@ -87,7 +87,7 @@ class CheckResults:
     Attributes
     ----------
     notes : list of str
-        Sentences about what was found damaged.
+        Notes about damaged data.
     """
 
     def __init__(self, path: Path, masks: MaskStore, *, read_only: bool, quarantine: Path) -> None:
@@ -106,19 +106,19 @@ class CheckResults:
         except _DAMAGED as error:
             self.notes.append(f"{path.name} cannot be read ({error}); check the tracked frames again.")
             if not read_only:
-                # What cannot be moved is replaced by the next check.
+                # A file that cannot be moved is replaced by the next check.
                 with suppress(StoreError):
                     set_aside(path, quarantine)
 
     def figures(
         self, object_id: int, frames: npt.NDArray[np.int64]
     ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-        """What was found of an object on frames.
+        """Results for an object on frames.
 
         Returns
         -------
         disagreement, origin : ndarray of float
-            NaN where the present mask was not checked; the origin also where its mask has changed since.
+            NaN where the current mask was not checked; the origin also where its mask has changed since.
         """
         disagreement, origin = np.full(len(frames), np.nan), np.full(len(frames), np.nan)
         with self._lock:
@@ -134,20 +134,20 @@ class CheckResults:
         return disagreement, origin
 
     def put(self, object_id: int, frame: int, finding: CheckResult) -> None:
-        """Note a finding; on disk after `save`."""
+        """Add a result; it is on disk after `save`."""
         row = (object_id, frame, *finding.stamp, finding.disagreement, finding.origin, *finding.origin_stamp)
         with self._lock:
             self._fresh.setdefault(object_id, []).append(row)
 
     def save(self) -> None:
-        """Write all findings.
+        """Write all results.
 
         Raises
         ------
         UnreachableError
-            If the file could not be read at first and still cannot; it is then as it was.
+            If the file could not be read at first and still cannot; it is left unchanged.
         StoreError
-            If they cannot be written; the file is then as it was.
+            If they cannot be written; the file is left unchanged.
         """
         with self._lock:
             if self._unread:
@@ -169,7 +169,7 @@ class CheckResults:
 
 
 def _newest(kept: npt.NDArray[Any], fresh: Sequence[tuple[Any, ...]]) -> npt.NDArray[Any]:
-    """Rows in the order of objects and frames; of several for one frame the last."""
+    """Rows in the order of objects and frames; only the last of several for one frame."""
     if not fresh:
         return kept
     rows = np.concatenate([kept, np.array(fresh, ROW)])
@@ -181,7 +181,7 @@ def _newest(kept: npt.NDArray[Any], fresh: Sequence[tuple[Any, ...]]) -> npt.NDA
 
 
 class _Stamps(dict[int, Stamp]):
-    """Stamps of an object by frame, each looked up once."""
+    """Cached stamps of an object by frame."""
 
     def __init__(self, masks: MaskStore, object_id: int) -> None:
         super().__init__()

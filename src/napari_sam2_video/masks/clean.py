@@ -1,4 +1,4 @@
-"""Cleaning up masks: fill holes, drop small parts, keep the largest part, smooth along the walked axis."""
+"""Clean up masks: fill holes, drop small parts, keep the largest part, smooth along the walked axis."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ class CleanSettings:
     Parameters
     ----------
     smooth_frames : {1, 3, 5}
-        Take the majority of so many frames around each one; 1 leaves them.
+        Take the majority over this many frames around each one; 1 does nothing.
     fill_holes : bool
         Fill background that is enclosed by the object.
     largest_hole : int, optional
-        Leave holes of more pixels than this open; fill all if not given.
+        Keep holes with more pixels than this; by default fill all.
     smallest_part : int
-        Drop connected parts of fewer pixels than this.
+        Drop connected parts with fewer pixels than this.
     keep_largest : bool
-        Drop all connected parts but the largest.
+        Drop all connected parts except the largest.
 
     Raises
     ------
@@ -58,7 +58,7 @@ class CleanSettings:
 
     @property
     def does_nothing(self) -> bool:
-        """True where no step is chosen."""
+        """True if no step is chosen."""
         return self.smooth_frames == 1 and not (self.fill_holes or self.smallest_part > 1 or self.keep_largest)
 
 
@@ -79,7 +79,7 @@ def fill_holes(mask: Mask, largest: int | None = None) -> Mask:
     mask : ndarray of bool, shape (Y, X)
         The object.
     largest : int, optional
-        Leave holes of more pixels than this open.
+        Keep holes with more pixels than this.
     """
     from scipy.ndimage import label
 
@@ -101,7 +101,7 @@ def drop_small_parts(mask: Mask, smallest: int) -> Mask:
 
 
 def keep_largest_part(mask: Mask) -> Mask:
-    """Keep the largest eight-connected part, of equal ones the one that begins in the upper row."""
+    """Keep the largest eight-connected part; among equal ones, the one that begins in the upper row."""
     parts, sizes = _parts(mask)
     sizes[0] = 0
     result: Mask = mask & (parts == sizes.argmax())
@@ -116,7 +116,7 @@ def _parts(mask: Mask) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.intp]]:
 
 
 def majority(masks: Sequence[Mask]) -> Mask:
-    """Give the binary median of an odd number of masks: True where more than half are."""
+    """The binary median of an odd number of masks: True where more than half are True."""
     votes = np.zeros(masks[0].shape, np.uint8)
     for mask in masks:
         votes += mask
@@ -125,7 +125,7 @@ def majority(masks: Sequence[Mask]) -> Mask:
 
 
 def clean_mask(mask: Mask, settings: CleanSettings) -> Mask:
-    """Apply the steps that look at one frame alone.
+    """Apply the steps that only look at one frame.
 
     Parameters
     ----------
@@ -156,28 +156,27 @@ def clean(
     *,
     untouched: Mapping[int, Collection[int]] | None = None,
 ) -> Iterator[CleanedMask]:
-    """Clean up the masks of some objects and give those that change.
+    """Clean up the masks of some objects, and yield those that change.
 
-    Each mask is read once and before anything that depends on it is given, and only as many as `smooth_frames` are
-    held, so the caller may write a mask as soon as it is yielded. The ends of an unbroken run of frames count as often
-    as the window needs.
+    Each mask is read once, before any result that depends on it is yielded, and at most `smooth_frames` are held, so
+    the caller may write a mask as soon as it is yielded. At the ends of an unbroken run of frames, the last mask is
+    repeated to fill the window.
 
     Parameters
     ----------
     read_mask : callable
         Frame and object id to its mask, bool of shape ``(Y, X)``.
     frames : mapping of int to iterable of int
-        For each object the frames on which it was tracked; others are left alone.
+        For each object, the frames on which it was tracked; others are left alone.
     settings : CleanSettings
         What to do.
     untouched : mapping of int to collection of int, optional
-        For each object the frames that a person painted or accepted. They vote for their neighbours, and stay as
-        they are.
+        For each object, the painted or accepted frames. They count for their neighbours, but stay unchanged.
 
     Yields
     ------
     CleanedMask
-        Only masks that differ from what was read, objects and frames ascending.
+        Only masks that differ from those read, objects and frames ascending.
     """
     if settings.does_nothing:
         return

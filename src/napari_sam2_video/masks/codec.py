@@ -1,7 +1,7 @@
 """Masks and strokes as bytes.
 
-A frame record is a line of JSON that describes its objects, followed by their levels, each compressed by zlib. A
-stroke is a line of JSON followed by one compressed block of values and one of which pixels they are for.
+A frame record is a line of JSON that describes its objects, followed by their levels, each compressed with zlib. A
+stroke is a line of JSON followed by one compressed block of values and one of the pixels they are for.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ UNTOUCHED, PAINTED, CLEARED = 0, 1, 2
 
 @dataclass(frozen=True)
 class Stroke:
-    """Pixels of a person: `kind` is 0 untouched, 1 painted with `values`, 2 given back to the model."""
+    """Painted pixels: `kind` is 0 for untouched, 1 for painted with `values`, 2 for returned to the model."""
 
     origin_yx: Origin
     kind: npt.NDArray[np.uint8]
@@ -35,7 +35,7 @@ class Stroke:
 
 
 def encode_masks(masks: FrameMasks, level: int = 1) -> bytes:
-    """Frame record of masks; `level` of zlib trades time for size."""
+    """Frame record of masks; zlib's `level` trades time for size."""
     blocks, objects = [], []
     for mask in masks.objects:
         block = zlib.compress(np.ascontiguousarray(mask.levels).tobytes(), level)
@@ -61,7 +61,7 @@ def encode_masks(masks: FrameMasks, level: int = 1) -> bytes:
 
 
 def decode_masks(data: bytes, shape_yx: tuple[int, int]) -> FrameMasks:
-    """Masks of a frame record of frames of `shape_yx`.
+    """Masks from a frame record, on frames of `shape_yx`.
 
     Raises
     ------
@@ -91,7 +91,7 @@ def decode_masks(data: bytes, shape_yx: tuple[int, int]) -> FrameMasks:
 
 
 def encode_stroke(stroke: Stroke) -> bytes:
-    """Bytes of a stroke."""
+    """A stroke as bytes."""
     kind = zlib.compress(np.ascontiguousarray(stroke.kind).tobytes(), 1)
     values = np.ascontiguousarray(stroke.values[stroke.kind == PAINTED])
     single = bool(values.size) and bool((values == values[0]).all())
@@ -106,7 +106,7 @@ def encode_stroke(stroke: Stroke) -> bytes:
 
 
 def decode_stroke(data: bytes, shape_yx: tuple[int, int]) -> Stroke:
-    """Stroke of its bytes, on frames of `shape_yx`.
+    """Stroke from its bytes, on frames of `shape_yx`.
 
     Raises
     ------
@@ -133,13 +133,13 @@ def decode_stroke(data: bytes, shape_yx: tuple[int, int]) -> Stroke:
 
 
 def encode_mask(mask: npt.NDArray[np.bool_]) -> bytes:
-    """Bytes of a person's mask of a whole frame."""
+    """A mask prompt of a whole frame as bytes."""
     head = json.dumps({"shape": list(mask.shape)}, separators=(",", ":")).encode()
     return head + b"\n" + zlib.compress(np.packbits(mask).tobytes(), 6)
 
 
 def decode_mask(data: bytes, shape_yx: tuple[int, int]) -> npt.NDArray[np.bool_]:
-    """Mask of its bytes.
+    """Mask from its bytes.
 
     Raises
     ------
@@ -158,7 +158,7 @@ def decode_mask(data: bytes, shape_yx: tuple[int, int]) -> npt.NDArray[np.bool_]
 
 
 def whole_number(value: Any) -> int:
-    """The value, where it is a whole number from 0; raises ValueError for anything else."""
+    """The value if it is a whole number from 0; raises ValueError for anything else."""
     if isinstance(value, bool) or not isinstance(value, int) or value < 0:
         raise ValueError("a whole number from 0 was expected")
     return value
@@ -173,7 +173,7 @@ def _box(origin: Any, shape: Any, shape_yx: tuple[int, int]) -> tuple[Origin, tu
 
 
 def _inflate(data: bytes, expected: int) -> bytes:
-    """Decompress to exactly `expected` bytes, without ever making more."""
+    """Decompress to exactly `expected` bytes, and never to more."""
     engine = zlib.decompressobj()
     result = engine.decompress(data, expected + 1)
     if len(result) != expected or not engine.eof:

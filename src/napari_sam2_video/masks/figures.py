@@ -1,6 +1,6 @@
 """Figures of each mask that the journal keeps: scores, area, centre and box.
 
-In the journal, rows come with the names and types of their columns, so that a version with other columns reads
+In the journal, rows are stored with the names and types of their columns, so that a version with other columns reads
 those it knows and ignores the rest.
 """
 
@@ -40,7 +40,7 @@ _COLUMN = re.compile(r"([a-z][a-z0-9_]*):([<|][fiub][1248])")
 
 
 def figures_of(masks: FrameMasks) -> npt.NDArray[Any]:
-    """Figures of every mask, one row of `FIGURES` each; an empty mask has NaN as its centre and an empty box."""
+    """Figures of masks, one row of `FIGURES` each; an empty mask has NaN as its centre and an empty box."""
     rows = np.zeros(len(masks.objects), FIGURES)
     for row, mask in zip(rows, masks.objects, strict=True):
         row["object_score"], row["predicted_iou"] = finite(mask.object_score), finite(mask.predicted_iou)
@@ -83,14 +83,14 @@ def figures_to_json(figures: npt.NDArray[Any]) -> dict[str, str]:
 
 
 def figures_from_json(value: Any, count: int) -> npt.NDArray[Any]:
-    """Rows of `FIGURES` of their form in the journal.
+    """Rows of `FIGURES` from their journal form.
 
-    Columns that are not known are left out. Those that are missing are NaN, or 0 where they hold whole numbers.
+    Unknown columns are ignored. Missing ones are NaN, or 0 if they hold whole numbers.
 
     Raises
     ------
     ValueError, TypeError, KeyError
-        If it is anything else, or has not `count` rows.
+        If it is anything else, or does not have `count` rows.
     """
     stored = _stored_type(str(value["columns"]))
     rows = np.frombuffer(base64.b64decode(value["rows"], validate=True), stored)
@@ -119,5 +119,5 @@ def _stored_type(columns: str) -> np.dtype[Any]:
 
 
 def finite(value: float) -> float:
-    """The number, 0 where it is infinite or not a number."""
+    """The number; 0 if it is infinite or NaN."""
     return float(value) if math.isfinite(value) else 0.0

@@ -1,4 +1,4 @@
-"""The label images as one array of shape ``(T, Y, X)`` that a viewer can show and paint on."""
+"""Label images as one array of shape ``(T, Y, X)`` that a viewer can show and paint on."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ _READS = 8
 
 
 class Painter(Protocol):
-    """Who keeps the strokes."""
+    """The owner of the strokes."""
 
     def stroke(
         self, frame: int, origin_yx: tuple[int, int], labels: npt.NDArray[Any], where: npt.NDArray[np.bool_]
     ) -> object:
-        """Keep pixels set by hand."""
+        """Store painted pixels."""
         ...
 
 
@@ -40,28 +40,27 @@ class _Span:
 
 
 class LabelArray(NDArrayOperatorsMixin):
-    """Label images of a store, lazily, and a way to paint on them.
+    """Lazy label images of a store, which can be painted on.
 
-    Reading gives a fresh array. Setting a part is a stroke of a person: it is on disk when the assignment returns, and
-    the model never changes those pixels again.
+    Reading returns a fresh array. Assigning to a part is a stroke of the user: it is on disk when the assignment
+    returns, and the model never changes those pixels again.
 
-    Arithmetic and comparisons, such as ``labels == 1``, go element by element and give a NumPy array of all frames; a
-    part is read by indexing first.
+    Arithmetic and comparisons, such as ``labels == 1``, are element by element and return a NumPy array of all frames;
+    index first to read only a part.
 
     - A number sets every pixel of the part.
-    - An array sets only those pixels that differ from what was read last through the same index (or from what is there,
-      if that part was not read). A viewer reads a box, changes some pixels of its copy and writes the box back; what
-      the model wrote in between is not overwritten.
-    Strokes go to one step of the session's history until `end_stroke` is called, another frame is painted, or something
-    else is done; a viewer calls it when the mouse button is released. A viewer's own undo paints, too: turn it
-    off, and offer the session's.
+    - An array sets only pixels that differ from what was last read through the same index (or from the current values,
+    if that part was not read). A viewer reads a box, changes some pixels of its copy and writes the box back; pixels
+    that the model wrote in between are not overwritten. Strokes are one step in the session's history until
+    `end_stroke` is called, another frame is painted, or something else is done; a viewer calls it when the mouse button
+    is released. A viewer's own undo would paint, too: turn it off, and use the session's.
 
     Parameters
     ----------
     store : MaskStore
         The masks.
     painter : Painter, optional
-        Keeps the strokes; the array is read-only without one.
+        Stores the strokes; without one, the array is read-only.
     """
 
     ndim = 3
@@ -108,7 +107,7 @@ class LabelArray(NDArrayOperatorsMixin):
         arrays = [np.asarray(one) if isinstance(one, LabelArray) else one for one in inputs]
         return getattr(ufunc, method)(*arrays, **options)
 
-    # What compares element by element would not be hashable otherwise, which viewers need.
+    # Viewers need this to be hashable, which objects with element-wise comparison are not by default.
     __hash__ = object.__hash__
 
     def __getitem__(self, index: Any) -> npt.NDArray[Any]:
@@ -174,7 +173,7 @@ class LabelArray(NDArrayOperatorsMixin):
             self._painter.stroke(frame, origin, labels, where)
 
     def _spans(self, index: Any) -> tuple[_Span, _Span, _Span] | None:
-        """Positions along each axis of an index of numbers and slices, None where arrays are in it."""
+        """Positions along each axis of an index of numbers and slices; None if it contains arrays."""
         items = index if isinstance(index, tuple) else (index,)
         if any(np.ndim(i) > 0 for i in items if not isinstance(i, slice) and i is not Ellipsis):
             return None
@@ -213,7 +212,7 @@ class LabelArray(NDArrayOperatorsMixin):
             self._paint(int(frame), origin, labels, where)
 
     def _arrays(self, index: Any) -> tuple[npt.NDArray[np.int64], ...]:
-        """Position along each axis of every pixel of an index, as numpy reads it."""
+        """Position along each axis of every pixel of an index, as in numpy."""
         axes = np.ogrid[tuple(slice(n) for n in self.shape)]
         frames, rows, columns = (np.broadcast_to(axis, self.shape)[index] for axis in axes)
         return frames, rows, columns
@@ -232,13 +231,13 @@ def _span(item: Any, length: int) -> _Span:
 
 
 def _slice(positions: range) -> slice:
-    """The slice that picks a range of positions."""
+    """The slice that selects a range of positions."""
     stop: int | None = positions.stop
     return slice(positions.start, None if stop is not None and stop < 0 else stop, positions.step)
 
 
 def _box_key(spans: tuple[_Span, _Span, _Span]) -> tuple[int, ...] | None:
-    """Name of a box on one frame, None for any other index."""
+    """Key of a box on one frame; None for any other index."""
     if len(spans[0].positions) != 1 or not all(s.positions.step == 1 and len(s.positions) for s in spans):
         return None
     return tuple(n for s in spans for n in (s.positions.start, s.positions.stop))

@@ -1,4 +1,4 @@
-"""Label images: what masks and paint of a frame amount to, kept while there is room."""
+"""Label images, composed from the masks and paint of a frame and cached."""
 
 from __future__ import annotations
 
@@ -27,18 +27,18 @@ _LEAST_IMAGES = 3
 
 
 class LabelImages:
-    """Label images of all frames, composed when they are asked for.
+    """Label images of all frames, composed on demand.
 
-    The higher level wins a pixel, a tie goes to the lower id, and the person's pixels lie over all.
+    The higher level wins a pixel, a tie goes to the lower id, and paint covers everything.
 
     Parameters
     ----------
     state : State
         The tables.
     records : FrameRecords
-        What the model computed.
+        The model's masks.
     strokes : Strokes
-        What a person painted.
+        Paint.
     shape_yx : tuple of int
         Shape of a frame.
     """
@@ -55,11 +55,11 @@ class LabelImages:
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """Smallest unsigned type that holds every id there ever was."""
+        """Smallest unsigned dtype that holds every id ever used."""
         return label_dtype(self._highest)
 
     def widen(self, object_id: int) -> None:
-        """Make room for an id before anything with it is written.
+        """Make sure that the dtype holds an id before anything with it is written.
 
         Raises
         ------
@@ -72,7 +72,7 @@ class LabelImages:
             self._highest = max(self._highest, object_id)
 
     def key(self, frame: int) -> tuple[Any, ...]:
-        """What the label image of a frame follows from; equal keys mean equal images."""
+        """Key of the label image of a frame; equal keys mean equal images."""
         with self._state.lock:
             masks = self._records.numbers(frame)
             removed = tuple(sorted(removed_objects(self._state).items()))
@@ -88,11 +88,11 @@ class LabelImages:
         return image
 
     def kept(self, frame: int) -> npt.NDArray[Any] | None:
-        """Label image of a frame as it is now, None if it would have to be composed."""
+        """The current label image of a frame; None if it would have to be composed."""
         return self._kept(self.key(frame))
 
     def paint_over(self, frame: int, before: npt.NDArray[Any] | None, stroke: Stroke) -> None:
-        """Keep the image of a frame that a stroke was laid over, from the one `before` it, without composing it."""
+        """Update the cached image of a frame by a stroke, from the one `before` it, without composing it."""
         if before is None or (stroke.kind == CLEARED).any():
             return
         key = self.key(frame)
@@ -139,7 +139,7 @@ class LabelImages:
 
 
 def _highest_id(state: State) -> int:
-    """Highest id of an object that there is, was, or could be again."""
+    """Highest object id that is, was, or could again be in use."""
     with state.lock:
         records = [*state.table("records").values(), *state.values_in_history("records")]
         strokes = [*state.table("strokes").values(), *state.values_in_history("strokes")]

@@ -1,4 +1,4 @@
-"""What a person painted on a frame: strokes laid over each other."""
+"""Paint on a frame: strokes over each other."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class PaintLayer:
-    """The person's pixels of a frame: those where `painted` is True, starting at `origin_yx`."""
+    """Painted pixels of a frame: those where `painted` is True, starting at `origin_yx`."""
 
     origin_yx: tuple[int, int]
     painted: npt.NDArray[np.bool_]
@@ -35,7 +35,7 @@ EMPTY = PaintLayer((0, 0), np.zeros((0, 0), bool), np.zeros((0, 0), np.uint32))
 
 
 def over(layer: PaintLayer, number: int, stroke: Stroke, removed: Mapping[int, int]) -> PaintLayer:
-    """Lay a stroke over a layer; pixels of objects that were removed since go back to the model."""
+    """Add a stroke to a layer; pixels of objects removed since are returned to the model."""
     kind = stroke.kind
     gone = [i for i, since in removed.items() if number <= since]
     if gone:
@@ -59,7 +59,7 @@ def over(layer: PaintLayer, number: int, stroke: Stroke, removed: Mapping[int, i
 
 
 def cut(stroke: Stroke) -> Stroke | None:
-    """Stroke cut to the pixels it touches, or None if there are none."""
+    """Stroke cropped to the pixels it touches, or None if there are none."""
     box = bounding_box(stroke.kind)
     if box is None:
         return None
@@ -74,12 +74,12 @@ def check_painted(
     mask: npt.NDArray[np.bool_],
     shape_yx: tuple[int, int],
 ) -> None:
-    """Refuse pixels to paint that do not fit a frame of `shape_yx`.
+    """Refuse painted pixels that do not fit a frame of `shape_yx`.
 
     Raises
     ------
     StoreError
-        If they lie outside, are no ids, or differ in shape from their mask.
+        If they are outside, are not ids, or differ in shape from their mask.
     """
     (top, left), shape = origin_yx, labels.shape
     inside = len(shape) == 2 and top >= 0 and left >= 0

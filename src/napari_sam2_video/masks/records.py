@@ -1,4 +1,4 @@
-"""Frame records: what the model computed for the objects of each frame."""
+"""Frame records: the model's masks of each frame."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ EVERY = (*TABLES, OTHER)
 
 
 class FrameRecords:
-    """Frame records in the packs, and the tables that say which of them count.
+    """Frame records in the packs, and the tables that list the valid ones.
 
-    ``masks`` lists those of each frame that a run made, ``fused`` those made of several runs; of both the newest that
-    holds an object counts. So a run after fusing shows at once what it found, and what it was fused from is kept.
-    ``other`` lists those that a run found as well and that are not shown, for a person to choose.
+    ``masks`` lists the records of each frame made by runs, ``fused`` those fused from several runs; the newest of both
+    that holds an object counts. So a run after fusing shows its masks at once, and the masks before fusing are kept.
+    ``other`` lists alternative masks from runs that are not shown, as choices for the user.
 
     A damaged record is ignored, with a note, as if its frame had not been tracked. One whose pack is gone stays in the
     journal.
@@ -52,14 +52,14 @@ class FrameRecords:
     shape_yx : tuple of int
         Shape of a frame.
     quarantine : Path
-        Where damaged bytes are kept.
+        Folder for damaged bytes.
 
     Attributes
     ----------
     notes : list of str
         Sentences about what was found damaged.
     lost_packs : set of int
-        Packs that are gone or shorter than they were; they may be put back.
+        Packs that are missing or shorter than before; they may be restored.
     """
 
     def __init__(
@@ -75,7 +75,7 @@ class FrameRecords:
         self._leave_out_lost()
 
     def masks(self, frame: int, tables: Sequence[str] = TABLES) -> list[ObjectMask]:
-        """What the model computed last for each object on a frame, by ascending id; of some tables only if given."""
+        """The model's newest mask of each object on a frame, by ascending id; only from the given tables, if any."""
         removed = removed_objects(self._state)
         found: dict[int, ObjectMask] = {}
         for number in self.numbers(frame, tables):
@@ -90,7 +90,7 @@ class FrameRecords:
         return _numbers(self._state, frame, tables)
 
     def put(self, masks: FrameMasks, *, generation: int | None, extra: Sequence[Change], table: str = RUN) -> None:
-        """Keep masks of one frame, durably; see `MaskStore.write`."""
+        """Store masks of one frame durably; see `MaskStore.write`."""
         figures = figures_of(masks)
         ref = self._packs.put(encode_masks(masks), inline=False)
         value = record_to_json(ref, masks, figures)
@@ -102,7 +102,7 @@ class FrameRecords:
             self._state.commit(changes, name=name, step=generation, number=number)
 
     def drop(self, frame: int, object_id: int, step: int, tables: Sequence[str] = EVERY) -> None:
-        """Forget one object on a frame: the records that hold it are written again without it."""
+        """Remove one object from a frame: records that hold it are rewritten without it."""
         with self._state.writing():
             removed = removed_objects(self._state)
             for table, number in [(t, n) for t in tables for n in self._state.get(t, frame, ())]:
@@ -123,7 +123,7 @@ class FrameRecords:
                 self._state.commit([*changes, (table, frame, numbers)], step=step, number=own)
 
     def newest(self, frame: int, object_id: int, tables: Sequence[str] = TABLES) -> tuple[int, RecordInfo] | None:
-        """Number and description of the newest record of an object on a frame, None if there is none."""
+        """Number and description of the newest record of an object on a frame; None if there is none."""
         return newest_record(self._state, frame, object_id, tables)
 
     def rows(self, object_id: int, tables: Sequence[str] = TABLES) -> dict[int, RecordInfo]:
@@ -138,7 +138,7 @@ class FrameRecords:
         return result
 
     def drop_unneeded(self) -> set[int]:
-        """Strike out records that nothing needs any more; the packs that the others lie in."""
+        """Remove records that are no longer needed; returns the packs that hold the others."""
         with self._state.lock:
             now = [numbers for table in EVERY for numbers in self._state.table(table).values()]
             past = [numbers for table in EVERY for numbers in self._state.values_in_history(table)]
@@ -152,7 +152,7 @@ class FrameRecords:
         return packs | self.lost_packs
 
     def _still_needed(self, table: str, frame: int, covered: set[int]) -> list[int]:
-        """Older records of a frame that hold an object which no newer one holds."""
+        """Older records of a frame that hold an object that no newer one holds."""
         kept = []
         for number in self._state.get(table, frame, ()):
             info = self._state.get("records", number)
@@ -180,7 +180,7 @@ class FrameRecords:
         return None
 
     def _give_up(self, number: int, info: RecordInfo) -> None:
-        """Strike out a damaged record, keeping its bytes in the quarantine folder."""
+        """Remove a damaged record, keeping its bytes in the quarantine folder."""
         if not self._packs.read_only:
             data = self._packs.get(info.ref, check=False)
             keep_copy(data, f"frame-{info.frame}-record-{number}", self._quarantine)
@@ -192,7 +192,7 @@ class FrameRecords:
             self.notes.append(note)
 
     def _leave_out_lost(self) -> None:
-        """Leave out records that reach beyond the end of their pack."""
+        """Skip records that reach beyond the end of their pack."""
         sizes = self._packs.sizes()
         with self._state.lock:
             records: dict[int, RecordInfo] = dict(self._state.table("records"))  # type: ignore[arg-type]
@@ -210,7 +210,7 @@ class FrameRecords:
 def newest_record(
     state: State, frame: int, object_id: int, tables: Sequence[str] = TABLES
 ) -> tuple[int, RecordInfo] | None:
-    """Number and description of the newest record of an object on a frame, None if there is none."""
+    """Number and description of the newest record of an object on a frame; None if there is none."""
     with state.lock:
         since = state.get("removed", object_id, 0)
         for number in _numbers(state, frame, tables):

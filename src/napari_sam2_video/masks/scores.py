@@ -1,4 +1,4 @@
-"""Figures of objects by frame, read from the tables of the store at once and without holding them up."""
+"""Figures of objects by frame, read from a snapshot of the store's tables without blocking them."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def scores_of(
     painted: Mapping[int, Collection[int]],
     mask_of: Callable[[int, int], npt.NDArray[np.bool_]],
 ) -> dict[int, Scores]:
-    """Figures of several objects, as `MaskStore.scores` gives them of one.
+    """Figures of several objects, each as from `MaskStore.scores`.
 
     Parameters
     ----------
@@ -35,9 +35,9 @@ def scores_of(
     objects : collection of int
         The objects.
     painted : mapping of int to collection of int
-        Frames with paint of each object; those without any may be left out.
+        Frames with paint, by object; objects without paint may be omitted.
     mask_of : callable
-        The mask of a frame and an object, for the frames that were painted.
+        Returns the mask of an object on a frame, for painted frames.
     """
     chosen = np.array(sorted(set(objects)), np.int64)
     ids, frames, walks, figures = _newest(state, chosen)
@@ -60,7 +60,7 @@ def scores_of(
 def _newest(
     state: State, chosen: npt.NDArray[np.int64]
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.int8], npt.NDArray[Any]]:
-    """Object, frame, direction and figures of the newest record of each object on each frame, in this order."""
+    """Object, frame, direction and figures of the newest record of each object on each frame."""
     with state.lock:
         lists: list[dict[Any, tuple[int, ...]]] = [dict(state.table(name)) for name in TABLES]
         records: dict[Any, RecordInfo] = dict(state.table("records"))
@@ -96,7 +96,7 @@ def _with_paint(
     by_hand: npt.NDArray[np.int64],
     mask_of: Callable[[int, int], npt.NDArray[np.bool_]],
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int8], npt.NDArray[Any]]:
-    """Figures with those of the painted frames, which are measured."""
+    """Figures with those of painted frames added, which are measured."""
     every = np.union1d(frames, by_hand)
     rows, walk = np.zeros(len(every), FIGURES), np.zeros(len(every), np.int8)
     known = np.searchsorted(every, frames)

@@ -26,17 +26,17 @@ def parts_of(mask_yx: npt.NDArray[np.bool_], line_yx: npt.ArrayLike | None = Non
     Returns
     -------
     list of ndarray of bool, shape (Y, X)
-        The parts, which together are the mask; those of one size by their first pixel.
+        The parts, which together are the mask; parts of equal size in the order of their first pixel.
 
     Raises
     ------
     StoreError
-        If the line is not one.
+        If the line is invalid.
     """
     from scipy import ndimage
 
     cut = np.zeros(mask_yx.shape, bool) if line_yx is None else _drawn(line_yx, mask_yx.shape)
-    # across a line one pixel wide, corners must not connect
+    # corners must not connect across a line one pixel wide
     structure = np.ones((3, 3), bool) if line_yx is None else None
     labels, count = ndimage.label(mask_yx & ~cut, structure)
     if not count:

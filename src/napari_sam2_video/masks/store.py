@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 
 class MaskStore:
-    """Masks of all objects on all frames: frame records, strokes, and the label images that follow from both.
+    """Masks of all objects on all frames: frame records, strokes, and the label images composed from both.
 
     Parameters
     ----------
@@ -47,7 +47,7 @@ class MaskStore:
     read_only : bool
         Change nothing on disk.
     quarantine : Path
-        Where broken things are kept.
+        Folder for damaged files.
     """
 
     def __init__(
@@ -82,7 +82,7 @@ class MaskStore:
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """Smallest unsigned type that holds every id there ever was."""
+        """Smallest unsigned dtype that holds every id ever used."""
         return self._images.dtype
 
     def read_labels(self, frame: int) -> npt.NDArray[Any]:
@@ -90,27 +90,27 @@ class MaskStore:
         return self._images.read(self._checked(frame))
 
     def label_key(self, frame: int) -> tuple[Any, ...]:
-        """What the label image of a frame follows from; equal keys mean equal images."""
+        """Key of the label image of a frame; equal keys mean equal images."""
         return self._images.key(frame)
 
     def object_masks(self, frame: int) -> list[ObjectMask]:
-        """What the model computed last for each object on a frame, by ascending id."""
+        """The model's newest mask of each object on a frame, by ascending id."""
         return self._records.masks(self._checked(frame))
 
     def run_masks(self, frame: int, table: str = RUN) -> list[ObjectMask]:
-        """What runs computed last for each object on a frame, whatever was fused since, or what another table has."""
+        """The newest masks from runs on a frame, before any fusing, or those of another table."""
         return self._records.masks(self._checked(frame), (table,))
 
     def object_levels(self, frame: int, object_id: int) -> ObjectMask | None:
-        """What the model computed last for one object on a frame, None if nothing."""
+        """The model's newest mask of one object on a frame; None if there is none."""
         return next((m for m in self.object_masks(frame) if m.object_id == object_id), None)
 
     def object_mask(self, frame: int, object_id: int) -> npt.NDArray[np.bool_]:
-        """One object's own pixels, shape ``(Y, X)``: the model's, even where others cover them, and the person's."""
+        """One object's own pixels, shape ``(Y, X)``: the model's, even where others cover them, and paint."""
         return next(self.each_mask(frame, [object_id]))
 
     def each_mask(self, frame: int, object_ids: Iterable[int]) -> Iterator[npt.NDArray[np.bool_]]:
-        """`object_mask` of several objects, one after the other, the frame being read once."""
+        """`object_mask` of several objects one by one, reading the frame once."""
         found = {m.object_id: m for m in self.object_masks(frame)}
         layer = self.paint_layer(frame)
         for object_id in object_ids:
@@ -120,7 +120,7 @@ class MaskStore:
             yield inside
 
     def stamp(self, frame: int, object_id: int) -> tuple[int, int, int]:
-        """What `object_mask` follows from: number and CRC-32 of the record, newest change of the paint; 0 for none."""
+        """Identifies an `object_mask`: number and CRC-32 of its record, newest change of the paint; 0 for none."""
         record, crc, box = 0, 0, (slice(0, 0), slice(0, 0))
         newest = self._records.newest(frame, object_id)
         if newest is not None:
@@ -130,11 +130,11 @@ class MaskStore:
         return record, crc, self._strokes.change_over(frame, object_id, box)
 
     def paint_layer(self, frame: int) -> PaintLayer:
-        """The person's pixels of a frame."""
+        """Painted pixels of a frame."""
         return self._strokes.layer(frame)
 
     def touched(self, frame: int) -> dict[int, int]:
-        """Objects that a person painted on or erased from on a frame, with the newest stroke that did."""
+        """Objects touched by paint on a frame, with the newest stroke that touched each."""
         return self._strokes.touched(frame)
 
     def painted(self, object_id: int | None = None) -> list[int]:
@@ -158,7 +158,7 @@ class MaskStore:
         return np.array(list(self._records.rows(object_id)), np.int64)
 
     def scores(self, object_id: int) -> dict[str, npt.NDArray[Any]]:
-        """Figures of an object, one entry a frame that is done or painted, in ascending order.
+        """Figures of an object, one entry for each tracked or painted frame, in ascending order.
 
         Returns
         -------
@@ -175,7 +175,7 @@ class MaskStore:
         return scores_of(self._state, object_ids, painted, self.object_mask)
 
     def widen(self, object_id: int) -> None:
-        """Make room for an id in the label images before anything with it is written.
+        """Make sure that label images hold an id before anything with it is written.
 
         Raises
         ------
@@ -187,23 +187,23 @@ class MaskStore:
     def write(
         self, masks: FrameMasks, *, generation: int | None = None, extra: Sequence[Change] = (), table: str = RUN
     ) -> None:
-        """Keep the masks of some objects on one frame; they are on disk when this returns.
+        """Store the masks of some objects on one frame; they are on disk when this returns.
 
         Parameters
         ----------
         masks : FrameMasks
-            What a run computed; only the objects in it change.
+            Masks from a run; only the objects in it change.
         generation : int, optional
-            The step it belongs to; with none it is a step of its own.
+            The step it belongs to; by default a new one.
         extra : sequence of (table, key, value)
             Changes that become durable together with it.
         table : str
-            What they are, as `FrameRecords` says: of a run, fused, or not to be shown.
+            The kind of masks, see `FrameRecords`: from a run, fused, or not shown.
 
         Raises
         ------
         StoreError
-            If it cannot be written, or does not fit the store; nothing has changed then.
+            If it cannot be written or does not fit the store; nothing is changed then.
         """
         self._checked(masks.frame)
         if masks.shape_yx != self.shape_yx:
@@ -229,7 +229,7 @@ class MaskStore:
         extra: Sequence[Change] = (),
         protected: Collection[int] = (),
     ) -> int | None:
-        """Set pixels by hand; the model never changes them again.
+        """Paint pixels; the model never changes them again.
 
         Parameters
         ----------
@@ -291,12 +291,12 @@ class MaskStore:
         name: str | None = None,
         protected: Collection[int] = (),
     ) -> bool:
-        """Give a frame's painted pixels back to the model; True if there were any.
+        """Return painted pixels of a frame to the model; True if there were any.
 
         Parameters
         ----------
         frame, object_id : int
-            Only this object's pixels of the frame, and those erased from it; all if none is given.
+            Only this object's pixels on the frame, and those erased from it; by default all.
         step, name : int and str, optional
             Step to add it to, a step of its own if not given; and its name.
         protected : collection of int
@@ -323,11 +323,11 @@ class MaskStore:
         return True
 
     def drop(self, frame: int, object_id: int, *, step: int, tables: Sequence[str] = EVERY) -> None:
-        """Forget what the model computed for an object on a frame, as a part of a step."""
+        """Remove the model's mask of an object on a frame, as part of a step."""
         self._records.drop(self._checked(frame), object_id, step, tables)
 
     def remove_objects(self, object_ids: Sequence[int], *, extra: Sequence[Change] = (), name: str) -> int:
-        """Forget the masks and the paint of objects; their ids can be used for new objects afterwards."""
+        """Remove the masks and paint of objects; their ids can then be used for new objects."""
         with self._state.writing():
             number = self._state.next_number
             changes: list[Change] = [*(("removed", object_id, number) for object_id in object_ids), *extra]
@@ -335,11 +335,11 @@ class MaskStore:
             return number
 
     def put(self, data: bytes) -> dict[str, Any]:
-        """Keep bytes beside the masks; the reference to them, for the table ``blobs``."""
+        """Store bytes beside the masks; returns a reference for the table ``blobs``."""
         return self._packs.put(data).to_json()
 
     def get(self, name: str) -> bytes:
-        """Bytes that the table ``blobs`` knows under a name.
+        """Bytes listed in the table ``blobs`` under a name.
 
         Raises
         ------
@@ -352,7 +352,7 @@ class MaskStore:
         return self._packs.get(ref)
 
     def close(self) -> None:
-        """Delete packs that nothing needs any more, and close the files."""
+        """Delete packs that are no longer needed, and close the files."""
         try:
             if not self.read_only:
                 packs = self._records.drop_unneeded() | {ref.pack for ref in refs_of(self._state, ("strokes", "blobs"))}
@@ -365,7 +365,7 @@ class MaskStore:
         return whole_mask(mask.origin_yx, mask.levels > 0, self.shape_yx)
 
     def _covered(self, masks: Iterable[ObjectMask], object_ids: Collection[int]) -> npt.NDArray[np.bool_]:
-        """Where the model sees any of some objects."""
+        """Where the model sees any of the given objects."""
         inside = np.zeros(self.shape_yx, bool)
         for mask in masks:
             if mask.object_id in object_ids:
@@ -373,12 +373,12 @@ class MaskStore:
         return inside
 
     def _is_freed(self, mask: ObjectMask, layer: PaintLayer, back: npt.NDArray[np.bool_]) -> bool:
-        """Whether an object gets pixels back, and has no paint left on or over it."""
+        """Whether an object gets pixels back and is no longer touched by paint."""
         own, rest = self._pixels(mask)[layer.region], layer.painted & ~back
         return bool((back & own).any()) and not (rest & (own | (layer.values == mask.object_id))).any()
 
     def _sweep(self, quarantine: Path) -> None:
-        """Set files aside that the journal does not know."""
+        """Move files that the journal does not list to the quarantine folder."""
         known = {ref.pack for ref in refs_of(self._state, ("records", "strokes", "blobs"))}
         moved = self._packs.sweep(known | self._records.lost_packs, quarantine)
         if moved:

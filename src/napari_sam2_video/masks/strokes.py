@@ -1,4 +1,4 @@
-"""Strokes: what a person painted on each frame."""
+"""Strokes: the user's paint on each frame."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _LAYERS = 16
 
 
 class Strokes:
-    """Strokes in the journal and the packs, and the tables ``strokes`` and ``paint`` that say which of them count.
+    """Strokes in the journal and the packs, and the tables ``strokes`` and ``paint`` that list the valid ones.
 
     Parameters
     ----------
@@ -56,11 +56,11 @@ class Strokes:
         self._lock = threading.Lock()
 
     def top(self, frame: int) -> int:
-        """Newest stroke of a frame, 0 for none."""
+        """Newest stroke on a frame; 0 for none."""
         return int(self._state.get("paint", frame, 0))
 
     def layer(self, frame: int) -> PaintLayer:
-        """The person's pixels of a frame."""
+        """Painted pixels of a frame."""
         top, removed = self.top(frame), removed_objects(self._state)
         key = (top, tuple(sorted(removed.items())))
         with self._lock:
@@ -77,7 +77,7 @@ class Strokes:
         return layer
 
     def touched(self, frame: int) -> dict[int, int]:
-        """Objects that a person painted on or erased from on a frame, with the newest stroke that did."""
+        """Objects touched by paint on a frame, with the newest stroke that touched each."""
         removed = removed_objects(self._state)
         return {i: n for i, n in self._newest(self.top(frame)).items() if n > removed.get(i, 0)}
 
@@ -96,9 +96,9 @@ class Strokes:
         return stroke is not None and object_id in stroke.ids
 
     def change_over(self, frame: int, object_id: int, box: Region) -> int:
-        """Newest change of the paint of a frame where some of it touches an object or `box`; 0 for none.
+        """Newest change of the paint of a frame if any of it touches an object or `box`; 0 for none.
 
-        All paint of the frame counts then, also that of objects removed since.
+        All paint of the frame then counts, even that of objects removed since.
         """
         with self._state.lock:
             top = self.top(frame)
@@ -121,7 +121,7 @@ class Strokes:
         name: str | None = None,
         extra: Sequence[Change] = (),
     ) -> int:
-        """Lay a stroke over a frame, durably; its number.
+        """Add a stroke to a frame durably; returns its number.
 
         Parameters
         ----------
@@ -130,7 +130,7 @@ class Strokes:
         stroke : Stroke
             The pixels.
         touched, dropped : sequence of int
-            Objects that it touches, and those that no paint touches any more.
+            Objects that it touches, and those no longer touched by paint.
         step : int, optional
             Step to add it to; a step of its own if not given.
         name : str, optional
@@ -169,7 +169,7 @@ class Strokes:
         return {} if info is None else info.newest
 
     def _chain(self, frame: int) -> list[int]:
-        """Strokes of a frame, newest first."""
+        """Strokes on a frame, newest first."""
         chain = []
         number = self.top(frame)
         while number:
@@ -180,7 +180,7 @@ class Strokes:
         return chain
 
     def _stroke_boxes(self, frame: int) -> npt.NDArray[np.int64]:
-        """Boxes ``(y0, x0, y1, x1)`` of the strokes of a frame, shape ``(n, 4)``."""
+        """Boxes ``(y0, x0, y1, x1)`` of the strokes on a frame, shape ``(n, 4)``."""
         with self._lock:
             known = self._boxes.get(frame, {})
         boxes = {number: known.get(number) or self._stroke_box(number) for number in self._chain(frame)}

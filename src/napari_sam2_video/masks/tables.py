@@ -1,4 +1,4 @@
-"""The tables of the store as the journal has them: frame records, strokes and removed objects."""
+"""The tables of the store in the journal: frame records, strokes and removed objects."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class RecordInfo:
-    """A frame record as the journal knows it.
+    """A frame record as described in the journal.
 
     Parameters
     ----------
@@ -32,11 +32,11 @@ class RecordInfo:
     frame : int
         The frame.
     walk : int
-        1 where it was computed forward, -1 backward.
+        1 if it was computed forward, -1 if backward.
     ids : tuple of int
         Its objects.
     figures : ndarray of `napari_sam2_video.masks.figures.FIGURES`, shape (len(ids),)
-        One row an object.
+        One row for each object.
     """
 
     ref: DataRef
@@ -52,7 +52,7 @@ class RecordInfo:
 
 @dataclass(frozen=True, slots=True)
 class StrokeInfo:
-    """A stroke as the journal knows it.
+    """A stroke as described in the journal.
 
     Parameters
     ----------
@@ -61,9 +61,9 @@ class StrokeInfo:
     frame : int
         The frame.
     below : int
-        Number of the stroke below it, 0 for none.
+        Number of the stroke below it; 0 for none.
     newest : dict of int to int
-        For every object that the person's pixels of this frame touch, the newest stroke that touched it.
+        For every object touched by paint on this frame, the newest stroke that touched it.
     ids : frozenset of int
         Objects that this stroke gives pixels.
     """
@@ -97,7 +97,7 @@ def record_to_json(ref: DataRef, masks: FrameMasks, figures: npt.NDArray[Any]) -
 
 
 def record_from_json(value: Any) -> RecordInfo:
-    """Frame record of its form in the journal; raises ValueError, TypeError or KeyError for anything else."""
+    """Frame record from its journal form; raises ValueError, TypeError or KeyError for anything else."""
     ids = _ids(tuple(value["ids"]))
     figures = figures_from_json(value["figures"], len(ids))
     walk = -1 if value["walk"] == -1 else 1
@@ -114,7 +114,7 @@ def _ids(values: tuple[Any, ...]) -> tuple[int, ...]:
 
 
 def removed_objects(state: State) -> dict[int, int]:
-    """Ids of removed objects, with the number of the entry that removed each last."""
+    """Ids of removed objects, with the number of the entry that last removed each."""
     with state.lock:
         return {int(i): int(n) for i, n in state.table("removed").items()}
 
@@ -127,7 +127,7 @@ def refs_of(state: State, tables: Sequence[str]) -> list[DataRef]:
 
 
 def decoders(n_frames: int) -> dict[str, Decoder]:
-    """How the store's tables are read from the journal of a recording of `n_frames`."""
+    """Decoders of the store's tables for a recording of `n_frames`."""
 
     def frame(key: Any) -> int:
         if isinstance(key, bool) or not isinstance(key, int) or not 0 <= key < n_frames:

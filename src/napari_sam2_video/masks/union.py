@@ -1,4 +1,4 @@
-"""Masks of one object made of several, or of pixels without the model's levels."""
+"""Masks combined from several, or made from pixels without the model's levels."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ FULL = 255
 
 
 def union_of(object_id: int, parts: Sequence[ObjectMask]) -> ObjectMask:
-    """One mask of several on the same frame: the higher level at each pixel, the higher object score, the lower IoU."""
+    """Combine masks on the same frame: the higher level at each pixel, the higher object score, the lower IoU."""
     filled = [part for part in parts if part.levels.size] or parts[:1]
     first = replace(filled[0], object_id=object_id)
     if len(filled) == 1:
@@ -43,7 +43,7 @@ def union_of(object_id: int, parts: Sequence[ObjectMask]) -> ObjectMask:
 def highest_levels(
     masks: Iterable[ObjectMask], object_ids: Collection[int], shape_yx: tuple[int, int]
 ) -> npt.NDArray[np.uint8]:
-    """Highest level of some objects at each pixel of a frame, shape ``(Y, X)``."""
+    """Highest level of the given objects at each pixel of a frame, shape ``(Y, X)``."""
     levels_yx = np.zeros(shape_yx, np.uint8)
     for mask in masks:
         if mask.object_id in object_ids:
@@ -53,7 +53,7 @@ def highest_levels(
 
 
 def full_mask(object_id: int, mask_yx: npt.NDArray[np.bool_], like: ObjectMask | None = None) -> ObjectMask:
-    """Drawn pixels as a mask with a prompt, at the levels of `like` where that has some, else at the highest.
+    """Drawn pixels as a prompted mask, with the levels of `like` where it has some, else the highest.
 
     Parameters
     ----------
@@ -62,7 +62,7 @@ def full_mask(object_id: int, mask_yx: npt.NDArray[np.bool_], like: ObjectMask |
     mask_yx : ndarray of bool, shape (Y, X)
         Its pixels, at least one.
     like : ObjectMask, optional
-        What the model computed.
+        The model's mask.
     """
     levels = np.where(mask_yx, np.uint8(FULL), np.uint8(0))
     if like is not None and like.levels.size:

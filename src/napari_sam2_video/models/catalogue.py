@@ -1,4 +1,4 @@
-"""The checkpoints we know: where each is published, how large it is, its SHA-256 and its network."""
+"""The known checkpoints: URL, size, SHA-256 and network of each."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ class ModelEntry:
     Parameters
     ----------
     name : str
-        What a person types: ``"tiny"``, ``"medsam2"`` ...
+        Name to type: ``"tiny"``, ``"medsam2"`` ...
     title : str
-        What a person reads.
+        Title to display.
     preset : str
-        Name of the network's preset of SAM 2.1 size: ``"tiny"``, ``"small"``, ``"base_plus"``, ``"large"``, ``"demo"``.
+        Name of the network's SAM 2.1 preset: ``"tiny"``, ``"small"``, ``"base_plus"``, ``"large"``, ``"demo"``.
     file_name : str
-        Name of the file, in the model folder and where it is published.
+        File name, both in the model folder and where it is published.
     url : str, optional
         Where it is published; None for the model that is part of this package.
     size : int, optional
@@ -48,7 +48,7 @@ class ModelEntry:
     sam2_1 : bool
         True for SAM 2.1, False for SAM 2.0.
     note : str
-        What to know before choosing it.
+        Advice for choosing it.
     """
 
     name: str
@@ -70,11 +70,11 @@ class ModelEntry:
         return replace(preset, image_size=self.image_size)
 
     def impostor(self, head: bytes) -> str | None:
-        """What the first bytes of a file belong to, if not to a checkpoint."""
+        """What a file is by its first bytes, if not a checkpoint."""
         return not_a_checkpoint(head)
 
     def by_hand(self, folder: Path) -> str:
-        """End of a sentence: how to put the checkpoint in its place in a folder by hand."""
+        """End of a sentence: how to put the checkpoint into a folder by hand."""
         return how_to_get(self, folder)
 
 
@@ -174,7 +174,7 @@ def find_entry(name: str) -> ModelEntry:
     Raises
     ------
     ModelError
-        If there is none; the sentence lists those there are.
+        If there is none; the message lists the known names.
     """
     try:
         return CATALOGUE[name]
@@ -183,7 +183,7 @@ def find_entry(name: str) -> ModelEntry:
 
 
 def entry_with_hash(sha256: str) -> ModelEntry | None:
-    """Entry whose published SHA-256 this is, if any."""
+    """Entry with this published SHA-256, if any."""
     return next((entry for entry in _ENTRIES if entry.sha256 == sha256), None)
 
 
@@ -203,7 +203,7 @@ def checkpoint_path(entry: ModelEntry, folder: Path | None = None) -> Path:
 
 
 def is_downloaded(entry: ModelEntry, folder: Path | None = None) -> bool:
-    """True if the checkpoint is there with the right size; its hash is checked when it is used."""
+    """True if the checkpoint exists with the right size; its hash is checked when it is used."""
     path = checkpoint_path(entry, folder)
     return path.is_file() and entry.size in (None, path.stat().st_size)
 

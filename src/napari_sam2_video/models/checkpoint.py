@@ -1,4 +1,4 @@
-"""Checkpoint file -> tensors, without ever running code from the file."""
+"""Read the tensors of a checkpoint without ever running code from the file."""
 
 from __future__ import annotations
 
@@ -21,9 +21,8 @@ _WRAPPERS = ("model", "state_dict")
 def load_state(path: Path, *, known: bool) -> dict[str, torch.Tensor]:
     """Tensors of a checkpoint, floating-point ones as float32, on the CPU.
 
-    The file is read with ``torch.load(weights_only=True)`` and never in another way. The tensors stand under
-    ``"model"`` (as in Meta's files) or ``"state_dict"``, or are the whole of the file. Weights that are stored in
-    half precision are widened.
+    The file is only ever read with ``torch.load(weights_only=True)``. The tensors are under ``"model"`` (as in Meta's
+    files) or ``"state_dict"``, or at the top level. Weights in half precision are widened.
 
     Parameters
     ----------
@@ -59,7 +58,7 @@ def load_state(path: Path, *, known: bool) -> dict[str, torch.Tensor]:
 
 
 def refuse_impostor(path: Path) -> None:
-    """Raise `CheckpointError` where a file is missing, unreadable, empty, a web page or a pointer to a file."""
+    """Raise `CheckpointError` if a file is missing, unreadable, empty, a web page or a Git LFS pointer."""
     try:
         impostor = not_a_checkpoint(read_head(path))
     except IsADirectoryError as error:

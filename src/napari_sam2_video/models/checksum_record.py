@@ -1,4 +1,4 @@
-"""The SHA-256 of a first download, kept beside a checkpoint whose publisher names none."""
+"""Record the SHA-256 of the first download of a checkpoint whose publisher states none."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ if TYPE_CHECKING:
 
 
 def record_path(checkpoint: Path) -> Path:
-    """File that keeps the hash, in the form that ``sha256sum --check`` reads."""
+    """File with the hash, in the format of ``sha256sum --check``."""
     return checkpoint.with_name(checkpoint.name + ".sha256")
 
 
 def recorded_sha256(checkpoint: Path) -> str | None:
-    """Hash recorded for a checkpoint, None if there is none.
+    """Hash recorded for a checkpoint; None if there is none.
 
     Raises
     ------
     CheckpointError
-        If the record is there and cannot be read.
+        If the record exists but cannot be read.
     """
     path = record_path(checkpoint)
     try:
@@ -38,7 +38,7 @@ def recorded_sha256(checkpoint: Path) -> str | None:
 
 
 def record_sha256(checkpoint: Path, sha256: str) -> None:
-    """Keep the hash of a checkpoint.
+    """Record the hash of a checkpoint.
 
     Raises
     ------

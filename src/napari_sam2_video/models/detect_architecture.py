@@ -1,4 +1,4 @@
-"""Which network a checkpoint belongs to, by the names and shapes of its tensors."""
+"""Recognize the network of a checkpoint by the names and shapes of its tensors."""
 
 from __future__ import annotations
 
@@ -18,24 +18,24 @@ _NAMED = 3
 
 
 def detect_architecture(shapes: Mapping[str, tuple[int, ...]], *, where: str = "The checkpoint") -> ModelPreset:
-    """Preset of the network whose tensors these are.
+    """Preset of the network with these tensors.
 
-    The size is always taken from the tensors, whatever the file is called. SAM 2.0 differs from SAM 2.1 by the
-    tensors that only 2.1 has; its preset is named ``"sam2.0-<size>"`` and has ``sam2_1=False``. The side of the
-    image the weights were trained for cannot be seen from the tensors.
+    The size always follows from the tensors, not from the file name. SAM 2.0 lacks tensors that only 2.1 has; its
+    preset is named ``"sam2.0-<size>"`` and has ``sam2_1=False``. The tensors do not show the image size that the
+    weights were trained for.
 
     Parameters
     ----------
     shapes : mapping of str to tuple of int
         Name and shape of every tensor.
     where : str
-        How a sentence about this checkpoint begins, usually the file's name.
+        Beginning of messages about this checkpoint, usually the file's name.
 
     Raises
     ------
     CheckpointError
-        If no network of ours has exactly these tensors; the sentence lists the first that are missing, foreign or
-        of another shape.
+        If no known network has exactly these tensors; the message lists the first that are missing, unknown or of
+        another shape.
     """
     candidates = [preset for base in PRESETS.values() for preset in (base, sam2_0(base))]
     found = {preset.name: expected_shapes(preset) for preset in candidates}

@@ -1,4 +1,4 @@
-"""Fetch a checkpoint: locked, resumable, verified, and in its place only when it is whole."""
+"""Download a checkpoint: locked, resumable, verified, and in place only when complete."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _POLL = 0.2
 
 
 class Published(Protocol):
-    """A file that is published: a `ModelEntry`, for one."""
+    """A published file, such as a `ModelEntry`."""
 
     @property
     def name(self) -> str:
@@ -35,7 +35,7 @@ class Published(Protocol):
 
     @property
     def file_name(self) -> str:
-        """Its name, in the folder and where it is published."""
+        """Its file name, both in the folder and where it is published."""
         ...
 
     @property
@@ -54,11 +54,11 @@ class Published(Protocol):
         ...
 
     def impostor(self, head: bytes) -> str | None:
-        """What the first bytes of what came belong to, if not to this file."""
+        """What downloaded bytes are, if not this file."""
         ...
 
     def by_hand(self, folder: Path) -> str:
-        """End of a sentence: how to put it in its place in a folder by hand."""
+        """End of a sentence: how to put it into a folder by hand."""
         ...
 
 
@@ -75,27 +75,26 @@ def download(
     base_url: str | None = None,
     timeout: float = TIMEOUT,
 ) -> Path:
-    """Fetch the checkpoint of an entry into a folder.
+    """Download the checkpoint of an entry to a folder.
 
-    What has arrived is kept in ``<file>.part``; the next call resumes from it, with ``Range`` and ``If-Range``, if the
-    published file is the same. The file gets its name only when its size and SHA-256 are right and
-    its bytes are on the disk. A second process waits for the first one. If the file is there already, it is checked
-    and nothing is fetched.
+    Received data are kept in ``<file>.part``, from which the next call resumes with ``Range`` and ``If-Range`` if the
+    published file is unchanged. The file gets its name only when its size and SHA-256 are right and its bytes are on
+    disk. A second process waits for the first one. If the file exists already, it is checked and nothing is downloaded.
 
     Parameters
     ----------
     entry : Published
         A file with a `url`.
     folder : Path
-        Folder to put it in; made if needed.
+        Folder to put it in; created if needed.
     progress : callable, optional
-        Called with the bytes that are there and the bytes of the whole file (None if unknown).
+        Called with the bytes received and the total (None if unknown).
     cancel : callable, optional
-        Asked between blocks; the download stops, and what has arrived is kept, when it returns True.
+        Called between blocks; when it returns True, the download stops and received data are kept.
     base_url : str, optional
-        Fetch ``<base_url>/<file_name>`` instead, from a mirror.
+        Download ``<base_url>/<file_name>`` from a mirror instead.
     timeout : float
-        Seconds without a byte after which a connection is given up.
+        Seconds without data after which a connection is given up.
 
     Returns
     -------
@@ -107,7 +106,7 @@ def download(
     DownloadCancelledError
         If `cancel` returned True.
     DownloadError
-        If it could not be fetched, or what came is not the published file. Never leaves a wrong file in place.
+        If it could not be downloaded, or is not the published file. A wrong file is never left in place.
     """
     if entry.url is None:
         raise DownloadError(f'The model "{entry.name}" is part of this package and cannot be downloaded.')
@@ -159,7 +158,7 @@ def _until_locked(lock: BaseFileLock, folder: Path, cancel: Callable[[], bool] |
 
 
 def _is_there(entry: Published, target: Path) -> bool:
-    """Accept a finished file; move a wrong one out of the way, so that it is never loaded."""
+    """Accept a finished file; move a wrong one aside, so that it is never loaded."""
     if not target.is_file():
         return False
     expected = entry.sha256 or recorded_sha256(target)

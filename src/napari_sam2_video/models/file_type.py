@@ -1,4 +1,4 @@
-"""What a file that should be a checkpoint really is, by its first bytes."""
+"""Recognize files that should be checkpoints but are not, by their first bytes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def read_head(path: Path) -> bytes:
 
 
 def not_a_checkpoint(head: bytes) -> str | None:
-    """Name what the bytes belong to if it is one of the usual impostors, else None.
+    """Name the kind of file if it is a common impostor, else None.
 
     Parameters
     ----------
@@ -40,7 +40,7 @@ def not_a_checkpoint(head: bytes) -> str | None:
 
 
 def is_page_or_pointer(head: bytes) -> str | None:
-    """The same for a file of any format, which is not empty, no web page and no pointer to the file."""
+    """The same for files of any format: detects empty files, web pages and Git LFS pointers."""
     start = head.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
     if not head:
         return "empty"

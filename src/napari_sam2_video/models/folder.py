@@ -1,4 +1,4 @@
-"""Where downloaded checkpoints are kept."""
+"""The folder of downloaded checkpoints."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _BLOCK = 1 << 22
 def model_folder() -> Path:
     """Folder of the downloaded checkpoints; it need not exist yet.
 
-    The environment variable ``NAPARI_SAM2_VIDEO_MODELS`` names another one.
+    The environment variable ``NAPARI_SAM2_VIDEO_MODELS`` overrides it.
     """
     chosen = os.environ.get(FOLDER_VARIABLE)
     if chosen:

@@ -1,4 +1,4 @@
-"""A file that is still arriving: ``<file>.part``, with a note of which published file it is part of."""
+"""A partial download ``<file>.part``, with a note of the published file it is part of."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ _BLOCK = 1 << 22
 
 
 class Partial:
-    """The bytes of `target` that have arrived.
+    """The received bytes of `target`.
 
     Parameters
     ----------
     target : Path
-        Where the file will be.
+        Final path of the file.
     url : str
-        Where it comes from; a part from elsewhere is not taken up.
+        Its URL; a part from another URL is not resumed.
     verified : bool
-        True if the whole will be compared with a published SHA-256, so that a part may be taken up even where the
-        server gave nothing to tell two versions of a file apart.
+        True if the complete file will be compared with a published SHA-256, so that a part may be resumed even if the
+        server gave no validator.
     """
 
     def __init__(self, target: Path, url: str, *, verified: bool) -> None:
@@ -37,14 +37,14 @@ class Partial:
         self._verified = verified
 
     def size(self) -> int:
-        """Bytes that have arrived."""
+        """Number of received bytes."""
         try:
             return self.path.stat().st_size
         except FileNotFoundError:
             return 0
 
     def resume(self) -> tuple[int, str | None]:
-        """Bytes that may be built upon, and the validator for ``If-Range``, if the server gave one."""
+        """Number of bytes to resume from, and the validator for ``If-Range``, if the server gave one."""
         try:
             note = json.loads(self._note.read_text(encoding="utf-8"))
             url, validator = note["url"], note["validator"]
@@ -55,7 +55,7 @@ class Partial:
         return self.size(), validator
 
     def open(self, offset: int, validator: str | None) -> BinaryIO:
-        """Open for writing from `offset` on, where 0 starts over, and note the validator."""
+        """Open for writing from `offset` (0 starts over), and note the validator."""
         if offset == 0:
             self.path.unlink(missing_ok=True)
             self._note.write_text(json.dumps({"url": self.url, "validator": validator}), encoding="utf-8")
@@ -75,11 +75,11 @@ class Partial:
         return digest.hexdigest()
 
     def delete(self) -> None:
-        """Forget what has arrived."""
+        """Delete the received bytes."""
         self.path.unlink(missing_ok=True)
         self._note.unlink(missing_ok=True)
 
     def publish(self) -> None:
-        """Give the file its name, once its bytes are on the disk."""
+        """Rename the file to its final name, once its bytes are on disk."""
         publish(self.path, self.target)
         self._note.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""The shapes of the networks we can build: SAM 2.1 in four sizes, and the demo model."""
+"""Presets of the networks that can be built: SAM 2.1 in four sizes, and the demo model."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class ModelPreset:
-    """The hyper-parameters in which our models differ; all else is as in ``sam2``'s own configuration.
+    """The hyperparameters in which the models differ; everything else is as in ``sam2``'s own configuration.
 
     Parameters
     ----------
@@ -28,7 +28,7 @@ class ModelPreset:
     sam2_1 : bool
         True for SAM 2.1, False for SAM 2.0 (no ``no_obj_embed_spatial``, no ``obj_ptr_tpos_proj``).
     family : str
-        Which package of ``engine.networks`` builds and runs it.
+        The package in ``engine.networks`` that builds and runs it.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""Name or path of a model -> its checked file."""
+"""Find the file of a model by name or path, and check it."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ModelFile:
-    """A checkpoint that is there, checked as far as it can be without running it.
+    """An existing checkpoint, checked as far as possible without running it.
 
     Parameters
     ----------
     path : Path
         The file.
     preset : ModelPreset
-        The network it fits.
+        Its network.
     sha256 : str
         Hexadecimal SHA-256 of the file.
     name : str
@@ -47,8 +47,8 @@ class ModelFile:
     known : bool
         True if the SHA-256 is in the catalogue.
     image_size_known : bool
-        False if `image_size` is only the usual one of the preset: the tensors of a 512 px and of a 1024 px model
-        look the same, so for a file of one's own the size has to be given by the person.
+        False if `image_size` is only the preset's default: the tensors of a 512 px and a 1024 px model look the same,
+        so users have to give the size for their own files.
     """
 
     path: Path
@@ -61,7 +61,7 @@ class ModelFile:
 
     @property
     def note(self) -> str | None:
-        """What a person should be asked before the first run, if anything."""
+        """A note for the user before the first run, if any."""
         if self.image_size_known:
             return None
         return (
@@ -78,7 +78,7 @@ def resolve_model(
     progress: Callable[[int, int | None], None] | None = None,
     cancel: Callable[[], bool] | None = None,
 ) -> ModelFile:
-    """Find, and if allowed fetch, the checkpoint of a name or a path.
+    """Find the checkpoint with a name or path, and download it if allowed.
 
     Parameters
     ----------
@@ -87,20 +87,20 @@ def resolve_model(
     folder : Path, optional
         Model folder; the usual one if not given.
     download : bool
-        Fetch the checkpoint if it is not there.
+        Download the checkpoint if it is missing.
     progress : callable, optional
-        Called with the bytes that are there and the bytes of the whole file (None if unknown).
+        Called with the bytes received and the total (None if unknown).
     cancel : callable, optional
-        Asked between blocks; the download stops when it returns True.
+        Called between blocks; the download stops when it returns True.
 
     Raises
     ------
     ModelError
-        If the name is unknown or the model is not downloaded; the sentence names the command that fetches it.
+        If the name is unknown or the model is not downloaded; the message names the command that downloads it.
     CheckpointError
-        If the file is not what the catalogue says, or not a checkpoint we can use.
+        If the file differs from the catalogue, or is not a usable checkpoint.
     DownloadError
-        If it could not be fetched.
+        If it could not be downloaded.
     """
     if model not in CATALOGUE:
         return _own_file(model)
@@ -117,16 +117,16 @@ def resolve_model(
 
 
 def verify(name: str, *, folder: Path | None = None) -> ModelFile:
-    """Compare the SHA-256 of a model of the catalogue with the published one, without loading the file.
+    """Compare the SHA-256 of a model in the catalogue with the published one, without loading the file.
 
-    Where none is published it is compared with the one recorded at the first download.
+    If none is published, it is compared with the one recorded at the first download.
 
     Raises
     ------
     ModelError
         If the model is unknown or not downloaded.
     CheckpointError
-        If the file is another one.
+        If the file differs.
     """
     entry = find_entry(name)
     path = checkpoint_path(entry, folder)

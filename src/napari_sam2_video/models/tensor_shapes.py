@@ -1,4 +1,4 @@
-"""Preset -> the name and shape of every tensor a checkpoint of it holds, without building the network."""
+"""Name and shape of every tensor in a checkpoint of a preset, without building the network."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Networks that find what a phrase names: where they are published, and where they are on this computer."""
+"""Networks that find objects named by a phrase: their URLs, and their folders on this computer."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ class TextDetector:
     Parameters
     ----------
     name : str
-        What a person types.
+        Name to type.
     title : str
-        What a person reads.
+        Title to display.
     url : str
         Where its files are published.
     files : tuple of str
@@ -38,7 +38,7 @@ class TextDetector:
     licence : str
         Licence of the weights.
     note : str
-        What to know before choosing it.
+        Advice for choosing it.
     """
 
     name: str
@@ -49,17 +49,17 @@ class TextDetector:
     note: str = ""
 
     def folder(self, below: Path | None = None) -> Path:
-        """Where its files are, or would be after a download, `below` a model folder or the usual one."""
+        """Folder of its files, existing or not, `below` a model folder or the default one."""
         return (below or model_folder()) / self.name
 
     def is_downloaded(self, below: Path | None = None) -> bool:
-        """True if all of its files are there; their hashes are checked when they are used."""
+        """True if all of its files exist; their hashes are checked when they are used."""
         return all((self.folder(below) / name).is_file() for name in (*self.files, CONFIG, WEIGHTS))
 
 
 @dataclass(frozen=True)
 class _File:
-    """One of its files, as `download` wants it; its hash is recorded at the first download and checked then on."""
+    """One of its files for `download`; its hash is recorded at the first download and checked from then on."""
 
     name: str
     file_name: str
@@ -68,11 +68,11 @@ class _File:
     sha256: str | None = None
 
     def impostor(self, head: bytes) -> str | None:
-        """What the bytes belong to, if not to the file."""
+        """What the bytes are, if not this file."""
         return is_page_or_pointer(head)
 
     def by_hand(self, folder: Path) -> str:
-        """End of a sentence: how to put the file in its place by hand."""
+        """End of a sentence: how to put the file into place by hand."""
         return f"download {self.url} in another way and save it as {folder / self.file_name}"
 
 
@@ -105,7 +105,7 @@ def fetch_text_detector(
     cancel: Callable[[], bool] | None = None,
     base_url: str | None = None,
 ) -> Path:
-    """Download the files of a text detector that are not there yet, and return their folder.
+    """Download missing files of a text detector, and return their folder.
 
     Parameters
     ----------
@@ -114,18 +114,18 @@ def fetch_text_detector(
     folder : Path, optional
         Model folder; the usual one if not given.
     progress : callable, optional
-        Called with the bytes of the weights that are there, and the bytes of all (None if unknown).
+        Called with the bytes of the weights received, and the total (None if unknown).
     cancel : callable, optional
-        Asked between blocks; the download stops, and what has arrived is kept, when it returns True.
+        Called between blocks; when it returns True, the download stops and received data are kept.
     base_url : str, optional
-        Fetch from a mirror.
+        Download from a mirror.
 
     Raises
     ------
     ModelError
         If there is no such text detector.
     DownloadError
-        If it could not be fetched.
+        If it could not be downloaded.
     """
     entry = _entry(name)
     target = entry.folder(folder)
@@ -142,7 +142,7 @@ def find_text_detector(name: str, *, folder: Path | None = None) -> Path:
     Raises
     ------
     ModelError
-        If it is unknown or not downloaded; the sentence names the command that fetches it.
+        If it is unknown or not downloaded; the message names the command that downloads it.
     CheckpointError
         If a file is not the one that was downloaded.
     """

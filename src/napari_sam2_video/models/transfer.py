@@ -21,7 +21,7 @@ _RANGE_NOT_SATISFIABLE = 416
 
 
 class Interrupted(DownloadError):
-    """The connection failed or ended early; what has arrived may be built upon."""
+    """The connection failed or ended early; the download can be resumed."""
 
 
 class Refused(DownloadError):
@@ -29,7 +29,7 @@ class Refused(DownloadError):
 
 
 class Cancelled(DownloadError):
-    """Somebody asked to stop."""
+    """The transfer was cancelled."""
 
 
 def fetch_into(
@@ -40,25 +40,25 @@ def fetch_into(
     cancel: Callable[[], bool] | None,
     timeout: float,
 ) -> None:
-    """Fetch what is missing of a partial file, in one request; nothing to do if it is all there.
+    """Download the missing rest of a partial file in one request; does nothing if it is complete.
 
     Parameters
     ----------
     part : Partial
-        The file and where it comes from.
+        The file and its URL.
     size : int, optional
         Bytes of the whole file, if published.
     progress : callable, optional
-        Called with the bytes that are there and the bytes of the whole file (None if unknown).
+        Called with the bytes received and the total (None if unknown).
     cancel : callable, optional
-        Asked between blocks.
+        Called between blocks; True cancels.
     timeout : float
-        Seconds without a byte after which the connection is given up.
+        Seconds without data after which the connection is given up.
 
     Raises
     ------
     Interrupted, Refused, Cancelled
-        See there.
+        See these classes.
     OSError
         If the disk fails, and only then.
     """
@@ -113,7 +113,7 @@ def _open(part: Partial, offset: int, validator: str | None, timeout: float) -> 
 
 
 def _where_it_starts(part: Partial, response: Any, asked: int) -> tuple[int, int | None]:
-    """Offset of the first byte of the answer, and the bytes of the whole file if the server says."""
+    """Offset of the first byte of the response, and the total size if the server states it."""
     if response.status == http.client.PARTIAL_CONTENT:
         found = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", response.headers.get("Content-Range", "").strip())
         if found is None or int(found[1]) != asked:

@@ -1,1 +1,1 @@
-"""The tracker behind HTTP, and the client through which a session uses it as its device."""
+"""The tracker as an HTTP server, and the client through which a session uses it as a device."""

@@ -37,9 +37,9 @@ def make_app(leases: Leases, token: str) -> FastAPI:
     Parameters
     ----------
     leases : Leases
-        What it holds for its clients.
+        The clients' trackers.
     token : str
-        What every request but ``/health`` must carry as ``Authorization: Bearer``.
+        Required as ``Authorization: Bearer`` by every request except ``/health``.
     """
     app = FastAPI(title="napari-sam2-video", version=__version__, lifespan=_lifespan, openapi_url=None)
     app.state.leases = leases
@@ -88,13 +88,13 @@ router = APIRouter(dependencies=[Depends(_allowed)])
 
 
 def health() -> dict[str, str]:
-    """That the server runs; open to all."""
+    """Confirm that the server runs; needs no token."""
     return {"status": "ok"}
 
 
 @router.get("/version")
 def version(request: Request) -> dict[str, Any]:
-    """What runs here."""
+    """Version, device and models of the server."""
     leases: Leases = request.app.state.leases
     return {
         "version": __version__,
@@ -108,7 +108,7 @@ def version(request: Request) -> dict[str, Any]:
 
 @router.post("/trackers")
 async def open_tracker(request: Request) -> dict[str, Any]:
-    """Give a client a tracker."""
+    """Open a tracker for a client."""
     leases: Leases = request.app.state.leases
     value = await _json(request)
     with _sent():
@@ -135,32 +135,32 @@ async def open_tracker(request: Request) -> dict[str, Any]:
 
 @router.get("/trackers/{lease}/alive")
 def alive(held: Held) -> dict[str, str]:
-    """That the server still holds a tracker."""
+    """Confirm that the server still holds a tracker."""
     return {"id": held.id}
 
 
 @router.delete("/trackers/{lease}")
 def close_tracker(request: Request, held: Held) -> None:
-    """Let go of a client's tracker."""
+    """Release a client's tracker."""
     leases: Leases = request.app.state.leases
     leases.close(held.id)
 
 
 @router.post("/trackers/{lease}/scratch")
 def open_scratch(held: Held) -> None:
-    """Make a tracker that remembers nothing, beside that of the client."""
+    """Make a tracker with an empty memory, beside that of the client."""
     held.scratch = held.tracker.scratch()
 
 
 @router.post("/trackers/{lease}/stop")
 def stop(held: Held) -> None:
-    """Stop the call that is being answered."""
+    """Stop the current call."""
     held.stop.set()
 
 
 @router.put("/trackers/{lease}/frames/{frame}")
 async def put_frame(held: Held, frame: int, request: Request) -> None:
-    """Take a frame, or as plain text the sentence that says why it cannot be read."""
+    """Receive a frame, or the reason why it cannot be read as plain text."""
     if not 0 <= frame < held.frames.n_frames:
         raise HTTPException(422, f"There is no frame {frame}.")
     kind = request.headers.get("content-type", "")
@@ -182,14 +182,14 @@ async def preview(held: Held, request: Request) -> StreamingResponse:
 
 @router.post("/trackers/{lease}/condition")
 async def condition(held: Held, request: Request) -> StreamingResponse:
-    """Make prompts part of what an object remembers."""
+    """Make prompts part of an object's memory."""
     tracker, asked, is_scratch = await _prompts(held, request)
     return _stream(held, calls.condition(tracker, asked, held, entry=not is_scratch))
 
 
 @router.post("/trackers/{lease}/costs")
 async def costs(held: Held, request: Request) -> StreamingResponse:
-    """Measure what a frame costs with the first prompts of each object."""
+    """Measure the cost of a frame with the first prompts of each object."""
     value = await _json(request)
     with _sent():
         asked = [calls.Prompted(one, held.frames.n_frames, held.frames.shape_yx) for one in value["objects"]]
@@ -200,7 +200,7 @@ async def costs(held: Held, request: Request) -> StreamingResponse:
 
 @router.post("/trackers/{lease}/segment")
 async def segment(held: Held, request: Request) -> StreamingResponse:
-    """Give features of a frame, or the masks of many clicks or boxes."""
+    """Return features of a frame, or masks from many clicks or boxes."""
     value = await _json(request)
     with _sent():
         wanted = segmenting.Wanted.from_json(value, held.frames.n_frames, held.frames.shape_yx)
@@ -221,7 +221,7 @@ async def run(held: Held, request: Request) -> StreamingResponse:
 
 @router.put("/trackers/{lease}/memory/{object_id}/{frame}")
 async def put_memory(held: Held, object_id: int, frame: int, request: Request) -> None:
-    """Take what an object remembers of a prompted frame, which a client kept from another tracker."""
+    """Receive an object's memory of a prompted frame that a client kept from another tracker."""
     data = await _body(request, _ENTRY_BYTES)
     if object_id < 1 or not 0 <= frame < held.frames.n_frames:
         raise HTTPException(422, "There is no such object or frame.")
@@ -231,19 +231,19 @@ async def put_memory(held: Held, object_id: int, frame: int, request: Request) -
 
 @router.delete("/trackers/{lease}/memory/{object_id}/{frame}")
 def forget_entry(held: Held, object_id: int, frame: int) -> None:
-    """Forget a prompted frame."""
+    """Drop the memory of a prompted frame."""
     held.tracker.memory.forget_entry(object_id, frame)
 
 
 @router.delete("/trackers/{lease}/trails/{object_id}")
 def forget_trails(held: Held, object_id: int) -> None:
-    """Forget what a pass could be resumed from."""
+    """Drop the trails that a pass could be resumed from."""
     held.tracker.memory.forget_trails(object_id)
 
 
 @contextmanager
 def _sent() -> Iterator[None]:
-    """Answer 422 where a client sent something else than it must."""
+    """Answer 422 if a client sent an invalid request."""
     try:
         yield
     except Sam2VideoError as error:

@@ -1,4 +1,4 @@
-"""One call of a client to its tracker: done in its own thread, and answered as a stream of records."""
+"""A client's call to its tracker, run in its own thread and answered as a stream of records."""
 
 from __future__ import annotations
 
@@ -28,16 +28,16 @@ _TURN_SECONDS = 60.0
 
 
 def answer(lease: Lease, work: Work) -> Iterator[bytes]:
-    """Do `work` for a client and yield what it emits; the work is stopped where the client is gone.
+    """Do `work` for a client and yield the records it emits; the work stops if the client is gone.
 
     Parameters
     ----------
     lease : Lease
-        The client; its calls are done one after the other.
+        The client; its calls run one after the other.
     work : callable
         Called with a function that takes records.
     """
-    # A call that was stopped ends with the frame it is at.
+    # A stopped call ends after its current frame.
     if not lease.busy.acquire(timeout=_TURN_SECONDS):
         yield wire.pack_json(
             wire.FAILED, wire.error_to_json(EngineError("The tracker is still busy with another call; try again."))
@@ -79,7 +79,7 @@ def answer(lease: Lease, work: Work) -> Iterator[bytes]:
             except queue.Empty:
                 if time.monotonic() - last > _ALIVE_SECONDS:
                     last = time.monotonic()
-                    # Where nobody listens any more, sending this is how it is noticed.
+                    # Sending this reveals whether the client still listens.
                     yield wire.pack(wire.ALIVE)
                 continue
             if record is None:
@@ -102,7 +102,7 @@ def preview(tracker: Tracker, request: Prompted, lease: Lease) -> Work:
 
 
 def condition(tracker: Tracker, request: Prompted, lease: Lease, *, entry: bool) -> Work:
-    """Make prompts part of what an object remembers; the client gets a copy of the memory where it wants one."""
+    """Make prompts part of an object's memory; the client gets a copy of it if it wants one."""
 
     def work(emit: Emit) -> None:
         shown = tracker.condition(request.object_id, request.frame, request.prompts, tracked=request.tracked)
@@ -130,7 +130,7 @@ def run(tracker: Tracker, plan: Plan, lease: Lease) -> Work:
 
 
 def _emit_windows(tracker: Tracker, masks: FrameMasks, emit: Emit) -> None:
-    """Tell in which window each object of a frame was seen, where there are windows."""
+    """Send the window in which each object on a frame was seen, if windows are on."""
     if tracker.framing is None:
         return
     windows = {mask.object_id: tracker.window_at(mask.object_id, masks.frame) for mask in masks.objects}
@@ -139,7 +139,7 @@ def _emit_windows(tracker: Tracker, masks: FrameMasks, emit: Emit) -> None:
 
 
 def costs(tracker: Tracker, requests: Sequence[Prompted], lease: Lease) -> Work:
-    """Measure what a frame costs."""
+    """Measure the cost of a frame."""
 
     def work(emit: Emit) -> None:
         found, shown = tracker.costs([request.prompts for request in requests], lease.stop.is_set)
@@ -150,12 +150,12 @@ def costs(tracker: Tracker, requests: Sequence[Prompted], lease: Lease) -> Work:
 
 
 class Prompted:
-    """Prompts of one object on one frame, as a client sends them.
+    """Prompts of one object on one frame, decoded from a client's request.
 
     Raises
     ------
     ValueError, TypeError, KeyError, PromptError
-        If they are not.
+        If they are invalid.
     """
 
     def __init__(self, value: Any, n_frames: int, shape_yx: tuple[int, int]) -> None:

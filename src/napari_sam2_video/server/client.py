@@ -1,4 +1,4 @@
-"""A tracker on another machine, which a session uses as it uses its own. torch is not needed here."""
+"""A tracker on another machine, which a session uses like a local one. torch is not needed here."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _LOADING_SECONDS = 600.0
 
 @dataclass(frozen=True)
 class RemoteModel:
-    """What is known of the network on the server; as `engine.networks.protocol.Network` names it."""
+    """What is known about the network on the server, with the names of `engine.networks.protocol.Network`."""
 
     name: str
     sha256: str
@@ -50,8 +50,8 @@ class RemoteModel:
 class RemoteTracker:
     """Segments and tracks on a server; see `engine.tracker.Tracker` for the methods.
 
-    The tracker on the server is opened again where the server was restarted or let go of it; what objects remember of
-    their prompts is kept here, in the format of the engine, and sent to the new one.
+    If the server was restarted or has dropped the tracker, a new one is opened; the objects' memories of prompted
+    frames are kept here, in the engine's format, and sent to it.
 
     Parameters
     ----------
@@ -62,7 +62,7 @@ class RemoteTracker:
     view : FrameSource
         The view of the recording.
     memory : Path, optional
-        Folder for what objects remember; in memory if not given.
+        Folder for memories; in memory if not given.
     """
 
     def __init__(
@@ -84,7 +84,7 @@ class RemoteTracker:
     def preview(
         self, object_id: int, frame: int, prompts: Sequence[Prompt], *, tracked: npt.NDArray[np.int8] | None = None
     ) -> Preview:
-        """Show what prompts select, without keeping anything."""
+        """Show what prompts select; nothing is kept."""
         asked = _asked(object_id, frame, prompts, tracked)
         found = self.call("preview", asked)
         masks = decode_masks(found[wire.MASKS], self._view.shape_yx)
@@ -93,7 +93,7 @@ class RemoteTracker:
     def condition(
         self, object_id: int, frame: int, prompts: Sequence[Prompt], *, tracked: npt.NDArray[np.int8] | None = None
     ) -> ObjectMask:
-        """Make prompts a permanent part of what an object remembers."""
+        """Make prompts a permanent part of an object's memory."""
         found = self.call("condition", _asked(object_id, frame, prompts, tracked))
         self.memory.kept.put(object_id, frame, found[wire.ENTRY])
         if wire.WINDOWS in found:
@@ -106,18 +106,18 @@ class RemoteTracker:
         yield from self.track(plan, stop, scratch=False)
 
     def segmenter(self) -> RemoteSegmenter:
-        """The network for those who look for objects."""
+        """The network for detectors."""
         return RemoteSegmenter(self, self._view.shape_yx)
 
     def scratch(self) -> RemoteScratch:
-        """A tracker of the same network that remembers nothing, and whose memory is not kept."""
+        """A tracker with the same network and an empty memory that is not kept."""
         self.request("POST", "scratch")
         return RemoteScratch(self)
 
     def costs(
         self, objects: Sequence[Sequence[Prompt]], stop: Callable[[], bool] | None = None
     ) -> tuple[FrameCosts, ObjectMask]:
-        """Measure what a frame costs on the server; a frame is embedded no sooner than it is there."""
+        """Measure the cost of a frame on the server, including the time until a frame arrives."""
         from napari_sam2_video.engine.costs import FrameCosts
 
         asked = {"objects": [_asked(some[0].object_id, some[0].frame, some, None) for some in objects]}
@@ -139,7 +139,7 @@ class RemoteTracker:
             self._windows[int(number), said["frame"]] = None if place is None else Window(*place)
 
     def call(self, name: str, asked: dict[str, Any]) -> dict[bytes, bytes]:
-        """Records of a call that is answered at once, by kind; on a new tracker where the old one is gone."""
+        """Records of a call that is answered at once, by kind; uses a new tracker if the old one is gone."""
         for attempt in (1, 2):
             try:
                 stream = self._connection.stream(f"/trackers/{self._lease}/{name}", asked, self._sender.send)
@@ -159,10 +159,10 @@ class RemoteTracker:
         raise AssertionError("unreachable")
 
     def track(self, plan: Plan, stop: Callable[[], bool] | None, *, scratch: bool) -> Generator[FrameMasks]:
-        """Masks of the frames of a plan; a run that was cut off here is stopped there.
+        """Masks of the frames of a plan; a run that is interrupted here is stopped on the server.
 
-        The rest of a run is tracked from its beginning where the server remembers nothing of it, since an object that
-        is tracked alone has other roundings than one among others.
+        If the server has no memory of a run, its rest is tracked from the beginning, because rounding differs between
+        an object tracked alone and one in a batch.
         """
         if not scratch:
             self._alive()
@@ -208,11 +208,11 @@ class RemoteTracker:
             stream.close()
 
     def request(self, method: str, path: str, **options: Any) -> Any:
-        """Ask the tracker on the server for something."""
+        """Send a request to the tracker on the server."""
         return self._connection.request(method, f"/trackers/{self._lease}/{path}", **options)
 
     def close(self) -> None:
-        """Let go of the tracker on the server, in the background."""
+        """Release the tracker on the server, in the background."""
 
         def let_go() -> None:
             self._sender.close()
@@ -254,7 +254,7 @@ class RemoteTracker:
         self._restore()
 
     def _alive(self) -> None:
-        """Make sure that the server holds the tracker, before a call that cannot be repeated."""
+        """Make sure that the server holds the tracker before a call that cannot be repeated."""
         try:
             self.request("GET", "alive")
         except TrackerGoneError:
@@ -262,7 +262,7 @@ class RemoteTracker:
 
 
 class RemoteScratch:
-    """A tracker on the server that remembers nothing else; see `RemoteTracker.scratch`."""
+    """A tracker on the server with an empty memory; see `RemoteTracker.scratch`."""
 
     def __init__(self, tracker: RemoteTracker) -> None:
         self._tracker = tracker
@@ -273,7 +273,7 @@ class RemoteScratch:
     def condition(
         self, object_id: int, frame: int, prompts: Sequence[Prompt], *, tracked: npt.NDArray[np.int8] | None = None
     ) -> ObjectMask:
-        """Make prompts part of what an object remembers."""
+        """Make prompts part of an object's memory."""
         found = self._tracker.call("condition", _asked(object_id, frame, prompts, tracked) | {"scratch": True})
         (mask,) = decode_masks(found[wire.MASKS], self._tracker._view.shape_yx).objects
         return mask
@@ -281,7 +281,7 @@ class RemoteScratch:
     def preview(
         self, object_id: int, frame: int, prompts: Sequence[Prompt], *, tracked: npt.NDArray[np.int8] | None = None
     ) -> Preview:
-        """Show what prompts select; nothing is remembered, so it is what the tracker itself shows of a first prompt."""
+        """Show what prompts select; with an empty memory, this is the tracker's answer to a first prompt."""
         return self._tracker.preview(object_id, frame, prompts, tracked=None)
 
     def run(self, plan: Plan, *, stop: Callable[[], bool] | None = None) -> Generator[FrameMasks]:
@@ -291,7 +291,7 @@ class RemoteScratch:
     def costs(
         self, objects: Sequence[Sequence[Prompt]], stop: Callable[[], bool] | None = None
     ) -> tuple[FrameCosts, ObjectMask]:
-        """Measure what a frame costs."""
+        """Measure the cost of a frame."""
         return self._tracker.costs(objects, stop)
 
     def scratch(self) -> Self:
@@ -301,7 +301,7 @@ class RemoteScratch:
 
 
 class RemoteMemory:
-    """What objects remember on the server, as far as a session has a say in it.
+    """The objects' memories on the server, as far as a session controls them.
 
     Parameters
     ----------
@@ -325,11 +325,11 @@ class RemoteMemory:
         self._forget(f"memory/{object_id}/{frame}")
 
     def forget_trails(self, object_id: int) -> None:
-        """Drop what a pass could be resumed from."""
+        """Drop the trails that a pass could be resumed from."""
         self._forget(f"trails/{object_id}")
 
     def _forget(self, path: str) -> None:
-        # A tracker that is gone remembers nothing; the next one is sent what is kept here.
+        # A tracker that is gone has no memory; the next one is sent the copies kept here.
         with suppress(TrackerGoneError):
             self._tracker.request("DELETE", path)
 
@@ -340,7 +340,7 @@ def open_remote(url: str, settings: ModelSettings, view: FrameSource, memory: Pa
     Raises
     ------
     SettingsError
-        If the address is none, or there is no token for it.
+        If the address is invalid, or there is no token for it.
     EngineError, ModelError
         If the server cannot be reached, is full, or does not have the model.
     """

@@ -1,4 +1,4 @@
-"""The client's line to a server: requests, streams, and what goes wrong with them as one sentence."""
+"""The client's connection to a server: requests, streams, and their errors as messages for users."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ _HELD_RECORDS = 16
 
 
 class TrackerGoneError(EngineError):
-    """The server does not hold this tracker any more."""
+    """The server no longer holds this tracker."""
 
 
 @dataclass(frozen=True)
 class ServerFacts:
-    """What a server says of itself."""
+    """What a server reports about itself."""
 
     url: str
     version: str
@@ -43,7 +43,7 @@ class ServerFacts:
     models: tuple[str, ...]
 
     def sentence(self) -> str:
-        """The facts as a person reads them."""
+        """The facts as a message."""
         models = ", ".join(self.models) or "no model yet"
         return (
             f"Connected: napari-sam2-video {self.version} on {self.device} with {models}; {self.sessions} of "
@@ -59,12 +59,12 @@ class Connection:
     url : str
         ``http://HOST:PORT`` or ``https://HOST:PORT``.
     token : str, optional
-        Its token; from the environment, the token file or the keyring if not given.
+        Its token; by default from the environment, the token file or the keyring.
 
     Raises
     ------
     SettingsError
-        If the address is none, there is no token, or the extra ``server`` is not installed.
+        If the address is invalid, there is no token, or the extra ``server`` is not installed.
     """
 
     def __init__(self, url: str, token: str | None = None) -> None:
@@ -84,14 +84,14 @@ class Connection:
         )
 
     def request(self, method: str, path: str, **options: Any) -> Any:
-        """Ask for something and get its JSON.
+        """Send a request and return the JSON of the response.
 
         Raises
         ------
         TrackerGoneError
-            If the server does not hold the tracker any more.
+            If the server no longer holds the tracker.
         Sam2VideoError
-            What the server refused it for, or that it cannot be reached.
+            The reason why the server refused it, or that it cannot be reached.
         """
         try:
             answer = self._http.request(method, path, **options)
@@ -104,12 +104,12 @@ class Connection:
             raise EngineError(f"{self.url} is not a tracking server; check the address.") from error
 
     def check(self) -> ServerFacts:
-        """Ask the server what it is, and close the line.
+        """Ask the server for its facts, and close the connection.
 
         Raises
         ------
         EngineError
-            If it cannot be reached, refuses the token or has another version.
+            If it cannot be reached, rejects the token or has another version.
         """
         try:
             said = self.request("GET", "/version")
@@ -138,18 +138,18 @@ class Connection:
         path : str
             Route of the call.
         value : JSON-able
-            What is asked.
+            Content of the request.
         on_wanted : callable
-            Called in the background with each frame that the server reads, and whether it has it already.
+            Called in the background with each frame that the server reads, and whether it already has it.
         """
         return RecordStream(self, path, value, on_wanted)
 
     def close(self) -> None:
-        """Close the line."""
+        """Close the connection."""
         self._http.close()
 
     def records(self, path: str, value: Any) -> Iterator[tuple[bytes, bytes]]:
-        """Records of a call, as they arrive."""
+        """Yield the records of a call as they arrive."""
         try:
             with self._http.stream("POST", path, json=value) as answer:
                 if answer.status_code >= 400:
@@ -175,7 +175,7 @@ class Connection:
         raise EngineError(f"The server at {self.url}: {detail}")
 
     def cut_off(self) -> EngineError:
-        """What is raised where an answer ends before its end, as it does where a server is shut down."""
+        """The error for a response that ends early, as when a server shuts down."""
         return EngineError(
             f"The server at {self.url} ended the call; finished frames are kept. Check the server and continue."
         )
@@ -188,7 +188,7 @@ class Connection:
 
 
 class RecordStream:
-    """Records of a call, read in the background so that frames are sent while the caller works.
+    """Records of a call, read in the background so that frames can be sent while the caller works.
 
     Parameters
     ----------
@@ -197,7 +197,7 @@ class RecordStream:
     path, value
         The call.
     on_wanted : callable
-        Called with each frame that the server reads, and whether it has it already.
+        Called with each frame that the server reads, and whether it already has it.
     """
 
     def __init__(self, connection: Connection, path: str, value: Any, on_wanted: Callable[[int, bool], None]) -> None:
@@ -214,9 +214,9 @@ class RecordStream:
         Raises
         ------
         TimeoutError
-            If none arrives in that time.
+            If none arrives in time.
         Sam2VideoError
-            What the call failed with.
+            The error of the call.
         """
         try:
             found = self._records.get(timeout=seconds)
@@ -229,7 +229,7 @@ class RecordStream:
         return found
 
     def close(self) -> None:
-        """Read no further."""
+        """Stop reading."""
         self._closed.set()
         with suppress(queue.Empty):
             while True:
@@ -263,7 +263,7 @@ def check_address(url: str) -> str:
     Raises
     ------
     SettingsError
-        If it is none.
+        If it is invalid.
     """
     try:
         parts = urlsplit(url)

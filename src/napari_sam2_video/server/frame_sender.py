@@ -1,4 +1,4 @@
-"""Send a recording's frames to a server: those it reads, and the next ones before it does."""
+"""Send a recording's frames to a server: those it asks for, and the next ones ahead of time."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class FrameSender:
     Attributes
     ----------
     seconds : float
-        How long the last frame took, from reading it to the server's answer; 0 before the first.
+        Time for the last frame, from reading it to the server's response; 0 before the first.
     """
 
     def __init__(self, connection: Connection, view: FrameSource) -> None:
@@ -52,26 +52,26 @@ class FrameSender:
         self.seconds = 0.0
 
     def begin(self, path: str, *, compress: bool) -> None:
-        """Send frames there from now on."""
+        """Set the route that frames are sent to."""
         self._path, self._compress = path, compress
         self.expect(())
 
     def expect(self, frames: Iterable[int]) -> None:
-        """Frames of the run that begins: those that may be sent before the server reads them."""
+        """Set the frames of a new run, which may be sent before the server reads them."""
         with self._lock:
             self._upcoming = frozenset(frames)
             self._ahead.clear()
             self._wanted.clear()
 
     def send(self, frame: int, there: bool) -> None:
-        """Send a frame that is read on the server, unless it is there, and those that will be read after it."""
+        """Send a frame that the server reads, unless it has it, and the next ones."""
         step = 0 if self._last is None else frame - self._last
         self._last = frame
         with self._lock:
             coming = frame in self._ahead
             self._ahead.discard(frame)
             if coming and not there:
-                # It was on its way while the server asked.
+                # It was on its way when the server asked for it.
                 self._wanted.add(frame)
         if not there and not coming:
             self._pool.submit(self._send, frame, asked=True)
@@ -85,13 +85,13 @@ class FrameSender:
             self._pool.submit(self._send, t, asked=False)
 
     def check(self) -> None:
-        """Raise what kept a frame from being sent, which says more than what the server makes of it."""
+        """Raise the error that kept a frame from being sent, which is clearer than the server's."""
         failed, self._failed = self._failed, None
         if failed is not None:
             raise failed
 
     def close(self) -> None:
-        """End the threads."""
+        """Stop the threads."""
         self._pool.shutdown(cancel_futures=True)
 
     def _send(self, frame: int, *, asked: bool) -> None:

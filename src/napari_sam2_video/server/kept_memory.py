@@ -1,4 +1,4 @@
-"""Copies of what objects remember of their prompted frames, as bytes that only the engine reads."""
+"""Copies of the objects' memories of prompted frames, as bytes that only the engine reads."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class KeptMemory:
-    """Conditioning entries by object and frame, in the files in which `engine.memory_store` keeps them.
+    """Conditioning entries by object and frame, in the file format of `engine.memory_store`.
 
     Parameters
     ----------
@@ -26,7 +26,7 @@ class KeptMemory:
         self._held: dict[tuple[int, int], bytes] = {}
 
     def bind(self, key: str) -> None:
-        """Forget everything unless it was made with the model and view that `key` names."""
+        """Forget everything that was made with another model or view than `key` identifies."""
         if self._folder is None:
             return
         stamp = self._folder / "key"
@@ -50,7 +50,7 @@ class KeptMemory:
             yield object_id, frame, self._get(object_id, frame)
 
     def put(self, object_id: int, frame: int, data: bytes) -> None:
-        """Keep an entry, durably where there is a folder."""
+        """Keep an entry, on disk if there is a folder."""
         if self._folder is None:
             self._held[object_id, frame] = data
             return

@@ -1,4 +1,4 @@
-"""Servers that were chosen on this computer: a session from elsewhere must not send frames and tokens to others."""
+"""Servers chosen on this computer: a session from elsewhere must not send frames and tokens to any other."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _MOST = 8
 
 
 def is_loopback(host: str | None) -> bool:
-    """Whether a host is this machine, be it the end of a tunnel."""
+    """Whether a host is this machine, possibly the end of a tunnel."""
     try:
         return ipaddress.ip_address(host or "").is_loopback
     except ValueError:
@@ -21,13 +21,13 @@ def is_loopback(host: str | None) -> bool:
 
 
 def is_readable_by_others(url: str) -> bool:
-    """Whether what goes to an address leaves this machine without encryption."""
+    """Whether data for an address leave this machine without encryption."""
     parts = urlsplit(url)
     return parts.scheme == "http" and not is_loopback(parts.hostname)
 
 
 def known_servers() -> tuple[str, ...]:
-    """Addresses of the servers that were chosen on this computer, the last one first."""
+    """Addresses of the servers chosen on this computer, the latest first."""
     try:
         return tuple((token.settings_folder() / "servers").read_text(encoding="utf-8").split())
     except (OSError, UnicodeDecodeError):
@@ -35,7 +35,7 @@ def known_servers() -> tuple[str, ...]:
 
 
 def remember_server(url: str) -> None:
-    """Put an address first among the known ones; where the settings cannot be written, it is forgotten."""
+    """Put an address first among the known ones; ignored if the settings cannot be written."""
     known = known_servers()
     if known[:1] == (url,):
         return
@@ -48,7 +48,7 @@ def remember_server(url: str) -> None:
 
 
 def is_known(url: str) -> bool:
-    """Whether a server was chosen on this computer; this machine, and so the end of a tunnel, needs no choosing."""
+    """Whether a server was chosen on this computer; this machine, including the end of a tunnel, is always known."""
     return is_loopback(urlsplit(url).hostname) or url in known_servers()
 
 

@@ -1,4 +1,4 @@
-"""What a server holds for its clients: a tracker each, with the frames it was sent, until the client is gone."""
+"""Clients of a server: each has a tracker with its received frames until it is gone."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ class Limits:
     sessions : int
         Maximum number of clients.
     frame_pixels : int
-        Most pixels of a frame.
+        Maximum number of pixels in a frame.
     memory_bytes : int
-        Most bytes that image embeddings take, over all clients.
+        Maximum bytes of image embeddings, over all clients.
     idle_seconds : float
-        How long the memory of a client is kept that is not heard of.
+        How long a silent client's tracker is kept.
     frame_seconds : float
         How long a call waits for a frame.
     """
@@ -52,7 +52,7 @@ class Limits:
 
 @dataclass(eq=False)
 class Lease:
-    """A client's tracker, and the one of its check, which remembers nothing else."""
+    """A client's tracker, and the scratch tracker for its checks."""
 
     id: str
     tracker: Tracker
@@ -63,17 +63,17 @@ class Lease:
     same_machine: bool = False
 
     def __post_init__(self) -> None:
-        """Make what the calls of a client take turns with."""
+        """Make the lock with which calls of a client take turns."""
         self.busy = threading.Lock()
         self.stop = threading.Event()
 
     def record(self, masks: FrameMasks) -> bytes:
-        """Masks as a record of a stream, smaller where they go to another machine."""
+        """Masks as a record of a stream, compressed if they go to another machine."""
         return wire.pack(wire.MASKS, encode_masks(masks, 1 if self.same_machine else _SMALL))
 
 
 class Leases:
-    """Trackers of all clients, over networks that they share.
+    """Trackers of all clients, which share networks.
 
     Parameters
     ----------
@@ -82,9 +82,9 @@ class Leases:
     device : str
         Device of the networks.
     load : callable, optional
-        Model settings to a network; the ones of the catalogue that are on this computer if not given.
+        Loads a network from model settings; by default those of the catalogue that are on this computer.
     clock : callable
-        Seconds.
+        Returns seconds.
     """
 
     def __init__(
@@ -112,7 +112,7 @@ class Leases:
         return choose_device(self.device)
 
     def open(self, settings: ModelSettings, frames: ServedFrames) -> Lease:
-        """Give a client a tracker.
+        """Open a tracker for a client.
 
         Raises
         ------
@@ -143,7 +143,7 @@ class Leases:
         return lease
 
     def find(self, lease_id: str) -> Lease | None:
-        """The tracker of a client, if it is still held; asking for it keeps it."""
+        """The tracker of a client, if it is still held; this also keeps it alive."""
         with self._lock:
             lease = self._leases.get(lease_id)
             if lease is not None:
@@ -151,7 +151,7 @@ class Leases:
             return lease
 
     def close(self, lease_id: str) -> None:
-        """Let go of a client's tracker."""
+        """Release a client's tracker."""
         with self._lock:
             lease = self._leases.pop(lease_id, None)
         if lease is not None:
@@ -160,7 +160,7 @@ class Leases:
                 lease.folder.cleanup()
 
     def expire(self) -> None:
-        """Let go of the trackers of clients that were not heard of for too long."""
+        """Release the trackers of clients that were silent for too long."""
         now = self._clock()
         with self._lock:
             late = [
@@ -172,7 +172,7 @@ class Leases:
             self.close(lease_id)
 
     def close_all(self) -> None:
-        """Let go of everything."""
+        """Release everything."""
         for lease_id in list(self._leases):
             self.close(lease_id)
 
@@ -188,7 +188,7 @@ class Leases:
 
 
 class SharedNetwork:
-    """A network that the trackers of several clients use: one call at a time, and none waits for another's frames."""
+    """A network shared by the trackers of several clients: one call at a time, without waiting for another's frames."""
 
     def __init__(self, network: Network) -> None:
         self._network = network
@@ -207,7 +207,7 @@ class SharedNetwork:
 
 
 def load_named(settings: ModelSettings) -> Network:
-    """Network of a model of the catalogue; a path that a client names is never opened."""
+    """Network of a model in the catalogue; paths from clients are never opened."""
     from napari_sam2_video.engine.networks.load import load_model
     from napari_sam2_video.models.catalogue import CATALOGUE, is_downloaded
     from napari_sam2_video.models.resolve import resolve_model
@@ -226,7 +226,7 @@ def load_named(settings: ModelSettings) -> Network:
 
 
 def models_here() -> list[str]:
-    """Names of the models of the catalogue that are on this computer."""
+    """Names of the models in the catalogue that are on this computer."""
     from napari_sam2_video.models.catalogue import CATALOGUE, is_downloaded
 
     return [entry.name for entry in CATALOGUE.values() if is_downloaded(entry)]

@@ -1,4 +1,4 @@
-"""The network of a server for those who look for objects: what a client asks of it, and both ends of the answer."""
+"""The network of a server for detectors: requests, and both ends of the responses."""
 
 from __future__ import annotations
 
@@ -29,18 +29,18 @@ _MOST = 4096
 
 @dataclass(frozen=True)
 class Wanted:
-    """What a client wants to know of a frame.
+    """A client's request about a frame.
 
     Parameters
     ----------
     frame : int
         The frame.
     square : tuple of int, optional
-        The part of it that is looked at.
+        The part of it to look at.
     places : ndarray of float32, shape (N, 2) or (N, 4), optional
-        Points or boxes; features where there are none.
+        Points or boxes; without them, features are requested.
     limits : dict
-        Least predicted IoU and stability of points.
+        Minimum predicted IoU and stability for points.
     """
 
     frame: int
@@ -50,7 +50,7 @@ class Wanted:
 
     @classmethod
     def from_json(cls, value: Any, n_frames: int, shape_yx: tuple[int, int]) -> Wanted:
-        """What a client sent; raises ValueError, TypeError or KeyError where it is anything else."""
+        """Decode a client's request; raises ValueError, TypeError or KeyError if it is invalid."""
         frame = int(value["frame"])
         if not 0 <= frame < n_frames:
             raise ValueError("there is no such frame")
@@ -67,7 +67,7 @@ class Wanted:
 
 
 def answered(tracker: Tracker, wanted: Wanted) -> Work:
-    """Ask the network, and send what it says."""
+    """Run the network, and send the results."""
 
     def work(emit: Emit) -> None:
         segmenter = tracker.segmenter()
@@ -96,7 +96,7 @@ class RemoteSegmenter:
     Parameters
     ----------
     tracker : RemoteTracker
-        Whose network it is.
+        The tracker whose network it is.
     shape_yx : tuple of int
         Shape of a frame.
     """
@@ -111,7 +111,7 @@ class RemoteSegmenter:
         return self._tracker.model.image_size
 
     def features(self, frame: int, square: Square | None = None) -> npt.NDArray[np.float32]:
-        """What the network makes of a frame, float32 of shape ``(C, S / 8, S / 8)``."""
+        """Features of a frame, float32 of shape ``(C, S / 8, S / 8)``."""
         found = self._ask(frame, square, None)
         try:
             shape = [int(n) for n in json.loads(found[wire.RESULT])]

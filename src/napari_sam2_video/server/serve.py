@@ -27,11 +27,11 @@ class ServerSettings:
     Parameters
     ----------
     host, port : str, int
-        Where it listens; port 0 is one that is free.
+        Address to listen on; port 0 picks a free one.
     token_file : Path, optional
-        File with the token; `NAPARI_SAM2_VIDEO_TOKEN`, else one made at the start, if not given.
+        File with the token; by default the token in `NAPARI_SAM2_VIDEO_TOKEN`, else one made at the start.
     certificate, key : Path, optional
-        TLS certificate and its key, in PEM; both or none.
+        TLS certificate and its key in PEM format; both or neither.
     device : str
         Device of the networks.
     limits : Limits
@@ -47,7 +47,7 @@ class ServerSettings:
     limits: Limits = field(default_factory=Limits)
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be."""
+        """Refuse invalid settings."""
         if (self.certificate is None) != (self.key is None):
             raise SettingsError("TLS needs both the certificate and its key; give --certificate and --key.")
         for file in (self.certificate, self.key):
@@ -61,9 +61,9 @@ def serve(settings: ServerSettings, say: Callable[[str], None]) -> None:
     Parameters
     ----------
     settings : ServerSettings
-        Where and how.
+        The settings.
     say : callable
-        Prints a line for the person who starts the server.
+        Prints a line for the person who started the server.
 
     Raises
     ------
@@ -106,14 +106,14 @@ def serve(settings: ServerSettings, say: Callable[[str], None]) -> None:
 
 
 def listening_socket(host: str, port: int) -> socket.socket:
-    """Socket that listens there.
+    """Socket that listens on an address.
 
-    Its protocol is named, because asyncio sends small answers at once only where it is: others wait 40 ms for more.
+    Its protocol is given explicitly, because asyncio otherwise delays small responses by 40 ms.
 
     Raises
     ------
     SettingsError
-        If the address is taken or none of this machine's.
+        If the address is taken, or is not one of this machine.
     """
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
@@ -124,7 +124,7 @@ def listening_socket(host: str, port: int) -> socket.socket:
         if os.name == "posix":
             made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         made.bind(address)
-        # From now on a client that comes early waits.
+        # From now on, early clients wait.
         made.listen(128)
     except OSError as error:
         made.close()

@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
 
 class ServedFrames:
-    """Frames that are asked for when the network needs them; a `FrameSource`.
+    """Frames requested from the client when the network needs them; a `FrameSource`.
 
-    The few that were sent last are kept: what is needed for longer is their embeddings, which the tracker keeps.
+    Only the last few are kept, because the tracker keeps the embeddings, which are needed for longer.
 
     Parameters
     ----------
@@ -29,9 +29,9 @@ class ServedFrames:
     shape_yx : tuple of int
         Shape of a frame in pixels.
     key : str
-        Changes whenever the pixels change; the client's.
+        The client's key, which changes whenever the pixels change.
     seconds : float
-        How long `read` waits.
+        How long `read` waits for a frame.
     in_depth : bool
         Whether they are planes of a volume.
     """
@@ -53,15 +53,15 @@ class ServedFrames:
 
     @property
     def nbytes(self) -> int:
-        """Memory that the frames take."""
+        """Memory used by the frames."""
         with self._change:
             return sum(plane.nbytes for plane in self._arrived.values() if not isinstance(plane, str))
 
     def read(self, frame: int) -> npt.NDArray[np.uint8]:
         """Frame as the model sees it, uint8 of shape ``(Y, X, 3)``, once the client has sent it.
 
-        The client is notified of every frame that is read, also of one that it has sent already, so that it knows which
-        ones to send next.
+        The client is notified of every frame that is read, even of one already sent, so that it knows which to send
+        next.
         """
         with self._change:
             if self.ask is not None:
@@ -83,7 +83,7 @@ class ServedFrames:
         return np.array(np.broadcast_to(found, (*self.shape_yx, 3)))
 
     def put(self, frame: int, plane_yxc: npt.NDArray[np.uint8] | str) -> None:
-        """Take a frame of one or three channels that was sent, or the sentence that says why it cannot be read."""
+        """Receive a frame with one or three channels, or the message why it cannot be read."""
         with self._change:
             self._arrived[frame] = plane_yxc
             self._arrived.move_to_end(frame)

@@ -1,4 +1,4 @@
-"""The token that a server asks for: where it comes from on either side."""
+"""The token of a server: where it comes from on either side."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ SERVICE = "napari-sam2-video"
 
 
 def settings_folder() -> Path:
-    """Folder of a person's settings; it need not exist yet."""
+    """Folder of the user's settings; it need not exist yet."""
     from platformdirs import user_config_path
 
     return user_config_path(SERVICE, appauthor=False)
 
 
 def token_file() -> Path:
-    """File in which a person may keep the token of their server."""
+    """File in which users may keep the token of their server."""
     return settings_folder() / "token"
 
 
@@ -49,7 +49,7 @@ def read_token_file(path: Path) -> str:
 
 
 def server_token(file: Path | None) -> tuple[str, bool]:
-    """The token that a server asks for, and whether it was made just now."""
+    """The token that a server requires, and whether it was just made."""
     if file is not None:
         return read_token_file(file), False
     given = os.environ.get(VARIABLE, "").strip()
@@ -76,17 +76,17 @@ def client_token(url: str) -> str:
 
 
 def keep_token(url: str, token: str) -> str:
-    """Keep the token of a server in the keyring of the system or, if there is none, in the token file.
+    """Store the token of a server in the system's keyring or, if there is none, in the token file.
 
     Returns
     -------
     str
-        Where it is kept, as it reads after "in".
+        Where it is stored, to follow "in" in a sentence.
 
     Raises
     ------
     SettingsError
-        If it is no token, or the file cannot be written.
+        If the token is invalid, or the file cannot be written.
     """
     if not token.isascii() or not token.isprintable() or " " in token:
         raise SettingsError("A token is one word of plain characters; copy the one that the server printed.")
@@ -96,7 +96,7 @@ def keep_token(url: str, token: str) -> str:
         keyring.set_password(SERVICE, url, token)
         kept = keyring.get_password(SERVICE, url) == token
     except Exception:
-        # A keyring raises errors of its own where there is no service for it, as on a cluster node.
+        # A keyring raises its own errors if it has no service, as on a cluster node.
         kept = False
     return "the keyring of this computer" if kept else _write_token_file(token)
 

@@ -1,4 +1,4 @@
-"""What client and server say to each other: records of a stream, frames, prompts and masks. Nothing is pickled."""
+"""The protocol of client and server: records of a stream, frames, prompts and masks. Nothing is pickled."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-# A change of what is sent needs a new number; client and server refuse each other where theirs differ.
+# A change of the protocol needs a new number; client and server refuse each other if theirs differ.
 PROTOCOL = 3
 RAW, WEBP, PNG = "application/octet-stream", "image/webp", "image/png"
 MASKS, WINDOWS, WANTED, TAKEN, RESULT, ENTRY, FAILED, ALIVE = b"M", b"P", b"W", b"T", b"R", b"E", b"F", b"A"
-# What a client is notified of the network.
+# What a client is told about the network.
 MODEL_FIELDS = ("name", "sha256", "image_size", "device", "precision", "arithmetic", "threads", "key")
 _HEAD = struct.Struct(">cI")
 _LARGEST_RECORD = 1 << 30
@@ -35,22 +35,22 @@ _LARGEST_WEBP = 16383
 
 
 def pack(kind: bytes, payload: bytes = b"") -> bytes:
-    """A record of a stream: its kind, its length and its bytes."""
+    """A record of a stream: kind, length and bytes."""
     return _HEAD.pack(kind, len(payload)) + payload
 
 
 def pack_json(kind: bytes, value: Any) -> bytes:
-    """A record that holds JSON."""
+    """A JSON record."""
     return pack(kind, json.dumps(value, separators=(",", ":")).encode())
 
 
 def unpack(chunks: Iterable[bytes]) -> Iterator[tuple[bytes, bytes]]:
-    """Records of a stream that arrives in pieces of any size.
+    """Unpack the records of a stream that arrives in pieces of any size.
 
     Raises
     ------
     EngineError
-        If a record claims to be larger than any is, or the stream ends within one.
+        If a record claims to be larger than possible, or the stream ends within one.
     """
     held = bytearray()
     for chunk in chunks:
@@ -69,14 +69,14 @@ def unpack(chunks: Iterable[bytes]) -> Iterator[tuple[bytes, bytes]]:
 
 
 def encode_frame(frame_yxc: npt.NDArray[np.uint8], *, compress: bool) -> tuple[str, bytes]:
-    """Media type and bytes of a frame, without loss.
+    """Media type and bytes of a losslessly encoded frame.
 
     Parameters
     ----------
     frame_yxc : ndarray of uint8, shape (Y, X, 3)
         The frame. One channel is sent where all three are equal.
     compress : bool
-        False sends it as it is, which is quicker where both ends are on one machine.
+        False sends it uncompressed, which is faster if both ends are on one machine.
     """
     grey = bool((frame_yxc[..., :1] == frame_yxc[..., 1:]).all())
     plane = np.ascontiguousarray(frame_yxc[..., 0] if grey else frame_yxc)
@@ -93,12 +93,12 @@ def encode_frame(frame_yxc: npt.NDArray[np.uint8], *, compress: bool) -> tuple[s
 
 
 def decode_frame(kind: str, data: bytes, shape_yx: tuple[int, int]) -> npt.NDArray[np.uint8]:
-    """Frame of its bytes, uint8 of shape ``(Y, X, 3)``, or ``(Y, X, 1)`` where all channels are equal.
+    """Frame from its bytes, uint8 of shape ``(Y, X, 3)``, or ``(Y, X, 1)`` where all channels are equal.
 
     Raises
     ------
     ValueError
-        If they are not a frame of that shape; nothing larger is decoded.
+        If they are not a frame of that shape; larger ones are not decoded.
     """
     count = shape_yx[0] * shape_yx[1]
     if kind == RAW:
@@ -121,7 +121,7 @@ def decode_frame(kind: str, data: bytes, shape_yx: tuple[int, int]) -> npt.NDArr
 
 
 def machine() -> str:
-    """Name of this machine that tells nothing about it; equal in all its processes, also in containers."""
+    """Anonymous identifier of this machine; equal in all its processes, including containers."""
     try:
         said = Path("/proc/sys/kernel/random/boot_id").read_text()
     except OSError:
@@ -137,7 +137,7 @@ def tracked_to_text(tracked: npt.NDArray[np.int8] | None) -> str | None:
 
 
 def tracked_from_text(text: str | None, n_frames: int) -> npt.NDArray[np.int8] | None:
-    """The directions again; raises ValueError if they are not one for each frame."""
+    """Directions from that text; raises ValueError if there is not one for each frame."""
     if text is None:
         return None
     try:
@@ -152,14 +152,14 @@ def tracked_from_text(text: str | None, n_frames: int) -> npt.NDArray[np.int8] |
 
 
 def error_to_json(error: BaseException) -> dict[str, str]:
-    """What went wrong, as a person reads it; only errors of this package say more than their kind."""
+    """An error as JSON; only errors of this package include more than their type."""
     if isinstance(error, Sam2VideoError):
         return {"type": type(error).__name__, "text": str(error)}
     return {"type": "EngineError", "text": f"The server failed ({type(error).__name__}); see its log."}
 
 
 def error_from_json(value: Any) -> Sam2VideoError:
-    """The error again."""
+    """The error from that JSON."""
     kind = getattr(errors, str(value.get("type")), EngineError)
     text = str(value.get("text"))
     return kind(text) if isinstance(kind, type) and issubclass(kind, Sam2VideoError) else EngineError(text)

@@ -1,4 +1,4 @@
-"""Write to disk so that what was written survives a killed process and a power cut."""
+"""Write files so that they survive a killed process and a power cut."""
 
 from __future__ import annotations
 
@@ -35,14 +35,14 @@ def is_known(error: OSError) -> bool:
 
 
 def explain(error: OSError, path: Path) -> StoreError:
-    """Turn an error of the system about a path into one plain sentence."""
+    """Turn an OS error about a path into one plain sentence."""
     reason = _REASONS.get(error.errno or 0, f"the system says: {error.strerror or error}")
     return StoreError(f"{path} cannot be written: {reason}.")
 
 
 @contextlib.contextmanager
 def writing(path: Path) -> Iterator[None]:
-    """Raise every failure to write inside the block as `StoreError`."""
+    """Raise write errors inside the block as `StoreError`."""
     try:
         yield
     except OSError as error:
@@ -50,7 +50,7 @@ def writing(path: Path) -> Iterator[None]:
 
 
 def flush(handle: int) -> None:
-    """Bring an open file to the disk; macOS leaves it in the drive's own cache unless asked for a full sync."""
+    """Flush an open file to disk; macOS leaves it in the drive's cache unless asked for a full sync."""
     if sys.platform == "darwin":
         import fcntl
 
@@ -74,7 +74,7 @@ def move(path: Path, target: Path) -> None:
 
 @contextlib.contextmanager
 def reading(path: Path) -> Iterator[None]:
-    """Raise every failure of the system inside the block as `UnreachableError`."""
+    """Raise OS errors inside the block as `UnreachableError`."""
     try:
         yield
     except OSError as error:
@@ -85,13 +85,13 @@ def reading(path: Path) -> Iterator[None]:
 
 
 def let_go(handle: int) -> None:
-    """Close a file whose content is durable: an error on closing changes nothing."""
+    """Close a file whose content is durable, ignoring errors."""
     with contextlib.suppress(OSError):
         os.close(handle)
 
 
 def sync_folder(folder: Path) -> None:
-    """Make the names in a folder durable; where folders cannot be opened, the system does so itself."""
+    """Make the names in a folder durable; systems that cannot open folders do so themselves."""
     if os.name == "nt":
         return
     handle = os.open(folder, os.O_RDONLY)
@@ -111,23 +111,23 @@ def sync_file(path: Path) -> None:
 
 
 def write_beside(path: Path, fill: Callable[[Any], object], *, durable: bool = True, shared: bool = True) -> None:
-    """Write a file beside its place, and rename it when it is whole, so that nobody meets half of one.
+    """Write a file under a temporary name and rename it when complete, so that nobody sees a partial file.
 
     Parameters
     ----------
     path : Path
         The file, which is replaced if it exists.
     fill : callable
-        Writes the content to the stream of bytes that it is given.
+        Writes the content to the binary stream it gets.
     durable : bool
-        Make the content durable before it gets its name.
+        Make the content durable before renaming.
     shared : bool
         Whether other processes may write the same file at the same time.
 
     Raises
     ------
     OSError
-        If it cannot be written; what is at `path` is as it was.
+        If it cannot be written; `path` is left unchanged.
     """
     owner = f".{os.getpid()}" if shared else ""
     part = path.with_name(f".{path.name}{owner}.part")
@@ -144,7 +144,7 @@ def write_beside(path: Path, fill: Callable[[Any], object], *, durable: bool = T
 
 
 def drop(path: Path) -> bool:
-    """Remove a file that nothing needs any more; False where the system does not let go of it, as Windows may."""
+    """Remove a file that is no longer needed; False if the system refuses, as Windows may."""
     with contextlib.suppress(OSError):
         path.unlink(missing_ok=True)
         return True
@@ -152,12 +152,12 @@ def drop(path: Path) -> bool:
 
 
 def publish(part: Path, target: Path) -> None:
-    """Give a finished file its name, durably.
+    """Rename a finished file durably.
 
     Raises
     ------
     OSError
-        If it cannot be done.
+        If it fails.
     """
     sync_file(part)
     move(part, target)
@@ -165,12 +165,12 @@ def publish(part: Path, target: Path) -> None:
 
 
 def replace_file(path: Path, data: bytes) -> None:
-    """Write a file beside its place, make it durable, and rename it onto its place.
+    """Replace a file atomically and durably.
 
     Raises
     ------
     StoreError
-        If it cannot be written; the file is then as it was.
+        If it cannot be written; the file is left unchanged.
     """
     with writing(path):
         write_beside(path, lambda file: file.write(data), shared=False)
@@ -178,7 +178,7 @@ def replace_file(path: Path, data: bytes) -> None:
 
 
 def make_folder(path: Path, *, parents: bool = False) -> None:
-    """Make a folder, durably; parents only where asked, so that the folder of a disconnected drive is not recreated."""
+    """Make a folder durably; parents only if asked, so that the folder of a disconnected drive is not recreated."""
     with writing(path):
         missing = [p for p in (path, *path.parents) if not p.exists()]
         path.mkdir(parents=parents, exist_ok=True)
@@ -187,7 +187,7 @@ def make_folder(path: Path, *, parents: bool = False) -> None:
 
 
 def set_aside(path: Path, quarantine: Path) -> Path:
-    """Move a broken or unknown file into the quarantine folder, under a name that is still free."""
+    """Move a damaged or unknown file into the quarantine folder, under an unused name."""
     make_folder(quarantine)
     with writing(path):
         target = _free(quarantine, path.name)
@@ -198,7 +198,7 @@ def set_aside(path: Path, quarantine: Path) -> Path:
 
 
 def keep_copy(data: bytes, name: str, quarantine: Path) -> Path:
-    """Keep bytes that are about to be cut off in the quarantine folder, under a name that is still free."""
+    """Save bytes that are about to be cut off to the quarantine folder, under an unused name."""
     make_folder(quarantine)
     with writing(quarantine):
         target = _free(quarantine, name)
@@ -207,7 +207,7 @@ def keep_copy(data: bytes, name: str, quarantine: Path) -> Path:
 
 
 def _free(folder: Path, name: str) -> Path:
-    """Path in a folder that nothing has yet."""
+    """An unused path in a folder."""
     target, number = folder / name, 1
     while target.exists():
         target = folder / f"{name}.{number}"

@@ -1,6 +1,6 @@
-"""Rewrite a journal in fewer entries, without what is no longer needed.
+"""Rewrite a journal with fewer entries, without those no longer needed.
 
-What undo and redo still reach stays as it was written. All before that is replaced by what the tables then held.
+Entries that undo and redo can still reach stay as written. All earlier ones are replaced by the tables at that point.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ CHANGES_A_LINE = 500
 
 
 def compacted(entries: Sequence[Entry], history: Sequence[int]) -> list[Entry] | None:
-    """Fewer entries that amount to the same, history included; None where less than half of them can go.
+    """Fewer entries with the same effect, including history; None if fewer than half can be dropped.
 
     Parameters
     ----------
     entries : sequence of dict
-        Entries of a journal, each of which makes sense.
+        Valid entries of a journal.
     history : sequence of int
         Ids of the steps that can be undone or redone after the last entry.
     """
@@ -77,7 +77,7 @@ def _first_needed(entries: Sequence[Entry], history: Sequence[int]) -> int | Non
 
 
 def _observed(tables: Tables) -> set[Place]:
-    """What the tables hold, and what undo or redo could bring back."""
+    """Content of the tables, and values that undo or redo could restore."""
     places = {(table, key) for table, rows in tables.rows.items() for key in rows}
     for step in (*tables.done, *tables.undone):
         places.update(step.after)

@@ -1,4 +1,4 @@
-"""A file of lines to which lines are added, or which is replaced as a whole; a line counts once it is on disk."""
+"""An append-only file of lines, which can also be replaced as a whole; a line counts once it is on disk."""
 
 from __future__ import annotations
 
@@ -50,12 +50,12 @@ def decode_line(line: bytes) -> Entry | None:
 
 
 class Journal:
-    """The journal file, open for adding lines.
+    """The journal file, open for appending.
 
     Parameters
     ----------
     path : Path
-        The file; made if it does not exist.
+        The file; created if it does not exist.
     read_only : bool
         Change nothing on disk.
     quarantine : Path
@@ -64,9 +64,9 @@ class Journal:
     Attributes
     ----------
     entries : list of dict
-        What was in the file when it was opened.
+        Entries in the file when it was opened.
     notes : list of str
-        Sentences about damage.
+        Notes about damage.
     """
 
     def __init__(self, path: Path, *, read_only: bool, quarantine: Path) -> None:
@@ -127,18 +127,18 @@ class Journal:
             flush(self._handle)
 
     def append(self, entry: Entry) -> None:
-        """Add an entry; it is on disk when this returns.
+        """Append an entry; it is on disk when this returns.
 
         Raises
         ------
         StoreError
-            If it cannot be written; the journal is then as it was.
+            If it cannot be written; the journal is left unchanged.
         """
         line = encode_line(entry)
         with self._lock:
             handle = self._writable()
             try:
-                # Remove what an earlier failure left behind.
+                # Remove remains of an earlier failed write.
                 self._repair()
                 view = memoryview(line)
                 while view:
@@ -156,7 +156,7 @@ class Journal:
         Raises
         ------
         StoreError
-            If they cannot be written; the journal is then as it was.
+            If they cannot be written; the journal is left unchanged.
         """
         try:
             data = b"".join(encode_line(entry) for entry in entries)
@@ -185,7 +185,7 @@ class Journal:
     def close(self) -> None:
         """Close the file."""
         with self._lock:
-            # What a failure left behind was never reported as kept.
+            # The remains of a failed write were never reported as stored.
             with contextlib.suppress(OSError):
                 self._repair()
             handle, self._handle = self._handle, None

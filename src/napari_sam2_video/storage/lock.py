@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class SessionLock:
-    """The lock of a session folder: the system drops it when its process dies.
+    """The lock of a session folder, which the system drops when its process dies.
 
     Parameters
     ----------
@@ -29,7 +29,7 @@ class SessionLock:
     Raises
     ------
     SessionLockedError
-        If another process, or another session object of this one, holds it.
+        If another process, or another session object in this one, holds it.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -66,7 +66,7 @@ class SessionLock:
         """Release the lock."""
         with contextlib.suppress(OSError):
             self._owner.unlink()
-        # The system has dropped the lock even where closing its file fails.
+        # The system has dropped the lock even if closing its file fails.
         with contextlib.suppress(OSError):
             self._lock.release()
 

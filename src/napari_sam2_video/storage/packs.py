@@ -1,6 +1,6 @@
 """Byte strings on disk: small ones inside the journal, large ones appended to pack files.
 
-A pack is never written over and never shortened once what it holds is in the journal. A reference is JSON: either
+A pack is never overwritten, and never shortened once its content is in the journal. A reference is JSON: either
 ``{"z": base64}`` or ``{"p": pack, "o": offset, "l": length, "c": CRC-32}``.
 """
 
@@ -72,7 +72,7 @@ class PackStore:
     Parameters
     ----------
     folder : Path
-        Where the packs are.
+        Folder of the packs.
     read_only : bool
         Refuse to write.
     """
@@ -90,7 +90,7 @@ class PackStore:
         self._pack = max(self.files(), default=0)
 
     def files(self) -> dict[int, Path]:
-        """Packs that are there, by number.
+        """Existing packs, by number.
 
         Raises
         ------
@@ -111,7 +111,7 @@ class PackStore:
         return self.folder / f"{pack:06d}.pack"
 
     def put(self, data: bytes, *, inline: bool = True) -> DataRef:
-        """Make bytes durable, but for small ones, which become so with the journal line that holds the reference.
+        """Store bytes durably; small ones become durable with the journal line that holds the reference.
 
         Raises
         ------
@@ -142,14 +142,14 @@ class PackStore:
             return ref
 
     def get(self, ref: DataRef, *, check: bool = True) -> bytes:
-        """Bytes of a reference; without `check` also damaged ones.
+        """Bytes of a reference; without `check`, even damaged ones.
 
         Raises
         ------
         UnreachableError
             If the pack cannot be read at all.
         MissingError
-            If the pack is gone, or shorter than it was.
+            If the pack is missing, or shorter than before.
         StoreError
             If they are damaged.
         """
@@ -194,7 +194,7 @@ class PackStore:
                 path.unlink(missing_ok=True)
 
     def sweep(self, known: Collection[int], quarantine: Path) -> list[Path]:
-        """Move every file that is not a pack of `known` into the quarantine folder; where they went."""
+        """Move every file that is not a pack in `known` to the quarantine folder; returns the new paths."""
         unknown = []
         with reading(self.folder):
             for path in sorted(self.folder.iterdir()):
@@ -220,7 +220,7 @@ class PackStore:
             try:
                 sync_folder(self.folder)
             except OSError:
-                # A pack whose name may be lost in a power cut is not written to.
+                # Do not write to a pack whose name may be lost in a power cut.
                 self._end()
                 raise
 

@@ -1,4 +1,4 @@
-"""Everything that a session knows as tables that follow from the journal, with undo and redo.
+"""The state of a session as tables that follow from the journal, with undo and redo.
 
 A table maps keys to values that are never changed in place. Every change is a journal entry that sets keys; entries
 of one step can be undone together. Opening replays the journal, undo and redo included, so the history survives.
@@ -33,15 +33,15 @@ class State:
     journal : Journal
         The open journal.
     decoders : mapping of str to callable
-        Turns a value of a table, as the journal has it, into what is kept in memory; raises ValueError,
-        TypeError, KeyError or IndexError for what cannot be right. Tables without one keep the value as it is.
+        Turns a value of a table from its journal form into that in memory; raises ValueError, TypeError, KeyError or
+        IndexError for invalid values. Tables without one keep the value unchanged.
 
     Attributes
     ----------
     lock : RLock
-        Guards the tables; never held while something is written to disk.
+        Guards the tables; never held during writes to disk.
     notes : list of str
-        Sentences about what could not be understood.
+        Notes about invalid entries.
     """
 
     def __init__(self, journal: Journal, decoders: Mapping[str, Decoder]) -> None:
@@ -67,7 +67,7 @@ class State:
             return self._tables.rows.get(name, {}).get(key, default)
 
     def leave_out(self, name: str, keys: Iterable[Key]) -> None:
-        """Ignore some rows of a table, which stay in the journal."""
+        """Ignore rows of a table, which stay in the journal."""
         with self.lock:
             for key in keys:
                 self.table(name).pop(key, None)
@@ -113,13 +113,13 @@ class State:
         Parameters
         ----------
         changes : sequence of (table, key, value)
-            What is set; a value of None removes the key. Values are in the form of the journal.
+            Values to set, in journal form; None removes the key.
         name : str, optional
-            Begins a new step of that name, which clears what could be redone.
+            Begins a new step with that name, which clears the redo history.
         step : int, optional
             Adds to that step instead. With neither, the changes cannot be undone.
         number : int, optional
-            What `next_number` was when the changes were prepared; checked.
+            The `next_number` when the changes were prepared, which is checked.
 
         Returns
         -------
@@ -141,15 +141,15 @@ class State:
             return own
 
     def writing(self) -> threading.RLock:
-        """Lock to hold around `next_number` and the `commit` that relies on it."""
+        """Lock to hold from `next_number` to the `commit` that relies on it."""
         return self._writing
 
     def undo(self) -> tuple[str, frozenset[tuple[str, Key]]] | None:
-        """Undo the last step; its name and the keys it touched, or None if there is none."""
+        """Undo the last step; returns its name and the keys it touched, or None if there is none."""
         return self._travel("undo", self._tables.done)
 
     def redo(self) -> tuple[str, frozenset[tuple[str, Key]]] | None:
-        """Redo the step that was undone last."""
+        """Redo the last undone step."""
         return self._travel("redo", self._tables.undone)
 
     def _travel(self, word: str, stack: list[UndoStep]) -> tuple[str, frozenset[tuple[str, Key]]] | None:
@@ -163,7 +163,7 @@ class State:
             return step.name, frozenset(step.after)
 
     def values_in_history(self, table: str) -> list[Any]:
-        """Values of a table that undo or redo could bring back."""
+        """Values of a table that undo or redo could restore."""
         with self.lock:
             sides = [side for step in (*self._tables.done, *self._tables.undone) for side in (step.before, step.after)]
             return [v for side in sides for (t, _), v in side.items() if t == table and v is not None]
@@ -194,7 +194,7 @@ class State:
             self._tables.apply(entry, changes)
 
     def _shorten(self, entries: Sequence[Entry]) -> None:
-        """Replace a journal most of which is no longer needed."""
+        """Replace a journal if most of it is no longer needed."""
         steps = (*self._tables.done, *self._tables.undone)
         fewer = compacted(entries, [step.id for step in steps])
         if fewer is None:
@@ -206,7 +206,7 @@ class State:
 
 
 def _plain(value: Any) -> Any:
-    """Convert NumPy numbers, which scripts pass as ids and frames, to those of JSON."""
+    """Convert NumPy numbers, which scripts pass as ids and frames, to JSON numbers."""
     if isinstance(value, np.generic):
         return value.item()
     if isinstance(value, dict):

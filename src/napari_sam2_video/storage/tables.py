@@ -19,7 +19,7 @@ MISREAD = (KeyError, TypeError, ValueError, IndexError, AttributeError, Overflow
 
 @dataclass
 class UndoStep:
-    """Something that can be undone: for each key of a table that it touched, the value before it and after it."""
+    """A step that can be undone: for each key of a table it touched, the value before and after it."""
 
     id: int
     name: str
@@ -28,13 +28,13 @@ class UndoStep:
 
 
 class Tables:
-    """What a sequence of journal entries amounts to.
+    """The tables that result from a sequence of journal entries.
 
     Parameters
     ----------
     decoders : mapping of str to callable
-        Turns a value of a table, as the journal has it, into what is kept; raises one of `MISREAD` for what
-        cannot be right. Tables without one keep the value as it is.
+        Turns a value of a table from its journal form into that in memory; raises one of `MISREAD` for invalid values.
+        Tables without one keep the value unchanged.
 
     Attributes
     ----------
@@ -43,7 +43,7 @@ class Tables:
     groups : dict of (str, str) to dict
         By table and the part of its keys before the colon: the values by the part after it.
     done, undone : list of UndoStep
-        What can be undone and redone, the next one last.
+        Steps that can be undone and redone, the next one last.
     number : int
         The highest number of an entry.
     """
@@ -57,18 +57,18 @@ class Tables:
         self._decoders = decoders
 
     def read(self, entry: Entry) -> list[Change]:
-        """Changes of an entry, their values decoded; raises one of `MISREAD` for what cannot be right."""
+        """Changes of an entry with decoded values; raises one of `MISREAD` for invalid ones."""
         return [(str(t), _key(k), self._decoded(t, k, v)) for t, k, v in entry["set"]]
 
     def apply(self, entry: Entry, changes: Sequence[Change] | None = None) -> None:
-        """Apply an entry; raises one of `MISREAD`, with nothing changed but `number`, if it makes no sense.
+        """Apply an entry; raises one of `MISREAD` if it is invalid, with only `number` changed.
 
         Parameters
         ----------
         entry : dict
             The entry.
         changes : sequence of (table, key, value), optional
-            What `read` returned for it, if it was called already.
+            Result of `read` for it, if already called.
         """
         number = entry["n"]
         if not isinstance(number, int) or number < 0:

@@ -1,4 +1,4 @@
-"""Where things are kept that can be made again: measurements of this computer, and compiled networks."""
+"""The cache folder of the user, for reproducible files: measurements of this computer, and compiled networks."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ FOLDER_VARIABLE = "NAPARI_SAM2_VIDEO_CACHE"
 
 
 def user_cache(name: str) -> Path:
-    """Folder of a kind of things; it need not exist yet.
+    """Folder for one kind of files; it need not exist yet.
 
-    The environment variable ``NAPARI_SAM2_VIDEO_CACHE`` names another place.
+    The environment variable ``NAPARI_SAM2_VIDEO_CACHE`` overrides its location.
     """
     chosen = os.environ.get(FOLDER_VARIABLE)
     if chosen:
