@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_sam2_video.plugin.layers import is_beyond
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -239,6 +241,9 @@ class _Comparison:
         drawn = np.asarray(layer._slice.image.raw)
         same = np.array_equal(drawn, stored) or np.array_equal(drawn, stored.T)
         stands = np.round(layer.world_to_data(self.viewer.dims.point)[-layer.ndim :], 3).tolist()
+        if is_beyond(self.viewer, layer):
+            # Another layer goes on where the recording has ended.
+            same = not drawn.any()
         where = f"plane {plane} across {axis}, frame {self.controller.frame}, viewer at {stands}"
         self._agree("pixels", same, f"not those of {where}")
 

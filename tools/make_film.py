@@ -64,7 +64,6 @@ def play(stage: Stage, film: Film, target: Path) -> None:
     """Go the whole way."""
     widget: Any = stage.widget
     controller = widget.controller
-    widget.model_line.dismiss_button.click()
     stage.show("recording", "objects")
     stage.settle(1.5)
     film.take("Open a recording: a time series, a volume or a video.")

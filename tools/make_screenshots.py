@@ -25,6 +25,7 @@ from benchmarks.remote import serving
 from napari_sam2_video.api import export
 from napari_sam2_video.plugin.detector_fields import LIKE
 from napari_sam2_video.plugin.model_panel import ANOTHER
+from napari_sam2_video.plugin.sample_data import SAMPLE
 from napari_sam2_video.plugin.widgets import choose
 from napari_sam2_video.synthetic import SyntheticClip, make_clip, sample_ct_volume, sample_time_series, sample_video
 
@@ -63,7 +64,8 @@ class Stage:
     def add(self, clip: SyntheticClip, name: str, axes: str) -> None:
         """Open a recording."""
         self.clip = clip
-        self.viewer.add_image(clip.frames, name=name, axis_labels=tuple(axes), rgb=clip.frames.shape[-1] == 3)
+        rgb = clip.frames.shape[-1] == 3
+        self.viewer.add_image(clip.frames, name=name, axis_labels=tuple(axes), rgb=rgb, metadata={SAMPLE: name})
         self.settle()
 
     def click(self, number: int, label: int, frame: int = 0) -> None:
@@ -273,7 +275,6 @@ def main() -> None:
         clip = sample_time_series(frames=arguments.frames)
         stage = Stage(arguments.out, Path(sessions), arguments.model, clip, "cells", "tyx")
         stage.take("start")
-        stage.widget.model_line.dismiss_button.click()
         for label in OBJECTS:
             stage.prompt(label, f"cell {label}", box=label != OBJECTS[-1])
         stage.widget.objects.prompting.arm("point")

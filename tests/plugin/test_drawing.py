@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
+from napari_sam2_video.plugin.layers import BEYOND
 from napari_sam2_video.types import BoxPrompt, MaskPrompt, ScribblePrompt
-from tests.plugin.conftest import make_frames
+from tests.plugin.conftest import N_FRAMES, make_frames, spots
 
 CORNERS = ((12, 12), (20, 20), (26, 28), (26, 14))
 TOOLS = {"box": BoxPrompt, "scribble": ScribblePrompt, "lasso": MaskPrompt}
@@ -65,3 +67,27 @@ def test_a_run_is_not_followed_while_a_mouse_button_is_down(at_work, settings, m
     monkeypatch.setattr(QApplication, "mouseButtons", lambda: Qt.MouseButton.LeftButton)
     at_work.controller._on_frames({5})
     assert at_work.controller.frame == 3
+
+
+def test_beyond_the_recording_nothing_is_painted_cleared_or_accepted(at_work):
+    at_work.click(*spots(0)[0])
+    at_work.track()
+    at_work.viewer.add_image(make_frames(20), name="longer")
+    at_work.press(at_work.widget.objects.tools["paint"])
+    at_work.viewer.dims.set_point(0, 15)
+    at_work.spin()
+    before = np.stack([at_work.session.labels[t] for t in range(N_FRAMES)])
+    draw(at_work, 15, *CORNERS)
+    assert at_work.errors() == [f"Nothing was painted: {BEYOND}."]
+    assert at_work.widget.objects.prompting.armed is None
+    actions = at_work.controller.actions
+    for act in (
+        actions.accept_all, actions.accept_here, actions.unaccept_here, actions.clear_frame,
+        actions.copy_from_previous, lambda: actions.mark_absent("here"),
+    ):  # fmt: skip
+        at_work.told.clear()
+        act()
+        assert at_work.told == [("info", f"Nothing was changed: {BEYOND}.")]
+    assert np.array_equal(np.stack([at_work.session.labels[t] for t in range(N_FRAMES)]), before)
+    assert at_work.session.accepted(1) == frozenset()
+    assert not at_work.session.masks.painted(1)

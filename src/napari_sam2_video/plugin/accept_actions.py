@@ -63,6 +63,8 @@ class AcceptActions(FrameActions):
         """
         controller = self._controller
         session, active, elsewhere = controller.session, controller.active, controller.shown_elsewhere()
+        if session is not None and self._is_beyond():
+            return False
         if elsewhere is None or session is None:
             return self.accept(controller.frame, controller.frame + 1, objects)
         axis, plane = elsewhere
@@ -89,7 +91,7 @@ class AcceptActions(FrameActions):
         """Withdraw acceptance of the active object on the shown frame or plane."""
         controller = self._controller
         session, active, frame = controller.session, controller.active, controller.frame
-        if session is None or not active:
+        if session is None or not active or self._is_beyond():
             return
         elsewhere = controller.shown_elsewhere()
 

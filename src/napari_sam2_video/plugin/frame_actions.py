@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Literal, TypeAlias
 
+from napari_sam2_video.plugin.layers import BEYOND, is_beyond
 from napari_sam2_video.plugin.object_actions import ObjectActions
 
 Where: TypeAlias = Literal["here", "on", "until"]
@@ -12,6 +13,14 @@ ELSEWHERE = "Objects can only be marked absent on the session's own frames, but 
 
 class FrameActions(ObjectActions):
     """Acts on the shown frame; each does nothing if there is nothing to act on."""
+
+    def _is_beyond(self) -> bool:
+        """Whether the viewer shows none of the recording's frames; the user is told so."""
+        controller = self._controller
+        beyond = controller.image is not None and is_beyond(controller.viewer, controller.image)
+        if beyond:
+            controller.notified.emit("info", f"Nothing was changed: {BEYOND}.")
+        return beyond
 
     def go_to_prompted(self, step: int) -> None:
         """Show the next or the previous frame on which the active object has prompts or paint."""
@@ -31,7 +40,7 @@ class FrameActions(ObjectActions):
         """Copy the active object's mask from the previous frame."""
         controller = self._controller
         session, active, frame = controller.session, controller.active, controller.frame
-        if session is None or not active:
+        if session is None or not active or self._is_beyond():
             return
         if frame == 0:
             controller.notified.emit("info", "This is the first frame; there is none before it to copy from.")
@@ -59,7 +68,7 @@ class FrameActions(ObjectActions):
         """Remove the active object's prompts and paint on the shown frame, or its prompts on the shown plane."""
         controller = self._controller
         session, active, frame = controller.session, controller.active, controller.frame
-        if session is None or not active:
+        if session is None or not active or self._is_beyond():
             return
         elsewhere = controller.shown_elsewhere()
 
@@ -81,7 +90,7 @@ class FrameActions(ObjectActions):
         """Mark the active object as absent on the shown frame, from it on (``"on"``) or up to it (``"until"``)."""
         controller = self._controller
         session, active, frame = controller.session, controller.active, controller.frame
-        if session is None or not active:
+        if session is None or not active or self._is_beyond():
             return
         elsewhere = controller.shown_elsewhere()
         if elsewhere is not None:

@@ -34,6 +34,7 @@ AXIS_NAMES = {
 AXES_BY_NUMBER = {2: "YX", 3: "TYX", 4: "TZYX", 5: "TCZYX"}
 SPARE_LETTERS = "QPUVW"
 FEW_TIMES = 4
+BEYOND = "the viewer shows none of the recording's frames; move the slider to one of them"
 _removing = False
 
 
@@ -229,6 +230,15 @@ class Geometry:
 def shown_point(viewer: Viewer, layer: Layer) -> npt.NDArray[np.float64]:
     """Data coordinates of `layer` at the position of the viewer's sliders."""
     return np.asarray(layer.world_to_data(np.asarray(viewer.dims.point, float)[-layer.ndim :]), float)
+
+
+def is_beyond(viewer: Viewer, layer: Image | Labels) -> bool:
+    """Whether the viewer's sliders stand where a layer has no data, because other layers go on there."""
+    first, point = viewer.dims.ndim - layer.ndim, np.round(shown_point(viewer, layer))
+    shape = level_zero(layer).shape
+    return any(
+        not 0 <= point[axis - first] < shape[axis - first] for axis in viewer.dims.not_displayed if axis >= first
+    )
 
 
 def shown_frame(viewer: Viewer, layer: Layer, geometry: Geometry) -> int:

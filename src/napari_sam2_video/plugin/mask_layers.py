@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 from qtpy.QtCore import QObject, QTimer, Signal  # type: ignore[attr-defined]
 
-from napari_sam2_video.plugin.layers import Geometry, take_off, transform_of
+from napari_sam2_video.plugin.layers import BEYOND, Geometry, is_beyond, take_off, transform_of
 from napari_sam2_video.plugin.own_layers import mark_own
 from napari_sam2_video.plugin.plane_stack import LabelStack, SinglePlane, shown_stack
 from napari_sam2_video.plugin.plane_views import planes_of
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 Color: TypeAlias = tuple[int, int, int]
 MASKS_NAME = "SAM 2 masks"
 PREVIEW_NAME = "SAM 2 preview"
+HARMLESS = ("pan_zoom", "transform", "pick")
 LARGEST_IN_TABLE = 2**16
 
 
@@ -86,6 +87,8 @@ class MaskLayers(QObject):
             self.masks.events.data.connect(self._on_data)
             self.masks.events.selected_label.connect(self._on_selected)
             self.masks.events.paint.connect(self._on_paint)
+            # Called before napari's own callback, which paints.
+            self.masks.mouse_drag_callbacks.insert(0, self._on_press)
             self._colors = {}
             self.show_objects()
             self._viewer.add_layer(self.masks)
@@ -123,6 +126,8 @@ class MaskLayers(QObject):
             self.masks.events.data.disconnect(self._on_data)
             self.masks.events.selected_label.disconnect(self._on_selected)
             self.masks.events.paint.disconnect(self._on_paint)
+            # napari keeps references to removed layers and their callbacks.
+            self.masks.mouse_drag_callbacks.remove(self._on_press)
             self.masks = None
 
     def _on_removed(self, event: Any) -> None:
@@ -139,6 +144,12 @@ class MaskLayers(QObject):
                 "The data of the masks layer was replaced, so this layer no longer belongs to the session; everything "
                 "tracked so far is safe in the session."
             )
+
+    def _on_press(self, layer: Labels, _: Any) -> None:
+        """Put the brush away beyond the recording, where napari fails or paints a frame counted from the end."""
+        if str(layer.mode) not in HARMLESS and is_beyond(self._viewer, layer):
+            layer.mode = "pan_zoom"
+            self.refused.emit(f"Nothing was painted: {BEYOND}.")
 
     def _on_paint(self) -> None:
         """After a stroke, clear napari's undo history, which would restore stale pixels."""
