@@ -10,6 +10,7 @@ import torch
 
 from napari_sam2_video.engine.features import FeatureCache
 from napari_sam2_video.engine.memory_store import MemoryStore
+from napari_sam2_video.engine.neighbours import Neighbours
 from napari_sam2_video.engine.networks.load import load_model
 from napari_sam2_video.engine.plan import ObjectState, Pass, Plan, plan_run
 from napari_sam2_video.engine.tracker import Tracker
@@ -163,9 +164,10 @@ def test_a_batch_agrees_with_single_objects(shared, demo):
     together = tracker_of(demo, field)
     for object_id in ids:
         together.condition(object_id, 0, [prompts[object_id]])
-    _, logits = go(together, forward(*ids, stop=4))
+    masks, logits = go(together, forward(*ids, stop=4))
     for object_id in ids:
         one = tracker_of(demo, field)
+        one.see_neighbours(Neighbours(lambda: ids, lambda frame: [masks[i, frame] for i in ids]))
         one.condition(object_id, 0, [prompts[object_id]])
         _, single = go(one, forward(object_id, stop=4))
         for key, expected in single.items():

@@ -49,7 +49,10 @@ def masks_of(session):
 
 
 def test_session_on_a_server_equals_one_on_this_machine(server, tmp_path):
-    with session_of(tmp_path / "here.sam2v", "cpu") as here, session_of(tmp_path / "there.sam2v", server.url) as there:
+    with (
+        session_of(tmp_path / "here.sam2v", "cpu", objects=2) as here,
+        session_of(tmp_path / "there.sam2v", server.url, objects=2) as there,
+    ):
         for session in (here, there):
             list(session.track())
             session.set_prompts(1, 6, [PointPrompt(1, 6, 45, 52, positive=False)])

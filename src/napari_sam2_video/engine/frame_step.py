@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from napari_sam2_video.engine.agreement import agreeing
 from napari_sam2_video.engine.framing import SEEN
 from napari_sam2_video.engine.memory import recall
+from napari_sam2_video.engine.neighbours import lost_pixels
 from napari_sam2_video.engine.plan import REACH, step_of
 from napari_sam2_video.engine.presence import has_ended
 from napari_sam2_video.engine.windows import place_of
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from napari_sam2_video.engine.embedder import Embedder
     from napari_sam2_video.engine.framing import Framing
     from napari_sam2_video.engine.memory import ConditioningEntry, MemoryEntry, Recall
+    from napari_sam2_video.engine.neighbours import Neighbours
     from napari_sam2_video.engine.networks.outputs import Decoded, Embedding
     from napari_sam2_video.engine.plan import PassDirection
     from napari_sam2_video.engine.windows import Place, Window
@@ -88,11 +90,14 @@ class FrameStep:
         Embeds the frames.
     framing : Framing, optional
         Chooses windows; without it, the network sees whole frames.
+    neighbours : Neighbours, optional
+        Stored masks of objects that are not tracked now.
     """
 
     batcher: Batcher
     embedder: Embedder
     framing: Framing | None
+    neighbours: Neighbours | None = None
 
     @property
     def in_depth(self) -> bool:
@@ -100,7 +105,12 @@ class FrameStep:
         return bool(getattr(self.batcher.view, "in_depth", False))
 
     def track(
-        self, frame: int, direction: PassDirection, objects: Sequence[Tracked], upcoming: Sequence[int] = ()
+        self,
+        frame: int,
+        direction: PassDirection,
+        objects: Sequence[Tracked],
+        upcoming: Sequence[int] = (),
+        settled: Sequence[ObjectMask] = (),
     ) -> list[Outcome]:
         """Compute a frame for objects without a prompt on it; one outcome for each.
 
@@ -114,6 +124,8 @@ class FrameStep:
             The objects.
         upcoming : sequence of int
             Frames that will be needed next.
+        settled : sequence of ObjectMask
+            Masks of objects with a prompt on the frame.
         """
         rows = [self._row(one, frame, direction) for one in objects]
         framing = self.framing
@@ -131,18 +143,33 @@ class FrameStep:
         for i, outcome in zip(elsewhere, outcomes, strict=True):
             if framing.is_plausible(outcome.entry.place, rows[i].before):
                 found[i] = outcome
-        return found
+        return found if self.in_depth else self._without_neighbours(frame, found, settled)
 
     def recompute(
         self,
+        object_id: int,
         frame: int,
         direction: PassDirection,
         trail: Mapping[int, MemoryEntry],
         attended: Mapping[int, ConditioningEntry],
     ) -> tuple[MemoryEntry, torch.Tensor]:
         """Recompute one frame for one object, for a `Replay`; returns its entry and its logits."""
-        (outcome,) = self.track(frame, direction, [Tracked(0, attended, trail)])
+        (outcome,) = self.track(frame, direction, [Tracked(object_id, attended, trail)])
         return outcome.entry, outcome.logits
+
+    def _without_neighbours(self, frame: int, found: Sequence[Outcome], settled: Sequence[ObjectMask]) -> list[Outcome]:
+        """Outcomes in which no object remembers pixels that belong to another one."""
+        masks = [outcome.mask for outcome in found]
+        here = {mask.object_id for mask in (*masks, *settled)}
+        others = [*settled, *(() if self.neighbours is None else self.neighbours.beside(frame, here))]
+        result = list(found)
+        for i, lost_yx in lost_pixels(masks, others, self.batcher.view.shape_yx).items():
+            outcome, entry = found[i], found[i].entry
+            window = None if entry.place is None else entry.place.window
+            ((_, embedding),) = self.embedder.embed_windows(frame, [window])
+            spatial = self.batcher.remember_apart(embedding, outcome.logits, outcome.mask, lost_yx, window)
+            result[i] = replace(outcome, entry=replace(entry, spatial=spatial))
+        return result
 
     def _row(self, tracked: Tracked, frame: int, direction: PassDirection) -> _Row:
         """The row of an object; its last place is known at least from its nearest prompted frame."""

@@ -77,7 +77,7 @@ class Framing:
     @property
     def key(self) -> str:
         """Changes whenever windows would change."""
-        return f"window-{self.setting}-moving"
+        return f"window-{self.setting}-moving-apart"
 
     def around(self, centre_yx: tuple[float, float], size: float, side: int | None = None) -> Window | None:
         """Window for an object of a given size; None if the whole frame is good enough.

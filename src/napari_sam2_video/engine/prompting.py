@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from napari_sam2_video.engine.framing import Framing
     from napari_sam2_video.engine.memory import ConditioningEntry, MemoryEntry, Recall
     from napari_sam2_video.engine.memory_store import MemoryStore
+    from napari_sam2_video.engine.neighbours import Neighbours
     from napari_sam2_video.engine.networks.outputs import Decoded, Embedding
     from napari_sam2_video.engine.plan import PassDirection
     from napari_sam2_video.engine.prompts import SettledPrompts
@@ -78,12 +79,18 @@ class Prompter:
         Memories of the objects.
     framing : Framing, optional
         Chooses windows; without it, the network sees whole frames.
+
+    Attributes
+    ----------
+    neighbours : Neighbours, optional
+        Stored masks of objects that are not tracked now.
     """
 
     def __init__(self, batcher: Batcher, memory: MemoryStore, framing: Framing | None = None) -> None:
         self._batcher = batcher
         self._memory = memory
         self._framing = framing
+        self.neighbours: Neighbours | None = None
         self._last_corrected: tuple[object, _Corrected] | None = None
 
     def forget(self) -> None:
@@ -177,7 +184,7 @@ class Prompter:
         """The state from which a correction of a tracked frame starts; cached for the next click on the same frame."""
         key = (object_id, frame, direction, past, tuple(conditioning))
         if self._last_corrected is None or self._last_corrected[0] != key:
-            step = FrameStep(self._batcher, embedder, self._framing)
+            step = FrameStep(self._batcher, embedder, self._framing, self.neighbours)
             replay = Replay(object_id, self._memory, conditioning, step.recompute, lambda: False)
             tracked = replay.tracked(frame, direction)
             entries = replay.preceding(frame, direction, past) or {}

@@ -155,7 +155,7 @@ class Propagator:
         if tracked:
             direction = tracked[0].plan.direction
             objects = [Tracked(s.plan.object_id, s.conditioning, s.trail) for s in tracked]
-            outcomes = self.step.track(frame, direction, objects, upcoming)
+            outcomes = self.step.track(frame, direction, objects, upcoming, tuple(masks.values()))
             for stream, outcome in zip(tracked, outcomes, strict=True):
                 stream.trail[frame] = outcome.entry
                 masks[stream.plan.object_id] = outcome.mask

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from napari_sam2_video.engine.plan import PassDirection
 
     Recompute = Callable[
-        [int, PassDirection, Mapping[int, MemoryEntry], Mapping[int, ConditioningEntry]],
+        [int, int, PassDirection, Mapping[int, MemoryEntry], Mapping[int, ConditioningEntry]],
         tuple[MemoryEntry, torch.Tensor],
     ]
 
@@ -37,7 +37,8 @@ class Replay:
     conditioning : mapping of int to ConditioningEntry
         Conditioning entries to use.
     recompute : callable
-        Computes one frame: ``recompute(frame, direction, trail, conditioning)`` returns its entry and its logits.
+        Computes one frame: ``recompute(object_id, frame, direction, trail, conditioning)`` returns its entry and
+        its logits.
     stop : callable
         Called before each frame; True stops.
     """
@@ -93,7 +94,7 @@ class Replay:
         restored = self._track(start, frame - step)
         if restored is None:
             return None
-        return self.recompute(frame, direction, restored[0], self._attended(start))
+        return self.recompute(self.object_id, frame, direction, restored[0], self._attended(start))
 
     def _stretch(
         self, frames: Sequence[int], direction: PassDirection, *, inside: bool
@@ -133,7 +134,7 @@ class Replay:
             if self.stop():
                 return None
             if t not in attended:
-                trail[t], _ = self.recompute(t, direction, trail, attended)
+                trail[t], _ = self.recompute(self.object_id, t, direction, trail, attended)
                 met[t] = trail[t]
             prune(trail, t, direction)
         if start.frame != tail and trail:

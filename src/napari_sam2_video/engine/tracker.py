@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     import torch
 
     from napari_sam2_video.engine.costs import FrameCosts
+    from napari_sam2_video.engine.neighbours import Neighbours
     from napari_sam2_video.engine.networks.protocol import Network
     from napari_sam2_video.engine.plan import Plan
     from napari_sam2_video.engine.prompting import Tracked
@@ -70,6 +71,16 @@ class Tracker:
         self._prompter = Prompter(self._batcher, self.memory, self.framing)
         self._segmenter: NetworkSegmenter | None = None
         self.memory.bind("/".join([model.key, view.key, *([self.framing.key] if self.framing else [])]))
+
+    def see_neighbours(self, stored: Neighbours | None) -> None:
+        """Let objects tell their pixels from those of others that are not tracked beside them.
+
+        Parameters
+        ----------
+        stored : Neighbours, optional
+            Their stored masks; without them, only objects of the same run count.
+        """
+        self._prompter.neighbours = stored
 
     def scratch(self) -> Tracker:
         """A tracker with the same network and embeddings, an empty memory, and nothing on disk."""
@@ -230,7 +241,7 @@ class Tracker:
         halted = stop if stop is not None else lambda: False
         self._prompter.forget()
         with Embedder(self.model, self.view, self.features) as embedder:
-            step = FrameStep(self._batcher, embedder, self.framing)
+            step = FrameStep(self._batcher, embedder, self.framing, self._prompter.neighbours)
             propagator = Propagator(self._batcher, self.memory, step, halted, on_logits)
             yield from propagator.sweep(plan, "forward")
             yield from propagator.sweep(plan, "backward")

@@ -16,6 +16,7 @@ from fastapi.responses import JSONResponse, StreamingResponse
 from napari_sam2_video import __version__
 from napari_sam2_video.engine.plan import Plan
 from napari_sam2_video.errors import Sam2VideoError
+from napari_sam2_video.masks.codec import decode_masks
 from napari_sam2_video.server import calls, segmenting, wire
 from napari_sam2_video.server.leases import Lease, Leases, models_here
 from napari_sam2_video.server.served_frames import ServedFrames
@@ -173,6 +174,15 @@ async def put_frame(held: Held, frame: int, request: Request) -> None:
     held.frames.put(frame, pixels)
 
 
+@router.put("/trackers/{lease}/neighbours/{frame}")
+async def put_neighbours(held: Held, frame: int, request: Request) -> None:
+    """Take the masks that a client stores of a frame."""
+    data = await _body(request, _ENTRY_BYTES)
+    with _sent():
+        masks = await run_in_threadpool(decode_masks, data, held.frames.shape_yx)
+    held.neighbours.put(frame, masks.objects)
+
+
 @router.post("/trackers/{lease}/preview")
 async def preview(held: Held, request: Request) -> StreamingResponse:
     """Show what prompts select."""
@@ -216,7 +226,8 @@ async def run(held: Held, request: Request) -> StreamingResponse:
         if plan.n_frames != held.frames.n_frames:
             raise ValueError("a plan for another recording")
         tracker, _ = _tracker(held, value)
-    return _stream(held, calls.run(tracker, plan, held))
+        beside = calls.beside_from(value)
+    return _stream(held, calls.run(tracker, plan, held, beside))
 
 
 @router.put("/trackers/{lease}/memory/{object_id}/{frame}")

@@ -58,6 +58,9 @@ def answer(lease: Lease, work: Work) -> Iterator[bytes]:
     def run() -> None:
         frames = lease.frames
         frames.halted = lease.stop.is_set
+        neighbours = lease.neighbours
+        neighbours.halted = lease.stop.is_set
+        neighbours.ask = lambda frame: emit(wire.pack_json(wire.NEIGHBOURS, frame))
         frames.ask = lambda frame, here: emit(wire.pack_json(wire.TAKEN if here else wire.WANTED, frame))
         try:
             work(emit)
@@ -66,7 +69,7 @@ def answer(lease: Lease, work: Work) -> Iterator[bytes]:
             if not isinstance(error, Sam2VideoError):
                 raise
         finally:
-            frames.ask = None
+            frames.ask = neighbours.ask = None
             lease.busy.release()
             emit(None)
 
@@ -93,6 +96,7 @@ def preview(tracker: Tracker, request: Prompted, lease: Lease) -> Work:
     """Show what prompts select."""
 
     def work(emit: Emit) -> None:
+        lease.neighbours.objects = request.beside
         shown = tracker.preview(request.object_id, request.frame, request.prompts, tracked=request.tracked)
         masks = FrameMasks(shown.frame, shown.shape_yx, shown.candidates)
         emit(lease.record(masks))
@@ -105,6 +109,7 @@ def condition(tracker: Tracker, request: Prompted, lease: Lease, *, entry: bool)
     """Make prompts part of an object's memory; the client gets a copy of it if it wants one."""
 
     def work(emit: Emit) -> None:
+        lease.neighbours.objects = request.beside
         shown = tracker.condition(request.object_id, request.frame, request.prompts, tracked=request.tracked)
         masks = FrameMasks(request.frame, tracker.view.shape_yx, (shown,))
         if entry:
@@ -116,10 +121,11 @@ def condition(tracker: Tracker, request: Prompted, lease: Lease, *, entry: bool)
     return work
 
 
-def run(tracker: Tracker, plan: Plan, lease: Lease) -> Work:
-    """Track the frames of a plan."""
+def run(tracker: Tracker, plan: Plan, lease: Lease, beside: frozenset[int] = frozenset()) -> Work:
+    """Track the frames of a plan, in a session with the objects `beside`."""
 
     def work(emit: Emit) -> None:
+        lease.neighbours.objects = beside
         for masks in tracker.run(plan, stop=lease.stop.is_set):
             _emit_windows(tracker, masks, emit)
             emit(lease.record(masks))
@@ -167,3 +173,9 @@ class Prompted:
             raise ValueError("an invalid object or frame")
         self.prompts: list[Prompt] = [prompt_from_json(one).fitted(n_frames, shape_yx) for one in value["prompts"]]
         self.tracked = wire.tracked_from_text(value.get("tracked"), n_frames)
+        self.beside = beside_from(value)
+
+
+def beside_from(value: Any) -> frozenset[int]:
+    """Ids of all objects of the session that a request comes from; raises ValueError or TypeError for other things."""
+    return frozenset(int(one) for one in value.get("beside", ()))

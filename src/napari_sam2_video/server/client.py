@@ -9,13 +9,13 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Self
 
 from napari_sam2_video.errors import EngineError, Sam2VideoError
-from napari_sam2_video.masks.codec import decode_masks
+from napari_sam2_video.masks.codec import decode_masks, encode_masks
 from napari_sam2_video.server import wire
 from napari_sam2_video.server.connection import Connection, TrackerGoneError
 from napari_sam2_video.server.frame_sender import FrameSender
 from napari_sam2_video.server.kept_memory import KeptMemory
 from napari_sam2_video.server.segmenting import RemoteSegmenter
-from napari_sam2_video.types import Preview
+from napari_sam2_video.types import FrameMasks, Preview
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
@@ -25,9 +25,10 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from napari_sam2_video.engine.costs import FrameCosts
+    from napari_sam2_video.engine.neighbours import Neighbours
     from napari_sam2_video.engine.plan import Plan
     from napari_sam2_video.engine.windows import Window
-    from napari_sam2_video.types import FrameMasks, FrameSource, ModelSettings, ObjectMask, Prompt
+    from napari_sam2_video.types import FrameSource, ModelSettings, ObjectMask, Prompt
 
 _POLL_SECONDS = 0.1
 _LOADING_SECONDS = 600.0
@@ -74,6 +75,7 @@ class RemoteTracker:
         self._lease: str | None = None
         self._forgot = True
         self._windows: dict[tuple[int, int], Window | None] = {}
+        self._neighbours: Neighbours | None = None
         self._sender = FrameSender(connection, view)
         self.notes: tuple[str, ...] = ()
         self.model = self._open()
@@ -104,6 +106,10 @@ class RemoteTracker:
     def run(self, plan: Plan, *, stop: Callable[[], bool] | None = None) -> Generator[FrameMasks]:
         """Compute the frames of a plan."""
         yield from self.track(plan, stop, scratch=False)
+
+    def see_neighbours(self, stored: Neighbours | None) -> None:
+        """See `Tracker.see_neighbours`; the masks are sent when the server needs them."""
+        self._neighbours = stored
 
     def segmenter(self) -> RemoteSegmenter:
         """The network for detectors."""
@@ -142,9 +148,12 @@ class RemoteTracker:
         """Records of a call that is answered at once, by kind; uses a new tracker if the old one is gone."""
         for attempt in (1, 2):
             try:
+                asked |= self._beside()
                 stream = self._connection.stream(f"/trackers/{self._lease}/{name}", asked, self._sender.send)
                 found: dict[bytes, bytes] = {}
                 while (record := _next(stream)) is not None:
+                    if record[0] == wire.NEIGHBOURS:
+                        self._send_neighbours(int(record[1]))
                     found[record[0]] = record[1]
                 if wire.MASKS not in found and wire.RESULT not in found:
                     raise self._connection.cut_off()
@@ -169,7 +178,7 @@ class RemoteTracker:
         whole = plan.rebuilt() if self._forgot and not scratch else plan
         self._forgot = self._forgot and scratch
         wanted = {way: set(plan.frames(way)) for way in ("forward", "backward")}
-        asked = {"plan": whole.to_json(), "scratch": scratch}
+        asked = {"plan": whole.to_json(), "scratch": scratch, **self._beside()}
         self._sender.expect(t for one in whole.passes for t in one.frames())
         stream = self._connection.stream(f"/trackers/{self._lease}/run", asked, self._sender.send)
         ended = stopped = complete = False
@@ -188,6 +197,9 @@ class RemoteTracker:
                         raise self._connection.cut_off()
                     return
                 complete = record[0] == wire.RESULT
+                if record[0] == wire.NEIGHBOURS:
+                    # The frames before are stored by now: each is, before the next one is taken.
+                    self._send_neighbours(int(record[1]))
                 if record[0] == wire.WINDOWS and not scratch:
                     self._note_windows(record[1])
                 if record[0] == wire.MASKS:
@@ -206,6 +218,14 @@ class RemoteTracker:
                 with suppress(Sam2VideoError):
                     self.request("POST", "stop")
             stream.close()
+
+    def _beside(self) -> dict[str, Any]:
+        """Which objects the session has, for a request."""
+        return {} if self._neighbours is None else {"beside": sorted(self._neighbours.ids())}
+
+    def _send_neighbours(self, frame: int) -> None:
+        masks = () if self._neighbours is None else tuple(self._neighbours.masks(frame))
+        self.request("PUT", f"neighbours/{frame}", content=encode_masks(FrameMasks(frame, self._view.shape_yx, masks)))
 
     def request(self, method: str, path: str, **options: Any) -> Any:
         """Send a request to the tracker on the server."""

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, cast
 from napari_sam2_video.errors import EngineError, ModelError
 from napari_sam2_video.masks.codec import encode_masks
 from napari_sam2_video.server import wire
+from napari_sam2_video.server.served_neighbours import ServedNeighbours
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -57,6 +58,7 @@ class Lease:
     id: str
     tracker: Tracker
     frames: ServedFrames
+    neighbours: ServedNeighbours
     folder: TemporaryDirectory[str]
     used: float = 0.0
     scratch: Tracker | None = None
@@ -123,6 +125,7 @@ class Leases:
         """
         from napari_sam2_video.engine.features import FeatureCache
         from napari_sam2_video.engine.memory_store import MemoryStore
+        from napari_sam2_video.engine.neighbours import Neighbours
         from napari_sam2_video.engine.tracker import Tracker
 
         self.expire()
@@ -134,7 +137,9 @@ class Leases:
             memory = MemoryStore(Path(folder.name) / "memory")
             features = FeatureCache(self.limits.memory_bytes // self.limits.sessions)
             tracker = Tracker(network, frames, memory, features=features, window=settings.window)
-            lease = Lease(secrets.token_urlsafe(16), tracker, frames, folder, used=self._clock())
+            neighbours = ServedNeighbours(self.limits.frame_seconds)
+            tracker.see_neighbours(Neighbours(lambda: neighbours.objects, neighbours.read))
+            lease = Lease(secrets.token_urlsafe(16), tracker, frames, neighbours, folder, used=self._clock())
         except BaseException:
             folder.cleanup()
             raise

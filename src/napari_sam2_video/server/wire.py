@@ -24,9 +24,10 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
 # A change of the protocol needs a new number; client and server refuse each other if theirs differ.
-PROTOCOL = 3
+PROTOCOL = 4
 RAW, WEBP, PNG = "application/octet-stream", "image/webp", "image/png"
 MASKS, WINDOWS, WANTED, TAKEN, RESULT, ENTRY, FAILED, ALIVE = b"M", b"P", b"W", b"T", b"R", b"E", b"F", b"A"
+NEIGHBOURS = b"N"
 # What a client is told about the network.
 MODEL_FIELDS = ("name", "sha256", "image_size", "device", "precision", "arithmetic", "threads", "key")
 _HEAD = struct.Struct(">cI")

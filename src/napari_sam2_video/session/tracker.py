@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from napari_sam2_video.engine.costs import FrameCosts
+    from napari_sam2_video.engine.neighbours import Neighbours
     from napari_sam2_video.engine.plan import Plan
     from napari_sam2_video.types import FrameMasks, FrameSource, ModelSettings, ObjectMask, Preview, Prompt
 
@@ -125,6 +126,13 @@ def check_model(settings: ModelSettings) -> None:
     from napari_sam2_video.models.resolve import resolve_model
 
     choose(resolve_model(settings.model), settings)
+
+
+def show_neighbours(tracker: TrackerLike, stored: Neighbours) -> None:
+    """Let a tracker see the stored masks of objects that it does not track, if it can make use of them."""
+    see = getattr(tracker, "see_neighbours", None)
+    if see is not None:
+        see(stored)
 
 
 def close_tracker(tracker: TrackerLike | None) -> None:

@@ -6,13 +6,14 @@ import threading
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
+from napari_sam2_video.engine.neighbours import Neighbours
 from napari_sam2_video.errors import PromptError
 from napari_sam2_video.session.check import Checker
 from napari_sam2_video.session.clean_up import clean_up
 from napari_sam2_video.session.conditioning import model_tag
 from napari_sam2_video.session.part import SessionPart
 from napari_sam2_video.session.run import Runner
-from napari_sam2_video.session.tracker import close_tracker, default_tracker, remember_choice
+from napari_sam2_video.session.tracker import close_tracker, default_tracker, remember_choice, show_neighbours
 from napari_sam2_video.types import CheckSettings, MaskPrompt, ModelSettings, TrackSettings
 from napari_sam2_video.types.checks import instance
 
@@ -73,7 +74,11 @@ class Tracking(SessionPart):
             if self._tracker is None:
                 memory = None if context.read_only else context.folder / "memory"
                 self._tracker = self._factory(context.model_settings, context.view, memory)
+                show_neighbours(self._tracker, Neighbours(self._ids, context.masks.object_masks))
             return self._tracker
+
+    def _ids(self) -> list[int]:
+        return [entry.id for entry in self._objects.all()]
 
     def window_at(self, object_id: int, frame: int) -> Window | None:
         """See `Session.window_at`."""
