@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
-import typer
 
-from napari_sam2_video.cli import options as shared  # noqa: TC001
+from napari_sam2_video.cli import options as shared
 from napari_sam2_video.cli.show import note, run_bar, say
 
 if TYPE_CHECKING:
@@ -22,13 +21,9 @@ SHOWN = 10
 
 def check(
     session: shared.SessionFolder,
-    objects: Annotated[
-        str | None, typer.Option(help="Objects to check; all if not given.", metavar="ID,ID,...")
-    ] = None,
-    range_: Annotated[
-        str | None, typer.Option("--range", help="Frames A to B-1; all if not given.", metavar="A:B")
-    ] = None,
-    span: Annotated[int, typer.Option(help="Most frames to track back from one mask.")] = 16,
+    objects: Annotated[str | None, shared.option("Objects to check; all if not given.", "ID,ID,...")] = None,
+    range_: Annotated[str | None, shared.option("Frames A to B-1; all if not given.", "A:B", name="--range")] = None,
+    span: Annotated[int, shared.option("Most frames to track back from one mask.")] = 16,
 ) -> None:
     """Track objects back from later frames and compare the result with the masks of a session; no mask changes.
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from napari_sam2_video.cli import options as shared  # noqa: TC001
+from napari_sam2_video.cli import options as shared
 from napari_sam2_video.cli.show import say
 from napari_sam2_video.errors import SettingsError
 from napari_sam2_video.types.checks import frame_span_from_text, line_from_text
@@ -19,10 +19,8 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True, rich_markup_mode="markdown")
 
 Id = Annotated[int, typer.Argument(help="Object.", metavar="ID")]
-Frame = Annotated[int, typer.Option(help="Frame, from 0.", metavar="FRAME")]
-Range = Annotated[
-    str, typer.Option("--range", help="Frames A to B-1; 'A:' for A to the end, ':' for all.", metavar="A:B")
-]
+Frame = Annotated[int, shared.option("Frame, from 0.", "FRAME")]
+Range = Annotated[str, shared.option("Frames A to B-1; 'A:' for A to the end, ':' for all.", "A:B", name="--range")]
 
 
 @app.callback()
@@ -55,9 +53,8 @@ def split(
     frame: Frame,
     line: Annotated[
         str | None,
-        typer.Option(
-            help="Points of a line to cut along; without it, each connected part becomes an object.",
-            metavar="'Y,X Y,X ...'",
+        shared.option(
+            "Points of a line to cut along; without it, each connected part becomes an object.", "'Y,X Y,X ...'"
         ),
     ] = None,
 ) -> None:
@@ -99,7 +96,7 @@ def copy(
     context: typer.Context,
     object_id: Id,
     frame: Frame,
-    to: Annotated[int | None, typer.Option(help="Frame to copy to; the next if not given.", metavar="FRAME")] = None,
+    to: Annotated[int | None, shared.option("Frame to copy to; the next if not given.", "FRAME")] = None,
 ) -> None:
     """Make the mask of a frame a prompt on another frame."""
     _edit(context, lambda session: session.copy_mask(object_id, frame, to))

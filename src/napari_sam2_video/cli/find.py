@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from napari_sam2_video.cli import options as shared  # noqa: TC001
+from napari_sam2_video.cli import options as shared
 from napari_sam2_video.cli.show import note, run_bar, say
 from napari_sam2_video.errors import SettingsError
 
@@ -29,9 +29,7 @@ def find(
         ),
     ],
     every: shared.Every = None,
-    range_: Annotated[
-        str | None, typer.Option("--range", help="Frames A to B-1; all if not given.", metavar="A:B")
-    ] = None,
+    range_: Annotated[str | None, shared.option("Frames A to B-1; all if not given.", "A:B", name="--range")] = None,
     accept: shared.Accept = None,
     smallest_area: shared.SmallestArea = 0,
 ) -> None:
@@ -68,15 +66,11 @@ def find(
 
 def proposals(
     session: shared.SessionFolder,
-    accept: Annotated[
-        str | None, typer.Option(help="Accept proposals by number, or all.", metavar="NUMBER,...|all")
-    ] = None,
+    accept: Annotated[str | None, shared.option("Accept proposals by number, or all.", "NUMBER,...|all")] = None,
     least_score: Annotated[
-        str | None, typer.Option(help="Accept only proposals with at least this score.", metavar="SCORE")
+        str | None, shared.option("Accept only proposals with at least this score.", "SCORE")
     ] = None,
-    reject: Annotated[
-        str | None, typer.Option(help="Reject proposals by number, or all.", metavar="NUMBER,...|all")
-    ] = None,
+    reject: Annotated[str | None, shared.option("Reject proposals by number, or all.", "NUMBER,...|all")] = None,
 ) -> None:
     """List open proposals; accept or reject them.
 

@@ -11,6 +11,7 @@ import typer
 
 from napari_sam2_video import __version__
 from napari_sam2_video.cli import check, edit, find, models, results, serve, track
+from napari_sam2_video.cli import options as shared
 from napari_sam2_video.cli.show import Stopped, debugging, fail, frames_bar, note, say
 from napari_sam2_video.errors import Sam2VideoError, SettingsError
 
@@ -52,7 +53,7 @@ def _version(asked: bool) -> None:
 @app.callback()
 def _root(
     version: Annotated[
-        bool, typer.Option("--version", help="Print the version.", callback=_version, is_eager=True)
+        bool, shared.option("Print the version.", name="--version", callback=_version, is_eager=True)
     ] = False,
 ) -> None:
     pass
@@ -60,10 +61,10 @@ def _root(
 
 @app.command(rich_help_panel=LOOK)
 def demo(
-    out: Annotated[Path, typer.Option(help="Folder for the results.")] = Path("napari-sam2-video-demo"),
-    model: Annotated[str, typer.Option(help="Model name or checkpoint.")] = "demo",
-    frames: Annotated[int, typer.Option(min=2, max=2000, help="Length of the recording.")] = 40,
-    seed: Annotated[int, typer.Option(min=0, help="Which synthetic recording.")] = 0,
+    out: Annotated[Path, shared.option("Folder for the results.")] = Path("napari-sam2-video-demo"),
+    model: Annotated[str, shared.option("Model name or checkpoint.")] = "demo",
+    frames: Annotated[int, shared.option("Length of the recording.", min=2, max=2000)] = 40,
+    seed: Annotated[int, shared.option("Which synthetic recording.", min=0)] = 0,
 ) -> None:
     """Track cells in a synthetic recording, export the result, and compare it with the truth.
 
@@ -97,17 +98,12 @@ def demo(
 @app.command(rich_help_panel=WORK)
 def batch(
     table: Annotated[Path, typer.Argument(help="CSV or JSON table with one recording a row.", metavar="TABLE")],
-    report: Annotated[
-        Path | None, typer.Option(help="File for the report; beside the table if not given.", metavar="FILE")
-    ] = None,
-    workers: Annotated[int, typer.Option(min=1, help="Number of recordings processed at the same time.")] = 1,
-    scheduler: Annotated[str | None, typer.Option(help="Address of a dask cluster.", metavar="ADDRESS")] = None,
-    model: Annotated[
-        str | None, typer.Option(help="Model for rows that name none; demo if not given.", metavar="NAME")
-    ] = None,
+    report: Annotated[Path | None, shared.option("File for the report; beside the table if not given.", "FILE")] = None,
+    workers: Annotated[int, shared.option("Number of recordings processed at the same time.", min=1)] = 1,
+    scheduler: Annotated[str | None, shared.option("Address of a dask cluster.", "ADDRESS")] = None,
+    model: Annotated[str | None, shared.option("Model for rows that name none; demo if not given.", "NAME")] = None,
     default: Annotated[
-        list[str] | None,
-        typer.Option(help="Value for empty cells of a column; repeatable.", metavar="COLUMN=VALUE"),
+        list[str] | None, shared.option("Value for empty cells of a column; repeatable.", "COLUMN=VALUE")
     ] = None,
 ) -> None:
     """Track many recordings listed in a table; one that fails does not stop the others.

@@ -17,17 +17,14 @@ def export(
     target: Annotated[Path, typer.Argument(help="File or folder to write.", metavar="TARGET")],
     format: Annotated[
         str | None,
-        typer.Option(help="A name from 'napari-sam2-video formats'; guessed from the target's suffix if not given."),
+        shared.option("A name from 'napari-sam2-video formats'; guessed from the target's suffix if not given."),
     ] = None,
-    objects: Annotated[str | None, typer.Option(help="Objects to write, such as 1,3-5; all if not given.")] = None,
+    objects: Annotated[str | None, shared.option("Objects to write, such as 1,3-5; all if not given.")] = None,
     frames: Annotated[
-        str | None,
-        typer.Option(help="Frames A to B-1, or tracked, or all; tracked if not given, all for volumes.", metavar="A:B"),
+        str | None, shared.option("Frames A to B-1, or tracked, or all; tracked if not given, all for volumes.", "A:B")
     ] = None,
-    option: Annotated[
-        list[str] | None, typer.Option(help="Option of the format; repeatable.", metavar="NAME=VALUE")
-    ] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what exists.")] = False,
+    option: Annotated[list[str] | None, shared.option("Option of the format; repeatable.", "NAME=VALUE")] = None,
+    overwrite: Annotated[bool, shared.option("Replace what exists.", name="--overwrite")] = False,
 ) -> None:
     """Export the masks of a session as labels, videos, tables or plots.
 
@@ -68,16 +65,13 @@ def export(
 def measure(
     session: shared.SessionFolder,
     target: Annotated[Path, typer.Argument(help="CSV or Parquet file to write.", metavar="TARGET")],
-    channels: Annotated[
-        str | None, typer.Option(help="Channels to measure raw values in.", metavar="INDEX,INDEX,...")
-    ] = None,
+    channels: Annotated[str | None, shared.option("Channels to measure raw values in.", "INDEX,INDEX,...")] = None,
     recording: Annotated[
-        Path | None,
-        typer.Option(help="Another recording of the same size to measure raw values in.", metavar="RECORDING"),
+        Path | None, shared.option("Another recording of the same size to measure raw values in.", "RECORDING")
     ] = None,
-    intensity: Annotated[bool, typer.Option(help="Measure raw values; this reads the recording.")] = True,
-    shape: Annotated[bool, typer.Option(help="Measure perimeters and shapes; this takes longer.")] = True,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what exists.")] = False,
+    intensity: Annotated[bool, shared.option("Measure raw values; this reads the recording.")] = True,
+    shape: Annotated[bool, shared.option("Measure perimeters and shapes; this takes longer.")] = True,
+    overwrite: Annotated[bool, shared.option("Replace what exists.", name="--overwrite")] = False,
 ) -> None:
     """Measure every object on every frame into a table.
 

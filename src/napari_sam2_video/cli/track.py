@@ -5,8 +5,6 @@ from __future__ import annotations
 from pathlib import Path  # noqa: TC003
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
 from napari_sam2_video.cli import options as shared
 from napari_sam2_video.cli.find import finding_line, report_proposals
 from napari_sam2_video.cli.show import note, run_bar, say
@@ -20,71 +18,45 @@ if TYPE_CHECKING:
 
 def track(
     recording: shared.RecordingPath,
-    out: Annotated[
-        Path, typer.Option(help="Session folder to create, usually *.sam2v.", rich_help_panel=shared.SESSION)
-    ],
+    out: Annotated[Path, shared.option("Session folder to create, usually *.sam2v.", panel=shared.SESSION)],
     point: Annotated[
-        list[str] | None,
-        typer.Option(help="A click on object ID; repeatable.", metavar="ID@FRAME:Y,X", rich_help_panel=shared.PROMPTS),
+        list[str] | None, shared.option("A click on object ID; repeatable.", "ID@FRAME:Y,X", shared.PROMPTS)
     ] = None,
     negative: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="A click on what is not object ID; repeatable.", metavar="ID@FRAME:Y,X", rich_help_panel=shared.PROMPTS
-        ),
+        list[str] | None, shared.option("A click on what is not object ID; repeatable.", "ID@FRAME:Y,X", shared.PROMPTS)
     ] = None,
     box: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="A box around object ID; repeatable.", metavar="ID@FRAME:Y0,X0,Y1,X1", rich_help_panel=shared.PROMPTS
-        ),
+        list[str] | None, shared.option("A box around object ID; repeatable.", "ID@FRAME:Y0,X0,Y1,X1", shared.PROMPTS)
     ] = None,
     scribble: Annotated[
         list[str] | None,
-        typer.Option(
-            help="A stroke on object ID through these points; repeatable.",
-            metavar="'ID@FRAME:Y,X Y,X ...'",
-            rich_help_panel=shared.PROMPTS,
+        shared.option(
+            "A stroke on object ID through these points; repeatable.", "'ID@FRAME:Y,X Y,X ...'", shared.PROMPTS
         ),
     ] = None,
     negative_scribble: Annotated[
         list[str] | None,
-        typer.Option(
-            help="A stroke on what is not object ID; repeatable.",
-            metavar="'ID@FRAME:Y,X Y,X ...'",
-            rich_help_panel=shared.PROMPTS,
-        ),
+        shared.option("A stroke on what is not object ID; repeatable.", "'ID@FRAME:Y,X Y,X ...'", shared.PROMPTS),
     ] = None,
     mask: Annotated[
         list[str] | None,
-        typer.Option(
-            help="An image that is nonzero where object ID is; repeatable.",
-            metavar="ID@FRAME:FILE",
-            rich_help_panel=shared.PROMPTS,
-        ),
+        shared.option("An image that is nonzero where object ID is; repeatable.", "ID@FRAME:FILE", shared.PROMPTS),
     ] = None,
-    prompts: Annotated[
-        Path | None,
-        typer.Option(help="JSON file of prompts.", metavar="FILE.json", rich_help_panel=shared.PROMPTS),
-    ] = None,
+    prompts: Annotated[Path | None, shared.option("JSON file of prompts.", "FILE.json", shared.PROMPTS)] = None,
     seeds: Annotated[
         list[str] | None,
-        typer.Option(
-            help="A label image: every label becomes an object; repeatable. For a label volume, @all or @middle uses "
+        shared.option(
+            "A label image: every label becomes an object; repeatable. For a label volume, @all or @middle uses "
             "every slice of each label or its middle one.",
-            metavar="LABELS.tif@FRAME",
-            rich_help_panel=shared.PROMPTS,
+            "LABELS.tif@FRAME",
+            shared.PROMPTS,
         ),
     ] = None,
     direction: Annotated[
-        str,
-        typer.Option(
-            help="both, forward or backward from the prompts.", metavar="DIRECTION", rich_help_panel=shared.RUN
-        ),
+        str, shared.option("both, forward or backward from the prompts.", "DIRECTION", shared.RUN)
     ] = "both",
     range_: Annotated[
-        str | None,
-        typer.Option("--range", help="Frames A to B-1; all if not given.", metavar="A:B", rich_help_panel=shared.RUN),
+        str | None, shared.option("Frames A to B-1; all if not given.", "A:B", shared.RUN, name="--range")
     ] = None,
     planes: shared.Planes = None,
     find: shared.Find = None,
@@ -107,18 +79,13 @@ def track(
     precision: shared.Precision = None,
     arithmetic: shared.Arithmetic = None,
     compile_: Annotated[
-        bool,
-        typer.Option(
-            "--compile", help="Compile the network: slow to start, then faster.", rich_help_panel=shared.NETWORK
-        ),
+        bool, shared.option("Compile the network: slow to start, then faster.", panel=shared.NETWORK, name="--compile")
     ] = False,
     resume: Annotated[
-        bool,
-        typer.Option("--resume", help="Continue an existing session.", rich_help_panel=shared.SESSION),
+        bool, shared.option("Continue an existing session.", panel=shared.SESSION, name="--resume")
     ] = False,
     overwrite: Annotated[
-        bool,
-        typer.Option("--overwrite", help="Replace an existing session.", rich_help_panel=shared.SESSION),
+        bool, shared.option("Replace an existing session.", panel=shared.SESSION, name="--overwrite")
     ] = False,
 ) -> None:
     """Track prompted objects through a recording into a session.
