@@ -103,7 +103,6 @@ FORMAT = ExportFormat(
     name="coco",
     title="COCO annotations (JSON)",
     suffixes=(".json",),
-    kind="file",
     write=write,
     about=(
         "One image per frame, with its file's name in a folder of images and `FILE#00000` in a stack or video; one "

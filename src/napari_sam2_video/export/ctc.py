@@ -118,7 +118,6 @@ def relabel(labels_yx: Array, ids: Array, labels: Sequence[int]) -> Array:
 FORMAT = ExportFormat(
     name="ctc",
     title="Cell Tracking Challenge folder",
-    suffixes=(),
     kind="folder",
     write=write,
     about=(

@@ -52,7 +52,6 @@ def composite_formats(name: str, title: str, keep: bool, color: str, help_color:
         name=f"{name}-mp4",
         title=f"{title} (MP4)",
         suffixes=(".mp4",),
-        kind="file",
         write=partial(write_video, keep=keep),
         about="H.264, yuv420p; colours are as accurate as the codec allows.",
         options=(FPS, CRF, *options),
@@ -63,7 +62,6 @@ def composite_formats(name: str, title: str, keep: bool, color: str, help_color:
     pictures = ExportFormat(
         name=f"{name}-png",
         title=f"{title} (PNG sequence)",
-        suffixes=(),
         kind="folder",
         write=partial(write_pictures, keep=keep),
         about="Folder of `00000.png` and so on; exact.",

@@ -25,7 +25,6 @@ def write(job: ExportJob) -> None:
 FORMAT = ExportFormat(
     name="davis",
     title="DAVIS palette PNGs",
-    suffixes=(),
     kind="folder",
     write=write,
     about="Folder of `00000.png` and so on; indexed colours, the index is the object's id, at most 255.",

@@ -140,7 +140,6 @@ FORMAT = ExportFormat(
     name="dicom-seg",
     title="DICOM segmentation (SEG)",
     suffixes=(".dcm",),
-    kind="file",
     write=write,
     about=(
         "One binary segment per object with its name, colour and code, whole where objects overlap, referring to the "

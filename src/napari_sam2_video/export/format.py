@@ -125,14 +125,14 @@ class ExportFormat:
         Short name, e.g. ``"ome-tiff"``.
     title : str
         Title for a menu.
-    suffixes : tuple of str
-        Suffixes; the first is the usual one. Empty for folders.
-    kind : {"file", "folder"}
-        What is made.
     write : callable
         Writes an `ExportJob`.
     about : str
         What it holds and its conventions, one or two sentences.
+    suffixes : tuple of str
+        File name extensions; the first is the default. Most folders have none.
+    kind : {"file", "folder"}
+        What is written.
     options : tuple of ExportOption
         Its settings.
     max_id : int, optional
@@ -156,10 +156,10 @@ class ExportFormat:
 
     name: str
     title: str
-    suffixes: tuple[str, ...]
-    kind: Literal["file", "folder"]
     write: Callable[[ExportJob], None]
     about: str
+    suffixes: tuple[str, ...] = ()
+    kind: Literal["file", "folder"] = "file"
     options: tuple[ExportOption, ...] = ()
     max_id: int | None = None
     embeds_provenance: bool = False

@@ -73,7 +73,6 @@ FORMAT = ExportFormat(
     name="imagej",
     title="Label stack (ImageJ hyperstack)",
     suffixes=(".tif", ".tiff"),
-    kind="file",
     write=write,
     about=(
         "uint8 or uint16 hyperstack (TZCYX), uncompressed, at most 4 GB; pixel size, spacing, unit and frame interval "

@@ -20,7 +20,6 @@ FORMAT = ExportFormat(
     name="labels-ffv1",
     title="Label video (FFV1, lossless)",
     suffixes=(".mkv",),
-    kind="file",
     write=write,
     about="FFV1 gray16le in Matroska; every pixel's value is the object's id, exactly.",
     options=(FPS,),

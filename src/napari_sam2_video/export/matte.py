@@ -84,7 +84,6 @@ PRORES = ExportFormat(
     name="matte-prores",
     title="Alpha matte (ProRes 4444)",
     suffixes=(".mov",),
-    kind="file",
     write=partial(write_video, arguments=prores_arguments),
     about="10-bit 4:4:4 with a lossless alpha channel, straight by default; any size.",
     options=(FPS, FEATHER, PREMULTIPLIED),
@@ -95,7 +94,6 @@ VP9 = ExportFormat(
     name="matte-webm",
     title="Alpha matte (WebM, VP9)",
     suffixes=(".webm",),
-    kind="file",
     write=partial(write_video, arguments=vp9_arguments),
     about="VP9 with alpha for web pages; odd sides are padded by one transparent pixel.",
     options=(
@@ -111,7 +109,6 @@ VP9 = ExportFormat(
 PICTURES = ExportFormat(
     name="matte-png",
     title="Alpha matte (PNG sequence)",
-    suffixes=(),
     kind="folder",
     write=write_pictures,
     about="Folder of RGBA `00000.png` and so on, straight alpha by default; exact.",

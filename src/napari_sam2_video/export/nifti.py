@@ -187,7 +187,6 @@ FORMAT = ExportFormat(
     name="nifti",
     title="Label volume (NIfTI)",
     suffixes=(".nii.gz", ".nii"),
-    kind="file",
     write=write,
     about=(
         "NIfTI-1 in the source's voxel order, with its affine and header where it is a NIfTI file; sizes in mm and the "

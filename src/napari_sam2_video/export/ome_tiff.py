@@ -111,7 +111,6 @@ FORMAT = ExportFormat(
     name="ome-tiff",
     title="Label stack (OME-TIFF)",
     suffixes=(".ome.tif", ".ome.tiff", ".tif", ".tiff"),
-    kind="file",
     write=write,
     about=(
         "One page per frame, BigTIFF, zlib; the smallest of uint8, uint16 and uint32 that holds every id; "

@@ -282,7 +282,6 @@ FORMATS = tuple(
         name=name,
         title=title,
         suffixes=(".png", ".svg", ".pdf"),
-        kind="file",
         write=_writer(plot),
         about=f"{title} of all objects, with the units of the recording.",
         options=(ExportOption("dpi", "int", 150, "pixels per inch of a PNG", limits=(30, 1200)),),

@@ -27,7 +27,6 @@ FORMAT = ExportFormat(
     name="preview",
     title="Preview image (PNG)",
     suffixes=(".png",),
-    kind="file",
     write=write,
     about="Frames spread over the tracked part of the recording with the objects drawn over them, in one image.",
     options=(

@@ -84,7 +84,6 @@ FORMAT = ExportFormat(
     name="roi-zip",
     title="ImageJ regions (ROI zip)",
     suffixes=(".zip",),
-    kind="file",
     write=write,
     about=(
         "One region per object and frame, outlines along the pixel borders (exact), whole also where objects overlap; "

@@ -188,7 +188,6 @@ FORMAT = ExportFormat(
     name="rtstruct",
     title="DICOM structure set (RTSTRUCT)",
     suffixes=(".dcm",),
-    kind="file",
     write=write,
     about=(
         "One region of interest per object with its name and colour: closed outlines on every slice of the source "

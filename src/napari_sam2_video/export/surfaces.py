@@ -198,7 +198,6 @@ FORMATS = tuple(
     ExportFormat(
         name=file_type,
         title=f"Surfaces ({title})",
-        suffixes=(),
         kind="folder",
         write=partial(write, file_type=file_type),
         about=(

@@ -32,7 +32,6 @@ def write(job: ExportJob) -> None:
 FORMAT = ExportFormat(
     name="tiff-folder",
     title="One label TIFF per frame",
-    suffixes=(),
     kind="folder",
     write=write,
     about=(

@@ -240,7 +240,6 @@ FORMAT = ExportFormat(
     name="trackmate-xml",
     title="TrackMate (XML)",
     suffixes=(".xml",),
-    kind="file",
     write=write,
     about=(
         "A TrackMate 7 file: one spot per object and frame with its outline, area and colour in the recording's units, "

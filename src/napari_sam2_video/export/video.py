@@ -105,7 +105,6 @@ def overlay_format(
         name=name,
         title=title,
         suffixes=(suffix,),
-        kind="file",
         write=partial(write, arguments=arguments),
         about=about,
         options=(FPS, *extra, *STYLE),
