@@ -158,7 +158,7 @@ class FakeTracker:
     def costs(self, objects, stop=None):
         first = objects[0]
         entry = self._entry(first[0].frame, first)
-        spent = FrameCosts(0.01, 0.001, 1, 8, 1000, 8000, 100, 80, 20, 10**8, 0, self.model.device, 1)
+        spent = FrameCosts(0.01, 0.001, 1, 0, 0, 8, 1000, 8000, 100, 80, 20, 10**8, 0, self.model.device, 1)
         return spent, self._shown(first[0].object_id, entry)
 
     def scratch(self):

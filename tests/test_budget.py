@@ -9,7 +9,7 @@ from napari_sam2_video.budget import measure_budget
 from napari_sam2_video.errors import PromptError
 from napari_sam2_video.frames.open import open_recording
 from napari_sam2_video.session import Session
-from napari_sam2_video.types import ModelSettings, PointPrompt
+from napari_sam2_video.types import BoxPrompt, ModelSettings, PointPrompt, TrackSettings
 
 
 @pytest.fixture
@@ -46,6 +46,24 @@ def test_the_memory_of_the_process_that_started_this_one_does_not_count(session,
     session.add_prompt(PointPrompt(session.add_object(), 0, 18, 30))
     monkeypatch.setattr(resource, "getrusage", lambda who: SimpleNamespace(ru_maxrss=1 << 40))
     assert measure_budget(session).memory_bytes < 1 << 40
+
+
+def test_many_windows_are_reckoned_and_wider_ones_suggested(tmp_path):
+    yy, xx = np.mgrid[:240, :240]
+    frame = np.where(np.hypot(yy % 12 - 6, xx % 12 - 6) < 3.5, 200, 20).astype(np.uint8)
+    recording = open_recording(np.stack([frame] * 12), axes="TYX", name="field")
+    model = ModelSettings("demo", "cpu", image_size=64)
+    with Session.create(tmp_path / "s.sam2v", recording, model=model) as session:
+        for row in range(6, 120, 12):
+            for column in range(6, 120, 12):
+                session.add_prompt(BoxPrompt(session.add_object(), 0, row - 3, column - 3, row + 3, column + 3))
+        found = measure_budget(session)
+        assert (found.wide_side, found.wide_views, found.views) == (48, 25, 49)
+        assert "Windows of 48 pixels would be 25 a frame instead of 49" in found.sentence()
+        first = min(entry.id for entry in session.objects)
+        alone = measure_budget(session, TrackSettings(objects=(first,)))
+        assert alone.views == 1
+        assert "would be" not in alone.sentence()
 
 
 def test_without_a_prompt_there_is_nothing_to_measure(session):

@@ -53,7 +53,7 @@ def test_a_window_holds_its_object_and_reaches_over_an_edge_by_less_than_a_cell(
 
 @given(st.floats(0, 2 * np.pi), st.floats(0, 20), st.floats(10, 40), image_sizes, parts)
 def test_a_window_keeps_hold_of_an_object_that_moves_by_up_to_its_size(angle, speed, size, image_size, start):
-    framing = Framing("auto", image_size, (4000, 4000))
+    framing = Framing("auto", image_size, (6000, 6000))
     step = min(speed, size, image_size / 8) * np.array([np.sin(angle), np.cos(angle)])
     centre = np.array([2000.0, 2000.0]) + start * image_size
     window = framing.around(tuple(centre), size)

@@ -32,6 +32,9 @@ class FrameCosts:
         Time to embed a frame, and to track one object of a batch on it.
     views : int
         Number of different windows of a frame that are embedded, including the whole frame.
+    wide_side, wide_views : int
+        Side in pixels of windows half as large again as the smallest automatic ones, and how many of those a frame
+        would have; 0 where windows are not automatic.
     batch : int
         Number of objects per batch.
     embedding_bytes, cache_bytes : int
@@ -49,6 +52,8 @@ class FrameCosts:
     embed_seconds: float
     step_seconds: float
     views: int
+    wide_side: int
+    wide_views: int
     batch: int
     embedding_bytes: int
     cache_bytes: int
@@ -94,13 +99,17 @@ def measure_costs(
     entry = scratch.memory.entries(object_id)[frame]
     embed_seconds, embedding = _embedding(model, tracker.view, frame, halted)
     views = len({tracker.first_window(some[0].object_id, some[0].frame, some) for some in objects})
-    batch = min(-(-len(objects) // views), scratch.batch_size)
+    wide = None if tracker.framing is None else tracker.framing.wide()
+    in_wide = {tracker.first_window(some[0].object_id, some[0].frame, some, wide) for some in objects} if wide else ()
+    batch = min(len(objects), scratch.batch_size)
     step_seconds = _step(model, tracker.view, embedding, entry, batch, halted) / batch
     spatial_bytes, pointer_bytes = bytes_per_entry(model.preset, model.image_size)
     costs = FrameCosts(
         embed_seconds=embed_seconds,
         step_seconds=step_seconds,
         views=views,
+        wide_side=int(wide.setting) if wide else 0,
+        wide_views=len(in_wide),
         batch=batch,
         embedding_bytes=embedding.nbytes,
         cache_bytes=tracker.features.memory_bytes,

@@ -12,7 +12,7 @@ edges of the recording the last pixels are repeated.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -78,6 +78,10 @@ class Framing:
     def key(self) -> str:
         """Changes whenever windows would change."""
         return f"window-{self.setting}-moving-apart"
+
+    def wide(self) -> Framing | None:
+        """The same with windows half as large again as the smallest automatic ones, None if they are not automatic."""
+        return replace(self, setting=self.image_size * 3 // 4) if self.setting == "auto" else None
 
     def around(self, centre_yx: tuple[float, float], size: float, side: int | None = None) -> Window | None:
         """Window for an object of a given size; None if the whole frame is good enough.

@@ -178,17 +178,22 @@ class Tracker:
         with self._batcher.turn(), embedder:
             yield embedder
 
-    def first_window(self, object_id: int, frame: int, prompts: Sequence[Prompt]) -> Window | None:
+    def first_window(
+        self, object_id: int, frame: int, prompts: Sequence[Prompt], framing: Framing | None = None
+    ) -> Window | None:
         """Window in which prompts would be answered first; None for the whole frame. Does not run the network.
+
+        `framing` chooses windows instead of the tracker's own.
 
         Raises
         ------
         PromptError
             If the prompts do not fit the frame.
         """
-        if self.framing is None:
+        framing = framing or self.framing
+        if framing is None:
             return None
-        return self.framing.for_prompts(settle_prompts(object_id, frame, prompts, self.view), None, [])[0]
+        return framing.for_prompts(settle_prompts(object_id, frame, prompts, self.view), None, [])[0]
 
     def costs(
         self, objects: Sequence[Sequence[Prompt]], stop: Callable[[], bool] | None = None
