@@ -15,12 +15,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from napari_sam2_video.errors import EngineError, ModelError, SettingsError
+from napari_sam2_video.masks.codec import encode_masks
 from napari_sam2_video.server import wire
 from napari_sam2_video.server.client import open_remote
 from napari_sam2_video.server.leases import Leases, Limits, load_named
 from napari_sam2_video.server.serve import listening_socket
 from napari_sam2_video.server.served_frames import ServedFrames
-from napari_sam2_video.types import ModelSettings, PointPrompt
+from napari_sam2_video.types import FrameMasks, ModelSettings, ObjectMask, PointPrompt
 from tests.server.conftest import TOKEN, Scene
 
 OPEN = {"protocol": wire.PROTOCOL, "settings": {"model": "demo"}, "n_frames": 4, "shape_yx": [60, 72], "key": "k"}
@@ -210,6 +211,19 @@ def test_invalid_memory_is_refused(ask, opened):
     assert ask.put(f"/trackers/{opened}/memory/0/0", content=b"").status_code == 422
 
 
+def test_invalid_masks_of_neighbours_are_refused(ask, opened, server, monkeypatch):
+    shape = server.leases.find(opened).frames.shape_yx
+    mask = ObjectMask(2, (0, 0), np.ones(shape, np.uint8), 1.0, 1.0, False)
+    data = encode_masks(FrameMasks(1, shape, (mask,)))
+    assert ask.put(f"/trackers/{opened}/neighbours/1", content=data).status_code == 200
+    assert ask.put(f"/trackers/{opened}/neighbours/99", content=data).status_code == 422
+    assert ask.put(f"/trackers/{opened}/neighbours/1", content=data[:-4]).status_code == 422
+    monkeypatch.setattr("napari_sam2_video.server.app._MASK_PIXELS", mask.levels.size - 1)
+    answer = ask.put(f"/trackers/{opened}/neighbours/1", content=data)
+    assert answer.status_code == 422
+    assert "more than" in answer.text
+
+
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**70), 2**70) | st.floats() | st.text(max_size=8),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
@@ -227,6 +241,7 @@ FIELDS = st.sampled_from(
         "frame",
         "prompts",
         "tracked",
+        "beside",
         "plan",
         "scratch",
         "square",

@@ -60,13 +60,13 @@ def encode_masks(masks: FrameMasks, level: int = 1) -> bytes:
     return json.dumps(head, separators=(",", ":")).encode() + b"\n" + b"".join(blocks)
 
 
-def decode_masks(data: bytes, shape_yx: tuple[int, int]) -> FrameMasks:
+def decode_masks(data: bytes, shape_yx: tuple[int, int], *, most_pixels: int | None = None) -> FrameMasks:
     """Masks from a frame record, on frames of `shape_yx`.
 
     Raises
     ------
     StoreError
-        If the record is damaged or claims more pixels than a frame has.
+        If the record is damaged, or claims more pixels than a frame has, or than `most_pixels` for all masks together.
     """
     try:
         end = data.index(b"\n")
@@ -74,9 +74,12 @@ def decode_masks(data: bytes, shape_yx: tuple[int, int]) -> FrameMasks:
         if tuple(head["shape_yx"]) != shape_yx:
             raise ValueError("another shape of frame")
         at = end + 1
-        objects = []
+        objects, pixels = [], 0
         for item in head["objects"]:
             origin, shape = _box(item["origin"], item["shape"], shape_yx)
+            pixels += shape[0] * shape[1]
+            if most_pixels is not None and pixels > most_pixels:
+                raise ValueError(f"more than {most_pixels} pixels")
             length = int(item["bytes"])
             levels = np.frombuffer(_inflate(data[at : at + length], shape[0] * shape[1]), np.uint8).reshape(shape)
             at += length

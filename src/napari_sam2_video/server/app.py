@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 _JSON_BYTES = 32 << 20
 _ENTRY_BYTES = 64 << 20
+_MASK_PIXELS = 256 << 20
 
 
 def make_app(leases: Leases, token: str) -> FastAPI:
@@ -177,9 +178,11 @@ async def put_frame(held: Held, frame: int, request: Request) -> None:
 @router.put("/trackers/{lease}/neighbours/{frame}")
 async def put_neighbours(held: Held, frame: int, request: Request) -> None:
     """Take the masks that a client stores of a frame."""
+    if not 0 <= frame < held.frames.n_frames:
+        raise HTTPException(422, f"There is no frame {frame}.")
     data = await _body(request, _ENTRY_BYTES)
     with _sent():
-        masks = await run_in_threadpool(decode_masks, data, held.frames.shape_yx)
+        masks = await run_in_threadpool(decode_masks, data, held.frames.shape_yx, most_pixels=_MASK_PIXELS)
     held.neighbours.put(frame, masks.objects)
 
 

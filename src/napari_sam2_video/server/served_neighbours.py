@@ -58,7 +58,7 @@ class ServedNeighbours:
             return self._arrived.pop(frame)
 
     def put(self, frame: int, masks: Sequence[ObjectMask]) -> None:
-        """Take the masks of a frame."""
+        """Take the masks of a frame; those of another one that was not read are dropped."""
         with self._change:
-            self._arrived[frame] = masks
+            self._arrived = {frame: masks}
             self._change.notify_all()
