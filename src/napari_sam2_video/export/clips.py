@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from napari_sam2_video.export.clip_path import Clip
     from napari_sam2_video.results import Array
 
-GROUP = "Clips"
+GROUP = "Clips of each object"
 CLIP_OPTIONS = (
     ExportOption("margin", "int", 16, "pixels around the object where it is largest", limits=(0, 10_000)),
     ExportOption(

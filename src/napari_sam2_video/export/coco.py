@@ -111,4 +111,5 @@ FORMAT = ExportFormat(
     ),
     embeds_provenance=True,
     overlaps=True,
+    group="Training data",
 )

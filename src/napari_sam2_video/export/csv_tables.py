@@ -139,7 +139,7 @@ TRACKMATE = ExportFormat(
     ),
     overlaps=True,
     guess=False,
-    group="Tracks and tables",
+    group="Tracks and lineages",
 )
 NAPARI = ExportFormat(
     name="tracks-csv",
@@ -149,7 +149,7 @@ NAPARI = ExportFormat(
     about="ID, T, (Z), Y, X in pixels, ordered by track and frame, as a napari Tracks layer takes it.",
     overlaps=True,
     guess=False,
-    group="Tracks and tables",
+    group="Tracks and lineages",
 )
 MEASUREMENTS = ExportFormat(
     name="measurements-csv",
@@ -162,7 +162,7 @@ MEASUREMENTS = ExportFormat(
         ExportOption("shape", "bool", True, "also measure perimeters and shapes, which takes longer"),
     ),
     overlaps=True,
-    group="Tracks and tables",
+    group="Tables and plots",
 )
 DISPLACEMENTS = ExportFormat(
     name="msd-csv",
@@ -173,7 +173,7 @@ DISPLACEMENTS = ExportFormat(
     options=(ExportOption("max_lag", "int", 0, "longest lag in frames; 0: a quarter of a track", limits=(0, 100_000)),),
     overlaps=True,
     guess=False,
-    group="Tracks and tables",
+    group="Tables and plots",
 )
 VOLUMES = ExportFormat(
     name="volumes-csv",
@@ -187,5 +187,5 @@ VOLUMES = ExportFormat(
     options=(ExportOption("intensity", "bool", True, "also measure the recording's raw values"),),
     overlaps=True,
     guess=False,
-    group="Tracks and tables",
+    group="Tables and plots",
 )

@@ -125,5 +125,5 @@ FORMAT = ExportFormat(
         "a track with a gap is split."
     ),
     max_id=LIMIT,
-    group="Tracks and tables",
+    group="Tracks and lineages",
 )

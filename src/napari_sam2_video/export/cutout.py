@@ -57,7 +57,7 @@ def composite_formats(name: str, title: str, keep: bool, color: str, help_color:
         options=(FPS, CRF, *options),
         overlaps=True,
         guess=False,
-        group="Mattes and cut-outs",
+        group="Cut-outs and mattes",
     )
     pictures = ExportFormat(
         name=f"{name}-png",
@@ -67,7 +67,7 @@ def composite_formats(name: str, title: str, keep: bool, color: str, help_color:
         about="Folder of `00000.png` and so on; exact.",
         options=options,
         overlaps=True,
-        group="Mattes and cut-outs",
+        group="Cut-outs and mattes",
     )
     return video, pictures
 

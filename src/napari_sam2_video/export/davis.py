@@ -29,4 +29,5 @@ FORMAT = ExportFormat(
     write=write,
     about="Folder of `00000.png` and so on; indexed colours, the index is the object's id, at most 255.",
     max_id=255,
+    group="Training data",
 )

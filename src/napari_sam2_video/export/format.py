@@ -151,7 +151,7 @@ class ExportFormat:
     guess : bool
         Whether the suffix alone chooses this format.
     group : str
-        Heading in the menu.
+        Heading in the menu; groups and formats are listed in the order of the registry.
     """
 
     name: str
@@ -168,7 +168,7 @@ class ExportFormat:
     sidecar: bool = False
     enter: Callable[[Path], Callable[[], None] | None] | None = None
     guess: bool = True
-    group: str = "Labels"
+    group: str = "Masks for other programs"
 
 
 @dataclass(frozen=True)

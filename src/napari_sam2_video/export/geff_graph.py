@@ -112,5 +112,5 @@ FORMAT = ExportFormat(
     embeds_provenance=True,
     sidecar=True,
     overlaps=True,
-    group="Tracks and tables",
+    group="Tracks and lineages",
 )

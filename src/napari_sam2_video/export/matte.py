@@ -88,7 +88,7 @@ PRORES = ExportFormat(
     about="10-bit 4:4:4 with a lossless alpha channel, straight by default; any size.",
     options=(FPS, FEATHER, PREMULTIPLIED),
     overlaps=True,
-    group="Mattes and cut-outs",
+    group="Cut-outs and mattes",
 )
 VP9 = ExportFormat(
     name="matte-webm",
@@ -104,7 +104,7 @@ VP9 = ExportFormat(
     ),
     overlaps=True,
     guess=False,
-    group="Mattes and cut-outs",
+    group="Cut-outs and mattes",
 )
 PICTURES = ExportFormat(
     name="matte-png",
@@ -114,5 +114,5 @@ PICTURES = ExportFormat(
     about="Folder of RGBA `00000.png` and so on, straight alpha by default; exact.",
     options=(FEATHER, PREMULTIPLIED),
     overlaps=True,
-    group="Mattes and cut-outs",
+    group="Cut-outs and mattes",
 )

@@ -287,7 +287,7 @@ FORMATS = tuple(
         options=(ExportOption("dpi", "int", 150, "pixels per inch of a PNG", limits=(30, 1200)),),
         overlaps=True,
         guess=False,
-        group="Tracks and tables",
+        group="Tables and plots",
     )
     for name, (title, plot) in PLOTS.items()
 )

@@ -37,5 +37,5 @@ FORMAT = ExportFormat(
     ),
     embeds_provenance=True,
     overlaps=True,
-    group="Images and video",
+    group="Videos and pictures",
 )

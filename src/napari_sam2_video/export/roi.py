@@ -91,5 +91,4 @@ FORMAT = ExportFormat(
         "with parts or holes."
     ),
     overlaps=True,
-    group="Tracks and tables",
 )

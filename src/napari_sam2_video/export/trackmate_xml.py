@@ -247,5 +247,5 @@ FORMAT = ExportFormat(
     ),
     embeds_provenance=True,
     overlaps=True,
-    group="Tracks and tables",
+    group="Tracks and lineages",
 )

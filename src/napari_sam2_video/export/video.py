@@ -109,7 +109,7 @@ def overlay_format(
         about=about,
         options=(FPS, *extra, *STYLE),
         overlaps=True,
-        group="Images and video",
+        group="Videos and pictures",
     )
 
 

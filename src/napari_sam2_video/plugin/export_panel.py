@@ -32,7 +32,7 @@ from napari_sam2_video.plugin.widgets import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from napari_sam2_video.errors import Sam2VideoError
     from napari_sam2_video.export.format import ExportFormat, ExportReport
@@ -42,23 +42,6 @@ if TYPE_CHECKING:
 
 
 UNDER_WAY = "An export is under way."
-GROUPS = {
-    "Masks for other programs": (
-        "ome-tiff", "imagej", "tiff-folder", "ome-zarr", "nifti", "dicom-seg", "rtstruct", "roi-zip", "labels-ffv1",
-    ),
-    "Tables and plots": (
-        "measurements-csv", "volumes-csv", "msd-csv", "plot-areas", "plot-trajectories", "plot-msd",
-    ),
-    "Tracks and lineages": ("trackmate-xml", "trackmate-csv", "ctc", "geff", "tracks-csv"),
-    "Videos and pictures": ("mp4", "mkv", "webm", "gif", "preview"),
-    "Cut-outs and mattes": (
-        "matte-prores", "matte-webm", "matte-png", "cutout-mp4", "cutout-png", "removed-mp4", "removed-png",
-    ),
-    "Clips of each object": ("clips-mp4", "clips-tiff"),
-    "Surfaces": ("stl", "ply", "obj"),
-    "Training data": ("coco", "davis"),
-}  # fmt: skip
-OTHERS = "Others"
 FIXED_ROWS = 2
 """Objects and frames, above the options of the format."""
 WORDS = {"ome-tiff": "masks", "imagej": "masks", "nifti": "masks", "measurements-csv": "measurements", "mp4": "overlay"}
@@ -123,7 +106,10 @@ class ExportPanel(QWidget):
         from napari_sam2_video.export.registry import FORMATS
 
         self._offered = True
-        fill_grouped(self.format_box, grouped(FORMATS))
+        groups: dict[str, list[tuple[str, str]]] = {}
+        for name, entry in FORMATS.items():
+            groups.setdefault(entry.group, []).append((entry.title, name))
+        fill_grouped(self.format_box, list(groups.items()))
         self._on_format()
 
     @property
@@ -231,11 +217,3 @@ class ExportPanel(QWidget):
         """Enable the controls that can be used now."""
         session = self._controller.session
         allow(self.export_button, NO_SESSION if session is None else UNDER_WAY if self.task.working else "")
-
-
-def grouped(formats: Mapping[str, ExportFormat]) -> list[tuple[str, list[tuple[str, str]]]]:
-    """Title and name of each format, in titled groups; formats in no group are listed under the others."""
-    known = {name for names in GROUPS.values() for name in names}
-    groups = {**GROUPS, OTHERS: tuple(name for name in formats if name not in known)}
-    found = [(title, [(formats[n].title, n) for n in names if n in formats]) for title, names in groups.items()]
-    return [(title, entries) for title, entries in found if entries]
