@@ -33,11 +33,12 @@ def test_masks_come_back_as_they_went_in(shape, spacing):
     assert ((whole > 0) == mask).all()
 
 
-def test_a_plane_is_square_with_square_pixels_between_grey():
+def test_a_plane_is_square_with_square_pixels_and_goes_on_beyond_its_sides():
     fit = Fit.of((7, 31), (5.0, 1.0))
     frame = FittedFrames(Planes(), fit).read(0)
     assert frame.shape == (35, 35, 3)
-    assert (frame[:, :2] == (124, 116, 104)).all()
+    assert (frame[:, :2] == frame[:, 2:3]).all()
+    assert (frame[:, 33:] == frame[:, 32:33]).all()
     assert (frame[2::5, 10, 0] == np.arange(7) * 30).all()
     assert frame[4, 10, 0] == 12
     assert Fit.of((20, 20), (1.0, 1.0)).is_plain()

@@ -15,7 +15,7 @@ from napari_sam2_video.geometry import whole_mask
 from napari_sam2_video.masks.records import FUSED
 from napari_sam2_video.session import Session
 from napari_sam2_video.session.import_prompts import add_prompts
-from napari_sam2_video.types import BoxPrompt, FrameMasks, ObjectMask, PointPrompt, TrackSettings
+from napari_sam2_video.types import BoxPrompt, FrameMasks, MaskPrompt, ObjectMask, PointPrompt, TrackSettings
 from tests.session.made_volume import SectionTracker, ellipsoid, section_factory
 
 SHAPE = (9, 33, 41)
@@ -37,6 +37,18 @@ class OverrunTracker(SectionTracker):
         if object_id == 1 and self.view.n_frames == SHAPE[0] and frame not in self.memory.entries(1):
             return FIRST[4] & ~SECOND[frame]
         return inside
+
+
+class GivenMasks(SectionTracker):
+    """Along Z, it takes a mask as it is given."""
+
+    def condition(self, object_id, frame, prompts, *, tracked=None):
+        self.given = prompts[0].mask
+        return super().condition(object_id, frame, prompts, tracked=tracked)
+
+    def spoil(self, object_id, frame, inside):
+        own = self.view.n_frames == SHAPE[0] and frame in self.memory.entries(object_id)
+        return self.given if own else inside
 
 
 pytestmark = pytest.mark.usefixtures("quick_disk")
@@ -290,6 +302,18 @@ def test_an_accepted_plane_stays_whatever_the_walks_say(tmp_path, recording):
         session.planes.accept("X", 1, 20)
         session.fuse([1])
         assert (voxels_of(session, 1) == shown).all()
+
+
+def test_a_mask_that_a_person_gave_stays_as_it_was_drawn(tmp_path, recording):
+    drawn = np.roll(FIRST[4], 2, axis=1)
+    with Session.create(tmp_path / "a.sam2v", recording, tracker_factory=section_factory(GivenMasks)) as session:
+        session.add_object()
+        session.add_prompt(MaskPrompt(1, 4, drawn))
+        list(session.track_planes())
+        assert (session.mask(1, 4) == drawn).all()
+        session.fuse()
+        assert (session.mask(1, 4) == drawn).all()
+        assert (session.mask(1, 5) == FIRST[5]).all()
 
 
 def test_a_locked_object_is_neither_tracked_nor_fused(session):

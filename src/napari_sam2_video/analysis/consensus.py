@@ -1,12 +1,12 @@
 """Masks of one volume from walks along several axes: what the walks agree on, voxel by voxel.
 
-Every plane of a walk has a weight: the network's predicted IoU, less the farther the plane is from one that the walk
-was prompted on. It also has an agreement with the settled planes that it crosses, and where that is below `TRUSTED` it
-has no say. A voxel belongs to an object where at least two walks say so. Where planes without a say leave fewer than
-three, the heavier side decides, and one walk decides alone. Where the two other walks do not agree with each other, the
-one along the first axis decides. Where they do not meet settled planes to the voxel, differences from it that are no
-wider than an outline are left to it. Where both others say that next to nothing of its mask is there, it has overrun
-the object's end, and only what both give counts.
+A plane of a walk has a say where it agrees with the settled planes that it crosses, by `TRUSTED` at least. Where all
+three walks have one, the outline is a mean in which the walk along the first axis counts most, and a voxel that differs
+by more than an outline belongs to the object where two walks say so; the image then moves the outline to its edges
+(`napari_sam2_video.analysis.outline`). Where that walk has no say, the heavier of the others decides: a plane weighs
+the network's predicted IoU, less the farther the plane is from one that the walk was prompted on. Two walks alone must
+agree. Where the two other walks do not agree with each other, they outvote nobody. Where both say that next to nothing
+of the mask along the first axis is there, it has overrun the object's end, and only what both give counts.
 Paint and accepted planes are laid over the result by whoever keeps it.
 """
 
@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 from scipy.ndimage import binary_opening, binary_propagation
 
+from napari_sam2_video.analysis.outline import toward_edges, votes_of
 from napari_sam2_video.geometry import bounding_box
 from napari_sam2_video.types import ObjectMask
 from napari_sam2_video.types.masks import LEVEL_STEP
@@ -32,21 +33,25 @@ ROOM = 192 << 20
 """Bytes for the votes of a slab."""
 BYTES_A_VOXEL = 2
 SUREST = 1 / 64
-TRUSTED = 0.8
+TRUSTED = 0.6
 """Least agreement with settled planes with which a plane has a say in which voxels belong to the object."""
 HEARD = 0.5
 """Least agreement with which a plane has a say in whether the object is there at all."""
-ENDED = 0.2
+ENDED = 0.1
 """Part of a mask below which another walk says that the object is not there."""
 CROSSED = 0.25
 """Part of a mask that has to be crossed by planes with a say before another walk is asked for that."""
 VOTES = 3
-AGREED = 0.8
-"""Dice of the two other walks, on a plane across the first axis, from which they may overrule the walk along it."""
+OTHERS = 0.5
+"""What each of the two other walks counts in an outline, where the one along the first axis counts 1."""
+HEEDED = 0.5
+"""Most that another walk counts in an outline: one that leaks or lacks a part there is not heeded more than others."""
+AGREED = 0.6
+"""Dice of the two other walks, on a plane across the first axis, from which they outvote it beyond an outline."""
 FOUND = 0.4
-"""The same where that walk has not found the object."""
-EXACT = 0.95
-"""Mean agreement from which walks are taken at their word to the voxel."""
+"""Dice of the two other walks, on a plane across the first axis, from which they show an object that it lost there."""
+MARGIN = 6
+"""Pixels around an object in which its outline is looked for."""
 OUTLINE = np.ones((3, 3), bool)
 """Differences that do not hold this many pixels anywhere are no wider than an outline."""
 
@@ -89,12 +94,6 @@ class Walk:
         weights = self.weights[object_id]
         agreement = self.agreement.get(object_id, np.ones(len(weights)))
         return np.asarray((agreement >= HEARD) & (weights > 0))
-
-    def fit(self, object_id: int) -> float:
-        """Mean agreement of the planes that have a say and show the object; 1 if there are none."""
-        boxes, agreement = self.boxes[object_id], self.agreement.get(object_id)
-        shown = (boxes[:, 2] > boxes[:, 0]) & (self.say(object_id) > 0)
-        return 1.0 if agreement is None or not shown.any() else float(agreement[shown].mean())
 
     @property
     def plane_axes(self) -> tuple[int, int]:
@@ -167,7 +166,12 @@ def plane_weights(
 
 
 def consensus(
-    shape: tuple[int, int, int], walks: Sequence[Walk], object_ids: Sequence[int], *, room: int = ROOM
+    shape: tuple[int, int, int],
+    walks: Sequence[Walk],
+    object_ids: Sequence[int],
+    *,
+    grey: Callable[[int], npt.NDArray[np.uint8]] | None = None,
+    room: int = ROOM,
 ) -> Iterator[FusedPlane]:
     """Masks that walks agree on, slab by slab along the first axis of the grid.
 
@@ -179,6 +183,8 @@ def consensus(
         Walks along different axes.
     object_ids : sequence of int
         Objects to fuse.
+    grey : callable, optional
+        Plane along the first axis to its image; outlines are moved to its edges.
     room : int
         Bytes that the votes of a slab may take; the slabs are as thick as that allows, one plane at least.
 
@@ -187,7 +193,7 @@ def consensus(
     FusedPlane
         Every plane, in ascending order, with a mask (empty if there is none) of every object.
     """
-    boxes = {i: box for i in object_ids if (box := _union([walk.box(i) for walk in walks])) is not None}
+    boxes = {i: box for i in object_ids if (box := _union([walk.box(i) for walk in walks], shape)) is not None}
     area = sum((b[1].stop - b[1].start) * (b[2].stop - b[2].start) for b in boxes.values())
     thick = max(1, room // max(1, area * BYTES_A_VOXEL))
     for start in range(0, shape[0], thick):
@@ -200,7 +206,8 @@ def consensus(
         for walk in walks:
             _count(walk, votes, start, stop)
         for plane in range(start, stop):
-            found = [votes[i].plane(plane) if i in votes else (no_mask(i), no_mask(i)) for i in object_ids]
+            image = grey(plane) if grey is not None and votes else None
+            found = [votes[i].plane(plane, image) if i in votes else (no_mask(i), no_mask(i)) for i in object_ids]
             yield FusedPlane(plane, tuple(mask for mask, _ in found), tuple(disputed for _, disputed in found))
 
 
@@ -212,7 +219,6 @@ class _Votes:
         self._id = object_id
         self._walks = [walk for walk in walks if object_id in walk.weights]
         self._bits = np.zeros(tuple(part.stop - part.start for part in box), np.uint8)
-        self._exact = all(walk.fit(object_id) >= EXACT for walk in self._walks if walk.axis != 0)
         self._say = [_along(walk.say(object_id), walk, box) for walk in self._walks]
         self._heard = [_along(walk.heard(object_id), walk, box) for walk in self._walks]
 
@@ -232,64 +238,63 @@ class _Votes:
             to[axis] = slice(low - self.box[axis].start, high - self.box[axis].start)
         self._bits[tuple(to)] |= (levels[tuple(part)] > 0).view(np.uint8) << self._walks.index(walk)
 
-    def plane(self, plane: int) -> tuple[ObjectMask, ObjectMask]:
+    def plane(self, plane: int, grey_yx: npt.NDArray[np.uint8] | None) -> tuple[ObjectMask, ObjectMask]:
         """Mask and disputed voxels on one plane along the first axis."""
         at = plane - self.box[0].start
         if not 0 <= at < self._bits.shape[0]:
             return no_mask(self._id), no_mask(self._id)
         inside = [(self._bits[at] >> number) & 1 for number in range(len(self._walks))]
-        weights = [say[at if say.shape[0] > 1 else 0].astype(np.float32) for say in self._say]
-        heard = [one[at if one.shape[0] > 1 else 0] for one in self._heard]
         shape = inside[0].shape
-        total = np.maximum(sum(weights, np.zeros(shape, np.float32)), np.float32(1e-6))
-        share = sum((w * i for w, i in zip(weights, inside, strict=True)), np.zeros(shape, np.float32)) / total
-        votes = sum(((w > 0).astype(np.uint8) * np.ones(shape, np.uint8) for w in weights), np.zeros(shape, np.uint8))
-        agree = sum(((w > 0) * i for w, i in zip(weights, inside, strict=True)), np.zeros(shape, np.uint8))
-        most = min(VOTES, len(self._walks))
-        chosen = np.where(votes >= most, agree >= min(2, most), share > 1 / 2)
-        chosen = self._if_others_agree(chosen, inside, heard)
-        chosen = self._in_outline(chosen, inside, weights)
-        others = self._if_ended(inside, heard)
+        weights = [np.broadcast_to(one[at if one.shape[0] > 1 else 0], shape).astype(np.float32) for one in self._say]
+        heard = [np.broadcast_to(one[at if one.shape[0] > 1 else 0], shape) for one in self._heard]
+        share = self._votes(inside, weights)
+        chosen = share > 0
+        if grey_yx is not None and chosen.any():
+            chosen = toward_edges(share, grey_yx[self.box[1:]])
+        others = self._if_not_found(inside, heard)
+        if others is None:
+            others = self._if_ended(inside, heard)
         if others is not None:
             chosen = others
-        sure = np.clip(share, SUREST, 1 - SUREST)
+        sure = np.clip((share + 1) / 2, SUREST, 1 - SUREST)
         levels = np.where(chosen, np.maximum(1, 1 + np.log(sure / (1 - sure)) / LEVEL_STEP), 0).astype(np.uint8)
-        says = sum((h * np.ones(shape, np.uint8) for h in heard), np.zeros(shape, np.uint8))
+        says = sum((h.astype(np.uint8) for h in heard), np.zeros(shape, np.uint8))
         gives = sum((h * i for h, i in zip(heard, inside, strict=True)), np.zeros(shape, np.uint8))
         disputed = binary_opening((gives > 0) & (gives < says), OUTLINE)
         return self._mask(levels), self._mask(np.where(disputed, gives, 0).astype(np.uint8))
 
-    def _if_others_agree(
-        self,
-        chosen: npt.NDArray[np.bool_],
-        inside: Sequence[npt.NDArray[np.uint8]],
-        heard: Sequence[npt.NDArray[np.bool_]],
-    ) -> npt.NDArray[np.bool_]:
-        """What was chosen where the two other walks agree with each other, else the walk along the first axis."""
+    def _votes(
+        self, inside: Sequence[npt.NDArray[np.uint8]], weights: Sequence[npt.NDArray[np.float32]]
+    ) -> npt.NDArray[np.float32]:
+        """For and against each pixel, -1 to 1; -1 where no walk has a say."""
+        votes = [votes_of(there > 0) for there in inside]
+        if len(votes) < VOTES:
+            told = [np.where(weight > 0, vote, 1) for vote, weight in zip(votes, weights, strict=True)]
+            silent = np.logical_and.reduce([weight <= 0 for weight in weights])
+            return np.where(silent, -1, np.minimum.reduce(told)).astype(np.float32)
         first = [walk.axis == 0 for walk in self._walks]
-        if len(inside) < VOTES or not any(first):
-            return chosen
-        told = [(there > 0) & one for there, one in zip(inside, heard, strict=True)]
-        own = told[first.index(True)]
-        one, other = (there for there, is_first in zip(told, first, strict=True) if not is_first)
-        both, all_told = int(np.count_nonzero(one & other)), int(np.count_nonzero(one)) + int(np.count_nonzero(other))
-        return chosen if 2 * both >= (AGREED if own.any() else FOUND) * all_told else own
+        if not any(first) or not (weights[first.index(True)] > 0).all():
+            return _weighted(votes, weights)
+        heeded = [vote if own else np.clip(vote, -HEEDED, HEEDED) for own, vote in zip(first, votes, strict=True)]
+        shares = [(w > 0) * np.float32(1 if own else OTHERS) for own, w in zip(first, weights, strict=True)]
+        mean = _weighted(heeded, shares)
+        median = np.median(votes, axis=0).astype(np.float32)
+        differ = ((median > 0) ^ (inside[first.index(True)] > 0)) & np.logical_and.reduce([w > 0 for w in weights])
+        others = [there > 0 for there, own in zip(inside, first, strict=True) if not own]
+        if _dice(*others) < AGREED:
+            return mean
+        wide = binary_propagation(binary_opening(differ, OUTLINE), mask=differ)
+        return np.where(wide, median, mean)
 
-    def _in_outline(
-        self,
-        chosen: npt.NDArray[np.bool_],
-        inside: Sequence[npt.NDArray[np.uint8]],
-        weights: Sequence[npt.NDArray[np.float32]],
-    ) -> npt.NDArray[np.bool_]:
-        """What was chosen, with the outline of the walk along the first axis where both differ by no more than one."""
-        if self._exact:
-            return chosen
-        for walk, there, weight in zip(self._walks, inside, weights, strict=True):
-            if walk.axis == 0 and (weight > 0).all():
-                differ = chosen ^ (there > 0)
-                wide = binary_propagation(binary_opening(differ, OUTLINE), mask=differ)
-                return np.asarray((there > 0) ^ wide)
-        return chosen
+    def _if_not_found(
+        self, inside: Sequence[npt.NDArray[np.uint8]], heard: Sequence[npt.NDArray[np.bool_]]
+    ) -> npt.NDArray[np.bool_] | None:
+        """What both other walks give the object where its walk along the first axis has not found it."""
+        first = [walk.axis == 0 for walk in self._walks]
+        if len(inside) < VOTES or not any(first) or inside[first.index(True)].any():
+            return None
+        told = [(there > 0) & one for there, one, own in zip(inside, heard, first, strict=True) if not own]
+        return np.asarray(told[0] & told[1] & (_dice(*told) >= FOUND))
 
     def _if_ended(
         self, inside: Sequence[npt.NDArray[np.uint8]], heard: Sequence[npt.NDArray[np.bool_]]
@@ -344,12 +349,29 @@ def _along(values: npt.NDArray[Any], walk: Walk, box: Box) -> npt.NDArray[Any]:
     return np.expand_dims(values[box[walk.axis]], [axis for axis in range(3) if axis != walk.axis])
 
 
-def _union(boxes: Sequence[list[tuple[int, int]] | None]) -> Box | None:
+def _union(boxes: Sequence[list[tuple[int, int]] | None], shape: tuple[int, int, int]) -> Box | None:
+    """Box around all, with room for outlines on the planes along the first axis."""
     known = [box for box in boxes if box is not None]
     if not known:
         return None
-    first, second, third = (slice(min(b[a][0] for b in known), max(b[a][1] for b in known)) for a in range(3))
-    return first, second, third
+    low, high = ([end(box[axis][side] for box in known) for axis in range(3)] for side, end in ((0, min), (1, max)))
+    rows, columns = (slice(max(0, low[a] - MARGIN), min(shape[a], high[a] + MARGIN)) for a in (1, 2))
+    return slice(low[0], high[0]), rows, columns
+
+
+def _weighted(
+    votes: Sequence[npt.NDArray[np.float32]], shares: Sequence[npt.NDArray[np.float32]]
+) -> npt.NDArray[np.float32]:
+    """Mean of votes; -1 where no share is above 0."""
+    total = sum(shares, np.zeros(votes[0].shape, np.float32))
+    told = sum((s * v for s, v in zip(shares, votes, strict=True)), np.zeros(votes[0].shape, np.float32))
+    return np.where(total > 0, told / np.maximum(total, 1e-6), -1).astype(np.float32)
+
+
+def _dice(one: npt.NDArray[np.bool_], other: npt.NDArray[np.bool_]) -> float:
+    """Dice's coefficient; 1 where both are empty."""
+    both = int(np.count_nonzero(one)) + int(np.count_nonzero(other))
+    return 2 * int(np.count_nonzero(one & other)) / both if both else 1.0
 
 
 def no_mask(object_id: int) -> ObjectMask:

@@ -42,8 +42,8 @@ def crossing_agreement(walk: Walk, object_id: int, settled: Sequence[SettledPlan
     """How far each plane of a walk agrees with the settled planes that it crosses.
 
     A plane crosses a settled one in a line of voxels. Where either of the two has the object on that line, the IoU of
-    both on it, the mean over the settled planes, is the agreement; a plane that says nothing of any of them has that of
-    the nearest one that does.
+    both on it, the mean over the settled planes, is the agreement. Another plane that shows the object has that of the
+    nearest one that crosses a settled plane, and one on which nothing is to be agreed on agrees.
 
     Parameters
     ----------
@@ -62,9 +62,11 @@ def crossing_agreement(walk: Walk, object_id: int, settled: Sequence[SettledPlan
     boxes = walk.boxes[object_id]
     across = [one for one in settled if one.axis != walk.axis]
     total, count = np.zeros(len(boxes)), np.zeros(len(boxes))
+    silent = np.zeros(len(boxes), bool)
     for plane in range(len(boxes)):
         lines = [(one, _line(one, walk, plane)) for one in across]
         if not any(line.any() for _, line in lines) and boxes[plane, 2] <= boxes[plane, 0]:
+            silent[plane] = True
             continue
         mask = next((m for m in walk.read(plane) if m.object_id == object_id), no_mask(object_id))
         for one, line in lines:
@@ -83,7 +85,7 @@ def crossing_agreement(walk: Walk, object_id: int, settled: Sequence[SettledPlan
     if not known.size:
         return np.ones(len(boxes))
     nearest = known[np.abs(np.arange(len(boxes))[:, None] - known).argmin(axis=1)]
-    return np.asarray(total[nearest] / count[nearest], np.float64)
+    return np.where(silent, 1.0, total[nearest] / count[nearest])
 
 
 def _line(settled: SettledPlane, walk: Walk, plane: int) -> npt.NDArray[np.bool_]:

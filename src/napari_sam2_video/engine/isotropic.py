@@ -1,7 +1,8 @@
 """Planes of a volume as the network sees them: square pixels on a square frame; masks stay on the voxel grid.
 
 A network that resizes every frame to a square would distort a plane of few thick slices. Here the coarser axis is
-interpolated to the spacing of the finer one, and the shorter side is padded.
+interpolated to the spacing of the finer one, and the shorter side is padded with its outermost pixels: beside grey, an
+object that reaches the end of the volume would seem to end there.
 """
 
 from __future__ import annotations
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
     from napari_sam2_video.engine.plan import Plan
     from napari_sam2_video.types import FrameSource, ObjectMask, Prompt
 
-REST = (124, 116, 104)
-"""Colour of the padding: the mean with which `sam2` normalizes images, which becomes 0 for the network."""
 MOST = 16.0
 """Largest factor by which an axis is stretched."""
 
@@ -72,15 +71,14 @@ class Fit:
         return self.inner == self.shape_yx == (self.side, self.side)
 
     def image(self, plane_yxc: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-        """Frame of a plane, uint8 of shape ``(side, side, 3)``, padded with one colour."""
+        """Frame of a plane, uint8 of shape ``(side, side, 3)``, padded with its outermost pixels."""
         shown = plane_yxc
         for axis in (0, 1):
             if self.factors[axis] != 1:
                 shown = _interpolated(shown, axis, self.inner[axis])
-        frame = np.full((self.side, self.side, 3), REST, np.uint8)
         (top, left), (height, width) = self.offset, self.inner
-        frame[top : top + height, left : left + width] = shown
-        return frame
+        rest = ((top, self.side - top - height), (left, self.side - left - width), (0, 0))
+        return np.pad(shown, rest, mode="edge")
 
     def prompt(self, prompt: Prompt) -> Prompt:
         """The same prompt on the frame."""

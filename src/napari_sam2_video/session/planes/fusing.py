@@ -165,7 +165,7 @@ class Fusing:
         stack = self._walks.stack(self._walks.own)
         spacing = spacing_of(view)
         settled = {i: self._settled(i) for i in object_ids}
-        own_accepted = {i: context.inputs.accepted(i) for i in object_ids}
+        own_settled = {i: self._kept_frames(i) for i in object_ids}
         walks = []
         for source in self._sources(axes):
             place = stack.axis_of(self._walks.stack(source.axis))
@@ -177,11 +177,11 @@ class Fusing:
         voxels, disputed = dict.fromkeys(object_ids, 0), dict.fromkeys(object_ids, 0)
         accepted = {i: self._accepted_planes(i) for i in object_ids}
         shape = (view.n_frames, *view.shape_yx)
-        for fused in consensus(shape, walks, object_ids):
+        for fused in consensus(shape, walks, object_ids, grey=self._grey):
             masks = []
             known = {mask.object_id: mask for mask in context.masks.run_masks(fused.plane)}
             for mask in fused.masks:
-                if fused.plane in own_accepted[mask.object_id]:
+                if fused.plane in own_settled[mask.object_id]:
                     continue
                 laid = _overlaid(mask, accepted[mask.object_id], fused.plane, view.shape_yx)
                 voxels[mask.object_id] += int(np.count_nonzero(laid.levels))
@@ -198,6 +198,19 @@ class Fusing:
         context.state.commit(stamps, step=step)
         context.events.announce("masks")
         return [Fusion(i, self.axes_of(i), voxels[i], disputed[i]) for i in object_ids]
+
+    def _kept_frames(self, object_id: int) -> frozenset[int]:
+        """Frames of the session that fusing leaves as they are: accepted ones, and those with a mask for a prompt."""
+        accepted = self._context.inputs.accepted(object_id)
+        if any(self._walks.tables[axis].sets(object_id) for axis in self._walks.others):
+            # Masks on the session's own frames may then be sections that another walk found.
+            return accepted
+        given = self._walks.tables[self._walks.own].sets(object_id)
+        return accepted | {one.frame for one in given if one.kinds == ("mask",)}
+
+    def _grey(self, frame: int) -> npt.NDArray[np.uint8]:
+        """Grey values of a frame in the session's contrast window."""
+        return np.asarray(self._context.view.read(frame).mean(axis=2), np.uint8)
 
     def _sources(self, axes: Sequence[str]) -> list[WalkMasks]:
         found = []

@@ -12,10 +12,12 @@ import numpy as np
 from napari_sam2_video.analysis.review import ReviewItem
 from napari_sam2_video.engine.plan import plan_run
 from napari_sam2_video.errors import PromptError, SessionError
+from napari_sam2_video.frames.crossing import VOLUME_AXES
 from napari_sam2_video.session.context import JOURNAL, Context
 from napari_sam2_video.session.planes.fusing import FUSIONS, LEAST_WALKS, Fusing
 from napari_sam2_video.session.planes.prompts import PlanePrompts
 from napari_sam2_video.session.planes.walks import FOLDER, PlaneWalks
+from napari_sam2_video.session.prompts import key_of
 from napari_sam2_video.storage.atomic import make_folder
 from napari_sam2_video.types import FrameMasks, MaskPrompt, TrackSettings
 
@@ -36,6 +38,8 @@ if TYPE_CHECKING:
     from napari_sam2_video.types import FrameDone, Preview, Prompt
 
 DISPUTES = "disputes"
+GUIDED = "guided"
+"""Table: the newest masks that the sections were taken from in which a walk looked for an object."""
 
 
 class Planes:
@@ -339,19 +343,36 @@ class Planes:
     def _track_other(
         self, axis: str, settings: TrackSettings, axes: Sequence[str], stop: Callable[[], bool] | None
     ) -> Generator[FrameDone]:
-        prompts = self._asked.wanted(axis, self._free(settings), axes)
+        free = self._free(settings)
+        prompts = self._asked.wanted(axis, free, axes)
         walk = self._walks.ready(axis, prompts)
+        guides = self._walks.guides[axis] = self._asked.guides(axis, free, axes)
         if walk.unfinished:
             with closing(walk.resume(stop=stop)) as frames:
                 yield from (replace(done, axis=axis) for done in frames)
-        states = [walk.state(i) for i in self._free(settings)]
         span = self._asked.span(axis, prompts, axes)
-        if span is None or (stop is not None and stop()):
+        if span is None:
             return
-        wanted = TrackSettings(settings.direction, *span)
-        if plan_run(states, wanted, walk.n_frames).passes:
-            with closing(walk.track(wanted, stop=stop)) as frames:
-                yield from (replace(done, axis=axis) for done in frames)
+        newest = {i: self._asked.newest(axis, i, axes) for i in guides}
+        outdated = [i for i in sorted(guides) if walk.state(i).prompted and self._guided(axis, i) != newest[i]]
+        wanted = [TrackSettings(settings.direction, *span, tuple(outdated))] if outdated else []
+        for one in (*wanted, TrackSettings(settings.direction, *span)):
+            if stop is not None and stop():
+                return
+            if plan_run([walk.state(i) for i in free], one, walk.n_frames).passes:
+                noted = [(GUIDED, key_of(i, VOLUME_AXES.index(axis)), newest[i]) for i in one.objects or ()]
+                with closing(walk.track(one, stop=stop)) as frames:
+                    for done in frames:
+                        if noted:
+                            # From here on the run is resumed, should it be cut off.
+                            self._context.state.commit(noted)
+                            noted = []
+                        yield replace(done, axis=axis)
+
+    def _guided(self, axis: str, object_id: int) -> str | None:
+        """Which sections an object was looked for in when its walk along an axis was tracked last."""
+        found: str | None = self._context.state.get(GUIDED, key_of(object_id, VOLUME_AXES.index(axis)))
+        return found
 
     def _free(self, settings: TrackSettings) -> list[int]:
         """Objects of a run: those named, or all unlocked ones."""

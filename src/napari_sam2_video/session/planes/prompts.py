@@ -8,24 +8,27 @@ import numpy as np
 
 from napari_sam2_video.geometry import whole_mask
 from napari_sam2_video.masks.records import RUN, newest_records
-from napari_sam2_video.session.planes.crossing import planes_across, section_masks
+from napari_sam2_video.session.planes.sections import LEAST_PIXELS, planes_across, sections_of
 from napari_sam2_video.session.prompts import accepted_table
 from napari_sam2_video.spans import bounds_of
 from napari_sam2_video.types import MaskPrompt
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     import numpy.typing as npt
 
     from napari_sam2_video.session.context import Context
     from napari_sam2_video.session.objects import Objects
+    from napari_sam2_video.session.planes.sections import Sections
     from napari_sam2_video.session.planes.walks import PlaneWalks
     from napari_sam2_video.storage.tables import Change
     from napari_sam2_video.types import Prompt
 
 MARGIN = 2
 """Number of planes that a walk goes beyond where the object was found."""
+SECTIONS = 3
+"""Sections that prompt a walk which follows the object between them."""
 
 
 class PlanePrompts:
@@ -159,24 +162,61 @@ class PlanePrompts:
         walk = self._walks.find(axis)
         return None if walk is None else walk.context
 
+    def guides(self, axis: str, object_ids: Sequence[int], axes: Sequence[str]) -> dict[int, Sections]:
+        """Sections of objects on planes across an axis that no person prompted for them, from another walk of `axes`.
+
+        They are what the walk along the session's own axis found, or else another one that a person prompted.
+        """
+        free = [i for i in object_ids if not self._walks.tables[axis].sets(i)] if axis != self._walks.own else []
+        found: dict[int, Sections] = {}
+        for other, source, settled in self._origins(axis, free, axes):
+            found |= self._cut(axis, other, source, settled)
+        return found
+
+    def newest(self, axis: str, object_id: int, axes: Sequence[str]) -> str | None:
+        """What changes whenever the sections of `guides` may have changed; None if there are none."""
+        for other, source, _ in self._origins(axis, [object_id], axes):
+            rows = newest_records(source.state, object_id, (RUN,))
+            return f"{other} {max(number for number, _ in rows.values())}"
+        return None
+
     def _sections(self, axis: str, object_ids: Sequence[int], axes: Sequence[str]) -> dict[int, dict[int, MaskPrompt]]:
-        """Sections of objects on planes across an axis, each from the walk with most of the user's prompts."""
-        found: dict[int, dict[int, MaskPrompt]] = {}
+        """Sections of objects on planes across an axis that prompt the walk, by object and plane.
+
+        Where it answers every plane by itself one will do; where it follows the object, they are spread evenly.
+        """
+        prompts: dict[int, dict[int, MaskPrompt]] = {}
+        for other, source, settled in self._origins(axis, object_ids, axes):
+            for object_id, found in self._cut(axis, other, source, settled).items():
+                mask = settled[object_id][1]
+                follows = axis == self._walks.own or self._walks.tables[axis].sets(object_id)
+                for at in planes_across(mask, found.along, SECTIONS if follows else 1):
+                    section = found.on(at)
+                    if int(np.count_nonzero(section)) >= LEAST_PIXELS:
+                        prompts.setdefault(object_id, {})[at] = MaskPrompt(object_id, at, section)
+        return prompts
+
+    def _cut(
+        self, axis: str, other: str, source: Context, settled: Mapping[int, tuple[int, npt.NDArray[np.bool_]]]
+    ) -> dict[int, Sections]:
+        """What another walk found of objects, cut along the planes across an axis."""
+        shape = (source.masks.n_frames, *source.masks.shape_yx)
+        planes = {object_id: plane for object_id, (plane, _) in settled.items()}
+        return sections_of(source.masks.run_masks, shape, self._walks.stack(other), self._walks.stack(axis), planes)
+
+    def _origins(
+        self, axis: str, object_ids: Sequence[int], axes: Sequence[str]
+    ) -> Iterator[tuple[str, Context, dict[int, tuple[int, npt.NDArray[np.bool_]]]]]:
+        """Other walks with the objects whose sections they give, and the largest mask there that a person settled."""
+        left = list(object_ids)
         for other in self._walks.views:
             source = self._masks_of(other) if other != axis and other in axes else None
             if source is None:
                 continue
-            stack, wanted, settled = self._walks.stack(other), {}, {}
-            along = stack.axes.index(axis) - 1
-            for object_id in object_ids:
-                largest = None if object_id in found else self._largest(other, source, object_id)
-                if largest is not None:
-                    settled[object_id] = largest[0]
-                    wanted[object_id] = planes_across(largest[1], along)
-            masks = source.masks
-            shape = (masks.n_frames, masks.shape_yx)
-            found |= section_masks(masks.run_masks, *shape, stack, self._walks.stack(axis), wanted, settled)
-        return found
+            settled = {i: largest for i in left if (largest := self._largest(other, source, i)) is not None}
+            left = [i for i in left if i not in settled]
+            if settled:
+                yield other, source, settled
 
     def _largest(self, axis: str, source: Context, object_id: int) -> tuple[int, npt.NDArray[np.bool_]] | None:
         """The settled plane on which the walk found most of an object, and its mask there."""

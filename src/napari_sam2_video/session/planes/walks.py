@@ -14,6 +14,7 @@ from napari_sam2_video.errors import SessionError
 from napari_sam2_video.frames.crossing import VOLUME_AXES, PlaneStack, crossing_axes, crossing_view, spacing_of
 from napari_sam2_video.frames.view import FrameView
 from napari_sam2_video.session.manifest import NAME
+from napari_sam2_video.session.planes.guided import GuidedTracker
 from napari_sam2_video.session.prompt_table import PromptTable
 from napari_sam2_video.session.prompts import key_of, prompts_table
 from napari_sam2_video.session.tracker import default_tracker, tracker_beside
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
     from napari_sam2_video.session.context import Context
     from napari_sam2_video.session.objects import Objects
+    from napari_sam2_video.session.planes.sections import Sections
     from napari_sam2_video.session.session import Session
     from napari_sam2_video.session.tracker import TrackerFactory, TrackerLike
     from napari_sam2_video.types import FrameSource, ModelSettings, Prompt
@@ -59,6 +61,8 @@ class PlaneWalks:
         The planes across each axis.
     tables : dict of str to PromptTable
         The user's prompts on the planes across each axis.
+    guides : dict of str to dict of int to Sections
+        For each axis the sections on its planes in which objects are looked for, while the walk is tracked.
     """
 
     def __init__(
@@ -76,6 +80,7 @@ class PlaneWalks:
         self.tables = {self.own: own_prompts}
         for axis in self.others:
             self.tables[axis] = PromptTable(context, objects, self.views[axis], prompts_table(axis))
+        self.guides: dict[str, Mapping[int, Sections]] = {}
         self._context = context
         self._objects = objects
         self._factory = factory or default_tracker
@@ -163,7 +168,8 @@ class PlaneWalks:
             return walk
 
     def release(self, axis: str) -> None:
-        """Release the tracker of a walk; the next use makes another one."""
+        """Release the tracker of a walk and its guides; the next use makes another one."""
+        self.guides.pop(axis, None)
         walk = self._open.get(axis)
         if walk is not None:
             walk.release()
@@ -205,4 +211,7 @@ class PlaneWalks:
         fit = Fit.of(source.shape_yx, (float(spacing[rows]), float(spacing[columns])))
         frames: FrameSource = source if fit.is_plain() else FittedFrames(source, fit)
         tracker = tracker_beside(self._own_tracker(), frames, memory) or self._factory(settings, frames, memory)
-        return tracker if fit.is_plain() else FittedTracker(tracker, fit)
+        axis = source.walk_axis
+        return GuidedTracker(
+            tracker if fit.is_plain() else FittedTracker(tracker, fit), lambda: self.guides.get(axis, {})
+        )

@@ -1,0 +1,124 @@
+"""A tracker that answers each plane of a walk by itself, from what another walk of the volume found there."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_sam2_video.engine.plan import Plan
+from napari_sam2_video.session.tracker import as_generator
+from napari_sam2_video.types import FrameMasks, ObjectMask
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+
+    import numpy.typing as npt
+
+    from napari_sam2_video.engine.costs import FrameCosts
+    from napari_sam2_video.session.planes.sections import Sections
+    from napari_sam2_video.session.tracker import TrackerLike, TrackerMemory
+    from napari_sam2_video.types import Preview, Prompt
+
+GONE = -10.0
+
+
+class GuidedTracker:
+    """A tracker of the planes across another axis, which most objects cross in sections that are known roughly.
+
+    From one plane to the next an object is not followed by memory but looked for in its section there. Memory goes
+    astray where sections are flat and change fast; and errors do not add up from plane to plane.
+
+    Parameters
+    ----------
+    tracker : TrackerLike
+        The tracker of the planes. It answers prompts, and tracks objects without sections.
+    guides : callable
+        Gives the sections on its planes, by object.
+    """
+
+    def __init__(self, tracker: TrackerLike, guides: Callable[[], Mapping[int, Sections]]) -> None:
+        self._tracker = tracker
+        self._guides = guides
+        self.model: Any = getattr(tracker, "model", None)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Sentences about the network that a person should see."""
+        return self._tracker.notes
+
+    @property
+    def memory(self) -> TrackerMemory:
+        """What the tracker remembers."""
+        return self._tracker.memory
+
+    def preview(
+        self, object_id: int, frame: int, prompts: Sequence[Prompt], *, tracked: npt.NDArray[np.int8] | None = None
+    ) -> Preview:
+        """Candidates of prompts."""
+        return self._tracker.preview(object_id, frame, prompts, tracked=tracked)
+
+    def condition(
+        self, object_id: int, frame: int, prompts: Sequence[Prompt], *, tracked: npt.NDArray[np.int8] | None = None
+    ) -> ObjectMask:
+        """Make prompts part of what an object remembers."""
+        return self._tracker.condition(object_id, frame, prompts, tracked=tracked)
+
+    def run(self, plan: Plan, *, stop: Callable[[], bool] | None = None) -> Iterator[FrameMasks]:
+        """Masks of the planes of a plan."""
+        guides = self._guides()
+        rest = [one for one in plan.passes if one.object_id not in guides]
+        if len(rest) == len(plan.passes):
+            yield from self._tracker.run(plan, stop=stop)
+            return
+        followed = Plan(tuple(rest), plan.n_frames, plan.begun)
+        with closing(as_generator(self._tracker.run(followed, stop=stop))) as frames:
+            yield from self._merged(plan, followed, guides, frames, stop or (lambda: False))
+
+    def costs(
+        self, objects: Sequence[Sequence[Prompt]], stop: Callable[[], bool] | None = None
+    ) -> tuple[FrameCosts, ObjectMask]:
+        """What a frame costs where the network runs, and the first object; see `engine.costs.measure_costs`."""
+        return self._tracker.costs(objects, stop)
+
+    def scratch(self) -> TrackerLike:
+        """A tracker of the same network that remembers nothing and follows every object."""
+        return self._tracker.scratch()
+
+    def close(self) -> None:
+        """Release what the tracker holds on a server."""
+        close = getattr(self._tracker, "close", None)
+        if close is not None:
+            close()
+
+    def _merged(
+        self,
+        plan: Plan,
+        followed: Plan,
+        guides: Mapping[int, Sections],
+        frames: Generator[FrameMasks],
+        halted: Callable[[], bool],
+    ) -> Iterator[FrameMasks]:
+        """Planes in the order of the plan, with the objects that are followed and those that are looked for."""
+        for direction in ("forward", "backward"):
+            visited = set(followed.frames(direction))
+            for plane in plan.frames(direction):
+                if halted():
+                    return
+                masks = next(frames, None) if plane in visited else None
+                if masks is None and plane in visited:
+                    return
+                here = {one.object_id for one in plan.sweep(direction) if plane in one.frames()}
+                found = [self._answer(i, plane, guides[i]) for i in sorted(here & guides.keys())]
+                found += [] if masks is None else masks.objects
+                found.sort(key=lambda mask: mask.object_id)
+                shape_yx = next(iter(guides.values())).plane_shape
+                yield FrameMasks(plane, shape_yx, tuple(found), direction)
+
+    def _answer(self, object_id: int, plane: int, sections: Sections) -> ObjectMask:
+        prompts = sections.prompts(object_id, plane)
+        if not prompts:
+            return ObjectMask(object_id, (0, 0), np.zeros((0, 0), np.uint8), GONE, 1.0)
+        preview = self._tracker.preview(object_id, plane, prompts)
+        return preview.candidates[preview.best]

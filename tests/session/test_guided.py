@@ -1,0 +1,112 @@
+"""Other walks of a volume look for an object in its sections, plane by plane."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from napari_sam2_video.engine.plan import ObjectState, plan_run
+from napari_sam2_video.frames.crossing import PlaneStack
+from napari_sam2_video.session.planes.guided import GuidedTracker
+from napari_sam2_video.session.planes.sections import keep_connected, main_part, sections_of
+from napari_sam2_video.types import ObjectMask, TrackSettings
+from tests.session.made_volume import SectionTracker, ellipsoid
+
+SHAPE = (9, 20, 27)
+BODY = ellipsoid(SHAPE, (4, 9, 14), (3.2, 6, 9))
+STACKS = {"Z": PlaneStack("Z", "Y", "X"), "Y": PlaneStack("Y", "Z", "X"), "X": PlaneStack("X", "Z", "Y")}
+
+
+def found(walk, body=BODY):
+    """Sections of what a walk found on its planes, on those of another."""
+    planes = body.transpose(["ZYX".index(letter) for letter in STACKS[walk].axes])
+
+    def read(plane):
+        rows, columns = np.nonzero(planes[plane])
+        if not rows.size:
+            return [ObjectMask(1, (0, 0), np.zeros((0, 0), np.uint8))]
+        y, x = rows.min(), columns.min()
+        levels = planes[plane][y : rows.max() + 1, x : columns.max() + 1].astype(np.uint8) * 9
+        return [ObjectMask(1, (int(y), int(x)), levels)]
+
+    return read, planes.shape
+
+
+@pytest.mark.parametrize(("walk", "other"), [(a, b) for a in STACKS for b in STACKS if a != b])
+def test_sections_are_the_object_on_each_plane_of_the_other_walk(walk, other):
+    read, shape = found(walk)
+    sections = sections_of(read, shape, STACKS[walk], STACKS[other], {1: shape[0] // 2})[1]
+    there = BODY.transpose(["ZYX".index(letter) for letter in STACKS[other].axes])
+    assert sections.plane_shape == there.shape[1:]
+    for plane, expected in enumerate(there):
+        assert (sections.on(plane) == expected).all()
+        prompts = sections.prompts(1, plane)
+        assert bool(prompts) == (expected.sum() >= 4)
+        if prompts:
+            mask, box, point = prompts
+            rows, columns = np.nonzero(expected)
+            assert (mask.mask == expected).all()
+            assert (box.y0 + 0.5, box.x0 + 0.5) == (rows.min(), columns.min())
+            assert (box.y1 - 0.5, box.x1 - 0.5) == (rows.max(), columns.max())
+            assert expected[int(point.y), int(point.x)]
+
+
+def test_what_the_walk_took_for_the_object_elsewhere_is_left_out():
+    body = np.zeros(SHAPE, bool)
+    body[2:6, 4:9, 4:9] = True
+    body[5:8, 7:12, 7:12] = True
+    body[1:3, 10:13, 7:12] = True  # another arm, connected by way of later planes
+    body[3:6, 10:12, 8:10] = True
+    stray = body.copy()
+    stray[0:2, 15:19, 20:25] = True
+    bits = np.packbits(stray, axis=2)
+    keep_connected(bits, 4)
+    assert (np.unpackbits(bits, axis=2, count=SHAPE[2]) == body).all()
+    gap = body.copy()
+    gap[4] = False
+    bits = np.packbits(gap, axis=2)
+    keep_connected(bits, 3)
+    assert (np.unpackbits(bits, axis=2, count=SHAPE[2]) == gap).all()
+
+
+def test_specks_beside_a_section_do_not_widen_its_box():
+    section = np.zeros((12, 12), bool)
+    section[3:8, 3:8] = True
+    section[0, 11] = True
+    assert (main_part(section) == np.pad(np.ones((5, 5), bool), ((3, 4), (3, 4)))).all()
+
+
+def test_objects_with_sections_are_looked_for_and_others_followed_in_one_order():
+    read, shape = found("Z")
+    guides = sections_of(read, shape, STACKS["Z"], STACKS["Y"], {1: 4})
+    planes = np.where(BODY, 40, 0).transpose(1, 0, 2)
+    planes[:, 0, :3] = 80
+    view = SimpleNamespace(
+        n_frames=SHAPE[1], shape_yx=planes.shape[1:], read=lambda y: np.repeat(planes[y][..., None], 3, 2)
+    )
+    inner = SectionTracker(view)
+    tracker = GuidedTracker(inner, lambda: guides)
+    states = []
+    for object_id, y in ((1, 9), (2, 6)):
+        prompts = guides[1].prompts(object_id, 9)
+        tracker.condition(object_id, y, prompts)
+        states.append(ObjectState(object_id, frozenset({y}), frozenset({y}), frozenset(), np.zeros(SHAPE[1], np.int8)))
+    plan = plan_run(states, TrackSettings(), SHAPE[1])
+    done = list(tracker.run(plan))
+    order = [(t, "forward") for t in plan.frames("forward")] + [(t, "backward") for t in plan.frames("backward")]
+    assert [(masks.frame, masks.direction) for masks in done] == order
+    assert {object_id for object_id, _, _ in inner.computed} == {2}
+    for masks in done:
+        for mask in masks.objects:
+            true = planes[masks.frame] == 40 * mask.object_id
+            if mask.object_id == 1 and true.sum() < 4:
+                assert not mask.levels.any()
+                assert mask.object_score < 0
+            else:
+                assert ((mask.levels > 0) == true).all()
+    assert not inner.open_runs
+    stopped = list(tracker.run(plan, stop=lambda: True))
+    assert stopped == []
+    assert not inner.open_runs
