@@ -134,6 +134,7 @@ def organ(out: Path, sessions: Path, model: str) -> None:
     box = stage.widget.recording.window_box
     box.setCurrentIndex(next(i for i in range(box.count()) if "abdomen" in box.itemText(i).lower()))
     stage.show("recording")
+    stage.idle()
     stage.save("tutorial-organ-start.png")
     sizes = np.bincount(clip.labels[middle].ravel())[1:]
     stage.prompt(int(sizes.argmax()) + 1, "liver", box=True, frame=middle)
@@ -144,6 +145,7 @@ def organ(out: Path, sessions: Path, model: str) -> None:
     stage.idle()
     stage.widget.controller.go_to(middle + 4)
     stage.show("objects", "review")
+    stage.idle()
     stage.save("tutorial-organ-tracked.png")
     stage.close()
 
@@ -163,8 +165,6 @@ def volume(out: Path, sessions: Path, model: str) -> None:
         panel.walk_boxes[axis].setChecked(True)
     stage.widget.run_bar.start()
     stage.settle(until=lambda: stage.widget.controller.running)
-    stage.idle()
-    panel.fuse()
     stage.idle()
     panel.disputed_box.setChecked(True)
     panel.crosshair_box.setChecked(True)
