@@ -1,4 +1,4 @@
-"""Units of the columns of a table, one convention for all that is written of it."""
+"""Units of the columns of a table, one convention for all outputs."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _UNITS = {
 
 
 def units_of(names: Iterable[str], length: str, walk: str) -> dict[str, str]:
-    """Units of those columns that have one.
+    """Units of the columns that have one.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Which object came from which: mothers and daughters."""
+"""Lineage: mothers and daughters."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ if TYPE_CHECKING:
 
 
 def check_lineage(objects: Sequence[TrackedObject], first_frames: Mapping[int, int] | None = None) -> None:
-    """Refuse a lineage that cannot be.
+    """Refuse an impossible lineage.
 
     Parameters
     ----------
     objects : sequence of TrackedObject
         All objects.
     first_frames : mapping of int to int, optional
-        First frame on which each object has pixels; objects without pixels are left out.
+        First frame on which each object has pixels; objects without pixels are omitted.
 
     Raises
     ------
     SessionError
-        If a parent does not exist, an object is among its own ancestors, or a parent is first seen when its daughter is
-        already there.
+        If a parent does not exist, an object is among its own ancestors, or a parent does not appear before its
+        daughter.
     """
     by_id = {entry.id: entry for entry in objects}
     for entry in objects:
@@ -69,7 +69,7 @@ def _check_order(entry: TrackedObject, parent: int, first_frames: Mapping[int, i
 
 
 def first_frames(table: Table) -> dict[int, int]:
-    """Give the first frame on which each object of a table of measurements has pixels."""
+    """First frame on which each object in a table of measurements has pixels."""
     found = table["area_px"] > 0
     return {
         object_id: int(table["frame"][found & (table["object_id"] == object_id)].min())
@@ -78,14 +78,14 @@ def first_frames(table: Table) -> dict[int, int]:
 
 
 def lineage_graph(objects: Iterable[TrackedObject], present: Iterable[int] | None = None) -> dict[int, list[int]]:
-    """Give each daughter's parents, as the graph of a napari Tracks layer.
+    """Parents of each daughter, as the graph of a napari Tracks layer.
 
     Parameters
     ----------
     objects : iterable of TrackedObject
         All objects.
     present : iterable of int, optional
-        Ids that have a track: napari refuses a graph that names others, so they are left out.
+        Ids with a track; others are omitted, because napari refuses a graph that names them.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""Size, place, form and intensity of every object on every frame."""
+"""Measure size, position, shape and intensity of every object on every frame."""
 
 from __future__ import annotations
 
@@ -49,49 +49,49 @@ def measure(
     shape : bool
         Also measure perimeters and shapes, which takes a few milliseconds for each object and frame.
     readers : mapping of str to callable, optional
-        What to measure in place of the recording: functions of the frame that give its raw values, by what is appended
-        to the names of the columns.
+        What to measure instead of the recording: functions from a frame to its raw values, by the suffix of the column
+        names.
     progress : callable, optional
-        Called with the number of frames done and of all frames.
+        Called with the number of frames done and the total.
 
     Returns
     -------
     Table
         One row for each object and each frame on which it has pixels or was tracked, ordered by object and frame.
-        A frame on which the object was tracked and not found has area 0, and NaN for what an empty mask has not.
+        A frame on which the object was tracked but not found has area 0, and NaN in columns that need pixels.
 
         ``object_id``, ``name``, ``frame``
             Zero-based frame along the walked axis.
         ``position``
-            Of the frame along the walked axis in ``walk_unit``: its own time where the interval varies.
+            Position of the frame along the walked axis in ``walk_unit``; its own time if the interval varies.
         ``area_px``, ``area``
-            Number of pixels of the object's own mask, also of those that other objects cover, and the same in
+            Number of pixels of the object's own mask, including those covered by other objects, and the same in
             ``length_unit`` squared.
         ``centroid_y_px``, ``centroid_x_px``, ``centroid_y``, ``centroid_x``
-            Mean pixel centre in pixels and in ``length_unit``; in place of y and x stand the axes of the
-            plane, where the recording was walked along Y or X.
+            Mean pixel centre in pixels and in ``length_unit``; if the recording was walked along Y or X, the names have
+            the plane's axes instead of y and x.
         ``bbox_y0``, ``bbox_x0``, ``bbox_y1``, ``bbox_x1``
             First pixel row and column, and those after the last, all 0 for an empty mask.
         ``equivalent_diameter_px``, ``equivalent_diameter``
             Diameter of the disc of the same area.
         ``major_axis``, ``minor_axis``, ``eccentricity``
-            Of the ellipse with the same second moments, lengths in ``length_unit``.
+            Axes and eccentricity of the ellipse with the same second moments, lengths in ``length_unit``.
         ``perimeter``, ``circularity``, ``solidity``, ``orientation``, ``feret_diameter``
             See `napari_sam2_video.analysis.shape.measure_shape`; absent without `shape`.
         ``touches_border``
-            True where a pixel lies in the first or last row or column of the frame.
+            True if a pixel is in the first or last row or column of the frame.
         ``intensity_mean`` to ``intensity_p95``
-            See `napari_sam2_video.analysis.intensity.intensity_columns`; absent without raw values, and NaN on a frame
-            that has none.
+            See `napari_sam2_video.analysis.intensity.intensity_columns`; absent without raw values, and NaN on frames
+            without any.
         ``object_score``, ``predicted_iou``
-            The network's scores; NaN if nothing is known.
+            The network's scores; NaN if unknown.
         ``disagreement``, ``checked_from``
-            1 - IoU of the mask with the one found by tracking back, and the frame from which; NaN where it was not
-            checked.
+            1 - IoU of the mask with the one found by tracking back, and the frame it was tracked back from; NaN if it
+            was not checked.
         ``prompted``, ``painted``, ``accepted``
-            What a person did.
+            Whether the user prompted, painted or accepted the frame.
         ``walk``
-            Direction in which the frame was tracked: 1 forward, -1 backward, 0 where it is not known.
+            Direction in which the frame was tracked: 1 forward, -1 backward, 0 if unknown.
         ``area_change`` to ``net_displacement``
             See `napari_sam2_video.analysis.motion.motion`.
         ``length_unit``, ``walk_unit``
@@ -123,7 +123,7 @@ def _raw(sources: Mapping[str, Reader], frame: int) -> dict[str, npt.NDArray[Any
 
 
 def _within(frames: range, scores: Mapping[str, npt.NDArray[Any]]) -> Mapping[str, npt.NDArray[Any]]:
-    """Figures of some frames."""
+    """Scores of some frames."""
     if "frame" not in scores:
         return scores
     inside = (scores["frame"] >= frames.start) & (scores["frame"] < frames.stop)
@@ -145,7 +145,7 @@ def measure_frame(
     labels_yx : ndarray of unsigned int, shape (Y, X)
         Object ids, 0 for none.
     raw : mapping of str to ndarray of shape (Y, X) or (Y, X, 3)
-        Values to measure, by what is appended to the names of the columns.
+        Values to measure, by the suffix of the column names.
     pixel_size : tuple of float
         Pixel size ``(dy, dx)``.
     frame : int
@@ -156,7 +156,7 @@ def measure_frame(
     Returns
     -------
     dict of str to ndarray
-        The columns of `measure` that one frame can give, one row per object, ids ascending.
+        The columns of `measure` that depend on one frame alone, one row per object, ids ascending.
     """
     height, width = labels_yx.shape
     flat = np.flatnonzero(labels_yx)
@@ -263,7 +263,7 @@ def _with_scores(columns: Columns, scores: Mapping[int, Mapping[str, npt.NDArray
 
 
 def _named_by_axes(columns: Columns, plane_axes: tuple[str, str]) -> Columns:
-    """Columns of places named after the axes of the plane instead of y and x."""
+    """Rename position columns after the axes of the plane instead of y and x."""
     letters = dict(zip("yx", (letter.lower() for letter in plane_axes), strict=True))
     pattern = re.compile("(?<=centroid_)[yx]|(?<=bbox_)[yx]")
     return {pattern.sub(lambda found: letters[found[0]], name): column for name, column in columns.items()}

@@ -23,8 +23,8 @@ MOTION_COLUMNS = (
 def motion(table: Table) -> Table:
     """Add growth and motion to a table of `napari_sam2_video.analysis.measure.measure`.
 
-    Everything compares a frame with the last one before it on which the object has pixels, so a gap does not hide
-    what happened across it. Rows of an empty mask, and differences at an object's first frame, are NaN.
+    Each frame is compared with the previous one on which the object has pixels, so a gap does not hide changes across
+    it. Rows of an empty mask, and differences at an object's first frame, are NaN.
 
     Parameters
     ----------
@@ -38,7 +38,7 @@ def motion(table: Table) -> Table:
         The table with ``area_change`` (length unit squared), ``growth_rate`` (the same per walk unit),
         ``relative_area`` (area over that of the object's first frame), ``displacement`` (length unit), ``speed``
         (length unit per walk unit), ``path_length`` (sum of displacements so far) and ``net_displacement``
-        (distance from the object's first place).
+        (distance from the object's first position).
     """
     added = {name: np.full(len(table), np.nan) for name in MOTION_COLUMNS}
     for object_id in table.object_ids():
@@ -61,25 +61,25 @@ def motion(table: Table) -> Table:
 
 
 def mean_squared_displacement(table: Table, *, max_lag: int | None = None) -> Table:
-    """Average the squared distance an object covers in a given time.
+    """Mean squared distance that an object covers in a given time.
 
     Each lag is averaged over all pairs of frames that are that far apart and on which the object has pixels
-    (overlapping pairs, as in the time-averaged displacement of single-particle tracking). Where the interval varies,
-    pairs are sorted by the time between them, in steps of the median interval.
+    (overlapping pairs, as in the time-averaged displacement of single-particle tracking). If the interval varies, pairs
+    are grouped by the time between them, in steps of the median interval.
 
     Parameters
     ----------
     table : Table
         A table of `napari_sam2_video.analysis.measure.measure`.
     max_lag : int, optional
-        Largest lag in frames; a quarter of each object's span if not given, because longer lags rest on few
-        independent pairs.
+        Largest lag in frames; a quarter of each object's span if not given, because longer lags have few independent
+        pairs.
 
     Returns
     -------
     Table
         ``object_id``, ``lag`` (frames, or median intervals), ``lag_position`` (walk unit; the mean of the pairs),
-        ``msd`` (length unit squared) and ``pairs`` (number of pairs averaged). Lags without a pair are left out.
+        ``msd`` (length unit squared) and ``pairs`` (number of pairs averaged). Lags without a pair are omitted.
     """
     names = ("object_id", "lag", "lag_position", "msd", "pairs")
     parts: list[tuple[npt.NDArray[Any], ...]] = [tuple(np.zeros(0, kind) for kind in (int, int, float, float, int))]

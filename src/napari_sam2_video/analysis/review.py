@@ -1,9 +1,8 @@
-"""Where to look next: how doubtful each object is on each frame, and why.
+"""How doubtful each object is on each frame, and why.
 
 The doubt of a frame is ``1 - product(1 - weight * component)`` over the components of `COMPONENTS`, each from 0
-(nothing to see) to 1. It is 0 where a person prompted, painted or accepted the frame. Every component that grows
-makes the doubt grow, none can hide another, and nothing but the object's own track enters, so a figure means the same
-in every recording.
+(nothing to see) to 1. It is 0 on frames that were prompted, painted or accepted. The doubt grows with every component,
+none can hide another, and only the object's own track counts, so a value means the same in every recording.
 """
 
 from __future__ import annotations
@@ -44,7 +43,7 @@ SENTENCES = {
 
 @dataclass(frozen=True)
 class ReviewItem:
-    """One object on one frame that a person should look at.
+    """One object on one frame that needs review.
 
     Parameters
     ----------
@@ -53,16 +52,16 @@ class ReviewItem:
     doubt : float
         From 0 to 1.
     component : str
-        The component that adds most, a key of `COMPONENTS`; where it is no doubt, what asks.
+        The component that adds most, a key of `COMPONENTS`; for other kinds, the source of the question.
     reason : str
         The same in words.
     kind : str
         ``"doubt"``: the track is doubtful. ``"disagreement"``: several results differ. ``"proposal"``: something could
         be added or changed.
     choices : tuple of str
-        What a person may answer where right and wrong are not enough, in words for a button.
+        Possible answers if right and wrong are not enough, as texts for buttons.
     box_yxyx : tuple of int, optional
-        The pixels to look at, ``(y0, x0, y1, x1)``; where the object lies if not given.
+        The region to look at, ``(y0, x0, y1, x1)``; by default that of the object.
     """
 
     object_id: int
@@ -76,10 +75,10 @@ class ReviewItem:
 
 
 def score_component(table: Table) -> Floats:
-    """Give the chance that the network took presence for absence or the reverse.
+    """Probability that the network mistook presence for absence or the reverse.
 
     With ``p = 1 / (1 + exp(-object_score))``, the network's own probability that the object is on the frame, it is
-    ``1 - p`` where there is a mask and ``p`` where there is none: a confident absence is no reason to look.
+    ``1 - p`` where there is a mask and ``p`` where there is none: a confident absence needs no review.
     """
     score = table["object_score"]
     signed = np.where(table["area_px"] > 0, score, -score)
@@ -87,14 +86,14 @@ def score_component(table: Table) -> Floats:
 
 
 def predicted_iou_component(table: Table) -> Floats:
-    """Give ``1 - predicted_iou`` where there is a mask, 0 elsewhere."""
+    """``1 - predicted_iou`` where there is a mask, 0 elsewhere."""
     iou = table["predicted_iou"]
     known = (table["area_px"] > 0) & ~np.isnan(iou)
     return np.where(known, 1 - np.clip(iou, 0, 1), 0.0)
 
 
 def area_jump_component(table: Table) -> Floats:
-    """Give ``1 - smaller / larger`` of the areas here and on the neighbouring frame of the track.
+    """``1 - smaller / larger`` of the areas here and on the neighbouring frame of the track.
 
     A doubled or halved object gives 0.5; one that vanishes or appears gives 1. See `neighbour_rows` for which frame is
     the neighbour.
@@ -109,11 +108,11 @@ def area_jump_component(table: Table) -> Floats:
 
 
 def centroid_jump_component(table: Table) -> Floats:
-    """Give ``d**2 / (d**2 + r**2)``: how far the object is from where its track leads, in its own radii.
+    """``d**2 / (d**2 + r**2)``: how far the object is from where its track leads, in its own radii.
 
     ``d`` is the distance of the centroid to the one on the neighbouring frame or, if that is closer, to where
     constant speed would have carried it; ``r`` is the radius of the disc with the larger of the two areas. A jump by
-    one radius gives 0.5. Where there is no mask here or there it is 0; the jump in area tells.
+    one radius gives 0.5. It is 0 if there is no mask on either frame; the jump in area shows that.
     """
     rows, before = neighbour_rows(table)
     component = np.zeros(len(table))
@@ -132,19 +131,19 @@ def centroid_jump_component(table: Table) -> Floats:
 
 
 def border_component(table: Table) -> Floats:
-    """Give 1 where the object touches the border of the frame, because part of it may be cut off."""
+    """1 where the object touches the border of the frame, because part of it may be cut off."""
     return table["touches_border"].astype(np.float64)
 
 
 def disagreement_component(table: Table) -> Floats:
-    """Give how likely a track has gone astray by what tracking back found, 0 if nothing of it is known.
+    """How likely a track has gone wrong according to tracking back; 0 if it was not checked.
 
-    A check walks back over a span of frames from one mask, its origin (``checked_from``). Where a person settled the
-    origin, a frame is as doubtful as it disagrees. Where nobody did, the end of the walk is to be trusted rather,
-    because tracking came from there: if the walk does not get back to it, the track changed to something else within
-    the span, and the frames that agree with the origin are the wrong ones. They are as doubtful as they disagree less
-    than that end does. What tracking passed later comes from there: `CARRIED` of the highest disagreement at the end of
-    a walk before is merged into it, up to the next frame that a person settled.
+    A check tracks back over a span of frames from one mask, its origin (``checked_from``). If the user settled the
+    origin, the doubt of a frame is its disagreement. If not, the end of the span is more reliable, because tracking
+    came from there: if tracking back does not reach it, the track switched to something else within the span, and the
+    frames that agree with the origin are wrong. Their doubt is by how much less they disagree than that end. Later
+    frames inherit the error: `CARRIED` of the highest disagreement at the end of an earlier span is merged into them,
+    up to the next settled frame.
     """
     component = np.zeros(len(table))
     settled = _checked(table)
@@ -188,7 +187,7 @@ def _astray(
 
 
 def disagreement(forward: npt.NDArray[np.bool_], backward: npt.NDArray[np.bool_]) -> float:
-    """Give ``1 - IoU`` of an object's masks by forward and by backward tracking; 0 where both are empty.
+    """``1 - IoU`` of an object's masks from forward and backward tracking; 0 if both are empty.
 
     Parameters
     ----------
@@ -202,15 +201,15 @@ def disagreement(forward: npt.NDArray[np.bool_], backward: npt.NDArray[np.bool_]
 def neighbour_rows(table: Table) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
     """Pair each row with the row of the same object from which tracking came.
 
-    A row that was tracked backward (``walk`` is -1 or, where that is not known, it lies before the object's first
-    prompted frame) looks at the row after, any other at the row before; the first prompted frame, or the first painted
-    one of an object without prompts, is where tracking began. An error is so found on the first wrong frame, in either
-    direction.
+    The neighbour of a row tracked backward (``walk`` is -1 or, if unknown, the row is before the object's first
+    prompted frame) is the row after it, that of any other row the row before; tracking began on the first prompted
+    frame, or on the first painted one of an object without prompts. So an error is found on the first wrong frame in
+    either direction.
 
     Returns
     -------
     rows, neighbours : ndarray of int
-        Row numbers of the table; rows without a neighbour are left out.
+        Row numbers of the table; rows without a neighbour are omitted.
     """
     rows: list[npt.NDArray[np.intp]] = []
     neighbours: list[npt.NDArray[np.intp]] = []
@@ -233,7 +232,7 @@ def neighbour_rows(table: Table) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.i
 
 
 def doubt_components(table: Table) -> dict[str, Floats]:
-    """Give each component of the doubt by itself.
+    """The components of the doubt, separately.
 
     Parameters
     ----------
@@ -256,7 +255,7 @@ def doubt_components(table: Table) -> dict[str, Floats]:
 
 
 def merge_components(components: Mapping[str, Floats], weights: Mapping[str, float] = COMPONENTS) -> Floats:
-    """Merge components into one figure from 0 to 1: ``1 - product(1 - weight * component)``."""
+    """Merge components into one value from 0 to 1: ``1 - product(1 - weight * component)``."""
     certain = np.ones(len(next(iter(components.values()))))
     for name, component in components.items():
         certain *= 1 - weights[name] * component
@@ -264,7 +263,7 @@ def merge_components(components: Mapping[str, Floats], weights: Mapping[str, flo
 
 
 def doubt(table: Table) -> Floats:
-    """Give how doubtful each row is, from 0 to 1.
+    """Doubt of each row, from 0 to 1.
 
     Parameters
     ----------
@@ -274,7 +273,7 @@ def doubt(table: Table) -> Floats:
     Returns
     -------
     ndarray of float
-        The components merged by `merge_components`; 0 where a person prompted, painted or accepted the frame.
+        The components merged by `merge_components`; 0 on frames that were prompted, painted or accepted.
     """
     merged = merge_components(doubt_components(table))
     return np.where(_checked(table), 0.0, merged)
@@ -295,7 +294,7 @@ def review_queue(
     spacing: int = 0,
     limit: int | None = None,
 ) -> tuple[ReviewItem, ...]:
-    """Order the frames that a person should look at, the most doubtful first.
+    """Frames that need review, the most doubtful first.
 
     Parameters
     ----------
@@ -304,10 +303,10 @@ def review_queue(
     objects : collection of int, optional
         Objects to look at; all if not given.
     threshold : float
-        Leave out what is no more doubtful than this.
+        Omit frames that are no more doubtful than this.
     spacing : int
-        Leave out frames within this distance of a more doubtful one of the same object: one error often shows on
-        several frames in a row.
+        Omit frames within this distance of a more doubtful one of the same object: one error often shows on several
+        frames in a row.
     limit : int, optional
         Largest number of items.
 
@@ -336,7 +335,7 @@ def review_queue(
 
 
 def review_table(scores: Mapping[int, Mapping[str, npt.NDArray[Any]]], shape_yx: tuple[int, int]) -> Table:
-    """Make the table that this module needs from what a mask store knows, without reading a pixel.
+    """Make the table that this module needs from a mask store's figures, without reading pixels.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Outlines and forms of objects, by scikit-image."""
+"""Perimeters and shapes of objects, by scikit-image."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ SHAPE_COLUMNS = ("perimeter", "circularity", "solidity", "orientation", "feret_d
 
 
 def measure_shape(mask_yx: npt.NDArray[np.bool_], pixel_size: tuple[float, float]) -> tuple[float, ...]:
-    """Form of one object.
+    """Shape of one object.
 
     Parameters
     ----------
     mask_yx : ndarray of bool, shape (h, w)
-        The object, cut to its box or larger.
+        The object, cropped to its box or larger.
     pixel_size : tuple of float
         Pixel size ``(dy, dx)``.
 
     Returns
     -------
     tuple of float
-        The values of `SHAPE_COLUMNS`, as `skimage.measure.regionprops` with ``spacing=pixel_size`` has them: the
-        perimeter, 4 π area / perimeter², the share of the convex hull that is filled, the angle in degrees between the
+        The values of `SHAPE_COLUMNS`, as from `skimage.measure.regionprops` with ``spacing=pixel_size``: the
+        perimeter, 4 π area / perimeter², the filled fraction of the convex hull, the angle in degrees between the
         first axis of the plane and the major axis of the ellipse with the same second moments, from -90 to 90, and the
-        largest distance between two points of the hull. NaN for all of an empty mask, and for the perimeter and
-        circularity where pixels are not square.
+        largest distance between two points of the hull. All NaN for an empty mask; perimeter and circularity are NaN if
+        pixels are not square.
     """
     from skimage.measure import regionprops
 

@@ -51,15 +51,15 @@ class Table:
         return tuple(self.columns)
 
     def with_columns(self, **columns: npt.NDArray[Any]) -> Table:
-        """Give a table that has `columns` as well; those of the same name are replaced."""
+        """A table with `columns` added; those with the same name are replaced."""
         return Table({**self.columns, **columns}, self.calibration)
 
     def where(self, keep: npt.NDArray[np.bool_]) -> Table:
-        """Give the rows at which `keep`, a boolean for each row, is True."""
+        """The rows where `keep`, a boolean for each row, is True."""
         return Table({name: column[keep] for name, column in self.columns.items()}, self.calibration)
 
     def rows_of(self, object_id: int) -> npt.NDArray[np.intp]:
-        """Give the row numbers of an object, in the table's order."""
+        """Row numbers of an object, in the table's order."""
         ids = self.columns["object_id"]
         if not self._ordered:
             return np.flatnonzero(ids == object_id)
@@ -68,22 +68,22 @@ class Table:
 
     @cached_property
     def _ordered(self) -> bool:
-        """Whether the rows are in the order of the objects, as those of most tables are."""
+        """Whether the rows are in the order of the objects, as in most tables."""
         ids = self.columns["object_id"]
         return bool((ids[1:] >= ids[:-1]).all())
 
     def centroids(self, *, pixels: bool = False) -> npt.NDArray[np.float64]:
-        """Give the centroids along the two axes of the plane, shape ``(n_rows, 2)``, in length units or in pixels."""
+        """Centroids along the two axes of the plane, shape ``(n_rows, 2)``, in length units or in pixels."""
         suffix = "_px" if pixels else ""
         names = [f"centroid_{letter.lower()}{suffix}" for letter in self.calibration.plane_axes]
         return np.stack([self.columns[name] for name in names], axis=1)
 
     def object_ids(self) -> tuple[int, ...]:
-        """Give the ids of the objects in the table, ascending."""
+        """Ids of the objects in the table, ascending."""
         return tuple(int(object_id) for object_id in np.unique(self.columns["object_id"]))
 
     def rows(self) -> Iterator[dict[str, Any]]:
-        """Give each row as a dictionary of plain Python values."""
+        """Each row as a dictionary of plain Python values."""
         names = self.names
         for values in zip(*(column.tolist() for column in self.columns.values()), strict=True):
             yield dict(zip(names, values, strict=True))
@@ -118,14 +118,14 @@ class Table:
 
     @property
     def units(self) -> dict[str, str]:
-        """Units of the columns that have one, such as ``{"area": "µm²", "speed": "µm/s"}``."""
+        """Units of the columns with one, such as ``{"area": "µm²", "speed": "µm/s"}``."""
         length, walk = self.calibration.length_unit, self.calibration.walk_unit
         if "length_unit" in self and len(self):
             length = str(self["length_unit"][0])
         return units_of(self.names, length, walk)
 
     def to_pandas(self) -> Any:
-        """Give the table as a `pandas.DataFrame`, whose ``attrs["units"]`` are `units`.
+        """The table as a `pandas.DataFrame`, whose ``attrs["units"]`` are `units`.
 
         Raises
         ------
@@ -137,7 +137,7 @@ class Table:
         return frame
 
     def to_arrow(self) -> Any:
-        """Give the table as a `pyarrow.Table`, whose fields have their unit as ``metadata[b"unit"]``.
+        """The table as a `pyarrow.Table`, with units in the fields' ``metadata[b"unit"]``.
 
         Raises
         ------
@@ -154,7 +154,7 @@ class Table:
         return arrow.Table.from_arrays(arrays, schema=arrow.schema(fields))
 
     def to_polars(self) -> Any:
-        """Give the table as a `polars.DataFrame`; it has no place for `units`.
+        """The table as a `polars.DataFrame`, which has no place for `units`.
 
         Raises
         ------
@@ -164,7 +164,7 @@ class Table:
         return _library("polars").DataFrame(dict(self.columns))
 
     def to_parquet(self, target: str | Path) -> None:
-        """Write the table as a Parquet file, the units as metadata of its fields.
+        """Write the table as a Parquet file, with units in the metadata of its fields.
 
         Parameters
         ----------

@@ -1,4 +1,4 @@
-"""Measured objects as the data of a napari Tracks layer."""
+"""Turn measurements into the data of a napari Tracks layer."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ PLACE_COLUMNS = frozenset({"object_id", "frame", *(f"centroid_{letter}_px" for l
 
 
 class Tracks(NamedTuple):
-    """What a napari Tracks layer is made of.
+    """The data of a napari Tracks layer.
 
     Parameters
     ----------
@@ -28,7 +28,7 @@ class Tracks(NamedTuple):
     graph : dict of int to list of int
         Daughter to parents.
     properties : dict of str to ndarray
-        One value a row.
+        One value for each row.
     """
 
     data: npt.NDArray[np.float64]
@@ -44,7 +44,7 @@ def tracks(table: Table, objects: Iterable[TrackedObject] = (), *, z: float | No
     table : Table
         A table of `napari_sam2_video.analysis.measure.measure`.
     objects : iterable of TrackedObject
-        Where parents are looked up.
+        The objects, with their parents.
     z : float, optional
         Plane at which the recording was walked, in pixels; adds a column between frame and y.
 

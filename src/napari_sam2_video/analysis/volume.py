@@ -1,4 +1,4 @@
-"""Volume and surface of objects that were walked slice by slice."""
+"""Measure volume and surface of objects tracked slice by slice."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ LEVEL = 0.5
 
 @dataclass
 class _Solid:
-    """What is summed of one object while its slices pass by."""
+    """Sums over the slices of one object."""
 
     voxels: int = 0
     sums_zyx: npt.NDArray[np.float64] = field(default_factory=lambda: np.zeros(3))
@@ -42,7 +42,7 @@ class _Solid:
     squares: npt.NDArray[np.float64] = field(default_factory=lambda: np.zeros(1))
 
     def add(self, z: int, window: Window, voxels: int, centroid_yx: tuple[float, float]) -> None:
-        """Count the object's `voxels` on slice `z`, which fill `window`."""
+        """Add the object's `voxels` on slice `z`, which fill `window`."""
         self.voxels += voxels
         self.slices += 1
         self.sums_zyx += voxels * np.array((z, *centroid_yx))
@@ -66,7 +66,7 @@ class _Solid:
 
 @dataclass(frozen=True)
 class _Slice:
-    """One slice: for each of its objects the label image that has it whole, and the window that it fills."""
+    """One slice: for each of its objects, the label image that holds it completely, and its window."""
 
     labels: dict[int, npt.NDArray[Any]]
     windows: dict[int, Window]
@@ -77,9 +77,8 @@ def measure_volumes(
 ) -> Table:
     """Measure volume and surface of every object of a recording that was tracked through space.
 
-    Slices are read in order and only four are held, so memory does not depend on their number: the cells of
-    marching cubes between two slices depend on these two slices alone, and the areas of all layers add up to the
-    surface of the whole.
+    Slices are read in order and only four are held, so memory does not depend on their number: marching cubes between
+    two slices depend on these two alone, and the areas of all layers add up to the whole surface.
 
     Parameters
     ----------
@@ -88,12 +87,12 @@ def measure_volumes(
     intensity : bool
         Also read the recording and measure its raw values.
     progress : callable, optional
-        Called with the number of slices done and of all slices.
+        Called with the number of slices done and the total.
 
     Returns
     -------
     Table
-        One row an object, ids ascending.
+        One row for each object, ids ascending.
 
         ``object_id``, ``name``, ``voxels``, ``slices``
             Number of voxels and of slices that hold any.
@@ -102,7 +101,7 @@ def measure_volumes(
         ``surface``
             In ``length_unit`` squared: marching cubes at 0.5 of the mask smoothed by ``[1, 2, 1] / 4`` along each
             axis, because the steps of a binary mask make a sphere's surface 7 to 15 % too large (with the smoothing
-            it is within 2 % from a radius of ten voxels on). NaN where the object is so thin that nothing is left.
+            it is within 2 % from a radius of ten voxels on). NaN if the object is so thin that nothing is left.
         ``surface_voxels``
             In ``length_unit`` squared: marching cubes at 0.5 of the mask itself, equal to
             `skimage.measure.mesh_surface_area` of the padded mask.

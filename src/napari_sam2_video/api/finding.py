@@ -1,4 +1,4 @@
-"""Find objects that nobody clicked, and track what is accepted."""
+"""Find objects without clicks, and track accepted ones."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ USUAL_STEP = 5
 
 @dataclass(frozen=True)
 class FindRequest:
-    """What a run finds, and which proposals it accepts.
+    """What to find in a run, and which proposals to accept.
 
     Parameters
     ----------
     detector : str
-        What finds, as text.
+        The detector, as text.
     settings : FindSettings
-        On which frames.
+        The frames to look at.
     accept : float, optional
-        Score from which on proposals are accepted; the others wait for a person.
+        Accept proposals with at least this score; the others wait for the user.
     """
 
     detector: str
@@ -50,14 +50,14 @@ class FindRequest:
         range: str | None = None,
         smallest_area: str | int | None = None,
     ) -> Self | None:
-        """Request of the options of the command line and of tables; None if nothing is to be found.
+        """Request from options of the command line and tables; None if there is nothing to find.
 
-        If not said, labels are looked at on every frame, other detectors look on every fifth one.
+        By default, labels are read on every frame, and other detectors look at every fifth one.
 
         Raises
         ------
         SettingsError
-            If one is invalid, or there is nothing to find.
+            If one is invalid, or given without a detector.
         """
         find, every, accept = (text.strip() if text and text.strip() else None for text in (find, every, accept))
         if find is None:
@@ -80,33 +80,33 @@ def find(
     progress: Callable[[FindProgress], None] | None = None,
     stop: Callable[[], bool] | None = None,
 ) -> tuple[Proposal, ...]:
-    """Find objects in a session, and propose new objects, divisions, ends and returns.
+    """Find objects in a session, and propose new objects, divisions, ends and reappearances.
 
     Parameters
     ----------
     session : Session
         The session.
     detector : str or Detector
-        What finds, such as ``"everything"``, ``"like:1,2,3"``, ``"labels:FILE"`` or ``'text:"red cell"'``.
+        The detector, such as ``"everything"``, ``"like:1,2,3"``, ``"labels:FILE"`` or ``'text:"red cell"'``.
     settings : FindSettings
-        On which frames it looks, and how small what it finds may be.
+        The frames to look at, and the smallest area.
     accept : float, optional
-        Score from which on proposals are accepted at once.
+        Accept proposals with at least this score at once.
     progress : callable, optional
         Called after each frame.
     stop : callable, optional
-        Asked several times a second; what was found up to then is proposed.
+        Called several times a second; True stops, and what was found by then is proposed.
 
     Returns
     -------
     tuple of Proposal
-        Those that are still open; decide with ``session.accept_proposals`` and ``session.reject_proposals``, and
-        `resume` tracks the objects that this adds.
+        Those still open; decide on them with ``session.accept_proposals`` and ``session.reject_proposals``, then
+        `resume` tracks the added objects.
 
     Raises
     ------
     DetectorError
-        If the detector fails, does not answer, or gives what cannot be used; nothing is proposed then.
+        If the detector fails, does not respond, or returns invalid detections; nothing is proposed then.
     """
     for said in instance(session, Session, "The session").find(detector, settings, stop=stop):
         if progress is not None:
@@ -126,9 +126,9 @@ def find_and_track(
     looked: Callable[[FindProgress], None] | None = None,
     stop: Callable[[], bool] | None = None,
 ) -> int:
-    """Track what is prompted, find more, and track what is accepted of it; the number of frames that were computed.
+    """Track prompted objects, find more, and track accepted ones; returns the number of computed frames.
 
-    What was done before is not done again, so the same call continues where one was cut off.
+    Finished work is not repeated, so the same call continues an interrupted one.
     """
     if finding is None:
         return resume(session, settings, planes=planes, progress=progress, stop=stop)
@@ -154,7 +154,7 @@ def _is_prompted(session: Session) -> bool:
 
 
 def _was_found(session: Session, finding: FindRequest) -> bool:
-    """Whether a finding was done before, on all of its frames."""
+    """Whether a finding has already been completed."""
     frames = finding.settings.frames(session.n_frames)
     return any(
         said.get("asked") == finding.detector

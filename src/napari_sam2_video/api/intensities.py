@@ -30,7 +30,7 @@ def readers_of(session: Session, channels: Any, recording: Any) -> Iterator[dict
     channels : iterable of int, optional
         Channels to measure, each in columns whose names end in ``_c`` and its index.
     recording : str, Path, Recording or array-like, optional
-        What to measure in place of the session's recording; what is opened here is closed afterwards.
+        What to measure instead of the session's recording; recordings opened here are closed afterwards.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Options of a new session, from a script, the command line or a table, and whether an existing session fits them."""
+"""Options of a session from a script, the command line or a table, and whether an existing session fits them."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class SessionOptions:
     Parameters
     ----------
     opening : OpenSettings
-        What the file does not say.
+        Missing or wrong metadata.
     axis : str, optional
         Axis to walk, by its letter, or by its index as text.
     at : mapping of str to int
@@ -47,7 +47,7 @@ class SessionOptions:
     model : mapping of str to object
         Fields of `ModelSettings`.
     channels : tuple of ChannelColor
-        Channels to be shown together in colour.
+        Channels to show together in colour.
 
     Raises
     ------
@@ -75,7 +75,7 @@ class SessionOptions:
 
     @classmethod
     def from_text(cls, options: Mapping[str, str | None], *, compile: bool = False) -> Self:
-        """Options as text, by their names, as on a command line or in a table; None and empty text are not given.
+        """Options from text by name, as on the command line or in a table; None and empty text count as not given.
 
         Raises
         ------
@@ -157,7 +157,7 @@ class SessionOptions:
 
 
 def _said(channels: Sequence[ChannelColor], asked: Sequence[ChannelColor]) -> str | None:
-    """Channels as text, None if there are none; windows only where those that were asked for have some."""
+    """Channels as text, None if there are none; windows are included only if the requested ones have any."""
     windows = any(one.window is not None for one in asked)
     return ",".join((one if windows else replace(one, window=None)).text() for one in channels) or None
 

@@ -1,4 +1,4 @@
-"""What a recording is."""
+"""Describe a recording."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def info(
     recording : str, Path, Recording or array-like
         What `open_recording` takes.
     axes, pixel_size, interval, series, axis, at, channel, channels, contrast
-        As of `create_session`.
+        As for `create_session`.
 
     Returns
     -------
@@ -58,7 +58,7 @@ def info(
     Raises
     ------
     Sam2VideoError
-        If it cannot be opened, or not be viewed so.
+        If it cannot be opened, or the options do not fit.
     """
     options = SessionOptions(
         OpenSettings.of(axes=axes, pixel_size=pixel_size, interval=interval, series=series),

@@ -51,12 +51,11 @@ def measure(
     shape : bool
         Also measure perimeters and shapes, which takes a few milliseconds for each object and frame.
     channels : iterable of int, optional
-        Channels whose raw values are measured, in columns such as ``intensity_mean_c1``; the one that was tracked if
-        not given.
+        Channels to measure raw values in, as columns such as ``intensity_mean_c1``; by default the tracked one.
     recording : str, Path, Recording or array-like, optional
-        Another recording of the same size, whose raw values are measured in place of the session's own.
+        Another recording of the same size to measure raw values in, instead of the session's own.
     progress : callable, optional
-        Called with the number of frames done and of all frames.
+        Called with the number of frames done and the total.
 
     Returns
     -------
@@ -82,7 +81,7 @@ def review(
     spacing: int = 0,
     limit: int | None = None,
 ) -> tuple[ReviewItem, ...]:
-    """Order the frames of a session that a person should look at, the most doubtful first.
+    """Frames of a session that need review, the most doubtful first.
 
     Parameters
     ----------
@@ -131,18 +130,18 @@ def check(
     progress : callable, optional
         Called after each frame.
     stop : callable, optional
-        Asked between frames.
+        Called between frames; True stops.
 
     Returns
     -------
     Table
-        ``object_id``, ``frame`` and ``disagreement`` (1 - IoU), a row for each frame that was compared by this check or
-        an earlier one and has not changed since, in the range and of the objects that `settings` name.
+        ``object_id``, ``frame`` and ``disagreement`` (1 - IoU), one row for each frame compared by this or an earlier
+        check and unchanged since, for the range and objects in `settings`.
 
     Raises
     ------
     Sam2VideoError
-        Whatever goes wrong, in one sentence; what was compared is kept.
+        If the check fails; finished comparisons are kept.
     """
     instance(settings, CheckSettings, "The settings")
     with _opened(source) as session:
@@ -179,27 +178,27 @@ def export(
     format : str, optional
         Name of the format; from the suffix of `target` if not given.
     objects : iterable of int or str, optional
-        Objects to write, as ids or as text such as ``"1,3-5"``; all if not given.
+        Objects to write, as ids or text such as ``"1,3-5"``; by default all.
     frames : range, tuple of int or str, optional
         Frames to write: a range, ``(start, stop)`` without the last one, or text: ``"10:40"``, the same,
-        ``"tracked"`` or ``"all"``. If not given, from the first to the last frame with anything on it; all for formats
-        that lie on their source voxel by voxel.
+        ``"tracked"`` or ``"all"``. By default from the first to the last frame with a mask; all frames for formats that
+        match their source voxel by voxel.
     options : mapping of str to object, optional
-        Options of the format by their names, such as ``{"style": "fill"}``.
+        Options of the format by name, such as ``{"style": "fill"}``.
     overwrite : bool
         Replace an existing file or folder.
     progress : callable, optional
-        Called with the steps done and their number.
+        Called with the number of steps done and the total.
 
     Returns
     -------
     ExportReport
-        Path, notes, and the path of the provenance where the format cannot hold it.
+        Path, notes, and the path of the provenance if the format cannot hold it.
 
     Raises
     ------
     ExportError, TargetExistsError
-        If it cannot be written; an existing target stays as it was.
+        If it cannot be written; an existing target is left unchanged.
     """
     path = path_of(target, "The target")
     given: Any = {} if options is None else options
@@ -220,7 +219,7 @@ def export(
 
 @contextmanager
 def _opened(source: str | Path | Session, *, read_only: bool = False) -> Iterator[Session]:
-    """The session itself, or that of a folder, which is closed afterwards."""
+    """The session itself, or the one in a folder, which is closed afterwards."""
     if isinstance(source, Session):
         yield source
         return

@@ -55,24 +55,24 @@ def create_session(
     axes, pixel_size, interval, series
         Missing or wrong metadata; see `open_recording`.
     axis : str, optional
-        Name of the axis to walk, or its index as text; ``T``, else ``Z``, if not given.
+        Name of the axis to walk, or its index as text; by default ``T``, else ``Z``.
     at : mapping of str to int, optional
-        Positions along the other axes, such as ``{"Z": 5}``; if not given, 0 along ``T`` and the middle along the rest.
+        Positions along the other axes, such as ``{"Z": 5}``; by default 0 along ``T`` and the middle along others.
     channel : int, optional
         Index along ``C``; the first one if not given.
     channels : str or sequence of ChannelColor
-        Two channels or more that the model sees together in colour, each in its own contrast window:
-        ``"0=green,1=magenta"``, or with windows ``"0=green:100:4000,1=magenta:50:900"``. Those without one have
-        `contrast`, or one of their own as if it was the only channel.
+        Two or more channels that the model sees together in colour, each with its own contrast window:
+        ``"0=green,1=magenta"``, or with windows ``"0=green:100:4000,1=magenta:50:900"``. Those without a window use
+        `contrast`, or the default for that channel alone.
     contrast : str, tuple of float or ContrastWindow, optional
-        ``(low, high)``, ``"low,high"`` or the name of a CT window such as ``"lung"``; if not given, bytes are shown as
-        they are and other types by percentiles of the whole recording.
+        ``(low, high)``, ``"low,high"`` or the name of a CT window such as ``"lung"``; by default, 8-bit values are used
+        unchanged and others are scaled by percentiles of the whole recording.
     model : ModelSettings, str or path
-        The network: its settings, or its name in the catalogue or the path of its checkpoint.
+        The network: its settings, its name in the catalogue, or the path of its checkpoint.
     overwrite : bool
         Replace an existing session.
     keep_source : bool
-        Copy an array in memory into the session, so that it opens without it later.
+        Copy an array in memory into the session, so that it can be opened without the array later.
 
     Returns
     -------
@@ -92,18 +92,18 @@ def create_session(
 def open_session(
     folder: str | Path, *, recording: str | Path | Recording | npt.ArrayLike | None = None, read_only: bool = False
 ) -> Session:
-    """Open a session that was made before.
+    """Open an existing session.
 
     Parameters
     ----------
     folder : str or Path
         The session.
     recording : str, Path, Recording or array-like, optional
-        The recording, where it was moved or was made from an array. What is opened here gets the axes and pixel sizes
-        of the session, and is closed with it.
+        The recording, if it was moved or is an array. A recording opened here gets the axes and pixel sizes of the
+        session, and is closed with it.
     read_only : bool
-        Change nothing on disk; works while another process has the session open, and without the array that the
-        session was made from, whose pixels cannot be read then.
+        Change nothing on disk; works while another process has the session open, and without the session's array, whose
+        pixels then cannot be read.
 
     Returns
     -------
@@ -113,7 +113,7 @@ def open_session(
     Raises
     ------
     SessionError, SourceChangedError
-        If it is not a session, or the recording is another one.
+        If it is not a session, or the recording is a different one.
     """
     return reopen(path_of(folder, "The session's folder"), recording, read_only=read_only)
 
@@ -157,17 +157,17 @@ def track(
         Label images and their frames, or label volumes and ``"all"`` or ``"middle"`` for every slice of a label or its
         middle one; every label in them becomes an object.
     smallest_area : int
-        Labels of `seeds` with fewer pixels, or voxels of a volume, are left out.
+        Labels of `seeds` with fewer pixels (voxels in a volume) are skipped.
     settings : TrackSettings
         Direction, range and objects.
     axes, pixel_size, interval, series, axis, at, channel, channels, contrast, model, overwrite, keep_source
-        As of `create_session`.
+        As for `create_session`.
     planes : str or sequence of str, optional
-        Axes that a volume is walked along, such as ``"zyx"``; what the walks find is fused.
+        Axes along which to walk a volume, such as ``"zyx"``; the masks of the walks are fused.
     progress : callable, optional
         Called after each frame.
     stop : callable, optional
-        Asked between frames; the run ends once it returns True, and `resume` continues it.
+        Called between frames; the run ends when it returns True, and `resume` continues it.
 
     Returns
     -------
@@ -177,9 +177,8 @@ def track(
     Raises
     ------
     Sam2VideoError
-        Whatever goes wrong, in one sentence. Where options, prompts, range or model do not fit, no session is made, and
-        one that was to be replaced is kept. Where the run fails later, finished frames are kept, and `open_session` and
-        `resume` continue from there.
+        If anything fails. If options, prompts, range or model do not fit, no session is made, and one to be replaced is
+        kept. If the run fails later, finished frames are kept, and `open_session` and `resume` continue from there.
     """
     options = _options(axes, pixel_size, interval, series, axis, at, channel, channels, contrast, model)
     session = start(
@@ -205,7 +204,7 @@ def track(
 def add_prompts(
     session: Session, prompts: Iterable[Prompt], seeds: Iterable[Seeds] = (), *, smallest_area: int = 0
 ) -> None:
-    """Add new prompts to a session, and the objects that they name.
+    """Add new prompts to a session, and the objects they name.
 
     Parameters
     ----------
@@ -217,7 +216,7 @@ def add_prompts(
         Label images and their frames, or label volumes and ``"all"`` or ``"middle"`` for every slice of a label or its
         middle one; every label in them becomes an object.
     smallest_area : int
-        Labels of `seeds` with fewer pixels, or voxels of a volume, are left out.
+        Labels of `seeds` with fewer pixels (voxels in a volume) are skipped.
 
     Raises
     ------
@@ -246,16 +245,16 @@ def resume(
     settings : TrackSettings
         Direction, range and objects of the run that follows.
     planes : str or sequence of str, optional
-        Axes that a volume is walked along, such as ``"zyx"``; what the walks find is fused at the end.
+        Axes along which to walk a volume, such as ``"zyx"``; the masks of the walks are fused at the end.
     progress : callable, optional
         Called after each frame.
     stop : callable, optional
-        Asked between frames; the run ends once it returns True.
+        Called between frames; the run ends when it returns True.
 
     Returns
     -------
     int
-        Number of frames that were computed.
+        Number of computed frames.
 
     Raises
     ------
@@ -281,7 +280,7 @@ def resume(
 
 
 def followed(run: Iterable[FrameDone], progress: Callable[[FrameDone], None] | None) -> int:
-    """Go through a run and report each frame; the number of frames."""
+    """Go through a run and report each frame; returns the number of frames."""
     count = 0
     for done in run:
         count += 1
@@ -314,7 +313,7 @@ def _options(
 
 
 def window_of(contrast: Any) -> ContrastWindow | None:
-    """Contrast window from text, from a pair of numbers, or as it is.
+    """Contrast window from text, a pair of numbers, or a window.
 
     Raises
     ------

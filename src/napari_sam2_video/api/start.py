@@ -48,24 +48,24 @@ def start(
     out : Path
         The session's folder.
     options : SessionOptions
-        View of the recording and tracked.
+        How the recording is opened, viewed and tracked.
     prompts, seeds
         Prompts, and label images with their frames; those that an existing session already has are not added again.
     settings : TrackSettings
-        What is to be tracked.
+        What to track.
     if_there : {"refuse", "resume", "overwrite"}
         What to do with an existing session; one to be replaced is kept unless the new one can be tracked.
     keep_source : bool
         Copy an array in memory into the session.
     planes : sequence of str
-        Axes that its volume is to be walked along.
+        Axes along which to walk the volume.
     finds : bool
-        More objects will be found, so that none has to be prompted.
+        Whether objects will be found, so that none has to be prompted.
 
     Raises
     ------
     Sam2VideoError
-        If the session cannot be made, opened or tracked; a new one is removed then.
+        If the session cannot be made, opened or tracked; a new one is then removed.
     """
     if if_there == "resume" and (out / MANIFEST).exists():
         session = reopen(out, recording, options)
@@ -120,7 +120,7 @@ def make(
 
 
 def reopen(out: Path, recording: Any, options: SessionOptions | None = None, *, read_only: bool = False) -> Session:
-    """Open a session; its recording is opened as it was before, unless the options say otherwise."""
+    """Open a session; its recording is opened as before unless the options say otherwise."""
     if not out.is_dir():
         raise SessionError(f"There is no session {out}; check the path.")
     if recording is None:
@@ -177,7 +177,7 @@ def is_anything_left(session: Session, settings: TrackSettings) -> bool:
 
 
 def range_notes(session: Session, settings: TrackSettings) -> tuple[str, ...]:
-    """Sentences about objects that are tracked beyond the range, because their prompts lie outside it."""
+    """Notes about objects that are tracked beyond the range because they have prompts outside it."""
     first, stop = settings.start or 0, session.n_frames if settings.stop is None else settings.stop
     notes = []
     for one in session.objects:

@@ -1,4 +1,4 @@
-"""From a viewer's layer to a recording, and from a session into a viewer."""
+"""Open a viewer's layer as a recording, and show a session in a viewer."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def add_to_viewer(session: Session, viewer: Viewer) -> SessionHandle:
     Returns
     -------
     SessionHandle
-        What the widget does, for scripts.
+        The widget's functions for scripts.
     """
     from napari_sam2_video.plugin import scripting
 
@@ -44,21 +44,20 @@ def add_to_viewer(session: Session, viewer: Viewer) -> SessionHandle:
 
 @public
 def open_layer(layer: Image, *, axes: str | None = None) -> Recording:
-    """Open what an image layer of napari shows, without reading it.
+    """Open the data of a napari image layer without reading it.
 
     Parameters
     ----------
     layer : napari.layers.Image
         The layer. Its scale and units become pixel sizes; of a multiscale image the full resolution is used.
     axes : str, optional
-        A letter for each axis of the data but that of RGB samples; from the layer's axis labels, or guessed, if not
-        given.
+        A letter for each axis of the data except RGB samples; by default from the layer's axis labels, or guessed.
 
     Returns
     -------
     Recording
-        The file that the layer was read from, if that still holds the same pixels, else the layer's array; to be closed
-        by its `close`, or used as a context manager.
+        The file that the layer was read from, if that still holds the same pixels, else the layer's array; close it
+        with `close`, or use it as a context manager.
 
     Raises
     ------

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from napari_sam2_video.batch.table import BatchItem
 
 ALIVE = "alive.lock"
-"""File beside the item: locked while the process that started the worker lives."""
+"""File beside the item, locked while the process that started the worker is alive."""
 
 _MODULE = "napari_sam2_video.batch.worker"
 _POLL = 0.05
@@ -30,19 +30,19 @@ _TAIL = 2000
 
 @dataclass(frozen=True)
 class Attempts:
-    """How items are run: by which command, how often, for how long, on how many threads.
+    """How items are run: command, number of attempts, timeout and threads.
 
     Parameters
     ----------
     command : sequence of str, optional
-        Command of the worker, given the paths of the item and of the result to write; that of this package, in the
-        Python that runs there, if not given.
+        Command of the worker, which gets the paths of the item and of the result to write; by default this package's,
+        in the Python running there.
     most : int
-        How often a worker is started for an item before it is given up.
+        Maximum number of workers started for an item.
     timeout : float, optional
-        Seconds after which a worker counts as hung and is ended.
+        Seconds after which a worker counts as hung and is stopped.
     threads : int, optional
-        CPU threads of a worker; its libraries decide if not given.
+        CPU threads of a worker; by default its libraries decide.
     """
 
     command: Sequence[str] | None = None
@@ -51,7 +51,7 @@ class Attempts:
     threads: int | None = None
 
     def run(self, item: BatchItem, stop: Stop) -> dict[str, Any]:
-        """Run an item until a worker ends it, well or badly, and report its outcome.
+        """Run an item until a worker finishes it, successfully or not, and report the outcome.
 
         Returns
         -------
@@ -72,7 +72,7 @@ class Attempts:
     def _once(self, item: BatchItem, stop: Stop) -> tuple[dict[str, Any], bool]:
         from filelock import FileLock
 
-        # Windows may hold on to the files of a process that was just ended.
+        # Windows may still lock the files of a process that was just stopped.
         with (
             tempfile.TemporaryDirectory(prefix="sam2-batch-", ignore_cleanup_errors=True) as name,
             contextlib.ExitStack() as stack,
@@ -111,7 +111,7 @@ class Attempts:
 
 @dataclass
 class Stop:
-    """Ends the batch: no further worker starts, and those that run are ended."""
+    """Ends the batch: no more workers start, and running ones are stopped."""
 
     _set: bool = False
 
@@ -120,11 +120,11 @@ class Stop:
         return self._set
 
     def set(self) -> None:
-        """Ask all to end."""
+        """Ask all workers to stop."""
         self._set = True
 
     def wait_for(self, process: subprocess.Popen[bytes], timeout: float | None) -> bool:
-        """Wait until a process ended, by itself or because it had to; True if it took too long."""
+        """Wait until a process ends by itself or is stopped; True if it took too long."""
         end = None if timeout is None else time.monotonic() + timeout
         try:
             while process.poll() is None:

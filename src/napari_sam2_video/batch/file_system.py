@@ -1,4 +1,4 @@
-"""Whether a folder can take results: its file system writes, locks, renames and flushes."""
+"""Check that results can be stored in a folder: its file system must write, lock, rename and flush."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from napari_sam2_video.batch.table import BatchError
 
 
 def check_folder(folder: Path) -> None:
-    """Try out, in a temporary folder inside `folder`, all that a session needs of a file system.
+    """Try everything that a session needs of a file system in a temporary folder inside `folder`.
 
     Parameters
     ----------
     folder : Path
-        Made if needed.
+        Created if needed.
 
     Raises
     ------
     BatchError
-        If something does not work; the sentence says what.
+        If something does not work; the message says what.
     """
     step = "make a folder"
     try:

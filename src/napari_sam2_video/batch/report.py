@@ -30,13 +30,13 @@ class ItemResult:
     status : {"waiting", "done", "failed", "stopped"}
         ``"waiting"`` until it ends.
     sentence : str
-        What went wrong and what to do, or what to know about the result.
+        What went wrong and what to do, or notes about the result.
     objects, frames : int
-        Objects of the session, and frames of the recording that lie in the range.
+        Number of objects in the session, and of frames in the range.
     seconds : float
         Time the last attempt took.
     attempts : int
-        How often a worker was started for it.
+        Number of workers started for it.
     """
 
     name: str
@@ -91,7 +91,7 @@ def check_report(path: Path) -> None:
 def _is_report(path: Path) -> bool:
     try:
         if path.suffix.lower() != ".json":
-            # A spreadsheet may have saved it in its own way.
+            # A spreadsheet may have saved it with other delimiters or quotes.
             with path.open(encoding="utf-8", errors="replace") as file:
                 head = file.readline(1000)
             return not head or all(name in head for name in _COLUMNS)
@@ -102,7 +102,7 @@ def _is_report(path: Path) -> bool:
 
 
 def write_report(path: Path, results: Sequence[ItemResult]) -> None:
-    """Write a report, as JSON if the file is called so and as CSV otherwise; replaces an older one at once.
+    """Write a report as JSON or CSV, by the suffix of the file; replaces an older one atomically.
 
     Raises
     ------
@@ -119,7 +119,7 @@ def write_report(path: Path, results: Sequence[ItemResult]) -> None:
         text = buffer.getvalue()
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        # What a sentence quotes may be the name of a file that is not Unicode.
+        # A message may quote a file name that is not valid Unicode.
         replace_file(path, text.encode("utf-8", "backslashreplace"))
     except (OSError, StoreError) as error:
         raise BatchError(f"The report cannot be written ({error}); name another with --report.") from error

@@ -33,34 +33,34 @@ def run_batch(
 ) -> BatchReport:
     """Track every recording of a table, each in its own process.
 
-    What goes wrong with one item is reported in its line and does not affect the others. An item whose worker dies is
-    started again and continues where its session stopped; so does the whole batch if it is run again.
+    An error in one item is reported in its line and does not affect the others. An item whose worker dies is restarted
+    and continues where its session stopped; so does the whole batch if it is run again.
 
     Parameters
     ----------
     items : sequence of BatchItem
-        What to do, as `read_table` gives it.
+        The items, from `read_table`.
     report : Path
         CSV or JSON file, rewritten after every item; an existing file must be a report.
     workers : int
-        Items that run at the same time on this machine; they share its CPU cores.
+        Number of items that run at the same time on this machine and share its CPU cores.
     scheduler : str, optional
-        Address of a dask scheduler, such as ``"tcp://node:8786"``: the items run on its workers instead. The paths of
-        the table have to be the same there.
+        Address of a dask scheduler, such as ``"tcp://node:8786"``: the items run on its workers instead. The paths in
+        the table must be valid there.
     timeout : float, optional
         Seconds after which the worker of an item counts as hung.
     attempts : int
-        How often a worker is started for an item before it is given up.
+        Maximum number of workers started for an item.
     on_result : callable, optional
-        Called with the result of an item, the number of items that ended and the number of items, on this thread.
+        Called on this thread with the result of an item, the number of finished items and the total.
     worker_command : sequence of str, optional
-        Command that runs one item, given the path of a JSON file with it and of the JSON file to write.
+        Command that runs one item, which gets the paths of a JSON file with the item and of the JSON file to write.
 
     Raises
     ------
     BatchError
-        Before anything runs, if a folder of results cannot take them, the report cannot be written, or the cluster
-        cannot be reached; after all items, if the report cannot be written then.
+        Before anything runs, if results or the report cannot be written, or the cluster cannot be reached; after all
+        items, if the report cannot be written.
     """
     check_report(report)
     for folder in sorted({target.parent for item in items for target in (Path(item.out), *item.exports)}):
@@ -77,7 +77,7 @@ def run_batch(
             write_report(report, results)
             refusal = None
         except BatchError as error:
-            # A spreadsheet may have locked it; the next item writes it again.
+            # A spreadsheet may have locked it; it is written again after the next item.
             refusal = error
         if on_result is not None:
             on_result(results[index], count, len(items))

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class BatchError(Sam2VideoError):
-    """A batch cannot start: its table is wrong, or a folder cannot take results."""
+    """A batch cannot start: its table is wrong, or results cannot be written."""
 
 
 @dataclass(frozen=True)
@@ -34,21 +34,21 @@ class BatchItem:
     name : str
         Its name in the report; the recording's file name if the table has none.
     recording, out : str
-        The recording, and the session folder to make or to continue.
+        The recording, and the session folder to make or continue.
     prompts : str
         JSON file of prompts.
     seeds : str
         ``LABELS.tif@FRAME``: every label of this image becomes an object; ``@all`` or ``@middle`` for a label volume.
     axes, pixel_size, interval, series, axis, at, channel, channels, contrast
     model, device, precision, arithmetic, image_size, window, direction, range, planes : str
-        As the options of ``napari-sam2-video track`` of the same names; empty for their defaults.
+        As the options of ``napari-sam2-video track`` with the same names; empty for their defaults.
     find, every, accept, smallest_area : str
-        As the options of ``napari-sam2-video track``: what finds more objects, on every how many frames, the score
-        from which on they are tracked, and how small they and the labels of `seeds` may be.
+        As the options of ``napari-sam2-video track``: the detector for more objects, the step between frames, the
+        lowest score to accept, and the smallest area of found objects and labels of `seeds`.
     export : str
         Files to write, separated by ``;``; the format follows from the suffix.
     overwrite : str
-        ``yes`` to replace existing files of `export`; they are left alone if not given.
+        ``yes`` to replace existing files of `export`; by default they are left alone.
     """
 
     name: str
@@ -82,7 +82,7 @@ class BatchItem:
     overwrite: str = ""
 
     def to_json(self) -> dict[str, str]:
-        """Values as JSON takes them."""
+        """The fields as JSON values."""
         return asdict(self)
 
     @property
@@ -111,8 +111,8 @@ def read_table(path: Path, *, defaults: Mapping[str, str] | None = None) -> tupl
     Raises
     ------
     BatchError
-        If the file cannot be read, has a column of another name or one twice, lacks a required value, sends two
-        recordings to the same place, or would write over what it reads.
+        If the file cannot be read, has an unknown or repeated column, lacks a required value, sends two recordings to
+        the same place, or would overwrite an input.
     """
     rows = _rows(path)
     if not any(any(row.values()) for row in rows):
@@ -157,7 +157,7 @@ def _rows(path: Path) -> list[dict[str, str]]:
 
 
 def _delimiter(text: str) -> str:
-    """Separator of the cells: some locales' spreadsheets write a semicolon or a tab."""
+    """Separator of the cells: spreadsheets in some locales write semicolons or tabs."""
     header = text.partition("\n")[0]
     return max(",;\t", key=header.count)
 
@@ -198,7 +198,7 @@ def _item(path: Path, number: int, row: Mapping[str, str], defaults: dict[str, s
 
 def _absolute(folder: Path, text: str) -> str:
     path = Path(text)
-    # A tilde may also begin the name of an ordinary file.
+    # A tilde may also be the first character of an ordinary file name.
     with suppress(RuntimeError):
         path = path.expanduser()
     return str(folder / path)
@@ -212,7 +212,7 @@ def _is_writable(value: str) -> bool:
 
 
 def _place(path: str | Path) -> Path:
-    """A path to compare with others; on Windows and macOS, capitals do not count."""
+    """A path in a form to compare; on Windows and macOS, case is ignored."""
     place = Path(path).resolve()
     return Path(str(place).casefold()) if sys.platform in ("win32", "darwin") else place
 

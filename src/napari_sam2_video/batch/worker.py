@@ -28,15 +28,15 @@ def work(item: BatchItem, stop: Callable[[], bool] | None = None) -> dict[str, A
     Parameters
     ----------
     item : BatchItem
-        What to do. A session that exists keeps its view and its model; prompts of the item that it does not have are
-        added, and only what is missing is tracked.
+        The item. An existing session keeps its view and model; new prompts of the item are added, and only what is
+        missing is tracked.
     stop : callable, optional
-        Asked between frames.
+        Called between frames; True stops.
 
     Returns
     -------
     dict
-        Fields of `ItemResult`: status, sentence, objects and frames. Whatever goes wrong is reported there.
+        Fields of `ItemResult`: status, sentence, objects and frames. Errors are reported there.
     """
     try:
         from napari_sam2_video.api import TrackSettings, export, read_prompts
@@ -92,7 +92,7 @@ def _started(item: BatchItem, *how: Any) -> Session:
                 finds=finds,
             )
         except SessionLockedError:
-            # A worker on a machine that was lost stops at its next frame.
+            # A worker whose connection was lost stops at its next frame.
             if time.monotonic() > end:
                 raise
             time.sleep(1.0)
@@ -105,7 +105,7 @@ def _yes(text: str) -> bool:
 
 
 def abandoned(alive: Path) -> bool:
-    """Whether the process that started this one is gone; on Windows its lock is the only sign of that."""
+    """Whether the process that started this one is gone; on Windows, only its lock shows that."""
     from filelock import FileLock, Timeout
 
     if not alive.exists():

@@ -18,15 +18,15 @@ R = TypeVar("R")
 
 
 def public(function: Callable[P, R]) -> Callable[P, R]:
-    """Make a function refuse a wrong call with one sentence: unknown, missing and mistyped options.
+    """Make a function refuse wrong calls (unknown, missing and mistyped options) with a clear message.
 
-    An unknown option is answered with the nearest one. What is annotated as ``bool`` must be one, and what is annotated
-    as ``Callable`` must be callable; other values are checked by the function.
+    For an unknown option, the message suggests the nearest one. Options annotated as ``bool`` must be booleans, and
+    those annotated as ``Callable`` must be callable; the function checks other values itself.
 
     Raises
     ------
     SettingsError
-        When it is called so.
+        If the call is wrong.
     """
     signature = inspect.signature(function)
     options = list(signature.parameters)

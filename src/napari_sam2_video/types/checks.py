@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 # Python converts no more than 4300 digits
 NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
-"""Pattern of a number as a person writes it."""
+"""Pattern of a typed number."""
 
 _POINT = re.compile(r"\s*(-?\d+(?:\.\d*)?)\s*,\s*(-?\d+(?:\.\d*)?)\s*")
 _RANGE = re.compile(r"\s*(\d{0,99})\s*:\s*(\d{0,99})\s*")
@@ -86,7 +86,7 @@ def flag(value: object, what: str, *, error: type[Sam2VideoError] = SettingsErro
 
 
 def instance(value: object, kind: type[T], what: str) -> T:
-    """The value, where it is of a kind.
+    """The value, if it is an instance of `kind`.
 
     Raises
     ------
@@ -99,7 +99,7 @@ def instance(value: object, kind: type[T], what: str) -> T:
 
 
 def path_of(value: Any, what: str) -> Path:
-    """A path, from text or a path.
+    """A path from text or a path.
 
     Raises
     ------
@@ -124,12 +124,12 @@ def one_of(value: object, what: str, choices: Sequence[str]) -> None:
 
 
 def object_ids(value: Any, what: str) -> tuple[int, ...] | None:
-    """None, or ids as a tuple; from any sequence, set or array of integers from 1.
+    """None, or ids as a tuple, from any sequence, set or array of integers from 1.
 
     Raises
     ------
     SettingsError
-        If the value is something else, or holds no id.
+        If the value is something else, or empty.
     """
     if value is None:
         return None
@@ -148,7 +148,7 @@ def frame_span(start: object, stop: object) -> tuple[int | None, int | None]:
     Raises
     ------
     SettingsError
-        If one is not a whole number from 0, or no frame lies between them.
+        If one is not a whole number from 0, or the range is empty.
     """
     first = optional_whole(start, "The first frame", at_least=0)
     last = optional_whole(stop, "The frame after the last one", at_least=0)
@@ -201,7 +201,7 @@ class JsonSettings:
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Self:
-        """What `to_json` was called on; raises ValueError for anything else."""
+        """Value from the result of `to_json`; raises ValueError for anything else."""
         return from_file(cls, value)
 
     def to_json(self) -> dict[str, Any]:
@@ -210,7 +210,7 @@ class JsonSettings:
 
 
 def from_file(make: type[T], values: Mapping[str, Any], spelled: Mapping[str, str] | None = None) -> T:
-    """Value of a frozen type of the fields that a file holds.
+    """Value of a frozen type from the fields in a file.
 
     Parameters
     ----------
@@ -219,12 +219,12 @@ def from_file(make: type[T], values: Mapping[str, Any], spelled: Mapping[str, st
     values : mapping
         Its fields.
     spelled : mapping of str to str, optional
-        Fields that have another name in the file.
+        Fields with another name in the file.
 
     Raises
     ------
     ValueError
-        If the file holds something else, which a reader of files reports as damage.
+        If the fields are wrong, which callers report as a damaged file.
     """
     names = {(spelled or {}).get(one.name, one.name): one for one in fields(make)}  # type: ignore[arg-type]
     unknown = [name for name in values if name not in names]
@@ -244,7 +244,7 @@ def _is_required(one: Field[Any]) -> bool:
 
 
 def shown(value: object) -> str:
-    """Short form of a value, for an error message."""
+    """A value in short form for an error message."""
     text = " ".join(repr(value).split())
     return text if len(text) <= 60 else f"{text[:57]}..."
 

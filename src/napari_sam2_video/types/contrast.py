@@ -1,4 +1,4 @@
-"""What the model sees of raw values: the contrast window, and channels in colour with a window each."""
+"""How the model sees raw values: the contrast window, and channels in colour with a window each."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ CT_WINDOWS: Mapping[str, ContrastWindow] = {
         ("mediastinum", 40, 350),
     )
 }
-"""Usual windows of computed tomography, in Hounsfield units."""
+"""Standard CT windows in Hounsfield units."""
 
 COLORS: Mapping[str, Rgb] = {
     "green": (0, 255, 0),
@@ -84,7 +84,7 @@ COLORS: Mapping[str, Rgb] = {
     "blue": (0, 0, 255),
     "white": (255, 255, 255),
 }
-"""Colours of channels by name; the first ones are taken if none is given."""
+"""Channel colours by name; the first ones are the defaults."""
 
 _CHANNEL = re.compile(rf"\s*(\d{{1,18}})\s*(?:=\s*(#?\w+))?\s*(?::\s*({NUMBER})\s*:\s*({NUMBER}))?\s*")
 
@@ -100,7 +100,7 @@ class ChannelColor:
     color : str or tuple of int
         A name of `COLORS`, ``"#rrggbb"``, or red, green and blue from 0 to 255; kept as numbers.
     window : ContrastWindow, optional
-        The contrast window; None before it is settled.
+        The contrast window; None until it is chosen.
 
     Raises
     ------
@@ -125,13 +125,13 @@ class ChannelColor:
         return named.get(self.color) or "#{:02x}{:02x}{:02x}".format(*self.color)
 
     def text(self) -> str:
-        """The channel as `channels_from_text` reads it."""
+        """The channel as text for `channels_from_text`."""
         window = "" if self.window is None else f":{self.window.low:g}:{self.window.high:g}"
         return f"{self.channel}={self.color_name}{window}"
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Self:
-        """Channel of what `to_json` gave; raises KeyError, ValueError or TypeError for anything else."""
+        """Channel from the result of `to_json`; raises KeyError, ValueError or TypeError for anything else."""
         return from_file(cls, {**value, "window": ContrastWindow.from_json(value["window"])})
 
     def to_json(self) -> dict[str, Any]:
@@ -165,7 +165,7 @@ def channels_from_text(text: str) -> tuple[ChannelColor, ...]:
 
 
 def checked_channels(channels: Any) -> tuple[ChannelColor, ...]:
-    """Channels of a composite, none or at least two.
+    """Check the channels of a composite: none, or at least two.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Settings of finding, and what is said in the meantime."""
+"""Settings and progress of finding objects."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from napari_sam2_video.types.checks import frame_span, frame_span_from_text, rea
 
 @dataclass(frozen=True)
 class FindSettings:
-    """On which frames a detector looks.
+    """The frames that a detector looks at.
 
     Parameters
     ----------
     every : int
-        It looks on every so many frames. Where it looks on every frame, its masks are those of the objects, and only
-        what is missing has to be tracked; otherwise objects are tracked from what it finds.
+        Look at every Nth frame. With 1, the detector's masks are kept, and only missing ones are tracked; otherwise
+        objects are tracked from its detections.
     start, stop : int, optional
         First frame and the frame after the last one; the whole recording if not given.
     smallest_area : int
-        What has fewer pixels on a frame is left out.
+        Detections with fewer pixels are dropped.
 
     Raises
     ------
@@ -57,7 +57,7 @@ class FindSettings:
         return cls(1 if every is None else int(every), *frame_span_from_text(range), area_from_text(smallest_area))
 
     def frames(self, n_frames: int) -> range:
-        """Frames of a recording on which the detector looks.
+        """Frames of a recording that the detector looks at.
 
         Raises
         ------
@@ -77,12 +77,12 @@ class FindSettings:
 
 
 def area_from_text(text: str | int | None) -> int:
-    """A smallest area in pixels, 0 where none is given.
+    """A smallest area in pixels; 0 if none is given.
 
     Raises
     ------
     SettingsError
-        If it is none.
+        If it is invalid.
     """
     written = str(text or 0).strip() or "0"
     if not written.isdecimal():
@@ -91,12 +91,12 @@ def area_from_text(text: str | int | None) -> int:
 
 
 def score_limit(value: object) -> float:
-    """A score from which on proposals are accepted, 0 to 1, as a number or as text.
+    """The lowest score to accept, 0 to 1, from a number or text.
 
     Raises
     ------
     SettingsError
-        If it is none.
+        If it is invalid.
     """
     text = value.strip() if isinstance(value, str) else value
     try:
@@ -111,16 +111,16 @@ def score_limit(value: object) -> float:
 
 @dataclass(frozen=True)
 class FindProgress:
-    """Said while something is found.
+    """Progress of finding objects.
 
     Parameters
     ----------
     frame : int
-        The frame that the detector has looked at.
+        The frame that was looked at.
     found : int
-        How many objects it found there; how many proposals there are when all is done.
+        Number of objects found there; at the end, the number of proposals.
     done, total : int
-        Steps that are done, and their number.
+        Number of steps done, and the total.
     """
 
     frame: int

@@ -1,4 +1,4 @@
-"""Masks on their way from the engine to a person, and what the engine needs of a recording."""
+"""Masks from the engine, and what the engine needs of a recording."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ LEVEL_STEP = 0.25
 
 @dataclass(frozen=True)
 class ObjectMask:
-    """One object on one frame, as the engine hands it over.
+    """One object on one frame, as computed by the engine.
 
     Parameters
     ----------
@@ -32,7 +32,7 @@ class ObjectMask:
     predicted_iou : float
         The network's own estimate of the mask's IoU, 0 to 1.
     prompted : bool
-        True where the frame holds prompts of this object.
+        True if the frame has prompts of this object.
     """
 
     object_id: int
@@ -55,7 +55,7 @@ class FrameMasks:
 
 @dataclass(frozen=True)
 class FrameDone:
-    """Said after a frame is safe on disk; `axis` names the walk where it is not the session's own."""
+    """Progress after a frame is on disk; `axis` names the walk if it is not the session's own."""
 
     frame: int
     objects: tuple[int, ...]
@@ -66,9 +66,9 @@ class FrameDone:
 
 @dataclass(frozen=True)
 class Preview:
-    """Candidate masks of one object on one frame, best first chosen by the predicted IoU.
+    """Candidate masks of one object on one frame.
 
-    `candidates` holds up to three; `best` is the index of the one the tracker would take.
+    `candidates` holds up to three; `best` is the index of the one that the tracker would choose.
     """
 
     object_id: int
@@ -89,7 +89,7 @@ class SegmentedMask:
     origin_yx : tuple of int
         Pixel of the frame at which `mask` begins.
     mask : ndarray of bool, shape (h, w)
-        The object, cut to its bounding box; of shape ``(0, 0)`` if there is none.
+        The object, cropped to its bounding box; of shape ``(0, 0)`` if there is none.
     predicted_iou : float
         The network's own estimate of the mask's IoU, 0 to 1.
     stability : float
@@ -121,7 +121,7 @@ class FrameSource(Protocol):
 
     @property
     def key(self) -> str:
-        """Changes whenever the pixels that `read` gives would change."""
+        """Changes whenever the pixels from `read` would change."""
         ...
 
     def read(self, frame: int) -> npt.NDArray[np.uint8]:

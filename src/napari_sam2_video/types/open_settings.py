@@ -1,4 +1,4 @@
-"""What a person says about a recording that its file does not."""
+"""Metadata of a recording from the user, where the file lacks them."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ PixelSize: TypeAlias = tuple[tuple[float, ...], str]
 
 @dataclass(frozen=True)
 class OpenSettings(JsonSettings):
-    """What a person says of a recording that its file does not say, or says wrongly; it wins over the file.
+    """Metadata of a recording from the user, which override missing or wrong ones in the file.
 
     Parameters
     ----------
     axes : str, optional
-        A letter for each axis, such as ``"ZYX"``; that of RGB samples, ``S``, may be left out.
+        A letter for each axis, such as ``"ZYX"``; ``S`` for RGB samples may be omitted.
     pixel_size : tuple, optional
         Numbers and their unit: one number for ``Y`` and ``X``, two for ``(Y, X)``, three for ``(Z, Y, X)``.
     interval : float, optional
@@ -71,14 +71,15 @@ class OpenSettings(JsonSettings):
         interval: str | float | None = None,
         series: int | str | None = None,
     ) -> Self:
-        """Settings from values or from text, as a command line or a table has it.
+        """Settings from values, or from text as on the command line or in a table.
 
         Parameters
         ----------
         axes : str, optional
             As above.
         pixel_size : str or tuple, optional
-            ``"0.25 um"``, ``"0.25,0.25 um"`` (Y, X), ``"2,0.5,0.5 mm"`` (Z, Y, X), or the numbers and the unit.
+            ``"0.25 um"``, ``"0.25,0.25 um"`` (Y, X), ``"2,0.5,0.5 mm"`` (Z, Y, X), or a tuple of the numbers and the
+            unit.
         interval : str or float, optional
             ``"2.5 s"``, ``"5 min"``, or seconds.
         series : int or str, optional
@@ -99,7 +100,7 @@ class OpenSettings(JsonSettings):
 
     @property
     def sizes(self) -> dict[str, tuple[float, str]]:
-        """Sizes and units by axis letter, those that are given."""
+        """The given sizes and units by axis letter."""
         found: dict[str, tuple[float, str]] = {}
         if self.pixel_size is not None:
             numbers, unit = self.pixel_size

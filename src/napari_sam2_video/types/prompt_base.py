@@ -1,4 +1,4 @@
-"""What every kind of prompt has: an object, a frame, and a way to be written as text and as JSON."""
+"""The base of all prompts: object, frame, and conversion from text and to JSON."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class BasePrompt:
     frame : int
         The frame, from 0; with `axis`, the number of the plane.
     axis : str, optional
-        Axis of a volume that the plane lies across, such as ``"Y"``, where that is not the one that the session walks.
+        Axis of a volume that the plane is across, such as ``"Y"``, if it is not the one the session walks.
 
     Raises
     ------
@@ -65,7 +65,7 @@ class BasePrompt:
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Self:
-        """Prompt of what `to_json` gave; raises KeyError, ValueError or TypeError for anything else."""
+        """Prompt from the result of `to_json`; raises KeyError, ValueError or TypeError for anything else."""
         given = {name: one for name, one in value.items() if name != "type"}
         return from_file(cls, given, {"object_id": "object"})
 
@@ -75,7 +75,7 @@ class BasePrompt:
         return self._head() | {name: getattr(self, name) for name in own}
 
     def _head(self) -> dict[str, Any]:
-        """What the JSON of every prompt begins with."""
+        """The first fields in the JSON of every prompt."""
         axis = {} if self.axis is None else {"axis": self.axis}
         return {"object": self.object_id, **axis, "frame": self.frame, "type": self.kind}
 
@@ -92,7 +92,7 @@ class BasePrompt:
 
 @dataclass(frozen=True)
 class Place:
-    """What ``ID@FRAME:`` or ``ID@AXISPLANE:`` says; see `BasePrompt`."""
+    """The content of ``ID@FRAME:`` or ``ID@AXISPLANE:``; see `BasePrompt`."""
 
     object_id: int
     frame: int
@@ -100,12 +100,12 @@ class Place:
 
 
 def place_from_text(text: str, form: str) -> tuple[Place, str]:
-    """Place and the rest of ``ID@FRAME:...``, or of ``ID@Y32:...`` for plane 32 across the axis Y.
+    """Place and rest from ``ID@FRAME:...``, or from ``ID@Y32:...`` for plane 32 across the axis Y.
 
     Raises
     ------
     PromptError
-        If it is written in another way; the sentence shows the right `form`.
+        If it is written in another way; the message shows the correct `form`.
     """
     found = _PLACE.fullmatch(text)
     if found is None or int(found[1]) < 1:
@@ -114,12 +114,12 @@ def place_from_text(text: str, form: str) -> tuple[Place, str]:
 
 
 def numbers_from_text(text: str, count: int, form: str) -> tuple[Place, list[float]]:
-    """Place and `count` numbers of ``ID@FRAME:N,N,...``.
+    """Place and `count` numbers from ``ID@FRAME:N,N,...``.
 
     Raises
     ------
     PromptError
-        If it is written in another way; the sentence shows the right `form`.
+        If it is written in another way; the message shows the correct `form`.
     """
     place, rest = place_from_text(text, form)
     try:

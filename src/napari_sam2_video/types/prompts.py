@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class PointPrompt(BasePrompt):
-    """A click at ``(y, x)``: on the object, or with ``positive=False`` beside it."""
+    """A click at ``(y, x)``: on the object, or with ``positive=False`` off it."""
 
     kind: ClassVar[str] = "point"
     y: float
@@ -118,7 +118,7 @@ class BoxPrompt(BasePrompt):
 
 @dataclass(frozen=True)
 class MaskPrompt(BasePrompt):
-    """The object's mask, an array of shape ``(Y, X)`` of the shown plane, neither 0 nor NaN where the object is."""
+    """The object's mask on the shown plane, an array of shape ``(Y, X)`` that is neither 0 nor NaN on the object."""
 
     kind: ClassVar[str] = "mask"
     mask: npt.NDArray[np.bool_] = field(repr=False)
@@ -138,13 +138,13 @@ class MaskPrompt(BasePrompt):
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Self:
-        """Mask of what `to_json` gave; raises KeyError, ValueError or TypeError for anything else."""
+        """Mask from the result of `to_json`; raises KeyError, ValueError or TypeError for anything else."""
         rle = value["rle"]
         rest = {name: one for name, one in value.items() if name != "rle"}
         return super().from_json(rest | {"mask": _mask_of_runs(rle["size"], rle["counts"])})
 
     def to_json(self) -> dict[str, Any]:
-        """The mask as JSON takes it: as COCO's uncompressed run lengths, which go down the columns."""
+        """The mask as JSON values: COCO's uncompressed, column-major run lengths."""
         flat = self.mask.ravel(order="F")
         cuts = np.flatnonzero(np.diff(flat)) + 1
         counts = np.diff(np.concatenate(([0], cuts, [flat.size]))).tolist()
@@ -173,7 +173,7 @@ class MaskPrompt(BasePrompt):
 
 Prompt: TypeAlias = PointPrompt | BoxPrompt | ScribblePrompt | MaskPrompt
 Seeds: TypeAlias = "tuple[npt.NDArray[Any], int | str]"
-"""A label image and its frame, or a label volume and which of its slices are taken: one of `SLICES`."""
+"""A label image and its frame, or a label volume and which of its slices to use: one of `SLICES`."""
 
 SLICES = ("all", "middle")
 
@@ -181,7 +181,7 @@ KINDS: Mapping[str, type[Prompt]] = {one.kind: one for one in (PointPrompt, BoxP
 
 
 def prompt_from_json(value: Mapping[str, Any]) -> Prompt:
-    """Prompt of what its `to_json` gave; raises KeyError, ValueError or TypeError for anything else."""
+    """Prompt from the result of its `to_json`; raises KeyError, ValueError or TypeError for anything else."""
     return KINDS[value["type"]].from_json(value)
 
 
@@ -211,7 +211,7 @@ def _mask_of_runs(size: Any, counts: Any) -> npt.NDArray[np.bool_]:
 
 
 def prompt_list(prompts: Any) -> list[Prompt]:
-    """Prompts, from any iterable.
+    """Check prompts from any iterable, and return them as a list.
 
     Raises
     ------
@@ -228,7 +228,7 @@ def prompt_list(prompts: Any) -> list[Prompt]:
 
 
 def large_labels(labels: npt.NDArray[Any], smallest_area: int) -> npt.NDArray[Any]:
-    """Labels without those that have fewer pixels or, in a volume, fewer voxels.
+    """Labels without those with fewer pixels (voxels in a volume).
 
     Raises
     ------
@@ -245,12 +245,12 @@ def large_labels(labels: npt.NDArray[Any], smallest_area: int) -> npt.NDArray[An
 
 
 def seed_list(seeds: Any, smallest_area: int = 0) -> list[Seeds]:
-    """Label images with their frames, and label volumes with the word ``"all"`` or ``"middle"``; without small labels.
+    """Label images with frames, and label volumes with ``"all"`` or ``"middle"``, without small labels.
 
     Raises
     ------
     PromptError
-        If it is not a list of pairs, a label image is not one, or all of its labels are small.
+        If it is not a list of pairs, a label image is invalid, or all of its labels are small.
     """
     least = whole(smallest_area, "The smallest area", at_least=0, error=PromptError)
     pairs = list(seeds) if isinstance(seeds, list | tuple) else [seeds]

@@ -1,4 +1,4 @@
-"""Scribbles: freehand strokes on an object, or beside it."""
+"""Scribbles: freehand strokes on an object or off it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ FORM = "ID@FRAME:Y,X Y,X ..."
 
 @dataclass(frozen=True)
 class ScribblePrompt(BasePrompt):
-    """A stroke through the points ``(y, x)`` of `path`: on the object, or with ``positive=False`` beside it."""
+    """A stroke through the points ``(y, x)`` of `path`: on the object, or with ``positive=False`` off it."""
 
     kind: ClassVar[str] = "scribble"
     path: tuple[Corner, ...]
@@ -42,7 +42,7 @@ class ScribblePrompt(BasePrompt):
         return cls(place.object_id, place.frame, tuple(path), positive, axis=place.axis)
 
     def to_json(self) -> dict[str, Any]:
-        """The scribble as JSON takes it."""
+        """The scribble as JSON values."""
         return super().to_json() | {"path": [list(corner) for corner in self.path]}
 
     def fitted(self, n_frames: int, shape_yx: tuple[int, int]) -> Self:

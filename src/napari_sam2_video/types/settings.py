@@ -1,4 +1,4 @@
-"""Settings: how a recording is viewed, which network runs, and what a run covers. They check themselves."""
+"""Settings: how a recording is viewed, which network runs, and what a run covers. Each checks its own values."""
 
 from __future__ import annotations
 
@@ -40,16 +40,16 @@ class ViewSettings:
     Parameters
     ----------
     axis : str
-        Name of the axis that is walked, one letter of the recording's ``axes``.
+        Name of the walked axis, one letter of the recording's ``axes``.
     window : ContrastWindow
         The contrast window.
     at : mapping of str to int
         Positions along the other axes that are not shown, by axis name.
     channel : int, optional
-        Index along ``C``; None if there is no ``C`` axis, or to show RGB samples as they are.
+        Index along ``C``; None if there is no ``C`` axis, or to show RGB samples unchanged.
     channels : sequence of ChannelColor
-        Two or more channels that are shown together, each in its colour and its own contrast window; `channel` and
-        `window` are those of the first. Empty to show one channel in grey.
+        Two or more channels to show together, each with its own colour and contrast window; `channel` and `window` are
+        those of the first. Empty to show one channel in grey.
 
     Raises
     ------
@@ -79,7 +79,7 @@ class ViewSettings:
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Self:
-        """Settings of what `to_json` gave; raises KeyError, ValueError or TypeError for anything else."""
+        """Settings from the result of `to_json`; raises KeyError, ValueError or TypeError for anything else."""
         channels = tuple(ChannelColor.from_json(one) for one in value.get("channels", ()))
         given = {**value, "window": ContrastWindow.from_json(value["window"]), "channels": channels}
         return from_file(cls, given)
@@ -97,24 +97,24 @@ class ModelSettings(JsonSettings):
     Parameters
     ----------
     model : str or path
-        A name of the catalogue or the path of a checkpoint.
+        A name in the catalogue or the path of a checkpoint.
     device : str
-        ``"auto"``, ``"cpu"``, ``"cuda"``, ``"cuda:1"``, ``"mps"`` ..., or the address of a server, as
+        ``"auto"``, ``"cpu"``, ``"cuda"``, ``"cuda:1"``, ``"mps"`` ..., or the address of a server, such as
         ``"http://127.0.0.1:7860"``.
     precision : {"auto", "fp32", "bf16", "fp16"}
-        Type of the network's numbers; ``"auto"`` is bf16 where a GPU is fast with it, and fp32 elsewhere.
+        Number type of the network; ``"auto"`` is bf16 on GPUs that are fast with it, else fp32.
     arithmetic : {"exact", "fast", "auto"}
-        On a CPU in fp32: ``"exact"`` gives one object the numbers of Meta's predictor, bit for bit; ``"fast"``
-        gives them up to rounding (logits differ by less than 1e-4), in one half to two thirds of the time. ``"auto"``
-        is fast, and also takes bf16 if the precision is ``"auto"`` and a comparison on this processor finds it quicker,
-        with masks whose mean IoU with those of fp32 is at least 0.999.
+        On a CPU in fp32: ``"exact"`` gives the same numbers as Meta's predictor for a single object, bit for bit;
+        ``"fast"`` gives them up to rounding (logits differ by less than 1e-4), in one half to two thirds of the time.
+        ``"auto"`` is fast, and also uses bf16 if the precision is ``"auto"`` and a comparison on this CPU finds it
+        faster, with masks whose mean IoU with those of fp32 is at least 0.999.
     image_size : int, optional
         Side in pixels of the square image the network sees; the checkpoint's own if not given.
     compile : bool
         Compile the network: slow to start, then faster.
     window : "auto", "off" or int
-        Whether the network sees the whole frame, or a square window of it that follows each object. ``"auto"`` takes
-        a window at native resolution for objects that would be small in the whole frame; a number is the side of the
+        Whether the network sees the whole frame, or a square window of it that follows each object. ``"auto"`` uses a
+        window at native resolution for objects that would be small in the whole frame; a number is the side of the
         windows in pixels of the frame; with ``"off"`` the masks are those of Meta's predictor, and memories that
         contradict a correction count as well.
 
@@ -164,7 +164,7 @@ class ModelSettings(JsonSettings):
 
     @classmethod
     def of(cls, model: ModelSettings | str | os.PathLike[str]) -> ModelSettings:
-        """Settings as they are, or those of a model that is given by its name or path.
+        """Settings unchanged, or those of a model given by name or path.
 
         Raises
         ------
@@ -181,11 +181,11 @@ class TrackSettings(JsonSettings):
     Parameters
     ----------
     direction : {"both", "forward", "backward"}
-        Where to go from each object's own starting frame.
+        Direction from each object's own first prompted frame.
     start, stop : int, optional
         First frame and the frame after the last one; the whole recording if not given.
     objects : tuple of int, optional
-        Objects to track; those whose prompts changed if not given.
+        Objects to track; by default those whose prompts changed.
 
     Raises
     ------
@@ -221,12 +221,12 @@ class CheckSettings:
     Parameters
     ----------
     start, stop : int, optional
-        First frame and the frame after the last one that are compared; the whole recording if not given.
+        First frame to compare and the frame after the last one; the whole recording if not given.
     objects : tuple of int, optional
         Objects to check; all if not given.
     span : int
-        Most frames to track back from one mask. Short spans locate an error more exactly, long ones notice slower
-        changes.
+        Maximum number of frames to track back from one mask. Short spans locate an error more precisely, long ones
+        detect slower changes.
 
     Raises
     ------
@@ -256,7 +256,7 @@ class CheckSettings:
 
 
 def axis_letter(value: object) -> str:
-    """Name of an axis, as a capital letter.
+    """Name of an axis as a capital letter.
 
     Raises
     ------
