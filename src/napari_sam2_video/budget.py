@@ -1,4 +1,4 @@
-"""What a run will cost on this machine: memory, disk and time, from a measured frame."""
+"""Estimate what a run will cost on this machine: memory, disk and time, from a measured frame."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 CROWDED = 40
-"""Windows of a frame from which on wider ones are worth a sentence."""
+"""Number of windows in a frame above which wider ones are suggested."""
 
 
 @dataclass(frozen=True)
@@ -33,27 +33,27 @@ class Budget:
     Parameters
     ----------
     steps : int
-        Frames that are computed, each object and direction counted by itself.
+        Frames to compute, counted for each object and direction.
     frames : int
-        Frames that are embedded, each counted once.
+        Frames to embed, each counted once.
     embed_seconds, step_seconds, store_seconds : float
-        Measured time to embed a frame, to track one object on it beside the others, and to bring a frame to the disk.
+        Measured time to embed a frame, to track one object of a batch on it, and to write a frame to disk.
     memory_bytes : int
-        Expected memory: what the process used when as many objects as go through the network at once were tracked on
-        a frame, the embeddings and label images that will be kept, and what the objects remember.
+        Expected memory: the memory of the process after tracking a full batch on one frame, the embeddings and label
+        images to keep, and the objects' memories.
     device_bytes : int
-        Peak of the GPU's memory while the frame was measured; 0 on the CPU.
+        Peak GPU memory while the frame was measured; 0 on the CPU.
     disk_bytes : int
         Expected growth of the session.
     device : str
-        Where it was measured.
+        The device it was measured on.
     threads : int
-        Threads of the CPU it was measured with.
+        CPU threads it was measured with.
     views : int
-        Different windows of a frame, the whole frame among them, that are embedded.
+        Number of different windows of a frame that are embedded, including the whole frame.
     wide_side, wide_views : int
         Side in pixels of windows half as large again as the smallest automatic ones, and how many of those a frame
-        would have; 0 where windows are not automatic.
+        would have; 0 if windows are not automatic.
     """
 
     steps: int
@@ -77,7 +77,7 @@ class Budget:
         return on_frames + self.steps * self.step_seconds
 
     def sentence(self) -> str:
-        """The budget as a person reads it."""
+        """The budget as a message."""
         kind, _, place = self.device.partition(" ")
         threads = f" ({self.threads} thread{'s'[: self.threads > 1]})" if kind == "cpu" else ""
         where = f"{kind}{threads} {place}".rstrip()
@@ -90,7 +90,7 @@ class Budget:
         )
 
     def _advice(self) -> str:
-        """What would make tracking in very many windows quicker, if anything."""
+        """Advice for faster tracking with very many windows, if any."""
         saved = (self.views - self.wide_views) * self.embed_seconds
         if self.views < CROWDED or not self.wide_views or self.frames * saved < 0.2 * self.seconds:
             return ""
@@ -103,19 +103,19 @@ class Budget:
 def measure_budget(
     session: Session, settings: TrackSettings | None = None, *, stop: Callable[[], bool] | None = None
 ) -> Budget:
-    """Embed a few frames and track as many objects as go at once on one, and estimate what the whole run will need.
+    """Embed a few frames, track a full batch of objects on one, and estimate what the whole run will need.
 
-    It is measured where the network runs, on another machine where the device is one. Nothing is kept but the embedding
-    of the prompted frame, among those that are kept anyway.
+    It is measured where the network runs, possibly on another machine. Nothing is kept except the embedding of the
+    prompted frame, in the normal cache.
 
     Parameters
     ----------
     session : Session
-        With at least one prompt. Its network is loaded if it is not.
+        A session with at least one prompt. Its network is loaded if needed.
     settings : TrackSettings, optional
-        The run; everything that changed, or all objects where nothing did, if not given.
+        The run; by default everything that changed, or all objects if nothing did.
     stop : callable, optional
-        Asked between measurements; what was measured until then counts.
+        Called between measurements; returning True ends them, and those made so far count.
 
     Raises
     ------
@@ -166,7 +166,7 @@ def _first_prompts(session: Session, state: ObjectState) -> list[Prompt]:
 
 
 def _on_disk(session: Session, shown: ObjectMask) -> tuple[int, int]:
-    """Bytes of one object in the record of a frame, and in its label image."""
+    """Bytes of one object in a frame record and in a label image."""
     import zlib
 
     from napari_sam2_video.masks.codec import encode_masks
@@ -177,7 +177,7 @@ def _on_disk(session: Session, shown: ObjectMask) -> tuple[int, int]:
 
 
 def _remembered_on_disk(costs: FrameCosts, frames: int) -> int:
-    """Bytes that an object's memories take: its prompt, its start, a ring every `TRAIL_EVERY` frames, and the last."""
+    """Bytes of an object on disk: its prompt, its start, trails every `TRAIL_EVERY` frames, and the last."""
     from napari_sam2_video.engine.propagate import TRAIL_EVERY
 
     spatial, pointer = costs.spatial_bytes, costs.pointer_bytes
@@ -186,7 +186,7 @@ def _remembered_on_disk(costs: FrameCosts, frames: int) -> int:
 
 
 def _store(folder: Path, size: int) -> float:
-    """Seconds to bring a frame's record and its line in the journal to the disk."""
+    """Seconds to write a frame record and its journal line to disk."""
     import os
     import tempfile
 

@@ -1,4 +1,4 @@
-"""The main job on a recording whose truth is known: make it, track it, export it, and say how well it went."""
+"""The demonstration: make a recording with known truth, track and export it, and compare it with the truth."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ _SMALLEST = 60
 
 @dataclass(frozen=True)
 class DemoResult:
-    """What the demonstration wrote, and how well it agrees with the truth.
+    """Files of the demonstration, and its agreement with the truth.
 
     Parameters
     ----------
     files : dict of str to Path
-        What each file is, and where.
+        Path of each file, by its content.
     iou : dict of int to float
         Mean IoU with the truth over the frames that show the object, by object.
     n_frames : int
         Number of frames.
     notes : tuple of str
-        What the exports had to say.
+        Notes from the exports.
     """
 
     files: dict[str, Path]
@@ -108,7 +108,7 @@ def run_demo(
 
 
 def boxes_of(labels_yx: npt.NDArray[Any], frame: int) -> list[BoxPrompt]:
-    """Box prompt around every label of an image that is large enough to be seen, the label being the object's id."""
+    """Box prompts around all labels of an image that are large enough; the label is the object's id."""
     from scipy.ndimage import find_objects
 
     boxes = []
@@ -141,7 +141,7 @@ def iou_of_objects(
     Returns
     -------
     ndarray of float, shape (len(object_ids),)
-        IoU (the Jaccard index); NaN where the object is on neither image, which is right but no overlap.
+        IoU (the Jaccard index); NaN if the object is on neither image, which is correct but has no overlap.
     """
     ids = np.asarray(object_ids)
     size = int(max(labels_yx.max(initial=0), truth_yx.max(initial=0), ids.max(initial=0))) + 1

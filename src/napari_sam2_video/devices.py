@@ -1,4 +1,4 @@
-"""Which devices torch can use here, and what to do where it overlooks a GPU."""
+"""The devices that torch can use, and advice if it cannot use a GPU."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ _TIMEOUT_SECONDS = 10
 
 @dataclass(frozen=True)
 class DeviceReport:
-    """What a run can use on this machine.
+    """Devices for runs on this machine.
 
     Parameters
     ----------
     devices : tuple of str
-        Names torch knows, the best first: ``"cuda:0"``, ``"mps"``, ``"cpu"``.
+        torch's names, the best first: ``"cuda:0"``, ``"mps"``, ``"cpu"``.
     titles : tuple of str
-        The same for users.
+        Their titles for users.
     torch_version : str
         Version of the installed torch.
     advice : str, optional
-        One sentence and the command that mends it, where the machine has a GPU that this torch cannot use.
+        A message with the remedy, if the machine has a GPU that the installed torch cannot use.
     """
 
     devices: tuple[str, ...]
@@ -37,7 +37,7 @@ class DeviceReport:
 
 
 def probe_devices() -> DeviceReport:
-    """Ask torch and the machine for devices. Imports torch, so call it off the main thread of an interface."""
+    """Find the devices of torch and the machine. Imports torch, so call it off the main thread of an interface."""
     from napari_sam2_video.preload import preload_torch
 
     preload_torch()
@@ -60,7 +60,7 @@ def probe_devices() -> DeviceReport:
 
 
 def nvidia_driver() -> tuple[int, int] | None:
-    """Newest CUDA version that the installed NVIDIA driver runs, ``(0, 0)`` if it does not tell, None without one."""
+    """Newest CUDA version that the NVIDIA driver supports; ``(0, 0)`` if unknown, None without a driver."""
     tool = shutil.which("nvidia-smi")
     if tool is not None:
         try:
@@ -72,7 +72,7 @@ def nvidia_driver() -> tuple[int, int] | None:
                 timeout=_TIMEOUT_SECONDS,
                 check=False,
                 stdin=subprocess.DEVNULL,
-                # Else a console opens for a moment beside a window of Windows.
+                # Otherwise a console window flashes up on Windows.
                 creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
             )
         except (OSError, subprocess.TimeoutExpired):
@@ -86,13 +86,13 @@ def nvidia_driver() -> tuple[int, int] | None:
 
 
 def cuda_version_of(output: str) -> tuple[int, int]:
-    """CUDA version in the output of ``nvidia-smi``, ``(0, 0)`` if there is none."""
+    """CUDA version in the output of ``nvidia-smi``; ``(0, 0)`` if there is none."""
     found = re.search(r"CUDA Version:\s*(\d+)\.(\d+)", output)
     return (int(found[1]), int(found[2])) if found else (0, 0)
 
 
 def gpu_advice(driver: tuple[int, int] | None, *, built_for_gpu: bool) -> str | None:
-    """What to do where torch sees no GPU.
+    """Advice if torch finds no GPU.
 
     Parameters
     ----------
@@ -104,7 +104,7 @@ def gpu_advice(driver: tuple[int, int] | None, *, built_for_gpu: bool) -> str | 
     Returns
     -------
     str or None
-        One sentence with the remedy, None if nothing is amiss.
+        A message with the remedy; None if nothing is wrong.
     """
     if driver is None:
         return None

@@ -27,7 +27,7 @@ class SeveralSeriesError(RecordingError):
     message : str
         The sentence.
     series : iterable of int or str
-        What chooses each of them as ``series``.
+        Value of ``series`` for each of them.
     """
 
     def __init__(self, message: str, series: Iterable[int | str] = ()) -> None:
@@ -92,7 +92,7 @@ class MissingError(StoreError):
 
 
 class UnreachableError(Sam2VideoError):
-    """A file of a session cannot be reached now, which says nothing about what it holds."""
+    """A file of a session cannot be reached now; its content may be intact."""
 
 
 class SessionError(Sam2VideoError):

@@ -1,7 +1,7 @@
 """Load torch from a thread without freezing the others.
 
-Python holds its global lock while it loads a compiled module, and torch's libraries take a few tenths of a second.
-Loaded beforehand through a foreign function call, which gives the lock away, they are already there when Python asks.
+Python holds its global lock while it loads a compiled module, and torch's libraries take a few tenths of a second. A
+foreign function call releases the lock, so libraries loaded that way beforehand are ready when Python needs them.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ _LIBRARIES = {
 
 
 def preload_torch() -> None:
-    """Load torch's compiled libraries while other threads keep running; importing torch is quick then.
+    """Load torch's compiled libraries while other threads keep running; importing torch is then fast.
 
-    Does nothing where torch is imported already or its libraries are elsewhere: the import finds them by itself.
+    Does nothing if torch is already imported or its libraries are elsewhere: the import then finds them itself.
     """
     if "torch" in sys.modules or sys.platform not in _LIBRARIES:
         return
@@ -43,19 +43,19 @@ def preload_torch() -> None:
     for name in _LIBRARIES[sys.platform]:
         library = folder / name
         if library.is_file():
-            # As torch does: the first one lends its symbols to the others.
+            # As torch does: the first one provides symbols for the others.
             shared = os.RTLD_GLOBAL if "global_deps" in name else os.RTLD_LOCAL
             load(os.fsencode(library), os.RTLD_NOW | shared)
 
 
 def preload_for(settings: ModelSettings) -> None:
-    """Load torch's libraries for a network on this machine; one on a server needs none here."""
+    """Load torch's libraries for a network on this machine; a server needs none here."""
     if not settings.is_remote:
         preload_torch()
 
 
 def import_torch() -> None:
-    """Load and import what builds a network, so that a run does not: parts of it hold Python's lock for 0.2 s."""
+    """Import everything that builds a network before a run, because parts of it hold Python's lock for 0.2 s."""
     preload_torch()
     for name in ("torch", "hydra.utils", "omegaconf", "sam2.modeling.sam2_base", "sam2.modeling.backbones.hieradet"):
         importlib.import_module(name)

@@ -29,19 +29,19 @@ if TYPE_CHECKING:
 
 
 def parse_mask(text: str, *, folder: Path | None = None) -> MaskPrompt:
-    """Mask written as ``ID@FRAME:FILE``: an image of one frame, as `frames.mask_image.read_mask` reads it.
+    """Mask written as ``ID@FRAME:FILE``: an image of one frame for `frames.mask_image.read_mask`.
 
     Parameters
     ----------
     text : str
         The prompt.
     folder : Path, optional
-        Where a relative path starts; the current folder if not given.
+        Folder of relative paths; by default the current one.
 
     Raises
     ------
     PromptError
-        If it is written in another way, or the file is not one plane.
+        If it is written in another way, or the file is not a single plane.
     """
     place, rest = place_from_text(text, "ID@FRAME:FILE")
     return MaskPrompt(place.object_id, place.frame, _drawn(_inside(folder, rest)), axis=place.axis)
@@ -50,14 +50,14 @@ def parse_mask(text: str, *, folder: Path | None = None) -> MaskPrompt:
 def parse_seeds(text: str, *, folder: Path | None = None) -> Seeds:
     """Label image and frame written as ``LABELS@FRAME``, or label volume as ``LABELS@all`` or ``LABELS@middle``.
 
-    Of a volume or a series, ``@FRAME`` takes the labels of that frame.
+    For a volume or a series, ``@FRAME`` selects the labels of that frame.
 
     Returns
     -------
     labels : ndarray of shape (Y, X) or (Z, Y, X)
-        The labels, 0 if there is no object.
+        The labels; 0 is background.
     at : int or str
-        The frame, or which slices of a volume are taken.
+        The frame, or which slices of a volume to use.
 
     Raises
     ------
@@ -92,14 +92,14 @@ def read_prompts(path: str | Path) -> tuple[Prompt, ...]:
          {"object": 2, "frame": 7, "type": "mask", "file": "second.png"},
          {"object": 2, "axis": "Y", "frame": 32, "type": "point", "y": 6, "x": 31.5}]
 
-    ``positive`` is true if it is left out; a relative ``file`` starts at the folder of the JSON file. With ``axis``,
+    ``positive`` is true if omitted; a relative ``file`` starts at the folder of the JSON file. With ``axis``,
     the prompt lies on a plane of a volume across that axis, ``frame`` is the number of the plane, and ``y`` and ``x``
     are the row and the column on it.
 
     Raises
     ------
     PromptError
-        If the file cannot be read, or one of the prompts is not of this form; the sentence says which.
+        If the file cannot be read, or a prompt does not have this form; the message says which.
     """
     path = path_of(path, "The file of prompts")
     try:
@@ -116,7 +116,7 @@ def read_prompts(path: str | Path) -> tuple[Prompt, ...]:
 
 @public
 def write_prompts(path: str | Path, prompts: Iterable[Prompt]) -> None:
-    """Write prompts to a JSON file that `read_prompts` and the command line take; masks are written as run lengths.
+    """Write prompts to a JSON file for `read_prompts` and the command line; masks are written as run lengths.
 
     Parameters
     ----------
@@ -159,7 +159,7 @@ def _row(path: Path, number: int, row: Any) -> Prompt:
 
 
 def _drawn(path: Path) -> npt.NDArray[np.bool_]:
-    """What is drawn in an image of one plane."""
+    """The mask drawn in an image of one plane."""
     try:
         return read_mask(path)
     except RecordingError as error:
@@ -176,6 +176,6 @@ def _is_path(name: str) -> bool:
 
 
 def _inside(folder: Path | None, name: str) -> Path:
-    # leaves a name such as ~mask.png alone where Path.expanduser finds no such user
+    # unlike Path.expanduser, leaves a name such as ~mask.png alone if there is no such user
     path = Path(os.path.expanduser(name))
     return path if folder is None else folder / path

@@ -1,4 +1,4 @@
-"""What a person drew: outlines -> masks, strokes -> short paths."""
+"""Turn drawings into prompts: outlines into masks, strokes into short paths."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ def polygon_mask(outline_yx: npt.ArrayLike, shape_yx: tuple[int, int]) -> npt.ND
     Parameters
     ----------
     outline_yx : array of shape (N, 2)
-        Corners ``(y, x)`` in pixels; parts outside the frame are cut off.
+        Corners ``(y, x)`` in pixels; parts outside the frame are ignored.
     shape_yx : tuple of int
         Shape of the frame.
 
     Raises
     ------
     PromptError
-        If no pixel of the frame lies inside.
+        If no pixel of the frame is inside.
     """
     from skimage.draw import polygon2mask
 
@@ -56,7 +56,7 @@ def ellipse_outline(corners_yx: npt.ArrayLike) -> npt.NDArray[np.float64]:
 
 
 def upright_box(corners_yx: npt.ArrayLike, *, tolerance: float = 0.5) -> tuple[float, float, float, float] | None:
-    """Box ``(y0, x0, y1, x1)`` of a rectangle with sides along the axes, None for a turned one.
+    """Box ``(y0, x0, y1, x1)`` of a rectangle with sides along the axes; None for a rotated one.
 
     Parameters
     ----------
@@ -75,7 +75,7 @@ def upright_box(corners_yx: npt.ArrayLike, *, tolerance: float = 0.5) -> tuple[f
 
 
 def simplified_path(path_yx: npt.ArrayLike, tolerance: float = 0.5) -> tuple[tuple[float, float], ...]:
-    """The path of a mouse without the points that nobody would miss (Douglas and Peucker).
+    """The path of a mouse without superfluous points (Douglas and Peucker).
 
     Parameters
     ----------
@@ -96,9 +96,9 @@ def contour(inside: npt.NDArray[np.bool_], width: int = 1) -> npt.NDArray[np.boo
     Parameters
     ----------
     inside : ndarray of bool, shape (h, w)
-        The mask; what lies beyond the array is taken as outside.
+        The mask; everything beyond the array counts as outside.
     width : int
-        How many pixels, counted in steps to a side, at least 1.
+        Width in pixels, counted in steps along the axes, at least 1.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""What torch reads from the environment while it is loaded; set here unless a person set it already."""
+"""Set the environment variables that torch reads when it is loaded, unless the user has set them."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import sys
 def prepare_torch() -> None:
     """Set the variables; call it before torch is imported.
 
-    Waiting threads sleep instead of spinning. Beside other work, spinning threads of a run keep each other from the
-    processor: with two threads on two busy cores a run took ten to twenty times as long. On an idle machine both are
-    equally fast. On macOS, operations that Apple's GPU lacks run on the CPU.
+    Waiting threads sleep instead of spinning. On a busy machine, spinning threads keep each other off the CPU: with two
+    threads on two busy cores, a run took ten to twenty times as long. On an idle machine both are equally fast. On
+    macOS, operations that Apple's GPU lacks run on the CPU.
     """
     if "torch" in sys.modules:
         return
@@ -21,7 +21,7 @@ def prepare_torch() -> None:
 
 
 def threads_sleep() -> bool:
-    """Whether waiting threads of torch sleep; False where a host loaded torch first, or a person chose otherwise."""
+    """Whether waiting threads of torch sleep; False if the host loaded torch first, or the user chose otherwise."""
     return _TORCH_CAME_LATER and os.environ.get("OMP_WAIT_POLICY", "").lower() == "passive"
 
 

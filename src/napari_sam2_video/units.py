@@ -1,4 +1,4 @@
-"""Units of length and time: one spelling for each, how they convert, and their names in file formats."""
+"""Units of length and time: one spelling for each, conversion, and names in file formats."""
 
 from __future__ import annotations
 
@@ -43,36 +43,36 @@ _SYMBOLS = {
 
 
 def plain_unit(unit: object) -> str | None:
-    """Give a unit its one spelling here.
+    """Normalize the spelling of a unit.
 
     Parameters
     ----------
     unit : object
-        What a file or a person says, such as ``"micron"``.
+        The unit from a file or the user, such as ``"micron"``.
 
     Returns
     -------
     str or None
-        The symbol of a known length or time, e.g. ``"µm"``; another unit as it is; None for pixels and for nothing.
+        The symbol of a known length or time, e.g. ``"µm"``; other units unchanged; None for pixels and missing units.
     """
     text = str(unit or "").strip("\x00 ")
     return None if text.lower() in _NO_UNIT else _SYMBOLS.get(text.lower(), text)
 
 
 def length_unit(unit: str | None) -> str | None:
-    """Symbol of a length as OME has it, e.g. ``"µm"``; None if it is not a known length."""
+    """OME's symbol of a length, e.g. ``"µm"``; None if it is not a known length."""
     symbol = plain_unit(unit)
     return symbol if symbol in METRES else None
 
 
 def time_unit(unit: str | None) -> str | None:
-    """Symbol of a time as OME has it, e.g. ``"s"``; None if it is not a known time."""
+    """OME's symbol of a time, e.g. ``"s"``; None if it is not a known time."""
     symbol = plain_unit(unit)
     return symbol if symbol in SECONDS else None
 
 
 def ngff_unit(unit: str | None) -> str | None:
-    """Full name of a length or time as OME-Zarr has it, e.g. ``"micrometer"``; None where unknown."""
+    """OME-Zarr's full name of a length or time, e.g. ``"micrometer"``; None if unknown."""
     return NGFF_NAMES.get(plain_unit(unit) or "")
 
 
@@ -84,7 +84,7 @@ def convert_length(value: float, unit: str | None, to: str | None) -> float | No
     value : float
         The length.
     unit, to : str or None
-        Symbols of its unit and of the one wanted; a missing one is taken to be the other.
+        Symbols of its unit and of the one wanted; a missing one is assumed to be the same as the other.
 
     Returns
     -------

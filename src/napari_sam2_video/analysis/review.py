@@ -175,8 +175,8 @@ def _astray(
         if sure or frame != before + step:
             lost, end, span = 0.0, 0.0, math.nan
         if origin != span:
-            # The span before is passed: what it said of its far end holds from here on. The highest figure counts, for
-            # in a long recording many small ones would add up to a doubt that nothing warrants.
+            # From here on, the result of the previous span applies. Only the highest value counts, because in a long
+            # recording many small ones would add up to an unwarranted doubt.
             lost, end = max(lost, end), 0.0
             if not (sure or math.isnan(origin) or origin in vouched):
                 end = disagrees

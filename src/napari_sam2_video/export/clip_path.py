@@ -1,4 +1,4 @@
-"""Where the clip of each object lies on each frame."""
+"""Find the position of each object's clip on each frame."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ POSITIONS = "positions.csv"
 
 @dataclass(frozen=True)
 class Clip:
-    """Where the clip of an object lies in the recording.
+    """Position of an object's clip in the recording.
 
     Parameters
     ----------
     entry : TrackedObject
         The object.
     frames : range
-        From its first frame to its last one.
+        From its first frame to its last.
     shape_yx : tuple of int
-        Shape of the clip in pixels; the sides are even, as videos need them.
+        Shape of the clip in pixels, with even sides for video.
     corners_yx : ndarray of int64, shape (n, 2)
-        Pixel of the recording at which the clip begins on each frame, also outside of the recording.
+        First pixel of the clip on each frame, possibly outside the recording.
     """
 
     entry: TrackedObject
@@ -44,7 +44,7 @@ class Clip:
     corners_yx: npt.NDArray[np.int64]
 
     def cut(self, image: Array, frame: int) -> Array:
-        """The clip's part of an image ``(Y, X)`` or ``(Y, X, C)`` of a frame; 0 outside of the image."""
+        """The clip's part of an image ``(Y, X)`` or ``(Y, X, C)`` of a frame; 0 outside the image."""
         corner = self.corners_yx[frame - self.frames.start]
         part = np.zeros((*self.shape_yx, *image.shape[2:]), image.dtype)
         low = np.maximum(corner, 0)
@@ -54,7 +54,7 @@ class Clip:
         return part
 
     def of(self, result: TrackingResult) -> TrackingResult:
-        """The part of a result that the clip shows: its object alone, whole also where others lie over it."""
+        """The part of a result in the clip: only its object, complete even where others cover it."""
         one = select(result, [self.entry.id], self.frames, whole=False)
 
         def around(reader: PictureReader | None) -> PictureReader | None:
@@ -82,7 +82,7 @@ class Clip:
 
 
 def find_clips(job: ExportJob) -> list[Clip]:
-    """Where the clip of each object lies; one pass over the masks.
+    """Clips of all objects, from one pass over the masks.
 
     Raises
     ------
@@ -113,7 +113,7 @@ def find_clips(job: ExportJob) -> list[Clip]:
 
 
 def path_of(entry: TrackedObject, found: list[tuple[int, npt.NDArray[np.float64]]], options: Mapping[str, Any]) -> Clip:
-    """The clip of an object from its centre and box on each of its frames; in gaps it moves on a straight line."""
+    """Clip of an object from its centre and box on each of its frames; it moves in a straight line across gaps."""
     known = np.array([frame for frame, _ in found])
     figures = np.array([row for _, row in found])
     frames = range(int(known[0]), int(known[-1]) + 1)
@@ -133,7 +133,7 @@ def path_of(entry: TrackedObject, found: list[tuple[int, npt.NDArray[np.float64]
 
 
 def write_positions(job: ExportJob, clips: list[Clip]) -> None:
-    """Write a table of where each frame of each clip begins in the recording, in pixels."""
+    """Write a table with the first pixel of each clip on each frame."""
     with (job.path / POSITIONS).open("w", newline="", encoding="utf-8") as stream:
         writer = csv.writer(stream)
         writer.writerow(["object_id", "frame", "clip_frame", *(f"{axis.lower()}0" for axis in job.result.plane_axes)])

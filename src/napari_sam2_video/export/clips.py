@@ -93,12 +93,12 @@ def write_stacks(job: ExportJob) -> None:
 
 
 def stored_type(values: Array) -> np.dtype[Any]:
-    """Type of pixel in the file; TIFF has none for truth values."""
+    """Pixel type in the file; TIFF has none for booleans."""
     return np.dtype(np.uint8) if values.dtype == bool else values.dtype
 
 
 def raw_pages(job: ExportJob, blank: Array) -> Iterator[Array]:
-    """Raw values of one clip; `blank` stands for a frame that cannot be read."""
+    """Raw values of one clip; `blank` replaces frames that cannot be read."""
     for done, frame in enumerate(job.result.frames, start=1):
         values = job.result.raw(frame)
         page = np.array(blank if values is None else values, blank.dtype)
@@ -109,7 +109,7 @@ def raw_pages(job: ExportJob, blank: Array) -> Iterator[Array]:
 
 
 def stack_metadata(job: ExportJob, clip: Clip) -> dict[str, Any]:
-    """What OME says of a clip; each plane has its own place in the recording."""
+    """OME metadata of a clip; each plane has its own position in the recording."""
     metadata = ome_tiff.ome_metadata(job)
     metadata["Description"] = f"Raw values around object {clip.entry.id}, which stays in the middle."
     calibration = job.result.calibration
@@ -122,7 +122,7 @@ def stack_metadata(job: ExportJob, clip: Clip) -> dict[str, Any]:
 
 
 def clip_jobs(job: ExportJob, suffix: str, found: list[Clip] | None = None) -> Iterator[ExportJob]:
-    """The export of each clip, after the table of where they lie; progress counts the frames of all."""
+    """The export job of each clip, after writing the table of positions; progress counts the frames of all."""
     clips = find_clips(job) if found is None else found
     before, total = len(job.result.frames), len(job.result.frames) + sum(len(clip.frames) for clip in clips)
     write_positions(job, clips)

@@ -42,12 +42,12 @@ def annotation(rle: Any, mask_api: Any) -> dict[str, Any]:
 
 
 def category_of(entry: TrackedObject) -> str:
-    """Name of the category of an object: its own without the number at its end, so that cell 1 and cell 2 are cells."""
+    """Category of an object: its name without the number at the end, so that cell 1 and cell 2 are both cells."""
     return re.sub(r"[\s_#-]*\d+$", "", entry.name).strip() or entry.name.strip() or "object"
 
 
 def file_name(result: TrackingResult, frame: int) -> str:
-    """Name of a frame's own file, or of the file or stack that it is a frame of, with its index."""
+    """Name of a frame's own file, or of the file or stack that contains it, with its index."""
     own = None if result.read_name is None else result.read_name(frame)
     if own is not None:
         return own

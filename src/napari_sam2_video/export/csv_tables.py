@@ -1,4 +1,4 @@
-"""Tables of tracks as CSV: for TrackMate, for napari and with all measurements."""
+"""Tables as CSV: tracks for TrackMate and napari, and measurements."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def write_trackmate(job: ExportJob) -> None:
 
 
 def write_napari(job: ExportJob) -> None:
-    """Write one row per vertex in pixels, ordered by track and frame as a Tracks layer wants it."""
+    """Write one row per vertex in pixels, ordered by track and frame as a Tracks layer requires."""
     result = job.result
     note_geometry(job)
     plane = result.at.get("Z")
@@ -98,12 +98,12 @@ def write_volumes(job: ExportJob) -> None:
 
 
 def save_table(table: Table, target: Path, *, overwrite: bool = False) -> Path:
-    """Write a table as CSV or as Parquet by the suffix of `target`, which is what it was or whole.
+    """Write a table as CSV or Parquet, by the suffix of `target`; the target is either unchanged or complete.
 
     Raises
     ------
     ExportError
-        If the suffix is another one or the file cannot be written.
+        If the suffix is a different one, or the file cannot be written.
     TargetExistsError
         If the target exists and `overwrite` is False.
     """
@@ -114,7 +114,7 @@ def save_table(table: Table, target: Path, *, overwrite: bool = False) -> Path:
 
 
 def check_table_name(target: Path, *, overwrite: bool) -> None:
-    """Refuse a target that `save_table` would refuse, before anything is measured for it."""
+    """Refuse a target that `save_table` would refuse, before measuring anything."""
     if target.suffix.lower() not in (".csv", ".parquet"):
         raise ExportError(f"Tables are written as .csv or .parquet, not {target.name}; choose another name.")
     check_target(target, folder=False, overwrite=overwrite)

@@ -30,10 +30,10 @@ class TrackRow:
 
 
 class TrackTable:
-    """Tracks without gaps, built while the frames go by.
+    """Tracks without gaps, built frame by frame.
 
-    A track that comes back after a gap continues under a new label with the earlier one as its parent; so does a
-    parent that is still there when its daughter appears.
+    A track that reappears after a gap continues under a new label with the earlier one as its parent; so does a parent
+    that still exists when its daughter appears.
     """
 
     def __init__(self, objects: Sequence[TrackedObject]) -> None:
@@ -43,7 +43,7 @@ class TrackTable:
         self.tracks: list[TrackRow] = []
 
     def labels_of(self, ids: Sequence[int], frame: int) -> list[int]:
-        """Labels that the objects of a frame have in the files, in the order of `ids`."""
+        """Labels of a frame's objects in the files, in the order of `ids`."""
         present = set(ids)
         new = [i for i in ids if i not in self._current]
         dividing = {self._parents[i] for i in new} & present - set(new)

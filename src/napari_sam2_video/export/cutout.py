@@ -24,7 +24,7 @@ GROW = ExportOption(
 
 
 def composites(job: ExportJob, keep: bool) -> Iterator[npt.NDArray[np.uint8]]:
-    """Images in which everything but the objects (`keep`), or only them, has the plain colour."""
+    """Images in which everything except the objects (`keep`), or only the objects, has the plain colour."""
     need_pictures(job)
     for frame in job.frames():
         alpha_yx = alpha_of(job, frame, grow=job.options.get("grow", 0))

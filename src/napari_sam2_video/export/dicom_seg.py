@@ -36,7 +36,7 @@ def write(job: ExportJob) -> None:
 def in_file_order(source: SourceVolume, volumes: list[Array], present: list[TrackedObject]) -> Array:
     """Segment numbers from 1 of every pixel, planes in the order of the source's frames.
 
-    Of shape ``(planes, Y, X)`` where no objects overlap; else of 0 and 1, of shape ``(planes, Y, X, segments)``.
+    Shape ``(planes, Y, X)`` if no objects overlap, else 0 and 1 of shape ``(planes, Y, X, segments)``.
     """
     ids = [entry.id for entry in present]
     if len(volumes) == 1:
@@ -80,7 +80,7 @@ def make_segmentation(
 
 
 def describe(highdicom: Any, number: int, entry: TrackedObject, codes: Mapping[str, tuple[str, ...]]) -> Any:
-    """Description of one segment: its label, code and colour, and that a model made it."""
+    """Description of one segment: label, code, colour, and that it was made by a model."""
     red, green, blue = entry.color
     concept = highdicom.sr.CodedConcept
     category, kind = code_of(entry, codes)
@@ -102,7 +102,7 @@ def describe(highdicom: Any, number: int, entry: TrackedObject, codes: Mapping[s
 
 
 def code_of(entry: TrackedObject, codes: Mapping[str, tuple[str, ...]]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Category and type of a segment: the code that was given, the SNOMED CT structure of its name, or any tissue."""
+    """Category and type of a segment: the given code, the SNOMED CT structure with its name, or tissue."""
     given = codes.get(str(entry.id)) or codes.get(entry.name.casefold())
     if given is not None:
         return STRUCTURE, given
@@ -116,12 +116,12 @@ def code_of(entry: TrackedObject, codes: Mapping[str, tuple[str, ...]]) -> tuple
 
 
 def parse_codes(text: str | None) -> dict[str, tuple[str, ...]]:
-    """Codes of objects by id or name, from text such as ``"1=SCT:10200004:Liver; left lung=SCT:44029006:Left lung"``.
+    """Parse codes of objects by id or name, such as ``"1=SCT:10200004:Liver; left lung=SCT:44029006:Left lung"``.
 
     Raises
     ------
     ExportError
-        If the text is of another form.
+        If the text has another form.
     """
     codes: dict[str, tuple[str, ...]] = {}
     for part in filter(str.strip, (text or "").split(";")):

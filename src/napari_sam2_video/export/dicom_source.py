@@ -1,4 +1,4 @@
-"""The DICOM series that an export refers to, and labels turned into the order of its slices."""
+"""Read the DICOM series that an export refers to, and bring labels into the order of its slices."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ class SourceVolume:
     Parameters
     ----------
     slices : list of Slice
-        In the order in which they lie.
+        Slices in spatial order.
     instances : list
-        pydicom's data sets without pixels: one a slice, or one of all slices.
+        pydicom's data sets without pixels: one for each slice, or one for all.
     affine : ndarray, shape (4, 4)
         From ``(column, row, slice)`` to the world in mm (RAS+).
     """
@@ -48,7 +48,7 @@ class SourceVolume:
 
 @contextmanager
 def complete_headers(title: str) -> Iterator[None]:
-    """Say in one sentence what the headers of the source lack for an export of that title."""
+    """Raise an error that names what the source's headers lack for an export with that title."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", module="highdicom|pydicom")
         try:
@@ -60,12 +60,12 @@ def complete_headers(title: str) -> Iterator[None]:
 
 
 def read_source(job: ExportJob, title: str) -> SourceVolume:
-    """The series that is named, or that was tracked.
+    """The named series, or the tracked one.
 
     Raises
     ------
     ExportError
-        If there is none, several and none of them is the tracked one, or its headers lack where it lies.
+        If there is none, several but not the tracked one, or its headers lack the position.
     """
     pydicom = need("pydicom", title)
     named = job.options["source"] or job.result.source_path
@@ -100,7 +100,7 @@ def read_source(job: ExportJob, title: str) -> SourceVolume:
 
 
 def object_volumes(result: TrackingResult, frames: Iterator[int]) -> tuple[list[Array], list[TrackedObject]]:
-    """Label volumes ``(Z, Y, X)`` in none of which an object is cut, and the objects that have a voxel.
+    """Label volumes ``(Z, Y, X)`` in which all objects are complete, and the objects with voxels.
 
     Raises
     ------
@@ -122,12 +122,12 @@ def object_volumes(result: TrackingResult, frames: Iterator[int]) -> tuple[list[
 
 
 def on_slices(job: ExportJob, source: SourceVolume) -> tuple[list[Array], list[TrackedObject]]:
-    """Label volumes of the result in the order of the slices of a series, and the objects that have a voxel.
+    """Label volumes of the result in the slice order of a series, and the objects with voxels.
 
     Raises
     ------
     ExportError
-        If there is no such object, or the voxels do not lie on one another.
+        If no object has voxels, or the voxel grids do not match.
     """
     volumes, present = object_volumes(job.result, job.frames())
     if job.result.affine is not None:
@@ -146,12 +146,12 @@ def on_slices(job: ExportJob, source: SourceVolume) -> tuple[list[Array], list[T
 
 
 def onto_series(volume_zyx: Array, affine: npt.NDArray[np.float64], series: npt.NDArray[np.float64]) -> Array:
-    """Labels in the voxel order of a series: their axes turned to where both affines, of ``(x, y, z)``, say they lie.
+    """Labels in the voxel order of a series, with axes matched by both affines of ``(x, y, z)``.
 
     Raises
     ------
     ExportError
-        If the voxels of the two do not lie on one another.
+        If the two voxel grids do not match.
     """
     between = np.linalg.solve(series, np.asarray(affine, float))
     sources = np.abs(between[:3, :3]).argmax(axis=1)

@@ -1,4 +1,4 @@
-"""One ffmpeg process that turns raw frames into a file, watched so that it can neither hang nor fail unseen."""
+"""Encode raw frames with ffmpeg, and make sure that it neither hangs nor fails unnoticed."""
 
 from __future__ import annotations
 
@@ -37,17 +37,17 @@ class FrameEncoder:
     path : Path
         File (or ``%05d`` pattern) that ffmpeg writes.
     target : Path
-        Name that error sentences use.
+        Name for error messages.
     shape_yx : tuple of int
         Shape of the frames.
     pixel_format : str
-        ffmpeg's name of the frames' layout, e.g. ``"rgb24"``, ``"rgba"``, ``"gray16le"``.
+        ffmpeg's pixel format of the frames, e.g. ``"rgb24"``, ``"rgba"``, ``"gray16le"``.
     pace : Pace
         Frames per second, or the time of every frame.
     arguments : sequence of str
         Output arguments: filters, codec, container.
     frame_timeout, finish_timeout : float
-        Seconds that one frame and the end may take before ffmpeg is ended.
+        Maximum seconds for one frame and for the end before ffmpeg is stopped.
     """
 
     def __init__(
@@ -96,7 +96,7 @@ class FrameEncoder:
             self._send(_ivf_header(pixel_format, shape_yx, len(pace.ticks)))
 
     def write(self, frame: Array) -> None:
-        """Hand over one frame.
+        """Send one frame.
 
         Raises
         ------
@@ -166,7 +166,7 @@ class FrameEncoder:
 
 
 def encode_frames(job: ExportJob, frames: Iterable[Array], pixel_format: str, arguments: Sequence[str]) -> None:
-    """Encode the frames of an export at the pace of its recording, or at the one that was asked for."""
+    """Encode the frames of an export at the frame rate of its recording, or at the requested one."""
     shape_yx = job.result.shape_yx
     with FrameEncoder(job.path, job.target, shape_yx, pixel_format, pace_of(job), arguments) as encoder:
         for frame in frames:
@@ -174,6 +174,6 @@ def encode_frames(job: ExportJob, frames: Iterable[Array], pixel_format: str, ar
 
 
 def _ivf_header(pixel_format: str, shape_yx: tuple[int, int], count: int) -> bytes:
-    """Head of an IVF file, the simplest one in which raw frames have times; each frame follows its size and time."""
+    """Header of an IVF file, the simplest format for raw frames with times; each frame follows its size and time."""
     height, width = shape_yx
     return struct.pack("<4sHH4sHHIIII", b"DKIF", 0, 32, _IVF_LAYOUTS[pixel_format], width, height, CLOCK, 1, count, 0)

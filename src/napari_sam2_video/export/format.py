@@ -1,4 +1,4 @@
-"""What a format module is given and what it declares."""
+"""What a format module receives and declares."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ NOT_IN_FILES = re.compile("[\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 
 @dataclass(frozen=True)
 class ExportOption:
-    """One setting of a format: its name, kind, default, help sentence and, if it has any, the choices or the limits."""
+    """One option of a format: its name, kind, default, help text and, if any, choices or limits."""
 
     name: str
     kind: OptionKind
@@ -36,7 +36,7 @@ class ExportOption:
     limits: tuple[float, float] | None = None
 
     def convert(self, value: Any) -> Any:
-        """Turn a value (or its text, as the command line has it) into the option's kind.
+        """Convert a value, or its text from the command line, to the option's kind.
 
         Raises
         ------
@@ -61,7 +61,7 @@ class ExportOption:
 
 @dataclass
 class ExportJob:
-    """One export under way.
+    """An export in progress.
 
     Parameters
     ----------
@@ -70,15 +70,15 @@ class ExportJob:
     path : Path
         Where to write it now (aside; renamed to `target` when complete).
     target : Path
-        Where it will be.
+        Its final path.
     options : mapping
-        Every option of the format with its value.
+        All options of the format with their values.
     progress : callable
-        Called with the steps done and their number.
+        Called with the number of steps done and the total.
     notes : list of str
-        Sentences that a person should see.
+        Notes for the user.
     unreadable : collection of int
-        Frames of the recording that could not be read so far.
+        Frames of the recording that could not be read.
     """
 
     result: TrackingResult
@@ -97,7 +97,7 @@ class ExportJob:
             self.progress(done, total)
 
     def note(self, sentence: str) -> None:
-        """Keep a sentence for the person, once."""
+        """Add a note for the user, unless it is there already."""
         if sentence not in self.notes:
             self.notes.append(sentence)
 
@@ -111,13 +111,13 @@ class ExportJob:
         return json_text(self.stated())
 
     def provenance(self) -> Any:
-        """How the result was made, as JSON has it."""
+        """How the result was made, as JSON values."""
         return json.loads(self.provenance_text())
 
 
 @dataclass(frozen=True)
 class ExportFormat:
-    """A format: what the menu, the command line and the documentation say of it, and its writer.
+    """A format: its writer, and its description for the menu, the command line and the documentation.
 
     Parameters
     ----------
@@ -128,28 +128,28 @@ class ExportFormat:
     write : callable
         Writes an `ExportJob`.
     about : str
-        What it holds and its conventions, one or two sentences.
+        Its content and conventions, in one or two sentences.
     suffixes : tuple of str
         File name extensions; the first is the default. Most folders have none.
     kind : {"file", "folder"}
         What is written.
     options : tuple of ExportOption
-        Its settings.
+        Its options.
     max_id : int, optional
-        Highest object id that it can hold.
+        Highest object id it can hold.
     embeds_provenance : bool
-        True where the file itself says how it was made; otherwise a JSON file beside it does.
+        True if the file contains its provenance; otherwise it is in a JSON file beside it.
     overlaps : bool
-        True where objects that overlap stay whole, or no masks are written.
+        True if overlapping objects stay complete, or no masks are written.
     whole : bool
-        True where all frames are written if none are named, because its voxels are those of the source.
+        True if all frames are written by default, because its voxels match the source.
     sidecar : bool
-        True where the provenance of a folder is beside it, because its readers would trip over it inside.
+        True if the provenance of a folder is beside it, because it would confuse readers inside.
     enter : callable, optional
-        Called with the target before anything is written: prepares the store of another program around it, and
-        gives what registers it there once it is complete; None if the target is on its own.
+        Called with the target before anything is written: prepares an existing store around it, and returns a function
+        that registers the target there once it is complete; None for a target of its own.
     guess : bool
-        Whether the suffix alone chooses this format.
+        Whether the suffix alone selects this format.
     group : str
         Heading in the menu; groups and formats are listed in the order of the registry.
     """
@@ -173,28 +173,28 @@ class ExportFormat:
 
 @dataclass(frozen=True)
 class ExportReport(os.PathLike[str]):
-    """Where the export is, what a person should know about it, and where its provenance is."""
+    """Path of the export, notes about it, and the path of its provenance."""
 
     path: Path
     notes: tuple[str, ...] = ()
     provenance_path: Path | None = None
 
     def __fspath__(self) -> str:
-        """Path of the export, so that a report can be used where a path can."""
+        """Path of the export, so that a report can be used as a path."""
         return str(self.path)
 
 
 def json_text(content: object, indent: int | None = None) -> str:
-    """JSON with letters as they are; what JSON cannot say becomes text, and what no file can hold as text is escaped.
+    """JSON with unescaped Unicode; other values become text, and characters that no file can hold are escaped.
 
-    Paths may hold bytes that are no letters, which Python keeps as halves of a letter.
+    Paths may hold bytes that are not valid text, which Python represents as lone surrogates.
     """
     text = json.dumps(content, indent=indent, ensure_ascii=False, default=str)
     return NOT_IN_FILES.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def parse_color(value: Any) -> tuple[int, int, int]:
-    """Colour as ``(r, g, b)`` of 0 to 255, from such a triple, ``"#rrggbb"``, ``"r,g,b"`` or a CSS name."""
+    """Colour as ``(r, g, b)`` from 0 to 255, from such a triple, ``"#rrggbb"``, ``"r,g,b"`` or a CSS name."""
     if isinstance(value, str):
         from PIL import ImageColor
 
@@ -207,7 +207,7 @@ def parse_color(value: Any) -> tuple[int, int, int]:
 
 
 def parse_bool(value: Any) -> bool:
-    """Truth value, also from ``"true"``, ``"yes"``, ``"1"`` and their opposites."""
+    """Boolean, also from ``"true"``, ``"yes"``, ``"1"`` and their opposites."""
     if not isinstance(value, str):
         return bool(value)
     text = value.strip().lower()
@@ -217,7 +217,7 @@ def parse_bool(value: Any) -> bool:
 
 
 def parse_ids(value: Any) -> tuple[int, ...]:
-    """Object ids from such a sequence or from text as ``"1,3-5"``."""
+    """Object ids from a sequence, or from text such as ``"1,3-5"``."""
     if not isinstance(value, str):
         return tuple(int(part) for part in value)
     found: list[int] = []
@@ -243,7 +243,7 @@ CONVERTERS: Mapping[str, Callable[[Any], Any]] = {
 
 
 def need(module: str, format_name: str) -> ModuleType:
-    """Import a library of the ``export`` extra, or say how to get it.
+    """Import a library of the ``export`` extra, or say how to install it.
 
     Raises
     ------

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def write(job: ExportJob) -> None:
-    """Write the graph with GEFF's own library, which makes the folder and checks what it wrote."""
+    """Write the graph with GEFF's own library, which creates and checks the folder."""
     core = need("geff.core_io._base_write", "geff")
     spec = need("geff_spec", "geff")
     result = job.result
@@ -84,9 +84,9 @@ def edges(
 
 
 def axes(result: TrackingResult) -> list[dict[str, Any]]:
-    """Axes in frames and pixels with the scale that turns them into the recording's units.
+    """Axes in frames and pixels, with the scale to the recording's units.
 
-    Frames whose interval varies have none; their time is a property of the nodes.
+    The frame axis has no scale if the interval varies; the time is then a property of the nodes.
     """
     described = []
     letters = [letter.lower() for letter in (result.walk_axis, *result.plane_axes)]

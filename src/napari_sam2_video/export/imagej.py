@@ -48,7 +48,7 @@ def resolution_xy(job: ExportJob) -> tuple[float, float]:
 
 
 def imagej_metadata(job: ExportJob, axis: str) -> dict[str, Any]:
-    """Axes, units and provenance as ImageJ has them."""
+    """Axes, units and provenance in ImageJ's form."""
     result = job.result
     calibration = result.calibration
     unit = length_unit(calibration.length_unit) or "pixel"

@@ -27,7 +27,7 @@ def need_pictures(job: ExportJob) -> None:
     Raises
     ------
     ExportError
-        If the recording is not at hand.
+        If the recording is not available.
     """
     if job.result.read_frame is None:
         raise ExportError(f"The recording's images are needed for {job.target.name}; open the recording first.")
@@ -73,7 +73,7 @@ def prores_arguments(job: ExportJob) -> list[str]:
 
 
 def vp9_arguments(job: ExportJob) -> list[str]:
-    """VP9 with an alpha channel, as browsers play it."""
+    """VP9 with an alpha channel for browsers."""
     note_padding(job, "transparent pixels")
     quality = ["-crf", str(job.options["crf"]), "-b:v", "0", "-auto-alt-ref", "0", "-row-mt", "1", "-cpu-used", "4"]
     codec = ["-c:v", "libvpx-vp9", *quality, "-pix_fmt", "yuva420p"]

@@ -1,4 +1,4 @@
-"""Label volume as NIfTI, in the source's voxel order and place."""
+"""Label volume as NIfTI, in the source's voxel order and position."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def write(job: ExportJob) -> None:
 
 
 def walk_letter(result: TrackingResult) -> str:
-    """Axis of the file along which the frames lie."""
+    """Axis of the file along which frames are stacked."""
     return result.walk_axis if result.walk_axis in DISK_ORDER else "T"
 
 
@@ -60,7 +60,7 @@ def voxel_shape(result: TrackingResult) -> tuple[int, ...]:
 
 
 def write_voxels(job: ExportJob, stream: BinaryIO) -> None:
-    """Write the frames as the file orders them: x runs fastest, then y, z and t."""
+    """Write the voxels in the order of the file: x runs fastest, then y, z and t."""
     result = job.result
     letters = (walk_letter(result), *result.plane_axes)
     if list(letters) == sorted(letters, key=DISK_ORDER.index):
@@ -90,7 +90,7 @@ def frames_of(job: ExportJob) -> Iterator[Array]:
 
 
 def make_header(nibabel: Any, job: ExportJob, shape: tuple[int, ...]) -> Any:
-    """Header of the source where it is a NIfTI file, else a new one with the affine and the sizes."""
+    """Header of the source if it is a NIfTI file, else a new one with the affine and the sizes."""
     result = job.result
     header = source_header(nibabel, result.source_path)
     affine = moved_to_fixed(result)
@@ -129,7 +129,7 @@ def source_header(nibabel: Any, path: Path | None) -> Any:
 
 
 def moved_to_fixed(result: TrackingResult) -> npt.NDArray[np.float64] | None:
-    """Affine of the written voxels: the source's, moved to the first slice and to where axes of length one are."""
+    """Affine of the written voxels: the source's, shifted to the first slice and to the positions along single axes."""
     if result.affine is None:
         return None
     affine = np.array(result.affine, np.float64)
@@ -142,7 +142,7 @@ def moved_to_fixed(result: TrackingResult) -> npt.NDArray[np.float64] | None:
 
 
 def set_place(header: Any, affine: npt.NDArray[np.float64], code: int) -> None:
-    """Store an affine in both forms; one with shear does not fit the second, which is then unset."""
+    """Store an affine as sform and qform; one with shear does not fit the qform, which is then unset."""
     header.set_sform(affine, code)
     header.set_qform(affine, code, strip_shears=True)
     if not np.allclose(header.get_qform(), affine, atol=1e-3 * np.abs(affine[:3, :3]).max()):
@@ -178,7 +178,7 @@ def set_sizes(header: Any, job: ExportJob, affine: npt.NDArray[np.float64] | Non
 
 
 def millimetres(unit: str | None) -> float:
-    """Millimetres in a unit, 1 where it is not a known length."""
+    """Millimetres per unit; 1 if it is not a known length."""
     symbol = length_unit(unit)
     return 1.0 if symbol is None else METRES[symbol] * 1e3
 

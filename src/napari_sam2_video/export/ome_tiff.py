@@ -20,7 +20,7 @@ BUFFER_BYTES = 16 * 2**20
 
 
 def write(job: ExportJob) -> None:
-    """Write one compressed page a frame."""
+    """Write one compressed page per frame."""
     import tifffile
 
     result = job.result
@@ -40,7 +40,7 @@ def write(job: ExportJob) -> None:
 
 
 def label_pages(job: ExportJob) -> Iterator[Array]:
-    """Label images in order; progress is reported before each: the writer never asks for what follows the last."""
+    """Label images in order; progress is reported before each, because the writer never requests one after the last."""
     for done, frame in enumerate(job.result.frames, start=1):
         labels_yx = np.ascontiguousarray(job.result.labels(frame))
         job.progress(done, len(job.result.frames))
@@ -48,12 +48,12 @@ def label_pages(job: ExportJob) -> Iterator[Array]:
 
 
 def stack_axis(result: TrackingResult) -> str:
-    """Axis letter of a TIFF's pages: Z for a walk through space, else T."""
+    """Axis letter of a TIFF's pages: Z for slices, else T."""
     return "Z" if result.walk_axis in "ZYX" else "T"
 
 
 def note_geometry(job: ExportJob) -> None:
-    """Note what a format with no affine cannot hold of this result's place in space."""
+    """Add notes about orientation that a format without an affine cannot hold."""
     result = job.result
     if result.affine is not None and is_oblique(result.affine):
         job.note(
@@ -68,14 +68,14 @@ def note_geometry(job: ExportJob) -> None:
 
 
 def is_oblique(affine: Array) -> bool:
-    """True where the volume's axes do not lie along the world's axes."""
+    """True if the volume's axes are not aligned with the world's."""
     directions = np.abs(np.asarray(affine, float)[:3, :3])
     lengths = np.linalg.norm(directions, axis=0)
     return bool((directions.max(axis=0) < lengths * (1 - 1e-6)).any())
 
 
 def ome_metadata(job: ExportJob) -> dict[str, Any]:
-    """Axes, sizes, names and provenance as OME has them."""
+    """Axes, sizes, names and provenance in OME's form."""
     result = job.result
     axis = stack_axis(result)
     metadata: dict[str, Any] = {

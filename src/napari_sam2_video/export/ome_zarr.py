@@ -44,7 +44,7 @@ def write(job: ExportJob) -> None:
         shown = multiscale(job, "image", 1, version, sample.ndim == 3)
         image = make_level(root, result, 0, sample.dtype, sample.shape[2] if sample.ndim == 3 else 0)
     else:
-        # Readers take a group without an image for an empty one, so the labels are the image, too.
+        # Readers treat a group without an image as empty, so the labels are also the image.
         shown = multiscale(job, name, levels, version)
         for dataset in shown["datasets"]:
             dataset["path"] = f"labels/{name}/{dataset['path']}"
@@ -67,7 +67,7 @@ def first_values(result: TrackingResult) -> Array:
 
 
 def set_attributes(group: Any, content: dict[str, Any], version: str) -> None:
-    """Store metadata where the version of the format has it."""
+    """Store metadata where the version of the format expects them."""
     if version == "0.4":
         group.attrs.update(content)
     else:
@@ -99,7 +99,7 @@ def make_level(group: Any, result: TrackingResult, level: int, dtype: Any, chann
 
 
 def axes(result: TrackingResult, channels: bool = False) -> list[dict[str, str]]:
-    """Axes in the order of the arrays."""
+    """Axes in array order."""
     walk = result.walk_axis.lower() if result.walk_axis in "TZ" else "t" if result.plane_axes == ("Y", "X") else "z"
     letters = [walk, *(["c"] if channels else []), "y", "x"]
     units = dict(zip((walk, "y", "x"), result.units, strict=True))

@@ -1,4 +1,4 @@
-"""Labels inside an OME-Zarr image that exists, with its axes and sizes."""
+"""Write labels into an existing OME-Zarr image, with its axes and sizes."""
 
 from __future__ import annotations
 
@@ -21,25 +21,25 @@ TILE = 1024
 
 
 def check_name(name: str) -> None:
-    """Refuse what is no name of one group inside a zarr.
+    """Refuse a name that is not valid for a zarr group.
 
     Raises
     ------
     ExportError
-        If it is empty, has slashes or line breaks, or is a name that zarr keeps for itself.
+        If it is empty, has slashes or line breaks, or is reserved by zarr.
     """
     if not name or name != printable(name) or set(name) & set("/\\") or name.startswith((".", "__", "zarr.json")):
         raise ExportError(f"The option name cannot be {name!r}; give the labels a plain name such as objects.")
 
 
 def image_around(target: Path) -> Path | None:
-    """The OME-Zarr image that labels at `target` belong to, None if they are on their own."""
+    """The OME-Zarr image that labels at `target` belong to; None if there is none."""
     labels = target.parent
     return labels.parent if labels.name == "labels" and is_ome_image(labels.parent) else None
 
 
 def enter(target: Path) -> Callable[[], None] | None:
-    """Make the group of labels of the image around a target; what lists the target there once it is complete."""
+    """Create the labels group of the image around a target; returns a function that lists the target in it."""
     image_path = image_around(target)
     if image_path is None:
         return None
@@ -65,12 +65,12 @@ def enter(target: Path) -> Callable[[], None] | None:
 
 
 def write_into(job: ExportJob, image_path: Path, described: dict[str, Any]) -> None:
-    """Write labels with the axes and levels of an image: its channels become one, and what was not shown stays 0.
+    """Write labels with the axes and levels of an image: channels become one, and untracked positions stay 0.
 
     Raises
     ------
     ExportError
-        If the image has other sizes than the result.
+        If the sizes of the image and the result differ.
     """
     import zarr
 
@@ -116,7 +116,7 @@ def write_into(job: ExportJob, image_path: Path, described: dict[str, Any]) -> N
 def _write_frame(
     array: Any, labels_yx: Array, frame: int, result: TrackingResult, full: dict[str, int], lengths: dict[str, int]
 ) -> None:
-    """Write a frame into one level, if the level has it: pixels are taken, never mixed."""
+    """Write a frame into one level, if the level has it: pixels are selected, never averaged."""
     index = frame * lengths[result.walk_axis] // full[result.walk_axis]
     if -(-index * full[result.walk_axis] // lengths[result.walk_axis]) != frame:
         return
@@ -127,7 +127,7 @@ def _write_frame(
 
 
 def check_fit(result: TrackingResult, lengths: dict[str, int], image_path: Path) -> None:
-    """Refuse an image that has other lengths along the axes that were tracked.
+    """Refuse an image whose sizes along the tracked axes differ.
 
     Raises
     ------

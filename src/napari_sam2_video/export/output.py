@@ -29,22 +29,22 @@ SHORT_WRITE = re.compile(r"\d+ requested and \d+ written")
 
 
 def part_path(target: Path, suffix: str = "") -> Path:
-    """Where `target` is written first: beside it, hidden, named after it, with the same suffix; new at each call."""
+    """Temporary path for `target`: beside it, hidden, with a similar name and the same suffix; new for each call."""
     return target.with_name(f".{target.name}.part-{os.getpid()}-{next(PART_NUMBERS)}{suffix}")
 
 
 def leftovers(target: Path) -> list[Path]:
-    """What exports to `target` that never came to an end (or are under way) have left beside it."""
+    """Temporary files of unfinished (or running) exports to `target`."""
     return sorted(path for path in target.parent.iterdir() if path.name.startswith(f".{target.name}.part-"))
 
 
 def stood_aside(target: Path) -> list[Path]:
-    """Folders that were at `target` when an export that was to replace them was killed between two renamings."""
+    """Folders that were at `target` when an export was killed while replacing them."""
     return sorted(path for path in target.parent.iterdir() if path.name.startswith(f".{target.name}.older-"))
 
 
 def disk_full(target: Path) -> ExportError:
-    """The sentence for a full disk."""
+    """The message for a full disk."""
     return ExportError(
         f"The disk is full, so {target.name} was not written and nothing in {target.parent} was changed; "
         "free some space or choose another place."
@@ -52,7 +52,7 @@ def disk_full(target: Path) -> ExportError:
 
 
 def unwritable(target: Path, error: OSError) -> ExportError:
-    """Sentence for an error of the file system; numpy says a short write without an error number."""
+    """Message for a file system error; numpy reports a short write without an error number."""
     if error.errno in DISK_FULL or SHORT_WRITE.fullmatch(str(error)):
         return disk_full(target)
     reason = error.strerror or str(error)
@@ -60,12 +60,12 @@ def unwritable(target: Path, error: OSError) -> ExportError:
 
 
 def absolute_target(target: str | Path) -> Path:
-    """Absolute path of a target that can have a name.
+    """Absolute path of a target, after checking that it can be created.
 
     Raises
     ------
     ExportError
-        If it cannot: it is a whole disk, or the file system knows no such names.
+        If it is a whole disk, or its name is not allowed.
     """
     path = Path(target).absolute()
     try:
@@ -82,7 +82,7 @@ def absolute_target(target: str | Path) -> Path:
 
 
 def spare_recording(target: Path, source: Path | None) -> None:
-    """Refuse a target that would take the place of the recording, or count as one of its images.
+    """Refuse a target that would replace the recording, or become one of its images.
 
     Raises
     ------
@@ -102,7 +102,7 @@ def spare_recording(target: Path, source: Path | None) -> None:
 
 
 def files_below(folder: Path) -> list[str]:
-    """Files below a folder, and links to folders, by their path from there."""
+    """Files and links to folders below a folder, by relative path."""
     found = []
     for here, folders, names in os.walk(folder):
         links = (name for name in folders if os.path.islink(os.path.join(here, name)))
@@ -111,18 +111,18 @@ def files_below(folder: Path) -> list[str]:
 
 
 def statement_of(folder: Path) -> Path:
-    """Where an exported folder says how it was made: inside, or beside it."""
+    """Path of the provenance of an exported folder: inside, or beside it."""
     inside = folder / PROVENANCE_NAME
     return inside if inside.exists() else folder.with_name(f"{folder.name}.{PROVENANCE_NAME}")
 
 
 def foreign_file(folder: Path) -> str | None:
-    """First file below an exported folder that the export did not make, None if there is none.
+    """First file below an exported folder that the export did not make; None if there is none.
 
     Raises
     ------
     ExportError
-        If the folder does not say what the export made.
+        If the folder does not record what the export made.
     """
     try:
         made = json.loads(statement_of(folder).read_text(encoding="utf-8"))["files"]
@@ -142,14 +142,14 @@ def foreign_file(folder: Path) -> str | None:
 def check_target(target: Path, *, folder: bool, overwrite: bool) -> None:
     """Refuse a target that may not be replaced.
 
-    A folder is replaced only if an export made all that it holds, as its provenance file says, or it is empty.
+    A folder is replaced only if it is empty, or its provenance file lists all of its files as exported.
 
     Raises
     ------
     TargetExistsError
-        If the target exists and nobody said that it may be replaced.
+        If the target exists and may not be replaced.
     ExportError
-        If it is never replaced, or the folder it should lie in is missing.
+        If it is never replaced, or its parent folder is missing.
     """
     if not target.parent.is_dir():
         raise ExportError(f"The folder {target.parent} does not exist; create it first or choose another place.")
@@ -178,14 +178,14 @@ def check_target(target: Path, *, folder: bool, overwrite: bool) -> None:
 
 @contextmanager
 def written_aside(target: Path, *, folder: bool = False, overwrite: bool = False, suffix: str = "") -> Iterator[Path]:
-    """Give the path to write to; put it in the target's place when the block ends well.
+    """Yield a path to write to, and move it to the target when the block succeeds.
 
     Parameters
     ----------
     target : Path
         The file or folder to make.
     folder : bool
-        Whether it is a folder; the folder to fill is made.
+        Whether it is a folder, which is then created.
     overwrite : bool
         Whether an existing target may be replaced, which happens after the new one is complete.
     suffix : str
@@ -194,9 +194,9 @@ def written_aside(target: Path, *, folder: bool = False, overwrite: bool = False
     Raises
     ------
     TargetExistsError
-        If the target exists and nobody said that it may be replaced.
+        If the target exists and may not be replaced.
     ExportError
-        If it is never replaced, or the file system refuses; the target is untouched then.
+        If it is never replaced, or the file system refuses; the target is then unchanged.
     """
     part = part_path(target, suffix)
     try:
@@ -216,7 +216,7 @@ def written_aside(target: Path, *, folder: bool = False, overwrite: bool = False
 
 
 def put_in_place(part: Path, target: Path, *, folder: bool) -> None:
-    """Rename the finished `part`; an older folder is moved aside until the new one is there."""
+    """Rename the finished `part`; an older folder is moved aside until the new one is in place."""
     if not (folder and target.exists()):
         move(part, target)
     else:
@@ -233,7 +233,7 @@ def put_in_place(part: Path, target: Path, *, folder: bool) -> None:
 
 
 def remove(path: Path) -> None:
-    """Remove a file or a folder of ours, if it is there."""
+    """Remove a file or folder of this export, if it exists."""
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
     else:
@@ -252,5 +252,5 @@ def flush_tree(path: Path) -> None:
 
 
 def write_json(path: Path, content: object) -> None:
-    """Write JSON with plain numbers; what JSON cannot say becomes text."""
+    """Write JSON with plain numbers; values that JSON cannot hold become text."""
     path.write_text(json_text(content, 2) + "\n", encoding="utf-8")

@@ -19,7 +19,7 @@ Picture: TypeAlias = npt.NDArray[np.uint8]
 
 
 class ColorTable:
-    """Colours by object id, also where the ids are sparse and large."""
+    """Colours by object id, also for sparse and large ids."""
 
     def __init__(self, objects: Sequence[TrackedObject]) -> None:
         ordered = sorted(objects, key=lambda entry: entry.id)
@@ -27,7 +27,7 @@ class ColorTable:
         self._colors = np.array([entry.color for entry in ordered], np.uint8).reshape(-1, 3)
 
     def of(self, labels_n: Array) -> Picture:
-        """Colours of a list of ids of the table, uint8 ``(n, 3)``."""
+        """Colours of a list of ids, uint8 ``(n, 3)``."""
         return self._colors[np.searchsorted(self._ids, labels_n)]
 
 
@@ -71,7 +71,7 @@ def render(
     alpha : float
         Opacity of the areas, 0 to 1.
     width : int, optional
-        Width of the outlines in pixels; a 300th of the smaller side, at least 1, if not given.
+        Width of the outlines in pixels; by default 1/300 of the smaller side, at least 1.
 
     Returns
     -------
@@ -98,7 +98,7 @@ def render(
 
 
 def displayed_shape(result: TrackingResult) -> tuple[float, float]:
-    """Height and width at which a frame looks as it is, in its smaller pixel side, where its pixels are not square."""
+    """Height and width of a frame with square pixels, in units of the smaller pixel side."""
     dy, dx = result.pixel_size
     if dy is None or dx is None or min(dy, dx) <= 0 or result.units[1] != result.units[2]:
         return float(result.shape_yx[0]), float(result.shape_yx[1])
@@ -107,7 +107,7 @@ def displayed_shape(result: TrackingResult) -> tuple[float, float]:
 
 
 def picture_of(result: TrackingResult, frame: int) -> Picture:
-    """Picture of a frame, black where the result has none."""
+    """Image of a frame; black if the result has none."""
     picture = result.frame(frame)
     return np.zeros((*result.shape_yx, 3), np.uint8) if picture is None else picture
 
@@ -115,7 +115,7 @@ def picture_of(result: TrackingResult, frame: int) -> Picture:
 def contact_sheet(
     result: TrackingResult, *, count: int = 6, columns: int = 3, tile: int = 320, **style: Any
 ) -> Picture:
-    """Frames spread over those of the result, drawn and set side by side.
+    """Frames spread over the result, drawn side by side.
 
     Parameters
     ----------

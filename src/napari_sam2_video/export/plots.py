@@ -1,6 +1,6 @@
 """Plots of measurements: area over time, trajectories, mean squared displacement; as figures and as PNG, SVG or PDF.
 
-Figures are made without `pyplot`, so nothing is kept in a global state and a window can show one as it is.
+Figures are made without `pyplot`, so there is no global state and a window can show them directly.
 """
 
 from __future__ import annotations
@@ -39,12 +39,12 @@ STYLE: Any = {"svg.fonttype": "none", "svg.hashsalt": "napari-sam2-video"}
 
 
 def plot_areas(table: Table, colors: Colors | None = None) -> Figure:
-    """Draw each object's area over the walked axis; see `plot_column`."""
+    """Plot each object's area along the walked axis; see `plot_column`."""
     return plot_column(table, "area", colors)
 
 
 def plot_column(table: Table, column: str, colors: Colors | None = None) -> Figure:
-    """Draw a measurement of each object over the walked axis; a gap in a track is a gap in its line.
+    """Plot a measurement of each object along the walked axis; a gap in a track is a gap in its line.
 
     Parameters
     ----------
@@ -76,7 +76,7 @@ def plot_column(table: Table, column: str, colors: Colors | None = None) -> Figu
 
 
 def plot_trajectories(table: Table, colors: Colors | None = None, *, shape_yx: tuple[int, int] | None = None) -> Figure:
-    """Draw where each object went: a ring where it began, a dot where it ended, rows downward as in the image.
+    """Plot the path of each object: a ring at its start, a dot at its end, rows downward as in the image.
 
     Parameters
     ----------
@@ -85,7 +85,7 @@ def plot_trajectories(table: Table, colors: Colors | None = None, *, shape_yx: t
     colors : mapping of int to (red, green, blue), optional
         Colours of the objects, 0 to 255.
     shape_yx : tuple of int, optional
-        Shape of a frame in pixels, to show the whole of it.
+        Shape of a frame in pixels, to show all of it.
 
     Returns
     -------
@@ -114,7 +114,7 @@ def plot_trajectories(table: Table, colors: Colors | None = None, *, shape_yx: t
 
 
 def plot_msd(table: Table, colors: Colors | None = None) -> Figure:
-    """Draw the mean squared displacement over the lag on logarithmic scales, with the slope of free diffusion.
+    """Plot the mean squared displacement against the lag on logarithmic scales, with the slope of free diffusion.
 
     Parameters
     ----------
@@ -126,7 +126,7 @@ def plot_msd(table: Table, colors: Colors | None = None) -> Figure:
     Returns
     -------
     matplotlib.figure.Figure
-        One panel; objects that never move have no line on it.
+        One panel; objects that never move have no line.
     """
     calibration = table.calibration
     msd = mean_squared_displacement(table)
@@ -154,12 +154,12 @@ def save_figure(figure: Figure, target: Path, *, format: str | None = None, dpi:
     Returns
     -------
     bool
-        False where the font lacks letters of a name, which are boxes then.
+        False if the font lacks letters of a name, which are then drawn as boxes.
 
     Raises
     ------
     ExportError
-        If the suffix is another one.
+        If the suffix is a different one.
     """
     import matplotlib
 
@@ -191,7 +191,7 @@ PLOTS: dict[str, tuple[str, Callable[[Table, Colors | None], Figure]]] = {
 
 def _panel(x_label: str, y_label: str) -> tuple[Figure, Any]:
     figure = need("matplotlib.figure", "plot").Figure(figsize=(7.2, 4.6))
-    # A margin wide enough for the larger letters that a viewer of SVG may draw the labels with.
+    # A margin wide enough for larger letters in SVG viewers.
     figure.set_layout_engine("constrained", w_pad=0.12, h_pad=0.12)
     need("matplotlib.backends.backend_agg", "plot").FigureCanvasAgg(figure)
     axes = figure.add_subplot()
@@ -223,7 +223,7 @@ def _line(axes: Any, x: Any, y: Any, object_id: int, name: str, colors: Colors |
 
 
 def readable_on_white(color: Color) -> tuple[float, float, float]:
-    """Darken a bright colour so that a thin line of it shows on white; hue and saturation stay."""
+    """Darken a bright colour so that a thin line is visible on white; hue and saturation stay."""
     red, green, blue = (channel / 255 for channel in color)
     luminance = 0.2126 * red + 0.7152 * green + 0.0722 * blue
     hue, saturation, value = colorsys.rgb_to_hsv(red, green, blue)

@@ -1,4 +1,4 @@
-"""All formats, and the one function that writes any of them."""
+"""All formats, and the function that writes any of them."""
 
 from __future__ import annotations
 
@@ -103,9 +103,9 @@ def export(
 ) -> ExportReport:
     """Write a result in one of the formats of `FORMATS`.
 
-    The export is written beside the target under a hidden name and renamed when it is complete, so a target
-    is always what it was or whole. Memory is bounded by a few frames in every format. A frame that cannot be read keeps
-    its place, black or without intensities, and is named in a note and in the provenance.
+    The export is written beside the target under a hidden name and renamed when complete, so a target is always either
+    unchanged or complete. Memory is bounded by a few frames in most formats. A frame that cannot be read keeps its
+    place, black or without intensities, and is listed in a note and in the provenance.
 
     Parameters
     ----------
@@ -116,28 +116,29 @@ def export(
     format : str, optional
         A name of `FORMATS`; chosen from the suffix of `target` if not given.
     overwrite : bool
-        Whether an existing target may be replaced; a folder only where an export made every file in it.
+        Whether an existing target may be replaced; a folder only if an export made every file in it.
     progress : callable, optional
-        Called with the steps done and their number; what it raises ends the export and leaves nothing behind.
+        Called with the number of steps done and the total; an exception from it ends the export and leaves nothing
+        behind.
     objects : iterable of int or str, optional
-        Objects to write, as ids or as text such as ``"1,3-5"``; all if not given.
+        Objects to write, as ids or text such as ``"1,3-5"``; by default all.
     frames : range, tuple of int or str, optional
         Frames to write: a range, ``(start, stop)`` without the last one, or text: ``"10:40"``, the same,
-        ``"tracked"`` or ``"all"``. If not given, from the first to the last frame with anything on it; all for formats
-        that lie on their source voxel by voxel.
+        ``"tracked"`` or ``"all"``. By default from the first to the last frame with a mask; all frames for formats that
+        match their source voxel by voxel.
     options : mapping of str to object, optional
-        Options of the format by their names, as values or as text.
+        Options of the format by name, as values or text.
 
     Returns
     -------
     ExportReport
-        Path, notes for the person and, where the format cannot hold it, the path of the provenance file.
+        Path, notes for the user and, if the format cannot hold the provenance, the path of its file.
 
     Raises
     ------
     ExportError
-        If the result does not fit the format or cannot be written, or not one frame that it needs can be read; the
-        target is as it was then.
+        If the result does not fit the format or cannot be written, or no frame can be read; the target is then
+        unchanged.
     TargetExistsError
         If the target exists and `overwrite` is False.
     """
@@ -193,7 +194,7 @@ def export(
 
 
 def _state(job: ExportJob, chosen: ExportFormat, part: Path, statement: Path | None) -> None:
-    """Write how the result was made and what was written of it: inside a folder, or to `statement` beside it."""
+    """Write the provenance and the list of written files: inside a folder, or to `statement` beside it."""
     result = job.result
     written = {"objects": [o.id for o in result.objects], "frames": [result.frames.start, result.frames.stop]}
     made = {"format": chosen.name, "options": dict(job.options), "notes": job.notes, "written": written}
@@ -206,7 +207,7 @@ def _state(job: ExportJob, chosen: ExportFormat, part: Path, statement: Path | N
 
 
 def find_format(target: Path, name: str | None = None) -> ExportFormat:
-    """Format of that name, or the one that the suffix of `target` says.
+    """Format with that name, or the one for the suffix of `target`.
 
     Raises
     ------
@@ -226,13 +227,13 @@ def find_format(target: Path, name: str | None = None) -> ExportFormat:
 
 
 def matching_suffix(chosen: ExportFormat, target: Path) -> str:
-    """Suffix of the format that `target` ends with, or an empty text."""
+    """Suffix of the format that `target` ends with; empty if none."""
     name = target.name.lower()
     return max((suffix for suffix in chosen.suffixes if name.endswith(suffix)), key=len, default="")
 
 
 def with_suffix_of(chosen: ExportFormat, target: Path) -> Path:
-    """`target`, with the format's usual suffix added where a file has none at all.
+    """`target`, with the format's default suffix added if a file has none.
 
     Raises
     ------
@@ -250,7 +251,7 @@ def with_suffix_of(chosen: ExportFormat, target: Path) -> Path:
 
 
 def settle_options(chosen: ExportFormat, given: Mapping[str, Any]) -> dict[str, Any]:
-    """Every option of the format with the value given or its default.
+    """All options of the format, with the given value or the default.
 
     Raises
     ------

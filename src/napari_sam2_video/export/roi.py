@@ -23,7 +23,7 @@ MOVE_TO, LINE_TO, CLOSE = 0.0, 1.0, 4.0
 
 
 def write(job: ExportJob) -> None:
-    """Write the zip as the ROI Manager opens it."""
+    """Write the zip for ImageJ's ROI Manager."""
     roifile = need("roifile", "roi-zip")
     result = job.result
     note_geometry(job)
@@ -36,7 +36,7 @@ def write(job: ExportJob) -> None:
         for frame in job.frames():
             found = [(i, box, labels_yx) for labels_yx in result.layers(frame) for i, box in object_bounds(labels_yx)]
             for object_id, box, labels_yx in sorted(found, key=lambda one: one[0]):
-                # ImageJ reads the slice from names of this form where a stack has no channels, slices and frames.
+                # ImageJ reads the slice from names of this form if a stack has no channels, slices and frames.
                 name = f"{frame + 1:05d}-{object_id:05d}-object"
                 corner_xy = np.array([box[1].start, box[0].start])
                 loops = [loop + corner_xy for loop in outlines(labels_yx[box] == object_id)]
@@ -46,14 +46,14 @@ def write(job: ExportJob) -> None:
 
 
 def hyperstack_position(result: TrackingResult, frame: int) -> tuple[int, int, int]:
-    """Channel, slice and frame of a hyperstack of the recording, one-based; 0 is any, as for the channel."""
+    """Channel, slice and frame in a hyperstack of the recording, one-based; 0 means any."""
     places = {"Z": 0, "T": 0} | {axis: place + 1 for axis, place in result.at.items() if axis in "ZT"}
     places[stack_axis(result)] = frame + 1
     return 0, places["Z"], places["T"]
 
 
 def region(roifile: Any, loops: list[npt.NDArray[np.int64]], name: str, frame: int, entry: TrackedObject) -> Any:
-    """Region of one object on one frame: a traced polygon, or a composite where it has parts or holes."""
+    """Region of one object on one frame: a traced polygon, or a composite if it has parts or holes."""
     if len(loops) == 1:
         roi = roifile.ImagejRoi.frompoints(loops[0].astype(np.int32), name=name, position=frame)
         roi.roitype = roifile.ROI_TYPE.TRACED

@@ -93,7 +93,7 @@ def image_of(pydicom: Any, source: SourceVolume, part: Slice) -> Any:
 
 
 def referenced(pydicom: Any, source: SourceVolume) -> Any:
-    """The images of the source, in the sequences in which a structure set names them."""
+    """The images of the source, in the sequences that a structure set lists them in."""
     header = source.instances[0]
     images = [image_of(pydicom, source, part) for part in source.slices]
     series = dataset(pydicom, SeriesInstanceUID=header.SeriesInstanceUID, ContourImageSequence=images)
@@ -146,7 +146,7 @@ def add_region(
 def outlines(mask: npt.NDArray[np.bool_]) -> Iterator[npt.NDArray[np.float64]]:
     """Closed outlines of a mask, ``(n, 2)`` of rows and columns halfway between pixels, the first not repeated.
 
-    A hole is joined to the outline around it by a channel of no width, because readers fill what an outline encloses.
+    A hole is connected to its outer outline by a channel of zero width, because readers fill outlines.
     """
     from scipy import ndimage
     from skimage.measure import find_contours
@@ -169,7 +169,7 @@ def area(loop: npt.NDArray[np.float64]) -> float:
 
 
 def joined(outer: npt.NDArray[np.float64], hole: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """One polygon of an outline and a hole in it, joined where they are nearest."""
+    """One polygon from an outline and a hole in it, joined where they are nearest."""
     apart = ((outer[:, None] - hole[None]) ** 2).sum(axis=2)
     start, end = np.unravel_index(int(apart.argmin()), apart.shape)
     around = np.roll(hole, -end, axis=0)

@@ -1,4 +1,4 @@
-"""Which objects and frames an export is about."""
+"""Select the objects and frames of an export."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ Frames: TypeAlias = "range | tuple[int, int] | str | None"
 
 
 def select(result: TrackingResult, objects: Objects, frames: Frames, *, whole: bool) -> TrackingResult:
-    """The part of a result that is to be written.
+    """The part of a result to write.
 
     Parameters
     ----------
     result : TrackingResult
         The result.
     objects : iterable of int or str, optional
-        Ids, also as text such as ``"1,3-5"``; all if not given.
+        Ids, or text such as ``"1,3-5"``; by default all.
     frames : range, tuple or str, optional
         ``(start, stop)`` or a range, the last one not included; or text: ``"10:40"``, the same, ``"10:"`` to the end,
         ``"tracked"`` from the first frame with anything on it to the last one, or ``"all"``.
     whole : bool
-        Whether ``"all"`` is taken where `frames` is not given, else ``"tracked"``.
+        Whether the default of `frames` is ``"all"`` instead of ``"tracked"``.
 
     Raises
     ------
@@ -60,7 +60,7 @@ def select(result: TrackingResult, objects: Objects, frames: Frames, *, whole: b
 
 
 def _labels_of(result: TrackingResult, ids: list[int]) -> Callable[[int], Array]:
-    """Label images of some objects, whole where others cover them."""
+    """Label images of some objects, complete even where others cover them."""
 
     def read(frame: int) -> Array:
         labels_yx = result.labels(frame)
@@ -102,7 +102,7 @@ def _frames(result: TrackingResult, frames: range | tuple[int, int] | str) -> ra
 
 
 def noting_overlaps(result: TrackingResult) -> tuple[TrackingResult, set[int]]:
-    """The result, and a set that grows by each frame on which objects turn out to overlap while it is read."""
+    """The result, and a set that collects the frames on which objects overlap as it is read."""
     found: set[int] = set()
 
     def read(frame: int) -> Array:

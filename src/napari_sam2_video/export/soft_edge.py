@@ -1,4 +1,4 @@
-"""How much of each pixel belongs to the objects, where their edge runs between pixels."""
+"""Soft edges: how much of each pixel belongs to the objects."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _NEAR, _FAR = 1.0, 3.0
 _HALF = 0.5
 _WINDOW, _SPREAD = 2, 1.0
 _FARTHEST = 1.5
-"""Pixels; an edge farther from the outermost pixels of a mask than this is not where the logits cross zero."""
+"""In pixels; an edge farther from the outermost pixels of a mask is not where the logits cross zero."""
 
 
 def alpha_of(job: ExportJob, frame: int, *, grow: int = 0) -> npt.NDArray[np.uint8]:
@@ -73,14 +73,14 @@ def signed_distance(inside_yx: npt.NDArray[np.bool_], levels_yx: npt.NDArray[np.
     """Distance of each pixel's centre to the edge of a mask, in pixels: positive inside, negative outside.
 
     Along the steepest descent of the logits, the edge is ``logit / |gradient|`` away from the outermost pixels of the
-    mask. Where they have no logits (they were painted, or cut by hand) it is half a pixel away.
+    mask. If they have no logits (painted or cut by hand), it is half a pixel away.
 
     Parameters
     ----------
     inside_yx : ndarray of bool, shape (Y, X)
         The mask.
     levels_yx : ndarray of uint8, shape (Y, X)
-        Levels of its logits, as of `napari_sam2_video.types.ObjectMask`; 0 if there are none.
+        Levels of its logits, as in `napari_sam2_video.types.ObjectMask`; 0 if there are none.
     """
     from scipy.ndimage import binary_erosion, distance_transform_edt
 
@@ -105,7 +105,7 @@ def signed_distance(inside_yx: npt.NDArray[np.bool_], levels_yx: npt.NDArray[np.
 def _edge_from(
     inside_yx: npt.NDArray[np.bool_], levels_yx: npt.NDArray[np.uint8], rim_yx: npt.NDArray[np.bool_]
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """From each pixel of the rim to the edge: the distance, and the direction inward along y and x (0 if unknown).
+    """For each outermost pixel, the distance to the edge, and the inward direction along y and x (0 if unknown).
 
     A plane is fitted to the logits around the pixel by weighted least squares, because levels are logits in steps.
     """
@@ -137,7 +137,7 @@ def _touches(mask_yx: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
 
 
 def _shifted(image_yx: npt.NDArray[Any], step: int, axis: int) -> npt.NDArray[Any]:
-    """Image moved by one pixel along an axis, 0 if nothing comes in."""
+    """Image shifted by one pixel along an axis, filled with 0."""
     moved = np.zeros_like(image_yx)
     to, of = (slice(1, None), slice(None, -1)) if step > 0 else (slice(None, -1), slice(1, None))
     lead = (slice(None),) * axis

@@ -1,4 +1,4 @@
-"""Where the objects of a frame are: what every table of tracks is made of."""
+"""Positions of the objects on a frame, from which all tables of tracks are made."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def find_spots(labels_yx: Array, frame: int) -> Spots:
 
 
 def spots_of(result: TrackingResult, frame: int) -> Spots:
-    """Spots of a frame, each of the whole object, also where objects overlap."""
+    """Spots of a frame, each from the complete object, even where objects overlap."""
     found = [find_spots(labels_yx, frame) for labels_yx in result.layers(frame)]
     if len(found) == 1:
         return found[0]

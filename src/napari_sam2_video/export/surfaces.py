@@ -29,18 +29,18 @@ TITLES = {"stl": "STL", "ply": "PLY, with colours", "obj": "OBJ"}
 
 @dataclass
 class Solid:
-    """Masks of one object, slice by slice: packed bits of the window that it fills on each."""
+    """Masks of one object, slice by slice, as packed bits of its window on each."""
 
     slices: dict[int, tuple[int, int, tuple[int, int], npt.NDArray[np.uint8]]] = field(default_factory=dict)
 
     def add(self, z: int, mask: npt.NDArray[np.bool_]) -> None:
-        """Keep the mask on a slice, which is not empty."""
+        """Add the nonempty mask of a slice."""
         rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
         window = mask[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
         self.slices[z] = int(rows[0]), int(columns[0]), window.shape, np.packbits(window)
 
     def volume(self) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]:
-        """Mask ``(Z, Y, X)`` of 0 and 1 with an empty margin of two voxels, and the voxel that its corner is."""
+        """Mask ``(Z, Y, X)`` of 0 and 1 with an empty margin of two voxels, and the position of its corner."""
         corners = [(y, x) for y, x, _, _ in self.slices.values()]
         low = np.array([min(self.slices), *np.min(corners, axis=0)])
         rows = max(y + shape[0] for y, _, shape, _ in self.slices.values())
@@ -72,7 +72,7 @@ def write(job: ExportJob, *, file_type: str) -> None:
 
 
 def placement(job: ExportJob) -> tuple[npt.NDArray[np.float64], list[int]]:
-    """Affine from voxels ``(x, y, z)`` to the mesh, and where x, y and z are among the axes of the result.
+    """Affine from voxels ``(x, y, z)`` to the mesh, and the positions of x, y and z among the axes of the result.
 
     Raises
     ------
@@ -110,12 +110,12 @@ def space_of(job: ExportJob) -> str:
 
 
 def parity(axes: list[int]) -> int:
-    """1 where the axes of the result are an even permutation of x, y and z, else -1."""
+    """1 if the axes of the result are an even permutation of x, y and z, else -1."""
     return round(float(np.linalg.det(np.eye(3)[axes])))
 
 
 def solids_of(job: ExportJob) -> dict[int, Solid]:
-    """Masks of all objects, whole also where they overlap."""
+    """Masks of all objects, complete even where they overlap."""
     solids: dict[int, Solid] = {}
     for frame in job.frames():
         for object_id, mask in masks_of(job.result, frame):
@@ -129,7 +129,7 @@ def solids_of(job: ExportJob) -> dict[int, Solid]:
 
 
 def masks_of(result: TrackingResult, frame: int) -> Iterator[tuple[int, npt.NDArray[np.bool_]]]:
-    """Ids and masks of the objects on a frame, each whole."""
+    """Ids and complete masks of the objects on a frame."""
     for layer_yx in result.layers(frame):
         for object_id in np.unique(layer_yx[layer_yx > 0]).tolist():
             yield object_id, layer_yx == object_id
@@ -140,8 +140,8 @@ def surface_of(
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int64]]:
     """Vertices ``(n, 3)`` in voxels along the result's axes, and faces ``(m, 3)`` that turn outward there.
 
-    Marching cubes (Lewiner) at 0.5 of the mask, or just beside it where smoothed values of 0.5 would make triangles of
-    no area. The mask is smoothed by ``[1, 2, 1] / 4`` along each axis unless asked otherwise, as in `measure_volumes`.
+    Marching cubes (Lewiner) at 0.5 of the mask, or just beside 0.5 if smoothed values would make triangles without
+    area. The mask is smoothed by ``[1, 2, 1] / 4`` along each axis unless asked otherwise, as in `measure_volumes`.
     """
     from skimage.measure import marching_cubes
 
@@ -166,13 +166,13 @@ def smoothed(mask: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
 
 
 def file_name(entry: TrackedObject) -> str:
-    """Name of an object's file: its id and what is left of its name where names of files hold little."""
+    """Name of an object's file: its id, and its name as far as file names allow."""
     name = NOT_IN_NAMES.sub("_", entry.name).strip("._")[:LONGEST_NAME]
     return f"{entry.id:03d}" + (f"_{name}" if name else "")
 
 
 def encoded(mesh: Any, file_type: str, space: str) -> bytes:
-    """File of a mesh, in which 3D Slicer finds the space of its coordinates."""
+    """File of a mesh, with the coordinate space in the form that 3D Slicer reads."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         content = mesh.export(file_type=file_type)

@@ -1,4 +1,4 @@
-"""How fast an exported video plays, and what a format says that has room for one frame interval only."""
+"""The frame rate of exported videos, and the interval in formats that hold only one."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from napari_sam2_video.export.format import ExportJob
 
 CLOCK = 90_000
-"""Ticks a second in which the times of frames are handed to ffmpeg."""
+"""Ticks per second for the frame times passed to ffmpeg."""
 
 _DEFAULT_RATE = Fraction(10)
 _SLOWEST, _FASTEST = 1, 240
@@ -33,7 +33,7 @@ class Pace:
     rate : Fraction
         Frames per second.
     ticks : ndarray of int64, shape (n_frames,), optional
-        Time of each frame in units of 1 / `CLOCK` seconds, where the video keeps times that vary.
+        Time of each frame in units of 1 / `CLOCK` seconds, if the video keeps varying times.
     """
 
     rate: Fraction
@@ -41,12 +41,12 @@ class Pace:
 
 
 def pace_of(job: ExportJob) -> Pace:
-    """Settle the speed of a video, with a note where it is not simply the recording's own.
+    """Choose the speed of a video, with a note if it is not the recording's own.
 
     Raises
     ------
     ExportError
-        If the option ``fps`` is no frame rate.
+        If the option ``fps`` is not a valid frame rate.
     """
     times, asked = job.result.frame_times, job.options["fps"]
     if times is None or asked is not None:
@@ -72,26 +72,26 @@ def pace_of(job: ExportJob) -> Pace:
 
 
 def frame_rate(frame_seconds: float | None, asked: float | None) -> tuple[Fraction, str | None]:
-    """Frames per second for a video, and a note where it is not the recording's own.
+    """Frames per second for a video, and a note if it is not the recording's own.
 
     Parameters
     ----------
     frame_seconds : float or None
-        Time between two frames, None where unknown.
+        Time between two frames; None if unknown.
     asked : float or None
-        What the person asked for.
+        The requested rate.
 
     Returns
     -------
     rate : Fraction
         Frames per second.
     note : str or None
-        A sentence where the recording's rate is known but not watchable.
+        A note if the recording's rate is known but not watchable.
 
     Raises
     ------
     ExportError
-        If what was asked for is no frame rate.
+        If the requested rate is invalid.
     """
     if asked is not None:
         if not 0.01 <= asked <= 1000:
@@ -109,12 +109,12 @@ def frame_rate(frame_seconds: float | None, asked: float | None) -> tuple[Fracti
 
 
 def single_interval(job: ExportJob) -> float | None:
-    """Distance of two frames along the walked axis, for formats with room for one; notes where the interval varies.
+    """Interval of frames along the walked axis for formats that hold only one; adds a note if it varies.
 
     Returns
     -------
     float or None
-        In the result's own unit of the walked axis; the mean where the interval varies, None if it is unknown.
+        In the result's own unit of the walked axis; the mean if the interval varies, None if it is unknown.
     """
     result = job.result
     if result.frame_times is None:

@@ -52,7 +52,7 @@ TRACK_FEATURES = {
 
 
 def write(job: ExportJob) -> None:
-    """Write the model and where the recording is; spots are held in memory."""
+    """Write the model and the path of the recording; spots are held in memory."""
     result = job.result
     note_geometry(job)
     if result.walk_axis != "T":
@@ -153,7 +153,7 @@ def _add_tracks(
     frames: npt.NDArray[np.int64],
     places: npt.NDArray[np.float64],
 ) -> None:
-    """Add a track for each family, with its links; spots without a link are in none."""
+    """Add a track with its links for each family; spots without a link are in no track."""
     all_tracks = ElementTree.SubElement(model, "AllTracks")
     filtered = ElementTree.SubElement(model, "FilteredTracks")
     times = result.calibration.position(frames) if len(frames) else np.zeros(0)
@@ -191,7 +191,7 @@ def _add_tracks(
 
 
 def _families(result: TrackingResult, ids: npt.NDArray[np.int64], links: npt.NDArray[np.int64]) -> Mapping[int, int]:
-    """For each object the founder of its family: the ancestor that links lead back to."""
+    """For each object, the founder of its family: the ancestor that links lead back to."""
     parents = {int(ids[target]): int(ids[source]) for source, target in links.tolist() if ids[source] != ids[target]}
 
     def founder(object_id: int) -> int:
@@ -205,7 +205,7 @@ def _families(result: TrackingResult, ids: npt.NDArray[np.int64], links: npt.NDA
 
 
 def _add_settings(root: ElementTree.Element, result: TrackingResult) -> None:
-    """Add where the recording is, and its sizes."""
+    """Add the path and the sizes of the recording."""
     calibration = result.calibration
     dy, dx = calibration.pixel_size
     height, width = result.shape_yx

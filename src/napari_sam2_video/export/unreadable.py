@@ -1,4 +1,4 @@
-"""Frames that cannot be read: they keep their places in an export, which says which they are."""
+"""Handle frames that cannot be read: they keep their places in an export, which lists them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ NAMED = 3
 
 
 class Unreadable:
-    """What one export could not read of a recording.
+    """Frames of a recording that an export could not read.
 
     Parameters
     ----------
@@ -38,7 +38,7 @@ class Unreadable:
         self._some_are_read = False
 
     def around(self, reader: PictureReader | None) -> PictureReader | None:
-        """A reader that gives None for a frame that cannot be read, and continues while the recording is there."""
+        """A reader that returns None for an unreadable frame, and continues while the recording exists."""
         if reader is None:
             return None
 
@@ -56,12 +56,12 @@ class Unreadable:
         return read
 
     def settle(self, job: ExportJob) -> None:
-        """Say which frames are missing from a finished export.
+        """Note which frames are missing from a finished export.
 
         Raises
         ------
         ExportError
-            If not one could be read.
+            If no frame could be read.
         """
         if not self.frames:
             return
@@ -79,7 +79,7 @@ class Unreadable:
         )
 
     def _check_source(self, error: FrameError) -> None:
-        """Raise if it is not the frame that is bad: the file, or the disk it lay on, is gone."""
+        """Raise if not the frame is damaged but the file or its disk is gone."""
         if self._source is None:
             return
         try:

@@ -28,31 +28,31 @@ BT709 = ("-colorspace", "bt709", "-color_primaries", "bt709", "-color_trc", "bt7
 
 
 def filters(job: ExportJob, pad: str = EVEN) -> str:
-    """Even sides, BT.709, and the shape of the pixels where they are not square."""
+    """Filters for even sides, BT.709 and pixels that are not square."""
     return f"{pad},{colours_and_shape(job)}"
 
 
 def colours_and_shape(job: ExportJob) -> str:
-    """BT.709, and the shape of the pixels where they are not square."""
+    """Filters for BT.709 and pixels that are not square."""
     return f"{TO_BT709},{pixel_shape(job)}"
 
 
 def pixel_shape(job: ExportJob) -> str:
-    """Filter that says how wide a pixel is displayed for its height."""
+    """Filter that sets the pixel aspect ratio."""
     height, width = displayed_shape(job.result)
     ratio = Fraction(width * job.result.shape_yx[0] / (height * job.result.shape_yx[1])).limit_denominator(1000)
     return f"setsar={ratio.numerator}/{ratio.denominator}"
 
 
 def h264_arguments(job: ExportJob) -> list[str]:
-    """H.264 that every player opens; odd sides get one black line."""
+    """H.264 for all players; odd sides are padded with one black line."""
     note_padding(job)
     quality = ["-crf", str(job.options["crf"]), "-preset", "medium"]
     return ["-vf", filters(job), "-c:v", "libx264", *quality, "-pix_fmt", "yuv420p", *BT709]
 
 
 def mp4_arguments(job: ExportJob) -> list[str]:
-    """H.264 in MP4, the index first."""
+    """H.264 in MP4, with the index first."""
     return [*h264_arguments(job), "-movflags", "+faststart"]
 
 
@@ -64,14 +64,14 @@ def webm_arguments(job: ExportJob) -> list[str]:
 
 
 def gif_arguments(job: ExportJob) -> list[str]:
-    """GIF with one palette a frame, so that nothing has to be read twice."""
+    """GIF with one palette per frame, so that nothing has to be read twice."""
     job.note("A GIF holds 256 colours per frame; choose mp4 for the true colours.")
     palette = "split[a][b];[a]palettegen=stats_mode=single[p];[b][p]paletteuse=new=1"
     return ["-vf", f"{palette},{pixel_shape(job)}", "-loop", "0"]
 
 
 def note_padding(job: ExportJob, edge: str = "black") -> None:
-    """Note that the video is one pixel larger than the recording, where it is."""
+    """Add a note if the video is one pixel larger than the recording."""
     height, width = job.result.shape_yx
     if height % 2 or width % 2:
         even = (width + width % 2, height + height % 2)
