@@ -39,6 +39,35 @@ def test_series_is_sorted_by_position_in_hounsfield_units(tmp_path: Path) -> Non
         assert recording.metadata["SeriesInstanceUID"] == "1.2.3"
 
 
+def test_a_ct_scan_is_seen_in_the_window_of_soft_tissue_unless_told_otherwise(tmp_path: Path) -> None:
+    save_series(tmp_path, [2.5 * n for n in range(10)], RescaleSlope=1, RescaleIntercept=-1024, BitsStored=12)
+    with open_recording(tmp_path) as recording:
+        assert default_view(recording, window="percentile").window.source == "percentile"
+        assert default_view(recording, window=CT_WINDOWS["lung"]).window == CT_WINDOWS["lung"]
+        assert recording.notes == ()
+        assert default_view(recording).window == CT_WINDOWS["abdomen"]
+        assert len(recording.notes) == 1
+        assert "soft tissue (-160 to 240 HU)" in recording.notes[0]
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"Modality": "MR"},
+        {"ImageType": ["ORIGINAL", "PRIMARY", "LOCALIZER"]},
+        {"RescaleType": "US"},
+        {"RescaleIntercept": 0},
+    ],
+    ids=["another modality", "a scout view", "other units", "nothing as low as air"],
+)
+def test_what_is_not_in_hounsfield_units_is_seen_by_percentiles(values: dict[str, Any], tmp_path: Path) -> None:
+    about = {"RescaleSlope": 1, "RescaleIntercept": -1024, "BitsStored": 12} | values
+    save_series(tmp_path, [2.5 * n for n in range(10)], **about)
+    with open_recording(tmp_path) as recording:
+        assert default_view(recording).window.source == "percentile"
+        assert recording.notes == ()
+
+
 @pytest.mark.parametrize("kind", ["header without preamble", "implicit", "explicit"])
 def test_files_without_the_mark_are_a_series(kind: str, tmp_path: Path) -> None:
     save_series(tmp_path, [2.5 * n for n in range(10)], RescaleSlope=1, RescaleIntercept=-1024, BitsStored=12)

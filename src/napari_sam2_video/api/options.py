@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from napari_sam2_video.errors import RecordingError, SessionError, SettingsError
 from napari_sam2_video.frames.axes import axis_named
@@ -13,7 +13,7 @@ from napari_sam2_video.frames.window import note_contrast
 from napari_sam2_video.session.tracker import remember_choice
 from napari_sam2_video.types import ContrastWindow, ModelSettings, OpenSettings, channels_from_text
 from napari_sam2_video.types.checks import optional_whole, set_field, shown
-from napari_sam2_video.types.contrast import checked_channels
+from napari_sam2_video.types.contrast import PERCENTILE, checked_channels, contrast_from_text
 from napari_sam2_video.types.settings import checked_places, places_from_text
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ class SessionOptions:
     axis: str | None = None
     at: Mapping[str, int] = field(default_factory=dict)
     channel: int | None = None
-    window: ContrastWindow | None = None
+    window: ContrastWindow | Literal["percentile"] | None = None
     model: Mapping[str, Any] = field(default_factory=dict)
     channels: tuple[ChannelColor, ...] = ()
 
@@ -93,7 +93,7 @@ class SessionOptions:
             said.get("axis"),
             places_from_text(said["at"]) if "at" in said else {},
             number_from_text(said["channel"], "The channel") if "channel" in said else None,
-            ContrastWindow.from_text(said["contrast"]) if "contrast" in said else None,
+            contrast_from_text(said["contrast"]) if "contrast" in said else None,
             model | ({"compile": True} if compile else {}),
             channels_from_text(said["channels"]) if "channels" in said else (),
         )
@@ -136,7 +136,7 @@ class SessionOptions:
             ("axis", axis and axis.upper(), view.axis),
             ("channel", self.channel, None if view.channels else view.channel),
             ("channels", _said(self.channels, self.channels), _said(view.channels, self.channels)),
-            ("contrast", window and f"{window.low:g},{window.high:g}", f"{view.window.low:g},{view.window.high:g}"),
+            ("contrast", _window(window), view.window.source if window == PERCENTILE else _window(view.window)),
             *((f"at {letter}", place, view.at.get(letter)) for letter, place in checked_places(self.at).items()),
             *(
                 (name.replace("_", " "), self.model.get(name), getattr(model, name))
@@ -154,6 +154,11 @@ class SessionOptions:
         if "device" in self.model:
             remember_choice(chosen)
         session.set_model(chosen)
+
+
+def _window(window: ContrastWindow | Literal["percentile"] | None) -> str | None:
+    """A contrast window as text, None if there is none."""
+    return f"{window.low:g},{window.high:g}" if isinstance(window, ContrastWindow) else window
 
 
 def _said(channels: Sequence[ChannelColor], asked: Sequence[ChannelColor]) -> str | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from napari_sam2_video.api.options import SessionOptions
 from napari_sam2_video.api.start import is_anything_left, make, reopen, require_prompts, start
@@ -11,7 +11,7 @@ from napari_sam2_video.session import Session, import_prompts
 from napari_sam2_video.types import ContrastWindow, ModelSettings, OpenSettings, TrackSettings
 from napari_sam2_video.types.calls import public
 from napari_sam2_video.types.checks import instance, path_of, shown
-from napari_sam2_video.types.contrast import checked_channels
+from napari_sam2_video.types.contrast import checked_channels, contrast_from_text
 from napari_sam2_video.types.prompts import prompt_list, seed_list
 
 if TYPE_CHECKING:
@@ -65,8 +65,9 @@ def create_session(
         ``"0=green,1=magenta"``, or with windows ``"0=green:100:4000,1=magenta:50:900"``. Those without a window use
         `contrast`, or the default for that channel alone.
     contrast : str, tuple of float or ContrastWindow, optional
-        ``(low, high)``, ``"low,high"`` or the name of a CT window such as ``"lung"``; by default, 8-bit values are used
-        unchanged and others are scaled by percentiles of the whole recording.
+        ``(low, high)``, ``"low,high"``, the name of a CT window such as ``"lung"``, or ``"percentile"``; by default,
+        8-bit values are used unchanged, DICOM CT scans are seen in the window of soft tissue, and others are scaled by
+        percentiles of the whole recording.
     model : ModelSettings, str or path
         The network: its settings, its name in the catalogue, or the path of its checkpoint.
     overwrite : bool
@@ -312,8 +313,8 @@ def _options(
     )
 
 
-def window_of(contrast: Any) -> ContrastWindow | None:
-    """Contrast window from text, a pair of numbers, or a window.
+def window_of(contrast: Any) -> ContrastWindow | Literal["percentile"] | None:
+    """Contrast window from text, a pair of numbers, or a window; ``"percentile"`` stays as it is.
 
     Raises
     ------
@@ -323,7 +324,7 @@ def window_of(contrast: Any) -> ContrastWindow | None:
     if contrast is None or isinstance(contrast, ContrastWindow):
         return contrast
     if isinstance(contrast, str):
-        return ContrastWindow.from_text(contrast)
+        return contrast_from_text(contrast)
     if isinstance(contrast, tuple | list) and len(contrast) == 2:
         return ContrastWindow(*contrast)
     raise SettingsError(

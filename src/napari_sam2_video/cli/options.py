@@ -60,8 +60,9 @@ Channels = Annotated[
 Contrast = Annotated[
     str | None,
     option(
-        "Contrast window LO,HI for all frames, or a CT preset: lung, bone, brain, abdomen or mediastinum. If not "
-        "given, 8-bit values are used unchanged, and others are scaled by percentiles of the whole recording.",
+        "Contrast window LO,HI for all frames, a CT preset (lung, bone, brain, abdomen or mediastinum), or percentile. "
+        "If not given, 8-bit values are used unchanged, DICOM CT scans are seen in the window abdomen, and others "
+        "are scaled by percentiles of the whole recording.",
         "LO,HI",
         VIEW,
     ),

@@ -19,13 +19,18 @@ from napari_sam2_video.frames.dicom_times import clip_times
 from napari_sam2_video.frames.fingerprint import files_fingerprint
 from napari_sam2_video.frames.reader import Reader, need
 from napari_sam2_video.frames.recording import PlanesRecording
+from napari_sam2_video.frames.window import HOUNSFIELD
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     import numpy.typing as npt
 
+    from napari_sam2_video.frames.dicom_slices import Slice
+
 _VOLUMES = ("CT", "MR", "PT", "NM", "RTDOSE")
+_AIR = -900
+"""Value that stored ones can be as low as, where they are Hounsfield units: that of air, but for noise."""
 _SLICE_VECTOR, _CHANNEL_VECTORS = 0x00540080, {0x00540010, 0x00540020}
 
 
@@ -98,6 +103,7 @@ class DicomRecording(PlanesRecording):
                 "format": "dicom",
                 "Modality": str(header.get("Modality", "")),
                 "SeriesInstanceUID": series.uid,
+                HOUNSFIELD: _is_in_hounsfield(header, series.slices[0]),
             },
         )
         self._lock = threading.Lock()
@@ -125,6 +131,15 @@ class DicomRecording(PlanesRecording):
         assert self.path is not None
         files = list(dict.fromkeys(part.file for part in self._slices if part is not None))
         return files_fingerprint(self._folder, files) | {"path": str(self.path.absolute())}
+
+
+def _is_in_hounsfield(header: Any, first: Slice) -> bool:
+    """Whether values are Hounsfield units: of a CT scan, not of its scout view, in a range that has air."""
+    kinds = {str(kind).upper() for kind in np.atleast_1d(np.array(header.get("ImageType") or [], object))}
+    unit = str(header.get("RescaleType") or "HU").strip().upper()
+    if header.get("Modality") != "CT" or unit != "HU" or "LOCALIZER" in kinds or first.lookup:
+        return False
+    return first.values is not None and first.values[0] * first.slope + first.intercept <= _AIR
 
 
 def _value_notes(header: Any) -> list[str]:

@@ -28,7 +28,8 @@ TAGS: tuple[str | int, ...] = (
         "NominalScannedPixelSpacing",
         "EstimatedRadiographicMagnificationFactor",
     ),
-    *("SequenceOfUltrasoundRegions", "RescaleSlope", "RescaleIntercept", "ModalityLUTSequence", "DoseGridScaling"),
+    *("SequenceOfUltrasoundRegions", "RescaleSlope", "RescaleIntercept", "RescaleType", "ModalityLUTSequence"),
+    "DoseGridScaling",
     *("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence"),
 )
 _SERIES_INSTANCE_UID = 0x0020000E

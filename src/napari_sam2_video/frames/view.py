@@ -7,14 +7,15 @@ import json
 import math
 from dataclasses import replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from napari_sam2_video.errors import FrameError, RecordingError
 from napari_sam2_video.frames.composite import Composite
-from napari_sam2_video.frames.window import WindowMap, percentile_window
+from napari_sam2_video.frames.window import WindowMap, percentile_window, soft_tissue_window
 from napari_sam2_video.types import ContrastWindow, ViewSettings
+from napari_sam2_video.types.contrast import PERCENTILE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -212,7 +213,7 @@ def default_view(
     axis: str | None = None,
     at: Mapping[str, int] | None = None,
     channel: int | None = None,
-    window: ContrastWindow | tuple[float, float] | None = None,
+    window: ContrastWindow | tuple[float, float] | Literal["percentile"] | None = None,
     channels: Sequence[ChannelColor] = (),
 ) -> ViewSettings:
     """Complete default settings for a `FrameView` of a recording.
@@ -228,8 +229,9 @@ def default_view(
         others.
     channel : int, optional
         Index along ``C``; 0 if not given.
-    window : ContrastWindow or tuple of float, optional
-        ``(low, high)``; if not given, the full range for 8-bit images and video, else `percentile_window`.
+    window : ContrastWindow, tuple of float or "percentile", optional
+        ``(low, high)``. If not given, the full range for 8-bit images and video, that of soft tissue for computed
+        tomography in Hounsfield units, which is noted in the recording, else `percentile_window`.
     channels : sequence of ChannelColor
         Channels to show together in colour; `window` applies to those without one of their own.
 
@@ -251,6 +253,8 @@ def default_view(
         channel = 0
     if isinstance(window, ContrastWindow):
         chosen: ContrastWindow | None = window
+    elif window is None or window == PERCENTILE:
+        chosen = None if window or channels else soft_tissue_window(recording)
     else:
         chosen = ContrastWindow(float(window[0]), float(window[1])) if window is not None else None
     full = chosen or full_window(recording)

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_sam2_video.errors import FrameError, RecordingError
-from napari_sam2_video.types import ContrastWindow, ViewSettings
+from napari_sam2_video.types import CT_WINDOWS, ContrastWindow, ViewSettings
+from napari_sam2_video.types.contrast import PERCENTILE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
     from napari_sam2_video.frames.recording import AxisIndex, Recording
 
+HOUNSFIELD = "hounsfield"
+"""Entry of the metadata of a recording: True if its values are Hounsfield units."""
 _PERCENTILES = (0.1, 99.9)
 _FRAMES = 16
 _PIXELS = 1_000_000
@@ -57,6 +60,18 @@ def percentile_window(
     if not high > low:
         low, high = float(values.min()), float(values.max())
     return ContrastWindow(low, high if high > low else low + max(1.0, abs(low) * 1e-6), "percentile")
+
+
+def soft_tissue_window(recording: Recording) -> ContrastWindow | None:
+    """Window of soft tissue if the values are Hounsfield units, with a note in the recording; None if they are not."""
+    if not recording.metadata.get(HOUNSFIELD):
+        return None
+    window = CT_WINDOWS["abdomen"]
+    recording.add_note(
+        f"The model sees this CT scan in the window of soft tissue ({window.low:g} to {window.high:g} HU); choose "
+        f"another contrast window for other tissue, or {PERCENTILE} for all values."
+    )
+    return window
 
 
 def note_contrast(recording: Recording, settings: ViewSettings) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Self, TypeAlias
+from typing import Any, Literal, Self, TypeAlias
 
 from napari_sam2_video.errors import SettingsError
 from napari_sam2_video.types.checks import NUMBER, JsonSettings, from_file, real, set_field, shown, whole
@@ -74,6 +74,15 @@ CT_WINDOWS: Mapping[str, ContrastWindow] = {
     )
 }
 """Standard CT windows in Hounsfield units."""
+
+PERCENTILE: Literal["percentile"] = "percentile"
+"""The name of a window between percentiles of the recording, which is found when the recording is open."""
+
+
+def contrast_from_text(text: str) -> ContrastWindow | Literal["percentile"]:
+    """Contrast window as `ContrastWindow.from_text` takes it, or ``"percentile"``."""
+    return PERCENTILE if text.strip().lower() == PERCENTILE else ContrastWindow.from_text(text)
+
 
 COLORS: Mapping[str, Rgb] = {
     "green": (0, 255, 0),
