@@ -31,7 +31,7 @@ CLIP_OPTIONS = (
         "size",
         "int",
         None,
-        "side of every clip in pixels, made even; as large as the object needs if not given",
+        "side of every clip in pixels, made even; by default as large as the object needs",
         limits=(2, 10_000),
     ),
     ExportOption(
@@ -159,8 +159,8 @@ STACKS = ExportFormat(
     kind="folder",
     write=write_stacks,
     about=(
-        "The same as OME-TIFF: raw values of the tracked channel, exact, with pixel size, times and the place of each "
-        "frame; without the background, pixels outside the object are 0."
+        "The same as OME-TIFF: raw values of the tracked channel, exact, with pixel size, times and the position of "
+        "each frame; without the background, pixels outside the object are 0."
     ),
     options=(*CLIP_OPTIONS, ExportOption("masks", "bool", False, "also write the object's mask beside each clip")),
     overlaps=True,

@@ -106,8 +106,8 @@ FORMAT = ExportFormat(
     write=write,
     about=(
         "One image per frame, with its file's name in a folder of images and `FILE#00000` in a stack or video; one "
-        "annotation an object and frame, compressed RLE (column-major), whole also where objects overlap; `track_id` "
-        "is the object's id. Categories are the object names without trailing numbers."
+        "annotation per object and frame, compressed RLE (column-major), complete even where objects overlap; "
+        "`track_id` is the object's id. Categories are the object names without trailing numbers."
     ),
     embeds_provenance=True,
     overlaps=True,

@@ -134,7 +134,7 @@ TRACKMATE = ExportFormat(
     suffixes=(".csv",),
     write=write_trackmate,
     about=(
-        "One row per spot in the columns of TrackMate's own table of spots: LABEL, ID, TRACK_ID, QUALITY, POSITION_X "
+        "One row per spot with the columns of TrackMate's own spot table: LABEL, ID, TRACK_ID, QUALITY, POSITION_X "
         "to T in the recording's units, FRAME, RADIUS, VISIBILITY, AREA; one header row."
     ),
     overlaps=True,
@@ -146,7 +146,7 @@ NAPARI = ExportFormat(
     title="napari tracks (CSV)",
     suffixes=(".csv",),
     write=write_napari,
-    about="ID, T, (Z), Y, X in pixels, ordered by track and frame, as a napari Tracks layer takes it.",
+    about="ID, T, (Z), Y, X in pixels, ordered by track and frame, as for a napari Tracks layer.",
     overlaps=True,
     guess=False,
     group="Tracks and lineages",
@@ -181,7 +181,7 @@ VOLUMES = ExportFormat(
     suffixes=(".csv", ".parquet"),
     write=write_volumes,
     about=(
-        "Volume, surface, sphericity, extents, place, mean and deviation of the raw values of every object of a "
+        "Volume, surface, sphericity, extents, position, mean and deviation of raw values of every object in a "
         "recording tracked through space."
     ),
     options=(ExportOption("intensity", "bool", True, "also measure the recording's raw values"),),

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 GROW = ExportOption(
-    "grow", "int", 0, "pixels by which the objects are grown first, so that no rim remains", limits=(0, 10_000)
+    "grow", "int", 0, "pixels by which the objects are grown first, so that no edge remains", limits=(0, 10_000)
 )
 
 

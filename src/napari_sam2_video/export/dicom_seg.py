@@ -142,14 +142,17 @@ FORMAT = ExportFormat(
     suffixes=(".dcm",),
     write=write,
     about=(
-        "One binary segment per object with its name, colour and code, whole where objects overlap, referring to the "
-        "source series (given, or the one that was tracked) and turned into its order by where both lie. The label "
-        "volume is held in memory."
+        "One binary segment per object with its name, colour and code, complete even where objects overlap, "
+        "referring to the source series (given, or the tracked one) and in its slice order. The label volume is "
+        "held in memory."
     ),
     options=(
         SOURCE,
         ExportOption(
-            "codes", "str", None, "codes of objects, as 1=SCT:10200004:Liver; if not given, by their names, or Tissue"
+            "codes",
+            "str",
+            None,
+            "codes of objects, such as 1=SCT:10200004:Liver; by default from their names, else Tissue",
         ),
     ),
     overlaps=True,

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from napari_sam2_video.results import Array, TrackedObject, TrackingResult
 
 HALF_A_VOXEL = 0.5
-SOURCE = ExportOption("source", "path", None, "folder of the source series; the recording's own if not given")
+SOURCE = ExportOption("source", "path", None, "folder of the source series; by default the recording's own")
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Label images as a lossless video, for editors that take no TIFF."""
+"""Label images as a lossless video, for editors that cannot read TIFF."""
 
 from __future__ import annotations
 

@@ -189,7 +189,7 @@ FORMAT = ExportFormat(
     suffixes=(".nii.gz", ".nii"),
     write=write,
     about=(
-        "NIfTI-1 in the source's voxel order, with its affine and header where it is a NIfTI file; sizes in mm and the "
+        "NIfTI-1 in the source's voxel order, with its affine and header if it is a NIfTI file; sizes in mm and the "
         "frame interval otherwise; slope 1; provenance in a comment extension."
     ),
     embeds_provenance=True,

@@ -151,8 +151,8 @@ FORMAT = ExportFormat(
     write=write,
     about=(
         "`labels/<name>` with image-label metadata (colours, names), one chunk per frame, a pyramid for frames above "
-        "1024 pixels; pixel size, frame interval and units in the axes. Without the image, the labels are shown as "
-        "one. A target such as `IMAGE.zarr/labels/cells` adds the labels to an existing OME-Zarr image."
+        "1024 pixels; pixel size, frame interval and units in the axes. Without the image, readers show the labels "
+        "instead. A target such as `IMAGE.zarr/labels/cells` adds the labels to an existing OME-Zarr image."
     ),
     options=(
         ExportOption("name", "str", "objects", "name of the labels"),

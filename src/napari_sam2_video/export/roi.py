@@ -86,9 +86,9 @@ FORMAT = ExportFormat(
     suffixes=(".zip",),
     write=write,
     about=(
-        "One region per object and frame, outlines along the pixel borders (exact), whole also where objects overlap; "
-        "positions in the stack and in the hyperstack, named frame-object, coloured; composite regions for objects "
-        "with parts or holes."
+        "One region per object and frame, outlines along the pixel borders (exact), complete even where objects "
+        "overlap; positions in the stack and in the hyperstack, named frame-object, coloured; composite regions for "
+        "objects with parts or holes."
     ),
     overlaps=True,
 )

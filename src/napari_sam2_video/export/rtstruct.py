@@ -191,7 +191,7 @@ FORMAT = ExportFormat(
     write=write,
     about=(
         "One region of interest per object with its name and colour: closed outlines on every slice of the source "
-        "series (given, or the one that was tracked), whole where objects overlap. The label volume is held in memory."
+        "series (given, or the tracked one), complete even where objects overlap. The label volume is held in memory."
     ),
     options=(SOURCE,),
     overlaps=True,

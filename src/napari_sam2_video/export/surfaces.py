@@ -189,9 +189,9 @@ def encoded(mesh: Any, file_type: str, space: str) -> bytes:
 
 
 OPTIONS = (
-    ExportOption("smooth", "bool", True, "smooth the steps between voxels, as the table of volumes does"),
+    ExportOption("smooth", "bool", True, "smooth the steps between voxels, as in the table of volumes"),
     ExportOption(
-        "space", "str", "lps", "coordinates of medical volumes, as 3D Slicer has them", choices=("lps", "ras")
+        "space", "str", "lps", "coordinate system of medical volumes, as in 3D Slicer", choices=("lps", "ras")
     ),
 )
 FORMATS = tuple(
@@ -202,8 +202,8 @@ FORMATS = tuple(
         write=partial(write, file_type=file_type),
         about=(
             f"Folder with one {file_type.upper()} mesh per object, closed and facing outward, for a recording "
-            "walked through space; in the world of a medical volume, else in the recording's units. One object is "
-            "unpacked at a time."
+            "tracked through space; in world coordinates for medical volumes, else in the recording's units. One "
+            "object is unpacked at a time."
         ),
         options=OPTIONS,
         overlaps=True,
