@@ -11,11 +11,12 @@ from napari_sam2_video.engine.plan import ObjectState, plan_run
 from napari_sam2_video.frames.crossing import PlaneStack
 from napari_sam2_video.session.planes.guided import GuidedTracker
 from napari_sam2_video.session.planes.sections import keep_connected, main_part, sections_of
-from napari_sam2_video.types import ObjectMask, TrackSettings
+from napari_sam2_video.types import ObjectMask, PointPrompt, Preview, TrackSettings
 from tests.session.made_volume import SectionTracker, ellipsoid
 
 SHAPE = (9, 20, 27)
 BODY = ellipsoid(SHAPE, (4, 9, 14), (3.2, 6, 9))
+NOTHING = ObjectMask(1, (0, 0), np.zeros((0, 0), np.uint8))
 STACKS = {"Z": PlaneStack("Z", "Y", "X"), "Y": PlaneStack("Y", "Z", "X"), "X": PlaneStack("X", "Z", "Y")}
 
 
@@ -87,7 +88,7 @@ def test_objects_with_sections_are_looked_for_and_others_followed_in_one_order()
         n_frames=SHAPE[1], shape_yx=planes.shape[1:], read=lambda y: np.repeat(planes[y][..., None], 3, 2)
     )
     inner = SectionTracker(view)
-    tracker = GuidedTracker(inner, lambda: guides)
+    tracker = GuidedTracker(inner, lambda: guides, lambda object_id, plane: ())
     states = []
     for object_id, y in ((1, 9), (2, 6)):
         prompts = guides[1].prompts(object_id, 9)
@@ -107,6 +108,12 @@ def test_objects_with_sections_are_looked_for_and_others_followed_in_one_order()
             else:
                 assert ((mask.levels > 0) == true).all()
     assert not inner.open_runs
+    asked = PointPrompt(1, 9, 2, 3)
+    given = []
+    inner.preview = lambda object_id, plane, prompts: given.append(prompts) or Preview(1, plane, (9, 27), (NOTHING,), 0)
+    list(GuidedTracker(inner, lambda: guides, lambda i, plane: (asked,) if plane == 9 else ()).run(plan))
+    assert (asked,) in given
+    assert not any(prompt.frame == 9 for prompts in given for prompt in prompts if prompt != asked)
     stopped = list(tracker.run(plan, stop=lambda: True))
     assert stopped == []
     assert not inner.open_runs

@@ -202,8 +202,7 @@ class Fusing:
     def _kept_frames(self, object_id: int) -> frozenset[int]:
         """Frames of the session that fusing leaves as they are: accepted ones, and those with a mask for a prompt."""
         accepted = self._context.inputs.accepted(object_id)
-        if any(self._walks.tables[axis].sets(object_id) for axis in self._walks.others):
-            # Masks on the session's own frames may then be sections that another walk found.
+        if self._asked.begins_along(object_id) != self._walks.own:
             return accepted
         given = self._walks.tables[self._walks.own].sets(object_id)
         return accepted | {one.frame for one in given if one.kinds == ("mask",)}

@@ -36,11 +36,19 @@ class GuidedTracker:
         The tracker of the planes. It answers prompts, and tracks objects without sections.
     guides : callable
         Gives the sections on its planes, by object.
+    asked : callable
+        Gives the prompts of a user for an object on a plane, which count in place of its section.
     """
 
-    def __init__(self, tracker: TrackerLike, guides: Callable[[], Mapping[int, Sections]]) -> None:
+    def __init__(
+        self,
+        tracker: TrackerLike,
+        guides: Callable[[], Mapping[int, Sections]],
+        asked: Callable[[int, int], Sequence[Prompt]],
+    ) -> None:
         self._tracker = tracker
         self._guides = guides
+        self._asked = asked
         self.model: Any = getattr(tracker, "model", None)
 
     @property
@@ -117,7 +125,7 @@ class GuidedTracker:
                 yield FrameMasks(plane, shape_yx, tuple(found), direction)
 
     def _answer(self, object_id: int, plane: int, sections: Sections) -> ObjectMask:
-        prompts = sections.prompts(object_id, plane)
+        prompts = self._asked(object_id, plane) or sections.prompts(object_id, plane)
         if not prompts:
             return ObjectMask(object_id, (0, 0), np.zeros((0, 0), np.uint8), GONE, 1.0)
         preview = self._tracker.preview(object_id, plane, prompts)

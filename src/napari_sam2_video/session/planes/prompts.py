@@ -162,14 +162,21 @@ class PlanePrompts:
         walk = self._walks.find(axis)
         return None if walk is None else walk.context
 
-    def guides(self, axis: str, object_ids: Sequence[int], axes: Sequence[str]) -> dict[int, Sections]:
-        """Sections of objects on planes across an axis that no person prompted for them, from another walk of `axes`.
+    def begins_along(self, object_id: int) -> str:
+        """Axis of the walk that an object begins with: the session's own unless only other planes were prompted.
 
-        They are what the walk along the session's own axis found, or else another one that a person prompted.
+        Masks alone on the session's own frames may be sections that another walk found.
         """
-        free = [i for i in object_ids if not self._walks.tables[axis].sets(i)] if axis != self._walks.own else []
+        own = self._walks.own
+        elsewhere = next((axis for axis in self._walks.others if self._walks.tables[axis].sets(object_id)), None)
+        given = self._walks.tables[own].sets(object_id)
+        return own if elsewhere is None or any(one.kinds != ("mask",) for one in given) else elsewhere
+
+    def guides(self, axis: str, object_ids: Sequence[int], axes: Sequence[str]) -> dict[int, Sections]:
+        """Sections of objects that begin with another walk of `axes`, on the planes across an axis."""
         found: dict[int, Sections] = {}
-        for other, source, settled in self._origins(axis, free, axes):
+        guided = [i for i in object_ids if axis not in (self._walks.own, self.begins_along(i))]
+        for other, source, settled in self._origins(axis, guided, axes):
             found |= self._cut(axis, other, source, settled)
         return found
 
@@ -189,7 +196,7 @@ class PlanePrompts:
         for other, source, settled in self._origins(axis, object_ids, axes):
             for object_id, found in self._cut(axis, other, source, settled).items():
                 mask = settled[object_id][1]
-                follows = axis == self._walks.own or self._walks.tables[axis].sets(object_id)
+                follows = axis in (self._walks.own, self.begins_along(object_id))
                 for at in planes_across(mask, found.along, SECTIONS if follows else 1):
                     section = found.on(at)
                     if int(np.count_nonzero(section)) >= LEAST_PIXELS:

@@ -212,6 +212,5 @@ class PlaneWalks:
         frames: FrameSource = source if fit.is_plain() else FittedFrames(source, fit)
         tracker = tracker_beside(self._own_tracker(), frames, memory) or self._factory(settings, frames, memory)
         axis = source.walk_axis
-        return GuidedTracker(
-            tracker if fit.is_plain() else FittedTracker(tracker, fit), lambda: self.guides.get(axis, {})
-        )
+        answering = tracker if fit.is_plain() else FittedTracker(tracker, fit)
+        return GuidedTracker(answering, lambda: self.guides.get(axis, {}), self.tables[axis].get)
