@@ -137,7 +137,7 @@ def test_seeds_written_wrongly_show_the_right_way(text):
 
 def test_seeds_of_fractions_are_refused(tmp_path):
     tifffile.imwrite(tmp_path / "labels.tif", np.full((4, 6), 2.5, np.float32))
-    with pytest.raises(PromptError, match=r"holds 2\.5 where labels are whole numbers"):
+    with pytest.raises(PromptError, match=r"holds the value 2\.5, but labels must be whole numbers"):
         parse_seeds("labels.tif@0", folder=tmp_path)
 
 

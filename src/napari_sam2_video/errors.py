@@ -113,3 +113,9 @@ class ExportError(Sam2VideoError):
 
 class TargetExistsError(ExportError):
     """The target exists, and replacing it was not allowed."""
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of another library's error, or the first two if the first only introduces the second."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
+    return " ".join(lines[: 2 if lines[0].endswith(":") else 1]).rstrip(".")

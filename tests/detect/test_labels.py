@@ -126,7 +126,7 @@ class Evil:
     [
         (lambda path: np.save(path, SERIES[:2]), "labels for 2 frames and the recording has 3"),
         (lambda path: np.save(path, SERIES[:, :20]), r"have the shape \(20, 60\) where \(40, 60\) was expected"),
-        (lambda path: np.save(path, SERIES + 0.5), "holds 0.5 where labels are whole numbers"),
+        (lambda path: np.save(path, SERIES + 0.5), "holds the value 0.5, but labels must be whole numbers"),
         (lambda path: np.save(path, SERIES[None].repeat(2, 0)), "has the axes"),
         (lambda path: cellpose(path, "none"), "masks that are not an array"),
         (

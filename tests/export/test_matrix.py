@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 HOLDS_ORIENTATION = {"nifti", "dicom-seg", "surfaces", "rtstruct", "surface-stl", "surface-ply", "surface-obj"}
-WITH_PLACES = ("Labels", "Tracks and tables")
+WITH_PLACES = ("Masks for other programs", "Tables and plots", "Tracks and lineages", "Training data")
 
 
 def overlapping(**known: Any) -> TrackingResult:

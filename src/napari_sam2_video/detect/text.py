@@ -10,7 +10,7 @@ import numpy as np
 from napari_sam2_video.detect.protocol import Detection
 from napari_sam2_video.detect.registry import unquoted
 from napari_sam2_video.engine.torch_errors import engine_errors
-from napari_sam2_video.errors import DetectorError
+from napari_sam2_video.errors import DetectorError, first_line
 from napari_sam2_video.models.folder import file_sha256
 from napari_sam2_video.models.text_detectors import CONFIG, DEFAULT, WEIGHTS, find_text_detector
 
@@ -100,9 +100,9 @@ class Text:
                 processor = auto_processor.from_pretrained(self._folder, **where)
                 network = auto_model.from_pretrained(self._folder, use_safetensors=True, **where).eval()
             except Exception as error:
-                first = str(error).strip().partition("\n")[0].rstrip(".") or type(error).__name__
                 raise DetectorError(
-                    f"{self._folder} is no text detector that can be used ({first}); it needs the {CONFIG}, the "
+                    f"{self._folder} is no text detector that can be used ({first_line(error)}); it needs the "
+                    f"{CONFIG}, the "
                     f"{WEIGHTS} and the tokenizer of a network for zero-shot object detection."
                 ) from error
             with engine_errors(device):
@@ -123,9 +123,9 @@ def _transformers() -> tuple[Any, Any]:
     try:
         from transformers import AutoModelForZeroShotObjectDetection, AutoProcessor
     except Exception as error:
-        first = str(error).strip().partition("\n")[0].rstrip(".")
         raise DetectorError(
-            f"Finding by text needs transformers, and a torchvision that fits the installed torch ({first}); run "
+            f"Finding by text needs transformers, and a torchvision that fits the installed torch "
+            f"({first_line(error)}); run "
             "`pip install napari-sam2-video[text]`."
         ) from error
     return AutoProcessor, AutoModelForZeroShotObjectDetection

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_sam2_video.errors import FrameError, RecordingError
+from napari_sam2_video.errors import FrameError, RecordingError, first_line
 from napari_sam2_video.frames.compressed_file import GZIP_MAGIC, unpacked_head
 from napari_sam2_video.frames.dicom_codecs import check_decodable, register
 from napari_sam2_video.frames.dicom_files import DICOM_HEAD, is_dicom, is_dicom_folder
 from napari_sam2_video.frames.dicom_order import arrange
 from napari_sam2_video.frames.dicom_pixels import PALETTE, read_values, value_type
-from napari_sam2_video.frames.dicom_series import Series, damage, find_series, reason
+from napari_sam2_video.frames.dicom_series import Series, damage, find_series
 from napari_sam2_video.frames.dicom_times import clip_times
 from napari_sam2_video.frames.fingerprint import files_fingerprint
 from napari_sam2_video.frames.reader import Reader, need
@@ -117,7 +117,9 @@ class DicomRecording(PlanesRecording):
                 warnings.simplefilter("ignore")
                 values: npt.NDArray[np.generic] = read_values(part, self.dtype)
         except Exception as error:
-            raise FrameError(f"The image {part.file} cannot be decoded ({reason(error)}); copy it again.") from error
+            raise FrameError(
+                f"The image {part.file} cannot be decoded ({first_line(error)}); copy it again."
+            ) from error
         if values.shape != self.shape[-self.plane_ndim :]:
             raise FrameError(f"The image {part.file} has changed size since it was opened; open the series again.")
         return values[rows]

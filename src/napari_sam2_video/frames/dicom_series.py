@@ -7,7 +7,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from napari_sam2_video.errors import RecordingError, SeveralSeriesError
+from napari_sam2_video.errors import RecordingError, SeveralSeriesError, first_line
 from napari_sam2_video.frames.dicom_header import frame_count, read_header, series_uid
 from napari_sam2_video.frames.dicom_order import by_direction, by_kind
 from napari_sam2_video.frames.dicom_pixels import PALETTE
@@ -149,13 +149,7 @@ def damage(file: Path, error: Exception) -> str:
     """A sentence on what is wrong with a file."""
     if isinstance(error, RecordingError):
         return str(error)
-    return f"{file} is a damaged DICOM file ({reason(error)}); remove it or copy it again."
-
-
-def reason(error: Exception) -> str:
-    """The first line of an error, or the first two if the first only introduces the second."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
-    return " ".join(lines[: 2 if lines[0].endswith(":") else 1])
+    return f"{file} is a damaged DICOM file ({first_line(error)}); remove it or copy it again."
 
 
 class _Folder:
@@ -220,7 +214,7 @@ class _Folder:
         if not damaged:
             return []
         more = f", and {len(damaged) - 1} more" if len(damaged) > 1 else ""
-        return [f"{damaged[0][0].name} is left out because it is damaged ({reason(damaged[0][1])}){more}."]
+        return [f"{damaged[0][0].name} is left out because it is damaged ({first_line(damaged[0][1])}){more}."]
 
     def of(self, asked: Path) -> list[Series]:
         """Series with an image from that file.

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_sam2_video.errors import RecordingError
+from napari_sam2_video.errors import RecordingError, first_line
 from napari_sam2_video.frames.mask_image import read_labels, single_plane, whole_numbers
 from napari_sam2_video.frames.reader import HEAD_BYTES
 from napari_sam2_video.frames.tiff import is_tiff, open_tiff
@@ -167,9 +167,8 @@ def cellpose_masks(path: Path) -> npt.NDArray[Any]:
         content = held.item() if isinstance(held, np.ndarray) else held
         masks = content["masks"]
     except Exception as error:
-        first = str(error).partition("\n")[0].rstrip(".") or type(error).__name__
         raise RecordingError(
-            f"{path} cannot be read as a Cellpose segmentation ({first}); save its masks as a TIFF."
+            f"{path} cannot be read as a Cellpose segmentation ({first_line(error)}); save its masks as a TIFF."
         ) from error
     if not isinstance(masks, np.ndarray):
         raise RecordingError(f"{path} holds masks that are not an array; save them as a TIFF.")

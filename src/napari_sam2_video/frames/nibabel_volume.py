@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_sam2_video.errors import FrameError, RecordingError
+from napari_sam2_video.errors import FrameError, RecordingError, first_line
 from napari_sam2_video.frames.alpha import NOTE as ON_WHITE
 from napari_sam2_video.frames.alpha import on_white
 from napari_sam2_video.frames.compressed_file import PackedFile, open_unpacked, unpacked_head
@@ -199,8 +199,9 @@ def open_volume(path: Path, series: int | str | None = None) -> NibabelRecording
         raise
     except Exception as error:
         _close(volume)
-        first = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise RecordingError(f"{path} is a damaged {kind} file ({first}); write or copy it again.") from error
+        raise RecordingError(
+            f"{path} is a damaged {kind} file ({first_line(error)}); write or copy it again."
+        ) from error
 
 
 def _close(volume: Volume | None) -> None:

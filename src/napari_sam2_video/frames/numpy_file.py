@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_sam2_video.errors import FrameError, RecordingError
+from napari_sam2_video.errors import FrameError, RecordingError, first_line
 from napari_sam2_video.frames.array import ArrayRecording
 from napari_sam2_video.frames.axes import guess_axes
 from napari_sam2_video.frames.raw_file import RawFile
@@ -33,8 +33,7 @@ def open_numpy(path: Path) -> Recording:
     try:
         array = np.load(path, mmap_mode="r", allow_pickle=False)
     except Exception as error:
-        first = str(error).partition("\n")[0].rstrip(".") or type(error).__name__
-        raise RecordingError(f"{path} cannot be read as an array file ({first}); save it again.") from error
+        raise RecordingError(f"{path} cannot be read as an array file ({first_line(error)}); save it again.") from error
     transparent = guess_axes(array.shape).endswith("S") and array.shape[-1] != 3
     if array.ndim > 2 and array.flags.c_contiguous and not transparent:
         return _NumpyRecording(path, array)
