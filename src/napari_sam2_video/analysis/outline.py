@@ -1,9 +1,9 @@
-"""Where an outline lies: by the votes for each pixel, and by the grey values on both sides of it.
+"""Place an outline by votes for each pixel, and by the grey values on both sides of it.
 
 Masks of several walks agree on an object and differ by a pixel or two in its outline, and a network whose masks are
-coarser than the image makes all of them too wide alike. The image tells: each pixel close to the outline is compared
-with the mean grey value next to it of what surely is inside and of what surely is outside, as in active contours by
-local regions (C. Li et al., IEEE Transactions on Image Processing 17, 2008; S. Lankton and A. Tannenbaum, 2008).
+coarser than the image makes all of them equally too wide. The image decides: each pixel near the outline is compared
+with the local mean grey values of pixels that are surely inside and surely outside, as in region-based active contours
+(C. Li et al., IEEE Transactions on Image Processing 17, 2008; S. Lankton and A. Tannenbaum, 2008).
 """
 
 from __future__ import annotations
@@ -20,24 +20,24 @@ if TYPE_CHECKING:
     Masks = npt.NDArray[np.bool_]
 
 NEAR = 2.0
-"""Pixels from the outline at which a mask is as sure of a pixel as it can be."""
+"""Distance from the outline, in pixels, at which a mask is fully certain."""
 BAND = 2
-"""Pixels on both sides of the outline that the image may decide on."""
+"""Width of the band on each side of the outline, in pixels, in which the image may decide."""
 NEXT_TO = 1.5
-"""Deviation of the weight, in pixels, with which grey values count to the mean next to a pixel."""
+"""Standard deviation, in pixels, of the weights for local mean grey values."""
 EVEN = 0.7
-"""Deviation, in pixels, of the smoothing of what single pixels say."""
+"""Standard deviation, in pixels, of the smoothing of the image's votes."""
 IMAGE = 3.0
-"""What the image counts, where the votes of all walks together count 1."""
+"""Weight of the image, where the votes of all walks together have weight 1."""
 NOISE = 8.0
-"""Difference of grey values, of 255, from which an edge is believed."""
+"""Minimum difference of grey values, of 255, that counts as an edge."""
 ROUNDS = 2
 LEAST = 0.01
 FEWEST = 10
 
 
 def votes_of(mask_yx: Masks) -> Floats:
-    """How sure a mask is of each pixel: 1 inside, -1 outside, less within `NEAR` pixels of its outline."""
+    """Certainty of a mask for each pixel: 1 inside, -1 outside, less within `NEAR` pixels of its outline."""
     if not mask_yx.any():
         return np.full(mask_yx.shape, -1, np.float32)
     away = np.where(mask_yx, distance_transform_edt(mask_yx) - 0.5, 0.5 - distance_transform_edt(~mask_yx))
@@ -47,12 +47,12 @@ def votes_of(mask_yx: Masks) -> Floats:
 def toward_edges(votes_yx: Floats, grey_yx: npt.NDArray[np.uint8]) -> Masks:
     """Mask of the pixels with votes above 0, with its outline moved to the edges of the image.
 
-    It moves by `BAND` pixels a round at most, and stays where the image does not contradict it.
+    It moves by at most `BAND` pixels per round, and stays where the image does not contradict it.
 
     Parameters
     ----------
     votes_yx : ndarray of float32, shape (Y, X)
-        For and against each pixel, -1 to 1.
+        Votes for and against each pixel, -1 to 1.
     grey_yx : ndarray of uint8, shape (Y, X)
         The image.
     """
@@ -75,7 +75,7 @@ def toward_edges(votes_yx: Floats, grey_yx: npt.NDArray[np.uint8]) -> Masks:
 
 
 def _mean_near(grey_yx: Floats, mask_yx: Masks) -> tuple[Floats, Masks]:
-    """Mean grey value of a mask next to each pixel, and whether there is enough of it there."""
+    """Local mean grey value of a mask at each pixel, and whether enough of the mask is near."""
     weight = gaussian_filter(mask_yx.astype(np.float32), NEXT_TO, truncate=3)
     total = gaussian_filter(np.where(mask_yx, grey_yx, np.float32(0)), NEXT_TO, truncate=3)
     mean: Floats = total / np.maximum(weight, 1e-4)

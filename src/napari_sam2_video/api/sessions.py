@@ -66,7 +66,7 @@ def create_session(
         `contrast`, or the default for that channel alone.
     contrast : str, tuple of float or ContrastWindow, optional
         ``(low, high)``, ``"low,high"``, the name of a CT window such as ``"lung"``, or ``"percentile"``; by default,
-        8-bit values are used unchanged, DICOM CT scans are seen in the window of soft tissue, and others are scaled by
+        8-bit values are used unchanged, DICOM CT scans are seen in the soft-tissue window, and others are scaled by
         percentiles of the whole recording.
     model : ModelSettings, str or path
         The network: its settings, its name in the catalogue, or the path of its checkpoint.

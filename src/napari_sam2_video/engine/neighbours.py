@@ -1,7 +1,7 @@
-"""Pixels that neighbours take from a mask, before an object remembers it.
+"""Remove pixels of neighbours from a mask before an object remembers it.
 
-Where two masks overlap, each object would remember the shared part as its own, and soon follow the other one. So a
-pixel counts only for the mask with the higher level there, as in the label image.
+If two masks overlap, each object would remember the shared part as its own, and soon follow the other one. So a pixel
+only counts for the mask with the higher level, as in the label image.
 """
 
 from __future__ import annotations
@@ -23,26 +23,26 @@ if TYPE_CHECKING:
     from napari_sam2_video.types import ObjectMask
 
 _OUTSIDE = -10.0
-"""Logit of a pixel that belongs to a neighbour; as in ``SAM2Base._apply_non_overlapping_constraints``."""
+"""Logit of a pixel that belongs to a neighbour; see ``SAM2Base._apply_non_overlapping_constraints``."""
 
 
 @dataclass(frozen=True)
 class Neighbours:
-    """The stored masks of a session, where objects are tracked without the others.
+    """Stored masks of a session's other objects, for objects that are tracked without them.
 
     Parameters
     ----------
     ids : callable
-        Gives the ids of all objects.
+        Returns the ids of all objects.
     masks : callable
-        Frame to its stored masks.
+        Returns the stored masks of a frame.
     """
 
     ids: Callable[[], Collection[int]]
     masks: Callable[[int], Sequence[ObjectMask]]
 
     def beside(self, frame: int, here: Collection[int]) -> list[ObjectMask]:
-        """Masks of all objects but those `here`; nothing is read where there are no others."""
+        """Masks of all objects except those in `here`; nothing is read if there are no others."""
         others = set(self.ids()).difference(here)
         return [mask for mask in self.masks(frame) if mask.object_id in others] if others else []
 
@@ -55,16 +55,16 @@ def lost_pixels(
     Parameters
     ----------
     masks : sequence of ObjectMask
-        Masks of a frame, each of another object.
+        Masks of different objects on a frame.
     others : sequence of ObjectMask
-        Masks of further objects on the frame, which take pixels but whose own losses are not wanted.
+        Masks of further objects on the frame, which take pixels but are not in the result.
     shape_yx : tuple of int
         Shape of the frame.
 
     Returns
     -------
     dict of int to ndarray of bool, shape (Y, X)
-        By index into `masks`; those that lose nothing are left out.
+        By index into `masks`, without those that lose nothing.
     """
     every = [*masks, *others]
     first = np.array([one.origin_yx for one in every]).reshape(-1, 2)

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 _VOLUMES = ("CT", "MR", "PT", "NM", "RTDOSE")
 _AIR = -900
-"""Value that stored ones can be as low as, where they are Hounsfield units: that of air, but for noise."""
+"""Hounsfield units must allow values as low as this: that of air, apart from noise."""
 _SLICE_VECTOR, _CHANNEL_VECTORS = 0x00540080, {0x00540010, 0x00540020}
 
 
@@ -136,7 +136,7 @@ class DicomRecording(PlanesRecording):
 
 
 def _is_in_hounsfield(header: Any, first: Slice) -> bool:
-    """Whether values are Hounsfield units: of a CT scan, not of its scout view, in a range that has air."""
+    """Whether values are Hounsfield units: from a CT scan, not its scout view, with a range that includes air."""
     kinds = {str(kind).upper() for kind in np.atleast_1d(np.array(header.get("ImageType") or [], object))}
     unit = str(header.get("RescaleType") or "HU").strip().upper()
     if header.get("Modality") != "CT" or unit != "HU" or "LOCALIZER" in kinds or first.lookup:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from napari_sam2_video.frames.recording import AxisIndex, Recording
 
 HOUNSFIELD = "hounsfield"
-"""Entry of the metadata of a recording: True if its values are Hounsfield units."""
+"""Key in a recording's metadata: True if its values are Hounsfield units."""
 _PERCENTILES = (0.1, 99.9)
 _FRAMES = 16
 _PIXELS = 1_000_000
@@ -63,12 +63,12 @@ def percentile_window(
 
 
 def soft_tissue_window(recording: Recording) -> ContrastWindow | None:
-    """Window of soft tissue if the values are Hounsfield units, with a note in the recording; None if they are not."""
+    """The soft-tissue window, with a note in the recording, if the values are Hounsfield units; else None."""
     if not recording.metadata.get(HOUNSFIELD):
         return None
     window = CT_WINDOWS["abdomen"]
     recording.add_note(
-        f"The model sees this CT scan in the window of soft tissue ({window.low:g} to {window.high:g} HU); choose "
+        f"The model sees this CT scan in the soft-tissue window ({window.low:g} to {window.high:g} HU); choose "
         f"another contrast window for other tissue, or {PERCENTILE} for all values."
     )
     return window

@@ -1,4 +1,4 @@
-"""While something is drawn in a layer, the viewer stays on the plane that it is drawn on."""
+"""Keep the viewer on a plane while something is drawn on it."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ NEAR = 1e-6
 
 
 def plane_held(viewer: Viewer, layer: Layer, event: Any) -> Iterator[None]:
-    """Keep the viewer on one whole plane of a layer from the press of a mouse button until it is let go.
+    """Keep the viewer on one whole plane of a layer from the press of a mouse button until it is released.
 
-    It is a step of one of the layer's ``mouse_drag_callbacks``, before napari's own: its drawing tools raise a
-    TypeError where what they draw is not in view (napari 0.9.2), which happens when the viewer goes to another
-    frame meanwhile, and when it stands between two frames of the layer because another layer has finer ones.
+    It is called in one of the layer's ``mouse_drag_callbacks``, before napari's own. napari's drawing tools raise a
+    TypeError if their shape is not in view (napari 0.9.2), which happens if the viewer moves to another frame, or is
+    between two frames of the layer because another layer has finer ones.
     """
     first = viewer.dims.ndim - layer.ndim
     hidden = [axis - first for axis in viewer.dims.not_displayed if axis >= first]
@@ -36,7 +36,7 @@ def plane_held(viewer: Viewer, layer: Layer, event: Any) -> Iterator[None]:
         point[hidden] = place
         world = layer.data_to_world(point)
         viewer.dims.set_point([first + axis for axis in hidden], [float(world[axis]) for axis in hidden])
-        # The event was made where the viewer stood before.
+        # The event has the viewer's earlier position.
         at = np.array(event.position, float)
         drawn = np.array(layer.world_to_data(at[first:]), float)
         drawn[hidden] = place
@@ -53,7 +53,7 @@ def plane_held(viewer: Viewer, layer: Layer, event: Any) -> Iterator[None]:
 def drop_drags(layer: Layer) -> None:
     """End a drag of the mouse in a layer, because what it draws is about to be replaced.
 
-    napari's own callbacks would go on with it, and there is no public way to end them.
+    napari's own callbacks would continue it, and there is no public way to end them.
     """
     layer._mouse_drag_gen.clear()
     layer._persisted_mouse_event.clear()

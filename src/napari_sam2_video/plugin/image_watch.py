@@ -1,4 +1,4 @@
-"""What changes in the image layers of the viewer, whichever they are at the time."""
+"""Watch changes of the viewer's image layers."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ WATCHED = ("data", "scale", "translate", "axis_labels", "contrast_limits")
 
 
 class ImageWatch:
-    """Tells of every change of an image layer that bears on what can be tracked in it, and with which others.
+    """Reports changes of image layers that affect what can be tracked in them, and which can be combined.
 
     Parameters
     ----------
     controller : Controller
-        Knows the viewer.
+        Provides the viewer.
     changed : callable
         Called with the layer and the name of what changed: ``"data"``, ``"scale"``, ``"translate"``, ``"axis_labels"``
         or ``"contrast_limits"``.

@@ -1,4 +1,4 @@
-"""The labels of a person's layer as a volume that a session can make objects of."""
+"""Labels of a layer as a volume from which a session can make objects."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class LabelSlices:
-    """The labels of a layer by frame of the session, read when they are asked for; without those that are too small.
+    """Labels of a layer by frame of the session, read on demand, without those that are too small.
 
     Parameters
     ----------
@@ -26,7 +26,7 @@ class LabelSlices:
     geometry : Geometry
         Axes of the image layer.
     smallest : int
-        Labels with fewer pixels on a frame are left out there.
+        Labels with fewer pixels on a frame are skipped there.
     """
 
     def __init__(self, data: Any, name: str, geometry: Geometry, smallest: int = 0) -> None:
@@ -49,14 +49,14 @@ class LabelSlices:
         return np.where(np.isin(labels_yx, few), 0, labels_yx)
 
     def any(self) -> bool:
-        """Whether a label is large enough on any frame, or there is none at all."""
+        """Whether any label is large enough on any frame, or there are no labels at all."""
         if self._smallest:
             for frame in range(self.shape[0]):
                 self[frame]
         return bool(self._found) or not self._small
 
     def left_out(self) -> str:
-        """What to say of labels that are too small on every frame; empty if there are none."""
+        """A message about labels that are too small on every frame; empty if there are none."""
         count = len(self._small - self._found)
         labels = "1 label was" if count == 1 else f"{count} labels were"
         return f" {labels} left out: smaller than {self._smallest} pixels on every slice." if count else ""

@@ -1,4 +1,4 @@
-"""Errors that were reported, of which napari keeps each until it ends."""
+"""Free what reported errors hold, because napari keeps every one until it closes."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import traceback
 
 
 def release_frames() -> None:
-    """Let go of what the frames of reported errors hold, a closed session among it; their text stays."""
+    """Clear the stack frames of reported errors, which may hold a closed session; their text stays."""
     from napari.utils.notifications import ErrorNotification, notification_manager
 
     errors = [one.exception for one in notification_manager.records if isinstance(one, ErrorNotification)]

@@ -1,4 +1,4 @@
-"""The masks that a client stores of its objects, on the server."""
+"""On the server, the masks that a client has stored."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class ServedNeighbours:
-    """Masks of a frame, requested when objects are tracked on it without the others of the session.
+    """Masks of a frame, requested when objects are tracked without the session's others.
 
     Parameters
     ----------
@@ -25,11 +25,11 @@ class ServedNeighbours:
     Attributes
     ----------
     objects : frozenset of int
-        All objects of the session, as the current call named them.
+        All objects of the session, from the current call.
     ask : callable, optional
-        Notifies the client that the masks of a frame are needed; none between calls.
+        Notifies the client that the masks of a frame are needed; None between calls.
     halted : callable
-        Whether the call was stopped.
+        Returns whether the call was stopped.
     """
 
     def __init__(self, seconds: float) -> None:
@@ -41,7 +41,7 @@ class ServedNeighbours:
         self._change = threading.Condition()
 
     def read(self, frame: int) -> Sequence[ObjectMask]:
-        """Masks that the client has of a frame now."""
+        """The client's current masks of a frame."""
         with self._change:
             self._arrived.clear()
             if self.ask is not None:
@@ -58,7 +58,7 @@ class ServedNeighbours:
             return self._arrived.pop(frame)
 
     def put(self, frame: int, masks: Sequence[ObjectMask]) -> None:
-        """Take the masks of a frame; those of another one that was not read are dropped."""
+        """Receive the masks of a frame; unread ones of another frame are dropped."""
         with self._change:
             self._arrived = {frame: masks}
             self._change.notify_all()

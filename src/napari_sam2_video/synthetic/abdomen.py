@@ -1,4 +1,4 @@
-"""A made-up abdomen in Hounsfield units: body, fat, spine, and the organs that the truth knows."""
+"""A synthetic abdomen in Hounsfield units: body, fat, spine, and the organs in the truth."""
 
 from __future__ import annotations
 

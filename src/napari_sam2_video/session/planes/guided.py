@@ -1,4 +1,4 @@
-"""A tracker that answers each plane of a walk by itself, from what another walk of the volume found there."""
+"""A tracker that segments each plane of a walk separately, guided by another walk of the volume."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ GONE = -10.0
 
 
 class GuidedTracker:
-    """A tracker of the planes across another axis, which most objects cross in sections that are known roughly.
+    """A tracker for planes across another axis, where the sections of most objects are roughly known.
 
-    From one plane to the next an object is not followed by memory but looked for in its section there. Memory goes
-    astray where sections are flat and change fast; and errors do not add up from plane to plane.
+    An object is not followed from plane to plane by memory, but segmented from its section on each. Memory goes wrong
+    if sections are flat and change fast, and without it errors do not add up.
 
     Parameters
     ----------
     tracker : TrackerLike
-        The tracker of the planes. It answers prompts, and tracks objects without sections.
+        The tracker for the planes. It answers prompts, and tracks objects without sections.
     guides : callable
-        Gives the sections on its planes, by object.
+        Returns the sections on its planes, by object.
     asked : callable
-        Gives the prompts of a user for an object on a plane, which count in place of its section.
+        Returns the user's prompts for an object on a plane, which replace its section.
     """
 
     def __init__(
@@ -53,7 +53,7 @@ class GuidedTracker:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """Sentences about the network that a person should see."""
+        """Notes about the network for the user."""
         return self._tracker.notes
 
     @property
@@ -70,7 +70,7 @@ class GuidedTracker:
     def condition(
         self, object_id: int, frame: int, prompts: Sequence[Prompt], *, tracked: npt.NDArray[np.int8] | None = None
     ) -> ObjectMask:
-        """Make prompts part of what an object remembers."""
+        """Make prompts part of an object's memory."""
         return self._tracker.condition(object_id, frame, prompts, tracked=tracked)
 
     def run(self, plan: Plan, *, stop: Callable[[], bool] | None = None) -> Iterator[FrameMasks]:
@@ -87,11 +87,11 @@ class GuidedTracker:
     def costs(
         self, objects: Sequence[Sequence[Prompt]], stop: Callable[[], bool] | None = None
     ) -> tuple[FrameCosts, ObjectMask]:
-        """What a frame costs where the network runs, and the first object; see `engine.costs.measure_costs`."""
+        """The cost of a frame on the device in use, and the first object; see `engine.costs.measure_costs`."""
         return self._tracker.costs(objects, stop)
 
     def scratch(self) -> TrackerLike:
-        """A tracker of the same network that remembers nothing and follows every object."""
+        """A tracker with the same network and an empty memory, which follows every object."""
         return self._tracker.scratch()
 
     def close(self) -> None:
@@ -108,7 +108,7 @@ class GuidedTracker:
         frames: Generator[FrameMasks],
         halted: Callable[[], bool],
     ) -> Iterator[FrameMasks]:
-        """Planes in the order of the plan, with the objects that are followed and those that are looked for."""
+        """Planes in the order of the plan, with both the followed and the guided objects."""
         for direction in ("forward", "backward"):
             visited = set(followed.frames(direction))
             for plane in plan.frames(direction):

@@ -1,4 +1,4 @@
-"""An object as a walk of a volume found it, cut along the planes of another walk."""
+"""Sections of an object's masks from one walk of a volume, cut along the planes of another walk."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ if TYPE_CHECKING:
 
 LEAST_PIXELS = 4
 LEAST_PART = 0.25
-"""Least size of a part of a section, in terms of its largest one, to count as the object."""
+"""Minimum size of a part of a section, as a fraction of its largest part, to count as the object."""
 GAP = 2
-"""Planes without an object across which its parts are still connected."""
+"""Number of empty planes across which parts of an object are still connected."""
 
 
 @dataclass(frozen=True)
 class Sections:
-    """An object that a walk found, as its sections on the planes of another walk.
+    """Sections of an object, found by one walk, on the planes of another walk.
 
     Parameters
     ----------
@@ -37,11 +37,11 @@ class Sections:
     origin_yx : tuple of int
         Row and column at which `bits` begin.
     bits : ndarray of uint8, shape (planes, rows, bytes)
-        The object, with eight columns in a byte, so that many large objects fit into memory.
+        The object, with eight columns per byte, so that many large objects fit in memory.
     along : int
-        0 where the planes of the other walk cut the rows of these planes, 1 where they cut the columns.
+        0 if the planes of the other walk cut the rows of these planes, 1 if they cut the columns.
     turned : bool
-        True where the planes of this walk count the columns of the other's planes.
+        True if the planes of this walk count the columns of the other's planes.
     """
 
     shape: tuple[int, int, int]
@@ -71,9 +71,9 @@ class Sections:
         return np.ascontiguousarray(section.T) if self.turned else section
 
     def prompts(self, object_id: int, plane: int) -> tuple[Prompt, ...]:
-        """The section as prompts of a plane: its mask, the box around it and its middle; none where there is none.
+        """The section as prompts of a plane: its mask, its box and its centre; empty if there is no section.
 
-        The network answers them together, so that it may differ from the mask where the plane shows another outline.
+        The network answers them together, so the result may differ from the mask where the plane shows another outline.
         """
         mask = main_part(self.on(plane))
         box = bounding_box(mask)
@@ -98,24 +98,24 @@ def sections_of(
 ) -> dict[int, Sections]:
     """Sections of objects on the planes of another walk.
 
-    What is not connected with the plane that a person settled is left out: there the walk lost the object and took
-    something else for it.
+    Parts that are not connected to the settled plane are dropped: there the walk lost the object and followed something
+    else.
 
     Parameters
     ----------
     read : callable
-        Plane of the walk to its masks.
+        Returns the masks of a plane of the walk.
     shape : tuple of int
         Number of its planes, and their rows and columns.
     stack, other : PlaneStack
         Its planes, and those that cut the objects.
     settled : mapping of int to int
-        The objects, and for each the plane of the walk that a person settled.
+        The settled plane of the walk for each object.
 
     Returns
     -------
     dict of int to Sections
-        By object; those that the walk found nowhere are left out.
+        By object, without those that the walk did not find.
     """
     along = stack.axes.index(other.walk) - 1
     turned = other.rows != stack.walk
@@ -141,7 +141,7 @@ def sections_of(
 
 
 def planes_across(settled_yx: npt.NDArray[np.bool_], along: int, count: int) -> list[int]:
-    """Planes that cut a settled mask evenly, where they are to be prompted.
+    """Evenly spaced planes across a settled mask, on which to prompt another walk.
 
     Parameters
     ----------
@@ -150,7 +150,7 @@ def planes_across(settled_yx: npt.NDArray[np.bool_], along: int, count: int) -> 
     along : int
         Axis of the mask that counts the crossing planes.
     count : int
-        How many.
+        Number of planes.
 
     Returns
     -------
@@ -165,9 +165,9 @@ def planes_across(settled_yx: npt.NDArray[np.bool_], along: int, count: int) -> 
 
 
 def keep_connected(bits: npt.NDArray[np.uint8], settled: int) -> None:
-    """Remove, in place, the parts of an object on the planes of a walk that are not connected with one of them.
+    """Remove, in place, the parts of an object on the planes of a walk that are not connected to one of them.
 
-    Parts are connected where they overlap on neighbouring planes, or across a gap of `GAP` planes.
+    Parts are connected if they overlap on neighbouring planes, or across a gap of `GAP` planes.
     """
     found = np.zeros_like(bits)
     found[settled] = bits[settled]
@@ -188,7 +188,7 @@ def keep_connected(bits: npt.NDArray[np.uint8], settled: int) -> None:
 
 
 def _grown(seeds: npt.NDArray[np.uint8], bits: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-    """Parts of a packed mask that hold a pixel of another one."""
+    """Parts of a packed mask that contain a pixel of another one."""
     parts, _ = label(np.unpackbits(bits, axis=1))
     kept = np.unique(parts[np.unpackbits(seeds, axis=1) > 0])
     return np.packbits(np.isin(parts, kept[kept > 0]), axis=1)
