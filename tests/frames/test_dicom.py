@@ -47,7 +47,7 @@ def test_a_ct_scan_is_seen_in_the_window_of_soft_tissue_unless_told_otherwise(tm
         assert recording.notes == ()
         assert default_view(recording).window == CT_WINDOWS["abdomen"]
         assert len(recording.notes) == 1
-        assert "soft tissue (-160 to 240 HU)" in recording.notes[0]
+        assert "soft-tissue window (-160 to 240 HU)" in recording.notes[0]
 
 
 @pytest.mark.parametrize(
