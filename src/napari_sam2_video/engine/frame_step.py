@@ -71,7 +71,7 @@ class _Row:
 
 @dataclass(frozen=True)
 class _Seen:
-    """An object in its window, None for the whole frame, and what that looks like."""
+    """An object with its window (None for the whole frame) and the embedding of that window."""
 
     row: _Row
     window: Window | None
@@ -91,7 +91,7 @@ class FrameStep:
     framing : Framing, optional
         Chooses windows; without it, the network sees whole frames.
     neighbours : Neighbours, optional
-        Stored masks of objects that are not tracked now.
+        Stored masks of objects that are not being tracked.
     """
 
     batcher: Batcher
@@ -158,7 +158,7 @@ class FrameStep:
         return outcome.entry, outcome.logits
 
     def _without_neighbours(self, frame: int, found: Sequence[Outcome], settled: Sequence[ObjectMask]) -> list[Outcome]:
-        """Outcomes in which no object remembers pixels that belong to another one."""
+        """Outcomes without memories of pixels that belong to another object."""
         masks = [outcome.mask for outcome in found]
         here = {mask.object_id for mask in (*masks, *settled)}
         others = [*settled, *(() if self.neighbours is None else self.neighbours.beside(frame, here))]
@@ -190,7 +190,7 @@ class FrameStep:
     ) -> list[Outcome]:
         """Find each object in its window; those whose recalls have the same signature are tracked together.
 
-        Batches depend on the objects alone, not on which embeddings are kept: they decide on the last digits.
+        Batches depend only on the objects, not on cached embeddings, because batching affects rounding.
         """
         inside: dict[Window | None, list[int]] = defaultdict(list)
         for i, window in enumerate(windows):
@@ -228,7 +228,7 @@ class FrameStep:
         return [found[i] for i in range(len(objects))]
 
     def _outcome(self, seen: _Seen, decoded: Decoded, entry: MemoryEntry) -> Outcome:
-        """What was decoded in a window as a mask of the frame; empty where the object has ended."""
+        """The mask decoded in a window as a mask of the frame; empty if the object has ended."""
         row, window = seen.row, seen.window
         (mask,) = self.batcher.shown([row.object_id], decoded, prompted=False, window=window)
         if self.framing is None:

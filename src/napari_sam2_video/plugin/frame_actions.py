@@ -15,7 +15,7 @@ class FrameActions(ObjectActions):
     """Acts on the shown frame; each does nothing if there is nothing to act on."""
 
     def _is_beyond(self) -> bool:
-        """Whether the viewer shows none of the recording's frames; the user is told so."""
+        """Whether the viewer shows no frame of the recording; if so, the user is notified."""
         controller = self._controller
         beyond = controller.image is not None and is_beyond(controller.viewer, controller.image)
         if beyond:

@@ -22,7 +22,7 @@ DEMO, BETTER = "demo", "small"
 
 
 class ModelLine(QWidget):
-    """The model's name, which opens the model panel; and once, what the demo model is for.
+    """The model's name, which opens the model panel, and once a note about the demo model.
 
     Parameters
     ----------
@@ -33,7 +33,7 @@ class ModelLine(QWidget):
     get : callable
         Called with the name of a model to choose and download.
     layer : callable
-        Gives the image layer that is or will be tracked, None if there is none.
+        Returns the image layer that is or will be tracked; None if there is none.
     """
 
     def __init__(

@@ -181,7 +181,7 @@ class PlanesPanel(QWidget):
             self._prompted = prompted
 
     def follow_run(self, how: str, _: str) -> None:
-        """Fuse what a run along several axes found; call it when the run has ended and that was said."""
+        """Fuse the masks of a run along several axes; called after the end of the run was reported."""
         controller = self._controller
         session, run = controller.session, controller.run
         if how != "done" or session is None or run is None or run.doing != TRACKING or not self.fuse_box.isChecked():
@@ -260,7 +260,7 @@ class PlanesPanel(QWidget):
             set_note(self.task.outcome, f"{objects} created from the labels of {name}{hidden}.{labels.left_out()}")
 
         def work(_: Any) -> list[int]:
-            # Labels that are all too small are nothing wrong with the layer.
+            # Labels that are all too small are not an error of the layer.
             return view.session.add_volume_seeds(labels, which) if labels.any() else []
 
         self.task.begin(

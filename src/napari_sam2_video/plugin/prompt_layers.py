@@ -123,7 +123,7 @@ class PromptLayers(QObject):
         self._set_defaults()
 
     def _on_press(self, layer: Points | Shapes, event: Any) -> Iterator[None]:
-        """With Ctrl, a click or a scribble has the other sign for once; what is drawn stays in view."""
+        """With Ctrl, a single click or scribble has the other sign; the plane stays in view while drawing."""
         if "Control" in event.modifiers and str(layer.mode) in {"add", "add_path"}:
             positive = self._positive
             self.set_positive(not positive)

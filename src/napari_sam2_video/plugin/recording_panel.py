@@ -150,7 +150,7 @@ class RecordingPanel(QWidget):
         self._controller.session_changed.disconnect(self._on_session)
 
     def _on_image(self, layer: Image, what: str) -> None:
-        """Follow a change of an image layer: others may be seen together with the chosen one."""
+        """React to a change of an image layer: other layers may now match the chosen one."""
         if self._controller.session is not None:
             return
         if layer is self.layer and what in ("data", "axis_labels"):

@@ -183,7 +183,7 @@ class ReviewPanel(QWidget):
         self.walk.next()
 
     def accept(self) -> bool:
-        """Accept the active object on the shown frame or plane; whether there was something to accept."""
+        """Accept the active object on the shown frame or plane; returns whether there was something to accept."""
         return self._controller.actions.accept_here()
 
     def accept_and_next(self) -> None:
@@ -201,5 +201,5 @@ class ReviewPanel(QWidget):
             self._controller.actions.accept(max(before, default=0), frame + 1)
 
     def unaccept(self) -> None:
-        """The active object is not accepted on the shown frame or plane any more."""
+        """Withdraw acceptance of the active object on the shown frame or plane."""
         self._controller.actions.unaccept_here()

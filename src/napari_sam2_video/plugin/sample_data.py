@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 SAMPLE = "napari_sam2_video_sample"
-"""Where the layer of a sample keeps which one it is."""
+"""Key in a sample layer's metadata for the name of the sample."""
 
 
 def is_sample(layer: Layer) -> bool:

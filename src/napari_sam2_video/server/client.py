@@ -198,7 +198,7 @@ class RemoteTracker:
                     return
                 complete = record[0] == wire.RESULT
                 if record[0] == wire.NEIGHBOURS:
-                    # The frames before are stored by now: each is, before the next one is taken.
+                    # Earlier frames are stored by now, because each is stored before the next is requested.
                     self._send_neighbours(int(record[1]))
                 if record[0] == wire.WINDOWS and not scratch:
                     self._note_windows(record[1])
@@ -220,7 +220,7 @@ class RemoteTracker:
             stream.close()
 
     def _beside(self) -> dict[str, Any]:
-        """Which objects the session has, for a request."""
+        """The session's objects, for a request."""
         return {} if self._neighbours is None else {"beside": sorted(self._neighbours.ids())}
 
     def _send_neighbours(self, frame: int) -> None:

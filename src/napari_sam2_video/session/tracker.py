@@ -129,7 +129,7 @@ def check_model(settings: ModelSettings) -> None:
 
 
 def show_neighbours(tracker: TrackerLike, stored: Neighbours) -> None:
-    """Let a tracker see the stored masks of objects that it does not track, if it can make use of them."""
+    """Give a tracker access to the stored masks of other objects, if it supports that."""
     see = getattr(tracker, "see_neighbours", None)
     if see is not None:
         see(stored)

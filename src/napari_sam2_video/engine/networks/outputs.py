@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Embedding:
-    """A frame as the mask decoder sees it, or B windows, one for each object of a batch.
+    """A frame for the mask decoder, or B windows, one for each object of a batch.
 
     Parameters
     ----------
@@ -38,7 +38,7 @@ class Embedding:
 
     @staticmethod
     def of_each(embeddings: Sequence[Embedding]) -> Embedding:
-        """Embeddings of B objects as one; a single frame stays as it is where all objects are on the same one."""
+        """Embeddings of B objects as one; a single frame is not repeated if all objects are on it."""
         first = embeddings[0]
         if all(one is first for one in embeddings):
             return first

@@ -200,7 +200,7 @@ class Fusing:
         return [Fusion(i, self.axes_of(i), voxels[i], disputed[i]) for i in object_ids]
 
     def _kept_frames(self, object_id: int) -> frozenset[int]:
-        """Frames of the session that fusing leaves as they are: accepted ones, and those with a mask for a prompt."""
+        """Frames of the session that fusing does not change: accepted ones, and those with a mask prompt."""
         accepted = self._context.inputs.accepted(object_id)
         if self._asked.begins_along(object_id) != self._walks.own:
             return accepted

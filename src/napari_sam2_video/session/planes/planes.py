@@ -145,7 +145,7 @@ class Planes:
         if letter == self._walks.own:
             return bool(given) and plane in self._context.inputs.state(object_id, self._tracking.tag).dirty
         walk = self._walks.find(letter) if given else None
-        # An object that was made since the walk was used last is not among its own yet.
+        # An object made since the walk was last used is not in it yet.
         known = walk is not None and object_id in {info.id for info in walk.objects}
         if walk is None or not known or walk.prompts(object_id, plane) != given:
             return bool(given)

@@ -163,9 +163,9 @@ class PlanePrompts:
         return None if walk is None else walk.context
 
     def begins_along(self, object_id: int) -> str:
-        """Axis of the walk that an object begins with: the session's own unless only other planes were prompted.
+        """Axis of the walk in which an object starts: the session's own unless only other planes were prompted.
 
-        Masks alone on the session's own frames may be sections that another walk found.
+        Only masks on the session's own frames may be sections from another walk.
         """
         own = self._walks.own
         elsewhere = next((axis for axis in self._walks.others if self._walks.tables[axis].sets(object_id)), None)
@@ -173,7 +173,7 @@ class PlanePrompts:
         return own if elsewhere is None or any(one.kinds != ("mask",) for one in given) else elsewhere
 
     def guides(self, axis: str, object_ids: Sequence[int], axes: Sequence[str]) -> dict[int, Sections]:
-        """Sections of objects that begin with another walk of `axes`, on the planes across an axis."""
+        """Sections of objects that start in another walk of `axes`, on the planes across an axis."""
         found: dict[int, Sections] = {}
         guided = [i for i in object_ids if axis not in (self._walks.own, self.begins_along(i))]
         for other, source, settled in self._origins(axis, guided, axes):
@@ -181,16 +181,16 @@ class PlanePrompts:
         return found
 
     def newest(self, axis: str, object_id: int, axes: Sequence[str]) -> str | None:
-        """What changes whenever the sections of `guides` may have changed; None if there are none."""
+        """A key that changes whenever the sections of `guides` may have changed; None if there are none."""
         for other, source, _ in self._origins(axis, [object_id], axes):
             rows = newest_records(source.state, object_id, (RUN,))
             return f"{other} {max(number for number, _ in rows.values())}"
         return None
 
     def _sections(self, axis: str, object_ids: Sequence[int], axes: Sequence[str]) -> dict[int, dict[int, MaskPrompt]]:
-        """Sections of objects on planes across an axis that prompt the walk, by object and plane.
+        """Sections of objects that prompt the walk on planes across an axis, by object and plane.
 
-        Where it answers every plane by itself one will do; where it follows the object, they are spread evenly.
+        One is enough if the walk segments every plane separately; if it follows the object, they are spread evenly.
         """
         prompts: dict[int, dict[int, MaskPrompt]] = {}
         for other, source, settled in self._origins(axis, object_ids, axes):
@@ -206,7 +206,7 @@ class PlanePrompts:
     def _cut(
         self, axis: str, other: str, source: Context, settled: Mapping[int, tuple[int, npt.NDArray[np.bool_]]]
     ) -> dict[int, Sections]:
-        """What another walk found of objects, cut along the planes across an axis."""
+        """Masks of objects from another walk, cut along the planes across an axis."""
         shape = (source.masks.n_frames, *source.masks.shape_yx)
         planes = {object_id: plane for object_id, (plane, _) in settled.items()}
         return sections_of(source.masks.run_masks, shape, self._walks.stack(other), self._walks.stack(axis), planes)
@@ -214,7 +214,7 @@ class PlanePrompts:
     def _origins(
         self, axis: str, object_ids: Sequence[int], axes: Sequence[str]
     ) -> Iterator[tuple[str, Context, dict[int, tuple[int, npt.NDArray[np.bool_]]]]]:
-        """Other walks with the objects whose sections they give, and the largest mask there that a person settled."""
+        """Other walks with the objects whose sections they provide, and the largest settled mask there."""
         left = list(object_ids)
         for other in self._walks.views:
             source = self._masks_of(other) if other != axis and other in axes else None

@@ -62,7 +62,7 @@ class PlaneWalks:
     tables : dict of str to PromptTable
         The user's prompts on the planes across each axis.
     guides : dict of str to dict of int to Sections
-        For each axis the sections on its planes in which objects are looked for, while the walk is tracked.
+        For each axis, the sections on its planes that guide the walk while it is tracked.
     """
 
     def __init__(
@@ -168,7 +168,7 @@ class PlaneWalks:
             return walk
 
     def release(self, axis: str) -> None:
-        """Release the tracker of a walk and its guides; the next use makes another one."""
+        """Release the tracker of a walk and its guides; the next use makes a new one."""
         self.guides.pop(axis, None)
         walk = self._open.get(axis)
         if walk is not None:

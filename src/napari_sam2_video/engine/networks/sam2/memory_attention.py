@@ -107,7 +107,7 @@ class MemoryAttention:
         return result
 
     def _layers(self, frame: torch.Tensor, memory: torch.Tensor, keys: torch.Tensor, spatial: int) -> torch.Tensor:
-        """Mirrors ``MemoryAttention.forward``; a shared `frame` stays one until the first memory is read."""
+        """Mirrors ``MemoryAttention.forward``; a shared `frame` is not repeated until the first memory is read."""
         attention = self._net.memory_attention
         linear = self._linear if self._quick or memory.shape[0] > 1 else plain_linear
         output = frame + 0.1 * self._coarse_position.transpose(0, 1)
