@@ -102,6 +102,21 @@ def test_a_whole_frame_moves_along_with_a_fast_object_by_whole_cells_and_beyond_
     assert framing.follow(slow[0][1], slow, slow[-1][1]) is None
 
 
+def test_a_plane_moves_along_with_a_slow_object_once_it_is_a_cell_away_from_where_it_was_prompted():
+    framing = Framing("auto", 256, (160, 240), in_depth=True)
+    prompted = seen_at((100.0, 100.0), 30.0, None)
+    near = walked((108.0, 100.0), (108.5, 100.0), (109.0, 100.0))
+    assert framing.follow(near[0][1], near, prompted) is None
+    far = walked((110.0, 100.0), (110.5, 100.0), (111.0, 100.0))
+    shifted = framing.follow(far[0][1], far, prompted)
+    assert Framing("auto", 256, (160, 240)).follow(far[0][1], far, prompted) is None
+    assert shifted == Window(10, 0, 240, 160)
+    back = walked((104.0, 100.0), (103.5, 100.0), (103.0, 100.0), window=shifted)
+    assert framing.follow(back[0][1], back, prompted) == shifted
+    home = walked((100.0, 100.0), (99.5, 100.0), (99.0, 100.0), window=shifted)
+    assert framing.follow(home[0][1], home, prompted) is None
+
+
 def test_a_whole_frame_goes_on_with_an_object_whose_mask_spreads_to_a_neighbour():
     framing = Framing("auto", 256, (160, 160))
     alone = walked((60.0, 50.0), (60.0, 60.0), (60.0, 70.0))

@@ -51,6 +51,8 @@ class Framing:
         Side of the network's input.
     shape_yx : tuple of int
         Shape of the frame.
+    in_depth : bool
+        Whether frames are planes of a volume.
     small, large : float
         Up to `small`, as a fraction of the network's input, an object is too small for a whole frame; up to `large`, it
         may be in a window.
@@ -67,6 +69,7 @@ class Framing:
     setting: WindowSetting
     image_size: int
     shape_yx: tuple[int, int]
+    in_depth: bool = False
     small: float = 0.12
     tiny: float = 0.2
     large: float = 0.4
@@ -77,7 +80,7 @@ class Framing:
     @property
     def key(self) -> str:
         """Changes whenever windows would change."""
-        return f"window-{self.setting}-moving-apart"
+        return f"window-{self.setting}-along-apart"
 
     def wide(self) -> Framing | None:
         """The same with windows half as large again as the smallest automatic ones, None if they are not automatic."""
@@ -133,7 +136,7 @@ class Framing:
             return before.window
         if self._is_whole(before):
             alike = [one for one in seen if self._is_whole(one[1]) and _is_like(one[1], prompted)]
-            return self._along(before, _without_jumps(alike)[:SEEN])
+            return self._along(before, _without_jumps(alike)[:SEEN], prompted)
         seen = seen[:SEEN]
         age, last = seen[0]
         window = last.window
@@ -164,22 +167,31 @@ class Framing:
             return False
         return place.extent_yx is None or self.around(place.centre_yx, place.size) is None
 
-    def _along(self, before: Place, seen: Sequence[tuple[int, Place]]) -> Window | None:
-        """The whole frame, shifted by whole cells so that a fast object keeps its place in it; None for no shift."""
+    def _along(self, before: Place, seen: Sequence[tuple[int, Place]], prompted: Place | None) -> Window | None:
+        """The whole frame, shifted by whole cells so that an object keeps its place in it; None for no shift.
+
+        A fast object stays where the last frames show it, a slow one in a volume where its prompted plane shows it.
+        """
         if not seen:
             return before.window
         motion = _motion(seen)
         age, last = seen[0]
-        if max(map(abs, motion)) <= self.fast * last.size:
+        runs = max(map(abs, motion)) > self.fast * last.size
+        kept = [place for _, place in seen]
+        if not runs:
+            kept = [prompted] if self.in_depth and prompted is not None else []
+        if not kept or not all(self._is_whole(place) and place.extent_yx is not None for place in kept):
             return before.window
-        cells = self.image_size // CELLS
         first = []
         for axis, length in enumerate(self.shape_yx):
-            usual = sum(p.centre_yx[axis] - looked_at(p.window)[axis] for _, p in seen) / len(seen)
+            cell = length * CELLS / self.image_size
+            usual = sum(p.centre_yx[axis] - looked_at(p.window)[axis] for p in kept) / len(kept)
             ahead = age * min(max(motion[axis], -length / 4), length / 4)
+            moved: float = looked_at(before.window)[axis]
             away = last.centre_yx[axis] + ahead - usual
-            moved = round(round(away * cells / length) * length / cells)
-            first.append(min(max(moved, -length), length))
+            if runs or abs(away - moved) > cell:
+                moved = round(away / cell) * cell
+            first.append(min(max(round(moved), -length), length))
         height, width = self.shape_yx
         return Window(first[0], first[1], width, height) if any(first) else None
 
