@@ -12,6 +12,7 @@ from napari_sam2_video.engine.memory import recall
 from napari_sam2_video.engine.neighbours import lost_pixels
 from napari_sam2_video.engine.plan import REACH, step_of
 from napari_sam2_video.engine.presence import has_ended
+from napari_sam2_video.engine.second_look import SecondLook
 from napari_sam2_video.engine.windows import place_of
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ class Outcome:
 
 
 @dataclass(frozen=True)
-class _Row:
+class Row:
     """An object on a frame: its memories, its last place, and further arguments of `Framing.follow`."""
 
     object_id: int
@@ -73,7 +74,7 @@ class _Row:
 class _Seen:
     """An object with its window (None for the whole frame) and the embedding of that window."""
 
-    row: _Row
+    row: Row
     window: Window | None
     embedding: Embedding
 
@@ -143,7 +144,11 @@ class FrameStep:
         for i, outcome in zip(elsewhere, outcomes, strict=True):
             if framing.is_plausible(outcome.entry.place, rows[i].before):
                 found[i] = outcome
-        return found if self.in_depth else self._without_neighbours(frame, found, settled)
+        if self.in_depth:
+            return found
+        second = SecondLook(self.batcher, self.embedder)
+        found = [second.settle(frame, row, outcome) for row, outcome in zip(rows, found, strict=True)]
+        return self._without_neighbours(frame, found, settled)
 
     def recompute(
         self,
@@ -171,7 +176,7 @@ class FrameStep:
             result[i] = replace(outcome, entry=replace(entry, spatial=spatial))
         return result
 
-    def _row(self, tracked: Tracked, frame: int, direction: PassDirection) -> _Row:
+    def _row(self, tracked: Tracked, frame: int, direction: PassDirection) -> Row:
         """The row of an object; its last place is known at least from its nearest prompted frame."""
         back = step_of(direction)
         conditioning = tracked.conditioning if self.framing is None else agreeing(tracked.conditioning, frame)
@@ -183,10 +188,10 @@ class FrameStep:
         if before is None:
             before = prompted
             seen = [] if before is None else [(1, before)]
-        return _Row(tracked.object_id, remembered, before, tuple(seen), prompted)
+        return Row(tracked.object_id, remembered, before, tuple(seen), prompted)
 
     def _look(
-        self, frame: int, rows: Sequence[_Row], windows: Sequence[Window | None], upcoming: Sequence[int] = ()
+        self, frame: int, rows: Sequence[Row], windows: Sequence[Window | None], upcoming: Sequence[int] = ()
     ) -> list[Outcome]:
         """Find each object in its window; those whose recalls have the same signature are tracked together.
 

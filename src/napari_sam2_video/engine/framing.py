@@ -80,7 +80,7 @@ class Framing:
     @property
     def key(self) -> str:
         """Changes whenever windows would change."""
-        return f"window-{self.setting}-along-apart"
+        return f"window-{self.setting}-along-apart-expected"
 
     def wide(self) -> Framing | None:
         """The same with windows half as large again as the smallest automatic ones, None if they are not automatic."""
@@ -136,7 +136,7 @@ class Framing:
             return before.window
         if self._is_whole(before):
             alike = [one for one in seen if self._is_whole(one[1]) and _is_like(one[1], prompted)]
-            return self._along(before, _without_jumps(alike)[:SEEN], prompted)
+            return self._along(before, without_jumps(alike)[:SEEN], prompted)
         seen = seen[:SEEN]
         age, last = seen[0]
         window = last.window
@@ -145,7 +145,7 @@ class Framing:
         if fitting is None or window is None or fitting.side != side:
             return fitting
         cell = window.side // (self.image_size // CELLS)
-        motion = _motion(seen)
+        motion = motion_of(seen)
         runs = max(map(abs, motion)) > self.fast * last.size
         inside = [(p, p.window) for _, p in seen if p.window is not None and p.window.side == side]
         first = []
@@ -174,7 +174,7 @@ class Framing:
         """
         if not seen:
             return before.window
-        motion = _motion(seen)
+        motion = motion_of(seen)
         age, last = seen[0]
         runs = max(map(abs, motion)) > self.fast * last.size
         kept = [place for _, place in seen]
@@ -298,7 +298,7 @@ def _is_like(place: Place, prompted: Place | None) -> bool:
     return prompted is None or prompted.size / LIKE <= place.size <= LIKE * prompted.size
 
 
-def _without_jumps(seen: Sequence[tuple[int, Place]]) -> list[tuple[int, Place]]:
+def without_jumps(seen: Sequence[tuple[int, Place]]) -> list[tuple[int, Place]]:
     """Places, the nearest first, up to the first jump of more than the object's size per frame."""
     kept = list(seen[:1])
     for (age, place), (older, before) in pairwise(seen):
@@ -309,7 +309,7 @@ def _without_jumps(seen: Sequence[tuple[int, Place]]) -> list[tuple[int, Place]]
     return kept
 
 
-def _motion(seen: Sequence[tuple[int, Place]]) -> tuple[float, float]:
+def motion_of(seen: Sequence[tuple[int, Place]]) -> tuple[float, float]:
     """Mean motion per frame, in pixels along both axes, over places as in `Framing.follow`."""
     (age, last), (oldest, first) = seen[0], seen[-1]
     if age == oldest:

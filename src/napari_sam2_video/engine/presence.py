@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from napari_sam2_video.engine.windows import looked_at
+from napari_sam2_video.engine.windows import area_of, looked_at
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,7 +39,7 @@ def has_ended(mask: ObjectMask, place: Place, seen: Sequence[tuple[int, Place]])
     """
     if not seen or place.extent_yx is None:
         return False
-    area, areas = _area(place), [_area(one) for _, one in seen]
+    area, areas = area_of(place), [area_of(one) for _, one in seen]
     last = seen[0][1]
     change = math.log(area / areas[0])
     apart = min(FARTHEST, _apart(place, last) / math.sqrt(4 * areas[0] / math.pi))
@@ -53,12 +53,6 @@ def has_ended(mask: ObjectMask, place: Place, seen: Sequence[tuple[int, Place]])
         + SHRUNK * math.log(areas[0] / max(areas))
     )
     return total > math.log(LIKELY / (1 - LIKELY))
-
-
-def _area(place: Place) -> float:
-    """Area of the ellipse with the object's variance."""
-    height, width = place.extent_yx or (1.0, 1.0)
-    return math.pi / 4 * height * width
 
 
 def _apart(place: Place, last: Place) -> float:

@@ -133,6 +133,12 @@ class Place:
     absent: int = 0
 
 
+def area_of(place: Place) -> float:
+    """Area of the ellipse that is spread like the object; of a pixel where it is absent."""
+    height, width = place.extent_yx or (1.0, 1.0)
+    return math.pi / 4 * height * width
+
+
 def looked_at(window: Window | None) -> tuple[int, int, int]:
     """First row, first column and side of a window; a side of 0 for whole frames, moved or not."""
     return (0, 0, 0) if window is None else (window.top, window.left, 0 if window.height else window.side)

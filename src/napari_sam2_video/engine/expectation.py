@@ -1,0 +1,157 @@
+"""Where an object is expected on a frame, from where it was before, and whether what was found can be it.
+
+A cell that touches a neighbour often gets a mask of both, which goes on with the neighbour alone; one that left the
+frame gets the mask of another. Either shows in the area and the position: they change by more than the motion and the
+growth of the object account for.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from statistics import median
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from napari_sam2_video.engine.framing import SEEN, motion_of, without_jumps
+from napari_sam2_video.engine.windows import area_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy.typing as npt
+
+    from napari_sam2_video.engine.windows import Place
+
+STEADY = 1.2
+"""How many times its usual area an object may have on a frame for the next one to be expected from it."""
+
+LARGER, SMALLER = 1.15, 0.5
+"""Largest and smallest area of what can be the object, in parts of the expected one."""
+
+APART = 0.4
+"""Largest distance from the expected place, in sizes of the object."""
+
+FAR = 0.75
+"""Distance in sizes from which on what is found is not an object that was last seen at the edge of the frame."""
+
+STALE = 6
+"""Frames after which nothing is expected any more."""
+
+ENTERING = 1.15
+"""How many times farther than usual an object reaches into the frame while it enters."""
+
+GROWTH = 1.35
+"""How many times larger an object may become in a frame while it enters, beyond `LARGER`."""
+
+_EDGE = 3.0
+
+
+@dataclass(frozen=True)
+class Expected:
+    """An object where it should be.
+
+    Parameters
+    ----------
+    centre_yx : tuple of float
+        Its middle in frame pixels.
+    extent_yx : tuple of float
+        Height and width.
+    area : float
+        Its area, of which only the part `within` is within the frame.
+    within : float
+        0 to 1.
+    """
+
+    centre_yx: tuple[float, float]
+    extent_yx: tuple[float, float]
+    area: float
+    within: float
+
+    def corners(self, shape_yx: tuple[int, int]) -> npt.NDArray[np.float32]:
+        """First and last corner ``(2, 2)`` of the box around its part of the frame."""
+        half = np.asarray(self.extent_yx) / 2
+        corners = np.stack([np.asarray(self.centre_yx) - half, np.asarray(self.centre_yx) + half])
+        return corners.clip(0, np.asarray(shape_yx) - 1).astype(np.float32)
+
+    def fits(self, place: Place) -> bool:
+        """Whether an object found at a place can be it."""
+        if place.extent_yx is None:
+            return False
+        ratio = area_of(place) / (self.area * max(self.within, 0.05))
+        apart = math.dist(place.centre_yx, self.centre_yx) / max(self.extent_yx)
+        return SMALLER <= ratio <= LARGER and apart <= APART
+
+
+def expected(seen: Sequence[tuple[int, Place]], shape_yx: tuple[int, int]) -> Expected | None:
+    """Where an object should be; None where that is not known.
+
+    Parameters
+    ----------
+    seen : sequence of (int, Place)
+        How many frames ago it was seen, and where; the nearest first. Frames on which it was larger than usual do not
+        count: a mask that spread to a neighbour moves with the neighbour.
+    shape_yx : tuple of int
+        Shape of the frame.
+    """
+    if not seen or seen[0][1].extent_yx is None:
+        return None
+    places = [place for _, place in seen]
+    usual = median(area_of(place) for place in places)
+    enters = _enters(places, shape_yx)
+    steady = [one for one in seen if enters or area_of(one[1]) <= STEADY * usual]
+    age, last = steady[0]
+    if age > STALE or last.extent_yx is None:
+        return None
+    motion = motion_of(without_jumps(steady)[:SEEN])
+    centre = (last.centre_yx[0] + age * motion[0], last.centre_yx[1] + age * motion[1])
+    within = 1.0
+    for middle, extent, length in zip(centre, last.extent_yx, shape_yx, strict=True):
+        within *= max(0.0, min(length, middle + extent / 2) - max(0.0, middle - extent / 2)) / extent
+    area = GROWTH * area_of(last) if enters else min(area_of(last), usual)
+    return Expected(centre, last.extent_yx, area, within)
+
+
+def has_left(found: Place, before: Place, seen: Sequence[tuple[int, Place]], shape_yx: tuple[int, int]) -> bool:
+    """Whether an object was last seen at an edge of the frame, and what was found is too far from there to be it.
+
+    Parameters
+    ----------
+    found : Place
+        What was found.
+    before : Place
+        Where the object was on the frame before; where it was last seen, if it was absent.
+    seen, shape_yx
+        As for `expected`.
+    """
+    last = seen[0][1] if seen else before
+    if found.extent_yx is None or not any(_edges(last, shape_yx)):
+        return False
+    usual = median(area_of(place) for _, place in seen) if seen else 0.0
+    size = max([last.size, *(place.size for _, place in seen if area_of(place) <= STEADY * usual)])
+    points = (
+        [last.centre_yx]
+        if not seen or (there := expected(seen, shape_yx)) is None
+        else [last.centre_yx, there.centre_yx]
+    )
+    return min(math.dist(found.centre_yx, point) for point in points) > FAR * size
+
+
+def _edges(place: Place, shape_yx: tuple[int, int]) -> tuple[bool, bool]:
+    """Whether an object reaches an edge of the frame along the first and along the second axis."""
+    extents = place.extent_yx or (place.size, place.size)
+    y, x = (
+        middle - extent / 2 < _EDGE or middle + extent / 2 > length - 1 - _EDGE
+        for middle, extent, length in zip(place.centre_yx, extents, shape_yx, strict=True)
+    )
+    return y, x
+
+
+def _enters(places: Sequence[Place], shape_yx: tuple[int, int]) -> bool:
+    """Whether an object comes in over an edge of the frame: there it reaches farther into it than it did."""
+    edges = _edges(places[0], shape_yx)
+    if len(places) < SEEN // 2:
+        return any(edges)
+    reaches = [[place.extent_yx[axis] for place in places if place.extent_yx is not None] for axis in (0, 1)]
+    return any(edge and reach[0] > ENTERING * median(reach) for edge, reach in zip(edges, reaches, strict=True))

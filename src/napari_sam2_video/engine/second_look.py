@@ -1,0 +1,175 @@
+"""A second look at objects whose masks cannot be right: the network is shown a box where the object is expected.
+
+From a box the network draws one of two cells that touch, where from its memories it draws both.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from napari_sam2_video.engine.expectation import expected, has_left
+from napari_sam2_video.engine.networks.outputs import Decoded
+from napari_sam2_video.engine.parts import two_parts
+from napari_sam2_video.engine.windows import area_of, place_of
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+    import torch
+
+    from napari_sam2_video.engine.batching import Batcher
+    from napari_sam2_video.engine.embedder import Embedder
+    from napari_sam2_video.engine.expectation import Expected
+    from napari_sam2_video.engine.frame_step import Outcome, Row
+    from napari_sam2_video.engine.networks.outputs import Embedding
+    from napari_sam2_video.engine.windows import Place, Window
+
+WITHIN = 0.3
+"""Part of an object that has to be within the frame for a box around it to be worth a try."""
+
+SURE = 0.7
+"""Predicted IoU from which on the mask of a box counts."""
+
+ALIKE = 0.3
+"""How far the area of what a box gives may be from that of the part that it was drawn around, in parts of that."""
+
+_CUT = -8.0
+
+
+@dataclass(frozen=True)
+class SecondLook:
+    """Looks again at objects on a frame where what was found cannot be them.
+
+    Parameters
+    ----------
+    batcher : Batcher
+        The network; the caller holds its turn.
+    embedder : Embedder
+        Embeds the frames.
+    """
+
+    batcher: Batcher
+    embedder: Embedder
+
+    def settle(self, frame: int, row: Row, found: Outcome) -> Outcome:
+        """What is taken for an object on a frame.
+
+        Parameters
+        ----------
+        frame : int
+            The frame.
+        row : Row
+            What the object brings to it.
+        found : Outcome
+            What was found by its memories.
+        """
+        shape_yx = self.batcher.view.shape_yx
+        place, there = found.entry.place, expected(row.seen, shape_yx)
+        if place is None or row.before is None or (there is not None and there.fits(place)):
+            return found
+        left = has_left(place, row.before, row.seen, shape_yx)
+        if there is None and not left:
+            return found
+        look = _Look(self.batcher, self._embedding(frame, place.window), row, found, place.window)
+        if there is not None and there.within > WITHIN:
+            again = look.in_box(there.corners(shape_yx))
+            if again is not None and there.fits(_place(again)):
+                return again
+        if left:
+            return look.absent()
+        return found if there is None else look.one_of_two(there)
+
+    def _embedding(self, frame: int, window: Window | None) -> Embedding:
+        ((_, embedding),) = self.embedder.embed_windows(frame, [window])
+        return embedding
+
+
+@dataclass(frozen=True)
+class _Look:
+    """An object on a frame as it was found, and what else it can be."""
+
+    batcher: Batcher
+    embedding: Embedding
+    row: Row
+    found: Outcome
+    window: Window | None
+
+    def in_box(self, corners_yx: npt.NDArray[np.float32]) -> Outcome | None:
+        """What the network draws from a box ``(2, 2)`` alone; None where it is not sure of that."""
+        view = self.batcher.view
+        decoded, _ = self.batcher.model.decode_points(
+            self.embedding,
+            corners_yx if self.window is None else self.window.inward(corners_yx),
+            np.array([2, 3], np.int32),
+            self._shape_yx,
+            n_frames=view.n_frames,
+        )
+        made = self._outcome(decoded)
+        return made if made.mask.predicted_iou >= SURE and made.mask.levels.any() else None
+
+    def absent(self) -> Outcome:
+        """The same, as where the network says that the object is not there."""
+        return self._outcome(self.batcher.model.absent(self._decoded(self.found.logits)))
+
+    def one_of_two(self, there: Expected) -> Outcome:
+        """The part that can be the object, else the larger one, of a mask that is of two things; else the mask."""
+        mask = self.found.mask
+        parts = two_parts(mask.levels > 0)
+        if parts is None:
+            return self.found
+        levels = [np.where(part, mask.levels, 0).astype(np.uint8) for part in parts]
+        places = [place_of(replace(mask, levels=one), self.window, None) for one in levels]
+        fitting = [n for n, place in enumerate(places) if there.fits(place)]
+        chosen = fitting[0] if len(fitting) == 1 else 0
+        again = self.in_box(_corners(places[chosen]))
+        if again is not None and abs(area_of(_place(again)) / area_of(places[chosen]) - 1) <= ALIKE:
+            return again
+        return self._without(parts[1 - chosen])
+
+    def _without(self, part: npt.NDArray[np.bool_]) -> Outcome:
+        """The mask without a part ``(h, w)`` of its levels."""
+        import torch
+
+        logits = self.found.logits
+        first = (0, 0) if self.window is None else (self.window.top, self.window.left)
+        index, inside = [], []
+        for axis, length in enumerate(self._shape_yx):
+            middles = (np.arange(logits.shape[-1]) + 0.5) * (length / logits.shape[-1])
+            at = np.floor(middles).astype(np.intp) + first[axis] - self.found.mask.origin_yx[axis]
+            index.append(at.clip(0, part.shape[axis] - 1))
+            inside.append((at >= 0) & (at < part.shape[axis]))
+        cut = part[index[0][:, None], index[1]] & inside[0][:, None] & inside[1]
+        left = torch.where(torch.from_numpy(cut).to(logits.device), logits.clamp(max=_CUT), logits)
+        return self._outcome(self._decoded(left))
+
+    @property
+    def _shape_yx(self) -> tuple[int, int]:
+        return self.batcher.view.shape_yx if self.window is None else self.window.shape_yx
+
+    def _decoded(self, logits: torch.Tensor) -> Decoded:
+        """What was found, with other logits."""
+        mask = self.found.mask
+        iou, score = (logits.new_tensor([value]) for value in (mask.predicted_iou, mask.object_score))
+        return Decoded(logits, iou, self.found.entry.pointer, score[None])
+
+    def _outcome(self, decoded: Decoded) -> Outcome:
+        """A mask and what is remembered of it."""
+        (mask,) = self.batcher.shown([self.row.object_id], decoded, prompted=False, window=self.window)
+        spatial = self.batcher.model.remember(self.embedding, decoded, prompted=False)
+        place = place_of(mask, self.window, self.row.before)
+        entry = replace(self.found.entry, spatial=spatial, pointer=decoded.pointers, place=place)
+        return replace(self.found, mask=mask, entry=entry, logits=decoded.logits)
+
+
+def _place(outcome: Outcome) -> Place:
+    place = outcome.entry.place
+    assert place is not None
+    return place
+
+
+def _corners(place: Place) -> npt.NDArray[np.float32]:
+    """First and last corner of the box around a place."""
+    centre, half = np.asarray(place.centre_yx), np.asarray(place.extent_yx or (1.0, 1.0)) / 2
+    return np.stack([centre - half, centre + half]).astype(np.float32)
