@@ -84,6 +84,16 @@ def test_what_left_long_ago_stays_away():
     assert not has_left(place(y=5, height=10), before, [], SHAPE)
 
 
+def test_what_was_never_seen_has_not_left():
+    never = Place(None, (0.0, 0.0), None, 0.0, 1)
+    assert expected(seen(never), SHAPE) is None
+    assert not has_left(place(), never, seen(never), SHAPE)
+
+
+def test_what_comes_in_has_not_left():
+    assert not has_left(place(y=60), place(y=2, height=4), seen(place(y=2, height=4)), SHAPE)
+
+
 def disc(y, x, radius, shape=(60, 100)):
     rows, columns = np.indices(shape)
     return np.hypot(rows - y, columns - x) < radius

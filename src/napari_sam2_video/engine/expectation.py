@@ -42,6 +42,9 @@ STALE = 6
 ENTERING = 1.15
 """How many times farther than usual an object reaches into the frame while it enters."""
 
+LEAVING = 0.8
+"""What is left of its reach into the frame, at most, of an object that leaves."""
+
 GROWTH = 1.35
 """How many times larger an object may become in a frame while it enters, beyond `LARGER`."""
 
@@ -114,7 +117,7 @@ def expected(seen: Sequence[tuple[int, Place]], shape_yx: tuple[int, int]) -> Ex
 
 
 def has_left(found: Place, before: Place, seen: Sequence[tuple[int, Place]], shape_yx: tuple[int, int]) -> bool:
-    """Whether an object was last seen at an edge of the frame, and what was found is too far from there to be it.
+    """Whether an object went out over an edge of the frame, and what was found is too far from there to be it.
 
     Parameters
     ----------
@@ -125,16 +128,18 @@ def has_left(found: Place, before: Place, seen: Sequence[tuple[int, Place]], sha
     seen, shape_yx
         As for `expected`.
     """
-    last = seen[0][1] if seen else before
-    if found.extent_yx is None or not any(_edges(last, shape_yx)):
+    places = [place for _, place in seen if place.extent_yx is not None]
+    last = places[0] if places else before
+    if (
+        found.extent_yx is None
+        or last.size == 0
+        or not (_leaves(places, shape_yx) if places else any(_edges(last, shape_yx)))
+    ):
         return False
-    usual = median(area_of(place) for _, place in seen) if seen else 0.0
-    size = max([last.size, *(place.size for _, place in seen if area_of(place) <= STEADY * usual)])
-    points = (
-        [last.centre_yx]
-        if not seen or (there := expected(seen, shape_yx)) is None
-        else [last.centre_yx, there.centre_yx]
-    )
+    usual = median(area_of(place) for place in places) if places else 0.0
+    size = max([last.size, *(place.size for place in places if area_of(place) <= STEADY * usual)])
+    there = expected(seen, shape_yx)
+    points = [last.centre_yx] if there is None else [last.centre_yx, there.centre_yx]
     return min(math.dist(found.centre_yx, point) for point in points) > FAR * size
 
 
@@ -153,5 +158,16 @@ def _enters(places: Sequence[Place], shape_yx: tuple[int, int]) -> bool:
     edges = _edges(places[0], shape_yx)
     if len(places) < SEEN // 2:
         return any(edges)
-    reaches = [[place.extent_yx[axis] for place in places if place.extent_yx is not None] for axis in (0, 1)]
+    reaches = _reaches(places)
     return any(edge and reach[0] > ENTERING * median(reach) for edge, reach in zip(edges, reaches, strict=True))
+
+
+def _leaves(places: Sequence[Place], shape_yx: tuple[int, int]) -> bool:
+    """Whether an object goes out over an edge of the frame: there it reaches less far into it than it did."""
+    edges = _edges(places[0], shape_yx)
+    return any(edge and reach[0] < LEAVING * max(reach) for edge, reach in zip(edges, _reaches(places), strict=True))
+
+
+def _reaches(places: Sequence[Place]) -> list[list[float]]:
+    """Extents of an object along both axes."""
+    return [[place.extent_yx[axis] for place in places if place.extent_yx is not None] for axis in (0, 1)]
