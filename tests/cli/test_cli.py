@@ -183,7 +183,7 @@ def test_info_shows_axes_and_window(call, recording):
     code, said, _ = call("info", recording)
     assert code == 0
     assert "6 x 96 x 128 (TYX), uint16" in said
-    assert "Walked along T: 6 frames of 96 x 128 pixels" in said
+    assert "Frames along T: 6 of 96 x 128 pixels" in said
     assert "(percentile)" in said
 
 

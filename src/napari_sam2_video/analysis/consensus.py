@@ -1,13 +1,13 @@
-"""Masks of one volume from walks along several axes: what the walks agree on, voxel by voxel.
+"""Fuse the masks of walks along several axes of a volume, voxel by voxel.
 
-A plane of a walk has a say where it agrees with the settled planes that it crosses, by `TRUSTED` at least. Where all
-three walks have one, the outline is a mean in which the walk along the first axis counts most, and a voxel that differs
-by more than an outline belongs to the object where two walks say so; the image then moves the outline to its edges
-(`napari_sam2_video.analysis.outline`). Where that walk has no say, the heavier of the others decides: a plane weighs
-the network's predicted IoU, less the farther the plane is from one that the walk was prompted on. Two walks alone must
-agree. Where the two other walks do not agree with each other, they outvote nobody. Where both say that next to nothing
-of the mask along the first axis is there, it has overrun the object's end, and only what both give counts.
-Paint and accepted planes are laid over the result by whoever keeps it.
+A plane of a walk has a vote if it agrees with the settled planes that it crosses by at least `TRUSTED`. If all three
+walks have a vote, the outline is a mean in which the walk along the first axis has the largest weight, and voxels
+beyond that outline belong to the object if two walks say so; the image then moves the outline to its edges
+(`napari_sam2_video.analysis.outline`). If the walk along the first axis has no vote, the larger weight of the others
+decides: the network's predicted IoU, reduced with the distance from a prompted plane. Two walks without a third must
+agree. If the two other walks disagree with each other, they outvote nobody. If both find hardly anything of the mask
+along the first axis, it has overrun the end of the object, and only voxels in both count. The caller overlays the
+result with paint and accepted planes.
 """
 
 from __future__ import annotations
@@ -30,30 +30,30 @@ if TYPE_CHECKING:
 
 Box: TypeAlias = tuple[slice, slice, slice]
 ROOM = 192 << 20
-"""Bytes for the votes of a slab."""
+"""Maximum bytes for the votes of a slab."""
 BYTES_A_VOXEL = 2
 SUREST = 1 / 64
 TRUSTED = 0.6
-"""Least agreement with settled planes with which a plane has a say in which voxels belong to the object."""
+"""Minimum agreement with settled planes for a plane to vote on which voxels belong to the object."""
 HEARD = 0.5
-"""Least agreement with which a plane has a say in whether the object is there at all."""
+"""Minimum agreement for a plane to vote on whether the object is present at all."""
 ENDED = 0.1
-"""Part of a mask below which another walk says that the object is not there."""
+"""If another walk has less than this fraction of a mask, it votes for absence."""
 CROSSED = 0.25
-"""Part of a mask that has to be crossed by planes with a say before another walk is asked for that."""
+"""Fraction of a mask that planes with a vote have to cross for that."""
 VOTES = 3
 OTHERS = 0.5
-"""What each of the two other walks counts in an outline, where the one along the first axis counts 1."""
+"""Weight in an outline of each of the two other walks, where the one along the first axis has weight 1."""
 HEEDED = 0.5
-"""Most that another walk counts in an outline: one that leaks or lacks a part there is not heeded more than others."""
+"""Maximum weight of another walk in an outline, so that one that leaks or lacks a part does not dominate."""
 AGREED = 0.6
-"""Dice of the two other walks, on a plane across the first axis, from which they outvote it beyond an outline."""
+"""Minimum Dice of the two other walks on a plane across the first axis to outvote it beyond an outline."""
 FOUND = 0.4
-"""Dice of the two other walks, on a plane across the first axis, from which they show an object that it lost there."""
+"""Minimum Dice of the two other walks on a plane across the first axis to restore an object that it lost."""
 MARGIN = 6
-"""Pixels around an object in which its outline is looked for."""
+"""Margin around an object, in pixels, in which its outline is searched."""
 OUTLINE = np.ones((3, 3), bool)
-"""Differences that do not hold this many pixels anywhere are no wider than an outline."""
+"""Differences narrower than this many pixels everywhere count as no wider than an outline."""
 
 
 @dataclass(frozen=True)
@@ -65,15 +65,15 @@ class Walk:
     axis : int
         The axis of the volume's grid that counts the planes.
     swapped : bool
-        True where the rows of a plane come after its columns in the grid.
+        True if the rows of a plane come after its columns in the grid.
     read : callable
-        Plane to its masks.
+        Returns the masks of a plane.
     boxes : mapping of int to ndarray of int, shape (planes, 4)
-        For each object and plane, first and last-but-one row and column: ``(y0, x0, y1, x1)``; all 0 where it is not.
+        For each object and plane, first and last-but-one row and column: ``(y0, x0, y1, x1)``; all 0 if it is absent.
     weights : mapping of int to ndarray of float, shape (planes,)
-        For each object how much each plane counts, 0 to 1; 0 for planes that were not walked.
+        For each object, the weight of each plane, 0 to 1; 0 for planes that were not walked.
     agreement : mapping of int to ndarray of float, shape (planes,)
-        For each object how far each plane agrees with settled planes that it crosses, 0 to 1; all of it if not given.
+        For each object, the agreement of each plane with settled planes that it crosses, 0 to 1; by default 1.
     """
 
     axis: int
@@ -84,13 +84,13 @@ class Walk:
     agreement: Mapping[int, npt.NDArray[np.float64]] = field(default_factory=dict, repr=False)
 
     def say(self, object_id: int) -> npt.NDArray[np.float64]:
-        """Weight of each plane in which voxels belong to an object."""
+        """Weight of each plane for which voxels belong to an object."""
         weights = self.weights[object_id]
         agreement = self.agreement.get(object_id, np.ones(len(weights)))
         return np.where(agreement < TRUSTED, 0, weights * agreement)
 
     def heard(self, object_id: int) -> npt.NDArray[np.bool_]:
-        """Planes that have a say in whether an object is there."""
+        """Planes with a vote on whether an object is present."""
         weights = self.weights[object_id]
         agreement = self.agreement.get(object_id, np.ones(len(weights)))
         return np.asarray((agreement >= HEARD) & (weights > 0))
@@ -119,17 +119,17 @@ class Walk:
 
 @dataclass(frozen=True)
 class FusedPlane:
-    """What walks agree on, on one plane along the first axis of the grid.
+    """Fused masks on one plane along the first axis of the grid.
 
     Parameters
     ----------
     plane : int
         The plane.
     masks : tuple of ObjectMask
-        One for each object: how sure the walks are, as levels of a logit.
+        One for each object: certainty of the walks, as levels of a logit.
     disputed : tuple of ObjectMask
-        One for each object: voxels that some walks that have a say give to it, and others do not, wider than an
-        outline. The level is the number of walks that do.
+        One for each object: voxels on which walks with a vote disagree, wider than an outline. The level is the number
+        of walks that include the voxel.
     """
 
     plane: int
@@ -144,7 +144,7 @@ def plane_weights(
     spacing: float,
     reach: float,
 ) -> npt.NDArray[np.float64]:
-    """How much each plane of a walk counts before it is checked against settled planes.
+    """Weight of each plane of a walk, before comparison with settled planes.
 
     Parameters
     ----------
@@ -153,9 +153,9 @@ def plane_weights(
     walked : ndarray of bool, shape (planes,)
         Planes that the walk computed.
     settled : sequence of int
-        Planes that the walk was prompted on, or that a person settled.
+        Prompted or settled planes of the walk.
     spacing, reach : float
-        Distance of two planes, and the distance over which trust falls to a half, in the same unit.
+        Distance between planes, and the distance over which trust halves, in the same unit.
     """
     planes = np.arange(len(walked))
     anchors = np.asarray(sorted(settled), np.int64)
@@ -173,7 +173,7 @@ def consensus(
     grey: Callable[[int], npt.NDArray[np.uint8]] | None = None,
     room: int = ROOM,
 ) -> Iterator[FusedPlane]:
-    """Masks that walks agree on, slab by slab along the first axis of the grid.
+    """Fuse the masks of walks, slab by slab along the first axis of the grid.
 
     Parameters
     ----------
@@ -184,9 +184,9 @@ def consensus(
     object_ids : sequence of int
         Objects to fuse.
     grey : callable, optional
-        Plane along the first axis to its image; outlines are moved to its edges.
+        Returns the image of a plane along the first axis, to whose edges outlines are moved.
     room : int
-        Bytes that the votes of a slab may take; the slabs are as thick as that allows, one plane at least.
+        Maximum bytes for the votes of a slab, which is as thick as this allows, at least one plane.
 
     Yields
     ------
@@ -212,7 +212,7 @@ def consensus(
 
 
 class _Votes:
-    """What each walk says of one object in a slab: a bit a walk."""
+    """Votes for one object in a slab, one bit for each walk."""
 
     def __init__(self, box: Box, walks: Sequence[Walk], object_id: int) -> None:
         self.box = box
@@ -223,7 +223,7 @@ class _Votes:
         self._heard = [_along(walk.heard(object_id), walk, box) for walk in self._walks]
 
     def add(self, walk: Walk, plane: int, mask: ObjectMask) -> None:
-        """Note a plane of a walk."""
+        """Add a plane of a walk."""
         levels, origin = (mask.levels.T, mask.origin_yx[::-1]) if walk.swapped else (mask.levels, mask.origin_yx)
         others = [axis for axis in range(3) if axis != walk.axis]
         to: list[slice | int] = [0, 0, 0]
@@ -266,7 +266,7 @@ class _Votes:
     def _votes(
         self, inside: Sequence[npt.NDArray[np.uint8]], weights: Sequence[npt.NDArray[np.float32]]
     ) -> npt.NDArray[np.float32]:
-        """For and against each pixel, -1 to 1; -1 where no walk has a say."""
+        """Votes for and against each pixel, -1 to 1; -1 if no walk has a vote."""
         votes = [votes_of(there > 0) for there in inside]
         if len(votes) < VOTES:
             told = [np.where(weight > 0, vote, 1) for vote, weight in zip(votes, weights, strict=True)]
@@ -289,7 +289,7 @@ class _Votes:
     def _if_not_found(
         self, inside: Sequence[npt.NDArray[np.uint8]], heard: Sequence[npt.NDArray[np.bool_]]
     ) -> npt.NDArray[np.bool_] | None:
-        """What both other walks give the object where its walk along the first axis has not found it."""
+        """Voxels in both other walks if the walk along the first axis has not found the object."""
         first = [walk.axis == 0 for walk in self._walks]
         if len(inside) < VOTES or not any(first) or inside[first.index(True)].any():
             return None
@@ -299,7 +299,7 @@ class _Votes:
     def _if_ended(
         self, inside: Sequence[npt.NDArray[np.uint8]], heard: Sequence[npt.NDArray[np.bool_]]
     ) -> npt.NDArray[np.bool_] | None:
-        """What both other walks give the object where they say that its walk along the first axis overran its end."""
+        """Voxels in both other walks if they show that the walk along the first axis overran the object's end."""
         first = [walk.axis == 0 for walk in self._walks]
         own = next((there for there, is_first in zip(inside, first, strict=True) if is_first), None)
         if own is None or not own.any() or len(inside) < VOTES:
@@ -325,7 +325,7 @@ class _Votes:
 
 
 def _count(walk: Walk, votes: Mapping[int, _Votes], start: int, stop: int) -> None:
-    """Note what a walk says of a slab."""
+    """Add the votes of a walk in a slab."""
     wanted: dict[int, set[int]] = {}
     for object_id, one in votes.items():
         boxes = walk.boxes.get(object_id)
@@ -362,7 +362,7 @@ def _union(boxes: Sequence[list[tuple[int, int]] | None], shape: tuple[int, int,
 def _weighted(
     votes: Sequence[npt.NDArray[np.float32]], shares: Sequence[npt.NDArray[np.float32]]
 ) -> npt.NDArray[np.float32]:
-    """Mean of votes; -1 where no share is above 0."""
+    """Weighted mean of votes; -1 if no weight is above 0."""
     total = sum(shares, np.zeros(votes[0].shape, np.float32))
     told = sum((s * v for s, v in zip(shares, votes, strict=True)), np.zeros(votes[0].shape, np.float32))
     return np.where(total > 0, told / np.maximum(total, 1e-6), -1).astype(np.float32)
@@ -375,5 +375,5 @@ def _dice(one: npt.NDArray[np.bool_], other: npt.NDArray[np.bool_]) -> float:
 
 
 def no_mask(object_id: int) -> ObjectMask:
-    """The mask of an object that is not on a plane."""
+    """The empty mask of an object that is absent from a plane."""
     return ObjectMask(object_id, (0, 0), np.zeros((0, 0), np.uint8))

@@ -1,4 +1,4 @@
-"""How far the planes of a walk agree with planes across them that a person settled."""
+"""Agreement of a walk's planes with the settled planes that they cross."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SHORTEST_LINE = 2
 
 @dataclass(frozen=True)
 class SettledPlane:
-    """A plane that a person prompted or accepted, with the mask of one object there.
+    """A prompted or accepted plane, with the mask of one object there.
 
     Parameters
     ----------
@@ -39,11 +39,11 @@ class SettledPlane:
 
 
 def crossing_agreement(walk: Walk, object_id: int, settled: Sequence[SettledPlane]) -> npt.NDArray[np.float64]:
-    """How far each plane of a walk agrees with the settled planes that it crosses.
+    """Agreement of each plane of a walk with the settled planes that it crosses.
 
-    A plane crosses a settled one in a line of voxels. Where either of the two has the object on that line, the IoU of
-    both on it, the mean over the settled planes, is the agreement. Another plane that shows the object has that of the
-    nearest one that crosses a settled plane, and one on which nothing is to be agreed on agrees.
+    A plane crosses a settled one in a line of voxels. If either has the object on that line, their agreement is the IoU
+    on it, averaged over the settled planes. Other planes that show the object have the agreement of the nearest plane
+    with one, and planes without the object agree.
 
     Parameters
     ----------
@@ -57,7 +57,7 @@ def crossing_agreement(walk: Walk, object_id: int, settled: Sequence[SettledPlan
     Returns
     -------
     ndarray of float, shape (planes,)
-        From 0 to 1; 1 throughout where no plane says anything.
+        From 0 to 1; 1 everywhere if no plane can be compared.
     """
     boxes = walk.boxes[object_id]
     across = [one for one in settled if one.axis != walk.axis]
@@ -89,6 +89,6 @@ def crossing_agreement(walk: Walk, object_id: int, settled: Sequence[SettledPlan
 
 
 def _line(settled: SettledPlane, walk: Walk, plane: int) -> npt.NDArray[np.bool_]:
-    """What a settled plane has on the line where a plane of a walk crosses it."""
+    """The mask of a settled plane on the line where a plane of a walk crosses it."""
     axes = [axis for axis in range(3) if axis != settled.axis]
     return settled.mask[plane] if axes[0] == walk.axis else settled.mask[:, plane]

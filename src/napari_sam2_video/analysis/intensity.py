@@ -1,4 +1,4 @@
-"""Raw values inside objects."""
+"""Measure raw values inside objects."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ COLOURS = ("_red", "_green", "_blue")
 def intensity_columns(
     raw: npt.NDArray[Any], flat: npt.NDArray[np.intp], starts: npt.NDArray[np.intp], suffix: str = ""
 ) -> dict[str, npt.NDArray[Any]]:
-    """Figures of the raw values of several objects, one row per object.
+    """Statistics of the raw values of several objects, one row per object.
 
     Parameters
     ----------
@@ -27,14 +27,14 @@ def intensity_columns(
     starts : ndarray of int
         Where each object begins in `flat`; none is empty.
     suffix : str
-        Goes to the names of the columns.
+        Appended to the names of the columns.
 
     Returns
     -------
     dict of str to ndarray
         ``intensity_mean``, ``_min``, ``_max``, ``_sum``, ``_std`` (of all pixels, as `numpy.std`), ``_median`` and
         ``_p5`` to ``_p95`` (linear between values, as `numpy.percentile`), each with `suffix`, and with ``_red``,
-        ``_green`` and ``_blue`` for colour. A NaN inside an object makes its figures NaN.
+        ``_green`` and ``_blue`` for colour. A NaN inside an object makes its values NaN.
     """
     values_of = raw.reshape(-1, 1 if raw.ndim == 2 else raw.shape[2])
     colours = ("",) if values_of.shape[1] == 1 else COLOURS
@@ -70,7 +70,7 @@ def _figures(
 def _ranked(
     ordered: npt.NDArray[np.float64], starts: npt.NDArray[np.intp], counts: npt.NDArray[np.intp], share: float
 ) -> npt.NDArray[np.float64]:
-    """Value below which a share of each group of ascending values lies."""
+    """Quantile of each group of ascending values."""
     place = share * (counts - 1)
     below = np.floor(place).astype(np.intp)
     low, high = ordered[starts + below], ordered[starts + np.minimum(below + 1, counts - 1)]

@@ -1,6 +1,6 @@
-"""Masks between two masks, by their shape: signed distances are interpolated, after S. P. Raya and J. K. Udupa (1990).
+"""Interpolate masks between two masks by their signed distances, after S. P. Raya and J. K. Udupa (1990).
 
-Both masks are moved to the place in between first, so that an object may lean.
+Both masks are first moved to the intermediate position, so that objects may be tilted.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def masks_between(
     region = tuple(slice(max(0, min(b[a].start for b in boxes)), max(b[a].stop for b in boxes)) for a in (0, 1))
     parts = [mask[region] for mask in (first_yx, last_yx)]
     centres = [np.array(center_of_mass(part)) for part in parts]
-    # As wide as the masks are moved, so that distances are known wherever they are looked up.
+    # Padded by the shift, so that distances are defined wherever they are sampled.
     rim = int(np.ceil(np.abs(centres[1] - centres[0]).max())) + 1
     distances = [_signed_distance(np.pad(part, rim), spacing_yx) for part in parts]
     for step in range(1, count + 1):

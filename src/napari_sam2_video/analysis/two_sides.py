@@ -1,4 +1,4 @@
-"""Which mask of an object counts on a frame to which it was tracked from both sides."""
+"""Choose between the masks of an object on a frame that was tracked from both sides."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ if TYPE_CHECKING:
     from napari_sam2_video.types import ObjectMask
 
 AGREE = 0.7
-"""IoU from which on two masks are the same."""
+"""Minimum IoU for two masks to count as the same."""
 
 MARGIN = 3.0
-"""How many times more a new mask has to count than the one that is there to take its place."""
+"""Minimum ratio of the weight of a new mask to that of the existing one for replacing it."""
 
 
 @dataclass(frozen=True)
 class TrackedSide:
-    """What one walk found on a frame.
+    """The mask of one pass on a frame.
 
     Parameters
     ----------
     mask : ObjectMask
         The mask.
     closeness : float
-        From 1 on the settled frame that the walk came from to 0 on the settled frame that it goes to.
+        From 1 on the settled frame that the pass came from to 0 on the settled frame that it leads to.
     """
 
     mask: ObjectMask
@@ -37,7 +37,7 @@ class TrackedSide:
 
     @property
     def weight(self) -> float:
-        """How much it counts: the network's confidence, less the farther the walk has come."""
+        """Its weight: the network's confidence, reduced with the distance from the settled frame."""
         score, iou = self.mask.object_score, self.mask.predicted_iou
         there = 1 / (1 + math.exp(-max(-60.0, min(60.0, score))))
         confidence = there * iou if self.mask.levels.any() else (1 - there) / 2
@@ -54,5 +54,5 @@ def agree(one: ObjectMask, other: ObjectMask) -> bool:
 
 
 def takes_over(new: TrackedSide, old: TrackedSide) -> bool:
-    """Whether the mask of a new walk is shown in place of one that disagrees with it."""
+    """Whether the mask of a new pass replaces one that disagrees with it."""
     return new.weight > MARGIN * old.weight

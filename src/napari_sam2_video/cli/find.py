@@ -24,7 +24,7 @@ def find(
     detector: Annotated[
         str,
         typer.Argument(
-            help='everything, like:1,2 (such as the objects 1 and 2), labels:FILE, or text:"red cell".',
+            help='everything, like:1,2 (similar to objects 1 and 2), labels:FILE, or text:"red cell".',
             metavar="DETECTOR",
         ),
     ],

@@ -146,7 +146,7 @@ def info(
     say(f"{about['name']}: {shape} ({about['axes']}), {about['dtype']}, {about['bytes'] / 1e6:,.1f} MB")
     say(f"Pixel size: {', '.join(_size(about, letter) for letter in about['scale'] if letter not in 'CS')}")
     height, width = view["shape_yx"]
-    say(f"Walked along {view['axis']}: {view['n_frames']} frames of {height} x {width} pixels")
+    say(f"Frames along {view['axis']}: {view['n_frames']} of {height} x {width} pixels")
     alone = view["channel"] is not None and not view["channels"]
     places = {**view["at"], **({"C": view["channel"]} if alone else {})}
     if places:

@@ -1,4 +1,4 @@
-"""Where a person would click on a mask, and on an error of one."""
+"""Where a user would click on a mask, and on an error in one."""
 
 from __future__ import annotations
 

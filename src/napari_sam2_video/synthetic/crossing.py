@@ -16,7 +16,7 @@ _SIDE = 160
 def crossing_cells(
     rng: np.random.Generator, frames: int, size: tuple[int, int]
 ) -> tuple[NDArray[np.float64], NDArray[np.uint16]]:
-    """Two round cells of like brightness, the second in front; brightness 0 … 1 (T, Y, X) and truth (T, Y, X)."""
+    """Two round cells of similar brightness, the second in front; brightness 0 … 1 (T, Y, X) and truth (T, Y, X)."""
     scale = min(size) / _SIDE
     radius = scale * rng.uniform(11, 16, 2)
     angle = rng.uniform(0, np.pi)

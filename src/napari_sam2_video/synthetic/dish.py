@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def dish(
     rng: np.random.Generator, frames: int, size: tuple[int, int]
 ) -> tuple[NDArray[np.float64], NDArray[np.uint16], dict[int, int]]:
-    """Cells of like brightness, some of which divide, enter or leave.
+    """Cells of similar brightness, some of which divide, enter or leave.
 
     Returns brightness 0 … 1 (T, Y, X), truth (T, Y, X), and the mother of each cell that was born in the recording.
     """
