@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -114,6 +115,11 @@ def test_objects_with_sections_are_looked_for_and_others_followed_in_one_order()
     list(GuidedTracker(inner, lambda: guides, lambda i, plane: (asked,) if plane == 9 else ()).run(plan))
     assert (asked,) in given
     assert not any(prompt.frame == 9 for prompts in given for prompt in prompts if prompt != asked)
+    seen = []
+    inner.run = lambda plan, stop=None: seen.append(plan) or iter(())
+    list(GuidedTracker(inner, lambda: guides, lambda i, plane: ()).run(replace(plan, begun=plan)))
+    assert seen[0].object_ids == seen[0].begun.object_ids == (2,)
+    del inner.run
     stopped = list(tracker.run(plan, stop=lambda: True))
     assert stopped == []
     assert not inner.open_runs

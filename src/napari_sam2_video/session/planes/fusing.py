@@ -9,6 +9,7 @@ import numpy as np
 
 from napari_sam2_video.analysis.consensus import ENDED, HEARD, TRUSTED, Walk, consensus, plane_weights
 from napari_sam2_video.analysis.crossing_agreement import SettledPlane, crossing_agreement
+from napari_sam2_video.analysis.outline import BAND, IMAGE, NOISE
 from napari_sam2_video.frames.crossing import spacing_of
 from napari_sam2_video.geometry import bounding_box, region_of, whole_mask
 from napari_sam2_video.masks.records import FUSED, RUN, newest_records
@@ -149,7 +150,8 @@ class Fusing:
     def said(self, object_id: int) -> dict[str, Any] | None:
         """How an object was last fused, for provenance; None if it was not."""
         axes = self.axes_of(object_id)
-        settings = {"trusted": TRUSTED, "heard": HEARD, "ended": ENDED, "reach": REACH}
+        outline = {"band": BAND, "image": IMAGE, "noise": NOISE}
+        settings = {"trusted": TRUSTED, "heard": HEARD, "ended": ENDED, "reach": REACH, "outline": outline}
         return {"axes": list(axes), "settings": settings} if axes else None
 
     def fuse(

@@ -12,7 +12,7 @@ from napari_sam2_video.session.tracker import as_generator
 from napari_sam2_video.types import FrameMasks, ObjectMask
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Container, Generator, Iterator, Mapping, Sequence
 
     import numpy.typing as npt
 
@@ -76,11 +76,10 @@ class GuidedTracker:
     def run(self, plan: Plan, *, stop: Callable[[], bool] | None = None) -> Iterator[FrameMasks]:
         """Masks of the planes of a plan."""
         guides = self._guides()
-        rest = [one for one in plan.passes if one.object_id not in guides]
-        if len(rest) == len(plan.passes):
+        followed = _without(plan, guides)
+        if len(followed.passes) == len(plan.passes):
             yield from self._tracker.run(plan, stop=stop)
             return
-        followed = Plan(tuple(rest), plan.n_frames, plan.begun)
         with closing(as_generator(self._tracker.run(followed, stop=stop))) as frames:
             yield from self._merged(plan, followed, guides, frames, stop or (lambda: False))
 
@@ -130,3 +129,9 @@ class GuidedTracker:
             return ObjectMask(object_id, (0, 0), np.zeros((0, 0), np.uint8), GONE, 1.0)
         preview = self._tracker.preview(object_id, plane, prompts)
         return preview.candidates[preview.best]
+
+
+def _without(plan: Plan, object_ids: Container[int]) -> Plan:
+    """A plan without some objects, nor what was begun of them."""
+    begun = None if plan.begun is None else _without(plan.begun, object_ids)
+    return Plan(tuple(one for one in plan.passes if one.object_id not in object_ids), plan.n_frames, begun)
