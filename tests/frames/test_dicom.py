@@ -8,11 +8,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from napari_sam2_video.errors import FrameError, RecordingError
+from napari_sam2_video.api.options import SessionOptions
+from napari_sam2_video.api.sessions import window_of
+from napari_sam2_video.errors import FrameError, RecordingError, SessionError
 from napari_sam2_video.frames import dicom_files
 from napari_sam2_video.frames.dicom_files import is_dicom
 from napari_sam2_video.frames.open import open_recording
 from napari_sam2_video.frames.view import FrameView, default_view
+from napari_sam2_video.session import Session
 from napari_sam2_video.types import CT_WINDOWS
 from tests.frames.dicoms import CT, item, remove_mark, save_dicom, save_series
 
@@ -48,6 +51,25 @@ def test_a_ct_scan_is_seen_in_the_window_of_soft_tissue_unless_told_otherwise(tm
         assert default_view(recording).window == CT_WINDOWS["abdomen"]
         assert len(recording.notes) == 1
         assert "soft-tissue window (-160 to 240 HU)" in recording.notes[0]
+
+
+def test_a_session_of_a_ct_scan_keeps_its_window(tmp_path: Path) -> None:
+    (tmp_path / "scan").mkdir()
+    save_series(tmp_path / "scan", [2.5 * n for n in range(10)], RescaleSlope=1, RescaleIntercept=-1024, BitsStored=12)
+    all_values = SessionOptions.from_text({"contrast": "percentile"})
+    with open_recording(tmp_path / "scan") as recording:
+        assert window_of("Percentile") == "percentile"
+        with Session.create(tmp_path / "a.sam2v", recording, all_values.view_of(recording)) as session:
+            assert session.view.settings.window.source == "percentile"
+            all_values.settle(session)
+            SessionOptions().settle(session)
+            with pytest.raises(SessionError, match="with contrast -160,240"):
+                SessionOptions.from_text({"contrast": "abdomen"}).settle(session)
+        with Session.create(tmp_path / "b.sam2v", recording, SessionOptions().view_of(recording)) as session:
+            assert session.provenance()["view"]["window"]["source"] == "preset:abdomen"
+            SessionOptions.from_text({"contrast": "abdomen"}).settle(session)
+            with pytest.raises(SessionError, match="with contrast percentile: the session has preset:abdomen"):
+                all_values.settle(session)
 
 
 @pytest.mark.parametrize(

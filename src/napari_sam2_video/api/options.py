@@ -113,7 +113,7 @@ class SessionOptions:
         settings = default_view(
             recording, axis=axis, at=self.at, channel=self.channel, window=self.window, channels=self.channels
         )
-        if self.window is not None or any(one.window for one in self.channels):
+        if settings.window.source not in ("percentile", "full") or any(one.window for one in self.channels):
             note_contrast(recording, settings)
         return settings
 
