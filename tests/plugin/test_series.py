@@ -5,7 +5,11 @@ from __future__ import annotations
 import numpy as np
 import tifffile
 
+from napari_sam2_video.frames.open import open_recording
+from napari_sam2_video.frames.window import HOUNSFIELD
+from napari_sam2_video.plugin.layer_source import Choices, view_of
 from napari_sam2_video.plugin.reader import tiff_reader
+from napari_sam2_video.types.contrast import PERCENTILE
 from tests.plugin.conftest import make_frames
 
 
@@ -39,3 +43,10 @@ def test_window_that_leaves_no_contrast_is_noted_before_the_run(bench):
     here.widget.handle.new_object("cell")
     here.idle()
     assert "turns nearly all pixels black" in here.widget.recording.warning.text()
+
+
+def test_percentiles_chosen_for_a_ct_scan_are_percentiles():
+    with open_recording(np.arange(-1000, 1000, dtype=np.int16).reshape(5, 20, 20), axes="ZYX") as recording:
+        recording.metadata[HOUNSFIELD] = True
+        window = view_of(recording, Choices("ZYX", "Z", None, {}, PERCENTILE)).window
+    assert (window.source, round(window.low)) == ("percentile", -998)

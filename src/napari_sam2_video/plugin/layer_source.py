@@ -11,6 +11,7 @@ import numpy as np
 from napari_sam2_video.plugin.layers import axes_are_told, axes_of, level_zero, shown_point, walked_axis_shown
 from napari_sam2_video.plugin.recording_layers import known_recording
 from napari_sam2_video.types import ContrastWindow, OpenSettings
+from napari_sam2_video.types.contrast import PERCENTILE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from napari_sam2_video.types import ChannelColor, ViewSettings
 
 AS_SHOWN = "layer"
-PERCENTILE = "percentile"
 PLANES_COMPARED = 16
 
 
@@ -266,7 +266,7 @@ def view_of(recording: Recording, choices: Choices) -> ViewSettings:
     channel = choices.channel if "C" in recording.axes and axis != "C" else None
     if channel is None and "C" in recording.axes and axis != "C":
         channel = next((place for letter, place in choices.at.items() if letters[letter] == "C"), 0)
-    window = choices.window if isinstance(choices.window, ContrastWindow) and not choices.channels else None
+    window = choices.window if isinstance(choices.window, ContrastWindow) and not choices.channels else PERCENTILE
     channels = choices.channels if channel is not None else ()
     settings = default_view(recording, axis=axis, at=at, channel=channel, window=window, channels=channels)
     return replace(settings, at=dict(settings.at))

@@ -10,7 +10,7 @@ from qtpy.QtWidgets import QComboBox, QFileDialog, QWidget
 from napari_sam2_video.errors import Sam2VideoError
 from napari_sam2_video.plugin.channels_field import ChannelsField
 from napari_sam2_video.plugin.image_watch import ImageWatch
-from napari_sam2_video.plugin.layer_source import AS_SHOWN, PERCENTILE, Choices, default_choices, shown_window
+from napari_sam2_video.plugin.layer_source import AS_SHOWN, Choices, default_choices, shown_window
 from napari_sam2_video.plugin.layers import axes_are_told, level_zero, show_position
 from napari_sam2_video.plugin.opening_fields import OpeningFields
 from napari_sam2_video.plugin.recent_sessions import session_of
@@ -19,6 +19,7 @@ from napari_sam2_video.plugin.seen_picture import SeenPicture
 from napari_sam2_video.plugin.stacked_layers import CHANNELS, stackable, stacked
 from napari_sam2_video.plugin.widgets import button, choose, fill, form, narrow, note, row, set_note, stack
 from napari_sam2_video.types import OpenSettings
+from napari_sam2_video.types.contrast import PERCENTILE
 
 if TYPE_CHECKING:
     from napari.layers import Image
