@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from napari_sam2_video.engine.agreement import agreeing
@@ -10,6 +10,7 @@ from napari_sam2_video.engine.frame_step import FrameStep
 from napari_sam2_video.engine.memory import recall
 from napari_sam2_video.engine.plan import FORWARD, preceding
 from napari_sam2_video.engine.prompts import mask_as_object
+from napari_sam2_video.engine.refining import refined
 from napari_sam2_video.engine.replay import Replay
 from napari_sam2_video.engine.windows import moved_logits, place_of
 
@@ -150,6 +151,8 @@ class Prompter:
         state: _Corrected | None,
     ) -> Answer:
         """Decode prompts in a window."""
+        import torch
+
         model, view = self._batcher.model, self._batcher.view
         prior: torch.Tensor | None = None
         if given.mask is not None:
@@ -170,6 +173,18 @@ class Prompter:
             n_frames=view.n_frames,
             prior=prior,
         )
+        if self._framing is not None and given.mask is None and prior is not None and (given.labels <= 1).all():
+            points_yx = given.points_yx if window is None else window.inward(given.points_yx)
+            seen_yx = view.shape_yx if window is None else window.shape_yx
+            chosen, candidates = (
+                replace(
+                    one,
+                    logits=torch.cat(
+                        [refined(prior, each[None], points_yx, given.labels, seen_yx) for each in one.logits]
+                    ),
+                )
+                for one in (chosen, candidates)
+            )
         return Answer(chosen, candidates, window, embedding)
 
     def _corrected(
