@@ -106,6 +106,14 @@ def test_two_cells_that_touch_are_two_parts():
     assert (smaller & second).sum() > 0.97 * second.sum()
 
 
+def test_large_cells_are_divided_at_a_lower_resolution():
+    first, second = disc(250, 250, 200, (501, 901)), disc(250, 600, 155, (501, 901))
+    larger, smaller = two_parts(first | second)
+    assert larger.shape == smaller.shape == (501, 901)
+    assert (larger & first).sum() > 0.97 * first.sum()
+    assert (smaller & second).sum() > 0.97 * second.sum()
+
+
 @pytest.mark.parametrize(
     "mask", [disc(30, 30, 15), disc(30, 30, 15) | disc(30, 48, 4), np.ones((20, 60), bool), np.zeros((0, 0), bool)]
 )

@@ -15,6 +15,9 @@ NECK = 0.5
 SHARE = 0.2
 """Least share of the area that the smaller part has."""
 
+LONGEST = 256
+"""Longer masks are divided at a lower resolution, to save time."""
+
 
 def two_parts(mask: npt.NDArray[np.bool_]) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]] | None:
     """The plane ``(Y, X)`` divided between the two largest parts of a mask, the larger first; None if it has only one.
@@ -23,6 +26,11 @@ def two_parts(mask: npt.NDArray[np.bool_]) -> tuple[npt.NDArray[np.bool_], npt.N
     """
     from scipy import ndimage
 
+    step = max(1, -(-max(mask.shape) // LONGEST))
+    if step > 1:
+        found = two_parts(mask[::step, ::step])
+        height, width = mask.shape
+        return found and (_enlarged(found[0], step)[:height, :width], _enlarged(found[1], step)[:height, :width])
     depth = ndimage.distance_transform_edt(np.pad(mask, 1))[1:-1, 1:-1]
     cores, count = ndimage.label(depth > NECK * depth.max(initial=0.0))
     if count < 2:
@@ -34,3 +42,7 @@ def two_parts(mask: npt.NDArray[np.bool_]) -> tuple[npt.NDArray[np.bool_], npt.N
     if areas[second - 1] < SHARE * areas.sum():
         return None
     return nearest == first, nearest == second
+
+
+def _enlarged(part: npt.NDArray[np.bool_], step: int) -> npt.NDArray[np.bool_]:
+    return part.repeat(step, axis=0).repeat(step, axis=1)
