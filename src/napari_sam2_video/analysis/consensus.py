@@ -278,10 +278,11 @@ class _Votes:
         heeded = [vote if own else np.clip(vote, -HEEDED, HEEDED) for own, vote in zip(first, votes, strict=True)]
         shares = [(w > 0) * np.float32(1 if own else OTHERS) for own, w in zip(first, weights, strict=True)]
         mean = _weighted(heeded, shares)
-        median = np.median(votes, axis=0).astype(np.float32)
+        lower, upper = np.minimum(votes[0], votes[1]), np.maximum(votes[0], votes[1])
+        median = np.maximum(lower, np.minimum(upper, votes[2]))
         differ = ((median > 0) ^ (inside[first.index(True)] > 0)) & np.logical_and.reduce([w > 0 for w in weights])
         others = [there > 0 for there, own in zip(inside, first, strict=True) if not own]
-        if _dice(*others) < AGREED:
+        if not differ.any() or _dice(*others) < AGREED:
             return mean
         wide = binary_propagation(binary_opening(differ, OUTLINE), mask=differ)
         return np.where(wide, median, mean)
