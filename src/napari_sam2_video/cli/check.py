@@ -45,7 +45,8 @@ def check(
 def _report(session: Session, table: Table) -> None:
     found = table["disagreement"]
     count, objects = int((found > DISAGREES).sum()), len(table.object_ids())
-    say(f"Compared {len(table)} frames of {objects} objects; {count} disagree by more than {DISAGREES}.")
+    whose = f"{objects} object{'s' if objects != 1 else ''}"
+    say(f"Compared {len(table)} frames of {whose}; {count} disagree by more than {DISAGREES}.")
     worst = sorted(_stretches(table), key=lambda stretch: -stretch[3])
     for object_id, first, last, highest in worst[:SHOWN]:
         where = f"frame {first}" if first == last else f"frames {first} to {last}"
