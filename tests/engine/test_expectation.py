@@ -43,6 +43,13 @@ def test_a_jump_and_a_sudden_change_of_area_do_not_fit(found, fits):
     assert expected(seen(place(), place(), place()), SHAPE).fits(found) is fits
 
 
+def test_little_or_nothing_of_it_may_be_hidden():
+    there = expected(seen(place(), place(), place()), SHAPE)
+    assert there.is_hidden(place(width=9))
+    assert there.is_hidden(Place(None, (100, 100), None, 20))
+    assert not there.is_hidden(place(width=24))
+
+
 def test_frames_with_a_mask_that_spread_do_not_count():
     merged = place(100, 125, width=60)
     there = expected(seen(merged, merged, place(100, 110), place(100, 108), place(100, 106), place(100, 104)), SHAPE)

@@ -82,9 +82,15 @@ class Expected:
         """Whether an object found at a place can be it."""
         if place.extent_yx is None:
             return False
-        ratio = area_of(place) / (self.area * max(self.within, 0.05))
         apart = math.dist(place.centre_yx, self.centre_yx) / max(self.extent_yx)
-        return SMALLER <= ratio <= LARGER and apart <= APART
+        return not self.is_hidden(place) and self._ratio(place) <= LARGER and apart <= APART
+
+    def is_hidden(self, place: Place) -> bool:
+        """Whether so little of it was found that something may hide it."""
+        return place.extent_yx is None or self._ratio(place) < SMALLER
+
+    def _ratio(self, place: Place) -> float:
+        return area_of(place) / (self.area * max(self.within, 0.05))
 
 
 def expected(seen: Sequence[tuple[int, Place]], shape_yx: tuple[int, int]) -> Expected | None:

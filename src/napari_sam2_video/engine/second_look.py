@@ -73,7 +73,7 @@ class SecondLook:
         if there is None and not left:
             return found
         look = _Look(self.batcher, self._embedding(frame, place.window), row, found, place.window)
-        if there is not None and there.within > WITHIN:
+        if there is not None and there.within > WITHIN and not there.is_hidden(place):
             again = look.in_box(there.corners(shape_yx))
             if again is not None and there.fits(_place(again)):
                 return again
