@@ -91,3 +91,20 @@ def test_beyond_the_recording_nothing_is_painted_cleared_or_accepted(at_work):
     assert np.array_equal(np.stack([at_work.session.labels[t] for t in range(N_FRAMES)]), before)
     assert at_work.session.accepted(1) == frozenset()
     assert not at_work.session.masks.painted(1)
+
+
+def test_a_drag_that_never_ended_keeps_nothing_of_a_closed_session(at_work):
+    at_work.press(at_work.widget.objects.tools["box"])
+    shapes, points = at_work.controller.prompts.shapes, at_work.controller.prompts.points
+    other = at_work.controller.image
+
+    def let_go_elsewhere():
+        at_work.viewer.layers.selection.active = other
+
+    draw(at_work, 0, *CORNERS, meanwhile=let_go_elsewhere)
+    assert shapes._mouse_drag_gen
+    at_work.controller.close_session()
+    at_work.idle()
+    assert not shapes._mouse_drag_gen
+    assert not shapes._persisted_mouse_event
+    assert not points._mouse_drag_gen

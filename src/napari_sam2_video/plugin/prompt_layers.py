@@ -10,7 +10,7 @@ from qtpy.QtCore import QObject, QTimer, Signal  # type: ignore[attr-defined]
 
 from napari_sam2_video.errors import PromptError, Sam2VideoError
 from napari_sam2_video.plugin.drawn_shapes import axis_of, drawn_prompts, set_features, shapes_layer, show_shapes
-from napari_sam2_video.plugin.held_plane import plane_held
+from napari_sam2_video.plugin.held_plane import drop_drags, plane_held
 from napari_sam2_video.plugin.layers import Geometry, take_off, transform_of
 from napari_sam2_video.plugin.own_layers import mark_own
 from napari_sam2_video.plugin.plane_views import FLAT, planes_of, shown_across
@@ -101,6 +101,7 @@ class PromptLayers(QObject):
             layer.events.data.disconnect(self._on_data)
             # napari keeps references to removed layers and their callbacks.
             layer.mouse_drag_callbacks.remove(self._on_press)
+            drop_drags(layer)
         if not keep_layers:
             take_off(self._viewer, self.points, self.shapes)
         self._later.stop()
