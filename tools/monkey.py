@@ -22,6 +22,7 @@ import tempfile
 import threading
 import time
 import traceback
+import weakref
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -62,6 +63,13 @@ class _ErrorLog(logging.Handler):
         self._faults.append(f"logged: {record.getMessage()} ({error!r})")
 
 
+def _pass_on(known: weakref.WeakMethod[Any], args: Any) -> None:
+    """Give what a thread raised to a monkey that is still there."""
+    told = known()
+    if told is not None:
+        told(args.exc_type, args.exc_value, args.exc_traceback)
+
+
 class Monkey:
     """A viewer with the widget, and somebody who presses anything.
 
@@ -90,7 +98,9 @@ class Monkey:
         self.hands = Hands(self.random, self.viewer, folder, self.spin, self._on_opened)
         self._hooks = sys.excepthook, threading.excepthook
         sys.excepthook = self._on_exception
-        threading.excepthook = lambda args: self._on_exception(args.exc_type, args.exc_value, args.exc_traceback)
+        # A thread keeps the hook that there is when it starts, and dask's threads are never done.
+        known = weakref.WeakMethod(self._on_exception)
+        threading.excepthook = lambda args: _pass_on(known, args)
         self._log = _ErrorLog(self.faults)
         logging.getLogger("napari_sam2_video").addHandler(self._log)
         self.settle()

@@ -76,6 +76,7 @@ class VolumeView:
 
     def close(self) -> None:
         """Disconnect from the viewer."""
+        self._modes.clear()
         if self._on_press in self._viewer.mouse_drag_callbacks:
             self._viewer.mouse_drag_callbacks.remove(self._on_press)
         self._take_crosshair()
