@@ -63,11 +63,11 @@ class _ErrorLog(logging.Handler):
         self._faults.append(f"logged: {record.getMessage()} ({error!r})")
 
 
-def _pass_on(known: weakref.WeakMethod[Any], args: Any) -> None:
-    """Give what a thread raised to a monkey that is still there."""
+def _pass_on(known: weakref.WeakMethod[Any], error: Any) -> None:
+    """Give what was raised to a monkey that is still there."""
     told = known()
     if told is not None:
-        told(args.exc_type, args.exc_value, args.exc_traceback)
+        told(*error)
 
 
 class Monkey:
@@ -97,10 +97,10 @@ class Monkey:
         self.answers = Answers(random.Random(seed + 1), folder)
         self.hands = Hands(self.random, self.viewer, folder, self.spin, self._on_opened)
         self._hooks = sys.excepthook, threading.excepthook
-        sys.excepthook = self._on_exception
-        # A thread keeps the hook that there is when it starts, and dask's threads are never done.
+        # A thread keeps the hooks that there are when it starts, and dask's threads are never done.
         known = weakref.WeakMethod(self._on_exception)
-        threading.excepthook = lambda args: _pass_on(known, args)
+        sys.excepthook = lambda *error: _pass_on(known, error)
+        threading.excepthook = lambda args: _pass_on(known, args[:3])
         self._log = _ErrorLog(self.faults)
         logging.getLogger("napari_sam2_video").addHandler(self._log)
         self.settle()
