@@ -69,8 +69,8 @@ class Shown:
 
     key = "packed"
 
-    def __init__(self, frames, in_depth):
-        self.frames, self.in_depth = frames, in_depth
+    def __init__(self, frames, is_volume):
+        self.frames, self.is_volume = frames, is_volume
         self.n_frames, self.shape_yx = len(frames), frames.shape[1:]
 
     def read(self, frame):
@@ -90,11 +90,11 @@ def packed():
     return frames, labels, ending[:3]
 
 
-def beyond_the_end(packed, in_depth):
+def beyond_the_end(packed, is_volume):
     """Share of the planes beyond the end of a nucleus on which it is not found."""
     frames, labels, ending = packed
     model = load_model(resolve_model("demo"), ModelSettings())
-    tracker = Tracker(model, Shown(frames, in_depth), MemoryStore(), window="auto")
+    tracker = Tracker(model, Shown(frames, is_volume), MemoryStore(), window="auto")
     for n, label in enumerate(ending, 1):
         tracker.condition(n, 0, [MaskPrompt(n, 0, labels[0] == label)])
     plan = Plan(tuple(Pass(n, "forward", 0, len(frames) - 1) for n in (1, 2, 3)), len(frames))
@@ -106,4 +106,4 @@ def beyond_the_end(packed, in_depth):
 
 
 def test_nuclei_end_in_a_volume(packed):
-    assert beyond_the_end(packed, in_depth=True) > max(0.7, beyond_the_end(packed, in_depth=False))
+    assert beyond_the_end(packed, is_volume=True) > max(0.7, beyond_the_end(packed, is_volume=False))

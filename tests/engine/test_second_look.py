@@ -18,7 +18,7 @@ from napari_sam2_video.types import MaskPrompt, ModelSettings
 class Dish:
     """Frames of a dish, as the engine takes them."""
 
-    in_depth = False
+    is_volume = False
 
     def __init__(self, seed, first, last):
         clip = make_clip("dish", seed, frames=24)

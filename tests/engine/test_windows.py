@@ -103,7 +103,7 @@ def test_a_whole_frame_moves_along_with_a_fast_object_by_whole_cells_and_beyond_
 
 
 def test_a_plane_moves_along_with_a_slow_object_once_it_is_a_cell_away_from_where_it_was_prompted():
-    framing = Framing("auto", 256, (160, 240), in_depth=True)
+    framing = Framing("auto", 256, (160, 240), is_volume=True)
     prompted = seen_at((100.0, 100.0), 30.0, None)
     near = walked((108.0, 100.0), (108.5, 100.0), (109.0, 100.0))
     assert framing.follow(near[0][1], near, prompted) is None

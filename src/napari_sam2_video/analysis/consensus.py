@@ -35,7 +35,7 @@ BYTES_A_VOXEL = 2
 SUREST = 1 / 64
 TRUSTED = 0.6
 """Minimum agreement with settled planes for a plane to vote on which voxels belong to the object."""
-HEARD = 0.5
+PRESENT = 0.5
 """Minimum agreement for a plane to vote on whether the object is present at all."""
 ENDED = 0.1
 """If another walk has less than this fraction of a mask, it votes for absence."""
@@ -83,17 +83,17 @@ class Walk:
     weights: Mapping[int, npt.NDArray[np.float64]] = field(repr=False)
     agreement: Mapping[int, npt.NDArray[np.float64]] = field(default_factory=dict, repr=False)
 
-    def say(self, object_id: int) -> npt.NDArray[np.float64]:
+    def voxel_weights(self, object_id: int) -> npt.NDArray[np.float64]:
         """Weight of each plane for which voxels belong to an object."""
         weights = self.weights[object_id]
         agreement = self.agreement.get(object_id, np.ones(len(weights)))
         return np.where(agreement < TRUSTED, 0, weights * agreement)
 
-    def heard(self, object_id: int) -> npt.NDArray[np.bool_]:
+    def presence_votes(self, object_id: int) -> npt.NDArray[np.bool_]:
         """Planes with a vote on whether an object is present."""
         weights = self.weights[object_id]
         agreement = self.agreement.get(object_id, np.ones(len(weights)))
-        return np.asarray((agreement >= HEARD) & (weights > 0))
+        return np.asarray((agreement >= PRESENT) & (weights > 0))
 
     @property
     def plane_axes(self) -> tuple[int, int]:
@@ -106,7 +106,7 @@ class Walk:
         boxes = self.boxes.get(object_id)
         if boxes is None:
             return None
-        planes = np.flatnonzero((boxes[:, 2] > boxes[:, 0]) & (self.say(object_id) > 0))
+        planes = np.flatnonzero((boxes[:, 2] > boxes[:, 0]) & (self.voxel_weights(object_id) > 0))
         if not planes.size:
             return None
         rows, columns = self.plane_axes
@@ -219,8 +219,8 @@ class _Votes:
         self._id = object_id
         self._walks = [walk for walk in walks if object_id in walk.weights]
         self._bits = np.zeros(tuple(part.stop - part.start for part in box), np.uint8)
-        self._say = [_along(walk.say(object_id), walk, box) for walk in self._walks]
-        self._heard = [_along(walk.heard(object_id), walk, box) for walk in self._walks]
+        self._voxel_weights = [_along(walk.voxel_weights(object_id), walk, box) for walk in self._walks]
+        self._presence_votes = [_along(walk.presence_votes(object_id), walk, box) for walk in self._walks]
 
     def add(self, walk: Walk, plane: int, mask: ObjectMask) -> None:
         """Add a plane of a walk."""
@@ -245,8 +245,10 @@ class _Votes:
             return no_mask(self._id), no_mask(self._id)
         inside = [(self._bits[at] >> number) & 1 for number in range(len(self._walks))]
         shape = inside[0].shape
-        weights = [np.broadcast_to(one[at if one.shape[0] > 1 else 0], shape).astype(np.float32) for one in self._say]
-        heard = [np.broadcast_to(one[at if one.shape[0] > 1 else 0], shape) for one in self._heard]
+        weights = [
+            np.broadcast_to(one[at if one.shape[0] > 1 else 0], shape).astype(np.float32) for one in self._voxel_weights
+        ]
+        heard = [np.broadcast_to(one[at if one.shape[0] > 1 else 0], shape) for one in self._presence_votes]
         share = self._votes(inside, weights)
         chosen = share > 0
         if grey_yx is not None and chosen.any():
@@ -333,7 +335,7 @@ def _count(walk: Walk, votes: Mapping[int, _Votes], start: int, stop: int) -> No
         if boxes is None:
             continue
         span = one.box[walk.axis]
-        here = (boxes[:, 2] > boxes[:, 0]) & ((walk.say(object_id) > 0) | walk.heard(object_id))
+        here = (boxes[:, 2] > boxes[:, 0]) & ((walk.voxel_weights(object_id) > 0) | walk.presence_votes(object_id))
         if walk.axis != 0:
             low, high = (1, 3) if walk.swapped else (0, 2)
             here &= (boxes[:, low] < stop) & (boxes[:, high] > start)

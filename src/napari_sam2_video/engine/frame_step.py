@@ -101,9 +101,9 @@ class FrameStep:
     neighbours: Neighbours | None = None
 
     @property
-    def in_depth(self) -> bool:
+    def is_volume(self) -> bool:
         """Whether frames are planes of a volume, where an object that ended does not reappear as one in a video may."""
-        return bool(getattr(self.batcher.view, "in_depth", False))
+        return bool(getattr(self.batcher.view, "is_volume", False))
 
     def track(
         self,
@@ -144,7 +144,7 @@ class FrameStep:
         for i, outcome in zip(elsewhere, outcomes, strict=True):
             if framing.is_plausible(outcome.entry.place, rows[i].before):
                 found[i] = outcome
-        if self.in_depth:
+        if self.is_volume:
             return found
         second = SecondLook(self.batcher, self.embedder)
         found = [second.settle(frame, row, outcome) for row, outcome in zip(rows, found, strict=True)]
@@ -239,7 +239,7 @@ class FrameStep:
         if self.framing is None:
             return Outcome(mask, entry, decoded.logits)
         place = place_of(mask, window, row.before)
-        if self.in_depth and has_ended(mask, place, row.seen[:SEEN]):
+        if self.is_volume and has_ended(mask, place, row.seen[:SEEN]):
             decoded = self.batcher.model.absent(decoded)
             spatial = self.batcher.model.remember(seen.embedding, decoded, prompted=False)
             (mask,) = self.batcher.shown([row.object_id], decoded, prompted=False, window=window)

@@ -51,7 +51,7 @@ class Framing:
         Side of the network's input.
     shape_yx : tuple of int
         Shape of the frame.
-    in_depth : bool
+    is_volume : bool
         Whether frames are planes of a volume.
     small, large : float
         Up to `small`, as a fraction of the network's input, an object is too small for a whole frame; up to `large`, it
@@ -69,7 +69,7 @@ class Framing:
     setting: WindowSetting
     image_size: int
     shape_yx: tuple[int, int]
-    in_depth: bool = False
+    is_volume: bool = False
     small: float = 0.12
     tiny: float = 0.2
     large: float = 0.4
@@ -179,7 +179,7 @@ class Framing:
         runs = max(map(abs, motion)) > self.fast * last.size
         kept = [place for _, place in seen]
         if not runs:
-            kept = [prompted] if self.in_depth and prompted is not None else []
+            kept = [prompted] if self.is_volume and prompted is not None else []
         if not kept or not all(self._is_whole(place) and place.extent_yx is not None for place in kept):
             return before.window
         first = []

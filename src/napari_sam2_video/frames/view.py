@@ -91,7 +91,7 @@ class FrameView:
         self._composite = Composite(self.settings.channels, recording.dtype) if self.settings.channels else None
 
     @property
-    def in_depth(self) -> bool:
+    def is_volume(self) -> bool:
         """Whether frames are planes of a volume, where an object that has ended does not reappear."""
         return self.walk_axis in ("Z", "Y", "X")
 

@@ -121,10 +121,10 @@ async def open_tracker(request: Request) -> dict[str, Any]:
         height, width = (int(n) for n in value["shape_yx"])
         if min(n_frames, height, width) < 1:
             raise ValueError("an invalid recording")
-        key, in_depth = str(value["key"]), value.get("in_depth") is True
+        key, is_volume = str(value["key"]), value.get("is_volume") is True
     if height * width > leases.limits.frame_pixels:
         raise HTTPException(413, f"Frames of {height} × {width} pixels are larger than this server accepts.")
-    frames = ServedFrames(n_frames, (height, width), key, leases.limits.frame_seconds, in_depth=in_depth)
+    frames = ServedFrames(n_frames, (height, width), key, leases.limits.frame_seconds, is_volume=is_volume)
     lease = await run_in_threadpool(leases.open, settings, frames)
     lease.same_machine = value.get("machine") == wire.machine()
     model = lease.tracker.model

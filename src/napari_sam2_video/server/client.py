@@ -249,7 +249,7 @@ class RemoteTracker:
             "n_frames": self._view.n_frames,
             "shape_yx": list(self._view.shape_yx),
             "key": self._view.key,
-            "in_depth": getattr(self._view, "in_depth", False),
+            "is_volume": getattr(self._view, "is_volume", False),
             "machine": wire.machine(),
         }
         answer = self._connection.request("POST", "/trackers", json=asked, timeout=_LOADING_SECONDS)

@@ -32,19 +32,19 @@ class ServedFrames:
         The client's key, which changes whenever the pixels change.
     seconds : float
         How long `read` waits for a frame.
-    in_depth : bool
+    is_volume : bool
         Whether they are planes of a volume.
     """
 
     KEPT, KEPT_BYTES = 32, 128 << 20
 
     def __init__(
-        self, n_frames: int, shape_yx: tuple[int, int], key: str, seconds: float, *, in_depth: bool = False
+        self, n_frames: int, shape_yx: tuple[int, int], key: str, seconds: float, *, is_volume: bool = False
     ) -> None:
         self.n_frames = n_frames
         self.shape_yx = shape_yx
         self.key = key
-        self.in_depth = in_depth
+        self.is_volume = is_volume
         self.ask: Callable[[int, bool], None] | None = None
         self.halted: Callable[[], bool] = lambda: False
         self._seconds = seconds

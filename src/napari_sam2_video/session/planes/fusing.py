@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_sam2_video.analysis.consensus import ENDED, HEARD, TRUSTED, Walk, consensus, plane_weights
+from napari_sam2_video.analysis.consensus import ENDED, PRESENT, TRUSTED, Walk, consensus, plane_weights
 from napari_sam2_video.analysis.crossing_agreement import SettledPlane, crossing_agreement
 from napari_sam2_video.analysis.outline import BAND, IMAGE, NOISE
 from napari_sam2_video.frames.crossing import spacing_of
@@ -151,7 +151,7 @@ class Fusing:
         """How an object was last fused, for provenance; None if it was not."""
         axes = self.axes_of(object_id)
         outline = {"band": BAND, "image": IMAGE, "noise": NOISE}
-        settings = {"trusted": TRUSTED, "heard": HEARD, "ended": ENDED, "reach": REACH, "outline": outline}
+        settings = {"trusted": TRUSTED, "present": PRESENT, "ended": ENDED, "reach": REACH, "outline": outline}
         return {"axes": list(axes), "settings": settings} if axes else None
 
     def fuse(
