@@ -66,8 +66,7 @@ class Guide(QWidget):
             controller.model_changed,
             widget.objects.prompting.armed_changed,
             widget.export.task.changed,
-            widget.recording.opening.changed,
-            widget.recording.looked,
+            widget.recording.described,
         ):
             signal.connect(self._later)
         events = controller.viewer.layers.events

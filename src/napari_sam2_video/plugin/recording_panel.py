@@ -43,12 +43,12 @@ class RecordingPanel(QWidget):
     -------
     continued : str
         The user wants to open the chosen image's existing session in this folder.
-    looked
-        It is now known whether the chosen image has a session.
+    described
+        What can be tracked may have changed: the image, its earlier session, the choices or what is wrong with them.
     """
 
     continued = Signal(str)
-    looked = Signal()
+    described = Signal()
 
     def __init__(self, controller: Controller) -> None:
         super().__init__()
@@ -298,9 +298,9 @@ class RecordingPanel(QWidget):
         found = session_of(self.layer) if idle and self.layer is not None else None
         set_note(self.found, "" if found is None else f"This image has a session: {found.text()}.")
         self.continue_button.setVisible(found is not None)
-        self.looked.emit()
 
     def _describe(self, *_: Any) -> None:
+        self.described.emit()
         session = self._controller.session
         frozen = session is not None
         for box in (self.layer_box, self.axis_box, self.channel_box, self.window_box):

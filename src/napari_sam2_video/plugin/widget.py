@@ -76,7 +76,7 @@ class TrackingWidget(QWidget):
         self.run_bar = RunBar(controller, self.track, self.model.missing, self.open_review)
         self.planes.fused.connect(self.run_bar.show_outcome)
         self.model_line = ModelLine(controller, self.open_models, self._get_model, lambda: self.recording.layer)
-        self.recording.looked.connect(self.model_line.update_state)
+        self.recording.described.connect(self.model_line.update_state)
         self.clean_up = CleanUpPanel(controller)
         self.measurements = MeasurePanel(controller)
         self.export = ExportPanel(controller)
