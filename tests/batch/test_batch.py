@@ -319,8 +319,8 @@ def cluster():
         processes=False,
         protocol="tcp://",
         host="127.0.0.1",
-        dashboard_address=None,
-        worker_dashboard_address=None,
+        dashboard_address=":0",
+        worker_dashboard_address=":0",
     ) as local:
         yield local
 

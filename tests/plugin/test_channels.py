@@ -138,3 +138,12 @@ def test_what_can_be_seen_together_follows_the_data_and_the_place_of_every_layer
     other.data = make_frames(3)
     here.spin()
     assert panel.stack_button.isHidden()
+
+
+def test_an_image_may_get_data_with_fewer_axes_while_it_is_tracked(coloured):
+    coloured.start()
+    coloured.controller.image.data = two_channels()[:, 0]
+    coloured.idle()
+    assert coloured.session is None
+    assert coloured.errors() == []
+    assert len(coloured.widget.recording.choices().axes) == 3

@@ -32,6 +32,7 @@ AS_SHOWN_TEXT = "As shown"
 IN_COLOUR, FROZEN_COLOUR = "colour", "frozen colour"
 COLOUR_TEXT = "Several in colour"
 STACK_TIP = "Combine all image layers of this shape into one; the model sees each in its present colour and contrast."
+FEWEST_AXES = 3
 SINGLE = "A single image"
 AXIS_WORDS = {"T": "time", "Z": "depth", "C": "channel", "Y": "rows", "X": "columns"}
 
@@ -270,9 +271,11 @@ class RecordingPanel(QWidget):
             return ()
 
     def _walk(self) -> tuple[str | None, str | None]:
-        """The chosen axis, and the letters of all axes that it implies."""
+        """The chosen axis, and the letters of all axes that it implies; None if they were of earlier data."""
         chosen: tuple[str, str] | None = self.axis_box.currentData()
-        return (None, None) if chosen is None else chosen
+        if chosen is None or (self.layer is not None and len(chosen[1]) != max(self.layer.ndim, FEWEST_AXES)):
+            return None, None
+        return chosen
 
     def problem(self) -> str:
         """Why no session can be started with these choices; empty if one can."""
