@@ -319,8 +319,8 @@ def cluster():
         processes=False,
         protocol="tcp://",
         host="127.0.0.1",
-        dashboard_address=":0",
-        worker_dashboard_address=":0",
+        dashboard_address="127.0.0.1:0",
+        worker_dashboard_address="127.0.0.1:0",
     ) as local:
         yield local
 
