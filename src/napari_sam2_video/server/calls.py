@@ -60,7 +60,7 @@ def answer(lease: Lease, work: Work) -> Iterator[bytes]:
         frames.halted = lease.stop.is_set
         neighbours = lease.neighbours
         neighbours.halted = lease.stop.is_set
-        neighbours.ask = lambda frame: emit(wire.pack_json(wire.NEIGHBOURS, frame))
+        neighbours.ask = lambda frame, _: emit(wire.pack_json(wire.NEIGHBOURS, frame))
         frames.ask = lambda frame, here: emit(wire.pack_json(wire.TAKEN if here else wire.WANTED, frame))
         try:
             work(emit)

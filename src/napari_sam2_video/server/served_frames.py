@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import threading
-import time
-from collections import OrderedDict
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_sam2_video.errors import EngineError, FrameError
+from napari_sam2_video.errors import FrameError
+from napari_sam2_video.server.requested import Requested
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     import numpy.typing as npt
 
 
-class ServedFrames:
+class ServedFrames(Requested["npt.NDArray[np.uint8] | str"]):
     """Frames requested from the client when the network needs them; a `FrameSource`.
 
     Only the last few are kept, because the tracker keeps the embeddings, which are needed for longer.
@@ -41,15 +37,11 @@ class ServedFrames:
     def __init__(
         self, n_frames: int, shape_yx: tuple[int, int], key: str, seconds: float, *, is_volume: bool = False
     ) -> None:
+        super().__init__(seconds)
         self.n_frames = n_frames
         self.shape_yx = shape_yx
         self.key = key
         self.is_volume = is_volume
-        self.ask: Callable[[int, bool], None] | None = None
-        self.halted: Callable[[], bool] = lambda: False
-        self._seconds = seconds
-        self._arrived: OrderedDict[int, npt.NDArray[np.uint8] | str] = OrderedDict()
-        self._change = threading.Condition()
 
     @property
     def nbytes(self) -> int:
@@ -64,19 +56,8 @@ class ServedFrames:
         next.
         """
         with self._change:
-            if self.ask is not None:
-                self.ask(frame, frame in self._arrived)
-            end = time.monotonic() + self._seconds
-            while frame not in self._arrived:
-                if self.ask is None or self.halted():
-                    raise EngineError(
-                        "The server ended the call; finished frames are kept. Check the server and continue."
-                    )
-                if time.monotonic() > end:
-                    raise EngineError(f"Frame {frame} did not arrive in {self._seconds:g} s; check the connection.")
-                self._change.wait(0.2)
+            found = self._await(frame, f"Frame {frame}")
             self._arrived.move_to_end(frame)
-            found = self._arrived[frame]
             if isinstance(found, str):
                 del self._arrived[frame]
                 raise FrameError(found)
