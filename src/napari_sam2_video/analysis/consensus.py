@@ -218,6 +218,7 @@ class _Votes:
         self.box = box
         self._id = object_id
         self._walks = [walk for walk in walks if object_id in walk.weights]
+        self._first = [walk.axis == 0 for walk in self._walks]
         self._bits = np.zeros(tuple(part.stop - part.start for part in box), np.uint8)
         self._voxel_weights = [_along(walk.voxel_weights(object_id), walk, box) for walk in self._walks]
         self._presence_votes = [_along(walk.presence_votes(object_id), walk, box) for walk in self._walks]
@@ -274,16 +275,16 @@ class _Votes:
             told = [np.where(weight > 0, vote, 1) for vote, weight in zip(votes, weights, strict=True)]
             silent = np.logical_and.reduce([weight <= 0 for weight in weights])
             return np.where(silent, -1, np.minimum.reduce(told)).astype(np.float32)
-        first = [walk.axis == 0 for walk in self._walks]
-        if not any(first) or not (weights[first.index(True)] > 0).all():
+        if not any(self._first) or not (weights[self._first.index(True)] > 0).all():
             return _weighted(votes, weights)
-        heeded = [vote if own else np.clip(vote, -HEEDED, HEEDED) for own, vote in zip(first, votes, strict=True)]
-        shares = [(w > 0) * np.float32(1 if own else OTHERS) for own, w in zip(first, weights, strict=True)]
+        heeded = [vote if own else np.clip(vote, -HEEDED, HEEDED) for own, vote in zip(self._first, votes, strict=True)]
+        shares = [(w > 0) * np.float32(1 if own else OTHERS) for own, w in zip(self._first, weights, strict=True)]
         mean = _weighted(heeded, shares)
         lower, upper = np.minimum(votes[0], votes[1]), np.maximum(votes[0], votes[1])
         median = np.maximum(lower, np.minimum(upper, votes[2]))
-        differ = ((median > 0) ^ (inside[first.index(True)] > 0)) & np.logical_and.reduce([w > 0 for w in weights])
-        others = [there > 0 for there, own in zip(inside, first, strict=True) if not own]
+        found = inside[self._first.index(True)] > 0
+        differ = ((median > 0) ^ found) & np.logical_and.reduce([w > 0 for w in weights])
+        others = [there > 0 for there, own in zip(inside, self._first, strict=True) if not own]
         if not differ.any() or _dice(*others) < AGREED:
             return mean
         wide = binary_propagation(binary_opening(differ, OUTLINE), mask=differ)
@@ -293,22 +294,20 @@ class _Votes:
         self, inside: Sequence[npt.NDArray[np.uint8]], heard: Sequence[npt.NDArray[np.bool_]]
     ) -> npt.NDArray[np.bool_] | None:
         """Voxels in both other walks if the walk along the first axis has not found the object."""
-        first = [walk.axis == 0 for walk in self._walks]
-        if len(inside) < VOTES or not any(first) or inside[first.index(True)].any():
+        if len(inside) < VOTES or not any(self._first) or inside[self._first.index(True)].any():
             return None
-        told = [(there > 0) & one for there, one, own in zip(inside, heard, first, strict=True) if not own]
+        told = [(there > 0) & one for there, one, own in zip(inside, heard, self._first, strict=True) if not own]
         return np.asarray(told[0] & told[1] & (_dice(*told) >= FOUND))
 
     def _if_ended(
         self, inside: Sequence[npt.NDArray[np.uint8]], heard: Sequence[npt.NDArray[np.bool_]]
     ) -> npt.NDArray[np.bool_] | None:
         """Voxels in both other walks if they show that the walk along the first axis overran the object's end."""
-        first = [walk.axis == 0 for walk in self._walks]
-        own = next((there for there, is_first in zip(inside, first, strict=True) if is_first), None)
+        own = next((there for there, is_first in zip(inside, self._first, strict=True) if is_first), None)
         if own is None or not own.any() or len(inside) < VOTES:
             return None
         both = np.ones(own.shape, bool)
-        for there, one, is_first in zip(inside, heard, first, strict=True):
+        for there, one, is_first in zip(inside, heard, self._first, strict=True):
             if is_first:
                 continue
             crossed = (own > 0) & one

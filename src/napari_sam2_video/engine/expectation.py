@@ -1,8 +1,7 @@
 """Where an object is expected on a frame, from where it was before, and whether what was found can be it.
 
-A cell that touches a neighbour often gets a mask of both, which goes on with the neighbour alone; one that left the
-frame gets the mask of another. Either shows in the area and the position: they change by more than the motion and the
-growth of the object account for.
+If a cell touches a neighbour, its mask often spreads over both, and later follows the neighbour alone. If it leaves the
+frame, its mask jumps to another cell. In both cases area and position change by more than motion and growth explain.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ from napari_sam2_video.engine.second_look import SecondLook
 from napari_sam2_video.engine.windows import place_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     import torch
 
@@ -100,11 +100,6 @@ class FrameStep:
     framing: Framing | None
     neighbours: Neighbours | None = None
 
-    @property
-    def is_volume(self) -> bool:
-        """Whether frames are planes of a volume, where an object that ended does not reappear as one in a video may."""
-        return bool(getattr(self.batcher.view, "is_volume", False))
-
     def track(
         self,
         frame: int,
@@ -131,8 +126,7 @@ class FrameStep:
         rows = [self._row(one, frame, direction) for one in objects]
         framing = self.framing
         if framing is None:
-            embedding = self.embedder.embed(frame, upcoming)
-            return self._track(frame, [_Seen(row, None, embedding) for row in rows])
+            return self._in_batches(frame, rows, [None] * len(rows), [(None, self.embedder.embed(frame, upcoming))])
         windows = [None if row.before is None else framing.follow(row.before, row.seen, row.prompted) for row in rows]
         found = self._look(frame, rows, windows, upcoming)
         elsewhere = {}
@@ -144,7 +138,7 @@ class FrameStep:
         for i, outcome in zip(elsewhere, outcomes, strict=True):
             if framing.is_plausible(outcome.entry.place, rows[i].before):
                 found[i] = outcome
-        if self.is_volume:
+        if framing.is_volume:
             return found
         second = SecondLook(self.batcher, self.embedder)
         found = [second.settle(frame, row, outcome) for row, outcome in zip(rows, found, strict=True)]
@@ -193,7 +187,18 @@ class FrameStep:
     def _look(
         self, frame: int, rows: Sequence[Row], windows: Sequence[Window | None], upcoming: Sequence[int] = ()
     ) -> list[Outcome]:
-        """Find each object in its window; those whose recalls have the same signature are tracked together.
+        """Find each object in its window."""
+        embeddings = self.embedder.embed_windows(frame, list(dict.fromkeys(windows)), upcoming)
+        return self._in_batches(frame, rows, windows, embeddings)
+
+    def _in_batches(
+        self,
+        frame: int,
+        rows: Sequence[Row],
+        windows: Sequence[Window | None],
+        embeddings: Iterable[tuple[Window | None, Embedding]],
+    ) -> list[Outcome]:
+        """Track each object in its window; those whose recalls have the same signature form batches.
 
         Batches depend only on the objects, not on cached embeddings, because batching affects rounding.
         """
@@ -209,7 +214,7 @@ class FrameStep:
             found.update(zip([i for i, _ in batch], outcomes, strict=True))
             batch.clear()
 
-        for window, embedding in self.embedder.embed_windows(frame, list(inside), upcoming):
+        for window, embedding in embeddings:
             for i in inside[window]:
                 batch = waiting[rows[i].recall.signature]
                 batch.append((i, _Seen(rows[i], window, embedding)))
@@ -221,16 +226,10 @@ class FrameStep:
         return [found[i] for i in range(len(rows))]
 
     def _track(self, frame: int, objects: Sequence[_Seen]) -> list[Outcome]:
-        """Track objects, each in its window; those whose recalls have the same signature as one batch."""
-        groups: dict[tuple[int, int], list[int]] = defaultdict(list)
-        for i, one in enumerate(objects):
-            groups[one.row.recall.signature].append(i)
-        found: dict[int, Outcome] = {}
-        for group in groups.values():
-            seen = [objects[i] for i in group]
-            steps = self.batcher.steps(frame, [one.embedding for one in seen], [one.row.recall for one in seen])
-            found.update((i, self._outcome(objects[i], *step)) for i, step in zip(group, steps, strict=True))
-        return [found[i] for i in range(len(objects))]
+        """Track objects whose recalls have the same signature, each in its window."""
+        embeddings, recalls = [one.embedding for one in objects], [one.row.recall for one in objects]
+        steps = self.batcher.steps(frame, embeddings, recalls)
+        return [self._outcome(one, *step) for one, step in zip(objects, steps, strict=True)]
 
     def _outcome(self, seen: _Seen, decoded: Decoded, entry: MemoryEntry) -> Outcome:
         """The mask decoded in a window as a mask of the frame; empty if the object has ended."""
@@ -239,7 +238,7 @@ class FrameStep:
         if self.framing is None:
             return Outcome(mask, entry, decoded.logits)
         place = place_of(mask, window, row.before)
-        if self.is_volume and has_ended(mask, place, row.seen[:SEEN]):
+        if self.framing.is_volume and has_ended(mask, place, row.seen[:SEEN]):
             decoded = self.batcher.model.absent(decoded)
             spatial = self.batcher.model.remember(seen.embedding, decoded, prompted=False)
             (mask,) = self.batcher.shown([row.object_id], decoded, prompted=False, window=window)

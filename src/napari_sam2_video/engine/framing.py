@@ -52,7 +52,7 @@ class Framing:
     shape_yx : tuple of int
         Shape of the frame.
     is_volume : bool
-        Whether frames are planes of a volume.
+        Whether frames are planes of a volume, where an object that has ended does not reappear.
     small, large : float
         Up to `small`, as a fraction of the network's input, an object is too small for a whole frame; up to `large`, it
         may be in a window.
