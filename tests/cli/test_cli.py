@@ -340,6 +340,13 @@ def test_a_missing_recording_and_a_missing_model_are_one_sentence(track, call, r
     assert "napari-sam2-video models download tiny" in said
 
 
+def test_a_session_and_a_recording_that_are_mixed_up_are_one_sentence(call, recording, tmp_path):
+    session = tmp_path / "run.sam2v"
+    api.create_session(recording, session).close()
+    assert f"{session} is a session, not a recording" in call("info", session)[2]
+    assert f"{recording} is a file, not a session" in call("export", recording, tmp_path / "areas.csv")[2]
+
+
 def test_an_existing_session_is_only_replaced_on_request(track, tmp_path):
     track("--point", "1@0:40,50")
     code, _, said = track("--point", "1@0:40,50")

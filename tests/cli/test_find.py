@@ -72,6 +72,24 @@ def test_find_and_proposals_work_on_a_session(call, recording, tmp_path):
         assert session.dirty() == (2,)
 
 
+@pytest.mark.parametrize(
+    ("detector", "sentence"),
+    [
+        ("squarish", "There is no detector 'squarish'"),
+        ("labels:none.tif", "none.tif cannot be read"),
+        ("like:", "'like' needs the ids"),
+        ("like:7", "There is no object 7"),
+    ],
+)
+def test_a_detector_that_cannot_be_used_is_refused_before_anything_is_tracked(
+    call, recording, tmp_path, detector, sentence
+):
+    out = tmp_path / "run.sam2v"
+    code, _, told = call("track", recording, "--out", out, "--point", "1@0:30,58", "--find", detector)
+    assert (code, sentence in told, "Tracking" in told) == (1, True, False), told
+    assert not out.exists()
+
+
 def test_labels_of_a_file_become_tracks_without_the_network(call, recording, tmp_path, monkeypatch):
     def refused(*_):
         raise AssertionError("the network was loaded")

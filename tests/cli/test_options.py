@@ -88,6 +88,13 @@ def test_a_position_along_another_axis_can_be_chosen(volumes, call, tmp_path, pl
     assert f"with at Z 1: the session has {place}; omit the option" in said
 
 
+@pytest.mark.parametrize("letter", ["T", "Y"])
+def test_a_position_that_would_choose_nothing_is_refused(film, call, letter):
+    code, _, told = call("info", film[0], "--at", f"{letter}=1")
+    assert code == 1
+    assert f"{letter} is tracked along or lies in the frames, so it has no position to set" in told
+
+
 def test_an_axis_that_the_file_does_not_name_can_be_named(film, call, tmp_path):
     code, _, said = call("track", film[0], "--out", tmp_path / "run.sam2v", "--point", film[1], "--axis", "Z")
     assert code == 1

@@ -288,10 +288,15 @@ def test_dicom_series_that_was_opened_and_tracked_gets_segments_on_its_slices(ax
 
 @pytest.mark.parametrize(
     ("known", "sentence"),
-    [({}, "name the folder of the source series"), ({"source_path": "scan"}, "are not images")],
+    [
+        ({}, "name the folder of the source series"),
+        ({"source_path": "scan"}, "refers to a DICOM series, which .*scan is not; name the folder"),
+        ({"source_path": "cells.tif"}, "refers to a DICOM series, which .*cells.tif is not; name the folder"),
+    ],
 )
 def test_dicom_seg_without_its_source_says_what_it_needs(known: dict, sentence: str, tmp_path: Path) -> None:
     (tmp_path / "scan").mkdir()
+    (tmp_path / "cells.tif").write_bytes(b"II*\0")
     known = {name: tmp_path / value for name, value in known.items()}
     with pytest.raises(ExportError, match=sentence):
         export(walked("Z", **known), tmp_path / "labels.dcm")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 from napari_sam2_video.errors import RecordingError, SessionError, SettingsError
@@ -10,6 +11,7 @@ from napari_sam2_video.frames.axes import axis_named
 from napari_sam2_video.frames.open import open_recording
 from napari_sam2_video.frames.view import default_view
 from napari_sam2_video.frames.window import note_contrast
+from napari_sam2_video.session.manifest import NAME as MANIFEST
 from napari_sam2_video.session.tracker import remember_choice
 from napari_sam2_video.types import ContrastWindow, ModelSettings, OpenSettings, channels_from_text
 from napari_sam2_video.types.checks import optional_whole, set_field, shown
@@ -102,6 +104,8 @@ class SessionOptions:
         """Open a recording with these options."""
         if type(recording).__module__.startswith("napari.layers"):
             raise RecordingError("A recording cannot be a layer of napari; pass open_layer(layer).")
+        if isinstance(recording, str | Path) and (Path(recording) / MANIFEST).is_file():
+            raise RecordingError(f"{recording} is a session, not a recording; name the recording that it tracks.")
         said = self.opening
         return open_recording(
             recording, axes=said.axes, pixel_size=said.pixel_size, interval=said.interval, series=said.series
@@ -113,6 +117,12 @@ class SessionOptions:
         settings = default_view(
             recording, axis=axis, at=self.at, channel=self.channel, window=self.window, channels=self.channels
         )
+        for letter, place in checked_places(self.at).items():
+            if letter in recording.axes and letter not in (*settings.at, "C"):
+                raise SettingsError(
+                    f"{letter} is tracked along or lies in the frames, so it has no position to set; omit "
+                    f"{letter}={place}, or track along another axis."
+                )
         if settings.window.source not in ("percentile", "full") or any(one.window for one in self.channels):
             note_contrast(recording, settings)
         return settings

@@ -37,7 +37,7 @@ def start(
     if_there: IfThere = "refuse",
     keep_source: bool = False,
     planes: Sequence[str] = (),
-    finds: bool = False,
+    detector: str | None = None,
 ) -> Session:
     """Open a session with prompts, ready to be tracked; no network is loaded.
 
@@ -59,8 +59,8 @@ def start(
         Copy an array in memory into the session.
     planes : sequence of str
         Axes along which to walk the volume.
-    finds : bool
-        Whether objects will be found, so that none has to be prompted.
+    detector : str, optional
+        The detector that will find objects, so that none has to be prompted.
 
     Raises
     ------
@@ -73,8 +73,7 @@ def start(
             options.settle(session)
             require_walks(session, prompts, planes)
             add_prompts(session, prompts, seeds)
-            if not finds:
-                require_prompts(session)
+            require_prompts(session, detector)
         except BaseException:
             session.close()
             raise
@@ -83,8 +82,7 @@ def start(
     def prepare(session: Session) -> None:
         require_walks(session, prompts, planes)
         add_prompts(session, prompts, seeds)
-        if not finds:
-            require_prompts(session)
+        require_prompts(session, detector)
         is_anything_left(session, settings)
         check_model(session.model_settings)
 
@@ -121,6 +119,8 @@ def make(
 
 def reopen(out: Path, recording: Any, options: SessionOptions | None = None, *, read_only: bool = False) -> Session:
     """Open a session; its recording is opened as before unless the options say otherwise."""
+    if out.is_file():
+        raise SessionError(f"{out} is a file, not a session; name a folder that ends with .sam2v.")
     if not out.is_dir():
         raise SessionError(f"There is no session {out}; check the path.")
     if recording is None:
@@ -134,14 +134,17 @@ def reopen(out: Path, recording: Any, options: SessionOptions | None = None, *, 
     return _with_recording(recording, source, lambda one: Session.open(out, recording=one, read_only=read_only))
 
 
-def require_prompts(session: Session) -> None:
-    """Refuse a session in which no object has a prompt.
+def require_prompts(session: Session, detector: str | None = None) -> None:
+    """Refuse a session in which no object has a prompt and no detector can find any.
 
     Raises
     ------
-    PromptError
-        If there is none.
+    Sam2VideoError
+        If there is no prompt, or the detector cannot be used.
     """
+    if detector is not None:
+        session.check_detector(detector)
+        return
     elsewhere = any(session.planes.prompt_sets(axis) for axis in session.planes.axes[1:])
     if not elsewhere and not any(session.state(one.id).prompted for one in session.objects):
         raise PromptError("No object has a prompt; give at least one point, box, scribble, mask or label image.")

@@ -54,7 +54,7 @@ def work(item: BatchItem, stop: Callable[[], bool] | None = None) -> dict[str, A
         prompts = read_prompts(item.prompts) if item.prompts else ()
         smallest = area_from_text(item.smallest_area)
         seeds = seed_list([parse_seeds(item.seeds)], smallest) if item.seeds else []
-        with _started(item, options, prompts, seeds, settings, finding is not None) as session:
+        with _started(item, options, prompts, seeds, settings, finding and finding.detector) as session:
             computed = find_and_track(session, finding, settings, planes=item.planes or None, stop=stop)
             if session.unfinished or (stop is not None and stop()):
                 return {"status": "stopped", "sentence": "The batch was stopped; run it again to continue."}
@@ -76,7 +76,7 @@ def _started(item: BatchItem, *how: Any) -> Session:
     """The item's session, new or continued."""
     from napari_sam2_video.api.start import start
 
-    options, prompts, seeds, settings, finds = how
+    options, prompts, seeds, settings, detector = how
     end = time.monotonic() + _LOCK_SECONDS
     while True:
         try:
@@ -89,7 +89,7 @@ def _started(item: BatchItem, *how: Any) -> Session:
                 settings,
                 if_there="resume",
                 planes=item.planes,
-                finds=finds,
+                detector=detector,
             )
         except SessionLockedError:
             # A worker whose connection was lost stops at its next frame.

@@ -152,12 +152,12 @@ def track(
     if out.exists() and not resume and not overwrite:
         raise SessionError(f"{out} already exists; continue it with --resume, or replace it with --overwrite.")
     if_there: IfThere = "resume" if resume else "overwrite" if overwrite else "refuse"
-    finds = finding is not None
+    detector = finding.detector if finding is not None else None
     with start(
-        recording, out, wanted, given, labels, settings, if_there=if_there, planes=planes or "", finds=finds
+        recording, out, wanted, given, labels, settings, if_there=if_there, planes=planes or "", detector=detector
     ) as session:
         # Labels on every frame may do without the network.
-        network = () if finds else session.tracker.notes
+        network = () if detector else session.tracker.notes
         for sentence in (*session.notes, *range_notes(session, settings), *network):
             note(sentence)
         if session.model_settings.model == "demo" and not resume:

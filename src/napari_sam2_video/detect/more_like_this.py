@@ -70,7 +70,7 @@ class MoreLikeThis:
         examples: Examples,
         like: LikeSettings = LikeSettings(),
     ) -> None:
-        self._ids = tuple(object_ids)
+        self.object_ids = tuple(object_ids)
         self._given = examples
         self._like = like
         self._examples: list[Example] = []
@@ -79,7 +79,7 @@ class MoreLikeThis:
     @property
     def settings(self) -> dict[str, Any]:
         """See `Detector`."""
-        return {"objects": list(self._ids), **asdict(self._like)}
+        return {"objects": list(self.object_ids), **asdict(self._like)}
 
     def detect(self, frame: DetectorFrame) -> list[Detection]:
         """See `Detector`; the examples themselves are not returned."""
@@ -106,7 +106,7 @@ class MoreLikeThis:
     def _learnt(self, frame: DetectorFrame, segmenter: Segmenter) -> Appearance:
         """The appearance of the examples, seen at the same scale as the frames."""
         if self._appearance is None:
-            self._examples = [one for one in self._given(self._ids) if one.mask_yx.any()]
+            self._examples = [one for one in self._given(self.object_ids) if one.mask_yx.any()]
             if not self._examples:
                 raise DetectorError("There is no mask to find more of; click an object first.")
             if any(one.mask_yx.shape != frame.shape_yx for one in self._examples):

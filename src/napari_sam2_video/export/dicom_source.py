@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from napari_sam2_video.errors import ExportError, RecordingError
 from napari_sam2_video.export.format import ExportOption, need
+from napari_sam2_video.frames.dicom_files import holds_dicom, is_dicom_folder
 from napari_sam2_video.frames.dicom_order import arrange
 from napari_sam2_video.frames.dicom_series import find_series
 
@@ -69,11 +70,14 @@ def read_source(job: ExportJob, title: str) -> SourceVolume:
     """
     pydicom = need("pydicom", title)
     named = job.options["source"] or job.result.source_path
+    advice = "name the folder of the source series with source=FOLDER"
     if named is None:
-        raise ExportError(f"A {title} refers to its source; name the folder of the source series with source=FOLDER.")
+        raise ExportError(f"A {title} refers to its source; {advice}.")
     path, wanted = Path(named), job.result.metadata.get("SeriesInstanceUID")
     if not path.exists():
-        raise ExportError(f"There is no folder {path}; name the folder of the source series with source=FOLDER.")
+        raise ExportError(f"There is no folder {path}; {advice}.")
+    if not (is_dicom_folder(path) if path.is_dir() else holds_dicom(path)):
+        raise ExportError(f"A {title} refers to a DICOM series, which {path} is not; {advice}.")
     try:
         try:
             found = find_series(path, str(wanted)) if wanted and path.is_dir() else find_series(path)
@@ -82,7 +86,7 @@ def read_source(job: ExportJob, title: str) -> SourceVolume:
                 raise
             found = find_series(path)
     except RecordingError as error:
-        raise ExportError(f"The source series is ambiguous: {error}") from error
+        raise ExportError(f"The source series cannot be used: {error}") from error
     with complete_headers(title):
         order = arrange(found.slices, "Z")
         for name, value in (("ImageOrientationPatient", order.affine), ("PixelSpacing", found.slices[0].spacing)):

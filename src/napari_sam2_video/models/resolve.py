@@ -172,8 +172,8 @@ def _absent(entry: ModelEntry, folder: Path | None) -> ModelError:
     if entry.url is None:
         return ModelError(f"{path} is not part of this installation; install napari-sam2-video again.")
     size = f" ({entry.size / 1e6:.0f} MB)" if entry.size else ""
-    there = f"{path} has the wrong size" if path.is_file() else "is not downloaded yet"
+    there = f"cannot be used, because {path} has the wrong size" if path.is_file() else "is not downloaded yet"
     return ModelError(
-        f'The model "{entry.name}"{size}: {there}; run `napari-sam2-video models download {entry.name}`, or '
+        f'The model "{entry.name}"{size} {there}; run `napari-sam2-video models download {entry.name}`, or '
         f"{how_to_get(entry, folder)}."
     )

@@ -304,6 +304,16 @@ class Session(SessionEditing):
         """
         return self._finder.find(detector, settings, stop)
 
+    def check_detector(self, detector: str) -> None:
+        """Refuse a detector that `find` cannot use: unknown, incomplete, or for objects or files that do not exist.
+
+        Raises
+        ------
+        Sam2VideoError
+            If it cannot be used.
+        """
+        self._finder.check(detector)
+
     def clean_up(
         self,
         settings: CleanSettings,

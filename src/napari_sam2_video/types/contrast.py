@@ -58,7 +58,7 @@ class ContrastWindow(JsonSettings):
         if match is None:
             raise SettingsError(
                 f"The contrast window {text!r} is neither two numbers such as -160,240 nor one of "
-                f"{', '.join(CT_WINDOWS)}."
+                f"{PERCENTILE}, {', '.join(CT_WINDOWS)}."
             )
         return ContrastWindow(float(match[1]), float(match[2]))
 

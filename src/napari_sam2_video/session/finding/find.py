@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_sam2_video.detect.labels import Labels
+from napari_sam2_video.detect.more_like_this import MoreLikeThis
 from napari_sam2_video.detect.protocol import Example
 from napari_sam2_video.detect.registry import detector_from_text
 from napari_sam2_video.detect.run import run_detector
@@ -27,8 +29,7 @@ from napari_sam2_video.types.checks import instance
 from napari_sam2_video.types.finding import FindProgress, FindSettings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Mapping, Sequence
-    from pathlib import Path
+    from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 
     import numpy.typing as npt
 
@@ -63,9 +64,12 @@ class Finder(SessionPart):
         self._tracking = tracking
         self._proposals = proposals
 
-    def detector(self, text: str, folder: Path | None = None) -> Detector:
-        """The detector with a given name."""
-        return detector_from_text(text, examples=self._examples, folder=folder)
+    def check(self, detector: str) -> None:
+        """See `Session.check_detector`."""
+        with self._made(detector) as finder:
+            if isinstance(finder, MoreLikeThis):
+                for object_id in finder.object_ids:
+                    self._prompted_frame(object_id)
 
     def find(
         self, detector: Detector | str, settings: FindSettings, stop: Callable[[], bool] | None
@@ -75,8 +79,7 @@ class Finder(SessionPart):
         context = self._context
         context.check_writable()
         frames = settings.frames(context.view.n_frames)
-        finder = self.detector(detector) if isinstance(detector, str) else detector
-        with context.busy.alone(BUSY):
+        with self._made(detector) as finder, context.busy.alone(BUSY):
             context.busy.work_on(NOBODY)
             looked: list[int] = []
             series: list[dict[int, Shape]] = []
@@ -170,15 +173,32 @@ class Finder(SessionPart):
             {one.id: one.parent for one in objects if one.parent is not None},
         )
 
+    @contextmanager
+    def _made(self, detector: Detector | str) -> Iterator[Detector]:
+        """The detector; one that is made here from its name is closed."""
+        if not isinstance(detector, str):
+            yield detector
+            return
+        made = detector_from_text(detector, examples=self._examples)
+        try:
+            yield made
+        finally:
+            if isinstance(made, Labels):
+                made.close()
+
+    def _prompted_frame(self, object_id: int) -> int:
+        """The first frame with prompts of an object."""
+        self._objects.get(object_id)
+        prompted = [found.frame for found in self._prompts.sets(object_id)]
+        if not prompted:
+            raise PromptError(f"Object {object_id} has no prompt, so there is nothing to find more of; click it.")
+        return min(prompted)
+
     def _examples(self, ids: Sequence[int]) -> list[Example]:
         """Masks of objects on their prompted frames."""
         examples = []
         for object_id in ids:
-            self._objects.get(object_id)
-            prompted = [found.frame for found in self._prompts.sets(object_id)]
-            if not prompted:
-                raise PromptError(f"Object {object_id} has no prompt, so there is nothing to find more of; click it.")
-            frame = min(prompted)
+            frame = self._prompted_frame(object_id)
             mask = self._context.masks.object_mask(frame, object_id)
             if not mask.any():
                 mask = self._prompted(object_id, frame)
