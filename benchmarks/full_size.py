@@ -22,6 +22,8 @@ _ROWS = 5
 class Grid:
     """Discs on a grid that move a little; a FrameSource. The side of a place is a fifth of the frame."""
 
+    is_volume = False
+
     def __init__(self, n_frames: int, shape_yx: tuple[int, int]) -> None:
         self.n_frames, self.shape_yx = n_frames, shape_yx
         self.key = f"grid-{n_frames}-{shape_yx}"

@@ -28,7 +28,9 @@ _BIAS = "sam_mask_decoder.pred_obj_score_head.layers.2.bias"
 
 
 class Scene:
-    """Discs that move over a textured backbackground; a FrameSource."""
+    """Discs that move over a textured background; a FrameSource."""
+
+    is_volume = False
 
     def __init__(self, n_frames: int, side: int) -> None:
         self.n_frames = n_frames

@@ -7,8 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from napari_sam2_video.engine.prompts import settle_prompts
-from napari_sam2_video.engine.scribbles import PARTS, scribble_points
+from napari_sam2_video.engine.prompts import PARTS, scribble_points, settle_prompts
 from napari_sam2_video.errors import PromptError
 from napari_sam2_video.prompt_text import read_prompts, write_prompts
 from napari_sam2_video.regions import simplified_path

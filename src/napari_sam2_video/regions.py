@@ -55,38 +55,34 @@ def ellipse_outline(corners_yx: npt.ArrayLike) -> npt.NDArray[np.float64]:
     return outline
 
 
-def upright_box(corners_yx: npt.ArrayLike, *, tolerance: float = 0.5) -> tuple[float, float, float, float] | None:
+def upright_box(corners_yx: npt.ArrayLike) -> tuple[float, float, float, float] | None:
     """Box ``(y0, x0, y1, x1)`` of a rectangle with sides along the axes; None for a rotated one.
 
     Parameters
     ----------
     corners_yx : array of shape (4, 2)
-        Corners, in order.
-    tolerance : float
-        How far in pixels a corner may be off.
+        Corners, in order; each may be off by half a pixel.
     """
     corners = np.asarray(corners_yx, float)
     y0, x0 = corners.min(axis=0)
     y1, x1 = corners.max(axis=0)
     for y, x in corners:
-        if min(abs(y - y0), abs(y - y1)) > tolerance or min(abs(x - x0), abs(x - x1)) > tolerance:
+        if min(abs(y - y0), abs(y - y1)) > 0.5 or min(abs(x - x0), abs(x - x1)) > 0.5:
             return None
     return float(y0), float(x0), float(y1), float(x1)
 
 
-def simplified_path(path_yx: npt.ArrayLike, tolerance: float = 0.5) -> tuple[tuple[float, float], ...]:
+def simplified_path(path_yx: npt.ArrayLike) -> tuple[tuple[float, float], ...]:
     """The path of a mouse without superfluous points (Douglas and Peucker).
 
     Parameters
     ----------
     path_yx : array of shape (N, 2)
-        Its points ``(y, x)``.
-    tolerance : float
-        How far in pixels the path may move.
+        Its points ``(y, x)``; the path moves by half a pixel at most.
     """
     from skimage.measure import approximate_polygon
 
-    found = approximate_polygon(np.asarray(path_yx, float), tolerance)  # type: ignore[no-untyped-call]
+    found = approximate_polygon(np.asarray(path_yx, float), 0.5)  # type: ignore[no-untyped-call]
     return tuple((float(y), float(x)) for y, x in found)
 
 

@@ -31,6 +31,7 @@ class Scene:
 
     n_frames: int
     shape_yx = (96, 120)
+    is_volume = False
 
     def __init__(self, n_frames=12, shape_yx=(96, 120)):
         self.n_frames = n_frames

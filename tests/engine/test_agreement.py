@@ -63,7 +63,7 @@ def test_an_object_prompted_again_far_from_where_it_was_is_tracked_on():
     frames = (frames * (255 / frames.max())).astype(np.uint8)
 
     class Shown:
-        n_frames, shape_yx, key = 5, (160, 160), "cross"
+        n_frames, shape_yx, key, is_volume = 5, (160, 160), "cross", False
 
         def read(self, frame):
             return np.repeat(frames[frame][..., None], 3, axis=2)

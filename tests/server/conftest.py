@@ -24,6 +24,8 @@ SHAPE_YX = (60, 72)
 class Scene:
     """A disc that moves; a FrameSource that counts what is read."""
 
+    is_volume = False
+
     def __init__(self, n_frames=8, shape_yx=SHAPE_YX):
         self.n_frames, self.shape_yx, self.key = n_frames, shape_yx, f"scene {n_frames} {shape_yx}"
         self.reads = []

@@ -254,11 +254,11 @@ def doubt_components(table: Table) -> dict[str, Floats]:
     }
 
 
-def merge_components(components: Mapping[str, Floats], weights: Mapping[str, float] = COMPONENTS) -> Floats:
+def merge_components(components: Mapping[str, Floats]) -> Floats:
     """Merge components into one value from 0 to 1: ``1 - product(1 - weight * component)``."""
     certain = np.ones(len(next(iter(components.values()))))
     for name, component in components.items():
-        certain *= 1 - weights[name] * component
+        certain *= 1 - COMPONENTS[name] * component
     return 1 - certain
 
 

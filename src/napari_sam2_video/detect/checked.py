@@ -22,15 +22,6 @@ _MOST_LETTERS = 200
 def checked(detections: Any, shape_yx: tuple[int, int], name: str) -> list[Detection]:
     """Valid detections of a frame.
 
-    Parameters
-    ----------
-    detections : iterable of Detection
-        Output of a detector.
-    shape_yx : tuple of int
-        Shape of the frame.
-    name : str
-        Name of the detector.
-
     Returns
     -------
     list of Detection

@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeAlias
 
 from napari_sam2_video.engine.memory import MemoryEntry
-from napari_sam2_video.engine.neighbours import without_pixels
 from napari_sam2_video.engine.networks.outputs import Decoded, Embedding
 from napari_sam2_video.engine.threads import Threads
 from napari_sam2_video.engine.torch_errors import engine_errors
@@ -17,8 +16,6 @@ from napari_sam2_video.types import ObjectMask
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    import numpy as np
-    import numpy.typing as npt
     import torch
 
     from napari_sam2_video.engine.memory import Recall
@@ -110,19 +107,6 @@ class Batcher:
             for object_id, (origin, plane), score, iou in zip(object_ids, levels, scores, ious, strict=True)
         ]
         return masks if window is None else [window.outward(mask, shape_yx) for mask in masks]
-
-    def remember_apart(
-        self,
-        embedding: Embedding,
-        logits: torch.Tensor,
-        mask: ObjectMask,
-        lost_yx: npt.NDArray[np.bool_],
-        window: Window | None,
-    ) -> torch.Tensor:
-        """Spatial memory of an object as it was found in a window, without pixels ``(Y, X)`` of the frame."""
-        scores = logits.new_tensor([[mask.object_score]])
-        apart = Decoded(without_pixels(logits, lost_yx, window), scores[:, 0], scores, scores)
-        return self.model.remember(embedding, apart, prompted=False)
 
     def _batch(self, frame: int, objects: Sequence[_Seen]) -> list[tuple[Decoded, MemoryEntry]]:
         """One batch, halved whenever the device runs out of memory."""

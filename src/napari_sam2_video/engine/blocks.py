@@ -25,11 +25,6 @@ class Block:
     The block is freed when it and all tensors made from it are dropped. It holds no tensor itself: even the few bytes
     of each would stay on the heap between short-lived results.
 
-    Parameters
-    ----------
-    tensors : sequence of torch.Tensor
-        The tensors to copy.
-
     Raises
     ------
     OSError

@@ -28,15 +28,6 @@ class Embedder:
     If the model is faster with several frames at once, the next ones are embedded along with the first.
 
     A context manager: leaving it ends the reading thread.
-
-    Parameters
-    ----------
-    model : Network
-        The network.
-    view : FrameSource
-        The view of the recording.
-    cache : FeatureCache
-        Where embeddings are looked up and kept.
     """
 
     def __init__(self, model: Network, view: FrameSource, cache: FeatureCache) -> None:

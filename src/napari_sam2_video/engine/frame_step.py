@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 from napari_sam2_video.engine.agreement import agreeing
 from napari_sam2_video.engine.framing import SEEN
 from napari_sam2_video.engine.memory import recall
-from napari_sam2_video.engine.neighbours import lost_pixels
+from napari_sam2_video.engine.neighbours import lost_pixels, without_pixels
+from napari_sam2_video.engine.outcome import Outcome, Row, Seen, outcome_of, remembered
 from napari_sam2_video.engine.plan import REACH, step_of
 from napari_sam2_video.engine.presence import has_ended
 from napari_sam2_video.engine.second_look import SecondLook
-from napari_sam2_video.engine.windows import place_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from napari_sam2_video.engine.batching import Batcher
     from napari_sam2_video.engine.embedder import Embedder
     from napari_sam2_video.engine.framing import Framing
-    from napari_sam2_video.engine.memory import ConditioningEntry, MemoryEntry, Recall
+    from napari_sam2_video.engine.memory import ConditioningEntry, MemoryEntry
     from napari_sam2_video.engine.neighbours import Neighbours
     from napari_sam2_video.engine.networks.outputs import Decoded, Embedding
     from napari_sam2_video.engine.plan import PassDirection
@@ -33,50 +33,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Tracked:
-    """The state of an object before a frame.
-
-    Parameters
-    ----------
-    object_id : int
-        The object.
-    conditioning : mapping of int to ConditioningEntry
-        Its conditioning entries by frame, in order.
-    trail : mapping of int to MemoryEntry
-        Its memories of other frames.
-    """
+    """The state of an object before a frame."""
 
     object_id: int
     conditioning: Mapping[int, ConditioningEntry]
     trail: Mapping[int, MemoryEntry]
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """The result for an object on a frame: mask, memory entry, and logits ``(1, 1, S / 4, S / 4)``."""
-
-    mask: ObjectMask
-    entry: MemoryEntry
-    logits: torch.Tensor
-
-
-@dataclass(frozen=True)
-class Row:
-    """An object on a frame: its memories, its last place, and further arguments of `Framing.follow`."""
-
-    object_id: int
-    recall: Recall
-    before: Place | None
-    seen: tuple[tuple[int, Place], ...]
-    prompted: Place | None
-
-
-@dataclass(frozen=True)
-class _Seen:
-    """An object with its window (None for the whole frame) and the embedding of that window."""
-
-    row: Row
-    window: Window | None
-    embedding: Embedding
 
 
 @dataclass(frozen=True)
@@ -166,7 +127,8 @@ class FrameStep:
             outcome, entry = found[i], found[i].entry
             window = None if entry.place is None else entry.place.window
             ((_, embedding),) = self.embedder.embed_windows(frame, [window])
-            spatial = self.batcher.remember_apart(embedding, outcome.logits, outcome.mask, lost_yx, window)
+            apart = outcome.decoded(without_pixels(outcome.logits, lost_yx, window))
+            spatial = self.batcher.model.remember(embedding, apart, prompted=False)
             result[i] = replace(outcome, entry=replace(entry, spatial=spatial))
         return result
 
@@ -205,11 +167,11 @@ class FrameStep:
         inside: dict[Window | None, list[int]] = defaultdict(list)
         for i, window in enumerate(windows):
             inside[window].append(i)
-        waiting: dict[tuple[int, int], list[tuple[int, _Seen]]] = defaultdict(list)
+        waiting: dict[tuple[int, int], list[tuple[int, Seen]]] = defaultdict(list)
         found: dict[int, Outcome] = {}
         size = self.batcher.batch_size
 
-        def track(batch: list[tuple[int, _Seen]]) -> None:
+        def track(batch: list[tuple[int, Seen]]) -> None:
             outcomes = self._track(frame, [seen for _, seen in batch])
             found.update(zip([i for i, _ in batch], outcomes, strict=True))
             batch.clear()
@@ -217,7 +179,7 @@ class FrameStep:
         for window, embedding in embeddings:
             for i in inside[window]:
                 batch = waiting[rows[i].recall.signature]
-                batch.append((i, _Seen(rows[i], window, embedding)))
+                batch.append((i, Seen(rows[i], window, embedding)))
                 if len(batch) == size:
                     track(batch)
         for batch in waiting.values():
@@ -225,26 +187,21 @@ class FrameStep:
                 track(batch)
         return [found[i] for i in range(len(rows))]
 
-    def _track(self, frame: int, objects: Sequence[_Seen]) -> list[Outcome]:
+    def _track(self, frame: int, objects: Sequence[Seen]) -> list[Outcome]:
         """Track objects whose recalls have the same signature, each in its window."""
         embeddings, recalls = [one.embedding for one in objects], [one.row.recall for one in objects]
         steps = self.batcher.steps(frame, embeddings, recalls)
         return [self._outcome(one, *step) for one, step in zip(objects, steps, strict=True)]
 
-    def _outcome(self, seen: _Seen, decoded: Decoded, entry: MemoryEntry) -> Outcome:
-        """The mask decoded in a window as a mask of the frame; empty if the object has ended."""
-        row, window = seen.row, seen.window
-        (mask,) = self.batcher.shown([row.object_id], decoded, prompted=False, window=window)
+    def _outcome(self, seen: Seen, decoded: Decoded, entry: MemoryEntry) -> Outcome:
+        """The outcome of an object in its window; empty if the object has ended."""
         if self.framing is None:
+            (mask,) = self.batcher.shown([seen.row.object_id], decoded, prompted=False)
             return Outcome(mask, entry, decoded.logits)
-        place = place_of(mask, window, row.before)
-        if self.framing.is_volume and has_ended(mask, place, row.seen[:SEEN]):
-            decoded = self.batcher.model.absent(decoded)
-            spatial = self.batcher.model.remember(seen.embedding, decoded, prompted=False)
-            (mask,) = self.batcher.shown([row.object_id], decoded, prompted=False, window=window)
-            place = place_of(mask, window, row.before)
-            entry = replace(entry, spatial=spatial, pointer=decoded.pointers)
-        return Outcome(mask, replace(entry, place=place), decoded.logits)
+        outcome = outcome_of(self.batcher, seen, decoded, entry)
+        if self.framing.is_volume and has_ended(outcome.mask, outcome.place, seen.row.seen[:SEEN]):
+            return remembered(self.batcher, seen, self.batcher.model.absent(decoded), entry)
+        return outcome
 
 
 def _place(tracked: Tracked, frame: int) -> Place | None:

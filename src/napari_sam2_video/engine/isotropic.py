@@ -126,15 +126,10 @@ class Fit:
 
 
 class FittedFrames:
-    """Planes of a source, fitted to square frames.
+    """Planes of a source, fitted to square frames."""
 
-    Parameters
-    ----------
-    source : FrameSource
-        The planes.
-    fit : Fit
-        Where they lie on the frames.
-    """
+    is_volume = False
+    """Whether an object has ended is judged on slices alone: the figures of walks across them are without that."""
 
     def __init__(self, source: FrameSource, fit: Fit) -> None:
         self._source = source
@@ -149,15 +144,7 @@ class FittedFrames:
 
 
 class FittedTracker:
-    """A tracker of fitted frames, whose prompts and masks are those of the planes.
-
-    Parameters
-    ----------
-    tracker
-        The tracker of `FittedFrames`.
-    fit : Fit
-        Where the planes lie on the frames.
-    """
+    """A tracker of fitted frames, whose prompts and masks are those of the planes."""
 
     def __init__(self, tracker: Any, fit: Fit) -> None:
         self._tracker = tracker

@@ -184,15 +184,15 @@ def fullest(entry: ConditioningEntry, n_frames: int) -> Recall:
     return Recall(spatial, pointers)
 
 
-def bytes_per_object(preset: ModelPreset, image_size: int, prompted_frames: int = 1) -> int:
-    """Memory that one object holds while it is tracked, in bytes.
+def bytes_per_object(preset: ModelPreset, image_size: int) -> int:
+    """Memory that one object with one prompted frame holds while it is tracked, in bytes.
 
     Two rings (one each way) of `SPATIAL` spatial memories in bfloat16 and `POINTERS` pointers in float32, and the
-    conditioning entries with their logits.
+    conditioning entry with its logits.
     """
     spatial, pointer = bytes_per_entry(preset, image_size)
     logits = (image_size // 4) ** 2 * 4
-    return 2 * (SPATIAL * spatial + POINTERS * pointer) + prompted_frames * (spatial + pointer + logits)
+    return 2 * (SPATIAL * spatial + POINTERS * pointer) + spatial + pointer + logits
 
 
 def bytes_per_entry(preset: ModelPreset, image_size: int) -> tuple[int, int]:

@@ -11,20 +11,19 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_sam2_video.engine.expectation import expected, has_left
-from napari_sam2_video.engine.networks.outputs import Decoded
+from napari_sam2_video.engine.outcome import Seen, remembered
 from napari_sam2_video.engine.parts import two_parts
 from napari_sam2_video.engine.windows import area_of, place_of
 
 if TYPE_CHECKING:
     import numpy.typing as npt
-    import torch
 
     from napari_sam2_video.engine.batching import Batcher
     from napari_sam2_video.engine.embedder import Embedder
     from napari_sam2_video.engine.expectation import Expected
-    from napari_sam2_video.engine.frame_step import Outcome, Row
-    from napari_sam2_video.engine.networks.outputs import Embedding
-    from napari_sam2_video.engine.windows import Place, Window
+    from napari_sam2_video.engine.networks.outputs import Decoded
+    from napari_sam2_video.engine.outcome import Outcome, Row
+    from napari_sam2_video.engine.windows import Place
 
 WITHIN = 0.3
 """Part of an object that has to be within the frame for a box around it to be worth a try."""
@@ -54,17 +53,7 @@ class SecondLook:
     embedder: Embedder
 
     def settle(self, frame: int, row: Row, found: Outcome) -> Outcome:
-        """What is taken for an object on a frame.
-
-        Parameters
-        ----------
-        frame : int
-            The frame.
-        row : Row
-            What the object brings to it.
-        found : Outcome
-            What was found by its memories.
-        """
+        """What is taken for an object on a frame."""
         shape_yx = self.batcher.view.shape_yx
         place, there = found.entry.place, expected(row.seen, shape_yx)
         if place is None or row.before is None or (there is not None and there.fits(place)):
@@ -72,18 +61,15 @@ class SecondLook:
         left = has_left(place, row.before, row.seen, shape_yx)
         if there is None and not left:
             return found
-        look = _Look(self.batcher, self._embedding(frame, place.window), row, found, place.window)
+        ((_, embedding),) = self.embedder.embed_windows(frame, [place.window])
+        look = _Look(self.batcher, Seen(row, place.window, embedding), found)
         if there is not None and there.within > WITHIN and not there.is_hidden(place):
             again = look.in_box(there.corners(shape_yx))
-            if again is not None and there.fits(_place(again)):
+            if again is not None and there.fits(again.place):
                 return again
         if left:
             return look.absent()
         return found if there is None else look.one_of_two(there)
-
-    def _embedding(self, frame: int, window: Window | None) -> Embedding:
-        ((_, embedding),) = self.embedder.embed_windows(frame, [window])
-        return embedding
 
 
 @dataclass(frozen=True)
@@ -91,17 +77,15 @@ class _Look:
     """An object on a frame as it was found, and what else it can be."""
 
     batcher: Batcher
-    embedding: Embedding
-    row: Row
+    seen: Seen
     found: Outcome
-    window: Window | None
 
     def in_box(self, corners_yx: npt.NDArray[np.float32]) -> Outcome | None:
         """What the network draws from a box ``(2, 2)`` alone; None where it is not sure of that."""
         view = self.batcher.view
         decoded, _ = self.batcher.model.decode_points(
-            self.embedding,
-            corners_yx if self.window is None else self.window.inward(corners_yx),
+            self.seen.embedding,
+            corners_yx if self.seen.window is None else self.seen.window.inward(corners_yx),
             np.array([2, 3], np.int32),
             self._shape_yx,
             n_frames=view.n_frames,
@@ -111,7 +95,7 @@ class _Look:
 
     def absent(self) -> Outcome:
         """The same, as where the network says that the object is not there."""
-        return self._outcome(self.batcher.model.absent(self._decoded(self.found.logits)))
+        return self._outcome(self.batcher.model.absent(self.found.decoded(self.found.logits)))
 
     def one_of_two(self, there: Expected) -> Outcome:
         """The part that can be the object, else the larger one, of a mask that is of two things; else the mask."""
@@ -120,11 +104,11 @@ class _Look:
         if parts is None:
             return self.found
         levels = [np.where(part, mask.levels, 0).astype(np.uint8) for part in parts]
-        places = [place_of(replace(mask, levels=one), self.window, None) for one in levels]
+        places = [place_of(replace(mask, levels=one), self.seen.window, None) for one in levels]
         fitting = [n for n, place in enumerate(places) if there.fits(place)]
         chosen = fitting[0] if len(fitting) == 1 else 0
         again = self.in_box(_corners(places[chosen]))
-        if again is not None and abs(area_of(_place(again)) / area_of(places[chosen]) - 1) <= ALIKE:
+        if again is not None and abs(area_of(again.place) / area_of(places[chosen]) - 1) <= ALIKE:
             return again
         return self._without(parts[1 - chosen])
 
@@ -133,7 +117,7 @@ class _Look:
         import torch
 
         logits = self.found.logits
-        first = (0, 0) if self.window is None else (self.window.top, self.window.left)
+        first = (0, 0) if self.seen.window is None else (self.seen.window.top, self.seen.window.left)
         index, inside = [], []
         for axis, length in enumerate(self._shape_yx):
             middles = (np.arange(logits.shape[-1]) + 0.5) * (length / logits.shape[-1])
@@ -142,31 +126,14 @@ class _Look:
             inside.append((at >= 0) & (at < part.shape[axis]))
         cut = part[index[0][:, None], index[1]] & inside[0][:, None] & inside[1]
         left = torch.where(torch.from_numpy(cut).to(logits.device), logits.clamp(max=_CUT), logits)
-        return self._outcome(self._decoded(left))
+        return self._outcome(self.found.decoded(left))
 
     @property
     def _shape_yx(self) -> tuple[int, int]:
-        return self.batcher.view.shape_yx if self.window is None else self.window.shape_yx
-
-    def _decoded(self, logits: torch.Tensor) -> Decoded:
-        """What was found, with other logits."""
-        mask = self.found.mask
-        iou, score = (logits.new_tensor([value]) for value in (mask.predicted_iou, mask.object_score))
-        return Decoded(logits, iou, self.found.entry.pointer, score[None])
+        return self.batcher.view.shape_yx if self.seen.window is None else self.seen.window.shape_yx
 
     def _outcome(self, decoded: Decoded) -> Outcome:
-        """A mask and what is remembered of it."""
-        (mask,) = self.batcher.shown([self.row.object_id], decoded, prompted=False, window=self.window)
-        spatial = self.batcher.model.remember(self.embedding, decoded, prompted=False)
-        place = place_of(mask, self.window, self.row.before)
-        entry = replace(self.found.entry, spatial=spatial, pointer=decoded.pointers, place=place)
-        return replace(self.found, mask=mask, entry=entry, logits=decoded.logits)
-
-
-def _place(outcome: Outcome) -> Place:
-    place = outcome.entry.place
-    assert place is not None
-    return place
+        return remembered(self.batcher, self.seen, decoded, self.found.entry)
 
 
 def _corners(place: Place) -> npt.NDArray[np.float32]:

@@ -67,8 +67,7 @@ class Tracker:
         self.memory = memory if memory is not None else MemoryStore()
         self.features = features if features is not None else default_cache(self.memory.cache_folder)
         self._batcher = Batcher(model, view, batch_size)
-        is_volume = bool(getattr(view, "is_volume", False))
-        self.framing = None if window == "off" else Framing(window, model.image_size, view.shape_yx, is_volume)
+        self.framing = None if window == "off" else Framing(window, model.image_size, view.shape_yx, view.is_volume)
         self._prompter = Prompter(self._batcher, self.memory, self.framing)
         self._segmenter: NetworkSegmenter | None = None
         self.memory.bind("/".join([model.key, view.key, *([self.framing.key] if self.framing else [])]))

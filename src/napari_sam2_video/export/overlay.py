@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -110,49 +110,3 @@ def picture_of(result: TrackingResult, frame: int) -> Picture:
     """Image of a frame; black if the result has none."""
     picture = result.frame(frame)
     return np.zeros((*result.shape_yx, 3), np.uint8) if picture is None else picture
-
-
-def contact_sheet(
-    result: TrackingResult, *, count: int = 6, columns: int = 3, tile: int = 320, **style: Any
-) -> Picture:
-    """Frames spread over the result, drawn side by side.
-
-    Parameters
-    ----------
-    result : TrackingResult
-        What to show.
-    count, columns : int
-        Maximum number of frames, and frames per row.
-    tile : int
-        Longer side of a frame on the sheet in pixels.
-    **style
-        Passed to `render`.
-
-    Returns
-    -------
-    ndarray of uint8, shape (Y, X, 3)
-        The sheet.
-    """
-    from PIL import Image, ImageDraw, ImageFont
-
-    last = len(result.frames) - 1
-    places = np.unique(np.linspace(0, last, min(count, last + 1)).round().astype(int))
-    frames = places + result.frames.start
-    columns = min(columns, len(frames))
-    shown = displayed_shape(result)
-    factor = tile / max(shown)
-    height, width = (max(1, round(side * factor)) for side in shown)
-    gap = 4
-    rows = -(-len(frames) // columns)
-    sheet = Image.new("RGB", (columns * (width + gap) + gap, rows * (height + gap) + gap), (24, 24, 24))
-    pen, font = ImageDraw.Draw(sheet), ImageFont.load_default(size=14)
-    colors = ColorTable(result.objects)
-    resample = Image.Resampling.LANCZOS if factor < 1 else Image.Resampling.NEAREST
-    for place, frame in enumerate(frames.tolist()):
-        drawn = render(picture_of(result, frame), result.labels(frame), colors, **style)
-        corner = (gap + place % columns * (width + gap), gap + place // columns * (height + gap))
-        sheet.paste(Image.fromarray(drawn).resize((width, height), resample), corner)
-        place_of_text = (corner[0] + 6, corner[1] + 4)
-        text = f"{result.walk_axis.lower()} = {frame}"
-        pen.text(place_of_text, text, fill="white", font=font, stroke_width=2, stroke_fill="black")
-    return np.asarray(sheet)

@@ -74,13 +74,6 @@ def pace_of(job: ExportJob) -> Pace:
 def frame_rate(frame_seconds: float | None, asked: float | None) -> tuple[Fraction, str | None]:
     """Frames per second for a video, and a note if it is not the recording's own.
 
-    Parameters
-    ----------
-    frame_seconds : float or None
-        Time between two frames; None if unknown.
-    asked : float or None
-        The requested rate.
-
     Returns
     -------
     rate : Fraction

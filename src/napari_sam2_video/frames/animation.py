@@ -49,13 +49,6 @@ _UNREADABLE = (
 class AnimationRecording(PlanesRecording):
     """An animation of 8-bit frames: ``TYXS``, or ``TYX`` if it is grey. Transparent pixels are white.
 
-    Parameters
-    ----------
-    path : Path
-        The file.
-    cache_bytes : int
-        Maximum memory for composed frames.
-
     Raises
     ------
     RecordingError

@@ -19,13 +19,6 @@ if TYPE_CHECKING:
 class Composite:
     """Makes colour images from planes of several channels.
 
-    Parameters
-    ----------
-    channels : sequence of ChannelColor
-        The channels, with their contrast windows chosen.
-    dtype : dtype
-        Type of the raw values.
-
     Attributes
     ----------
     channels : tuple of int

@@ -22,11 +22,6 @@ class PackedFile(io.RawIOBase):
 
     Reads near the beginning, where headers are, unpack only that part; any other read unpacks the whole file into
     memory or, beyond 64 MB, into a temporary file. A truncated or damaged file ends at the damage.
-
-    Parameters
-    ----------
-    path : Path
-        The gzip file.
     """
 
     def __init__(self, path: Path) -> None:

@@ -73,15 +73,7 @@ class Pictures:
 
 
 class Recordings:
-    """Files that are recordings themselves, such as TIFF stacks.
-
-    Parameters
-    ----------
-    first : Path
-        The file that the others must match.
-    opener : callable
-        Opens one.
-    """
+    """Files that are recordings themselves, such as TIFF stacks."""
 
     def __init__(self, first: Path, opener: Callable[[Path], Recording]) -> None:
         self._first, self._opener = first, opener

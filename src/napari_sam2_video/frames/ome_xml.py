@@ -18,13 +18,7 @@ if TYPE_CHECKING:
 
 
 class OmeXml:
-    """Parsed OME-XML; text that cannot be parsed counts as empty.
-
-    Parameters
-    ----------
-    text : str
-        The XML.
-    """
+    """Parsed OME-XML; text that cannot be parsed counts as empty."""
 
     def __init__(self, text: str | None) -> None:
         try:

@@ -30,17 +30,6 @@ class LabelImages:
     """Label images of all frames, composed on demand.
 
     The higher level wins a pixel, a tie goes to the lower id, and paint covers everything.
-
-    Parameters
-    ----------
-    state : State
-        The tables.
-    records : FrameRecords
-        The model's masks.
-    strokes : Strokes
-        Paint.
-    shape_yx : tuple of int
-        Shape of a frame.
     """
 
     def __init__(self, state: State, records: FrameRecords, strokes: Strokes, shape_yx: tuple[int, int]) -> None:

@@ -41,19 +41,6 @@ class FrameRecords:
     A damaged record is ignored, with a note, as if its frame had not been tracked. One whose pack is gone stays in the
     journal.
 
-    Parameters
-    ----------
-    state : State
-        The tables.
-    packs : PackStore
-        The packs.
-    n_frames : int
-        Number of frames.
-    shape_yx : tuple of int
-        Shape of a frame.
-    quarantine : Path
-        Folder for damaged bytes.
-
     Attributes
     ----------
     notes : list of str

@@ -31,15 +31,6 @@ _LAYERS = 16
 class Strokes:
     """Strokes in the journal and the packs, and the tables ``strokes`` and ``paint`` that list the valid ones.
 
-    Parameters
-    ----------
-    state : State
-        The tables.
-    packs : PackStore
-        The packs.
-    shape_yx : tuple of int
-        Shape of a frame.
-
     Attributes
     ----------
     notes : list of str

@@ -71,12 +71,7 @@ class ModelFile:
 
 
 def resolve_model(
-    model: str,
-    *,
-    folder: Path | None = None,
-    download: bool = False,
-    progress: Callable[[int, int | None], None] | None = None,
-    cancel: Callable[[], bool] | None = None,
+    model: str, *, download: bool = False, progress: Callable[[int, int | None], None] | None = None
 ) -> ModelFile:
     """Find the checkpoint with a name or path, and download it if allowed.
 
@@ -84,14 +79,10 @@ def resolve_model(
     ----------
     model : str
         Name of the catalogue, or path of a checkpoint. A name wins over a file of the same name.
-    folder : Path, optional
-        Model folder; the usual one if not given.
     download : bool
         Download the checkpoint if it is missing.
     progress : callable, optional
         Called with the bytes received and the total (None if unknown).
-    cancel : callable, optional
-        Called between blocks; the download stops when it returns True.
 
     Raises
     ------
@@ -105,15 +96,15 @@ def resolve_model(
     if model not in CATALOGUE:
         return _own_file(model)
     entry = find_entry(model)
-    if not is_downloaded(entry, folder):
+    if not is_downloaded(entry):
         if download and entry.url is not None:
             from napari_sam2_video.models.download import download as fetch
             from napari_sam2_video.models.folder import model_folder
 
-            fetch(entry, folder or model_folder(), progress=progress, cancel=cancel)
+            fetch(entry, model_folder(), progress=progress)
         else:
-            raise _absent(entry, folder)
-    return verify(model, folder=folder)
+            raise _absent(entry, None)
+    return verify(model)
 
 
 def verify(name: str, *, folder: Path | None = None) -> ModelFile:

@@ -102,8 +102,6 @@ def fetch_text_detector(
     *,
     folder: Path | None = None,
     progress: Callable[[int, int | None], None] | None = None,
-    cancel: Callable[[], bool] | None = None,
-    base_url: str | None = None,
 ) -> Path:
     """Download missing files of a text detector, and return their folder.
 
@@ -115,10 +113,6 @@ def fetch_text_detector(
         Model folder; the usual one if not given.
     progress : callable, optional
         Called with the bytes of the weights received, and the total (None if unknown).
-    cancel : callable, optional
-        Called between blocks; when it returns True, the download stops and received data are kept.
-    base_url : str, optional
-        Download from a mirror.
 
     Raises
     ------
@@ -132,7 +126,7 @@ def fetch_text_detector(
     for file_name in (*entry.files, WEIGHTS, CONFIG):
         file = _File(name, file_name, f"{entry.url}/{file_name}")
         seen = progress if file_name == WEIGHTS else None
-        download(file, target, progress=seen, cancel=cancel, base_url=base_url)
+        download(file, target, progress=seen)
     return target
 
 

@@ -22,13 +22,6 @@ class AutoTrack(QObject):
 
     A correction is a prompt or paint of an object that has been tracked. It is tracked as far as by any run: up to the
     next frame that is accepted, painted or prompted.
-
-    Parameters
-    ----------
-    controller : Controller
-        Runs the tracking.
-    settings : callable
-        Returns what the next run covers.
     """
 
     def __init__(self, controller: Controller, settings: Callable[[], TrackSettings]) -> None:

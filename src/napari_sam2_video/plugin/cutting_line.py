@@ -17,15 +17,7 @@ LINE_NAME, LINE = "SAM 2 cutting line", "cutting line"
 
 
 def split_along_line(controller: Controller, object_id: int) -> None:
-    """Let the user draw a line, split the object along it on that frame, and remove the line.
-
-    Parameters
-    ----------
-    controller : Controller
-        Shows the session.
-    object_id : int
-        The object.
-    """
+    """Let the user draw a line, split the object along it on that frame, and remove the line."""
     from napari.layers import Shapes
 
     session, viewer, geometry, image = controller.session, controller.viewer, controller.geometry, controller.image

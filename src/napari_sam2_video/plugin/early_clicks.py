@@ -18,13 +18,7 @@ if TYPE_CHECKING:
 
 
 class EarlyClicks:
-    """Listens to the mouse while the controller loads a session.
-
-    Parameters
-    ----------
-    controller : Controller
-        Loads the session.
-    """
+    """Listens to the mouse while the controller loads a session."""
 
     def __init__(self, controller: Controller) -> None:
         self._controller = controller

@@ -41,13 +41,6 @@ class HoverPreview(QObject):
     One preview is computed at a time, in the background; results that arrive after a click, or for another frame or
     object, are dropped.
 
-    Parameters
-    ----------
-    controller : Controller
-        The shown session.
-    prompting : PromptTools
-        Knows the armed tool.
-
     Signals
     -------
     changed

@@ -18,13 +18,6 @@ class KeyboardFocus(QObject):
 
     Only fields for text or numbers keep it, until Enter or Escape. Arrow keys, Space and the widget's own keys
     therefore act on the viewer, and never press a button.
-
-    Parameters
-    ----------
-    viewer : Viewer
-        The viewer.
-    widget : QWidget
-        The widget.
     """
 
     def __init__(self, viewer: Viewer, widget: QWidget) -> None:

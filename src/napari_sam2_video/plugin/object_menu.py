@@ -27,15 +27,6 @@ def object_menu(parent: QWidget, controller: Controller, object_id: int) -> QMen
     """The menu of an object for the shown frame; None if there is no such object.
 
     Each entry has a letter, and each change is one step in the history.
-
-    Parameters
-    ----------
-    parent : QWidget
-        Owns the menu.
-    controller : Controller
-        Carries out the choice.
-    object_id : int
-        The object.
     """
     session, frame = controller.session, controller.frame
     if session is None or object_id not in {entry.id for entry in session.objects}:
@@ -90,17 +81,7 @@ def _on_frames(title: str, menu: QMenu, controller: Controller, object_id: int, 
 
 
 def objects_menu(parent: QWidget, controller: Controller, objects: tuple[int, ...]) -> QMenu | None:
-    """The menu of several objects; None if there is no session. Each change is one step in the history.
-
-    Parameters
-    ----------
-    parent : QWidget
-        Owns the menu.
-    controller : Controller
-        Carries out the choice.
-    objects : tuple of int
-        The objects.
-    """
+    """The menu of several objects; None if there is no session. Each change is one step in the history."""
     session = controller.session
     if session is None:
         return None

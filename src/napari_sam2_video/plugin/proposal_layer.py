@@ -31,21 +31,7 @@ COLORS = ((0.2, 0.9, 0.35), (1.0, 0.6, 0.1), (0.9, 0.2, 0.2), (0.3, 0.65, 1.0), 
 
 
 class ProposalLayer(QObject):
-    """Outlines of the open proposals, with a colour for each kind; those selected in the list are white.
-
-    Parameters
-    ----------
-    viewer : Viewer
-        The viewer.
-    image : Image
-        The layer of the recording.
-    geometry : Geometry
-        Its axes.
-    session : Session
-        The session.
-    runner : TaskRunner
-        Reads the masks in the background.
-    """
+    """Outlines of the open proposals, with a colour for each kind; those selected in the list are white."""
 
     def __init__(self, viewer: Any, image: Image, geometry: Geometry, session: Session, runner: TaskRunner) -> None:
         super().__init__()

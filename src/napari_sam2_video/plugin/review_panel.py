@@ -28,15 +28,7 @@ NO_PLACE = "Go to a place of the list first (J)."
 
 
 class ReviewPanel(QWidget):
-    """The review list, the answers to a place, and the timeline.
-
-    Parameters
-    ----------
-    controller : Controller
-        The shown session.
-    correct : callable
-        Arms the tool for corrections.
-    """
+    """The review list, the answers to a place, and the timeline."""
 
     def __init__(self, controller: Controller, correct: Callable[[], Any]) -> None:
         super().__init__()

@@ -22,13 +22,6 @@ ALL_SEEN = "Every doubtful frame has been reviewed."
 class ReviewWalk(QObject):
     """The current place of the review, and the next ones.
 
-    Parameters
-    ----------
-    controller : Controller
-        The shown session.
-    correct : callable
-        Arms the tool for corrections.
-
     Signals
     -------
     moved : str

@@ -36,15 +36,6 @@ class SessionLoader(QObject):
     Files are handled on the engine's thread, while torch is loaded on another (`warm_up`). Layers are added on the main
     thread, one per turn of the event loop, so that the window stays responsive.
 
-    Parameters
-    ----------
-    viewer : Viewer
-        Where the layers go.
-    runner : TaskRunner
-        Does the work in the background.
-    parent : QObject
-        Owns the loader.
-
     Signals
     -------
     loaded : SessionView

@@ -42,15 +42,7 @@ def stackable(layer: Image | None, others: Iterable[Image]) -> list[Image]:
 
 
 def stacked(layers: Sequence[Image], axes: str) -> Image:
-    """Combine several layers into one; their arrays are read frame by frame on demand.
-
-    Parameters
-    ----------
-    layers : sequence of Image
-        Layers of one shape.
-    axes : str
-        A letter for each of their axes.
-    """
+    """Combine several layers into one; their arrays are read frame by frame on demand."""
     import dask.array as da
     from napari.layers import Image
 
@@ -72,17 +64,7 @@ def stacked(layers: Sequence[Image], axes: str) -> Image:
 
 
 def stacked_again(name: str, images: Sequence[Image], axes: str) -> Image | None:
-    """Rebuild a stacked layer from its parts; None if any is missing.
-
-    Parameters
-    ----------
-    name : str
-        The name from `stacked`.
-    images : sequence of Image
-        The existing layers.
-    axes : str
-        Letters of the axes of that layer.
-    """
+    """Rebuild a stacked layer from its parts; None if any is missing."""
     wanted = name.split(JOINED_BY)
     by_name = {layer.name: layer for layer in images}
     if len(wanted) < 2 or not by_name.keys() >= set(wanted):

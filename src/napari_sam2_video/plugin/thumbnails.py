@@ -101,15 +101,6 @@ class Thumbnails(QObject):
 def draw_thumbnail(session: Session, item: ReviewItem, color: tuple[int, int, int]) -> npt.NDArray[np.uint8]:
     """Draw the part of a frame that a review item is about, with the outline of the object.
 
-    Parameters
-    ----------
-    session : Session
-        The session.
-    item : ReviewItem
-        Which object and frame.
-    color : tuple of int
-        Red, green and blue of the outline.
-
     Returns
     -------
     ndarray of uint8, shape (SIDE, SIDE, 3)

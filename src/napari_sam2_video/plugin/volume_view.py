@@ -21,13 +21,7 @@ CROSSHAIR_COLOR = "#f0e442"
 
 
 class VolumeView:
-    """How the session's volume is displayed.
-
-    Parameters
-    ----------
-    controller : Controller
-        The session and the viewer.
-    """
+    """How the session's volume is displayed."""
 
     def __init__(self, controller: Controller) -> None:
         self._controller = controller

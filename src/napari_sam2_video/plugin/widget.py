@@ -50,11 +50,6 @@ STATUS_SECONDS = 4000
 class TrackingWidget(QWidget):
     """Track objects with SAM 2.
 
-    Parameters
-    ----------
-    napari_viewer : Viewer
-        The viewer.
-
     Attributes
     ----------
     handle : SessionHandle

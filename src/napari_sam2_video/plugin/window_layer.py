@@ -21,19 +21,7 @@ OPACITY = 0.35
 
 
 class WindowLayer(QObject):
-    """The window around one object, if it is known and is not the whole frame.
-
-    Parameters
-    ----------
-    viewer : Viewer
-        The viewer.
-    image : Image
-        The layer of the recording.
-    geometry : Geometry
-        Its axes.
-    session : Session
-        The session.
-    """
+    """The window around one object, if it is known and is not the whole frame."""
 
     def __init__(self, viewer: Any, image: Image, geometry: Geometry, session: Session) -> None:
         super().__init__()

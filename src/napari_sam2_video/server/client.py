@@ -249,7 +249,7 @@ class RemoteTracker:
             "n_frames": self._view.n_frames,
             "shape_yx": list(self._view.shape_yx),
             "key": self._view.key,
-            "is_volume": getattr(self._view, "is_volume", False),
+            "is_volume": self._view.is_volume,
             "machine": wire.machine(),
         }
         answer = self._connection.request("POST", "/trackers", json=asked, timeout=_LOADING_SECONDS)
@@ -321,15 +321,7 @@ class RemoteScratch:
 
 
 class RemoteMemory:
-    """The objects' memories on the server, as far as a session controls them.
-
-    Parameters
-    ----------
-    tracker : RemoteTracker
-        The tracker.
-    kept : KeptMemory
-        The copies on this side.
-    """
+    """The objects' memories on the server, as far as a session controls them."""
 
     def __init__(self, tracker: RemoteTracker, kept: KeptMemory) -> None:
         self._tracker = tracker

@@ -23,13 +23,6 @@ _AHEAD_BYTES = 32 << 20
 class FrameSender:
     """Sends frames of a recording in the background.
 
-    Parameters
-    ----------
-    connection : Connection
-        The server.
-    view : FrameSource
-        The recording.
-
     Attributes
     ----------
     seconds : float

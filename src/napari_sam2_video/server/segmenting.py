@@ -91,15 +91,7 @@ def answered(tracker: Tracker, wanted: Wanted) -> Work:
 
 
 class RemoteSegmenter:
-    """The network on a server; see `napari_sam2_video.detect.protocol.Segmenter`.
-
-    Parameters
-    ----------
-    tracker : RemoteTracker
-        The tracker whose network it is.
-    shape_yx : tuple of int
-        Shape of a frame.
-    """
+    """The network on a server; see `napari_sam2_video.detect.protocol.Segmenter`."""
 
     def __init__(self, tracker: RemoteTracker, shape_yx: tuple[int, int]) -> None:
         self._tracker = tracker

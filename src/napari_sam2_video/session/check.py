@@ -30,15 +30,7 @@ SPANS_AT_ONCE = 32
 
 
 class Checker:
-    """Checks of one session.
-
-    Parameters
-    ----------
-    masks : MaskStore
-        The masks, which stay unchanged.
-    checks : CheckResults
-        Where the results are kept.
-    """
+    """Checks of one session."""
 
     def __init__(self, masks: MaskStore, checks: CheckResults) -> None:
         self._masks = masks

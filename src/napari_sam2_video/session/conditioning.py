@@ -37,15 +37,7 @@ def mark_from_json(value: Any) -> Mark:
 
 
 class Conditioning:
-    """Prompts and paint that condition the tracker.
-
-    Parameters
-    ----------
-    state : State
-        The session's tables.
-    masks : MaskStore
-        The masks and the paint.
-    """
+    """Prompts and paint that condition the tracker."""
 
     def __init__(self, state: State, masks: MaskStore) -> None:
         self._state = state

@@ -88,17 +88,7 @@ class Busy:
 
 
 class Context:
-    """An open session's tables and masks.
-
-    Parameters
-    ----------
-    folder : Path
-        The session's folder.
-    view : FrameView
-        View of the recording.
-    read_only : bool
-        Change nothing on disk.
-    """
+    """An open session's tables and masks."""
 
     def __init__(self, folder: Path, view: FrameView, *, read_only: bool) -> None:
         self.folder = folder

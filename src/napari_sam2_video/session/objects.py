@@ -68,13 +68,7 @@ def plain_color(color: Any) -> tuple[int, int, int]:
 
 
 class Objects:
-    """The objects of a session.
-
-    Parameters
-    ----------
-    context : Context
-        The open session.
-    """
+    """The objects of a session."""
 
     def __init__(self, context: Context) -> None:
         self._context = context

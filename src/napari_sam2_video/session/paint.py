@@ -19,13 +19,6 @@ if TYPE_CHECKING:
 class Paint:
     """Paint of a session.
 
-    Parameters
-    ----------
-    context : Context
-        The open session.
-    objects : Objects
-        Its objects.
-
     Attributes
     ----------
     labels : LabelArray

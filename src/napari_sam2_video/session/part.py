@@ -11,17 +11,7 @@ if TYPE_CHECKING:
 
 
 class SessionPart:
-    """A part of a session that works on its objects and prompts.
-
-    Parameters
-    ----------
-    context : Context
-        The open session.
-    objects : Objects
-        Its objects.
-    prompts : PromptTable
-        Its prompts.
-    """
+    """A part of a session that works on its objects and prompts."""
 
     def __init__(self, context: Context, objects: Objects, prompts: PromptTable) -> None:
         self._context = context

@@ -25,13 +25,7 @@ if TYPE_CHECKING:
 
 
 class TwoWalks:
-    """Decides between the masks of a run and the existing ones.
-
-    Parameters
-    ----------
-    state, masks
-        The session's parts.
-    """
+    """Decides between the masks of a run and the existing ones."""
 
     def __init__(self, state: State, masks: MaskStore) -> None:
         self._state = state
@@ -82,15 +76,7 @@ def _two_sided(run: RunRecord, found: FrameMasks, object_id: int) -> Pass | None
 
 
 class WalkChoices:
-    """Frames on which two passes disagree, for the review.
-
-    Parameters
-    ----------
-    context : Context
-        The open session.
-    objects : Objects
-        Its objects.
-    """
+    """Frames on which two passes disagree, for the review."""
 
     def __init__(self, context: Context, objects: Objects) -> None:
         self._context = context

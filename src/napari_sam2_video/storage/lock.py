@@ -21,11 +21,6 @@ if TYPE_CHECKING:
 class SessionLock:
     """The lock of a session folder, which the system drops when its process dies.
 
-    Parameters
-    ----------
-    folder : Path
-        The session.
-
     Raises
     ------
     SessionLockedError

@@ -67,15 +67,7 @@ def ref_from_json(value: Any) -> DataRef:
 
 
 class PackStore:
-    """The packs of one folder.
-
-    Parameters
-    ----------
-    folder : Path
-        Folder of the packs.
-    read_only : bool
-        Refuse to write.
-    """
+    """The packs of one folder."""
 
     def __init__(self, folder: Path, *, read_only: bool) -> None:
         self.folder = folder

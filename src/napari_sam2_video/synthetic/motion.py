@@ -45,23 +45,20 @@ def wander(
     return path
 
 
-def keep_apart(
-    paths: NDArray[np.float64], radii: NDArray[np.float64], closeness: float = 1.0, rounds: int = 6
-) -> NDArray[np.float64]:
+def keep_apart(paths: NDArray[np.float64], radii: NDArray[np.float64]) -> NDArray[np.float64]:
     """Push (N, T, 2) paths of discs with (N, T) radii apart until they at most touch.
 
-    `closeness` is the smallest distance of two centres as a part of the sum of their radii. A push carries on into the
-    later frames, so that nothing jumps.
+    A push carries on into the later frames, so that nothing jumps.
     """
     paths = paths.copy()
     for t in range(paths.shape[1]):
         carried = paths[:, t].copy()
-        for _ in range(rounds):
+        for _ in range(6):
             gap = paths[:, None, t] - paths[None, :, t]
             distance = np.hypot(gap[..., 0], gap[..., 1])
             np.fill_diagonal(distance, np.inf)
             both = (radii[:, None, t] > 0) & (radii[None, :, t] > 0)
-            lacking = np.where(both, closeness * (radii[:, None, t] + radii[None, :, t]) - distance, 0).clip(min=0)
+            lacking = np.where(both, radii[:, None, t] + radii[None, :, t] - distance, 0).clip(min=0)
             push = (gap / np.maximum(distance, 1e-6)[..., None] * lacking[..., None] * 0.5).sum(1)
             paths[:, t] += push
         paths[:, t + 1 :] += (paths[:, t] - carried)[:, None]

@@ -21,7 +21,7 @@ def sample_time_series(frames: int = 40, size: tuple[int, int] = (256, 256), see
     inner = (int(size[0] * 0.8), int(size[1] * 0.8))
     starts = scatter(rng, radii[:, 0], inner, 1.1)[0] + 0.1 * np.array(size)
     paths = np.stack([wander(rng, frames, start, 0.006 * side) for start in starts])
-    paths = keep_apart(paths, radii, 1.0)
+    paths = keep_apart(paths, radii)
     optics = Optics(blur=0.9, noise=0.015, bleaching=0.15, uneven=0.04)
     ground = optics.background(rng, 0.1, size)
     actors = [

@@ -120,6 +120,11 @@ class FrameSource(Protocol):
         ...
 
     @property
+    def is_volume(self) -> bool:
+        """Whether frames are planes of a volume, where an object that has ended does not reappear."""
+        ...
+
+    @property
     def key(self) -> str:
         """Changes whenever the pixels from `read` would change."""
         ...

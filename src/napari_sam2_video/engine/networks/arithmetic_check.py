@@ -105,6 +105,7 @@ class _Discs:
     """Discs that move over a textured background; a FrameSource."""
 
     n_frames = _FRAMES
+    is_volume = False
 
     def __init__(self, side: int) -> None:
         self.shape_yx = (side, side)

@@ -45,17 +45,7 @@ NOBODY = frozenset({0})
 
 
 class Finder(SessionPart):
-    """Finds objects in a session.
-
-    Parameters
-    ----------
-    context, objects, prompts
-        As `SessionPart`.
-    tracking : Tracking
-        Provides the network.
-    proposals : Proposals
-        Where proposals are kept.
-    """
+    """Finds objects in a session."""
 
     def __init__(
         self, context: Context, objects: Objects, prompts: PromptTable, tracking: Tracking, proposals: Proposals

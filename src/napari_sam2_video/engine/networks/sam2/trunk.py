@@ -15,13 +15,7 @@ if TYPE_CHECKING:
 
 
 class Trunk:
-    """Hiera, as ``sam2.modeling.backbones.hieradet.Hiera`` runs it.
-
-    Parameters
-    ----------
-    hiera : torch.nn.Module
-        The trunk of a ``SAM2Base``.
-    """
+    """Hiera, as ``sam2.modeling.backbones.hieradet.Hiera`` runs it."""
 
     def __init__(self, hiera: Any) -> None:
         self._hiera = hiera
