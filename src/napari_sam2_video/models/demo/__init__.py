@@ -1,4 +1,4 @@
-"""The demonstration model that ships with the package: a small SAM 2.1 trained on synthetic recordings."""
+"""The demo model that ships with the package: a small SAM 2.1 trained on synthetic recordings."""
 
 from __future__ import annotations
 
