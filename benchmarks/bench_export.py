@@ -47,7 +47,8 @@ def frames_and_labels(size: int, objects: int) -> tuple[list[np.ndarray], list[n
 
 def result_of(size: int, objects: int, count: int) -> Any:
     """The same as a result that is read one frame at a time."""
-    from napari_sam2_video.results import TrackedObject, TrackingResult, default_color
+    from napari_sam2_video.results import TrackingResult
+    from napari_sam2_video.types.tracked_object import TrackedObject, default_color
 
     pictures, labels = frames_and_labels(size, objects)
     return TrackingResult(

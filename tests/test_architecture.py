@@ -26,7 +26,7 @@ MAY_IMPORT = {
     "synthetic": LOW,
     "linking": LOW,
     "engine": LOW | {"torch_environment", "storage", "models"},
-    "masks": LOW | {"storage", "results"},
+    "masks": LOW | {"storage"},
     "results": LOW | {"units"},
     "analysis": LOW | {"units", "masks", "results"},
     "export": LOW | {"units", "storage", "frames", "analysis", "results"},

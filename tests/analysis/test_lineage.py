@@ -7,7 +7,8 @@ from napari_sam2_video.analysis.lineage import check_lineage, first_frames, line
 from napari_sam2_video.analysis.measure import measure
 from napari_sam2_video.analysis.tracks import tracks
 from napari_sam2_video.errors import SessionError
-from napari_sam2_video.results import TrackedObject, TrackingResult
+from napari_sam2_video.results import TrackingResult
+from napari_sam2_video.types.tracked_object import TrackedObject
 
 
 def family(*parents):

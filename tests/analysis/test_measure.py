@@ -8,7 +8,8 @@ from hypothesis.extra.numpy import arrays
 from skimage.measure import regionprops_table
 
 from napari_sam2_video.analysis.measure import measure, measure_frame
-from napari_sam2_video.results import TrackedObject, TrackingResult
+from napari_sam2_video.results import TrackingResult
+from napari_sam2_video.types.tracked_object import TrackedObject
 
 EXACT = {
     "object_id": "label",

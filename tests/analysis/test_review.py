@@ -20,7 +20,8 @@ from napari_sam2_video.analysis.review import (
     review_table,
 )
 from napari_sam2_video.analysis.table import Table
-from napari_sam2_video.results import TrackedObject, TrackingResult
+from napari_sam2_video.results import TrackingResult
+from napari_sam2_video.types.tracked_object import TrackedObject
 
 N_FRAMES = 40
 EDGES = ("y0", "x0", "y1", "x1")

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import imageio_ffmpeg
 import numpy as np
 
-from napari_sam2_video.results import TrackedObject, TrackingResult, default_color
+from napari_sam2_video.results import TrackingResult
+from napari_sam2_video.types.tracked_object import TrackedObject, default_color
 
 if TYPE_CHECKING:
     from pathlib import Path

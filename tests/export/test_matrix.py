@@ -17,7 +17,8 @@ import tifffile
 
 from napari_sam2_video.errors import ExportError
 from napari_sam2_video.export.registry import FORMATS, export
-from napari_sam2_video.results import TrackedObject, TrackingResult
+from napari_sam2_video.results import TrackingResult
+from napari_sam2_video.types.tracked_object import TrackedObject
 from tests.export.made import make_result, walked_as
 from tests.export.test_registry import MAKEABLE, target_of
 

@@ -19,7 +19,8 @@ from napari_sam2_video.export.plots import (
     save_figure,
 )
 from napari_sam2_video.export.registry import export
-from napari_sam2_video.results import TrackedObject, TrackingResult
+from napari_sam2_video.results import TrackingResult
+from napari_sam2_video.types.tracked_object import TrackedObject
 
 pytest.importorskip("matplotlib")
 

@@ -18,7 +18,8 @@ import tifffile
 from napari_sam2_video.errors import ExportError, TargetExistsError
 from napari_sam2_video.export.format import ExportOption, parse_color, parse_ids
 from napari_sam2_video.export.registry import FORMATS, export, find_format
-from napari_sam2_video.results import TrackedObject, TrackingResult, default_color
+from napari_sam2_video.results import TrackingResult
+from napari_sam2_video.types.tracked_object import TrackedObject, default_color
 from tests.export.made import make_result, walked_as
 
 if TYPE_CHECKING:

@@ -11,7 +11,8 @@ from nibabel.affines import from_matvec
 
 from napari_sam2_video.errors import ExportError
 from napari_sam2_video.export.registry import export
-from napari_sam2_video.results import TrackedObject, TrackingResult
+from napari_sam2_video.results import TrackingResult
+from napari_sam2_video.types.tracked_object import TrackedObject
 from tests.export.made import PROVENANCE
 from tests.export.test_volumes import rotation
 

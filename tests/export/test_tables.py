@@ -30,7 +30,8 @@ from napari_sam2_video.errors import ExportError
 from napari_sam2_video.export.coco import run_lengths
 from napari_sam2_video.export.outline import outlines
 from napari_sam2_video.export.registry import export
-from napari_sam2_video.results import TrackedObject, TrackingResult
+from napari_sam2_video.results import TrackingResult
+from napari_sam2_video.types.tracked_object import TrackedObject
 from tests.export.made import PROVENANCE, all_labels, make_result
 
 if TYPE_CHECKING:

@@ -24,9 +24,10 @@ from napari_sam2_video.export import ffmpeg, registry
 from napari_sam2_video.export import output as aside
 from napari_sam2_video.export.registry import FORMATS, export
 from napari_sam2_video.frames.open import open_recording
-from napari_sam2_video.results import TrackedObject, TrackingResult
+from napari_sam2_video.results import TrackingResult
 from napari_sam2_video.session import Session
 from napari_sam2_video.types import PointPrompt
+from napari_sam2_video.types.tracked_object import TrackedObject
 from tests.export.made import decode
 from tests.fakes import fake_factory
 from tests.frames import videos

@@ -116,7 +116,7 @@ def test_objects_with_sections_are_looked_for_and_others_followed_in_one_order()
     assert (asked,) in given
     assert not any(prompt.frame == 9 for prompts in given for prompt in prompts if prompt != asked)
     seen = []
-    inner.run = lambda plan, stop=None: seen.append(plan) or iter(())
+    inner.run = lambda plan, stop=None: seen.append(plan) or (_ for _ in ())
     list(GuidedTracker(inner, lambda: guides, lambda i, plane: ()).run(replace(plan, begun=plan)))
     assert seen[0].object_ids == seen[0].begun.object_ids == (2,)
     del inner.run

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from napari_sam2_video.analysis.table import Table
-    from napari_sam2_video.results import TrackedObject
+    from napari_sam2_video.types.tracked_object import TrackedObject
 
 
 def check_lineage(objects: Sequence[TrackedObject], first_frames: Mapping[int, int] | None = None) -> None:

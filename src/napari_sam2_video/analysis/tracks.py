@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from napari_sam2_video.analysis.table import Table
-    from napari_sam2_video.results import TrackedObject
+    from napari_sam2_video.types.tracked_object import TrackedObject
 
 PLACE_COLUMNS = frozenset({"object_id", "frame", *(f"centroid_{letter}_px" for letter in "zyx")})
 

@@ -7,6 +7,7 @@ object that reaches the end of the volume would seem to end there.
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +17,7 @@ from napari_sam2_video.geometry import bounding_box
 from napari_sam2_video.types import BoxPrompt, FrameMasks, MaskPrompt, PointPrompt, Preview, ScribblePrompt
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Generator, Sequence
 
     import numpy.typing as npt
 
@@ -175,17 +176,12 @@ class FittedTracker:
         """Make prompts part of what an object remembers."""
         return self._fit.mask(self._tracker.condition(object_id, frame, self._fitted(prompts), tracked=tracked))
 
-    def run(self, plan: Plan, *, stop: Callable[[], bool] | None = None) -> Iterator[FrameMasks]:
+    def run(self, plan: Plan, *, stop: Callable[[], bool] | None = None) -> Generator[FrameMasks]:
         """Masks of the frames of a plan."""
-        frames = self._tracker.run(plan, stop=stop)
-        try:
+        with closing(self._tracker.run(plan, stop=stop)) as frames:
             for masks in frames:
                 objects = tuple(self._fit.mask(mask) for mask in masks.objects)
                 yield replace(masks, shape_yx=self._fit.shape_yx, objects=objects)
-        finally:
-            close = getattr(frames, "close", None)
-            if close is not None:
-                close()
 
     def costs(
         self, objects: Sequence[Sequence[Prompt]], stop: Callable[[], bool] | None = None

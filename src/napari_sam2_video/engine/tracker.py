@@ -20,7 +20,7 @@ from napari_sam2_video.engine.windows import place_of
 from napari_sam2_video.types import Preview
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 
     import torch
 
@@ -221,7 +221,7 @@ class Tracker:
         *,
         stop: Callable[[], bool] | None = None,
         on_logits: Callable[[int, int, torch.Tensor], None] | None = None,
-    ) -> Iterator[FrameMasks]:
+    ) -> Generator[FrameMasks]:
         """Compute the frames of a plan.
 
         Parameters

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from napari_sam2_video.export.format import ExportJob
-    from napari_sam2_video.results import Array, PictureReader, TrackedObject, TrackingResult
+    from napari_sam2_video.results import Array, PictureReader, TrackingResult
+    from napari_sam2_video.types.tracked_object import TrackedObject
 
 POSITIONS = "positions.csv"
 

@@ -13,7 +13,8 @@ from napari_sam2_video.export.ome_tiff import note_geometry
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from napari_sam2_video.results import Array, TrackedObject, TrackingResult
+    from napari_sam2_video.results import Array, TrackingResult
+    from napari_sam2_video.types.tracked_object import TrackedObject
 
 
 def run_lengths(labels_yx: Array) -> Iterator[tuple[int, list[int]]]:

@@ -14,7 +14,8 @@ from napari_sam2_video.export.ome_tiff import note_geometry
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from napari_sam2_video.results import Array, TrackedObject
+    from napari_sam2_video.results import Array
+    from napari_sam2_video.types.tracked_object import TrackedObject
 
 LIMIT = 0xFFFF
 

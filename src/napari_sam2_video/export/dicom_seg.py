@@ -14,7 +14,8 @@ from napari_sam2_video.export.format import ExportFormat, ExportJob, ExportOptio
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from napari_sam2_video.results import Array, TrackedObject
+    from napari_sam2_video.results import Array
+    from napari_sam2_video.types.tracked_object import TrackedObject
 
 TITLE = "DICOM SEG"
 ANY_SEGMENT = ("85756007", "SCT", "Tissue")

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
     from napari_sam2_video.export.format import ExportJob
     from napari_sam2_video.frames.dicom_slices import Slice
-    from napari_sam2_video.results import Array, TrackedObject, TrackingResult
+    from napari_sam2_video.results import Array, TrackingResult
+    from napari_sam2_video.types.tracked_object import TrackedObject
 
 HALF_A_VOXEL = 0.5
 SOURCE = ExportOption("source", "path", None, "folder of the source series; by default the recording's own")

@@ -16,7 +16,8 @@ from napari_sam2_video.units import ngff_unit
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from napari_sam2_video.results import TrackedObject, TrackingResult
+    from napari_sam2_video.results import TrackingResult
+    from napari_sam2_video.types.tracked_object import TrackedObject
 
 
 def write(job: ExportJob) -> None:

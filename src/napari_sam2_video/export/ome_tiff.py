@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_sam2_video.export.format import ExportFormat, ExportJob, ExportOption
-from napari_sam2_video.results import printable
+from napari_sam2_video.types.tracked_object import printable
 from napari_sam2_video.units import length_unit, time_unit
 
 if TYPE_CHECKING:

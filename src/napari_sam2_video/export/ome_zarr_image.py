@@ -8,7 +8,7 @@ import numpy as np
 
 from napari_sam2_video.errors import ExportError, TargetExistsError
 from napari_sam2_video.frames.ome_zarr import is_ome_image
-from napari_sam2_video.results import printable
+from napari_sam2_video.types.tracked_object import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable

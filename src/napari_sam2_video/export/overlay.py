@@ -12,7 +12,8 @@ from napari_sam2_video.geometry import bounding_box
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from napari_sam2_video.results import Array, TrackedObject, TrackingResult
+    from napari_sam2_video.results import Array, TrackingResult
+    from napari_sam2_video.types.tracked_object import TrackedObject
 
 Style: TypeAlias = Literal["contour", "fill", "both"]
 Picture: TypeAlias = npt.NDArray[np.uint8]

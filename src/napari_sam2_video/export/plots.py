@@ -15,7 +15,7 @@ from napari_sam2_video.analysis.measure import measure
 from napari_sam2_video.analysis.motion import mean_squared_displacement
 from napari_sam2_video.errors import ExportError
 from napari_sam2_video.export.format import ExportFormat, ExportJob, ExportOption, need
-from napari_sam2_video.results import default_color
+from napari_sam2_video.types.tracked_object import default_color
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

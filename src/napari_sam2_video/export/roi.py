@@ -16,7 +16,8 @@ from napari_sam2_video.export.spots import object_bounds
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from napari_sam2_video.results import TrackedObject, TrackingResult
+    from napari_sam2_video.results import TrackingResult
+    from napari_sam2_video.types.tracked_object import TrackedObject
 
 LIMIT_SIDE = 32767
 MOVE_TO, LINE_TO, CLOSE = 0.0, 1.0, 4.0

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from napari_sam2_video.frames.dicom_slices import Slice
-    from napari_sam2_video.results import Array, TrackedObject
+    from napari_sam2_video.results import Array
+    from napari_sam2_video.types.tracked_object import TrackedObject
 
 TITLE = "RTSTRUCT"
 STORAGE = "1.2.840.10008.5.1.4.1.1.481.3"

@@ -17,7 +17,8 @@ from napari_sam2_video.export.format import ExportFormat, ExportJob, ExportOptio
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from napari_sam2_video.results import TrackedObject, TrackingResult
+    from napari_sam2_video.results import TrackingResult
+    from napari_sam2_video.types.tracked_object import TrackedObject
 
 RAS_TO_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
 LEVEL = 0.5

@@ -14,8 +14,8 @@ import numpy as np
 from napari_sam2_video.errors import FrameError, RecordingError
 from napari_sam2_video.frames import alpha
 from napari_sam2_video.frames.animation_times import durations_of, is_deep_png, png_is_animated
+from napari_sam2_video.frames.planes_recording import PlanesRecording
 from napari_sam2_video.frames.reader import Reader
-from napari_sam2_video.frames.recording import PlanesRecording
 from napari_sam2_video.frames.times import UNKNOWN, FrameTimes, frame_times
 
 if TYPE_CHECKING:

@@ -17,8 +17,8 @@ from napari_sam2_video.frames.dicom_pixels import PALETTE, read_values, value_ty
 from napari_sam2_video.frames.dicom_series import Series, damage, find_series
 from napari_sam2_video.frames.dicom_times import clip_times
 from napari_sam2_video.frames.fingerprint import files_fingerprint
+from napari_sam2_video.frames.planes_recording import PlanesRecording
 from napari_sam2_video.frames.reader import Reader, need
-from napari_sam2_video.frames.recording import PlanesRecording
 from napari_sam2_video.frames.window import HOUNSFIELD
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ import numpy as np
 from napari_sam2_video.errors import FrameError, RecordingError
 from napari_sam2_video.frames.fingerprint import files_fingerprint
 from napari_sam2_video.frames.image import ImageKind, probe_image, read_image
-from napari_sam2_video.frames.recording import PlanesRecording
+from napari_sam2_video.frames.planes_recording import PlanesRecording
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

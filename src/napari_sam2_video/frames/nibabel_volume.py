@@ -18,8 +18,8 @@ from napari_sam2_video.frames.compressed_file import PackedFile, open_unpacked, 
 from napari_sam2_video.frames.fingerprint import files_fingerprint
 from napari_sam2_video.frames.nibabel_files import PATTERNS, data_beside, header_beside, volume_format
 from napari_sam2_video.frames.nibabel_sizes import Sizes, sizes_of
+from napari_sam2_video.frames.planes_recording import PlanesRecording
 from napari_sam2_video.frames.reader import HEAD_BYTES, Reader, need
-from napari_sam2_video.frames.recording import PlanesRecording
 from napari_sam2_video.frames.truncated import cut_short
 
 if TYPE_CHECKING:

@@ -10,14 +10,16 @@ import numpy as np
 from napari_sam2_video.errors import FrameError, RecordingError, first_line
 from napari_sam2_video.frames.array import ArrayRecording
 from napari_sam2_video.frames.axes import guess_axes
+from napari_sam2_video.frames.planes_recording import PlanesRecording
 from napari_sam2_video.frames.raw_file import RawFile
 from napari_sam2_video.frames.reader import Reader
-from napari_sam2_video.frames.recording import PlanesRecording, Recording
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     import numpy.typing as npt
+
+    from napari_sam2_video.frames.recording import Recording
 
 _MAGIC = b"\x93NUMPY"
 

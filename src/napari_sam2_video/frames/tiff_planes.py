@@ -12,8 +12,8 @@ import numpy as np
 from napari_sam2_video.errors import FrameError
 from napari_sam2_video.frames.axes import name_unknown
 from napari_sam2_video.frames.fingerprint import files_fingerprint
+from napari_sam2_video.frames.planes_recording import PlanesRecording
 from napari_sam2_video.frames.raw_file import RawFile
-from napari_sam2_video.frames.recording import PlanesRecording
 from napari_sam2_video.frames.truncated import cut_short
 
 if TYPE_CHECKING:

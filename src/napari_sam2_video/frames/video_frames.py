@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from napari_sam2_video.errors import FrameError, RecordingError
 from napari_sam2_video.frames.ffmpeg import FfmpegHungError, VideoInput
-from napari_sam2_video.frames.recording import PlanesRecording
+from napari_sam2_video.frames.planes_recording import PlanesRecording
 from napari_sam2_video.frames.video_count import remove_copy
 from napari_sam2_video.frames.video_decode import Decoder, SizeChangedError, extract_chunk
 

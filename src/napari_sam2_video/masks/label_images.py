@@ -12,7 +12,7 @@ from napari_sam2_video.errors import StoreError
 from napari_sam2_video.geometry import region_of
 from napari_sam2_video.masks.codec import CLEARED, MAX_ID, PAINTED
 from napari_sam2_video.masks.tables import removed_objects
-from napari_sam2_video.results import label_dtype
+from napari_sam2_video.types.tracked_object import label_dtype
 
 if TYPE_CHECKING:
     import numpy.typing as npt

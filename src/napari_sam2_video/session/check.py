@@ -12,7 +12,6 @@ from napari_sam2_video.geometry import whole_mask
 from napari_sam2_video.masks.check_results import CheckResult
 from napari_sam2_video.session.check_plan import plan_spans
 from napari_sam2_video.session.run_errors import run_failures
-from napari_sam2_video.session.tracker import as_generator
 from napari_sam2_video.types import FrameDone, MaskPrompt
 
 if TYPE_CHECKING:
@@ -71,7 +70,7 @@ class Checker:
                     scratch = tracker.scratch()
                     origins = self._prompt(group, scratch, halted)
                     plan = self._plan(group, list(origins))
-                    with closing(as_generator(scratch.run(plan, stop=stop))) as walked:
+                    with closing(scratch.run(plan, stop=stop)) as walked:
                         for masks in walked:
                             frame = masks.frame
                             done += 1

@@ -32,13 +32,14 @@ if TYPE_CHECKING:
     from napari_sam2_video.frames.recording import Recording
     from napari_sam2_video.masks.label_array import LabelArray
     from napari_sam2_video.masks.store import MaskStore
-    from napari_sam2_video.results import TrackedObject, TrackingResult
+    from napari_sam2_video.results import TrackingResult
     from napari_sam2_video.session.context import Context
     from napari_sam2_video.session.events import SessionEvents
     from napari_sam2_video.session.finding.proposal import FoundTrack, Proposal
     from napari_sam2_video.session.prompts import PromptSet
     from napari_sam2_video.session.tracker import TrackerFactory, TrackerLike
     from napari_sam2_video.types import ModelSettings, Preview, Prompt
+    from napari_sam2_video.types.tracked_object import TrackedObject
 
 
 class SessionContent:

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from napari_sam2_video.analysis.review import ReviewItem
-    from napari_sam2_video.results import TrackedObject
     from napari_sam2_video.types import Prompt
+    from napari_sam2_video.types.tracked_object import TrackedObject
 
 
 class SessionEditing(SessionContent):

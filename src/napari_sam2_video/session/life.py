@@ -23,12 +23,12 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from napari_sam2_video.results import TrackedObject
     from napari_sam2_video.session.context import Context
     from napari_sam2_video.session.objects import Objects
     from napari_sam2_video.session.prompt_table import PromptTable
     from napari_sam2_video.storage.tables import Change
     from napari_sam2_video.types import Direction, ObjectMask
+    from napari_sam2_video.types.tracked_object import TrackedObject
 
 CHANGED = ("objects", "prompts", "masks", "accepted")
 

@@ -11,9 +11,9 @@ from napari_sam2_video.analysis.lineage import check_lineage
 from napari_sam2_video.errors import SessionError
 from napari_sam2_video.frames.crossing import crossing_axes
 from napari_sam2_video.masks.codec import MAX_ID
-from napari_sam2_video.results import TrackedObject, default_color
 from napari_sam2_video.session.prompts import accepted_table, key_of, prompts_table
 from napari_sam2_video.types.checks import whole
+from napari_sam2_video.types.tracked_object import TrackedObject, default_color
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable

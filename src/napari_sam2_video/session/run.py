@@ -13,7 +13,7 @@ from napari_sam2_video.masks.records import OTHER
 from napari_sam2_video.session.prompts import key_of
 from napari_sam2_video.session.run_errors import run_failures
 from napari_sam2_video.session.run_record import RunRecord
-from napari_sam2_video.session.tracker import as_generator, describe_model
+from napari_sam2_video.session.tracker import describe_model
 from napari_sam2_video.session.two_walks import TwoWalks
 from napari_sam2_video.types import FrameDone
 
@@ -145,7 +145,7 @@ class Runner:
                 return
             left = {(p.object_id, p.direction, p.stop) for p in run.plan.passes}
             done = self._state.get("progress", f"{run.id}:done", 0)
-            with closing(as_generator(tracker.run(run.plan, stop=stop))) as frames:
+            with closing(tracker.run(run.plan, stop=stop)) as frames:
                 for masks in frames:
                     frame = masks.frame
                     done += 1

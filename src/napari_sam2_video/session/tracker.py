@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Generator, Mapping, Sequence
     from pathlib import Path
 
     import numpy as np
@@ -60,8 +60,8 @@ class TrackerLike(Protocol):
         """Make prompts part of what an object remembers."""
         ...
 
-    def run(self, plan: Plan, *, stop: Callable[[], bool] | None = None) -> Iterator[FrameMasks]:
-        """Masks of the frames of a plan."""
+    def run(self, plan: Plan, *, stop: Callable[[], bool] | None = None) -> Generator[FrameMasks]:
+        """Masks of the frames of a plan; closing it ends the run."""
         ...
 
     def costs(
@@ -147,13 +147,3 @@ def describe_model(tracker: object) -> dict[str, Any]:
     model = getattr(tracker, "model", None)
     names = ("name", "sha256", "image_size", "device", "precision", "arithmetic", "threads")
     return {n: getattr(model, n) for n in names if isinstance(getattr(model, n, None), str | int)}
-
-
-def as_generator(frames: Iterator[FrameMasks]) -> Generator[FrameMasks]:
-    """A tracker's results as a generator, whose `close` also closes the tracker's own."""
-    close = getattr(frames, "close", None)
-    try:
-        yield from frames
-    finally:
-        if close is not None:
-            close()

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_sam2_video.engine.plan import Plan
-from napari_sam2_video.session.tracker import as_generator
 from napari_sam2_video.types import FrameMasks, ObjectMask
 
 if TYPE_CHECKING:
@@ -73,14 +72,14 @@ class GuidedTracker:
         """Make prompts part of an object's memory."""
         return self._tracker.condition(object_id, frame, prompts, tracked=tracked)
 
-    def run(self, plan: Plan, *, stop: Callable[[], bool] | None = None) -> Iterator[FrameMasks]:
+    def run(self, plan: Plan, *, stop: Callable[[], bool] | None = None) -> Generator[FrameMasks]:
         """Masks of the planes of a plan."""
         guides = self._guides()
         followed = _without(plan, guides)
         if len(followed.passes) == len(plan.passes):
             yield from self._tracker.run(plan, stop=stop)
             return
-        with closing(as_generator(self._tracker.run(followed, stop=stop))) as frames:
+        with closing(self._tracker.run(followed, stop=stop)) as frames:
             yield from self._merged(plan, followed, guides, frames, stop or (lambda: False))
 
     def costs(
