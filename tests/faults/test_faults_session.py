@@ -619,6 +619,29 @@ def test_a_folder_that_is_not_a_session_is_one_sentence(tmp_path, recording):
     assert "not a session" in one_sentence(error)
 
 
+def test_a_session_finds_its_recording_where_it_was_relative_to_it_and_beside_it(tmp_path):
+    first, here = tmp_path / "first", tmp_path / "here"
+    (first / "raw").mkdir(parents=True)
+    here.mkdir()
+    np.save(first / "raw" / "movie.npy", MOVIE)
+    with open_recording(first / "raw" / "movie.npy", axes="TYX") as opened:
+        Session.create(first / "runs" / "movie.sam2v", opened).close()
+    second = first.rename(tmp_path / "second")
+    with Session.open(second / "runs" / "movie.sam2v") as session:
+        assert session.recording.path == second / "raw" / "movie.npy"
+    (second / "runs" / "movie.sam2v").rename(here / "movie.sam2v")
+    (second / "raw" / "movie.npy").rename(tmp_path / "movie.npy")
+    with pytest.raises(SourceChangedError, match="is missing; put it beside the session") as error:
+        Session.open(here / "movie.sam2v")
+    one_sentence(error)
+    np.save(here / "movie.npy", MOVIE[:, ::-1])
+    with pytest.raises(SourceChangedError, match="is not the recording"):
+        Session.open(here / "movie.sam2v")
+    np.save(here / "movie.npy", MOVIE)
+    with Session.open(here / "movie.sam2v") as session:
+        assert session.recording.path == here / "movie.npy"
+
+
 @pytest.mark.parametrize("path", ["/dev/zero", "/dev/stdin", "../../../../etc/passwd", "/etc/passwd", "a\0b", "-rf"])
 def test_a_session_that_points_elsewhere_opens_nothing(tmp_path, folder, path):
     np.save(tmp_path / "movie.npy", MOVIE)

@@ -135,7 +135,7 @@ def view_of(manifest: dict[str, Any]) -> ViewSettings:
 
 
 def find_source(folder: Path, manifest: dict[str, Any], *, read_only: bool = False) -> Recording:
-    """Open the recording of a session from its absolute path, or from its path relative to the session.
+    """Open the recording of a session by its path relative to the session, its absolute path, or beside the session.
 
     With `read_only`, an array in memory that was not kept becomes a recording whose pixels cannot be read.
 
@@ -157,10 +157,12 @@ def find_source(folder: Path, manifest: dict[str, Any], *, read_only: bool = Fal
             f"{folder} was made from an array in memory ({source['name']}); give that array to open the session."
         )
     places = [Path(os.path.normpath(folder.absolute() / source["relative"]))] if source["relative"] else []
-    places.append(Path(source["path"]))
-    found = [path for path in places if _is_plain(path)]
+    known = Path(source["path"])
+    found = [path for path in dict.fromkeys((*places, known, folder.absolute().parent / known.name)) if _is_plain(path)]
     if not found:
-        raise SourceChangedError(f"The recording {source['path']} of {folder} is missing; give its new path.")
+        raise SourceChangedError(
+            f"The recording {known} of {folder} is missing; put it beside the session, or give its new path."
+        )
     refusal: RecordingError | None = None
     for path in found:
         with ExitStack() as opened:
