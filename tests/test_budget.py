@@ -59,7 +59,7 @@ def test_many_windows_are_reckoned_and_wider_ones_suggested(tmp_path):
                 session.add_prompt(BoxPrompt(session.add_object(), 0, row - 3, column - 3, row + 3, column + 3))
         found = measure_budget(session)
         assert (found.wide_side, found.wide_views, found.views) == (48, 25, 49)
-        assert "Windows of 48 pixels would be 25 a frame instead of 49" in found.sentence()
+        assert "With windows of 48 pixels, 25 per frame instead of 49 would save" in found.sentence()
         first = min(entry.id for entry in session.objects)
         alone = measure_budget(session, TrackSettings(objects=(first,)))
         assert alone.views == 1

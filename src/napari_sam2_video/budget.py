@@ -95,7 +95,7 @@ class Budget:
         if self.views < CROWDED or not self.wide_views or self.frames * saved < 0.2 * self.seconds:
             return ""
         return (
-            f" Windows of {self.wide_side} pixels would be {self.wide_views} a frame instead of {self.views} and save "
+            f" With windows of {self.wide_side} pixels, {self.wide_views} per frame instead of {self.views} would save "
             f"about {_duration(self.frames * saved)}; very small objects are then tracked slightly less accurately."
         )
 

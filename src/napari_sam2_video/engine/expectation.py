@@ -1,4 +1,4 @@
-"""Where an object is expected on a frame, from where it was before, and whether what was found can be it.
+"""Where an object is expected on a frame, judging by earlier frames, and whether a mask can be that object.
 
 If a cell touches a neighbour, its mask often spreads over both, and later follows the neighbour alone. If it leaves the
 frame, its mask jumps to another cell. In both cases area and position change by more than motion and growth explain.
@@ -24,28 +24,28 @@ if TYPE_CHECKING:
     from napari_sam2_video.engine.windows import Place
 
 STEADY = 1.2
-"""How many times its usual area an object may have on a frame for the next one to be expected from it."""
+"""Frames on which an object is larger than this multiple of its usual area are ignored."""
 
 LARGER, SMALLER = 1.15, 0.5
-"""Largest and smallest area of what can be the object, in parts of the expected one."""
+"""Largest and smallest area that can be the object, as fractions of the expected one."""
 
 APART = 0.4
 """Largest distance from the expected place, in sizes of the object."""
 
 FAR = 0.75
-"""Distance in sizes from which on what is found is not an object that was last seen at the edge of the frame."""
+"""Distance, in sizes, beyond which a mask is not an object that was last seen at the edge of the frame."""
 
 STALE = 6
-"""Frames after which nothing is expected any more."""
+"""Number of frames after which nothing is expected any more."""
 
 ENTERING = 1.15
 """How many times farther than usual an object reaches into the frame while it enters."""
 
 LEAVING = 0.8
-"""What is left of its reach into the frame, at most, of an object that leaves."""
+"""Largest fraction of its reach into the frame that remains of an object that leaves."""
 
 GROWTH = 1.35
-"""How many times larger an object may become in a frame while it enters, beyond `LARGER`."""
+"""How many times larger, beyond `LARGER`, an object may become per frame while it enters."""
 
 _EDGE = 3.0
 
@@ -93,7 +93,7 @@ class Expected:
 
 
 def expected(seen: Sequence[tuple[int, Place]], shape_yx: tuple[int, int]) -> Expected | None:
-    """Where an object should be; None where that is not known.
+    """Where an object should be; None if that is unknown.
 
     Parameters
     ----------
@@ -122,7 +122,7 @@ def expected(seen: Sequence[tuple[int, Place]], shape_yx: tuple[int, int]) -> Ex
 
 
 def has_left(found: Place, before: Place, seen: Sequence[tuple[int, Place]], shape_yx: tuple[int, int]) -> bool:
-    """Whether an object went out over an edge of the frame, and what was found is too far from there to be it.
+    """Whether an object left over an edge of the frame, and what was found is too far from there to be it.
 
     Parameters
     ----------
@@ -159,7 +159,7 @@ def _edges(place: Place, shape_yx: tuple[int, int]) -> tuple[bool, bool]:
 
 
 def _enters(places: Sequence[Place], shape_yx: tuple[int, int]) -> bool:
-    """Whether an object comes in over an edge of the frame: there it reaches farther into it than it did."""
+    """Whether an object enters over an edge of the frame: it reaches farther into it than before."""
     edges = _edges(places[0], shape_yx)
     if len(places) < SEEN // 2:
         return any(edges)
@@ -168,7 +168,7 @@ def _enters(places: Sequence[Place], shape_yx: tuple[int, int]) -> bool:
 
 
 def _leaves(places: Sequence[Place], shape_yx: tuple[int, int]) -> bool:
-    """Whether an object goes out over an edge of the frame: there it reaches less far into it than it did."""
+    """Whether an object leaves over an edge of the frame: it reaches less far into it than before."""
     edges = _edges(places[0], shape_yx)
     return any(edge and reach[0] < LEAVING * max(reach) for edge, reach in zip(edges, _reaches(places), strict=True))
 

@@ -196,7 +196,7 @@ class Framing:
         return Window(first[0], first[1], width, height) if any(first) else None
 
     def recentred(self, found: Place) -> Window | None:
-        """Window for a second look at an object that reaches the border, or is too small or too large."""
+        """Second window for an object that reaches the border of its first, or is too small or too large for it."""
         window = found.window
         if found.extent_yx is None:
             return window
@@ -210,7 +210,7 @@ class Framing:
 
     @staticmethod
     def is_plausible(found: Place | None, before: Place | None) -> bool:
-        """Whether the result of a second look can be the object."""
+        """Whether the result in the second window can be the object."""
         if found is None or before is None:
             return False
         return found.extent_yx is not None and 0.5 * before.size <= found.size <= 2 * before.size

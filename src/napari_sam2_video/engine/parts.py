@@ -1,4 +1,4 @@
-"""Whether a mask is of two things side by side, and which pixels belong to which."""
+"""Divide a mask of two objects that touch."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ NECK = 0.5
 """Thickness below which a mask falls into parts, relative to its largest."""
 
 SHARE = 0.2
-"""Least share of the area that the smaller part has."""
+"""Smallest share of the area for the smaller part."""
 
 LONGEST = 256
 """Longer masks are divided at a lower resolution, to save time."""
@@ -22,7 +22,7 @@ LONGEST = 256
 def two_parts(mask: npt.NDArray[np.bool_]) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]] | None:
     """The plane ``(Y, X)`` divided between the two largest parts of a mask, the larger first; None if it has only one.
 
-    A mask falls into parts where it is less than half as thick as at its thickest, as where two round cells touch.
+    A mask falls into parts where it is less than half as thick as at its thickest place, such as where two cells touch.
     """
     from scipy import ndimage
 

@@ -1,9 +1,9 @@
-"""Decide whether a mask is still the object, or something else where the object ended.
+"""Decide whether a mask is still the object, or something else beyond its end.
 
 The network's object score alone mistakes a neighbour for the object where the object ends: on most slices beyond the
-end of a nucleus it is above 0. So the score, the predicted IoU, the change of area, the motion and how far the object
-has shrunk count together. The weights are those of a logistic regression on 1,000 frames that the demo model tracked,
-of packed nuclei that end and of plain recordings (seeds for choosing); see ``docs/quality.md``.
+end of a nucleus it is above 0. So the score, the predicted IoU, the change of area, the motion and how much the object
+has shrunk are combined. The weights come from a logistic regression on 1,000 frames tracked with the demo model, of
+packed nuclei that end and of plain recordings (seeds for choosing); see ``docs/quality.md``.
 """
 
 from __future__ import annotations

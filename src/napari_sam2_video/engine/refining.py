@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     import torch
 
 LOCAL = 0.5
-"""Largest change by a click, as a fraction of the mask before; what changes more was on something else before."""
+"""Largest change by a click, as a fraction of the mask before; beyond that, the mask was on something else."""
 
 REACH = 3
-"""How many logits away from the mask before a click may be that the network does not follow."""
+"""Largest distance, in pixels of the logits, of a click from the mask for it to count without the network."""
 
 _FINER = 4
 _SURE = 4.0
@@ -33,8 +33,8 @@ def refined(
 ) -> torch.Tensor:
     """Logits before a correction, changed where the clicks are.
 
-    Around a click they are those after it. Where those do not follow a click near the mask, the pixel itself does. All
-    of them are those after the correction if a click is far from the mask before, or changes much of it.
+    Around a click they are those after it. If the network does not follow a click near the mask, only the pixel there
+    changes. If a click is far from the mask, or changes much of it, the result is `after`.
 
     Parameters
     ----------

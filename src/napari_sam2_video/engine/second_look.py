@@ -1,6 +1,6 @@
 """A second look at objects whose masks cannot be right: the network is shown a box where the object is expected.
 
-From a box the network draws one of two cells that touch, where from its memories it draws both.
+Of two cells that touch, the network draws both from its memories, but only one from a box.
 """
 
 from __future__ import annotations
@@ -26,20 +26,20 @@ if TYPE_CHECKING:
     from napari_sam2_video.engine.windows import Place
 
 WITHIN = 0.3
-"""Part of an object that has to be within the frame for a box around it to be worth a try."""
+"""Share of an object that must lie in the frame for a box around it to be tried."""
 
 SURE = 0.7
-"""Predicted IoU from which on the mask of a box counts."""
+"""Lowest predicted IoU at which the mask from a box is used."""
 
 ALIKE = 0.3
-"""How far the area of what a box gives may be from that of the part that it was drawn around, in parts of that."""
+"""Largest relative difference in area between the mask from a box and the part that the box was drawn around."""
 
 _CUT = -8.0
 
 
 @dataclass(frozen=True)
 class SecondLook:
-    """Looks again at objects on a frame where what was found cannot be them.
+    """Looks again at objects whose masks on a frame cannot be right.
 
     Parameters
     ----------
@@ -53,7 +53,7 @@ class SecondLook:
     embedder: Embedder
 
     def settle(self, frame: int, row: Row, found: Outcome) -> Outcome:
-        """What is taken for an object on a frame."""
+        """The outcome to use for an object on a frame, where `found` is the one from its memories."""
         shape_yx = self.batcher.view.shape_yx
         place, there = found.entry.place, expected(row.seen, shape_yx)
         if place is None or row.before is None or (there is not None and there.fits(place)):
@@ -74,14 +74,14 @@ class SecondLook:
 
 @dataclass(frozen=True)
 class _Look:
-    """An object on a frame as it was found, and what else it can be."""
+    """An object on a frame as it was found, and the alternatives."""
 
     batcher: Batcher
     seen: Seen
     found: Outcome
 
     def in_box(self, corners_yx: npt.NDArray[np.float32]) -> Outcome | None:
-        """What the network draws from a box ``(2, 2)`` alone; None where it is not sure of that."""
+        """The outcome of a box ``(2, 2)`` alone; None if the network is unsure of it."""
         view = self.batcher.view
         decoded, _ = self.batcher.model.decode_points(
             self.seen.embedding,
@@ -94,11 +94,11 @@ class _Look:
         return made if made.mask.predicted_iou >= SURE and made.mask.levels.any() else None
 
     def absent(self) -> Outcome:
-        """The same, as where the network says that the object is not there."""
+        """The outcome if the object is absent."""
         return self._outcome(self.batcher.model.absent(self.found.decoded(self.found.logits)))
 
     def one_of_two(self, there: Expected) -> Outcome:
-        """The part that can be the object, else the larger one, of a mask that is of two things; else the mask."""
+        """For a mask of two objects, the part that fits, else the larger one; for any other mask, the mask."""
         mask = self.found.mask
         parts = two_parts(mask.levels > 0)
         if parts is None:
