@@ -24,15 +24,12 @@ class DeviceReport:
         torch's names, the best first: ``"cuda:0"``, ``"mps"``, ``"cpu"``.
     titles : tuple of str
         Their titles for users.
-    torch_version : str
-        Version of the installed torch.
     advice : str, optional
         A message with the remedy, if the machine has a GPU that the installed torch cannot use.
     """
 
     devices: tuple[str, ...]
     titles: tuple[str, ...]
-    torch_version: str
     advice: str | None = None
 
 
@@ -56,7 +53,7 @@ def probe_devices() -> DeviceReport:
     titles.append("Processor")
     built_for_gpu = torch.version.cuda is not None or torch.version.hip is not None
     advice = None if len(devices) > 1 else gpu_advice(nvidia_driver(), built_for_gpu=built_for_gpu)
-    return DeviceReport(tuple(devices), tuple(titles), str(torch.__version__), advice)
+    return DeviceReport(tuple(devices), tuple(titles), advice)
 
 
 def nvidia_driver() -> tuple[int, int] | None:

@@ -12,7 +12,7 @@ from tests.plugin.conftest import N_FRAMES, make_frames
 
 def test_a_gpu_that_torch_cannot_use_is_reported_with_the_remedy(bench):
     here = bench(make_frames())
-    here.widget.model._on_devices(DeviceReport(("cpu",), ("Processor",), "2.9", "Run: pip install the other torch"))
+    here.widget.model._on_devices(DeviceReport(("cpu",), ("Processor",), "Run: pip install the other torch"))
     assert "pip install" in here.widget.model.advice.text()
     box = here.widget.model.device_box
     assert [box.itemText(n) for n in range(box.count())] == ["Automatic", "cpu · Processor", "Another machine…"]

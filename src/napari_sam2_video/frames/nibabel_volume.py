@@ -82,7 +82,7 @@ class NibabelRecording(PlanesRecording):
             raise ValueError(f"its shape is {shape_ijk}")
         if not 2 <= len(shape_ijk) <= len(_AXES):
             raise ValueError(f"it has {len(shape_ijk)} axes")
-        self._volume, self._path_of_voxels = volume, volume.paths[-1]
+        self._volume = volume
         self._colours, dtype, notes = _value_type(path, volume)
         affine = volume.affine[:, [2, 1, 0, 3]] if volume.slow_first else volume.affine
         sizes: Sizes = sizes_of(kind, volume.header, affine, len(shape_ijk))

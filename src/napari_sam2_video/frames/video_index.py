@@ -56,8 +56,6 @@ class VideoIndex:
         Whether that is the very first packet.
     usual_gap : float or None
         Seconds from one packet to the next by their decoding times, if constant.
-    complaints : tuple of str
-        Problems that ffmpeg reported meanwhile.
     damaged_end : bool
         True if the last packet is incomplete.
     damaged : bool
@@ -88,7 +86,6 @@ class VideoIndex:
     first_key: int | None = None
     begins_with_key: bool = True
     usual_gap: float | None = None
-    complaints: tuple[str, ...] = ()
     damaged_end: bool = False
     damaged: bool = False
     lost: frozenset[int] = frozenset()

@@ -69,8 +69,8 @@ def read_index(source: VideoInput, *, called: Path | None = None, timeout: float
         running.kill()
     if code < 0:
         raise RecordingError(f"ffmpeg was killed while reading the packets of {called}; open the video again.")
-    complaints = tuple(filter(_COMPLAINT.search, running.lines))
-    return _index_of("\n".join(heading), np.array(rows, np.int64).reshape(-1, 5), called, complaints)
+    complained = any(map(_COMPLAINT.search, running.lines))
+    return _index_of("\n".join(heading), np.array(rows, np.int64).reshape(-1, 5), called, complained)
 
 
 def _lines(running: Running) -> Iterator[str]:
@@ -87,7 +87,7 @@ def _add_row(rows: array[int], line: str) -> None:
     rows.extend((*map(int, fields[1:5]), int(flags, 16)))
 
 
-def _index_of(heading: str, rows: npt.NDArray[np.int64], path: Path, complaints: tuple[str, ...]) -> VideoIndex:
+def _index_of(heading: str, rows: npt.NDArray[np.int64], path: Path, complained: bool) -> VideoIndex:
     base = re.search(r"^#tb 0: (\d+)/(\d+)", heading, re.MULTILINE)
     codec = re.search(r"^#codec_id 0: (\S+)", heading, re.MULTILINE)
     if base is None or not len(rows) or (codec is not None and codec[1] in _TEXT_CODECS):
@@ -126,9 +126,8 @@ def _index_of(heading: str, rows: npt.NDArray[np.int64], path: Path, complaints:
         first_key=None if first_key is None else int(pts[first_key]),
         begins_with_key=first_key == 0,
         usual_gap=usual_gap,
-        complaints=complaints,
         damaged_end=damaged_end,
-        damaged=bool((bits & _CORRUPT).any()) or bool(complaints),
+        damaged=bool((bits & _CORRUPT).any()) or complained,
     )
 
 

@@ -220,8 +220,8 @@ class Session(SessionEditing):
     ) -> list[Fusion]:
         """Fuse the masks of several walks of a volume, voxel by voxel; one step that can be undone.
 
-        At least two walks must agree on a voxel. Painted and accepted masks stay. The fused masks replace those of the
-        session's own walk until that finds newer ones.
+        Painted and accepted masks stay. The fused masks replace those of the session's own walk until that finds newer
+        ones.
 
         Parameters
         ----------
