@@ -142,13 +142,20 @@ class _Comparison:
 
     def check_summary(self) -> None:
         """The summary that the panels show is that of the session now."""
-        from napari_sam2_video.plugin.session_summary import summarize
+        from napari_sam2_video.plugin.summarizer import Summarizer
 
         known = self.controller.summary
-        now = summarize(self.controller.session, known.queue)
+        now = Summarizer(self.controller.session).summarize()
+        assert now is not None
         for name in ("objects", "ready", "dirty", "queue", "review"):
             shown, true = repr(getattr(known, name)), repr(getattr(now, name))
             self._agree(f"summary of {name}", shown == true, (shown, true))
+        for name in ("trust", "prompted", "accepted", "painted"):
+            same = all(
+                np.array_equal(getattr(shown, name), getattr(true, name), equal_nan=name == "trust")
+                for shown, true in zip(known.rows, now.rows, strict=True)
+            )
+            self._agree(f"{name} in the summary", same, "other frames")
 
     def check_review(self) -> None:
         """The review and the timeline."""

@@ -6,8 +6,11 @@ Run it where there is a screen, or on a virtual one::
 
 For each number of objects it makes a session whose frames are all tracked, opens it in napari, and does what a person
 does twenty times each. It reports the time from the act to the last picture that follows from it, and the longest time
-for which the main thread answered to nothing meanwhile; median and worst. The network is a fake, so the figures are
-those of the widget, the layers and the session, on this machine as busy as it is. ``--slow 100`` says of each block in
+for which the main thread answered to nothing meanwhile; then two figures that do not depend on what else the machine
+does: the most that the main thread worked at a stretch, and the processor time of all other threads. Of each it gives
+the median and the worst. The network is a fake, so the figures are those of the widget, the layers and the session.
+
+``--slow 100`` says of each block in
 which the main thread worked for longer than that what it was at.
 """
 
@@ -49,6 +52,7 @@ if TYPE_CHECKING:
 
 SIDE = 512
 CELL, RADIUS = 20, 6
+WHAT = {"shown": "shown", "block": "longest block", "work": "own work", "others": "other threads"}
 DOUBTFUL = 40  # of an object's frames, one in so many is doubtful
 Row = dict[str, Any]
 
@@ -253,33 +257,33 @@ def measure(desk: Desk, objects: int, acts: Acts, repeats: int, watch: Watch | N
     """Do each act some times; a row of figures in milliseconds for each."""
     found = []
     for name, act in acts.items():
-        taken, blocks, work = [], [], []
+        taken: dict[str, list[float]] = {what: [] for what in WHAT}
         for n in range(repeats):
             desk.settle()
             if watch is not None:
                 watch.forget()
             with Probe() as probe:
+                elsewhere = time.process_time() - time.thread_time()
                 begin = time.perf_counter()
                 done = act(n)
                 desk.until(done)
                 desk.spin()
-                taken.append(1000 * (time.perf_counter() - begin))
+                taken["shown"].append(1000 * (time.perf_counter() - begin))
                 desk.settle()
-            blocks.append(1000 * probe.longest)
-            work.append(1000 * probe.busiest)
+                taken["others"].append(1000 * (time.process_time() - time.thread_time() - elsewhere))
+            taken["block"].append(1000 * probe.longest)
+            taken["work"].append(1000 * probe.busiest)
             if watch is not None:
                 for begin, end in probe.worked_longer(slow / 1000):
                     print(f"{objects:4} {name}, time {n}: {1000 * (end - begin):.0f} ms\n{watch.told(begin, end)}")
-        row = {"objects": objects, "act": name}
-        for what, values in (("shown", taken), ("block", blocks), ("work", work)):
+        row: Row = {"objects": objects, "act": name}
+        for what, values in taken.items():
             row[f"{what}_median_ms"], row[f"{what}_worst_ms"] = statistics.median(values), max(values)
         found.append(row)
-        print(
-            f"{objects:4} {name:26} shown {row['shown_median_ms']:6.0f} {row['shown_worst_ms']:6.0f}   longest block "
-            f"{row['block_median_ms']:6.0f} {row['block_worst_ms']:6.0f}   own work {row['work_median_ms']:6.0f} "
-            f"{row['work_worst_ms']:6.0f}   ms, median and worst",
-            flush=True,
+        figures = "   ".join(
+            f"{title} {row[f'{what}_median_ms']:5.0f} {row[f'{what}_worst_ms']:5.0f}" for what, title in WHAT.items()
         )
+        print(f"{objects:4} {name:26} {figures}   ms, median and worst", flush=True)
     return found
 
 

@@ -11,7 +11,7 @@ from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QLineEdit
 
 from napari_sam2_video.plugin.objects_model import NAME
-from napari_sam2_video.plugin.session_summary import summarize
+from napari_sam2_video.plugin.summarizer import Summarizer
 from tests.plugin.conftest import make_frames
 from tests.plugin.test_arrivals import OWN
 
@@ -154,4 +154,4 @@ def test_a_name_being_edited_survives_another_change_of_the_objects(at_work):
 def test_paint_alone_has_no_lowest_predicted_iou(at_work):
     object_id = at_work.session.add_object()
     at_work.session.paint(0, (5, 5), np.full((4, 4), object_id))
-    assert np.isnan(summarize(at_work.session).objects[object_id].lowest)
+    assert np.isnan(Summarizer(at_work.session).summarize().objects[object_id].lowest)

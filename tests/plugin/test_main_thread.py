@@ -9,7 +9,8 @@ import pytest
 
 from napari_sam2_video import devices
 from napari_sam2_video.export import registry
-from napari_sam2_video.plugin import garbage, session_summary
+from napari_sam2_video.plugin import garbage
+from napari_sam2_video.plugin.summarizer import Summarizer
 from napari_sam2_video.session import Session
 from tests.fakes import FakeTracker
 from tests.plugin.conftest import make_frames, spots
@@ -31,7 +32,7 @@ def test_slow_things_run_in_the_background(bench, monkeypatch, tmp_path):
         watch(FakeTracker, name)
     watch(Session, "create")
     watch(Session, "close")
-    watch(session_summary, "summarize")
+    watch(Summarizer, "summarize")
     watch(registry, "export")
     watch(devices, "probe_devices")
     here = bench(make_frames())

@@ -8,6 +8,7 @@ none can hide another, and only the object's own track counts, so a value means 
 from __future__ import annotations
 
 import math
+from bisect import bisect
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -116,14 +117,18 @@ def centroid_jump_component(table: Table) -> Floats:
     """
     rows, before = neighbour_rows(table)
     component = np.zeros(len(table))
-    place_yx = table.centroids(pixels=True)
     earlier = np.full(len(table), -1)
     earlier[rows] = before
     earlier = earlier[before]
-    steady_yx = np.where(earlier[:, None] >= 0, 2 * place_yx[before] - place_yx[earlier], np.nan)
-    moved = np.linalg.norm(place_yx[rows] - place_yx[before], axis=1)
-    off = np.linalg.norm(place_yx[rows] - steady_yx, axis=1)
-    squared = np.fmin(moved, off) ** 2
+    started = earlier < 0
+    moved, off = np.zeros(len(rows)), np.zeros(len(rows))
+    for place in np.ascontiguousarray(table.centroids(pixels=True).T):
+        speed = place[before] - place[earlier]
+        speed[started] = np.nan
+        step = place[rows] - place[before]
+        moved += step**2
+        off += (step - speed) ** 2
+    squared = np.fmin(moved, off)
     radius_squared = np.maximum(table["area_px"][rows], table["area_px"][before]) / np.pi
     both = ~np.isnan(moved)
     component[rows[both]] = squared[both] / (squared[both] + radius_squared[both])
@@ -262,20 +267,22 @@ def merge_components(components: Mapping[str, Floats]) -> Floats:
     return 1 - certain
 
 
-def doubt(table: Table) -> Floats:
+def doubt(table: Table, components: Mapping[str, Floats] | None = None) -> Floats:
     """Doubt of each row, from 0 to 1.
 
     Parameters
     ----------
     table : Table
         A table of `napari_sam2_video.analysis.measure.measure` or of `review_table`, ordered by object and frame.
+    components : mapping of str to ndarray, optional
+        Its `doubt_components`, if already computed.
 
     Returns
     -------
     ndarray of float
         The components merged by `merge_components`; 0 on frames that were prompted, painted or accepted.
     """
-    merged = merge_components(doubt_components(table))
+    merged = merge_components(doubt_components(table) if components is None else components)
     return np.where(_checked(table), 0.0, merged)
 
 
@@ -293,6 +300,7 @@ def review_queue(
     threshold: float = 0.0,
     spacing: int = 0,
     limit: int | None = None,
+    components: Mapping[str, Floats] | None = None,
 ) -> tuple[ReviewItem, ...]:
     """Frames that need review, the most doubtful first.
 
@@ -309,27 +317,34 @@ def review_queue(
         frames in a row.
     limit : int, optional
         Largest number of items.
+    components : mapping of str to ndarray, optional
+        The `doubt_components` of the table, if already computed.
 
     Returns
     -------
     tuple of ReviewItem
         Ordered by doubt; equal ones by frame and object.
     """
-    components = doubt_components(table)
-    doubts = np.where(_checked(table), 0.0, merge_components(components))
+    if components is None:
+        components = doubt_components(table)
+    doubts = doubt(table, components)
     names = tuple(components)
-    shares = np.stack([COMPONENTS[name] * components[name] for name in names])
     queue: list[ReviewItem] = []
     taken: dict[int, list[int]] = {}
-    for row in np.lexsort((table["object_id"], table["frame"], -doubts)).tolist():
-        if doubts[row] <= threshold or (limit is not None and len(queue) >= limit):
+    rows = np.flatnonzero(doubts > threshold)
+    order = np.lexsort((table["object_id"][rows], table["frame"][rows], -doubts[rows]))
+    for row in rows[order].tolist():
+        if limit is not None and len(queue) >= limit:
             break
         object_id, frame = int(table["object_id"][row]), int(table["frame"][row])
-        near = any(abs(frame - other) <= spacing for other in taken.get(object_id, ()))
-        if near or (objects is not None and object_id not in objects):
+        if objects is not None and object_id not in objects:
             continue
-        taken.setdefault(object_id, []).append(frame)
-        strongest = names[int(shares[:, row].argmax())]
+        own = taken.setdefault(object_id, [])
+        place = bisect(own, frame)
+        if any(abs(frame - other) <= spacing for other in own[max(0, place - 1) : place + 1]):
+            continue
+        own.insert(place, frame)
+        strongest = max(names, key=lambda name: COMPONENTS[name] * components[name][row])
         queue.append(ReviewItem(object_id, frame, float(doubts[row]), strongest, SENTENCES[strongest]))
     return tuple(queue)
 

@@ -80,7 +80,10 @@ class Table:
 
     def object_ids(self) -> tuple[int, ...]:
         """Ids of the objects in the table, ascending."""
-        return tuple(int(object_id) for object_id in np.unique(self.columns["object_id"]))
+        ids = self.columns["object_id"]
+        if self._ordered and len(ids):
+            ids = ids[np.flatnonzero(np.append(True, ids[1:] != ids[:-1]))]
+        return tuple(np.unique(ids).tolist())
 
     def rows(self) -> Iterator[dict[str, Any]]:
         """Each row as a dictionary of plain Python values."""

@@ -98,6 +98,7 @@ class CheckResults:
         self._fresh: dict[int, list[tuple[Any, ...]]] = {}
         self._rows = np.zeros(0, ROW)
         self._unread = False
+        self._puts: dict[int, int] = {}
         try:
             self._rows = self._read()
         except UnreachableError as error:
@@ -138,6 +139,12 @@ class CheckResults:
         row = (object_id, frame, *finding.stamp, finding.disagreement, finding.origin, *finding.origin_stamp)
         with self._lock:
             self._fresh.setdefault(object_id, []).append(row)
+            self._puts[object_id] = self._puts.get(object_id, 0) + 1
+
+    def counts(self) -> dict[int, int]:
+        """How many results were added for each object since the file was read; those without any are left out."""
+        with self._lock:
+            return dict(self._puts)
 
     def save(self) -> None:
         """Write all results.

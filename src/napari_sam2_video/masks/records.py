@@ -212,6 +212,8 @@ def newest_records(state: State, object_id: int, tables: Sequence[str] = TABLES)
     with state.lock:
         since = state.get("removed", object_id, 0)
         lists: list[dict[Any, tuple[int, ...]]] = [dict(state.table(table)) for table in tables]
+        if not any(lists):
+            return {}
         records: dict[Any, RecordInfo] = dict(state.table("records"))
     found = {}
     for frame in sorted(set().union(*lists)):

@@ -11,6 +11,7 @@ from napari_sam2_video.errors import StoreError
 from napari_sam2_video.geometry import region_of, whole_mask
 from napari_sam2_video.masks.codec import CLEARED, PAINTED, UNTOUCHED, Stroke
 from napari_sam2_video.masks.label_images import LabelImages
+from napari_sam2_video.masks.newest import NewestMasks
 from napari_sam2_video.masks.paint import check_painted, cut
 from napari_sam2_video.masks.records import EVERY, RUN, FrameRecords
 from napari_sam2_video.masks.scores import scores_of
@@ -69,6 +70,7 @@ class MaskStore:
         self._state = state
         self._packs = PackStore(folder / "packs", read_only=read_only)
         self._records = FrameRecords(state, self._packs, n_frames, shape_yx, quarantine)
+        self._newest = NewestMasks(state)
         self._strokes = Strokes(state, self._packs, shape_yx)
         self._images = LabelImages(state, self._records, self._strokes, shape_yx)
         self._notes: list[str] = []
@@ -155,7 +157,7 @@ class MaskStore:
 
     def frames_done(self, object_id: int) -> npt.NDArray[np.int64]:
         """Frames on which the model computed an object, in ascending order."""
-        return np.array(list(self._records.rows(object_id)), np.int64)
+        return self._newest.of([object_id])[object_id].frames.copy()
 
     def scores(self, object_id: int) -> dict[str, npt.NDArray[Any]]:
         """Figures of an object, one entry for each tracked or painted frame, in ascending order.
@@ -172,7 +174,11 @@ class MaskStore:
     def scores_of(self, object_ids: Collection[int]) -> dict[int, dict[str, npt.NDArray[Any]]]:
         """Figures of several objects at once, each as `scores` gives them."""
         painted = {number: self.painted(number) for number in object_ids} if self.painted() else {}
-        return scores_of(self._state, object_ids, painted, self.object_mask)
+        return scores_of(self._newest.of(object_ids), painted, self.object_mask)
+
+    def changed_since(self, mark: int) -> tuple[int, set[int]]:
+        """The present mark, and the objects whose model's masks changed since an earlier one; begin with 0."""
+        return self._newest.changed_since(mark)
 
     def widen(self, object_id: int) -> None:
         """Make sure that label images hold an id before anything with it is written.

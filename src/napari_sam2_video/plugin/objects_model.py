@@ -9,7 +9,7 @@ from qtpy.QtCore import QAbstractTableModel, QModelIndex, QSortFilterProxyModel,
 from qtpy.QtGui import QColor, QIcon, QPainter, QPen, QPixmap
 
 from napari_sam2_video.plugin.object_state import STATES
-from napari_sam2_video.plugin.session_summary import ObjectSummary
+from napari_sam2_video.plugin.summarizer import ObjectSummary
 
 if TYPE_CHECKING:
     from napari_sam2_video.plugin.controller import Controller

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from napari.layers import Image
 
-    from napari_sam2_video.plugin.session_summary import SessionSummary
+    from napari_sam2_video.plugin.summarizer import SessionSummary
     from napari_sam2_video.session import Session
 
 FILE = "napari-sam2-video-recent.json"

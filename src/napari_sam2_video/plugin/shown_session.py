@@ -14,8 +14,8 @@ from napari_sam2_video.plugin.layers import axes_of, make_canvas_current, unwrap
 from napari_sam2_video.plugin.recording_layers import add_recording
 from napari_sam2_video.plugin.reported_errors import release_frames
 from napari_sam2_video.plugin.session_loader import SessionLoader
-from napari_sam2_video.plugin.session_summary import SessionSummary
 from napari_sam2_video.plugin.settings import read_settings
+from napari_sam2_video.plugin.summarizer import SessionSummary
 from napari_sam2_video.plugin.worker import TaskRunner
 from napari_sam2_video.types import ModelSettings
 

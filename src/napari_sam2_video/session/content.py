@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_sam2_video.session.acceptance import Acceptance
+from napari_sam2_video.session.figure_watch import FigureWatch
 from napari_sam2_video.session.filling import Filling
 from napari_sam2_video.session.finding.find import Finder
 from napari_sam2_video.session.finding.proposals import Proposals
@@ -192,6 +193,10 @@ class SessionContent:
             figures["disagreement"], figures["checked_from"] = checked
         return found
 
+    def watch_figures(self) -> FigureWatch:
+        """Find out, again and again, for which objects `scores_of` and their marks changed."""
+        return FigureWatch(self._context)
+
     def window_at(self, object_id: int, frame: int) -> Window | None:
         """Window in which an object was tracked on a frame; None for the whole frame, or if unknown.
 
@@ -225,7 +230,7 @@ class SessionContent:
         threshold: float = LEAST_DOUBT,
         spacing: int = SPACING,
         limit: int | None = None,
-        table: Table | None = None,
+        doubtful: Sequence[ReviewItem] | None = None,
     ) -> tuple[ReviewItem, ...]:
         """Places to review, in order: doubtful frames, disagreements and proposals.
 
@@ -239,8 +244,8 @@ class SessionContent:
             Omit frames within this distance of a more doubtful one of the same object.
         limit : int, optional
             Largest number of items.
-        table : Table, optional
-            Result of `review_table`, if already computed.
+        doubtful : sequence of ReviewItem, optional
+            The doubtful frames of the objects, if already found with `napari_sam2_video.analysis.review.review_queue`.
 
         Returns
         -------
@@ -252,7 +257,7 @@ class SessionContent:
         SessionError
             If there is no such object.
         """
-        return self._review.queue(objects, threshold=threshold, spacing=spacing, limit=limit, table=table)
+        return self._review.queue(objects, threshold=threshold, spacing=spacing, limit=limit, doubtful=doubtful)
 
     def review_progress(self, queue: Sequence[ReviewItem] | None = None) -> ReviewList:
         """State of the review: what is left, what was found wrong, and how much was reviewed.
@@ -281,10 +286,11 @@ class SessionContent:
         self.object(object_id)
         return self._context.inputs.state(object_id, self._tracking.tag)
 
-    def dirty(self) -> tuple[int, ...]:
-        """Objects whose prompts or paint changed since they were tracked."""
+    def dirty(self, object_ids: Collection[int] | None = None) -> tuple[int, ...]:
+        """Objects, of some or of all, whose prompts or paint changed since they were tracked."""
         tag = self._tracking.tag
-        return tuple(o.id for o in self.objects if self._context.inputs.is_dirty(o.id, tag))
+        chosen = [entry.id for entry in self.objects] if object_ids is None else object_ids
+        return tuple(object_id for object_id in chosen if self._context.inputs.is_dirty(object_id, tag))
 
     def preview(self, object_id: int, frame: int, prompts: Sequence[Prompt] | None = None) -> Preview:
         """Masks that prompts would select (by default the session's own); nothing is kept."""

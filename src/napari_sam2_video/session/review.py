@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+import numpy as np
+
 from napari_sam2_video.analysis.review import review_queue, review_table
 from napari_sam2_video.errors import SessionError
 from napari_sam2_video.session.finding.proposal import ACCEPT, REJECT
@@ -110,15 +112,18 @@ class Review:
         threshold: float,
         spacing: int,
         limit: int | None,
-        table: Table | None,
+        doubtful: Sequence[ReviewItem] | None,
     ) -> tuple[ReviewItem, ...]:
         """Places to review, in order; see `Session.review_queue`."""
-        known = self.table(objects) if table is None else table
-        found = list(review_queue(known, objects=objects, threshold=threshold, spacing=spacing))
+        if doubtful is None:
+            doubtful = review_queue(self.table(objects), threshold=threshold, spacing=spacing)
+        found = list(doubtful)
         for source in self._sources:
             found += [item for item in source.review_items() if objects is None or item.object_id in objects]
-        found.sort(key=lambda item: (-item.doubt, item.frame, item.object_id))
-        return tuple(found[:limit])
+        doubts, frames, numbers = (
+            np.array([getattr(item, name) for item in found]) for name in ("doubt", "frame", "object_id")
+        )
+        return tuple(found[place] for place in np.lexsort((numbers, frames, -doubts))[:limit].tolist())
 
     def progress(self, queue: Sequence[ReviewItem]) -> ReviewList:
         """State of the review of a queue; see `Session.review_progress`."""
@@ -126,13 +131,17 @@ class Review:
         right: dict[int, list[int]] = {}
         for key, judgement in known.items():
             object_id, frame, kind = place_of(key)
-            if judgement.verdict == "right" and kind == "doubt" and frame in self._accepted(object_id):
+            if judgement.verdict == "right" and kind == "doubt" and self._is_accepted(object_id, frame):
                 right.setdefault(object_id, []).append(frame)
+        judged_objects = {place_of(key)[0] for key in known}
         left: list[ReviewItem] = []
         later: list[ReviewItem] = []
         wrong: list[ReviewItem] = []
         pending = set()
         for item in queue:
+            if item.object_id not in judged_objects:
+                left.append(item)
+                continue
             key = key_of_item(item)
             judged = known.get(key)
             valid = judged is not None and judged.stamp == self._stamp(item)
@@ -189,7 +198,7 @@ class Review:
             final = key in known and known[key].verdict in ("right", "corrected")
             if key in there or final or item.kind != "doubt" or item.object_id not in objects:
                 continue
-            if item.frame in self._accepted(item.object_id):
+            if self._is_accepted(item.object_id, item.frame):
                 settled[item] = "right"
             elif self._corrected(item):
                 settled[item] = "corrected"
@@ -214,8 +223,8 @@ class Review:
         objects = {entry.id for entry in self._objects.all()}
         return {str(key): value for key, value in rows.items() if place_of(str(key))[0] in {0, *objects}}
 
-    def _accepted(self, object_id: int) -> frozenset[int]:
-        return self._context.inputs.accepted(object_id)
+    def _is_accepted(self, object_id: int, frame: int) -> bool:
+        return self._context.inputs.is_accepted(object_id, frame)
 
     def _corrected(self, item: ReviewItem) -> bool:
         key = key_of(item.object_id, item.frame)

@@ -85,7 +85,10 @@ class WalkChoices:
     def review_items(self) -> list[ReviewItem]:
         """One item for each run of frames on which the two passes of an object disagree."""
         items = []
+        undecided = self._undecided()
         for info in self._objects.all():
+            if info.id not in undecided:
+                continue
             for frames in frame_runs(self._open(info.id)):
                 choices = self._choices(info.id, frames)
                 if len(choices) == 2:
@@ -117,6 +120,14 @@ class WalkChoices:
                     context.masks.write(chosen, generation=step)
                 context.masks.drop(frame, info.id, step=step, tables=(OTHER,))
         context.events.announce("masks")
+
+    def _undecided(self) -> set[int]:
+        """Objects of which there are masks to choose from."""
+        state = self._context.state
+        with state.lock:
+            numbers = [number for found in state.table(OTHER).values() for number in found]
+            records = [state.get("records", number) for number in numbers]
+        return {object_id for info in records if info is not None for object_id in info.ids}
 
     def _open(self, object_id: int) -> list[int]:
         """Frames that are undecided and unchanged since."""

@@ -7,6 +7,7 @@ of one step can be undone together. Opening replays the journal, undo and redo i
 from __future__ import annotations
 
 import threading
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -70,12 +71,33 @@ class State:
         """Ignore rows of a table, which stay in the journal."""
         with self.lock:
             for key in keys:
-                self.table(name).pop(key, None)
+                self._tables.put(name, key, None)
 
     def group(self, name: str, owner: int) -> dict[str, Any]:
         """Copy of the rows of a table whose keys begin with ``owner:``, by what follows it."""
         with self.lock:
             return dict(self._tables.groups.get((name, str(owner)), {}))
+
+    def changed_since(self, mark: int | None) -> tuple[int, set[tuple[str, Key]] | None]:
+        """Table and key of each row that was set or removed since an earlier call.
+
+        Parameters
+        ----------
+        mark : int or None
+            The mark that the earlier call returned; None if there was none.
+
+        Returns
+        -------
+        mark : int
+            The present mark.
+        changed : set of (str, int or str) or None
+            None if any row may have changed.
+        """
+        with self.lock:
+            now, latest = self._tables.changes, self._tables.latest
+            if mark is None or now - mark > len(latest):
+                return now, None
+            return now, set(islice(reversed(latest), now - mark))
 
     @property
     def next_number(self) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -14,6 +15,7 @@ Change: TypeAlias = tuple[str, Key, Any]
 Decoder: TypeAlias = Callable[[Key, Any], Any]
 
 HISTORY_STEPS = 50
+REMEMBERED_CHANGES = 1 << 16
 MISREAD = (KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowError)
 
 
@@ -46,6 +48,10 @@ class Tables:
         Steps that can be undone and redone, the next one last.
     number : int
         The highest number of an entry.
+    changes : int
+        How often a row was set or removed so far.
+    latest : deque of (str, Key)
+        Table and key of the latest of these changes, the newest last.
     """
 
     def __init__(self, decoders: Mapping[str, Decoder]) -> None:
@@ -54,6 +60,8 @@ class Tables:
         self.done: list[UndoStep] = []
         self.undone: list[UndoStep] = []
         self.number = 0
+        self.changes = 0
+        self.latest: deque[tuple[str, Key]] = deque(maxlen=REMEMBERED_CHANGES)
         self._decoders = decoders
 
     def read(self, entry: Entry) -> list[Change]:
@@ -85,7 +93,7 @@ class Tables:
                 if step is not None:
                     step.before.setdefault((table, key), self.rows.get(table, {}).get(key))
                     step.after[table, key] = value
-                self._put(table, key, value)
+                self.put(table, key, value)
 
     def _decoded(self, table: str, key: Key, value: Any) -> Any:
         decoder = self._decoders.get(table)
@@ -106,10 +114,13 @@ class Tables:
             raise ValueError("a step that is not the last one")
         step = source.pop()
         for (table, key), value in (step.after if forward else step.before).items():
-            self._put(table, key, value)
+            self.put(table, key, value)
         target.append(step)
 
-    def _put(self, table: str, key: Key, value: Any) -> None:
+    def put(self, table: str, key: Key, value: Any) -> None:
+        """Set a row; None removes it."""
+        self.changes += 1
+        self.latest.append((table, key))
         _set(self.rows.setdefault(table, {}), key, value)
         if isinstance(key, str):
             owner, colon, rest = key.partition(":")
