@@ -108,3 +108,13 @@ def test_a_mask_is_resized_before_it_goes_to_a_device_that_cannot_resize_it(monk
     monkeypatch.setattr(network, "_use_mask_as_output", lambda *given: (None, None, *[torch.ones(1, 1)] * 5))
     model.decode_mask(embedding, np.ones((40, 50), bool))
     assert devices == ["cpu"]
+
+
+def test_the_logits_of_a_mask_are_those_of_the_mask_as_output():
+    torch.manual_seed(1)
+    network = build_network(PRESETS["demo"], SIZE).eval()
+    model = Sam2Model(network, PRESETS["demo"], name="demo", sha256="", device="cpu")
+    (embedding,) = model.embed_many([model.prepare(np.zeros((60, 90, 3), np.uint8))])
+    mask = np.zeros((60, 90), bool)
+    mask[13:37, 20:61] = True
+    assert torch.equal(model.mask_logits(mask), model.decode_mask(embedding, mask).logits)

@@ -10,14 +10,16 @@ import pytest
 
 from napari_sam2_video.engine.plan import ObjectState, plan_run
 from napari_sam2_video.frames.crossing import PlaneStack
+from napari_sam2_video.geometry import whole_mask
 from napari_sam2_video.session.planes.guided import GuidedTracker
+from napari_sam2_video.session.planes.plane_masks import PlaneMasks, step_of
+from napari_sam2_video.session.planes.refining import refining_prompts
 from napari_sam2_video.session.planes.sections import keep_connected, main_part, sections_of
-from napari_sam2_video.types import ObjectMask, PointPrompt, Preview, TrackSettings
+from napari_sam2_video.types import BoxPrompt, MaskPrompt, ObjectMask, PointPrompt, Preview, TrackSettings
 from tests.session.made_volume import SectionTracker, ellipsoid
 
 SHAPE = (9, 20, 27)
 BODY = ellipsoid(SHAPE, (4, 9, 14), (3.2, 6, 9))
-NOTHING = ObjectMask(1, (0, 0), np.zeros((0, 0), np.uint8))
 STACKS = {"Z": PlaneStack("Z", "Y", "X"), "Y": PlaneStack("Y", "Z", "X"), "X": PlaneStack("X", "Z", "Y")}
 
 
@@ -109,12 +111,6 @@ def test_objects_with_sections_are_looked_for_and_others_followed_in_one_order()
             else:
                 assert ((mask.levels > 0) == true).all()
     assert not inner.open_runs
-    asked = PointPrompt(1, 9, 2, 3)
-    given = []
-    inner.preview = lambda object_id, plane, prompts: given.append(prompts) or Preview(1, plane, (9, 27), (NOTHING,), 0)
-    list(GuidedTracker(inner, lambda: guides, lambda i, plane: (asked,) if plane == 9 else ()).run(plan))
-    assert (asked,) in given
-    assert not any(prompt.frame == 9 for prompts in given for prompt in prompts if prompt != asked)
     seen = []
     inner.run = lambda plan, stop=None: seen.append(plan) or (_ for _ in ())
     list(GuidedTracker(inner, lambda: guides, lambda i, plane: ()).run(replace(plan, begun=plan)))
@@ -123,3 +119,75 @@ def test_objects_with_sections_are_looked_for_and_others_followed_in_one_order()
     stopped = list(tracker.run(plan, stop=lambda: True))
     assert stopped == []
     assert not inner.open_runs
+
+
+class Answers:
+    """Answers every prompt with the section of a body, and counts the planes."""
+
+    def __init__(self, body):
+        self.body, self.planes = body, []
+
+    def preview(self, object_id, plane, prompts):
+        self.planes.append(plane)
+        found = ObjectMask(object_id, (0, 0), np.where(self.body[plane], 40, 0).astype(np.uint8), 6.0, 0.9)
+        return Preview(object_id, plane, self.body[plane].shape, (found,), 0)
+
+
+def masks_on(planes, body):
+    """What `PlaneMasks` finds on all planes."""
+    found = [planes.mask(1, plane) for plane in range(len(body))]
+    return np.stack([whole_mask(m.origin_yx, m.levels > 0, body.shape[1:]) for m in found])
+
+
+def test_planes_closer_than_the_slices_are_not_all_segmented_and_objects_end_where_they_do():
+    assert step_of((1.0, 5.0, 1.0)) == 5
+    assert step_of((1.0, 1.0, 1.0)) == step_of((5.0, 1.0, 1.0)) == 1
+    shape = (9, 41, 41)
+    body = ellipsoid(shape, (4, 20, 20), (3.2, 15.5, 15.5))
+    dragged = np.zeros(shape, bool)
+    dragged[:] = body[4]
+    for followed, at_most in ((body, 20), (dragged, 32)):
+        read, _ = found("Z", followed)
+        guides = sections_of(read, shape, STACKS["Z"], STACKS["Y"], {1: 4})
+        answers = Answers(body.transpose(1, 0, 2))
+        planes = PlaneMasks(answers, guides, lambda object_id, plane: (), (1.0, 5.0, 1.0))
+        made = masks_on(planes, answers.body)
+        assert len(answers.planes) == len(set(answers.planes)) <= at_most
+        segmented = sorted(answers.planes)
+        assert (made[segmented] == answers.body[segmented]).all()
+        if followed is body:
+            assert (made == answers.body).all()
+        assert (made.any(axis=(0, 2)) == answers.body.any(axis=(0, 2))).all()
+        assert np.count_nonzero(made ^ answers.body) < 0.03 * np.count_nonzero(body)
+
+
+def test_prompts_refine_the_section_of_their_plane_and_win_over_it():
+    read, shape = found("Z")
+    guides = sections_of(read, shape, STACKS["Z"], STACKS["Y"], {1: 4})
+    mask, box, centre = section = guides[1].prompts(1, 9)
+    on = PointPrompt(1, 9, centre.y, centre.x + 3)
+    assert refining_prompts((), section) == section
+    assert refining_prompts((on,), ()) == (on,)
+    assert refining_prompts((on,), section) == (mask, box, on)
+    below = PointPrompt(1, 9, box.y1 + 0.5, centre.x)
+    given = refining_prompts((below,), section)
+    assert given == (mask, BoxPrompt(1, 9, box.y0, box.x0, below.y + 0.5, box.x1), centre, below)
+    beside = PointPrompt(1, 9, centre.y, centre.x + 1, positive=False)
+    assert refining_prompts((beside,), section) == (mask, box, beside)
+    far = PointPrompt(1, 9, centre.y, box.x1 + 0.6 * (box.x1 - box.x0))
+    assert refining_prompts((far,), section) == (far,), "the section is something else"
+    drawn = MaskPrompt(1, 9, ~mask.mask)
+    assert refining_prompts((drawn, on), section) == (drawn, on)
+    narrower = BoxPrompt(1, 9, box.y0, box.x0 + 2, box.y1, box.x1)
+    clipped, *rest = refining_prompts((narrower,), section)
+    assert rest == [centre, narrower]
+    assert (clipped.mask == mask.mask & (np.arange(shape[2]) >= narrower.x0)).all()
+    elsewhere = BoxPrompt(1, 9, 0, 0, 8, 9)
+    assert refining_prompts((elsewhere,), section) == (elsewhere,)
+    answers = Answers(BODY.transpose(1, 0, 2))
+    for click in (below, PointPrompt(1, 9, centre.y, centre.x, positive=False)):
+        planes = PlaneMasks(answers, guides, lambda i, plane, click=click: (click,), (1.0, 1.0, 1.0))
+        found_on = planes.mask(1, 9)
+        made = whole_mask(found_on.origin_yx, found_on.levels > 0, answers.body[9].shape)
+        assert made[round(click.y), round(click.x)] == click.positive
+        assert 0 < np.count_nonzero(made ^ answers.body[9]) <= 21

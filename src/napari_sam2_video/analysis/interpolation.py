@@ -13,7 +13,7 @@ from scipy.ndimage import center_of_mass, distance_transform_edt, shift
 from napari_sam2_video.geometry import bounding_box
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     import numpy.typing as npt
 
@@ -53,6 +53,40 @@ def masks_between(
         mask = np.zeros(first_yx.shape, bool)
         mask[region] = ((1 - weight) * moved[0] + weight * moved[1] > 0)[rim:-rim, rim:-rim]
         yield mask
+
+
+def moved_alike(
+    masks: Sequence[Masks], first_yx: Masks, last_yx: Masks, spacing_yx: tuple[float, float] = (1.0, 1.0)
+) -> Iterator[Masks]:
+    """Masks with their outlines moved by as much as those of the first and the last, in proportion to the distance.
+
+    Parameters
+    ----------
+    masks : sequence of ndarray of bool, shape (Y, X)
+        Masks of successive planes.
+    first_yx, last_yx : ndarray of bool, shape (Y, X)
+        What the first and the last of them became.
+    spacing_yx : tuple of float
+        Distance of pixels along the rows and the columns, in one unit.
+
+    Yields
+    ------
+    ndarray of bool, shape (Y, X)
+        One mask for each plane in between that has one.
+    """
+    boxes = [box for mask in (first_yx, last_yx, *masks) if (box := bounding_box(mask)) is not None]
+    region = tuple(slice(max(0, min(b[a].start for b in boxes) - 1), max(b[a].stop for b in boxes) + 1) for a in (0, 1))
+    ends = [
+        _signed_distance(made[region], spacing_yx) - _signed_distance(mask[region], spacing_yx)
+        for made, mask in ((first_yx, masks[0]), (last_yx, masks[-1]))
+    ]
+    for step, mask in enumerate(masks[1:-1], start=1):
+        weight = step / (len(masks) - 1)
+        moved = np.zeros(mask.shape, bool)
+        if mask.any():
+            distance = _signed_distance(mask[region], spacing_yx)
+            moved[region] = distance + (1 - weight) * ends[0] + weight * ends[1] > 0
+        yield moved
 
 
 def _signed_distance(mask: Masks, spacing_yx: tuple[float, float]) -> npt.NDArray[np.float64]:

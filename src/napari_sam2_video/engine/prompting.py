@@ -157,10 +157,10 @@ class Prompter:
         prior: torch.Tensor | None = None
         if given.mask is not None:
             drawn = given.mask if window is None else window.crop_mask(given.mask)
-            from_mask = model.decode_mask(embedding, drawn)
             if given.labels.size == 0:
+                from_mask = model.decode_mask(embedding, drawn)
                 return Answer(from_mask, from_mask, window, embedding)
-            prior = from_mask.logits
+            prior = model.mask_logits(drawn)
         elif state is not None and state.logits is not None:
             before = state.place.window if state.place is not None else None
             prior = state.logits if before == window else moved_logits(state.logits, before, window, view.shape_yx)

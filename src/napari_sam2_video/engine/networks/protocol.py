@@ -143,6 +143,10 @@ class Network(Protocol):
         """A mask from the user, unchanged, as logits and pointer."""
         ...
 
+    def mask_logits(self, mask_yx: npt.NDArray[np.bool_]) -> torch.Tensor:
+        """The logits alone, a prior for `decode_points`, float32 of shape ``(1, 1, S / 4, S / 4)``."""
+        ...
+
     def absent(self, decoded: Decoded) -> Decoded:
         """The same objects, marked as absent; scores become negative."""
         ...

@@ -13,6 +13,7 @@ from napari_sam2_video.analysis.outline import BAND, IMAGE, NOISE
 from napari_sam2_video.frames.crossing import spacing_of
 from napari_sam2_video.geometry import bounding_box, region_of, whole_mask
 from napari_sam2_video.masks.records import FUSED, RUN, newest_records
+from napari_sam2_video.session.planes.plane_masks import step_of
 from napari_sam2_video.types import FrameMasks
 
 if TYPE_CHECKING:
@@ -151,7 +152,15 @@ class Fusing:
         """How an object was last fused, for provenance; None if it was not."""
         axes = self.axes_of(object_id)
         outline = {"band": BAND, "image": IMAGE, "noise": NOISE}
-        settings = {"trusted": TRUSTED, "present": PRESENT, "ended": ENDED, "reach": REACH, "outline": outline}
+        steps = {axis: step_of(self._walks.spacing(axis)) for axis in axes if axis != self._walks.own}
+        settings = {
+            "steps": steps,
+            "trusted": TRUSTED,
+            "present": PRESENT,
+            "ended": ENDED,
+            "reach": REACH,
+            "outline": outline,
+        }
         return {"axes": list(axes), "settings": settings} if axes else None
 
     def fuse(
@@ -165,13 +174,12 @@ class Fusing:
         context = self._context
         view = context.view
         stack = self._walks.stack(self._walks.own)
-        spacing = spacing_of(view)
         settled = {i: self._settled(i) for i in object_ids}
         own_settled = {i: self._kept_frames(i) for i in object_ids}
         walks = []
         for source in self._sources(axes):
             place = stack.axis_of(self._walks.stack(source.axis))
-            walks.append(self._walk(source, place, object_ids, settled, float(spacing[place[0]])))
+            walks.append(self._walk(source, place, object_ids, settled, self._walks.spacing(source.axis)[0]))
         names = ", ".join(str(i) for i in object_ids[:5])
         stamps = [(FUSIONS, i, self._stamp(i, self.sources(i, axes))) for i in object_ids]
         with context.changing():

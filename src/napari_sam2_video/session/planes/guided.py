@@ -5,22 +5,20 @@ from __future__ import annotations
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from napari_sam2_video.engine.plan import Plan
-from napari_sam2_video.types import FrameMasks, ObjectMask
+from napari_sam2_video.session.planes.plane_masks import PlaneMasks
+from napari_sam2_video.types import FrameMasks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Generator, Iterator, Mapping, Sequence
 
+    import numpy as np
     import numpy.typing as npt
 
     from napari_sam2_video.engine.costs import FrameCosts
     from napari_sam2_video.session.planes.sections import Sections
     from napari_sam2_video.session.tracker import TrackerLike, TrackerMemory
-    from napari_sam2_video.types import Preview, Prompt
-
-GONE = -10.0
+    from napari_sam2_video.types import ObjectMask, Preview, Prompt
 
 
 class GuidedTracker:
@@ -36,7 +34,10 @@ class GuidedTracker:
     guides : callable
         Returns the sections on its planes, by object.
     asked : callable
-        Returns the user's prompts for an object on a plane, which replace its section.
+        Returns the user's prompts for an object on a plane, which refine its section.
+    spacing : tuple of float
+        Distance of the planes, of their rows and of their columns, in one unit. Planes much denser than the coarser of
+        their own axes are not all segmented: see `PlaneMasks`.
     """
 
     def __init__(
@@ -44,10 +45,12 @@ class GuidedTracker:
         tracker: TrackerLike,
         guides: Callable[[], Mapping[int, Sections]],
         asked: Callable[[int, int], Sequence[Prompt]],
+        spacing: tuple[float, float, float] = (1.0, 1.0, 1.0),
     ) -> None:
         self._tracker = tracker
         self._guides = guides
         self._asked = asked
+        self._spacing = spacing
         self.model: Any = getattr(tracker, "model", None)
 
     @property
@@ -107,6 +110,7 @@ class GuidedTracker:
         halted: Callable[[], bool],
     ) -> Iterator[FrameMasks]:
         """Planes in the order of the plan, with both the followed and the guided objects."""
+        found_on = PlaneMasks(self._tracker, guides, self._asked, self._spacing)
         for direction in ("forward", "backward"):
             visited = set(followed.frames(direction))
             for plane in plan.frames(direction):
@@ -116,18 +120,11 @@ class GuidedTracker:
                 if masks is None and plane in visited:
                     return
                 here = {one.object_id for one in plan.sweep(direction) if plane in one.frames()}
-                found = [self._answer(i, plane, guides[i]) for i in sorted(here & guides.keys())]
+                found = [found_on.mask(i, plane) for i in sorted(here & guides.keys())]
                 found += [] if masks is None else masks.objects
                 found.sort(key=lambda mask: mask.object_id)
                 shape_yx = next(iter(guides.values())).plane_shape
                 yield FrameMasks(plane, shape_yx, tuple(found), direction)
-
-    def _answer(self, object_id: int, plane: int, sections: Sections) -> ObjectMask:
-        prompts = self._asked(object_id, plane) or sections.prompts(object_id, plane)
-        if not prompts:
-            return ObjectMask(object_id, (0, 0), np.zeros((0, 0), np.uint8), GONE, 1.0)
-        preview = self._tracker.preview(object_id, plane, prompts)
-        return preview.candidates[preview.best]
 
 
 def _without(plan: Plan, object_ids: Container[int]) -> Plan:

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import threading
 from contextlib import closing
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_sam2_video.analysis.review import ReviewItem
 from napari_sam2_video.engine.plan import plan_run
 from napari_sam2_video.errors import PromptError, SessionError
 from napari_sam2_video.frames.crossing import VOLUME_AXES
-from napari_sam2_video.session.context import JOURNAL, Context
-from napari_sam2_video.session.planes.fusing import FUSIONS, LEAST_WALKS, Fusing
+from napari_sam2_video.session.planes.disputes import Disputes
+from napari_sam2_video.session.planes.fusing import LEAST_WALKS, Fusing
 from napari_sam2_video.session.planes.prompts import PlanePrompts
-from napari_sam2_video.session.planes.walks import FOLDER, PlaneWalks
+from napari_sam2_video.session.planes.refining import refined
+from napari_sam2_video.session.planes.walks import PlaneWalks
 from napari_sam2_video.session.prompts import key_of
-from napari_sam2_video.storage.atomic import make_folder
 from napari_sam2_video.types import FrameMasks, MaskPrompt, TrackSettings
 
 if TYPE_CHECKING:
@@ -27,7 +25,9 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
+    from napari_sam2_video.analysis.review import ReviewItem
     from napari_sam2_video.frames.view import FrameView
+    from napari_sam2_video.session.context import Context
     from napari_sam2_video.session.objects import Objects
     from napari_sam2_video.session.planes.fusing import Fusion
     from napari_sam2_video.session.prompt_table import PromptTable
@@ -37,7 +37,6 @@ if TYPE_CHECKING:
     from napari_sam2_video.session.tracking import Tracking
     from napari_sam2_video.types import FrameDone, Preview, Prompt
 
-DISPUTES = "disputes"
 GUIDED = "guided"
 """Table: the newest masks that the sections were taken from in which a walk looked for an object."""
 
@@ -69,8 +68,7 @@ class Planes:
         self._walks = PlaneWalks(context, objects, prompts, factory, lambda: tracking.tracker)
         self._asked = PlanePrompts(context, objects, self._walks)
         self._fusing = Fusing(context, self._walks, self._asked)
-        self._disputes: Context | None = None
-        self._lock = threading.Lock()
+        self._disputes = Disputes(context, objects, self._fusing)
 
     @property
     def axes(self) -> tuple[str, ...]:
@@ -135,8 +133,13 @@ class Planes:
         given = self.prompts(letter, object_id, plane)
         if letter == self._walks.own:
             return self._tracking.preview(object_id, plane, given)
-        walk = self._walks.ready(letter, self._asked.wanted(letter, [object_id], self.axes))
-        return walk.preview(object_id, plane, given)
+        sections = self._asked.sections(letter, [object_id], self.axes)
+        walk = self._walks.ready(letter, self._asked.wanted(letter, [object_id], sections))
+        guide = self._asked.guides(letter, sections).get(object_id)
+        if guide is None or not given:
+            return walk.preview(object_id, plane, given)
+        spacing_yx = self._walks.spacing(letter)[1:]
+        return refined(lambda prompts: walk.tracker.preview(object_id, plane, prompts), given, guide, spacing_yx)
 
     def is_new(self, axis: str, object_id: int, plane: int) -> bool:
         """Whether an object has prompts on a plane that its walk has not been tracked with."""
@@ -159,7 +162,10 @@ class Planes:
         letter = self._walks.checked(axis)
         if letter == self._walks.own:
             raise SessionError(f"The session itself is tracked along {letter}.")
-        return self._walks.ready(letter, self._asked.wanted(letter, [o.id for o in self._objects.all()], self.axes))
+        known = [info.id for info in self._objects.all()]
+        return self._walks.ready(
+            letter, self._asked.wanted(letter, known, self._asked.sections(letter, known, self.axes))
+        )
 
     def section(self, axis: str, object_id: int, plane: int) -> npt.NDArray[np.bool_]:
         """The object's mask on a plane across an axis, as displayed."""
@@ -248,9 +254,7 @@ class Planes:
             return []
         with self._context.busy.alone("A run is under way; wait for it or stop it before you fuse its masks."):
             self._context.busy.work_on(frozenset(named))
-            disputes = self._disputes_context(make=True)
-            assert disputes is not None
-            return self._fusing.fuse(named, chosen, disputes, progress)
+            return self._fusing.fuse(named, chosen, self._disputes.made(), progress)
 
     def outdated(self) -> tuple[int, ...]:
         """Objects tracked along several axes since they were last fused."""
@@ -275,38 +279,11 @@ class Planes:
 
     def disputed(self, frame: int) -> npt.NDArray[Any]:
         """Voxels of a frame on which the walks disagreed, as a label image of object ids, shape ``(Y, X)``."""
-        disputes = self._disputes_context(make=False)
-        labels = np.zeros(self._context.view.shape_yx, self._context.masks.dtype)
-        for mask in () if disputes is None else disputes.masks.object_masks(frame):
-            if self._is_disputed(mask.object_id):
-                top, left = mask.origin_yx
-                part = labels[top : top + mask.levels.shape[0], left : left + mask.levels.shape[1]]
-                part[mask.levels > 0] = mask.object_id
-        return labels
+        return self._disputes.labels(frame)
 
     def review_items(self) -> list[ReviewItem]:
         """Planes on which the walks disagree, those with the most disputed voxels first."""
-        disputes = self._disputes_context(make=False)
-        if disputes is None:
-            return []
-        items = []
-        for info in self._objects.all():
-            if not self._is_disputed(info.id):
-                continue
-            figures = disputes.masks.scores(info.id)
-            settled = set(self._context.masks.painted(info.id)) | self._context.inputs.accepted(info.id)
-            total = max(1, int(self._context.masks.scores(info.id)["area"].sum()))
-            for index, frame in enumerate(figures["frame"].tolist()):
-                voxels = int(figures["area"][index])
-                if voxels and frame not in settled:
-                    y0, x0, y1, x1 = (int(figures[name][index]) for name in ("y0", "x0", "y1", "x1"))
-                    reason = f"the walks disagree on {voxels} voxels of this plane"
-                    choices = (f"As tracked along {self._walks.own}",)
-                    box = (y0, x0, y1, x1)
-                    items.append(
-                        ReviewItem(info.id, frame, voxels / total, "planes", reason, "disagreement", choices, box)
-                    )
-        return sorted(items, key=lambda item: -item.doubt)
+        return self._disputes.review_items()
 
     def answer_review(self, item: ReviewItem, answer: str) -> None:
         """Restore the mask of the session's own walk on the plane of an item."""
@@ -322,9 +299,7 @@ class Planes:
     def close(self) -> None:
         """Close the walks."""
         self._walks.close()
-        if self._disputes is not None:
-            self._disputes.close()
-            self._disputes = None
+        self._disputes.close()
 
     def _was_walked(self, axis: str) -> bool:
         walk = self._walks.find(axis)
@@ -344,9 +319,10 @@ class Planes:
         self, axis: str, settings: TrackSettings, axes: Sequence[str], stop: Callable[[], bool] | None
     ) -> Generator[FrameDone]:
         free = self._free(settings)
-        prompts = self._asked.wanted(axis, free, axes)
+        sections = self._asked.sections(axis, free, axes)
+        prompts = self._asked.wanted(axis, free, sections)
         walk = self._walks.ready(axis, prompts)
-        guides = self._walks.guides[axis] = self._asked.guides(axis, free, axes)
+        guides = self._walks.guides[axis] = self._asked.guides(axis, sections)
         if walk.unfinished:
             with closing(walk.resume(stop=stop)) as frames:
                 yield from (replace(done, axis=axis) for done in frames)
@@ -379,18 +355,3 @@ class Planes:
         if settings.objects is not None:
             return sorted({self._objects.changeable(i, "track").id for i in settings.objects})
         return [info.id for info in self._objects.all() if not info.locked]
-
-    def _is_disputed(self, object_id: int) -> bool:
-        """Whether the stored disputes of an object belong to its last fusion."""
-        kept = self._fusing.kept(object_id)
-        return kept is not None and self._disputes is not None and self._disputes.state.get(FUSIONS, object_id) == kept
-
-    def _disputes_context(self, *, make: bool) -> Context | None:
-        """Where disputes are stored; None if there are none and the store should not be made."""
-        with self._lock:
-            folder = self._context.folder / FOLDER / DISPUTES
-            if self._disputes is None and (make or (folder / JOURNAL).is_file()):
-                if make:
-                    make_folder(folder, parents=True)
-                self._disputes = Context(folder, self._context.view, read_only=self._context.read_only)
-            return self._disputes

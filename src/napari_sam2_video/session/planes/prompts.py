@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_sam2_video.geometry import whole_mask
 from napari_sam2_video.masks.records import RUN, newest_records
-from napari_sam2_video.session.planes.sections import LEAST_PIXELS, planes_across, sections_of
+from napari_sam2_video.session.planes.sections import LEAST_PIXELS, sections_of
 from napari_sam2_video.session.prompts import accepted_table
 from napari_sam2_video.spans import bounds_of
 from napari_sam2_video.types import MaskPrompt
@@ -88,19 +87,21 @@ class PlanePrompts:
                 found.append((plane, mask))
         return found
 
-    def wanted(self, axis: str, object_ids: Sequence[int], axes: Sequence[str]) -> dict[int, dict[int, list[Prompt]]]:
-        """Prompts of a walk: the user's, and sections found by the walks along `axes`, by object and plane.
+    def wanted(
+        self, axis: str, object_ids: Sequence[int], sections: Mapping[int, Sections]
+    ) -> dict[int, dict[int, list[Prompt]]]:
+        """Prompts of a walk: the user's, and `sections` of the objects, by object and plane.
 
-        Other objects keep their prompts in the walk.
+        Objects without an id in `object_ids` keep their prompts in the walk.
         """
         prompts: dict[int, dict[int, list[Prompt]]] = {}
         for info in self._objects.all():
             given = prompts.setdefault(info.id, {})
             for one in self._walks.tables[axis].sets(info.id):
                 given[one.frame] = list(self._walks.tables[axis].get(info.id, one.frame))
-        for object_id, sections in self._sections(axis, object_ids, axes).items():
-            for plane, mask in sections.items():
-                prompts[object_id].setdefault(plane, [mask])
+        for object_id, masks in self._masks(axis, sections).items():
+            for mask in masks:
+                prompts[object_id].setdefault(mask.frame, [mask])
         walk = self._walks.find(axis)
         kept = {info.id for info in walk.objects} - set(object_ids) if walk is not None else set()
         for object_id in kept & prompts.keys():
@@ -120,7 +121,7 @@ class PlanePrompts:
             and not self._walks.tables[own].sets(info.id)
             and not self._context.masks.painted(info.id)
         ]
-        found = self._sections(own, lacking, axes)
+        found = self._masks(own, self.sections(own, lacking, axes))
         if not found:
             return
         context = self._context
@@ -129,9 +130,9 @@ class PlanePrompts:
             table = self._walks.tables[own]
             changes = [
                 change
-                for object_id, sections in found.items()
-                for plane, mask in sections.items()
-                for change in table.changes(number, object_id, plane, [mask])
+                for object_id, masks in found.items()
+                for mask in masks
+                for change in table.changes(number, object_id, mask.frame, [mask])
             ]
             context.state.commit(changes, name=f"prompts of {len(found)} objects from crossing planes", number=number)
         context.events.announce("prompts")
@@ -172,13 +173,21 @@ class PlanePrompts:
         given = self._walks.tables[own].sets(object_id)
         return own if elsewhere is None or any(one.kinds != ("mask",) for one in given) else elsewhere
 
-    def guides(self, axis: str, object_ids: Sequence[int], axes: Sequence[str]) -> dict[int, Sections]:
-        """Sections of objects that start in another walk of `axes`, on the planes across an axis."""
+    def sections(self, axis: str, object_ids: Sequence[int], axes: Sequence[str]) -> dict[int, Sections]:
+        """Sections on the planes across an axis of objects that another walk of `axes` found.
+
+        This reads all of its masks.
+        """
         found: dict[int, Sections] = {}
-        guided = [i for i in object_ids if axis not in (self._walks.own, self.begins_along(i))]
-        for other, source, settled in self._origins(axis, guided, axes):
-            found |= self._cut(axis, other, source, settled)
+        for other, source, settled in self._origins(axis, object_ids, axes):
+            shape = (source.masks.n_frames, *source.masks.shape_yx)
+            stacks = self._walks.stack(other), self._walks.stack(axis)
+            found |= sections_of(source.masks.run_masks, shape, *stacks, settled)
         return found
+
+    def guides(self, axis: str, sections: Mapping[int, Sections]) -> dict[int, Sections]:
+        """Those of the sections that guide the walk along an axis: of objects that start in another one."""
+        return {i: one for i, one in sections.items() if axis not in (self._walks.own, self.begins_along(i))}
 
     def newest(self, axis: str, object_id: int, axes: Sequence[str]) -> str | None:
         """A key that changes whenever the sections of `guides` may have changed; None if there are none."""
@@ -187,34 +196,24 @@ class PlanePrompts:
             return f"{other} {max(number for number, _ in rows.values())}"
         return None
 
-    def _sections(self, axis: str, object_ids: Sequence[int], axes: Sequence[str]) -> dict[int, dict[int, MaskPrompt]]:
-        """Sections of objects that prompt the walk on planes across an axis, by object and plane.
+    def _masks(self, axis: str, sections: Mapping[int, Sections]) -> dict[int, list[MaskPrompt]]:
+        """Sections that prompt the walk on planes across an axis, by object.
 
         One is enough if the walk segments every plane separately; if it follows the object, they are spread evenly.
         """
-        prompts: dict[int, dict[int, MaskPrompt]] = {}
-        for other, source, settled in self._origins(axis, object_ids, axes):
-            for object_id, found in self._cut(axis, other, source, settled).items():
-                mask = settled[object_id][1]
-                follows = axis in (self._walks.own, self.begins_along(object_id))
-                for at in planes_across(mask, found.along, SECTIONS if follows else 1):
-                    section = found.on(at)
-                    if int(np.count_nonzero(section)) >= LEAST_PIXELS:
-                        prompts.setdefault(object_id, {})[at] = MaskPrompt(object_id, at, section)
+        prompts: dict[int, list[MaskPrompt]] = {}
+        for object_id, found in sections.items():
+            follows = axis in (self._walks.own, self.begins_along(object_id))
+            for plane in found.crossing(SECTIONS if follows else 1):
+                section = found.on(plane)
+                if int(np.count_nonzero(section)) >= LEAST_PIXELS:
+                    prompts.setdefault(object_id, []).append(MaskPrompt(object_id, plane, section))
         return prompts
-
-    def _cut(
-        self, axis: str, other: str, source: Context, settled: Mapping[int, tuple[int, npt.NDArray[np.bool_]]]
-    ) -> dict[int, Sections]:
-        """Masks of objects from another walk, cut along the planes across an axis."""
-        shape = (source.masks.n_frames, *source.masks.shape_yx)
-        planes = {object_id: plane for object_id, (plane, _) in settled.items()}
-        return sections_of(source.masks.run_masks, shape, self._walks.stack(other), self._walks.stack(axis), planes)
 
     def _origins(
         self, axis: str, object_ids: Sequence[int], axes: Sequence[str]
-    ) -> Iterator[tuple[str, Context, dict[int, tuple[int, npt.NDArray[np.bool_]]]]]:
-        """Other walks with the objects whose sections they provide, and the largest settled mask there."""
+    ) -> Iterator[tuple[str, Context, dict[int, int]]]:
+        """Other walks with the objects whose sections they provide, and the settled plane that shows most of each."""
         left = list(object_ids)
         for other in self._walks.views:
             source = self._masks_of(other) if other != axis and other in axes else None
@@ -225,19 +224,19 @@ class PlanePrompts:
             if settled:
                 yield other, source, settled
 
-    def _largest(self, axis: str, source: Context, object_id: int) -> tuple[int, npt.NDArray[np.bool_]] | None:
-        """The settled plane on which the walk found most of an object, and its mask there."""
+    def _largest(self, axis: str, source: Context, object_id: int) -> int | None:
+        """The settled plane on which the walk found most of an object; None if it found it on none."""
         planes = {one.frame for one in self._walks.tables[axis].sets(object_id)}
         if axis == self._walks.own:
             planes |= {*source.masks.painted(object_id), *source.inputs.accepted(object_id)}
-        best: tuple[int, npt.NDArray[np.bool_]] | None = None
-        for plane in sorted(planes):
-            mask = next((one for one in source.masks.run_masks(plane) if one.object_id == object_id), None)
-            if mask is None or not mask.levels.any():
-                continue
-            if best is None or np.count_nonzero(mask.levels) > np.count_nonzero(best[1]):
-                best = (plane, whole_mask(mask.origin_yx, mask.levels > 0, source.view.shape_yx))
-        return best
+        areas = {
+            plane: int(np.count_nonzero(mask.levels))
+            for plane in sorted(planes)
+            for mask in source.masks.run_masks(plane)
+            if mask.object_id == object_id
+        }
+        best = max(areas, key=lambda plane: areas[plane], default=None)
+        return best if best is not None and areas[best] else None
 
     def _reach(self, other: str, object_id: int, axis: str) -> tuple[int, int] | None:
         """First and last plane across an axis on which another walk found an object."""

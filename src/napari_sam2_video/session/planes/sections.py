@@ -42,6 +42,8 @@ class Sections:
         0 if the planes of the other walk cut the rows of these planes, 1 if they cut the columns.
     turned : bool
         True if the planes of this walk count the columns of the other's planes.
+    settled : int
+        The plane of this walk that the object was connected to.
     """
 
     shape: tuple[int, int, int]
@@ -49,6 +51,12 @@ class Sections:
     bits: npt.NDArray[np.uint8] = field(repr=False)
     along: int
     turned: bool
+    settled: int
+
+    @property
+    def n_planes(self) -> int:
+        """Number of planes of the other walk."""
+        return self.shape[1 + self.along]
 
     @property
     def plane_shape(self) -> tuple[int, int]:
@@ -69,6 +77,13 @@ class Sections:
         elif self.along == 1 and 0 <= at < 8 * self.bits.shape[2]:
             section[:, top : top + self.bits.shape[1]] = self.bits[:, :, at // 8] >> (7 - at % 8) & 1
         return np.ascontiguousarray(section.T) if self.turned else section
+
+    def crossing(self, count: int) -> list[int]:
+        """Evenly spaced planes of the other walk, ascending, that cross the object on the settled plane."""
+        row_yx = np.unpackbits(self.bits[self.settled], axis=1)
+        filled = np.flatnonzero(row_yx.any(axis=1 - self.along)) + self.origin_yx[self.along]
+        places = (np.arange(count) + 0.5) / count * filled.size
+        return sorted({int(filled[int(place)]) for place in places}) if filled.size else []
 
     def prompts(self, object_id: int, plane: int) -> tuple[Prompt, ...]:
         """The section as prompts of a plane: its mask, its box and its centre; empty if there is no section.
@@ -136,32 +151,8 @@ def sections_of(
             row[:, x - left : x - left + width] = np.unpackbits(packed, axis=1, count=width)
             bits[plane, y - top : y - top + height] = np.packbits(row, axis=1)
         keep_connected(bits, settled[object_id])
-        made[object_id] = Sections(shape, (top, left), bits, along, turned)
+        made[object_id] = Sections(shape, (top, left), bits, along, turned, settled[object_id])
     return made
-
-
-def planes_across(settled_yx: npt.NDArray[np.bool_], along: int, count: int) -> list[int]:
-    """Evenly spaced planes across a settled mask, on which to prompt another walk.
-
-    Parameters
-    ----------
-    settled_yx : ndarray of bool, shape (Y, X)
-        The mask.
-    along : int
-        Axis of the mask that counts the crossing planes.
-    count : int
-        Number of planes.
-
-    Returns
-    -------
-    list of int
-        Ascending, without repetition; empty for an empty mask.
-    """
-    filled = np.flatnonzero(settled_yx.any(axis=1 - along))
-    if not filled.size:
-        return []
-    places = (np.arange(count) + 0.5) / count * filled.size
-    return sorted({int(filled[int(place)]) for place in places})
 
 
 def keep_connected(bits: npt.NDArray[np.uint8], settled: int) -> None:

@@ -93,6 +93,12 @@ class PlaneWalks:
         """The planes across an axis."""
         return PlaneStack.of(self.views[axis])
 
+    def spacing(self, axis: str) -> tuple[float, float, float]:
+        """Distance of the planes across an axis, of their rows and of their columns, in one unit."""
+        known = dict(zip(self.stack(self.own).axes, spacing_of(self._context.view).tolist(), strict=True))
+        between, rows, columns = (known[letter] for letter in self.stack(axis).axes)
+        return between, rows, columns
+
     def checked(self, axis: str) -> str:
         """An axis of the volume as a capital letter.
 
@@ -206,11 +212,10 @@ class PlaneWalks:
 
     def _fitted(self, settings: ModelSettings, source: FrameSource, memory: Path | None) -> TrackerLike:
         assert isinstance(source, FrameView)
-        spacing = dict(zip(PlaneStack.of(self._context.view).axes, spacing_of(self._context.view), strict=True))
-        rows, columns = source.plane_axes
-        fit = Fit.of(source.shape_yx, (float(spacing[rows]), float(spacing[columns])))
+        axis = source.walk_axis
+        spacing = self.spacing(axis)
+        fit = Fit.of(source.shape_yx, spacing[1:])
         frames: FrameSource = source if fit.is_plain() else FittedFrames(source, fit)
         tracker = tracker_beside(self._own_tracker(), frames, memory) or self._factory(settings, frames, memory)
-        axis = source.walk_axis
         answering = tracker if fit.is_plain() else FittedTracker(tracker, fit)
-        return GuidedTracker(answering, lambda: self.guides.get(axis, {}), self.tables[axis].get)
+        return GuidedTracker(answering, lambda: self.guides.get(axis, {}), self.tables[axis].get, spacing)

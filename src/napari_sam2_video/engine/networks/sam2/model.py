@@ -17,6 +17,7 @@ from napari_sam2_video.engine.levels import cut_levels
 from napari_sam2_video.engine.networks.outputs import Decoded
 from napari_sam2_video.engine.networks.sam2.clicks import decode_clicks
 from napari_sam2_video.engine.networks.sam2.image_encoder import ImageEncoder
+from napari_sam2_video.engine.networks.sam2.mask_input import mask_logits, resized
 from napari_sam2_video.engine.networks.sam2.memory_attention import MemoryAttention, sequence
 from napari_sam2_video.engine.networks.sam2.memory_encoder import encode_batch
 from napari_sam2_video.engine.networks.sam2.packed import PackedLayers, plain_linear
@@ -227,22 +228,20 @@ class Sam2Model:
 
     def decode_mask(self, embedding: Embedding, mask_yx: npt.NDArray[np.bool_]) -> Decoded:
         """Take a mask from the user unchanged; mirrors ``SAM2VideoPredictor.add_new_mask``."""
-        import torch
-        import torch.nn.functional as F
-
         with self._context():
-            mask = torch.from_numpy(np.ascontiguousarray(mask_yx))[None, None].float()
-            size = (self.image_size, self.image_size)
-            if mask.shape[-2:] != size:
-                mask = F.interpolate(mask, size=size, align_corners=False, mode="bilinear", antialias=True)
-                mask = (mask >= 0.5).float()
-            # Move to the device only now: older versions of torch cannot resize like this on Apple's GPU.
-            mask = mask.to(self.device)
             high_res = [embedding.fine, embedding.middle]
             _, _, ious, logits, _, pointer, score = self._net._use_mask_as_output(
-                sequence(embedding.coarse).permute(1, 2, 0).view(embedding.coarse.shape), high_res, mask
+                sequence(embedding.coarse).permute(1, 2, 0).view(embedding.coarse.shape),
+                high_res,
+                # Moved only now: older versions of torch cannot resize like this on Apple's GPU.
+                resized(mask_yx, self.image_size).to(self.device),
             )
             return Decoded(logits, ious[:, 0], pointer.float(), score)
+
+    def mask_logits(self, mask_yx: npt.NDArray[np.bool_]) -> torch.Tensor:
+        """The logits of `decode_mask` alone; see `Network.mask_logits`."""
+        with self._context():
+            return mask_logits(mask_yx, self.image_size)
 
     def absent(self, decoded: Decoded) -> Decoded:
         """Absent objects, as ``SAM2Base._forward_sam_heads`` leaves them if the score is negative."""
