@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import json
+import logging
 import socket
 import weakref
 from pathlib import Path
@@ -19,7 +21,7 @@ from napari_sam2_video.masks.codec import encode_masks
 from napari_sam2_video.server import wire
 from napari_sam2_video.server.client import open_remote
 from napari_sam2_video.server.leases import Leases, Limits, load_named
-from napari_sam2_video.server.serve import listening_socket
+from napari_sam2_video.server.serve import ServerSettings, is_news, listening_socket, serve
 from napari_sam2_video.server.served_frames import ServedFrames
 from napari_sam2_video.types import FrameMasks, ModelSettings, ObjectMask, PointPrompt
 from tests.server.conftest import TOKEN, Scene
@@ -53,6 +55,20 @@ def test_port_that_is_taken_is_one_sentence(server):
     port = int(server.url.rpartition(":")[2])
     with pytest.raises(SettingsError, match=rf"Port {port} of 127\.0\.0\.1 cannot be used .*another --port\.$"):
         listening_socket("127.0.0.1", port)
+
+
+def test_device_that_is_not_there_is_refused_before_the_server_listens():
+    said = []
+    with pytest.raises(EngineError, match="There is no device 'gpu'"):
+        serve(ServerSettings(port=0, device="gpu"), said.append)
+    assert said == []
+
+
+@pytest.mark.parametrize(("error", "printed"), [(asyncio.CancelledError(), False), (ValueError("broken"), True)])
+def test_only_a_request_that_the_stop_of_the_server_ended_leaves_no_traceback(error, printed):
+    about = (type(error), error, None)
+    record = logging.LogRecord("uvicorn.error", logging.ERROR, "", 0, "Exception in ASGI application", (), about)
+    assert is_news(record) == printed
 
 
 def test_small_answers_are_sent_at_once():

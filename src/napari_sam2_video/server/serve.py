@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import socket
@@ -69,6 +70,8 @@ def serve(settings: ServerSettings, say: Callable[[str], None]) -> None:
     ------
     SettingsError
         If the address is taken, or the extra ``server`` is not installed.
+    EngineError
+        If the device is not available.
     """
     try:
         import uvicorn
@@ -79,11 +82,16 @@ def serve(settings: ServerSettings, say: Callable[[str], None]) -> None:
     from napari_sam2_video.torch_environment import prepare_torch
 
     prepare_torch()
+    leases = Leases(settings.limits, settings.device)
+    if settings.device != "auto":
+        leases.chosen_device()
     token, made = server_token(settings.token_file)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
+    errors = logging.getLogger("uvicorn.error")
+    errors.setLevel(logging.WARNING)
+    errors.addFilter(is_news)
     config = uvicorn.Config(
-        make_app(Leases(settings.limits, settings.device), token),
+        make_app(leases, token),
         settings.host,
         settings.port,
         ssl_certfile=settings.certificate,
@@ -103,6 +111,11 @@ def serve(settings: ServerSettings, say: Callable[[str], None]) -> None:
         if settings.certificate is None and not is_loopback(settings.host):
             say("The connection is not encrypted: reach it through an SSH tunnel, or give --certificate and --key.")
         uvicorn.Server(config).run(sockets=[listening])
+
+
+def is_news(record: logging.LogRecord) -> bool:
+    """Whether to print a message: not the traceback of a request that ended because the server was stopped."""
+    return record.exc_info is None or not isinstance(record.exc_info[1], asyncio.CancelledError)
 
 
 def listening_socket(host: str, port: int) -> socket.socket:

@@ -40,7 +40,8 @@ def read_token_file(path: Path) -> str:
         mode = path.stat().st_mode
         token = path.read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(f"The token file {path} cannot be read: {error}.") from error
+        reason = getattr(error, "strerror", None) or "it is not text"
+        raise SettingsError(f"The token file {path} cannot be read ({reason}); check the path.") from error
     if os.name == "posix" and mode & (stat.S_IRWXG | stat.S_IRWXO):
         raise SettingsError(f"Other people can read the token file {path}; run chmod 600 on it.")
     if not token or not token.isascii() or not token.isprintable():

@@ -50,7 +50,10 @@ def choose_device(device: str = "auto") -> str:
     else:
         there = torch.backends.mps.is_available() and number == 0
     if not there:
-        raise EngineError(f"The installed torch cannot use the device {device}: torch {torch.__version__}.")
+        raise EngineError(
+            f"The installed torch {torch.__version__} cannot use the device {device}; choose auto, or install a torch "
+            "that can."
+        )
     return device
 
 
