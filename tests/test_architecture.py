@@ -50,7 +50,7 @@ MAY_IMPORT = {
         "session",
         "detect",
     },
-    "batch": LOW | {"storage", "prompt_text", "engine", "session", "api"},
+    "batch": LOW | {"storage", "prompt_text", "engine", "export", "session", "api"},
     "budget": LOW | {"frames", "models", "engine", "masks", "session"},
     "demo": LOW | {"synthetic", "analysis", "masks", "session", "api"},
     "regions": LOW,

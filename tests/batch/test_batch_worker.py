@@ -135,6 +135,7 @@ def test_an_existing_export_is_only_replaced_on_request(item, factory):
         ({"range": "7"}, "'7' is not a range"),
         ({"axis": "Q"}, "Q"),
         ({"overwrite": "perhaps"}, "must be yes or no"),
+        ({"export": "areas.foo"}, "areas.foo has no suffix of an export format"),
     ],
 )
 def test_a_wrong_value_costs_its_item_with_one_sentence(item, factory, changes, sentence):
@@ -142,6 +143,7 @@ def test_a_wrong_value_costs_its_item_with_one_sentence(item, factory, changes, 
     assert outcome["status"] == "failed"
     assert sentence in outcome["sentence"]
     assert "\n" not in outcome["sentence"]
+    assert not Path(item.out).exists()
 
 
 def test_range_and_direction_reach_the_run(item, factory):

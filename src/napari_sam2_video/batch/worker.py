@@ -43,6 +43,7 @@ def work(item: BatchItem, stop: Callable[[], bool] | None = None) -> dict[str, A
         from napari_sam2_video.api.finding import FindRequest, find_and_track
         from napari_sam2_video.api.options import SessionOptions
         from napari_sam2_video.api.start import range_notes
+        from napari_sam2_video.export.registry import find_format
         from napari_sam2_video.prompt_text import parse_seeds
         from napari_sam2_video.types.finding import area_from_text
         from napari_sam2_video.types.prompts import seed_list
@@ -51,6 +52,8 @@ def work(item: BatchItem, stop: Callable[[], bool] | None = None) -> dict[str, A
         options = SessionOptions.from_text(item.to_json())
         finding = FindRequest.from_text(item.find, item.every, item.accept, item.range or None, item.smallest_area)
         overwrite = _yes(item.overwrite)
+        for target in item.exports:
+            find_format(target)
         prompts = read_prompts(item.prompts) if item.prompts else ()
         smallest = area_from_text(item.smallest_area)
         seeds = seed_list([parse_seeds(item.seeds)], smallest) if item.seeds else []

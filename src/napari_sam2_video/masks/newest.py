@@ -44,7 +44,8 @@ class ObjectFigures(NamedTuple):
     def replaced(self, frames: npt.NDArray[np.int64], masks: ObjectFigures) -> ObjectFigures:
         """With `masks` for all masks on `frames`."""
         kept = self.at(~np.isin(self.frames, frames))
-        joined = ObjectFigures(*(np.concatenate(pair) for pair in zip(kept, masks, strict=True)))
+        pairs: Iterable[tuple[npt.NDArray[Any], npt.NDArray[Any]]] = zip(kept, masks, strict=True)
+        joined = ObjectFigures(*(np.concatenate(pair) for pair in pairs))
         return joined.at(np.argsort(joined.frames, kind="stable"))
 
 
