@@ -7,11 +7,11 @@ Run it where there is a screen, or on a virtual one::
 For each number of objects it makes a session whose frames are all tracked, opens it in napari, and does what a person
 does twenty times each. It reports the time from the act to the last picture that follows from it, and the longest time
 for which the main thread answered to nothing meanwhile; then two figures that do not depend on what else the machine
-does: the most that the main thread worked at a stretch, and the processor time of all other threads. Of each it gives
-the median and the worst. The network is a fake, so the figures are those of the widget, the layers and the session.
+does: the most that the main thread worked at a stretch, and the processor time of Python's other threads. Of each it
+gives the median and the worst. The network is a fake, so the figures are those of the widget, the layers and the
+session.
 
-``--slow 100`` says of each block in
-which the main thread worked for longer than that what it was at.
+``--slow 100`` says of each block in which the main thread worked for longer than that what it was at.
 """
 
 from __future__ import annotations
@@ -38,6 +38,8 @@ from tests.fakes import FakeTracker
 from tests.plugin.probe import Probe
 
 from napari_sam2_video.frames.open import open_recording
+from napari_sam2_video.masks import records
+from napari_sam2_video.masks.figures import figures_of
 from napari_sam2_video.session import Session
 from napari_sam2_video.types import FrameMasks, ObjectMask, PointPrompt
 
@@ -81,6 +83,18 @@ def make_session(folder: Path, recording: Recording, objects: int) -> None:
             session.add_object()
             session.add_prompt(PointPrompt(number, 0, *place_of(number)))
         step = session.masks._state.last_step
+        measured: list[npt.NDArray[Any]] = []
+
+        def figures(given: FrameMasks) -> npt.NDArray[Any]:
+            """The masks are the same on every frame, and measured once."""
+            if not measured:
+                measured.append(figures_of(given))
+            rows = measured[0].copy()
+            for name in ("object_score", "predicted_iou", "prompted"):
+                rows[name] = [getattr(mask, name) for mask in given.objects]
+            return rows
+
+        records.figures_of = figures
         for frame in range(session.n_frames):
             masks = []
             for number in range(1, objects + 1):
@@ -89,6 +103,7 @@ def make_session(folder: Path, recording: Recording, objects: int) -> None:
                 score, iou = (0.1, 0.4) if doubtful else (8.0, 0.95)
                 masks.append(ObjectMask(number, (y - RADIUS, x - RADIUS), disc, score, iou, prompted=frame == 0))
             session.masks.write(FrameMasks(frame, session.shape_yx, tuple(masks), "forward"), generation=step)
+        records.figures_of = figures_of
 
 
 class Watch:
@@ -253,6 +268,12 @@ def acts_of(desk: Desk, objects: int) -> Acts:
     }  # fmt: skip
 
 
+def elsewhere() -> float:
+    """Processor time of all Python threads but the main one, in seconds; those of the graphics driver do not count."""
+    threads = [one.ident for one in threading.enumerate() if one is not threading.main_thread() and one.ident]
+    return sum(time.clock_gettime(time.pthread_getcpuclockid(ident)) for ident in threads)
+
+
 def measure(desk: Desk, objects: int, acts: Acts, repeats: int, watch: Watch | None, slow: float) -> list[Row]:
     """Do each act some times; a row of figures in milliseconds for each."""
     found = []
@@ -263,14 +284,14 @@ def measure(desk: Desk, objects: int, acts: Acts, repeats: int, watch: Watch | N
             if watch is not None:
                 watch.forget()
             with Probe() as probe:
-                elsewhere = time.process_time() - time.thread_time()
+                before = elsewhere()
                 begin = time.perf_counter()
                 done = act(n)
                 desk.until(done)
                 desk.spin()
                 taken["shown"].append(1000 * (time.perf_counter() - begin))
                 desk.settle()
-                taken["others"].append(1000 * (time.process_time() - time.thread_time() - elsewhere))
+                taken["others"].append(1000 * (elsewhere() - before))
             taken["block"].append(1000 * probe.longest)
             taken["work"].append(1000 * probe.busiest)
             if watch is not None:

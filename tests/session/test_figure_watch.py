@@ -9,6 +9,7 @@ import pytest
 
 from napari_sam2_video.errors import Sam2VideoError
 from napari_sam2_video.masks.newest import NewestMasks
+from napari_sam2_video.masks.records import TABLES
 from napari_sam2_video.plugin.summarizer import Summarizer
 from napari_sam2_video.session import Session
 from napari_sam2_video.types import CheckSettings, ModelSettings, PointPrompt, TrackSettings
@@ -38,8 +39,8 @@ def assert_same(kept, anew):
 def assert_newest_masks(session):
     """The masks that the store keeps up to date are those that its tables list."""
     ids = [entry.id for entry in session.objects]
-    for object_id, anew in NewestMasks(session._context.state).of(ids).items():
-        kept = session.masks._newest.of([object_id])[object_id]
+    for object_id, anew in NewestMasks(session._context.state, TABLES).of(ids).items():
+        kept = session.masks._records.figures.of([object_id])[object_id]
         assert [column.tobytes() for column in kept] == [column.tobytes() for column in anew]
         assert kept.frames.tolist() == list(session.masks._records.rows(object_id))
 

@@ -18,6 +18,8 @@ from napari_sam2_video.masks.figures import finite
 from napari_sam2_video.types import FrameMasks, ObjectMask
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     import numpy.typing as npt
 
 Origin: TypeAlias = tuple[int, int]
@@ -60,8 +62,14 @@ def encode_masks(masks: FrameMasks, level: int = 1) -> bytes:
     return json.dumps(head, separators=(",", ":")).encode() + b"\n" + b"".join(blocks)
 
 
-def decode_masks(data: bytes, shape_yx: tuple[int, int], *, most_pixels: int | None = None) -> FrameMasks:
-    """Masks from a frame record, on frames of `shape_yx`.
+def decode_masks(
+    data: bytes,
+    shape_yx: tuple[int, int],
+    *,
+    most_pixels: int | None = None,
+    objects: Collection[int] | None = None,
+) -> FrameMasks:
+    """Masks from a frame record, on frames of `shape_yx`; only those of some objects if `objects` is given.
 
     Raises
     ------
@@ -74,8 +82,11 @@ def decode_masks(data: bytes, shape_yx: tuple[int, int], *, most_pixels: int | N
         if tuple(head["shape_yx"]) != shape_yx:
             raise ValueError("another shape of frame")
         at = end + 1
-        objects, pixels = [], 0
+        masks, pixels = [], 0
         for item in head["objects"]:
+            if objects is not None and item["id"] not in objects:
+                at += int(item["bytes"])
+                continue
             origin, shape = _box(item["origin"], item["shape"], shape_yx)
             pixels += shape[0] * shape[1]
             if most_pixels is not None and pixels > most_pixels:
@@ -83,12 +94,12 @@ def decode_masks(data: bytes, shape_yx: tuple[int, int], *, most_pixels: int | N
             length = int(item["bytes"])
             levels = np.frombuffer(_inflate(data[at : at + length], shape[0] * shape[1]), np.uint8).reshape(shape)
             at += length
-            objects.append(
+            masks.append(
                 ObjectMask(
                     int(item["id"]), origin, levels, float(item["score"]), float(item["iou"]), bool(item["prompted"])
                 )
             )
-        return FrameMasks(int(head["frame"]), shape_yx, tuple(objects), head["direction"])
+        return FrameMasks(int(head["frame"]), shape_yx, tuple(masks), head["direction"])
     except (ValueError, TypeError, KeyError, zlib.error, RecursionError) as error:
         raise StoreError(f"The masks of a frame are damaged ({error}); track that frame again.") from error
 

@@ -9,11 +9,10 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_sam2_video.masks.figures import FIGURES
-from napari_sam2_video.masks.records import TABLES
 from napari_sam2_video.masks.tables import removed_objects
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from napari_sam2_video.masks.tables import RecordInfo
     from napari_sam2_video.storage.state import State
@@ -61,10 +60,13 @@ class NewestMasks:
     ----------
     state : State
         The tables of the store.
+    tables : sequence of str
+        Those that list the records of each frame.
     """
 
-    def __init__(self, state: State) -> None:
+    def __init__(self, state: State, tables: Sequence[str]) -> None:
         self._state = state
+        self._tables = tuple(tables)
         self._lock = threading.Lock()
         self._mark: int | None = None
         self._objects: dict[int, ObjectFigures] = {}
@@ -89,12 +91,12 @@ class NewestMasks:
         with self._state.lock:
             mark, changed = self._state.changed_since(self._mark)
             if changed is not None:
-                changed = {(table, key) for table, key in changed if table in (*TABLES, "records", "removed")}
+                changed = {(table, key) for table, key in changed if table in (*self._tables, "records", "removed")}
                 if not changed:
                     self._mark = mark
                     return
             frames = self._touched(changed)
-            tables = [self._state.table(name) for name in TABLES]
+            tables = [self._state.table(name) for name in self._tables]
             if frames is None:
                 lists = {int(f): [n for rows in tables for n in rows.get(f, ())] for f in set().union(*tables)}
             else:
@@ -128,7 +130,7 @@ class NewestMasks:
         """Frames on which rows changed; None for all."""
         if changed is None or any(table == "removed" for table, _ in changed):
             return None
-        frames = {int(key) for table, key in changed if table in TABLES}
+        frames = {int(key) for table, key in changed if table in self._tables}
         for number in (key for table, key in changed if table == "records"):
             info: RecordInfo | None = self._state.get("records", number)
             frame = self._frame_of.get(number) if info is None else info.frame

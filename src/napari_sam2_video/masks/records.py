@@ -10,11 +10,12 @@ import numpy as np
 from napari_sam2_video.errors import MissingError, StoreError
 from napari_sam2_video.masks.codec import decode_masks, encode_masks
 from napari_sam2_video.masks.figures import figures_of
+from napari_sam2_video.masks.newest import NewestMasks
 from napari_sam2_video.masks.tables import record_to_json, removed_objects
 from napari_sam2_video.storage.atomic import keep_copy
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
     from pathlib import Path
 
     import numpy.typing as npt
@@ -43,6 +44,8 @@ class FrameRecords:
 
     Attributes
     ----------
+    figures : NewestMasks
+        Figures of the newest mask of each object on each frame.
     notes : list of str
         Sentences about what was found damaged.
     lost_packs : set of int
@@ -52,6 +55,7 @@ class FrameRecords:
     def __init__(
         self, state: State, packs: PackStore, n_frames: int, shape_yx: tuple[int, int], quarantine: Path
     ) -> None:
+        self.figures = NewestMasks(state, TABLES)
         self.notes: list[str] = []
         self.lost_packs: set[int] = set()
         self._state = state
@@ -61,12 +65,14 @@ class FrameRecords:
         self._quarantine = quarantine
         self._leave_out_lost()
 
-    def masks(self, frame: int, tables: Sequence[str] = TABLES) -> list[ObjectMask]:
-        """The model's newest mask of each object on a frame, by ascending id; only from the given tables, if any."""
+    def masks(
+        self, frame: int, tables: Sequence[str] = TABLES, objects: Collection[int] | None = None
+    ) -> list[ObjectMask]:
+        """The model's newest mask on a frame of each object, or of some, by ascending id."""
         removed = removed_objects(self._state)
         found: dict[int, ObjectMask] = {}
         for number in self.numbers(frame, tables):
-            record = self._read(number)
+            record = self._read(number, objects)
             for mask in () if record is None else record.objects:
                 if mask.object_id not in found and number > removed.get(mask.object_id, 0):
                     found[mask.object_id] = mask
@@ -120,8 +126,12 @@ class FrameRecords:
     def walked(self, object_id: int) -> npt.NDArray[np.int8]:
         """Direction of the last run on each frame: 1 forward, -1 backward, 0 none yet; shape ``(n_frames,)``."""
         result = np.zeros(self._n_frames, np.int8)
-        for frame, info in self.rows(object_id, (RUN,)).items():
-            result[frame] = info.walk
+        if self._state.table(FUSED):
+            for frame, info in self.rows(object_id, (RUN,)).items():
+                result[frame] = info.walk
+        else:
+            newest = self.figures.of([object_id])[object_id]
+            result[newest.frames] = newest.walks
         return result
 
     def drop_unneeded(self) -> set[int]:
@@ -148,13 +158,14 @@ class FrameRecords:
                 covered = covered.union(info.ids)
         return kept
 
-    def _read(self, number: int) -> FrameMasks | None:
+    def _read(self, number: int, objects: Collection[int] | None = None) -> FrameMasks | None:
         info: RecordInfo | None = self._state.get("records", number)
         if info is None:
             return None
         try:
-            masks = decode_masks(self._packs.get(info.ref), self._shape_yx)
-            if masks.frame != info.frame or tuple(m.object_id for m in masks.objects) != info.ids:
+            ids = info.ids if objects is None else tuple(i for i in info.ids if i in objects)
+            masks = decode_masks(self._packs.get(info.ref), self._shape_yx, objects=objects)
+            if masks.frame != info.frame or tuple(m.object_id for m in masks.objects) != ids:
                 raise StoreError("It does not hold the objects that the journal lists; track that frame again.")
             return masks
         except MissingError as error:

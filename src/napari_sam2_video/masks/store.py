@@ -11,7 +11,6 @@ from napari_sam2_video.errors import StoreError
 from napari_sam2_video.geometry import region_of, whole_mask
 from napari_sam2_video.masks.codec import CLEARED, PAINTED, UNTOUCHED, Stroke
 from napari_sam2_video.masks.label_images import LabelImages
-from napari_sam2_video.masks.newest import NewestMasks
 from napari_sam2_video.masks.paint import check_painted, cut
 from napari_sam2_video.masks.records import EVERY, RUN, FrameRecords
 from napari_sam2_video.masks.scores import scores_of
@@ -70,7 +69,6 @@ class MaskStore:
         self._state = state
         self._packs = PackStore(folder / "packs", read_only=read_only)
         self._records = FrameRecords(state, self._packs, n_frames, shape_yx, quarantine)
-        self._newest = NewestMasks(state)
         self._strokes = Strokes(state, self._packs, shape_yx)
         self._images = LabelImages(state, self._records, self._strokes, shape_yx)
         self._notes: list[str] = []
@@ -105,7 +103,7 @@ class MaskStore:
 
     def object_levels(self, frame: int, object_id: int) -> ObjectMask | None:
         """The model's newest mask of one object on a frame; None if there is none."""
-        return next((m for m in self.object_masks(frame) if m.object_id == object_id), None)
+        return next(iter(self._records.masks(self._checked(frame), objects=[object_id])), None)
 
     def object_mask(self, frame: int, object_id: int) -> npt.NDArray[np.bool_]:
         """One object's own pixels, shape ``(Y, X)``: the model's, even where others cover them, and paint."""
@@ -113,7 +111,8 @@ class MaskStore:
 
     def each_mask(self, frame: int, object_ids: Iterable[int]) -> Iterator[npt.NDArray[np.bool_]]:
         """`object_mask` of several objects one by one, reading the frame once."""
-        found = {m.object_id: m for m in self.object_masks(frame)}
+        object_ids = list(object_ids)
+        found = {m.object_id: m for m in self._records.masks(self._checked(frame), objects=set(object_ids))}
         layer = self.paint_layer(frame)
         for object_id in object_ids:
             mask = found.get(object_id)
@@ -157,7 +156,7 @@ class MaskStore:
 
     def frames_done(self, object_id: int) -> npt.NDArray[np.int64]:
         """Frames on which the model computed an object, in ascending order."""
-        return self._newest.of([object_id])[object_id].frames.copy()
+        return self._records.figures.of([object_id])[object_id].frames.copy()
 
     def scores(self, object_id: int) -> dict[str, npt.NDArray[Any]]:
         """Figures of an object, one entry for each tracked or painted frame, in ascending order.
@@ -174,11 +173,11 @@ class MaskStore:
     def scores_of(self, object_ids: Collection[int]) -> dict[int, dict[str, npt.NDArray[Any]]]:
         """Figures of several objects at once, each as `scores` gives them."""
         painted = {number: self.painted(number) for number in object_ids} if self.painted() else {}
-        return scores_of(self._newest.of(object_ids), painted, self.object_mask)
+        return scores_of(self._records.figures.of(object_ids), painted, self.object_mask)
 
     def changed_since(self, mark: int) -> tuple[int, set[int]]:
         """The present mark, and the objects whose model's masks changed since an earlier one; begin with 0."""
-        return self._newest.changed_since(mark)
+        return self._records.figures.changed_since(mark)
 
     def widen(self, object_id: int) -> None:
         """Make sure that label images hold an id before anything with it is written.
