@@ -108,9 +108,9 @@ def find(
     DetectorError
         If the detector fails, does not respond, or returns invalid detections; nothing is proposed then.
     """
-    for said in instance(session, Session, "The session").find(detector, settings, stop=stop):
+    for progressed in instance(session, Session, "The session").find(detector, settings, stop=stop):
         if progress is not None:
-            progress(said)
+            progress(progressed)
     if accept is not None:
         session.accept_proposals(least_score=score_limit(accept))
     return session.proposals
@@ -157,9 +157,9 @@ def _was_found(session: Session, finding: FindRequest) -> bool:
     """Whether a finding has already been completed."""
     frames = finding.settings.frames(session.n_frames)
     return any(
-        said.get("asked") == finding.detector
-        and said["every"] == frames.step
-        and said.get("smallest_area", 0) == finding.settings.smallest_area
-        and said.get("looked") == [frames.start, frames[-1] + 1]
-        for said in session.provenance()["finds"]
+        search.get("asked") == finding.detector
+        and search["every"] == frames.step
+        and search.get("smallest_area", 0) == finding.settings.smallest_area
+        and search.get("looked") == [frames.start, frames[-1] + 1]
+        for search in session.provenance()["finds"]
     )

@@ -84,20 +84,20 @@ class SessionOptions:
         SettingsError
             If one is invalid.
         """
-        said = {name: text.strip() for name, text in options.items() if text is not None and text.strip()}
-        model: dict[str, Any] = {name: said[name] for name in MODEL if name in said}
-        if "image_size" in said:
-            model["image_size"] = number_from_text(said["image_size"], "The image size")
-        if "window" in said:
-            model["window"] = ModelSettings.window_from_text(said["window"])
+        given = {name: text.strip() for name, text in options.items() if text is not None and text.strip()}
+        model: dict[str, Any] = {name: given[name] for name in MODEL if name in given}
+        if "image_size" in given:
+            model["image_size"] = number_from_text(given["image_size"], "The image size")
+        if "window" in given:
+            model["window"] = ModelSettings.window_from_text(given["window"])
         return cls(
-            OpenSettings.of(**{name: said.get(name) for name in OPENING}),
-            said.get("axis"),
-            places_from_text(said["at"]) if "at" in said else {},
-            number_from_text(said["channel"], "The channel") if "channel" in said else None,
-            contrast_from_text(said["contrast"]) if "contrast" in said else None,
+            OpenSettings.of(**{name: given.get(name) for name in OPENING}),
+            given.get("axis"),
+            places_from_text(given["at"]) if "at" in given else {},
+            number_from_text(given["channel"], "The channel") if "channel" in given else None,
+            contrast_from_text(given["contrast"]) if "contrast" in given else None,
             model | ({"compile": True} if compile else {}),
-            channels_from_text(said["channels"]) if "channels" in said else (),
+            channels_from_text(given["channels"]) if "channels" in given else (),
         )
 
     def open(self, recording: Any) -> Recording:
@@ -106,9 +106,13 @@ class SessionOptions:
             raise RecordingError("A recording cannot be a layer of napari; pass open_layer(layer).")
         if isinstance(recording, str | Path) and (Path(recording) / MANIFEST).is_file():
             raise RecordingError(f"{recording} is a session, not a recording; name the recording that it tracks.")
-        said = self.opening
+        opening = self.opening
         return open_recording(
-            recording, axes=said.axes, pixel_size=said.pixel_size, interval=said.interval, series=said.series
+            recording,
+            axes=opening.axes,
+            pixel_size=opening.pixel_size,
+            interval=opening.interval,
+            series=opening.series,
         )
 
     def view_of(self, recording: Recording) -> ViewSettings:
@@ -142,10 +146,10 @@ class SessionOptions:
         view, model = session.view.settings, session.model_settings
         axis = axis_named(session.recording.axes, self.axis)
         window = self.window
-        for option, said, kept in (
+        for option, wanted, kept in (
             ("axis", axis and axis.upper(), view.axis),
             ("channel", self.channel, None if view.channels else view.channel),
-            ("channels", _said(self.channels, self.channels), _said(view.channels, self.channels)),
+            ("channels", _channels_text(self.channels, self.channels), _channels_text(view.channels, self.channels)),
             ("contrast", _window(window), view.window.source if window == PERCENTILE else _window(view.window)),
             *((f"at {letter}", place, view.at.get(letter)) for letter, place in checked_places(self.at).items()),
             *(
@@ -154,11 +158,11 @@ class SessionOptions:
                 if name != "device"
             ),
         ):
-            if said is not None and said != kept:
+            if wanted is not None and wanted != kept:
                 was = "was made without it" if kept is None else f"has {kept}"
                 raise SessionError(
-                    f"Cannot resume {session.folder} with {option} {said}: the session {was}; omit the option, or make "
-                    "another session."
+                    f"Cannot resume {session.folder} with {option} {wanted}: the session {was}; omit the option, or "
+                    "make another session."
                 )
         chosen = replace(model, device=self.model.get("device", model.device), compile=self.model.get("compile", False))
         if "device" in self.model:
@@ -171,7 +175,7 @@ def _window(window: ContrastWindow | Literal["percentile"] | None) -> str | None
     return f"{window.low:g},{window.high:g}" if isinstance(window, ContrastWindow) else window
 
 
-def _said(channels: Sequence[ChannelColor], asked: Sequence[ChannelColor]) -> str | None:
+def _channels_text(channels: Sequence[ChannelColor], asked: Sequence[ChannelColor]) -> str | None:
     """Channels as text, None if there are none; windows are included only if the requested ones have any."""
     windows = any(one.window is not None for one in asked)
     return ",".join((one if windows else replace(one, window=None)).text() for one in channels) or None

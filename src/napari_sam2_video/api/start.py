@@ -125,10 +125,10 @@ def reopen(out: Path, recording: Any, options: SessionOptions | None = None, *, 
         raise SessionError(f"There is no session {out}; check the path.")
     if recording is None:
         return Session.open(out, read_only=read_only)
-    said = options is not None and options.opening != OpenSettings()
+    has_opening = options is not None and options.opening != OpenSettings()
     source = (
         options.open(recording)
-        if options is not None and said
+        if options is not None and has_opening
         else open_described(recording, read_manifest(out)["source"])
     )
     return _with_recording(recording, source, lambda one: Session.open(out, recording=one, read_only=read_only))

@@ -67,7 +67,7 @@ def open_layer(layer: Image, *, axes: str | None = None) -> Recording:
     if not hasattr(layer, "axis_labels") or not hasattr(layer, "rgb"):
         raise SettingsError(f"The layer must be an image layer of napari, not {type(layer).__name__}.")
     from napari_sam2_video.plugin.layer_source import LayerSource
-    from napari_sam2_video.plugin.layers import axes_are_told, axes_of
+    from napari_sam2_video.plugin.layers import axes_are_labelled, axes_of
 
-    known = axes is not None or axes_are_told(layer)
+    known = axes is not None or axes_are_labelled(layer)
     return LayerSource.of(layer, axes or axes_of(layer), axes_known=known).open()

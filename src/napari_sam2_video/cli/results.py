@@ -166,5 +166,5 @@ def _size(about: dict[str, Any], letter: str) -> str:
     size, unit = about["scale"][letter], about["units"].get(letter)
     if size is None:
         return f"{letter} unknown"
-    said = " (as given)" if about["calibration_source"].get(letter) == "person" else ""
-    return f"{letter} {size:g} {unit or '(no unit)'}{said}"
+    source = " (as given)" if about["calibration_source"].get(letter) == "person" else ""
+    return f"{letter} {size:g} {unit or '(no unit)'}{source}"

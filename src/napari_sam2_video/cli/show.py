@@ -89,13 +89,13 @@ class _Lines:
 
     def __init__(self, text: str) -> None:
         self._text = text
-        self._begun = self._said = time.monotonic()
+        self._begun = self._reported = time.monotonic()
 
     def __call__(self, done: int, total: int) -> None:
         now = time.monotonic()
-        if now - self._said < _QUIET_SECONDS and done != total:
+        if now - self._reported < _QUIET_SECONDS and done != total:
             return
-        self._said = now
+        self._reported = now
         left = (now - self._begun) / done * (total - done) if done and total else 0.0
         note(f"{self._text}: {done} of {total}, about {left:.0f} s left" if total else f"{self._text}: {done}")
 

@@ -184,8 +184,8 @@ class _Outcome:
         except Sam2VideoError as error:
             self._error = error
         except BaseException as error:
-            said = f"{type(error).__name__}: {error}".rstrip(". :")
-            self._error = DetectorError(f"{self._about} ({said}).")
+            reason = f"{type(error).__name__}: {error}".rstrip(". :")
+            self._error = DetectorError(f"{self._about} ({reason}).")
             self._error.__cause__ = error
         finally:
             self.ended.set()

@@ -166,10 +166,10 @@ def save_figure(figure: Figure, target: Path, *, format: str | None = None, dpi:
     kind = format or target.suffix.lower().lstrip(".")
     if kind not in METADATA:
         raise ExportError(f"Plots are written as .png, .svg or .pdf, not {target.name}; choose one of these.")
-    with matplotlib.rc_context(STYLE), warnings.catch_warnings(record=True) as said:
+    with matplotlib.rc_context(STYLE), warnings.catch_warnings(record=True) as caught:
         warnings.filterwarnings("always", MISSING_GLYPH)
         figure.savefig(target, format=kind, dpi=dpi, metadata=METADATA[kind])
-    return not any("Glyph" in str(warning.message) for warning in said)
+    return not any("Glyph" in str(warning.message) for warning in caught)
 
 
 def draw(figure: Figure, *, width: int) -> npt.NDArray[np.uint8]:

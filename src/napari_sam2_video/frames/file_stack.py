@@ -161,7 +161,7 @@ class FileStack(PlanesRecording):
     ) -> None:
         self._files, self._contents, self._lengths = list(files), contents, lengths
         present = [file for file in files if file is not None]
-        said = _checked(contents, present[:: max(1, len(present) // _SPREAD)])
+        remarks = _checked(contents, present[:: max(1, len(present) // _SPREAD)])
         inner = contents.axes
         self.plane_ndim = 3 if inner.endswith("S") else 2
         self._each = math.prod(contents.shape[: -self.plane_ndim])
@@ -183,7 +183,7 @@ class FileStack(PlanesRecording):
             scale={letter: size for letter, size in scale.items() if letter in inner},
             units=units,
             path=path,
-            notes=(*notes, *said),
+            notes=(*notes, *remarks),
             metadata={"format": "folder", "first": present[0].name, "last": present[-1].name, **(metadata or {})},
         )
 
@@ -229,16 +229,16 @@ def _checked(contents: FileContents, files: Sequence[Path]) -> list[str]:
     RecordingError
         If one does not match the others.
     """
-    said: dict[str, None] = {}
+    remarks: dict[str, None] = {}
     damaged = []
     for file in files:
         try:
-            said |= dict.fromkeys(contents.check(file))
+            remarks |= dict.fromkeys(contents.check(file))
         except _MismatchError:
             raise
         except RecordingError:
             damaged.append(file.name)
-    notes = list(said)[:_MOST_NOTES]
+    notes = list(remarks)[:_MOST_NOTES]
     if damaged:
         named = ", ".join(damaged[:3]) + (f" and {len(damaged) - 3} more" if len(damaged) > 3 else "")
         notes.append(f"{named} cannot be read; the other frames can. Copy or write them again.")

@@ -50,9 +50,9 @@ def open_described(source: Any, description: Mapping[str, Any]) -> Recording:
     )
     try:
         recording.set_calibration(dict(description["scale"]), dict(description["units"]))
-        said = dict(description.get("calibration_source") or {})
+        sources = dict(description.get("calibration_source") or {})
         recording.calibration_source |= {
-            letter: "person" for letter, size in recording.scale.items() if size and said.get(letter) == "person"
+            letter: "person" for letter, size in recording.scale.items() if size and sources.get(letter) == "person"
         }
         if recording.calibration_source.get("T") == "person":
             recording.set_times(None)

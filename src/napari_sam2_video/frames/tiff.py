@@ -224,10 +224,10 @@ def _runnable(run: _Run) -> _Run | None:
 
 def _run(path: Path, file: Any, run: _Run, about: TiffAbout, notes: tuple[str, ...], numbers: bool) -> Recording:
     style = style_of(path, run.page, about, numbers=numbers)
-    said = _arguments(file, about, (*notes, *style.notes(), *_inverted(run.page)))
+    arguments = _arguments(file, about, (*notes, *style.notes(), *_inverted(run.page)))
     cut = len(run.shape) - len(run.page.axes)
     axes, leading = run.axes[:cut], run.shape[:cut]
-    recording = RunRecording(path, axes, leading, style, run.offset, file.byteorder, said)
+    recording = RunRecording(path, axes, leading, style, run.offset, file.byteorder, arguments)
     file.close()
     return recording
 
@@ -250,11 +250,11 @@ def _pages(path: Path, file: Any, chosen: Chosen, about: TiffAbout, notes: tuple
             leading = (promised,)
         shape, note = cut_short(path, (*leading, *style.stored), len(style.stored), present)
         leading, notes = shape[: len(leading)], (*notes, *note)
-    said = _arguments(file, about, (*notes, *style.notes(), *_inverted(keyframe)))
+    arguments = _arguments(file, about, (*notes, *style.notes(), *_inverted(keyframe)))
     files = [path.parent / name for name in names if name not in missing]
     if chosen.series.kind == "ndtiff":
         files = sorted({Path(page.parent.filehandle.path) for page in chosen.pages if page is not None})
-    return PagesRecording(path, file, axes, leading, style, chosen.pages, files, missing, said)
+    return PagesRecording(path, file, axes, leading, style, chosen.pages, files, missing, arguments)
 
 
 def _missing_note(path: Path, missing: tuple[str, ...], absent: int, promised: int) -> str:

@@ -94,9 +94,9 @@ def _ome(about: TiffAbout, text: str | None, number: int, name: str, count: int)
         about.take_times(xml.times(number, name, count))
 
 
-def _imagej(about: TiffAbout, said: dict[str, Any], page: Any) -> None:
-    unit = plain_unit(said.get("unit"))
-    unit_y = plain_unit(said.get("yunit")) or unit
+def _imagej(about: TiffAbout, metadata: dict[str, Any], page: Any) -> None:
+    unit = plain_unit(metadata.get("unit"))
+    unit_y = plain_unit(metadata.get("yunit")) or unit
     for letter, tag, its_unit in (("X", 282, unit), ("Y", 283, unit_y)):
         value = page.tags.valueof(tag)
         if its_unit is None or not value or not value[0] or not value[1]:
@@ -106,20 +106,20 @@ def _imagej(about: TiffAbout, said: dict[str, Any], page: Any) -> None:
             _say_print_resolution(about, per_unit, its_unit)
             continue
         about.fill(letter, 1 / per_unit, its_unit)
-    if said.get("spacing"):
-        about.fill("Z", abs(float(said["spacing"])), plain_unit(said.get("zunit")) or unit)
-    interval = said.get("finterval") or (1 / said["fps"] if said.get("fps") else 0)
-    about.fill("T", interval, plain_unit(said.get("tunit")) or "s")
-    _imagej_values(about, said, page)
+    if metadata.get("spacing"):
+        about.fill("Z", abs(float(metadata["spacing"])), plain_unit(metadata.get("zunit")) or unit)
+    interval = metadata.get("finterval") or (1 / metadata["fps"] if metadata.get("fps") else 0)
+    about.fill("T", interval, plain_unit(metadata.get("tunit")) or "s")
+    _imagej_values(about, metadata, page)
 
 
-def _imagej_values(about: TiffAbout, said: dict[str, Any], page: Any) -> None:
+def _imagej_values(about: TiffAbout, metadata: dict[str, Any], page: Any) -> None:
     """Calibration of values: ImageJ stores signed 16-bit values as ``value + 32768``, for instance."""
-    function = said.get("cf")
+    function = metadata.get("cf")
     if function is None or page.samplesperpixel > 1:
         return
-    if function == _LINEAR and "c0" in said and "c1" in said:
-        found = Rescale(float(said["c1"]), float(said["c0"]))
+    if function == _LINEAR and "c0" in metadata and "c1" in metadata:
+        found = Rescale(float(metadata["c1"]), float(metadata["c0"]))
         if np.isfinite([found.slope, found.intercept]).all() and found.slope:
             about.rescale = found
     elif function != _UNCALIBRATED:
@@ -127,34 +127,34 @@ def _imagej_values(about: TiffAbout, said: dict[str, Any], page: Any) -> None:
 
 
 def _lsm(about: TiffAbout, file: Any, count: int) -> None:
-    said = file.lsm_metadata
+    metadata = file.lsm_metadata
     for letter in "XYZ":
-        about.fill(letter, float(said[f"VoxelSize{letter}"]) * 1e6, "µm")
-    about.fill("T", said.get("TimeInterval"), "s")
-    stamps = np.atleast_1d(said.get("TimeStamps", ()))
+        about.fill(letter, float(metadata[f"VoxelSize{letter}"]) * 1e6, "µm")
+    about.fill("T", metadata.get("TimeInterval"), "s")
+    stamps = np.atleast_1d(metadata.get("TimeStamps", ()))
     if count > 1 and len(stamps) >= count:
         about.take_times(frame_times(stamps[:count]))
 
 
 def _stk(about: TiffAbout, file: Any, count: int) -> None:
-    said = file.stk_metadata
-    if said.get("SpatialCalibration", 1):
+    metadata = file.stk_metadata
+    if metadata.get("SpatialCalibration", 1):
         for letter in "XY":
-            about.fill(letter, said.get(f"{letter}Calibration"), plain_unit(said.get("CalibrationUnits")))
-    steps = np.atleast_1d(said.get("ZDistance", ()))
+            about.fill(letter, metadata.get(f"{letter}Calibration"), plain_unit(metadata.get("CalibrationUnits")))
+    steps = np.atleast_1d(metadata.get("ZDistance", ()))
     if len(steps) and np.ptp(steps) == 0:
-        about.fill("Z", abs(float(steps[0])), plain_unit(said.get("CalibrationUnits")))
-    created = said.get("DatetimeCreated")
+        about.fill("Z", abs(float(steps[0])), plain_unit(metadata.get("CalibrationUnits")))
+    created = metadata.get("DatetimeCreated")
     if count > 1 and created is not None and len(created) >= count:
         about.take_times(frame_times((created[:count] - created[0]) / np.timedelta64(1, "s"), tick=1e-3))
 
 
 def _metaseries(about: TiffAbout, file: Any, count: int) -> None:
-    said = file.metaseries_metadata["PlaneInfo"]
-    if said.get("spatial-calibration-state", True):
+    metadata = file.metaseries_metadata["PlaneInfo"]
+    if metadata.get("spatial-calibration-state", True):
         for letter in "XY":
-            unit = plain_unit(said.get("spatial-calibration-units"))
-            about.fill(letter, said.get(f"spatial-calibration-{letter.lower()}"), unit)
+            unit = plain_unit(metadata.get("spatial-calibration-units"))
+            about.fill(letter, metadata.get(f"spatial-calibration-{letter.lower()}"), unit)
 
 
 def _fluoview(about: TiffAbout, file: Any, count: int) -> None:
@@ -165,20 +165,20 @@ def _fluoview(about: TiffAbout, file: Any, count: int) -> None:
 
 
 def _micromanager(about: TiffAbout, file: Any, count: int) -> None:
-    said = file.micromanager_metadata["Summary"]
+    metadata = file.micromanager_metadata["Summary"]
     for letter in "XY":
-        about.fill(letter, said.get("PixelSize_um"), "µm")
-    about.fill("Z", abs(float(said.get("z-step_um") or 0)), "µm")
-    about.fill("T", said.get("Interval_ms"), "ms")
-    names = said.get("ChNames")
+        about.fill(letter, metadata.get("PixelSize_um"), "µm")
+    about.fill("Z", abs(float(metadata.get("z-step_um") or 0)), "µm")
+    about.fill("T", metadata.get("Interval_ms"), "ms")
+    names = metadata.get("ChNames")
     if isinstance(names, list) and not about.channels:
         about.channels = tuple(str(name) for name in names)
 
 
 def _scanimage(about: TiffAbout, file: Any, count: int) -> None:
-    said = file.scanimage_metadata.get("FrameData") or {}
-    rate = said.get("SI.hRoiManager.scanFrameRate")
-    if rate and not said.get("SI.hStackManager.enable"):
+    metadata = file.scanimage_metadata.get("FrameData") or {}
+    rate = metadata.get("SI.hRoiManager.scanFrameRate")
+    if rate and not metadata.get("SI.hStackManager.enable"):
         about.fill("T", 1 / float(rate), "s")
 
 
@@ -193,16 +193,16 @@ def _fei(about: TiffAbout, file: Any, count: int) -> None:
 
 
 def _sem(about: TiffAbout, file: Any, count: int) -> None:
-    said = file.sem_metadata
-    _, size, unit = said.get("ap_image_pixel_size") or said["ap_pixel_size"]
+    metadata = file.sem_metadata
+    _, size, unit = metadata.get("ap_image_pixel_size") or metadata["ap_pixel_size"]
     for letter in "XY":
         about.fill(letter, size, plain_unit(unit))
 
 
 def _tvips(about: TiffAbout, file: Any, count: int) -> None:
-    said = file.tvips_metadata
+    metadata = file.tvips_metadata
     for letter in "XY":
-        about.fill(letter, said.get(f"PhysicalPixelSize{letter}") or said[f"PixelSize{letter}"], "nm")
+        about.fill(letter, metadata.get(f"PhysicalPixelSize{letter}") or metadata[f"PixelSize{letter}"], "nm")
 
 
 _PROGRAMS: dict[str, Callable[[TiffAbout, Any, int], None]] = {

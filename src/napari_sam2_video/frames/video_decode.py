@@ -113,7 +113,7 @@ class Decoder:
             [*arguments, "-f", "rawvideo", "-"],
             picture.frame_bytes,
             ahead=ahead,
-            on_line=self._said,
+            on_line=self._on_line,
             timeout=self._timeout,
         )
 
@@ -186,7 +186,7 @@ class Decoder:
             self.out_of_step = True
         return number if 0 <= number < len(self._index.pts) else None
 
-    def _said(self, line: str) -> None:
+    def _on_line(self, line: str) -> None:
         shown = SHOWN.search(line)
         if shown is not None:
             pts = None if shown["pts"] == "NOPTS" else int(shown["pts"])

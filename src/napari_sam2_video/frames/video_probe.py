@@ -76,12 +76,12 @@ def probe_video(source: VideoInput, *, timeout: float | None = None) -> Probe:
     RecordingError
         If the file is not a video, or no frame of it can be decoded.
     """
-    said: list[str] = []
+    lines: list[str] = []
     arguments = ["-v", "info", "-copyts", *source.arguments, "-vf", "showinfo=checksum=0"]
     running = Running(
         [*arguments, "-frames:v", "1", "-f", "null", "-"],
         4096,
-        on_line=lambda line: said.append(line) if len(said) < _LINES_KEPT else None,
+        on_line=lambda line: lines.append(line) if len(lines) < _LINES_KEPT else None,
         timeout=timeout,
     )
     try:
@@ -90,8 +90,8 @@ def probe_video(source: VideoInput, *, timeout: float | None = None) -> Probe:
         running.finish()
     finally:
         running.kill()
-    shown = next((found for found in map(SHOWN.search, said) if found), None)
-    text = "\n".join(said)
+    shown = next((found for found in map(SHOWN.search, lines) if found), None)
+    text = "\n".join(lines)
     if shown is None:
         raise RecordingError(_why_not(source, text))
     duration = re.search(r"Duration: (\d+):(\d+):([\d.]+)", text)
@@ -130,9 +130,9 @@ def states_rate(source: VideoInput, *, timeout: float | None = None) -> bool:
     return rate_of is not None and rate_of[1] not in (shown, rate_of[2])
 
 
-def video_sizes(said: str) -> tuple[str, ...]:
+def video_sizes(report: str) -> tuple[str, ...]:
     """Width and height of each video that ffmpeg reports for a file, without cover images."""
-    streams = re.findall(r"Stream #0:\d+.*: Video: (.*)", said.split("Stream mapping")[0])
+    streams = re.findall(r"Stream #0:\d+.*: Video: (.*)", report.split("Stream mapping")[0])
     found = [re.search(r"\b(\d+)x(\d+)\b", about) for about in streams if "attached pic" not in about]
     return tuple(f"{size[1]} × {size[2]}" if size else "of unknown size" for size in found)
 
@@ -149,16 +149,16 @@ def _aspect(text: str) -> Fraction:
     return ratio if Fraction(1, _LARGEST_ASPECT) <= ratio <= _LARGEST_ASPECT else Fraction(1)
 
 
-def _why_not(source: VideoInput, said: str) -> str:
-    path, sizes = source.path, video_sizes(said)
-    if source.stream and "matches no streams" in said:
+def _why_not(source: VideoInput, report: str) -> str:
+    path, sizes = source.path, video_sizes(report)
+    if source.stream and "matches no streams" in report:
         return f"{path} has no series {source.stream}; it holds {len(sizes)} ({listed(sizes)}), counted from 0."
-    if re.search(r"Stream #0:\d+.*Audio", said) and "matches no streams" in said:
+    if re.search(r"Stream #0:\d+.*Audio", report) and "matches no streams" in report:
         return f"{path} holds sound but no video; choose a video, a TIFF, or a folder of images."
-    if "moov atom not found" in said:
+    if "moov atom not found" in report:
         return f"{path} was truncated before its index was written; copy or record it again."
-    if "Invalid data found" in said or "matches no streams" in said or "Output file does not contain" in said:
+    if "Invalid data found" in report or "matches no streams" in report or "Output file does not contain" in report:
         return f"{path} is neither a video nor an image or volume that can be read; check the file or convert it."
-    if "Permission denied" in said:
+    if "Permission denied" in report:
         return f"{path} cannot be read (Permission denied); check its permissions."
     return f"No frame of {path} can be decoded; copy it again, or convert it to another format."

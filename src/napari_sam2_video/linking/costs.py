@@ -62,10 +62,10 @@ class LinkCosts:
         return self._links[key] + self.settings.missing * (frames - 1)
 
     def _link(self, first: Shape, second: Shape, frames: int) -> float:
-        said = self.settings
+        settings = self.settings
         radius = max(first.radius, second.radius, self._least_radius)
         ratio = abs(log(first.area / second.area))
-        if first.distance(second) > (FARTHEST * said.reach * frames + 1) * radius:
+        if first.distance(second) > (FARTHEST * settings.reach * frames + 1) * radius:
             return inf
         smaller = first if first.area < second.area else second
         shift = [abs(a - b) / radius for a, b in zip(first.centre, second.centre, strict=True)]
@@ -79,7 +79,7 @@ class LinkCosts:
             unlike, ratio = CUT_OFF * min(unlike, 1 - inside), CUT_OFF * min(ratio, log(MOST_UNEQUAL))
             shift = [moved * (1 - CUT_OFF) if away else moved for moved, away in zip(shift, cut, strict=True)]
         moved = shift[0] ** 2 + shift[1] ** 2
-        return said.shape * unlike + said.size * ratio + moved / (2 * said.reach**2 * frames)
+        return settings.shape * unlike + settings.size * ratio + moved / (2 * settings.reach**2 * frames)
 
     def may_be_daughter(self, mother: Shape, shape: Shape) -> bool:
         """Whether a shape is near and small enough to be a daughter of another one."""
@@ -94,7 +94,7 @@ class LinkCosts:
         return self._divisions[key] + self.settings.divides + self.settings.missing * missing
 
     def _division(self, mother: Shape, one: Shape, other: Shape) -> float:
-        said = self.settings
+        settings = self.settings
         total = one.area + other.area
         if not 0.5 < total / mother.area < 2 or not 1 / MOST_UNEQUAL < one.area / other.area < MOST_UNEQUAL:
             return inf
@@ -103,9 +103,9 @@ class LinkCosts:
         middle = [(one.area * one.centre[n] + other.area * other.centre[n]) / total - mother.centre[n] for n in (0, 1)]
         moved = (middle[0] ** 2 + middle[1] ** 2) / radius**2
         unlike = (1 - mother.likeness(union((one, other)))) / 2
-        alike = said.shape * unlike + said.size * (ratio + uneven / 2)
+        alike = settings.shape * unlike + settings.size * (ratio + uneven / 2)
         certain = CUT_OFF if any(any(self._cut(shape)) for shape in (mother, one, other)) else 1.0
-        return certain * alike + moved / (2 * said.reach**2)
+        return certain * alike + moved / (2 * settings.reach**2)
 
     def begin(self, shape: Shape, frame: int) -> float:
         """Cost of a track beginning."""
@@ -113,9 +113,9 @@ class LinkCosts:
 
     def is_missed(self, shape: Shape, frames: int) -> bool:
         """Whether an object was missed on this many frames up to an end of the recording, rather than absent."""
-        said = self.settings
-        known = 0 < frames <= min(MOST_MISSED, said.gap) and not self._is_at_edge(shape)
-        return known and said.missing * frames < said.appears
+        settings = self.settings
+        known = 0 < frames <= min(MOST_MISSED, settings.gap) and not self._is_at_edge(shape)
+        return known and settings.missing * frames < settings.appears
 
     def end(self, shape: Shape, frame: int) -> float:
         """Cost of a track ending."""

@@ -65,32 +65,32 @@ def link(
     report = progress or (lambda done, total: None)
     costs = LinkCosts(settings, shape_yx, len(series), radius)
     every = dict(enumerate(series))
-    told = {}
+    by_frame = {}
     for frame in every:
         report(frame, 3 * len(series))
-        told[frame] = stories(frame, {t: every[t] for t in (frame, *(frame + s for s in NEIGHBOURS)) if t in every})
-    first = _read(told, costs, lambda done: report(len(series) + done, 3 * len(series)))
+        by_frame[frame] = stories(frame, {t: every[t] for t in (frame, *(frame + s for s in NEIGHBOURS)) if t in every})
+    first = _read(by_frame, costs, lambda done: report(len(series) + done, 3 * len(series)))
     _learn(costs, first, _tracks(first, costs), len(labels))
-    tracks = _tracks(_read(told, costs, lambda done: report(2 * len(series) + done, 3 * len(series))), costs)
+    tracks = _tracks(_read(by_frame, costs, lambda done: report(2 * len(series) + done, 3 * len(series))), costs)
     report(1, 1)
     return tracks
 
 
-def _read(told: Mapping[int, Sequence[Story]], costs: LinkCosts, report: Callable[[int], None]) -> Reading:
+def _read(by_frame: Mapping[int, Sequence[Story]], costs: LinkCosts, report: Callable[[int], None]) -> Reading:
     """Solve a series in overlapping stretches."""
     gap = costs.settings.gap
     whole = Reading()
     start = 0
-    while start < len(told):
+    while start < len(by_frame):
         report(start)
         stop, candidates = start, 0
         part: dict[int, Sequence[Story]] = {frame: whole.used[frame] for frame in range(max(start - gap - 1, 0), start)}
-        while stop < len(told) and (candidates < AT_ONCE or stop < start + 2 * LOOK_AHEAD):
-            part[stop] = told[stop]
-            candidates += sum(len(story.candidates) for story in told[stop])
+        while stop < len(by_frame) and (candidates < AT_ONCE or stop < start + 2 * LOOK_AHEAD):
+            part[stop] = by_frame[stop]
+            candidates += sum(len(story.candidates) for story in by_frame[stop])
             stop += 1
         reading = cheapest(part, costs, gap, whole)
-        sure = stop if stop == len(told) else stop - LOOK_AHEAD
+        sure = stop if stop == len(by_frame) else stop - LOOK_AHEAD
         _settle(whole, reading, start, sure)
         start = sure
     return whole

@@ -101,14 +101,14 @@ def cheapest(
         Frames solved before; links within them stay.
     """
     known = settled or Reading()
-    told = {frame: known.used.get(frame) or here for frame, here in stories.items()}
-    frames = {frame: [one for story in here for one in story.candidates] for frame, here in told.items()}
+    considered = {frame: known.used.get(frame) or here for frame, here in stories.items()}
+    frames = {frame: [one for story in here for one in story.candidates] for frame, here in considered.items()}
     program = _Program()
     into: dict[Candidate, list[int]] = {one: [] for here in frames.values() for one in here}
     out: dict[Candidate, list[int]] = {one: [] for one in into}
     present: dict[Candidate, int] = {}
     chosen: dict[int, Story] = {}
-    for here in told.values():
+    for here in considered.values():
         ways: dict[int, list[int]] = {}
         for story in here:
             variable = program.variable(costs.story(story))
@@ -134,9 +134,9 @@ def cheapest(
         program.equation(into[one], (variable,), 0.0)
         program.equation(out[one], (variable,), 0.0)
     if not program.costs:
-        return Reading({frame: [] for frame in told})
+        return Reading({frame: [] for frame in considered})
     true = program.solve()
-    reading = Reading({frame: [] for frame in told})
+    reading = Reading({frame: [] for frame in considered})
     for variable, story in chosen.items():
         if true[variable]:
             reading.used[story.frame].append(story)

@@ -84,11 +84,11 @@ class Actions(AcceptActions):
             max(image.contrast_limits_range[1], window.high),
         )
         image.contrast_limits = (window.low, window.high)
-        said = f"Window {name}: {window.low:g} to {window.high:g}."
+        text = f"Window {name}: {window.low:g} to {window.high:g}."
         seen = None if controller.session is None else controller.session.view.settings.window
         if seen is not None and (seen.low, seen.high) != (window.low, window.high):
-            said = f"{said} SAM 2 still sees {seen.low:g} to {seen.high:g}."
-        controller.notified.emit("status", said)
+            text = f"{text} SAM 2 still sees {seen.low:g} to {seen.high:g}."
+        controller.notified.emit("status", text)
 
     def restore_layers(self) -> None:
         """Add the session's layers that are missing from the viewer."""

@@ -80,6 +80,6 @@ class AutoTrack(QObject):
         objects = tuple(sorted(number for number in self._wanted & there if session.state(number).dirty))
         self._wanted.clear()
         if objects:
-            said = self._settings()
+            chosen = self._settings()
             self.running = True
-            controller.actions.track(TrackSettings(said.direction, said.start, said.stop, objects))
+            controller.actions.track(TrackSettings(chosen.direction, chosen.start, chosen.stop, objects))

@@ -57,8 +57,8 @@ class DetectorFields(QWidget):
         self.browse = button("…", self._browse, "Choose the file.")
         self.layer_box = narrow(QComboBox())
         self.layer_box.setToolTip("The layer whose labels are the objects of each frame.")
-        self.told = row(self.argument, self.browse, stretch=0)
-        stack(self, self.box, self.told, self.layer_box)
+        self.argument_row = row(self.argument, self.browse, stretch=0)
+        stack(self, self.box, self.argument_row, self.layer_box)
         layout = self.layout()
         assert layout is not None
         layout.setContentsMargins(0, 0, 0, 0)
@@ -98,7 +98,7 @@ class DetectorFields(QWidget):
         self.changed.emit()
 
     def _show(self, *_: Any) -> None:
-        self.told.setVisible(self.kind not in (EVERYTHING, LAYER))
+        self.argument_row.setVisible(self.kind not in (EVERYTHING, LAYER))
         self.browse.setVisible(self.kind == FILE)
         self.layer_box.setVisible(self.kind == LAYER)
         hint = HINTS.get(self.kind, ANY_HINT)

@@ -90,8 +90,8 @@ class HoverPreview(QObject):
     @property
     def on(self) -> bool:
         """Whether the feature is on: by the user's choice, or else if the machine is fast enough."""
-        said = read_settings().hover_preview
-        return said == "on" or (said == "auto" and (self.seconds is None or self.seconds <= QUICK_SECONDS))
+        setting = read_settings().hover_preview
+        return setting == "on" or (setting == "auto" and (self.seconds is None or self.seconds <= QUICK_SECONDS))
 
     def cycle(self, step: int = 1) -> None:
         """Show another candidate."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_sam2_video.plugin.layers import axes_are_told, axes_of, level_zero, shown_point, walked_axis_shown
+from napari_sam2_video.plugin.layers import axes_are_labelled, axes_of, level_zero, shown_point, walked_axis_shown
 from napari_sam2_video.plugin.recording_layers import known_recording
 from napari_sam2_video.types import ContrastWindow, OpenSettings
 from napari_sam2_video.types.contrast import PERCENTILE
@@ -89,7 +89,7 @@ def default_choices(viewer: Viewer, layer: Image, axes: str | None = None, axis:
     """Choices that follow what the viewer shows; a single image is a recording of one frame."""
     recording = known_recording(layer)
     letters = axes or (recording.axes.removesuffix("S") if recording is not None else axes_of(layer))
-    known = bool(axes) or recording is not None or axes_are_told(layer)
+    known = bool(axes) or recording is not None or axes_are_labelled(layer)
     shape = level_zero(layer).shape[: layer.ndim]
     if layer.ndim == 2:
         plane = letters[-2:]

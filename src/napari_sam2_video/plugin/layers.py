@@ -49,20 +49,20 @@ def axes_of(layer: Image) -> str:
     The layer's axis labels decide if all are distinct known names; else the number of axes does
     (``TYX``, ``TZYX``, ``TCZYX``).
     """
-    if axes_are_told(layer):
-        return "".join(_told(layer))
+    if axes_are_labelled(layer):
+        return "".join(_labelled(layer))
     if layer.ndim in AXES_BY_NUMBER:
         return AXES_BY_NUMBER[layer.ndim]
     return SPARE_LETTERS[: layer.ndim - 5] + AXES_BY_NUMBER[5]
 
 
-def axes_are_told(layer: Image) -> bool:
+def axes_are_labelled(layer: Image) -> bool:
     """Whether the layer's axis labels identify each axis."""
-    letters = _told(layer)
+    letters = _labelled(layer)
     return all(letters) and len(set(letters)) == layer.ndim and {"Y", "X"} <= set(letters)
 
 
-def _told(layer: Image) -> list[str]:
+def _labelled(layer: Image) -> list[str]:
     return [AXIS_NAMES.get(str(label).strip().lower(), "") for label in layer.axis_labels]
 
 

@@ -123,14 +123,14 @@ class MeasurePanel(QWidget):
         session, found, kind = self._controller.session, self._measured, self.kind_box.currentData()
         if session is None or found is None or kind is None:
             return
-        said = self.task.outcome.text()
+        before = self.task.outcome.text()
 
         def done(plot: Plot) -> None:
             if self._measured is found:
                 self._show(plot)
-                set_note(self.task.outcome, said)
+                set_note(self.task.outcome, before)
 
-        self.task.begin("plotting", lambda _: plot_of(session, found.table, kind), done=done, stopped=said)
+        self.task.begin("plotting", lambda _: plot_of(session, found.table, kind), done=done, stopped=before)
 
     def _show(self, plot: Plot) -> None:
         self._plot = plot

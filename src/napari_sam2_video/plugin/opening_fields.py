@@ -10,7 +10,7 @@ from qtpy.QtWidgets import QLineEdit, QWidget
 
 from napari_sam2_video.errors import Sam2VideoError
 from napari_sam2_video.plugin.layer_source import LayerSource
-from napari_sam2_video.plugin.layers import axes_are_told, axes_of
+from napari_sam2_video.plugin.layers import axes_are_labelled, axes_of
 from napari_sam2_video.plugin.recording_layers import known_recording
 from napari_sam2_video.plugin.widgets import form
 from napari_sam2_video.plugin.worker import Job
@@ -105,7 +105,7 @@ class OpeningFields(QWidget):
         if typed is not None and len(typed) == ndim:
             return typed
         facts = self._facts if self._layer is layer else None
-        return facts.axes if facts is not None and len(facts.axes) == ndim and not axes_are_told(layer) else None
+        return facts.axes if facts is not None and len(facts.axes) == ndim and not axes_are_labelled(layer) else None
 
     def look_at(self, layer: Image | None) -> None:
         """Read the metadata of a layer's file in the background."""
@@ -123,7 +123,7 @@ class OpeningFields(QWidget):
         if recording is not None:
             self._facts = FileFacts.of(recording)
         elif layer.source.path:
-            source = LayerSource.of(layer, axes_of(layer), axes_known=axes_are_told(layer))
+            source = LayerSource.of(layer, axes_of(layer), axes_known=axes_are_labelled(layer))
             job = Job("looking at the file", lambda _: _facts_of(source), done=self._on_found, key=KEY)
             self._controller.runner.submit(job, LANE)
         self._show()

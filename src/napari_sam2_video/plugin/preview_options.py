@@ -52,8 +52,8 @@ class PreviewOptions(QWidget):
         self.hover_box.setChecked(self._hover.on)
         seconds = self._hover.seconds
         slow = seconds is not None and seconds > QUICK_SECONDS
-        said = f" A preview takes {seconds:.2g} s on this machine." if seconds is not None else ""
+        took = f" A preview takes {seconds:.2g} s on this machine." if seconds is not None else ""
         off = (
             " That is too slow to follow the mouse; tick this to use it anyway." if slow and not self._hover.on else ""
         )
-        self.hover_box.setToolTip(f"{HOVER_TIP}{said}{off}")
+        self.hover_box.setToolTip(f"{HOVER_TIP}{took}{off}")

@@ -11,7 +11,7 @@ from napari_sam2_video.errors import Sam2VideoError
 from napari_sam2_video.plugin.channels_field import ChannelsField
 from napari_sam2_video.plugin.image_watch import ImageWatch
 from napari_sam2_video.plugin.layer_source import AS_SHOWN, Choices, default_choices, shown_window
-from napari_sam2_video.plugin.layers import axes_are_told, level_zero, show_position
+from napari_sam2_video.plugin.layers import axes_are_labelled, level_zero, show_position
 from napari_sam2_video.plugin.opening_fields import OpeningFields
 from napari_sam2_video.plugin.recent_sessions import session_of
 from napari_sam2_video.plugin.sample_data import cells
@@ -257,7 +257,7 @@ class RecordingPanel(QWidget):
         channels = self._colours() if chosen == IN_COLOUR and basis.channel is not None else ()
         shown = basis.window if window == AS_SHOWN else window
         # The first axis is a guess if neither the layer nor the user named it.
-        known = self.axis_box.currentIndex() > 0 or self.opening.axes_of(layer) is not None or axes_are_told(layer)
+        known = self.axis_box.currentIndex() > 0 or self.opening.axes_of(layer) is not None or axes_are_labelled(layer)
         try:
             opening = self.opening.settings()
         except Sam2VideoError:

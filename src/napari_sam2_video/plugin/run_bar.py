@@ -241,5 +241,5 @@ class RunBar(QWidget):
             self._loading = ""
             look = f" {doubtful} to look at." if doubtful and self.outcome else ""
             set_note(self.status, f"{self.outcome}{look}")
-        told = problem in SAID_ABOVE or (problem == UNCHANGED and bool(self.outcome))
-        set_note(self.reason, "" if told else problem)
+        is_shown = problem in SAID_ABOVE or (problem == UNCHANGED and bool(self.outcome))
+        set_note(self.reason, "" if is_shown else problem)

@@ -131,8 +131,8 @@ async def open_tracker(request: Request) -> dict[str, Any]:
     logger.info(
         "client %s: %s on %s, %d frames of %d x %d", lease.id[:6], model.name, model.device, n_frames, height, width
     )
-    said = {name: getattr(model, name) for name in wire.MODEL_FIELDS}
-    return {"id": lease.id, "notes": list(lease.tracker.notes), "model": said, "machine": wire.machine()}
+    facts = {name: getattr(model, name) for name in wire.MODEL_FIELDS}
+    return {"id": lease.id, "notes": list(lease.tracker.notes), "model": facts, "machine": wire.machine()}
 
 
 @router.get("/trackers/{lease}/alive")

@@ -140,8 +140,8 @@ def _emit_windows(tracker: Tracker, masks: FrameMasks, emit: Emit) -> None:
     if tracker.framing is None:
         return
     windows = {mask.object_id: tracker.window_at(mask.object_id, masks.frame) for mask in masks.objects}
-    said = {number: None if one is None else one.numbers for number, one in windows.items()}
-    emit(wire.pack_json(wire.WINDOWS, {"frame": masks.frame, "windows": said}))
+    places = {number: None if one is None else one.numbers for number, one in windows.items()}
+    emit(wire.pack_json(wire.WINDOWS, {"frame": masks.frame, "windows": places}))
 
 
 def costs(tracker: Tracker, requests: Sequence[Prompted], lease: Lease) -> Work:

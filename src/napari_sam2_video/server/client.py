@@ -140,9 +140,9 @@ class RemoteTracker:
     def _note_windows(self, payload: bytes) -> None:
         from napari_sam2_video.engine.windows import Window
 
-        said = json.loads(payload)
-        for number, place in said["windows"].items():
-            self._windows[int(number), said["frame"]] = None if place is None else Window(*place)
+        record = json.loads(payload)
+        for number, place in record["windows"].items():
+            self._windows[int(number), record["frame"]] = None if place is None else Window(*place)
 
     def call(self, name: str, asked: dict[str, Any]) -> dict[bytes, bytes]:
         """Records of a call that is answered at once, by kind; uses a new tracker if the old one is gone."""
@@ -257,8 +257,8 @@ class RemoteTracker:
         self._forgot = True
         self._sender.begin(f"/trackers/{self._lease}/frames", compress=answer["machine"] != wire.machine())
         self.notes = tuple(answer["notes"])
-        said = answer["model"]
-        return RemoteModel(**said | {"device": self._where(said["device"])})
+        facts = answer["model"]
+        return RemoteModel(**facts | {"device": self._where(facts["device"])})
 
     def _where(self, device: str) -> str:
         return f"{device} at {self._connection.url}"

@@ -112,15 +112,15 @@ class Connection:
             If it cannot be reached, rejects the token or has another version.
         """
         try:
-            said = self.request("GET", "/version")
-            protocol = said["protocol"]
+            answer = self.request("GET", "/version")
+            protocol = answer["protocol"]
             facts = ServerFacts(
                 self.url,
-                str(said["version"]),
-                str(said["device"]),
-                int(said["sessions"]),
-                int(said["most_sessions"]),
-                tuple(str(name) for name in said["models"]),
+                str(answer["version"]),
+                str(answer["device"]),
+                int(answer["sessions"]),
+                int(answer["most_sessions"]),
+                tuple(str(name) for name in answer["models"]),
             )
         except (KeyError, TypeError, ValueError) as error:
             raise EngineError(f"{self.url} is not a tracking server; check the address.") from error

@@ -134,10 +134,10 @@ class RemoteSegmenter:
         for begin in range(0, len(places), _MOST):
             found = self._ask(frame, square, places[begin : begin + _MOST], **limits)
             masks = decode_masks(found[wire.MASKS], self._shape_yx).objects
-            said = json.loads(found[wire.RESULT])
+            prompts = json.loads(found[wire.RESULT])
             made += [
                 replace(_segmented(mask), prompt=begin + int(prompt), stability=float(stability))
-                for mask, (prompt, stability) in zip(masks, said, strict=True)
+                for mask, (prompt, stability) in zip(masks, prompts, strict=True)
             ]
         return made
 

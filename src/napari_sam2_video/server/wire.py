@@ -124,10 +124,10 @@ def decode_frame(kind: str, data: bytes, shape_yx: tuple[int, int]) -> npt.NDArr
 def machine() -> str:
     """Anonymous identifier of this machine; equal in all its processes, including containers."""
     try:
-        said = Path("/proc/sys/kernel/random/boot_id").read_text()
+        machine_id = Path("/proc/sys/kernel/random/boot_id").read_text()
     except OSError:
-        said = f"{platform.node()} {uuid.getnode()}"
-    return hashlib.sha256(said.encode()).hexdigest()[:16]
+        machine_id = f"{platform.node()} {uuid.getnode()}"
+    return hashlib.sha256(machine_id.encode()).hexdigest()[:16]
 
 
 def tracked_to_text(tracked: npt.NDArray[np.int8] | None) -> str | None:

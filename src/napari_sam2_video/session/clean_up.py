@@ -48,8 +48,8 @@ def clean_up(
             if step is None:
                 with state.writing():
                     number = state.next_number
-                    said = {"settings": asdict(settings), "objects": list(object_ids)}
-                    step = state.commit([("cleaned_up", number, said)], name="clean up masks", number=number)
+                    record = {"settings": asdict(settings), "objects": list(object_ids)}
+                    step = state.commit([("cleaned_up", number, record)], name="clean up masks", number=number)
             changed = _with_mask(masks, item)
             direction: Direction = "backward" if walked[item.frame] < 0 else "forward"
             masks.write(FrameMasks(item.frame, masks.shape_yx, (changed,), direction), generation=step)

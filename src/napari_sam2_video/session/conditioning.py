@@ -24,10 +24,10 @@ Mark: TypeAlias = tuple[int, int, str]
 
 def model_tag(settings: ModelSettings) -> str:
     """Short name of the settings that affect masks: network, precision, size and windows."""
-    said = {k: v for k, v in asdict(settings).items() if k in ("model", "precision", "image_size", "window")}
+    relevant = {k: v for k, v in asdict(settings).items() if k in ("model", "precision", "image_size", "window")}
     if settings.arithmetic != "exact":
-        said["arithmetic"] = settings.arithmetic
-    return hashlib.blake2b(json.dumps(said, sort_keys=True).encode(), digest_size=6).hexdigest()
+        relevant["arithmetic"] = settings.arithmetic
+    return hashlib.blake2b(json.dumps(relevant, sort_keys=True).encode(), digest_size=6).hexdigest()
 
 
 def mark_from_json(value: Any) -> Mark:

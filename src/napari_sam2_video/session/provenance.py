@@ -33,10 +33,10 @@ def provenance_of(session: SessionContent, state: State) -> dict[str, Any]:
         runs = [run for _, run in sorted(state.table("runs").items())]
         finds = sorted(state.table("finds").items())
         proposals = list(state.table("proposals").values())
-        cleaned_up = [said for _, said in sorted(state.table("cleaned_up").items())]
+        cleaned_up = [record for _, record in sorted(state.table("cleaned_up").items())]
         given = sorted(state.table("prompts").values(), key=lambda p: (p.object_id, p.frame))
     models = [dict(run.model) for run in runs if run.model]
-    said: dict[str, Any] = {
+    document: dict[str, Any] = {
         "schema": 1,
         "software": {
             "napari-sam2-video": __version__,
@@ -61,7 +61,8 @@ def provenance_of(session: SessionContent, state: State) -> dict[str, Any]:
             for run in runs
         ],
         "finds": [
-            {**said, "proposals": [_told(one) for one in proposals if one.find == number]} for number, said in finds
+            {**document, "proposals": [_decided(one) for one in proposals if one.find == number]}
+            for number, document in finds
         ],
         "cleaned_up": cleaned_up,
         "objects": [
@@ -82,11 +83,11 @@ def provenance_of(session: SessionContent, state: State) -> dict[str, Any]:
         ],
         "edited_frames": sorted({*session.masks.painted(), *(split_key(k)[1] for k in _corrected(state))}),
     }
-    result: dict[str, Any] = plain(said)
+    result: dict[str, Any] = plain(document)
     return result
 
 
-def _told(one: Proposal) -> dict[str, Any]:
+def _decided(one: Proposal) -> dict[str, Any]:
     """What was proposed, and who decided what about it."""
     names = ("id", "kind", "frame", "score", "object_id", "decision", "by", "made")
     return {name: getattr(one, name) for name in names}

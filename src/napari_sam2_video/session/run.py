@@ -155,10 +155,10 @@ class Runner:
                 self._finish(run)
 
     def _note_model(self, run: RunRecord, tracker: TrackerLike) -> None:
-        said = describe_model(tracker)
+        described = describe_model(tracker)
         recorded: RunRecord | None = self._state.get("runs", run.id)
-        if recorded is not None and dict(recorded.model) != said:
-            self._state.commit([("runs", run.id, replace(recorded, model=said).to_json())], step=run.id)
+        if recorded is not None and dict(recorded.model) != described:
+            self._state.commit([("runs", run.id, replace(recorded, model=described).to_json())], step=run.id)
 
     def _settle_trails(self, run: RunRecord, stale: Sequence[int], tracker: TrackerLike) -> None:
         for object_id in stale:

@@ -86,8 +86,8 @@ class ViewSettings:
 
     def to_json(self) -> dict[str, Any]:
         """The settings as JSON takes them."""
-        said = {"axis": self.axis, "window": self.window.to_json(), "at": dict(self.at), "channel": self.channel}
-        return said | ({"channels": [one.to_json() for one in self.channels]} if self.channels else {})
+        values = {"axis": self.axis, "window": self.window.to_json(), "at": dict(self.at), "channel": self.channel}
+        return values | ({"channels": [one.to_json() for one in self.channels]} if self.channels else {})
 
 
 @dataclass(frozen=True)

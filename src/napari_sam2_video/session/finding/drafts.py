@@ -83,7 +83,7 @@ class Drafts:
         votes: dict[int, Counter[int]] = {number: Counter() for number in self._tracks}
         for frame in frames:
             self._look(frame, votes)
-        self._owner = {number: max(said, key=said.__getitem__) for number, said in votes.items() if said}
+        self._owner = {number: max(counts, key=counts.__getitem__) for number, counts in votes.items() if counts}
         self._daughters: dict[int, list[int]] = {}
         for track in tracks:
             if track.parent is not None:

@@ -74,9 +74,9 @@ class Finder(SessionPart):
             looked: list[int] = []
             series: list[dict[int, Shape]] = []
             scores: list[dict[int, float]] = []
-            said = self._described(finder, settings)
+            record = self._described(finder, settings)
             if isinstance(detector, str):
-                said["asked"] = detector
+                record["asked"] = detector
             kept = "earlier proposals are kept"
             with run_failures("Finding", kept, "find again", context.folder, lambda: looked[-1] if looked else -1):
                 for frame in frames:
@@ -102,9 +102,9 @@ class Finder(SessionPart):
                         )
                 means = {track.number: _mean_score(track, seen, series, scores) for track in tracks}
                 drafts = Drafts(tracks, seen, means, context.view.shape_yx, self._known()).all()
-                said |= {"looked": [seen.start, seen[-1] + 1], "finished": _now()}
+                record |= {"looked": [seen.start, seen[-1] + 1], "finished": _now()}
         # Only now may others change the session again, with the proposals already stored.
-        kept_now = self._proposals.keep(drafts, said)
+        kept_now = self._proposals.keep(drafts, record)
         yield FindProgress(looked[-1], len(kept_now), len(frames) + 1, len(frames) + 1)
 
     def _look(self, detector: Detector, frame: int, stop: Callable[[], bool] | None) -> list[Detection]:
@@ -204,10 +204,10 @@ class Finder(SessionPart):
         return whole_mask(best.origin_yx, best.levels > 0, preview.shape_yx)
 
     def _described(self, detector: Detector, settings: FindSettings) -> dict[str, Any]:
-        said: dict[str, Any] = {"detector": str(getattr(detector, "name", type(detector).__name__))}
+        record: dict[str, Any] = {"detector": str(getattr(detector, "name", type(detector).__name__))}
         with suppress(Exception):
-            said["settings"] = plain(dict(detector.settings))
-        return said | settings.to_json() | {"started": _now()}
+            record["settings"] = plain(dict(detector.settings))
+        return record | settings.to_json() | {"started": _now()}
 
 
 class _Network:

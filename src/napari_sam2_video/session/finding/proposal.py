@@ -62,9 +62,9 @@ class FoundTrack:
             head, _, bits = zlib.decompress(data).partition(b"\n")
         except zlib.error as error:
             raise ValueError(str(error)) from error
-        said = json.loads(head)
+        header = json.loads(head)
         shapes, sure, at = {}, set(), 0
-        for frame, top, left, height, width, is_sure in said["masks"]:
+        for frame, top, left, height, width, is_sure in header["masks"]:
             size = -(-height * width // 8)
             part = np.frombuffer(bits, np.uint8, size, at)
             mask = np.unpackbits(part, count=height * width).astype(bool).reshape(height, width)
@@ -74,7 +74,7 @@ class FoundTrack:
                 sure.add(int(frame))
         if not shapes:
             raise ValueError("a track without a mask")
-        return cls(shapes, frozenset(sure), tuple(int(f) for f in said["missing"]))
+        return cls(shapes, frozenset(sure), tuple(int(f) for f in header["missing"]))
 
 
 @dataclass(frozen=True)
@@ -130,8 +130,8 @@ class Proposal:
 
     def to_json(self) -> dict[str, Any]:
         """Form in the journal, under its id as key."""
-        said = {name: getattr(self, name) for name in self.__dataclass_fields__ if name != "id"}
-        return {name: list(value) if isinstance(value, tuple) else value for name, value in said.items()}
+        fields = {name: getattr(self, name) for name in self.__dataclass_fields__ if name != "id"}
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in fields.items()}
 
 
 def proposal_from_json(key: Any, value: Any) -> Proposal:

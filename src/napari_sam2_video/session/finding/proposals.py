@@ -116,7 +116,7 @@ class Proposals(SessionPart):
     def accept(self, ids: Iterable[int] | None, least_score: float | None, by: str | None = None) -> tuple[int, ...]:
         """See `Session.accept_proposals`."""
         chosen = self._chosen(ids, least_score)
-        said = by or (PERSON if least_score is None else f"rule: score >= {least_score:g}")
+        decider = by or (PERSON if least_score is None else f"rule: score >= {least_score:g}")
         context = self._context
         with context.changing():
             wanted = self._with_mothers(chosen)
@@ -126,7 +126,7 @@ class Proposals(SessionPart):
             if plan.highest:
                 context.masks.widen(plan.highest)
             name = f"accept {wanted[0].kind}" if len(wanted) == 1 else f"accept {len(wanted)} proposals"
-            changes = [*plan.changes, *self._decided(wanted, "accepted", said, plan.made)]
+            changes = [*plan.changes, *self._decided(wanted, "accepted", decider, plan.made)]
             step = context.state.commit(changes, name=name, number=plan.number)
             for frame, masks in sorted(plan.masks.items()):
                 context.masks.write(FrameMasks(frame, context.view.shape_yx, tuple(masks)), generation=step)
