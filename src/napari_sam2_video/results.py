@@ -1,4 +1,4 @@
-"""What measurements and exports read: tracked objects, their label images, scores and calibration."""
+"""What measurements and exports read: label images, scores and calibration of the tracked objects."""
 
 from __future__ import annotations
 

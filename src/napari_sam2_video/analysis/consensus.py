@@ -44,7 +44,7 @@ CROSSED = 0.25
 VOTES = 3
 OTHERS = 0.5
 """Weight in an outline of each of the two other walks, where the one along the first axis has weight 1."""
-HEEDED = 0.5
+LARGEST_VOTE = 0.5
 """Maximum weight of another walk in an outline, so that one that leaks or lacks a part does not dominate."""
 AGREED = 0.6
 """Minimum Dice of the two other walks on a plane across the first axis to outvote it beyond an outline."""
@@ -249,22 +249,22 @@ class _Votes:
         weights = [
             np.broadcast_to(one[at if one.shape[0] > 1 else 0], shape).astype(np.float32) for one in self._voxel_weights
         ]
-        heard = [np.broadcast_to(one[at if one.shape[0] > 1 else 0], shape) for one in self._presence_votes]
+        voting = [np.broadcast_to(one[at if one.shape[0] > 1 else 0], shape) for one in self._presence_votes]
         share = self._votes(inside, weights)
         chosen = share > 0
         if grey_yx is not None and chosen.any():
             chosen = toward_edges(share, grey_yx[self.box[1:]])
-        others = self._if_not_found(inside, heard)
+        others = self._if_not_found(inside, voting)
         if others is None:
-            others = self._if_ended(inside, heard)
+            others = self._if_ended(inside, voting)
         if others is not None:
             chosen = others
         sure = np.clip((share + 1) / 2, SUREST, 1 - SUREST)
         levels = np.where(chosen, np.maximum(1, 1 + np.log(sure / (1 - sure)) / LEVEL_STEP), 0).astype(np.uint8)
-        says = sum((h.astype(np.uint8) for h in heard), np.zeros(shape, np.uint8))
-        gives = sum((h * i for h, i in zip(heard, inside, strict=True)), np.zeros(shape, np.uint8))
-        disputed = binary_opening((gives > 0) & (gives < says), OUTLINE)
-        return self._mask(levels), self._mask(np.where(disputed, gives, 0).astype(np.uint8))
+        n_voting = sum((h.astype(np.uint8) for h in voting), np.zeros(shape, np.uint8))
+        n_inside = sum((h * i for h, i in zip(voting, inside, strict=True)), np.zeros(shape, np.uint8))
+        disputed = binary_opening((n_inside > 0) & (n_inside < n_voting), OUTLINE)
+        return self._mask(levels), self._mask(np.where(disputed, n_inside, 0).astype(np.uint8))
 
     def _votes(
         self, inside: Sequence[npt.NDArray[np.uint8]], weights: Sequence[npt.NDArray[np.float32]]
@@ -272,14 +272,15 @@ class _Votes:
         """Votes for and against each pixel, -1 to 1; -1 if no walk has a vote."""
         votes = [votes_of(there > 0) for there in inside]
         if len(votes) < VOTES:
-            told = [np.where(weight > 0, vote, 1) for vote, weight in zip(votes, weights, strict=True)]
+            certain = [np.where(weight > 0, vote, 1) for vote, weight in zip(votes, weights, strict=True)]
             silent = np.logical_and.reduce([weight <= 0 for weight in weights])
-            return np.where(silent, -1, np.minimum.reduce(told)).astype(np.float32)
+            return np.where(silent, -1, np.minimum.reduce(certain)).astype(np.float32)
         if not any(self._first) or not (weights[self._first.index(True)] > 0).all():
             return _weighted(votes, weights)
-        heeded = [vote if own else np.clip(vote, -HEEDED, HEEDED) for own, vote in zip(self._first, votes, strict=True)]
+        bounded = [np.clip(vote, -LARGEST_VOTE, LARGEST_VOTE) for vote in votes]
+        limited = [vote if own else within for own, vote, within in zip(self._first, votes, bounded, strict=True)]
         shares = [(w > 0) * np.float32(1 if own else OTHERS) for own, w in zip(self._first, weights, strict=True)]
-        mean = _weighted(heeded, shares)
+        mean = _weighted(limited, shares)
         lower, upper = np.minimum(votes[0], votes[1]), np.maximum(votes[0], votes[1])
         median = np.maximum(lower, np.minimum(upper, votes[2]))
         found = inside[self._first.index(True)] > 0
@@ -291,23 +292,23 @@ class _Votes:
         return np.where(wide, median, mean)
 
     def _if_not_found(
-        self, inside: Sequence[npt.NDArray[np.uint8]], heard: Sequence[npt.NDArray[np.bool_]]
+        self, inside: Sequence[npt.NDArray[np.uint8]], voting: Sequence[npt.NDArray[np.bool_]]
     ) -> npt.NDArray[np.bool_] | None:
         """Voxels in both other walks if the walk along the first axis has not found the object."""
         if len(inside) < VOTES or not any(self._first) or inside[self._first.index(True)].any():
             return None
-        told = [(there > 0) & one for there, one, own in zip(inside, heard, self._first, strict=True) if not own]
-        return np.asarray(told[0] & told[1] & (_dice(*told) >= FOUND))
+        found = [(there > 0) & one for there, one, own in zip(inside, voting, self._first, strict=True) if not own]
+        return np.asarray(found[0] & found[1] & (_dice(*found) >= FOUND))
 
     def _if_ended(
-        self, inside: Sequence[npt.NDArray[np.uint8]], heard: Sequence[npt.NDArray[np.bool_]]
+        self, inside: Sequence[npt.NDArray[np.uint8]], voting: Sequence[npt.NDArray[np.bool_]]
     ) -> npt.NDArray[np.bool_] | None:
         """Voxels in both other walks if they show that the walk along the first axis overran the object's end."""
         own = next((there for there, is_first in zip(inside, self._first, strict=True) if is_first), None)
         if own is None or not own.any() or len(inside) < VOTES:
             return None
         both = np.ones(own.shape, bool)
-        for there, one, is_first in zip(inside, heard, self._first, strict=True):
+        for there, one, is_first in zip(inside, voting, self._first, strict=True):
             if is_first:
                 continue
             crossed = (own > 0) & one
@@ -366,8 +367,8 @@ def _weighted(
 ) -> npt.NDArray[np.float32]:
     """Weighted mean of votes; -1 if no weight is above 0."""
     total = sum(shares, np.zeros(votes[0].shape, np.float32))
-    told = sum((s * v for s, v in zip(shares, votes, strict=True)), np.zeros(votes[0].shape, np.float32))
-    return np.where(total > 0, told / np.maximum(total, 1e-6), -1).astype(np.float32)
+    weighted = sum((s * v for s, v in zip(shares, votes, strict=True)), np.zeros(votes[0].shape, np.float32))
+    return np.where(total > 0, weighted / np.maximum(total, 1e-6), -1).astype(np.float32)
 
 
 def _dice(one: npt.NDArray[np.bool_], other: npt.NDArray[np.bool_]) -> float:

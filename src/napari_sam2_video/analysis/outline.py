@@ -64,16 +64,18 @@ def toward_edges(votes_yx: Floats, grey_yx: npt.NDArray[np.uint8]) -> Masks:
             break
         inner = binary_erosion(mask, iterations=BAND)
         outer = binary_dilation(mask, iterations=BAND)
-        inside, told = _mean_near(grey, inner if np.count_nonzero(inner) >= FEWEST else mask)
-        outside, told_outside = _mean_near(grey, ~outer)
+        inside, inside_known = _mean_near(grey, inner if np.count_nonzero(inner) >= FEWEST else mask)
+        outside, outside_known = _mean_near(grey, ~outer)
         apart = inside - outside
-        says = np.clip((grey - (inside + outside) / 2) * apart / (apart**2 / 2 + NOISE**2), -1, 1)
-        says = np.where(told & told_outside & outer & ~inner, says, np.where(mask, 1, -1)).astype(np.float32)
-        contradicted = np.where(mask, says, -says) < 0
+        image_votes = np.clip((grey - (inside + outside) / 2) * apart / (apart**2 / 2 + NOISE**2), -1, 1)
+        image_votes = np.where(
+            inside_known & outside_known & outer & ~inner, image_votes, np.where(mask, 1, -1)
+        ).astype(np.float32)
+        contradicted = np.where(mask, image_votes, -image_votes) < 0
         if not contradicted.any():
             break
         contradicted = binary_dilation(contradicted)
-        total = votes_yx + IMAGE * gaussian_filter(says, EVEN)
+        total = votes_yx + IMAGE * gaussian_filter(image_votes, EVEN)
         mask = np.where(contradicted, total > 0, mask) & outer | inner
     return mask
 

@@ -1,4 +1,4 @@
-"""**everything*: click on a grid over a frame's embedding, and keep the masks that are consistent.
+"""*everything*: click on a grid over a frame's embedding, and keep the masks that are consistent.
 
 A grid is clicked from coarse to fine, skipping places where something was already found. Duplicates are kept once. Then
 each object is clicked in a few more places: if these select something else, it is not an object.

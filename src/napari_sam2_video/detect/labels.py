@@ -1,4 +1,4 @@
-"""**labels*: objects from label images, series and volumes of another program."""
+"""*labels*: objects from label images, series and volumes of another program."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""**more like this*: objects that look similar to given ones in the network's features."""
+"""*more like this*: objects that look similar to given ones in the network's features."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""**text*: objects named by a phrase, found by a zero-shot object detection network of ``transformers``."""
+"""*text*: objects named by a phrase, found by a zero-shot object detection network of ``transformers``."""
 
 from __future__ import annotations
 

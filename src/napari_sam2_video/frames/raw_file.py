@@ -14,14 +14,14 @@ if TYPE_CHECKING:
 
 
 class RawFile:
-    """A file of plain numbers, opened once or passed in open.
+    """A file of plain numbers, opened once.
 
     Reading past the end raises an error, where a memory map of a file that was truncated meanwhile would crash the
     process.
     """
 
-    def __init__(self, path: Path, file: Any = None) -> None:
-        self._file: Any = path.open("rb", buffering=0) if file is None else file
+    def __init__(self, path: Path) -> None:
+        self._file = path.open("rb", buffering=0)
         self._lock = threading.Lock()
 
     def read(self, offset: int, shape: tuple[int, ...], dtype: npt.DTypeLike) -> npt.NDArray[Any]:
