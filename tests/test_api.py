@@ -328,6 +328,8 @@ def test_the_recording_of_a_folder_is_found_for_measures(film, prompts, tmp_path
     api.track(tmp_path / "film.tif", prompts, tmp_path / "run.sam2v").close()
     assert len(api.measure(str(tmp_path / "run.sam2v"))) == 2 * len(film)
     assert api.review(tmp_path / "run.sam2v", limit=0) == ()
+    with pytest.raises(api.SettingsError, match="limit must be a whole number of at least 0, not -1"):
+        api.review(tmp_path / "run.sam2v", limit=-1)
 
 
 def test_prompts_survive_a_file(session, tmp_path, film):

@@ -99,7 +99,7 @@ def test_a_series_without_a_frame_of_reference_is_refused(tmp_path: Path) -> Non
         image = pydicom.dcmread(path)
         del image.FrameOfReferenceUID
         image.save_as(path)
-    with pytest.raises(ExportError, match=r"lack what a RTSTRUCT needs .*FrameOfReferenceUID"):
+    with pytest.raises(ExportError, match=r"lack what RTSTRUCT needs .*FrameOfReferenceUID"):
         export(walked("Z"), tmp_path / "a.dcm", format="rtstruct", options={"source": tmp_path / "scan"})
 
 

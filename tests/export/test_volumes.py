@@ -327,7 +327,7 @@ def test_dicom_seg_of_a_series_without_the_headers_that_it_needs_says_so(name: s
         image = pydicom.dcmread(path)
         delattr(image, name)
         image.save_as(path)
-    with pytest.raises(ExportError, match=rf"lack what a DICOM SEG needs .*{name}.*; choose nifti"):
+    with pytest.raises(ExportError, match=rf"lack what DICOM SEG needs .*{name}.*; choose nifti"):
         export(walked("Z"), tmp_path / "labels.dcm", options={"source": tmp_path / "scan"})
 
 

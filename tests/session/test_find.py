@@ -367,6 +367,11 @@ def test_a_detector_that_fails_costs_a_sentence(opened, answer):
     assert not session.running
 
 
+def test_what_is_no_detector_is_refused(opened):
+    with pytest.raises(DetectorError, match="an object with a method detect, not 5"):
+        found(opened(three()), 5)
+
+
 def test_stop_proposes_what_was_found_so_far(opened):
     session = opened(three())
     detector = Labels(three())

@@ -57,7 +57,7 @@ def complete_headers(title: str) -> Iterator[None]:
             yield
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise ExportError(
-                f"The headers of the source series lack what a {title} needs ({error}); choose nifti instead."
+                f"The headers of the source series lack what {title} needs ({error}); choose nifti instead."
             ) from error
 
 
@@ -73,12 +73,12 @@ def read_source(job: ExportJob, title: str) -> SourceVolume:
     named = job.options["source"] or job.result.source_path
     advice = "name the folder of the source series with source=FOLDER"
     if named is None:
-        raise ExportError(f"A {title} refers to its source; {advice}.")
+        raise ExportError(f"{title} refers to its source; {advice}.")
     path, wanted = Path(named), job.result.metadata.get("SeriesInstanceUID")
     if not path.exists():
         raise ExportError(f"There is no folder {path}; {advice}.")
     if not (is_dicom_folder(path) if path.is_dir() else holds_dicom(path)):
-        raise ExportError(f"A {title} refers to a DICOM series, which {path} is not; {advice}.")
+        raise ExportError(f"{title} refers to a DICOM series, which {path} is not; {advice}.")
     try:
         try:
             found = find_series(path, str(wanted)) if wanted and path.is_dir() else find_series(path)

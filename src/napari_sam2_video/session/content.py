@@ -256,6 +256,8 @@ class SessionContent:
         ------
         SessionError
             If there is no such object.
+        SettingsError
+            If the limit is below 0.
         """
         return self._review.queue(objects, threshold=threshold, spacing=spacing, limit=limit, doubtful=doubtful)
 

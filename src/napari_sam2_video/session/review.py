@@ -12,6 +12,7 @@ from napari_sam2_video.errors import SessionError
 from napari_sam2_video.session.finding.proposal import ACCEPT, REJECT
 from napari_sam2_video.session.prompts import key_of
 from napari_sam2_video.session.verdicts import Judgement, key_of_item, place_of
+from napari_sam2_video.types.checks import optional_whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
@@ -115,6 +116,7 @@ class Review:
         doubtful: Sequence[ReviewItem] | None,
     ) -> tuple[ReviewItem, ...]:
         """Places to review, in order; see `Session.review_queue`."""
+        limit = optional_whole(limit, "The limit", at_least=0)
         if doubtful is None:
             doubtful = review_queue(self.table(objects), threshold=threshold, spacing=spacing)
         found = list(doubtful)

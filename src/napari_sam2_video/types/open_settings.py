@@ -121,26 +121,30 @@ def _checked_size(given: Any) -> PixelSize:
     sizes = tuple(numbers) if isinstance(numbers, tuple | list | np.ndarray) else (numbers,)
     symbol = length_unit(unit) if isinstance(unit, str) else None
     if symbol is None or not 1 <= len(sizes) <= 3 or not all(_positive(size) for size in sizes):
-        raise SettingsError(
-            f"The pixel size {shown(given)} must be one to three positive numbers and a unit of length, such as "
-            "'0.25 um' or '2,0.5,0.5 mm' for Z, Y and X."
-        )
+        raise _no_pixel_size(given)
     return tuple(map(float, sizes)), symbol
 
 
 def _read_pixel_size(text: str) -> PixelSize:
     match = re.fullmatch(rf"\s*({NUMBER}(?:[\s,;x×]+{NUMBER})*)\s*(\D+?)\s*", text)
-    if match is None:
-        raise SettingsError(
-            f"The pixel size {text!r} must be one to three numbers and a unit of length, such as '0.25 um' or "
-            "'2,0.5,0.5 mm' for Z, Y and X."
-        )
-    return tuple(float(number) for number in re.findall(NUMBER, match[1])), match[2]
+    sizes = tuple(float(number) for number in re.findall(NUMBER, match[1])) if match else ()
+    if match is None or length_unit(match[2]) is None or not all(map(_positive, sizes)):
+        raise _no_pixel_size(text)
+    return sizes, match[2]
+
+
+def _no_pixel_size(given: Any) -> SettingsError:
+    return SettingsError(
+        f"The pixel size {shown(given)} must be one to three positive numbers and a unit of length, such as "
+        "'0.25 um' or '2,0.5,0.5 mm' for Z, Y and X."
+    )
 
 
 def _read_interval(text: str) -> float:
     match = re.fullmatch(rf"\s*({NUMBER})\s*(\D*?)\s*", text)
     seconds = SECONDS.get(time_unit(match[2] or "s") or "") if match else None
-    if match is None or seconds is None:
-        raise SettingsError(f"The interval {text!r} must be a number and a unit of time, such as '2.5 s' or '5 min'.")
+    if match is None or seconds is None or not _positive(float(match[1])):
+        raise SettingsError(
+            f"The interval {text!r} must be a positive number and a unit of time, such as '2.5 s' or '5 min'."
+        )
     return float(match[1]) * seconds

@@ -14,7 +14,7 @@ from napari_sam2_video.detect.more_like_this import MoreLikeThis
 from napari_sam2_video.detect.protocol import Example
 from napari_sam2_video.detect.registry import detector_from_text
 from napari_sam2_video.detect.run import run_detector
-from napari_sam2_video.errors import DetectionStoppedError, PromptError, SessionError
+from napari_sam2_video.errors import DetectionStoppedError, DetectorError, PromptError, SessionError
 from napari_sam2_video.geometry import whole_mask
 from napari_sam2_video.linking.link import link
 from napari_sam2_video.linking.settings import LinkSettings
@@ -25,7 +25,7 @@ from napari_sam2_video.session.manifest import plain
 from napari_sam2_video.session.part import SessionPart
 from napari_sam2_video.session.run_errors import run_failures
 from napari_sam2_video.session.tracking import BUSY
-from napari_sam2_video.types.checks import instance
+from napari_sam2_video.types.checks import instance, shown
 from napari_sam2_video.types.finding import FindProgress, FindSettings
 
 if TYPE_CHECKING:
@@ -167,6 +167,8 @@ class Finder(SessionPart):
     def _made(self, detector: Detector | str) -> Iterator[Detector]:
         """The detector; one that is made here from its name is closed."""
         if not isinstance(detector, str):
+            if not callable(getattr(detector, "detect", None)):
+                raise DetectorError(f"A detector is a name, or an object with a method detect, not {shown(detector)}.")
             yield detector
             return
         made = detector_from_text(detector, examples=self._examples)
