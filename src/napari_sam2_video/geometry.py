@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import numpy as np
 
@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
 Region: TypeAlias = tuple[slice, slice]
+_Scalar = TypeVar("_Scalar", bound=np.generic)
 
 
 def region_of(origin_yx: tuple[int, int], shape_yx: tuple[int, ...]) -> Region:
@@ -34,13 +35,38 @@ def bounding_box(image_yx: npt.NDArray[Any]) -> Region | None:
     return slice(top, bottom), slice(int(columns[0]), int(columns[-1]) + 1)
 
 
+def cut_to_box(
+    part_yx: npt.NDArray[_Scalar], origin_yx: tuple[int, int] = (0, 0)
+) -> tuple[tuple[int, int], npt.NDArray[_Scalar]]:
+    """The pixels of a part of a frame that are not 0, cut to the box around them.
+
+    Parameters
+    ----------
+    part_yx : ndarray, shape (h, w)
+        A mask, levels or labels.
+    origin_yx : tuple of int
+        Pixel of the frame at which it begins.
+
+    Returns
+    -------
+    origin_yx : tuple of int
+        Pixel of the frame at which the box begins; ``(0, 0)`` if all pixels are 0.
+    box_yx : ndarray
+        A copy, of shape ``(0, 0)`` if all pixels are 0.
+    """
+    box = bounding_box(part_yx)
+    if box is None:
+        return (0, 0), part_yx[:0, :0].copy()
+    return (origin_yx[0] + box[0].start, origin_yx[1] + box[1].start), part_yx[box].copy()
+
+
 def whole_mask(
-    origin_yx: tuple[int, int], part_yx: npt.NDArray[np.bool_], shape_yx: tuple[int, int]
-) -> npt.NDArray[np.bool_]:
-    """Mask of a whole frame, from the part of it that begins at `origin_yx`."""
-    mask = np.zeros(shape_yx, bool)
-    mask[region_of(origin_yx, part_yx.shape)] = part_yx
-    return mask
+    origin_yx: tuple[int, int], part_yx: npt.NDArray[_Scalar], shape_yx: tuple[int, int]
+) -> npt.NDArray[_Scalar]:
+    """Mask or levels of a whole frame, from the part of it that begins at `origin_yx`; 0 elsewhere."""
+    whole = np.zeros(shape_yx, part_yx.dtype)
+    whole[region_of(origin_yx, part_yx.shape)] = part_yx
+    return whole
 
 
 def mask_iou(one: npt.NDArray[np.bool_], other: npt.NDArray[np.bool_]) -> float:

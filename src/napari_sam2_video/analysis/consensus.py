@@ -12,14 +12,14 @@ result with paint and accepted planes.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 from scipy.ndimage import binary_opening, binary_propagation
 
 from napari_sam2_video.analysis.outline import toward_edges, votes_of
-from napari_sam2_video.geometry import bounding_box
+from napari_sam2_video.geometry import cut_to_box
 from napari_sam2_video.types import ObjectMask
 from napari_sam2_video.types.masks import LEVEL_STEP
 
@@ -319,12 +319,8 @@ class _Votes:
         return both
 
     def _mask(self, levels: npt.NDArray[np.uint8]) -> ObjectMask:
-        box = bounding_box(levels)
-        if box is None:
-            return no_mask(self._id)
         rows, columns = self.box[1:]
-        origin = (rows.start + box[0].start, columns.start + box[1].start)
-        return replace(no_mask(self._id), origin_yx=origin, levels=np.ascontiguousarray(levels[box]))
+        return ObjectMask(self._id, *cut_to_box(levels, (rows.start, columns.start)))
 
 
 def _count(walk: Walk, votes: Mapping[int, _Votes], start: int, stop: int) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 
 from napari_sam2_video.detect.protocol import Detection
 from napari_sam2_video.errors import DetectorError
-from napari_sam2_video.geometry import bounding_box
+from napari_sam2_video.geometry import cut_to_box
 
 MOST_MASKS = 20_000
 MOST_BOXES = 2_000
@@ -68,11 +68,8 @@ def _good(one: Any, shape_yx: tuple[int, int], name: str, number: int) -> Detect
             f"a mask of shape {mask.shape} at {one.origin_yx!r} for detection {number}, which is not inside the frame "
             f"of shape {shape_yx}",
         )
-    inside = bounding_box(mask)
-    if inside is None:
-        return None
-    first = (origin[0] + inside[0].start, origin[1] + inside[1].start)
-    return replace(one, score=score, mask=np.ascontiguousarray(mask[inside]), origin_yx=first, box_yxyx=None)
+    first, inside = cut_to_box(mask, origin)
+    return replace(one, score=score, mask=inside, origin_yx=first, box_yxyx=None) if inside.size else None
 
 
 def _box(box: Any, shape_yx: tuple[int, int]) -> tuple[float, float, float, float] | None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_sam2_video.geometry import bounding_box
+from napari_sam2_video.geometry import cut_to_box
 from napari_sam2_video.types import BoxPrompt, FrameMasks, MaskPrompt, PointPrompt, Preview, ScribblePrompt
 
 if TYPE_CHECKING:
@@ -103,14 +103,10 @@ class Fit:
         height, width = mask.levels.shape
         inside_rows = np.flatnonzero((rows >= 0) & (rows < height))
         inside_columns = np.flatnonzero((columns >= 0) & (columns < width))
-        if not inside_rows.size or not inside_columns.size:
-            return replace(mask, origin_yx=(0, 0), levels=np.zeros((0, 0), np.uint8))
         levels = mask.levels[np.ix_(rows[inside_rows], columns[inside_columns])]
-        box = bounding_box(levels)
-        if box is None:
-            return replace(mask, origin_yx=(0, 0), levels=np.zeros((0, 0), np.uint8))
-        origin = (int(inside_rows[0]) + box[0].start, int(inside_columns[0]) + box[1].start)
-        return replace(mask, origin_yx=origin, levels=np.ascontiguousarray(levels[box]))
+        top, left = (int(inside[0]) if inside.size else 0 for inside in (inside_rows, inside_columns))
+        origin, levels = cut_to_box(levels, (top, left))
+        return replace(mask, origin_yx=origin, levels=levels)
 
     def _moved(self, place: float, axis: int) -> float:
         return (place + 0.5) * self.inner[axis] / self.shape_yx[axis] - 0.5 + self.offset[axis]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
-from napari_sam2_video.geometry import bounding_box
+from napari_sam2_video.geometry import bounding_box, cut_to_box
 from napari_sam2_video.types import LEVEL_STEP
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def _whole(logits_b1hw: torch.Tensor, shape_yx: tuple[int, int]) -> list[Levels]
                 slice(side.start * long // short, -(-side.stop * long // short))
                 for side, long, short in zip(box or (slice(0, 0), slice(0, 0)), shape_yx, low_yx, strict=True)
             )
-            result.append(_crop(_levels(plane[rows, columns]).cpu().numpy(), (rows.start, columns.start)))
+            result.append(cut_to_box(_levels(plane[rows, columns]).cpu().numpy(), (rows.start, columns.start)))
     return result
 
 
@@ -97,7 +97,7 @@ def _part(logits_hw: torch.Tensor, shape_yx: tuple[int, int], *, even: bool) -> 
         top, mixed = _grown(logits_hw[:, columns], rows, shape_yx[0])
         left, turned = _grown(mixed.T, columns, shape_yx[1], shift=columns.start, length=logits_hw.shape[1])
         large, first = turned.T, (top, left)
-    return _crop(_levels(large).numpy(), first)
+    return cut_to_box(_levels(large).numpy(), first)
 
 
 def _grown(
@@ -119,11 +119,3 @@ def _grown(
 
 def _levels(planes: torch.Tensor) -> torch.Tensor:
     return planes.div(LEVEL_STEP).add_(1).clamp_(0, 255).byte().mul_(planes > 0)
-
-
-def _crop(plane: npt.NDArray[np.uint8], first_yx: tuple[int, int]) -> Levels:
-    """The nonzero part of a plane that begins at `first_yx`."""
-    box = bounding_box(plane)
-    if box is None:
-        return (0, 0), _NONE
-    return (first_yx[0] + box[0].start, first_yx[1] + box[1].start), plane[box].copy()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_sam2_video.errors import PromptError
+from napari_sam2_video.geometry import cut_to_box
 from napari_sam2_video.types import BoxPrompt, MaskPrompt, ObjectMask, PointPrompt, ScribblePrompt
 
 if TYPE_CHECKING:
@@ -96,9 +97,5 @@ def mask_as_object(
     object_id: int, mask: npt.NDArray[np.bool_], object_score: float, predicted_iou: float
 ) -> ObjectMask:
     """Object mask at the highest level from a drawn mask, boolean of shape ``(Y, X)``."""
-    rows, columns = np.nonzero(mask)
-    if rows.size == 0:
-        return ObjectMask(object_id, (0, 0), np.zeros((0, 0), np.uint8), object_score, predicted_iou, True)
-    top, left = int(rows.min()), int(columns.min())
-    crop = mask[top : int(rows.max()) + 1, left : int(columns.max()) + 1]
-    return ObjectMask(object_id, (top, left), crop.astype(np.uint8) * 255, object_score, predicted_iou, True)
+    origin, inside = cut_to_box(mask)
+    return ObjectMask(object_id, origin, inside.astype(np.uint8) * 255, object_score, predicted_iou, True)

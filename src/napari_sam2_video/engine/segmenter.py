@@ -9,7 +9,7 @@ import numpy as np
 
 from napari_sam2_video.engine.embedder import Embedder
 from napari_sam2_video.engine.windows import Window
-from napari_sam2_video.geometry import bounding_box
+from napari_sam2_video.geometry import bounding_box, cut_to_box
 from napari_sam2_video.types import SegmentedMask
 
 if TYPE_CHECKING:
@@ -178,10 +178,7 @@ def enlarged(
         weights.append(matrix)
         part.append(near)
     mask = weights[0] @ logits_yx[part[0], part[1]] @ weights[1].T > 0
-    inside_box = bounding_box(mask)
-    if inside_box is None:
-        return (0, 0), np.zeros((0, 0), bool)
-    return (begin[0] + inside_box[0].start, begin[1] + inside_box[1].start), mask[inside_box]
+    return cut_to_box(mask, (begin[0], begin[1]))
 
 
 def _in_frame(
@@ -190,10 +187,7 @@ def _in_frame(
     """The part of a mask that is inside the frame."""
     (top, left), (height, width) = origin_yx, shape_yx
     part = mask[max(0, -top) : max(0, height - top), max(0, -left) : max(0, width - left)]
-    inside = bounding_box(part)
-    if inside is None:
-        return (0, 0), np.zeros((0, 0), bool)
-    return (max(top, 0) + inside[0].start, max(left, 0) + inside[1].start), part[inside]
+    return cut_to_box(part, (max(top, 0), max(left, 0)))
 
 
 def _stability(logits: torch.Tensor) -> list[float]:

@@ -117,7 +117,7 @@ class _Track:
 
 
 class Summarizer:
-    """Summarizes a session again and again; only objects that changed meanwhile are computed anew.
+    """Summarizes a session repeatedly; only objects that changed since the last time are computed again.
 
     Parameters
     ----------

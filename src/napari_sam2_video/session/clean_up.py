@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_sam2_video.geometry import bounding_box
+from napari_sam2_video.geometry import cut_to_box
 from napari_sam2_video.masks.clean import clean
 from napari_sam2_video.types import FrameMasks, ObjectMask
 
@@ -68,7 +68,5 @@ def _with_mask(masks: MaskStore, item: CleanedMask) -> ObjectMask:
     top, left = old.origin_yx
     part = levels[top : top + old.levels.shape[0], left : left + old.levels.shape[1]]
     np.copyto(part, old.levels, where=(part > 0) & (old.levels > 0))
-    box = bounding_box(levels)
-    if box is None:
-        return replace(old, origin_yx=(0, 0), levels=np.zeros((0, 0), np.uint8))
-    return replace(old, origin_yx=(box[0].start, box[1].start), levels=levels[box])
+    origin, levels = cut_to_box(levels)
+    return replace(old, origin_yx=origin, levels=levels)

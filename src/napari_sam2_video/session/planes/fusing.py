@@ -11,7 +11,7 @@ from napari_sam2_video.analysis.consensus import ENDED, PRESENT, TRUSTED, Walk, 
 from napari_sam2_video.analysis.crossing_agreement import SettledPlane, crossing_agreement
 from napari_sam2_video.analysis.outline import BAND, IMAGE, NOISE
 from napari_sam2_video.frames.crossing import spacing_of
-from napari_sam2_video.geometry import bounding_box, region_of, whole_mask
+from napari_sam2_video.geometry import cut_to_box, whole_mask
 from napari_sam2_video.masks.records import FUSED, RUN, newest_records
 from napari_sam2_video.session.planes.plane_masks import step_of
 from napari_sam2_video.types import FrameMasks
@@ -309,18 +309,15 @@ def _overlaid(mask: ObjectMask, accepted: Sequence[SettledPlane], frame: int, sh
     """Mask of a frame, overlaid with the lines where accepted planes cross it."""
     if not accepted:
         return mask
-    levels = np.zeros(shape_yx, np.uint8)
-    levels[region_of(mask.origin_yx, mask.levels.shape)] = mask.levels
+    levels = whole_mask(mask.origin_yx, mask.levels, shape_yx)
     for one in accepted:
         line = np.where(one.mask[frame], ACCEPTED_LEVEL, 0)
         if one.axis == 1:
             levels[one.plane] = line
         else:
             levels[:, one.plane] = line
-    box = bounding_box(levels)
-    if box is None:
-        return replace(mask, origin_yx=(0, 0), levels=np.zeros((0, 0), np.uint8))
-    return replace(mask, origin_yx=(box[0].start, box[1].start), levels=np.ascontiguousarray(levels[box]))
+    origin, levels = cut_to_box(levels)
+    return replace(mask, origin_yx=origin, levels=levels)
 
 
 def _with_figures(mask: ObjectMask, own: ObjectMask | None) -> ObjectMask:

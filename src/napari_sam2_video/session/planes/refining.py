@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_sam2_video.engine.prompts import scribble_points
-from napari_sam2_video.geometry import bounding_box, region_of
+from napari_sam2_video.geometry import cut_to_box, whole_mask
 from napari_sam2_video.types import BoxPrompt, MaskPrompt, PointPrompt, ScribblePrompt
 
 if TYPE_CHECKING:
@@ -115,8 +115,7 @@ def obeying(
     spacing_yx : tuple of float
         Distance of pixels along the rows and the columns, in one unit.
     """
-    levels = np.zeros(shape_yx, np.uint8)
-    levels[region_of(mask.origin_yx, mask.levels.shape)] = mask.levels
+    levels = whole_mask(mask.origin_yx, mask.levels, shape_yx)
     rows, columns = np.ogrid[: shape_yx[0], : shape_yx[1]]
     scale_y, scale_x = (length / min(spacing_yx) for length in spacing_yx)
     ignored = [
@@ -129,10 +128,10 @@ def obeying(
         spot = ((rows - y) * scale_y) ** 2 + ((columns - x) * scale_x) ** 2 <= SPOT**2
         spot[_pixel((y, x), shape_yx)] = True
         levels[spot] = np.maximum(levels[spot], SURE) if positive else 0
-    box = bounding_box(levels)
-    if not ignored or box is None:
-        return mask if not ignored else replace(mask, origin_yx=(0, 0), levels=np.zeros((0, 0), np.uint8))
-    return replace(mask, origin_yx=(box[0].start, box[1].start), levels=np.ascontiguousarray(levels[box]))
+    if not ignored:
+        return mask
+    origin, levels = cut_to_box(levels)
+    return replace(mask, origin_yx=origin, levels=levels)
 
 
 def _clicks(asked: Sequence[Prompt], *, positive: bool) -> npt.NDArray[np.float64]:
