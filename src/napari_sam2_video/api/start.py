@@ -67,22 +67,24 @@ def start(
     Sam2VideoError
         If the session cannot be made, opened or tracked; a new one is then removed.
     """
+
+    def add(session: Session) -> None:
+        require_walks(session, prompts, planes)
+        add_prompts(session, prompts, seeds)
+        require_prompts(session, detector)
+
     if if_there == "resume" and (out / MANIFEST).exists():
         session = reopen(out, recording, options)
         try:
             options.settle(session)
-            require_walks(session, prompts, planes)
-            add_prompts(session, prompts, seeds)
-            require_prompts(session, detector)
+            add(session)
         except BaseException:
             session.close()
             raise
         return session
 
     def prepare(session: Session) -> None:
-        require_walks(session, prompts, planes)
-        add_prompts(session, prompts, seeds)
-        require_prompts(session, detector)
+        add(session)
         is_anything_left(session, settings)
         check_model(session.model_settings)
 

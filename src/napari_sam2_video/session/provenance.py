@@ -5,11 +5,10 @@ from __future__ import annotations
 import platform
 import sys
 from dataclasses import asdict
-from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
 from napari_sam2_video import __version__
-from napari_sam2_video.engine.networks.sam2.installed import installed_sam2
+from napari_sam2_video.engine.networks.sam2.installed import installed_sam2, installed_versions
 from napari_sam2_video.masks.union import highest_levels
 from napari_sam2_video.results import TrackingResult
 from napari_sam2_video.session.kept_source import LostRecording
@@ -42,7 +41,7 @@ def provenance_of(session: SessionContent, state: State) -> dict[str, Any]:
             "napari-sam2-video": __version__,
             "python": platform.python_version(),
             "platform": sys.platform,
-            "packages": installed_packages(),
+            "packages": installed_versions(_PACKAGES),
             "sam2": installed_sam2(),
         },
         "source": describe_source(session.folder, session.recording),
@@ -91,17 +90,6 @@ def _decided(one: Proposal) -> dict[str, Any]:
     """What was proposed, and who decided what about it."""
     names = ("id", "kind", "frame", "score", "object_id", "decision", "by", "made")
     return {name: getattr(one, name) for name in names}
-
-
-def installed_packages() -> dict[str, str]:
-    """Versions of the installed packages that masks depend on."""
-    found = {}
-    for name in _PACKAGES:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return found
 
 
 def result_of(session: SessionContent) -> TrackingResult:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from napari_sam2_video.engine.plan import Plan
 from napari_sam2_video.session.planes.plane_masks import PlaneMasks
+from napari_sam2_video.session.tracker import close_tracker
 from napari_sam2_video.types import FrameMasks
 
 if TYPE_CHECKING:
@@ -97,9 +98,7 @@ class GuidedTracker:
 
     def close(self) -> None:
         """Release what the tracker holds on a server."""
-        close = getattr(self._tracker, "close", None)
-        if close is not None:
-            close()
+        close_tracker(self._tracker)
 
     def _merged(
         self,

@@ -6,7 +6,10 @@ import hashlib
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 # The module is published under three names: as a wheel, as a source distribution, and in Meta's repository.
 _PACKAGES = ("rf-sam-2", "sam2", "SAM-2")
@@ -41,14 +44,20 @@ def installed_sam2() -> dict[str, Any]:
         ``packages``, the version of each installed package that provides the module, by name; ``revision``, Meta's
         revision if every file of the network equals Meta's, else None; ``differs``, the files that do not.
     """
-    packages = {}
-    for name in _PACKAGES:
+    differs = _differing_files()
+    packages = installed_versions(_PACKAGES)
+    return {"packages": packages, "revision": None if differs else META_REVISION, "differs": differs}
+
+
+def installed_versions(names: Iterable[str]) -> dict[str, str]:
+    """Versions of those of some packages that are installed, by name."""
+    found = {}
+    for name in names:
         try:
-            packages[name] = version(name)
+            found[name] = version(name)
         except PackageNotFoundError:
             continue
-    differs = _differing_files()
-    return {"packages": packages, "revision": None if differs else META_REVISION, "differs": differs}
+    return found
 
 
 def _differing_files() -> list[str]:
