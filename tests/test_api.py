@@ -200,6 +200,11 @@ def test_a_stopped_run_is_continued(film, prompts, tmp_path):
         assert api.resume(session) == 0
 
 
+def test_no_planes_are_the_walk_of_the_session(film, prompts, tmp_path):
+    with api.track(film, prompts, tmp_path / "run.sam2v", planes="") as session:
+        assert session.masks.frames_done(1).tolist() == list(range(len(film)))
+
+
 def test_a_moved_recording_is_opened_with_the_axes_and_sizes_of_the_session(film, prompts, tmp_path):
     tifffile.imwrite(tmp_path / "film.tif", film, photometric="minisblack")
     options = {"axes": "ZYX", "pixel_size": "2,0.5,0.5 um"}

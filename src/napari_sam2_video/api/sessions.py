@@ -246,7 +246,8 @@ def resume(
     settings : TrackSettings
         Direction, range and objects of the run that follows.
     planes : str or sequence of str, optional
-        Axes along which to walk a volume, such as ``"zyx"``; the masks of the walks are fused at the end.
+        Axes along which to walk a volume, such as ``"zyx"``; the masks of the walks are fused at the end. None or an
+        empty one walks along the session's own axis.
     progress : callable, optional
         Called after each frame.
     stop : callable, optional
@@ -270,7 +271,7 @@ def resume(
         count += followed(session.resume(stop=stop), progress)
         if session.unfinished:
             return count
-    if planes is not None:
+    if planes:
         count += followed(session.track_planes(settings, axes=planes, stop=stop), progress)
         if len(session.planes.checked(planes)) > 1 and not (stop is not None and stop()):
             session.fuse(axes=planes)
