@@ -13,7 +13,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image
@@ -29,11 +29,28 @@ from napari_sam2_video.plugin.sample_data import SAMPLE
 from napari_sam2_video.plugin.widgets import choose
 from napari_sam2_video.synthetic import SyntheticClip, make_clip, sample_ct_volume, sample_time_series, sample_video
 
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
 SIZE = (1280, 800)
 THEMES = ("dark", "light")
 OBJECTS = (1, 2, 3)
 COLORS = 255
 KIDNEY = 3
+
+
+def few_colors(picture: npt.NDArray[np.uint8]) -> Image.Image:
+    """A picture, uint8 (Y, X, 3), with a palette, in which areas of one colour keep it exactly."""
+    # Colours that few pixels have get an entry too: those of objects.
+    few = Image.fromarray(picture).quantize(COLORS, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
+    entries, codes = np.asarray(few).ravel(), picture.reshape(-1, 3).astype(np.int64) @ (1 << 16, 1 << 8, 1)
+    pairs, counts = np.unique(entries.astype(np.int64) << 24 | codes, return_counts=True)
+    palette = np.zeros((COLORS, 3), np.uint8)
+    # The most frequent colour of each entry comes last, and stays.
+    for pair in pairs[np.argsort(counts)].tolist():
+        palette[pair >> 24] = (pair >> 16 & 255, pair >> 8 & 255, pair & 255)
+    few.putpalette(palette.tobytes())
+    return few
 
 
 class Stage:
@@ -100,11 +117,7 @@ class Stage:
     def save(self, name: str) -> None:
         path = self.out / name
         picture = self.viewer.window.screenshot(size=None, canvas_only=False, flash=False)
-        # Colours that few pixels have are kept as they are: those of objects.
-        few = Image.fromarray(picture[..., :3]).quantize(
-            COLORS, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE
-        )
-        few.save(path, optimize=True)
+        few_colors(picture[..., :3]).save(path, optimize=True)
         print(path)
 
     def prompt(self, label: int, name: str, *, box: bool, frame: int = 0) -> None:
@@ -257,54 +270,55 @@ def server(out: Path, sessions: Path, model: str) -> None:
         stage.close()
 
 
+def cells(out: Path, sessions: Path, model: str, frames: int = 40) -> None:
+    """A time series of cells, from the first prompt to the export."""
+    clip = sample_time_series(frames=frames)
+    stage = Stage(out, sessions, model, clip, "cells", "tyx")
+    stage.idle()
+    stage.take("start")
+    for label in OBJECTS:
+        stage.prompt(label, f"cell {label}", box=label != OBJECTS[-1])
+    stage.widget.objects.prompting.arm("point")
+    stage.show("objects")
+    stage.take("prompts")
+    stage.show("model")
+    stage.widget.model.probe()
+    stage.widget.model.estimating.measure()
+    stage.idle()
+    stage.take("model")
+    stage.show("objects", "track")
+    stage.widget.run_bar.start()
+    run = stage.widget.controller.run
+    stage.settle(until=lambda: run.progress.done > frames // 3)
+    stage.widget.controller.go_to(frames // 4)
+    stage.take("running")
+    stage.idle()
+    stage.widget.controller.go_to(frames // 2)
+    stage.widget.controller.session.accept(1, 0, frames // 4)
+    stage.widget.controller.deliver()
+    stage.show("review")
+    stage.widget.review.next_doubtful()
+    stage.settle()
+    stage.take("tracked")
+    stage.widget.export.offer_formats()
+    stage.show("export", "session")
+    stage.take("export")
+    stage.close()
+
+
+PARTS = {"cells": cells, "organ": organ, "volume": volume, "matte": matte, "server": server, "finding": finding}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, default=Path("docs/images"))
     parser.add_argument("--model", default="demo")
-    parser.add_argument("--frames", type=int, default=40)
-    parser.add_argument(
-        "--only", choices=("organ", "volume", "matte", "server", "finding"), help="take the pictures of one part alone"
-    )
+    parser.add_argument("--only", choices=tuple(PARTS), nargs="+", help="take the pictures of some parts alone")
     arguments = parser.parse_args()
     arguments.out.mkdir(parents=True, exist_ok=True)
-    parts = {"organ": organ, "volume": volume, "matte": matte, "server": server, "finding": finding}
     with tempfile.TemporaryDirectory() as sessions:
-        if arguments.only:
-            parts[arguments.only](arguments.out, Path(sessions), arguments.model)
-            return
-        clip = sample_time_series(frames=arguments.frames)
-        stage = Stage(arguments.out, Path(sessions), arguments.model, clip, "cells", "tyx")
-        stage.take("start")
-        for label in OBJECTS:
-            stage.prompt(label, f"cell {label}", box=label != OBJECTS[-1])
-        stage.widget.objects.prompting.arm("point")
-        stage.show("objects")
-        stage.take("prompts")
-        stage.show("model")
-        stage.widget.model.probe()
-        stage.widget.model.estimating.measure()
-        stage.idle()
-        stage.take("model")
-        stage.show("objects", "track")
-        stage.widget.run_bar.start()
-        run = stage.widget.controller.run
-        stage.settle(until=lambda: run.progress.done > arguments.frames // 3)
-        stage.widget.controller.go_to(arguments.frames // 4)
-        stage.take("running")
-        stage.idle()
-        stage.widget.controller.go_to(arguments.frames // 2)
-        stage.widget.controller.session.accept(1, 0, arguments.frames // 4)
-        stage.widget.controller.deliver()
-        stage.show("review")
-        stage.widget.review.next_doubtful()
-        stage.settle()
-        stage.take("tracked")
-        stage.widget.export.offer_formats()
-        stage.show("export", "session")
-        stage.take("export")
-        stage.close()
-        for part in parts.values():
-            part(arguments.out, Path(sessions), arguments.model)
+        for name in arguments.only or PARTS:
+            PARTS[name](arguments.out, Path(sessions), arguments.model)
 
 
 if __name__ == "__main__":

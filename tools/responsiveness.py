@@ -239,6 +239,10 @@ def acts_of(desk: Desk, objects: int) -> Acts:
         widget.review.accept_and_next()
         return lambda: controller.view.summary.fresh
 
+    def accept_all(n: int) -> Callable[[], bool]:
+        (controller.actions.accept_all if n % 2 == 0 else controller.actions.undo)()
+        return lambda: controller.view.summary.fresh
+
     def search(n: int) -> Callable[[], bool]:
         table.search(("", "1", "object 2")[n % 3])
         return lambda: True
@@ -264,6 +268,7 @@ def acts_of(desk: Desk, objects: int) -> Acts:
     return {
         "another frame": next_frame, "another object": choose, "a click, to its preview": click,
         "next place of the review": next_place, "accept, next place": accept, "undo or redo": undo,
+        "accept all here, undo": accept_all,
         "search in the table": search, "sort the table": sort, "zoom the timeline": zoom, "group the timeline": group,
     }  # fmt: skip
 

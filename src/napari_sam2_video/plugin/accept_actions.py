@@ -109,5 +109,6 @@ def _masked_spans(session: Session, object_id: int, start: int, stop: int) -> tu
     """Runs of frames on which an object is tracked or painted."""
     from napari_sam2_video.spans import frame_runs
 
-    known = {int(frame) for frame in session.masks.frames_done(object_id)} | set(session.masks.painted(object_id))
-    return frame_runs(frame for frame in known if start <= frame < stop)
+    done = session.masks.frames_done(object_id)
+    known = done[(done >= start) & (done < stop)].tolist()
+    return frame_runs({*known, *(frame for frame in session.masks.painted(object_id) if start <= frame < stop)})
