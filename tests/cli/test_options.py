@@ -212,12 +212,17 @@ def test_defaults_fill_the_empty_cells_of_a_batch(call, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "command", ["track", "export", "info", "check", "batch", "demo", "formats", "models", "measure", "edit"]
+    "command",
+    [
+        *("track", "find", "proposals", "check", "edit", "export", "measure", "batch", "serve"),
+        *("info", "formats", "demo", "models", "models list", "models download", "models verify"),
+    ],
 )
 def test_every_command_explains_itself(command, call):
-    code, said, _ = call(command, "--help")
+    code, said, _ = call(*command.split(), "--help")
     assert code == 0
     assert f"napari-sam2-video {command}" in said
+    assert max(said) < "\U0001f000", "a value between colons was taken for the name of an emoji"
     if command == "track":
         for option in ("--axes", "--pixel-size", "--interval", "--series", "--at"):
             assert option in said

@@ -62,7 +62,7 @@ def create_session(
         Index along ``C``; the first one if not given.
     channels : str or sequence of ChannelColor
         Two or more channels that the model sees together in colour, each with its own contrast window:
-        ``"0=green,1=magenta"``, or with windows ``"0=green:100:4000,1=magenta:50:900"``. Those without a window use
+        ``"0=green,1=magenta"``, or with windows ``"0=green:200:4000,1=magenta:50:900"``. Those without a window use
         `contrast`, or the default for that channel alone.
     contrast : str, tuple of float or ContrastWindow, optional
         ``(low, high)``, ``"low,high"``, the name of a CT window such as ``"lung"``, or ``"percentile"``; by default,

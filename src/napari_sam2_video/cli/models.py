@@ -32,7 +32,7 @@ def list_models() -> None:
 
 
 @app.command()
-def download(name: Annotated[str, typer.Argument(help="Name in the catalogue.")]) -> None:
+def download(name: Annotated[str, typer.Argument(help="Name in the catalogue.", metavar="NAME")]) -> None:
     """Download a model; an interrupted download is continued.
 
     Example:
@@ -56,7 +56,7 @@ def download(name: Annotated[str, typer.Argument(help="Name in the catalogue.")]
 
 
 @app.command()
-def verify(name: Annotated[str, typer.Argument(help="Name in the catalogue.")]) -> None:
+def verify(name: Annotated[str, typer.Argument(help="Name in the catalogue.", metavar="NAME")]) -> None:
     """Compare the SHA-256 of a downloaded model with the published one."""
     from napari_sam2_video.models.resolve import verify as check
 

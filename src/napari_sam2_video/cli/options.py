@@ -52,7 +52,7 @@ Channels = Annotated[
     str | None,
     option(
         "Channels to combine in colour: '0=green,1=magenta', or with contrast windows "
-        "'0=green:100:4000,1=magenta:50:900'.",
+        "'0=green:200:4000,1=magenta:50:900'.",
         "INDEX=COLOUR,...",
         VIEW,
     ),

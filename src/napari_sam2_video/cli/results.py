@@ -21,7 +21,8 @@ def export(
     ] = None,
     objects: Annotated[str | None, shared.option("Objects to write, such as 1,3-5; all if not given.")] = None,
     frames: Annotated[
-        str | None, shared.option("Frames A to B-1, or tracked, or all; tracked if not given, all for volumes.", "A:B")
+        str | None,
+        shared.option("Frames A to B-1, or tracked, or all; tracked if not given, all for NIfTI and DICOM.", "A:B"),
     ] = None,
     option: Annotated[list[str] | None, shared.option("Option of the format; repeatable.", "NAME=VALUE")] = None,
     overwrite: Annotated[bool, shared.option("Replace what exists.", name="--overwrite")] = False,

@@ -150,7 +150,7 @@ class ChannelColor:
 
 
 def channels_from_text(text: str) -> tuple[ChannelColor, ...]:
-    """Channels written as ``0=green,1=magenta``, or with windows as ``0=green:100:4000,1=magenta:50:900``.
+    """Channels written as ``0=green,1=magenta``, or with windows as ``0=green:200:4000,1=magenta:50:900``.
 
     A semicolon separates them as well, for tables.
 
@@ -165,7 +165,7 @@ def channels_from_text(text: str) -> tuple[ChannelColor, ...]:
         if match is None:
             raise SettingsError(
                 f"{text!r} is not a list of channels and colours; write 0=green,1=magenta, or with contrast "
-                "windows as 0=green:100:4000,1=magenta:50:900."
+                "windows as 0=green:200:4000,1=magenta:50:900."
             )
         color: Any = match[2] or list(COLORS)[number % len(COLORS)]
         window = None if match[3] is None else ContrastWindow(float(match[3]), float(match[4]))
