@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from napari_sam2_video.engine import frame_step
 from napari_sam2_video.engine.memory_store import MemoryStore
 from napari_sam2_video.engine.networks.load import load_model
 from napari_sam2_video.engine.plan import Pass, Plan
-from napari_sam2_video.engine.second_look import SecondLook
 from napari_sam2_video.engine.tracker import Tracker
 from napari_sam2_video.models.resolve import resolve_model
 from napari_sam2_video.synthetic import make_clip
@@ -54,7 +54,7 @@ def tracked(model, dish, label):
 
 
 def without(monkeypatch):
-    monkeypatch.setattr(SecondLook, "settle", lambda self, frame, row, found: found)
+    monkeypatch.setattr(frame_step, "second_look", lambda batcher, embedder, frame, row, found: found)
 
 
 TOUCHING = (102, 8, 16, 8)

@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_sam2_video.analysis.table import Table
+from napari_sam2_video.geometry import mask_iou
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -199,8 +200,7 @@ def disagreement(forward: npt.NDArray[np.bool_], backward: npt.NDArray[np.bool_]
     forward, backward : ndarray of bool, shape (Y, X)
         The two masks.
     """
-    union = np.count_nonzero(forward | backward)
-    return 1 - np.count_nonzero(forward & backward) / union if union else 0.0
+    return 1 - mask_iou(forward, backward)
 
 
 def neighbour_rows(table: Table) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:

@@ -6,9 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from napari_sam2_video.geometry import region_of, whole_mask
+from napari_sam2_video.geometry import mask_iou, region_of, whole_mask
 
 if TYPE_CHECKING:
     from napari_sam2_video.types import ObjectMask
@@ -49,8 +47,7 @@ def agree(one: ObjectMask, other: ObjectMask) -> bool:
     regions = [region_of(mask.origin_yx, mask.levels.shape) for mask in (one, other)]
     height, width = (max(region[axis].stop for region in regions) for axis in (0, 1))
     first, second = (whole_mask(mask.origin_yx, mask.levels > 0, (height, width)) for mask in (one, other))
-    together, both = int(np.count_nonzero(first | second)), int(np.count_nonzero(first & second))
-    return both >= AGREE * together
+    return mask_iou(first, second) >= AGREE
 
 
 def takes_over(new: TrackedSide, old: TrackedSide) -> bool:

@@ -13,7 +13,7 @@ from napari_sam2_video.engine.neighbours import lost_pixels, without_pixels
 from napari_sam2_video.engine.outcome import Outcome, Row, Seen, outcome_of, remembered
 from napari_sam2_video.engine.plan import REACH, step_of
 from napari_sam2_video.engine.presence import has_ended
-from napari_sam2_video.engine.second_look import SecondLook
+from napari_sam2_video.engine.second_look import second_look
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -101,8 +101,8 @@ class FrameStep:
                 found[i] = outcome
         if framing.is_volume:
             return found
-        second = SecondLook(self.batcher, self.embedder)
-        found = [second.settle(frame, row, outcome) for row, outcome in zip(rows, found, strict=True)]
+        pairs = zip(rows, found, strict=True)
+        found = [second_look(self.batcher, self.embedder, frame, row, outcome) for row, outcome in pairs]
         return self._without_neighbours(frame, found, settled)
 
     def recompute(

@@ -37,39 +37,27 @@ ALIKE = 0.3
 _CUT = -8.0
 
 
-@dataclass(frozen=True)
-class SecondLook:
-    """Looks again at objects whose masks on a frame cannot be right.
+def second_look(batcher: Batcher, embedder: Embedder, frame: int, row: Row, found: Outcome) -> Outcome:
+    """The outcome to use for an object on a frame, where `found` is the one from its memories.
 
-    Parameters
-    ----------
-    batcher : Batcher
-        The network; the caller holds its turn.
-    embedder : Embedder
-        Embeds the frames.
+    The caller holds the turn of `batcher`.
     """
-
-    batcher: Batcher
-    embedder: Embedder
-
-    def settle(self, frame: int, row: Row, found: Outcome) -> Outcome:
-        """The outcome to use for an object on a frame, where `found` is the one from its memories."""
-        shape_yx = self.batcher.view.shape_yx
-        place, there = found.entry.place, expected(row.seen, shape_yx)
-        if place is None or row.before is None or (there is not None and there.fits(place)):
-            return found
-        left = has_left(place, row.before, row.seen, shape_yx)
-        if there is None and not left:
-            return found
-        ((_, embedding),) = self.embedder.embed_windows(frame, [place.window])
-        look = _Look(self.batcher, Seen(row, place.window, embedding), found)
-        if there is not None and there.within > WITHIN and not there.is_hidden(place):
-            again = look.in_box(there.corners(shape_yx))
-            if again is not None and there.fits(again.place):
-                return again
-        if left:
-            return look.absent()
-        return found if there is None else look.one_of_two(there)
+    shape_yx = batcher.view.shape_yx
+    place, there = found.entry.place, expected(row.seen, shape_yx)
+    if place is None or row.before is None or (there is not None and there.fits(place)):
+        return found
+    left = has_left(place, row.before, row.seen, shape_yx)
+    if there is None and not left:
+        return found
+    ((_, embedding),) = embedder.embed_windows(frame, [place.window])
+    look = _Look(batcher, Seen(row, place.window, embedding), found)
+    if there is not None and there.within > WITHIN and not there.is_hidden(place):
+        again = look.in_box(there.corners(shape_yx))
+        if again is not None and there.fits(again.place):
+            return again
+    if left:
+        return look.absent()
+    return found if there is None else look.one_of_two(there)
 
 
 @dataclass(frozen=True)

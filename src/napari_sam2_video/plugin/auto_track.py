@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from qtpy.QtCore import QObject, QTimer
+from qtpy.QtCore import QObject
 
 from napari_sam2_video.plugin.settings import read_settings
+from napari_sam2_video.plugin.widgets import single_shot
 from napari_sam2_video.types import TrackSettings
 
 if TYPE_CHECKING:
@@ -30,10 +31,7 @@ class AutoTrack(QObject):
         self._settings = settings
         self._wanted: set[int] = set()
         self.running = False
-        self._quiet = QTimer(self)
-        self._quiet.setSingleShot(True)
-        self._quiet.setInterval(QUIET_MS)
-        self._quiet.timeout.connect(self._begin)
+        self._quiet = single_shot(self, self._begin, QUIET_MS)
         controller.changed.connect(self._on_changed)
         controller.session_changed.connect(self._forget)
         controller.run_changed.connect(self._on_run)

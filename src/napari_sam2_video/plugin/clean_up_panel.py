@@ -113,10 +113,9 @@ class CleanUpPanel(QWidget):
             or self.fill_box.isChecked()
             or self.largest_box.isChecked()
         )
-        run = self._controller.run
         if self._controller.session is None:
             reason = NO_SESSION
-        elif run is not None and run.running:
+        elif self._controller.running:
             reason = IN_A_RUN
         else:
             reason = "" if chosen else "Choose at least one of the steps first."

@@ -64,9 +64,8 @@ class Estimate(QWidget):
 
     def update_state(self) -> None:
         """Enable the button if there is something to measure."""
-        run = self._controller.run
-        running = run is not None and run.running
-        allow(self.button, NO_SESSION if self._controller.session is None else IN_A_RUN if running else "")
+        controller = self._controller
+        allow(self.button, NO_SESSION if controller.session is None else IN_A_RUN if controller.running else "")
         if self._measuring:
             self.button.setEnabled(False)
 

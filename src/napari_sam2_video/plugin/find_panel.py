@@ -247,8 +247,7 @@ class FindPanel(QWidget):
 
     def update_state(self, *_: Any) -> None:
         """Enable the controls that can be used now."""
-        run = self._controller.run
-        running = run is not None and run.running
+        run, running = self._controller.run, self._controller.running
         finding = running and run is not None and run.doing == FINDING
         allow(self.find_button, IN_A_RUN if running else self.fields.problem())
         self.stop_button.setVisible(finding)

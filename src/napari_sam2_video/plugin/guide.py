@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import Qt, QTimer
+from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QHBoxLayout, QToolButton, QWidget
 
 from napari_sam2_video.plugin.next_step import NextStep, Situation, next_step
-from napari_sam2_video.plugin.widgets import note, set_emphasis, set_note
+from napari_sam2_video.plugin.widgets import note, set_emphasis, set_note, single_shot
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -53,9 +53,7 @@ class Guide(QWidget):
         layout.addWidget(self.line, 1)
         layout.addWidget(self.go_button)
         # Many signals arrive at once, and the step depends on all of them.
-        self._soon = QTimer(self)
-        self._soon.setSingleShot(True)
-        self._soon.timeout.connect(self.update_step)
+        self._soon = single_shot(self, self.update_step)
         controller = widget.controller
         for signal in (
             controller.session_changed,

@@ -7,10 +7,11 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from qtpy.QtCore import QObject, QTimer, Signal  # type: ignore[attr-defined]
+from qtpy.QtCore import QObject, Signal  # type: ignore[attr-defined]
 
 from napari_sam2_video.plugin.preview import Outline
 from napari_sam2_video.plugin.settings import read_settings
+from napari_sam2_video.plugin.widgets import single_shot
 from napari_sam2_video.plugin.worker import Job
 from napari_sam2_video.types import PointPrompt
 
@@ -66,9 +67,7 @@ class HoverPreview(QObject):
         self._carried: tuple[int, int, int] | None = None
         self.offset = 0
         self.seconds: float | None = None
-        self._rest = QTimer(self)
-        self._rest.setSingleShot(True)
-        self._rest.timeout.connect(self._ask)
+        self._rest = single_shot(self, self._ask)
         viewer = controller.viewer
         viewer.mouse_move_callbacks.append(self._on_move)
         viewer.mouse_wheel_callbacks.append(self._on_wheel)

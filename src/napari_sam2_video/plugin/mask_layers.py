@@ -6,13 +6,14 @@ from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
-from qtpy.QtCore import QObject, QTimer, Signal  # type: ignore[attr-defined]
+from qtpy.QtCore import QObject, Signal  # type: ignore[attr-defined]
 
 from napari_sam2_video.plugin.layers import BEYOND, Geometry, is_beyond, take_off, transform_of
 from napari_sam2_video.plugin.own_layers import mark_own
 from napari_sam2_video.plugin.plane_stack import LabelStack, SinglePlane, shown_stack
 from napari_sam2_video.plugin.plane_views import planes_of
 from napari_sam2_video.plugin.preview import ADDED, DARK, LIGHT, REMOVED
+from napari_sam2_video.plugin.widgets import single_shot
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -70,9 +71,7 @@ class MaskLayers(QObject):
         self._colors: dict[int, Color] = {}
         self.masks: Labels | None = None
         self.preview: Labels | None = None
-        self._later = QTimer(self)
-        self._later.setSingleShot(True)
-        self._later.timeout.connect(self._end_stroke)
+        self._later = single_shot(self, self._end_stroke)
         viewer.layers.events.removed.connect(self._on_removed)
 
     def restoring(self) -> Iterator[None]:

@@ -343,8 +343,7 @@ class ModelPanel(QWidget):
         set_note(self.warning, text)
 
     def _enable(self) -> None:
-        run = self._controller.run
-        running = run is not None and run.running
+        running = self._controller.running
         boxes = (self.precision_box, self.arithmetic_box, self.size_box, self.window_box)
         for field in (self.model_box, self.device_box, *boxes, self.server):
             field.setEnabled(not running)

@@ -14,6 +14,7 @@ from napari_sam2_video.plugin.held_plane import drop_drags, plane_held
 from napari_sam2_video.plugin.layers import Geometry, take_off, transform_of
 from napari_sam2_video.plugin.own_layers import mark_own
 from napari_sam2_video.plugin.plane_views import FLAT, planes_of, shown_across
+from napari_sam2_video.plugin.widgets import single_shot
 from napari_sam2_video.types import BoxPrompt, MaskPrompt, PointPrompt, ScribblePrompt
 
 if TYPE_CHECKING:
@@ -71,9 +72,7 @@ class PromptLayers(QObject):
         self._sign_back: Callable[[], None] | None = None
         self._frame = 0
         self._colors: dict[int, tuple[int, int, int]] = {}
-        self._later = QTimer(self)
-        self._later.setSingleShot(True)
-        self._later.timeout.connect(self.take_edits)
+        self._later = single_shot(self, self.take_edits)
         place = transform_of(image)
         self.points = _points_layer(geometry, place)
         self.shapes = shapes_layer(geometry, place, POSITIVE_COLOR)

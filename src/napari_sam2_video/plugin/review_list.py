@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import QAbstractListModel, QModelIndex, QRect, QSize, Qt, QTimer, Signal  # type: ignore[attr-defined]
+from qtpy.QtCore import QAbstractListModel, QModelIndex, QRect, QSize, Qt, Signal  # type: ignore[attr-defined]
 from qtpy.QtGui import QColor
 from qtpy.QtWidgets import QListView, QStyle, QStyledItemDelegate
 
 from napari_sam2_video.plugin.thumbnails import SIDE
+from napari_sam2_video.plugin.widgets import single_shot
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -96,10 +97,7 @@ class ReviewView(QListView):
         self.setVerticalScrollMode(QListView.ScrollMode.ScrollPerPixel)
         self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.clicked.connect(lambda index: self.picked.emit(self.places.items[index.row()]))
-        self._later = QTimer(self)
-        self._later.setSingleShot(True)
-        self._later.setInterval(WAIT_MS)
-        self._later.timeout.connect(self._ask)
+        self._later = single_shot(self, self._ask, WAIT_MS)
         bar: Any = self.verticalScrollBar()
         bar.valueChanged.connect(self.ask)
 

@@ -6,12 +6,13 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from qtpy.QtCore import Qt, QTimer
+from qtpy.QtCore import Qt
 from qtpy.QtGui import QImage, QPixmap
 from qtpy.QtWidgets import QLabel
 
 from napari_sam2_video.plugin.layer_source import LayerSource, view_of
 from napari_sam2_video.plugin.layers import shown_point
+from napari_sam2_video.plugin.widgets import single_shot
 from napari_sam2_video.plugin.worker import Job
 
 if TYPE_CHECKING:
@@ -38,10 +39,7 @@ class SeenPicture(QLabel):
         self._done: Any = None
         self.setAlignment(Qt.AlignmentFlag.AlignHCenter)
         self.setToolTip("This is what the model sees of the shown frame.")
-        self._quiet = QTimer(self)
-        self._quiet.setSingleShot(True)
-        self._quiet.setInterval(QUIET_MS)
-        self._quiet.timeout.connect(self._make)
+        self._quiet = single_shot(self, self._make, QUIET_MS)
         controller.frame_changed.connect(self._soon)
         controller.session_changed.connect(self._soon)
         controller.listen(controller.viewer.dims.events.point, self._soon)

@@ -5,12 +5,13 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import QObject, QTimer, Signal  # type: ignore[attr-defined]
+from qtpy.QtCore import QObject, Signal  # type: ignore[attr-defined]
 
 from napari_sam2_video.plugin.layer_source import LayerSource, view_of
 from napari_sam2_video.plugin.recording_layers import add_recording, layer_of, reopened
 from napari_sam2_video.plugin.session_view import SessionView
 from napari_sam2_video.plugin.settings import new_session_folder
+from napari_sam2_video.plugin.widgets import single_shot
 from napari_sam2_video.plugin.worker import Job, as_sentence
 
 if TYPE_CHECKING:
@@ -57,9 +58,7 @@ class SessionLoader(QObject):
         self._alive: dict[Session, Callable[[], Any] | None] = {}
         self._view: SessionView | None = None
         self._steps: Iterator[None] = iter(())
-        self._timer = QTimer(self)
-        self._timer.setSingleShot(True)
-        self._timer.timeout.connect(self._take_step)
+        self._timer = single_shot(self, self._take_step)
         self.options: dict[str, Any] = {}
         self.busy = False
 

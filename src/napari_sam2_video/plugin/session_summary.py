@@ -5,9 +5,10 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from qtpy.QtCore import QObject, QTimer, Signal  # type: ignore[attr-defined]
+from qtpy.QtCore import QObject, Signal  # type: ignore[attr-defined]
 
 from napari_sam2_video.plugin.summarizer import SessionSummary, Summarizer
+from napari_sam2_video.plugin.widgets import single_shot
 from napari_sam2_video.plugin.worker import Job
 
 if TYPE_CHECKING:
@@ -40,9 +41,7 @@ class SummaryUpdater(QObject):
         self._summarizer = Summarizer(session)
         self._last = 0.0
         self._waiting = False
-        self._later = QTimer(self)
-        self._later.setSingleShot(True)
-        self._later.timeout.connect(self.gather)
+        self._later = single_shot(self, self.gather)
         self.newest = SessionSummary()
 
     @property

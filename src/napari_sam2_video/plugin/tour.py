@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import QTimer, Signal  # type: ignore[attr-defined]
+from qtpy.QtCore import Signal  # type: ignore[attr-defined]
 from qtpy.QtWidgets import QFrame, QHBoxLayout
 
 from napari_sam2_video.plugin.settings import read_settings, write_setting
-from napari_sam2_video.plugin.widgets import PRIMARY, button, note, set_note
+from napari_sam2_video.plugin.widgets import PRIMARY, button, note, set_note, single_shot
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -70,9 +70,7 @@ class Tour(QFrame):
         layout.addWidget(self.start_button)
         layout.addWidget(self.close_button)
         controller = widget.controller
-        self._soon = QTimer(self)
-        self._soon.setSingleShot(True)
-        self._soon.timeout.connect(self.advance)
+        self._soon = single_shot(self, self.advance)
         for signal in (
             controller.session_changed, controller.summary_changed, controller.run_changed, controller.changed,
             controller.frame_changed, widget.export.task.changed,

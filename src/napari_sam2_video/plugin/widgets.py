@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import QEvent, QSize, Qt, Signal  # type: ignore[attr-defined]
+from qtpy.QtCore import QEvent, QSize, Qt, QTimer, Signal  # type: ignore[attr-defined]
 from qtpy.QtWidgets import (
     QAbstractSpinBox,
     QComboBox,
@@ -25,6 +25,8 @@ from qtpy.QtWidgets import (
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from qtpy.QtCore import QObject
 
 PRIMARY = "QPushButton { background: #1f6fb2; color: white; font-weight: bold; padding: 6px 10px; border-radius: 3px; }\
 QPushButton:hover { background: #2b82c9; } QPushButton:disabled { background: #5b6570; color: #c3c7cc; }"
@@ -92,6 +94,15 @@ class Panels(QScrollArea):
         if event.type() == QEvent.Type.LayoutRequest and watched is inside and inside is not None and bar is not None:
             self.setMinimumWidth(inside.minimumSizeHint().width() + bar.sizeHint().width())
         return super().eventFilter(watched, event)
+
+
+def single_shot(parent: QObject, slot: Callable[[], Any], ms: int = 0) -> QTimer:
+    """A timer that calls `slot` once each time it is started, `ms` milliseconds later."""
+    timer = QTimer(parent)
+    timer.setSingleShot(True)
+    timer.setInterval(ms)
+    timer.timeout.connect(slot)
+    return timer
 
 
 def button(text: str, action: Callable[[], Any], tip: str = "", *, checkable: bool = False) -> QPushButton:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from qtpy.QtCore import QObject, QTimer
+from qtpy.QtCore import QObject
 
 from napari_sam2_video.plugin.layers import Geometry, put_on, take_off, transform_of
+from napari_sam2_video.plugin.widgets import single_shot
 
 if TYPE_CHECKING:
     from napari.layers import Image, Shapes
@@ -32,9 +33,7 @@ class WindowLayer(QObject):
         self._wanted: tuple[int, Window] | None = None
         self._shown: tuple[int, Window] | None = None
         # napari may just be showing another frame.
-        self._later = QTimer(self)
-        self._later.setSingleShot(True)
-        self._later.timeout.connect(self._draw)
+        self._later = single_shot(self, self._draw)
         self.layer: Shapes | None = None
         viewer.layers.events.removed.connect(self._on_removed)
 
