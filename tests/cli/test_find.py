@@ -73,6 +73,27 @@ def test_find_and_proposals_work_on_a_session(call, recording, tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("arguments", "accepted_at_x", "rejected"),
+    [
+        (("--accept", "2", "--reject", "all"), [40], 1),
+        (("--accept", "all", "--reject", "1"), [40], 1),
+        (("--accept", "1", "--reject", "2"), [10], 1),
+        (("--accept", "all", "--least-score", "0.8", "--reject", "all"), [10], 1),
+        (("--reject", "all"), [], 2),
+    ],
+)
+def test_named_proposals_are_decided_before_all_the_others(
+    call, recording, tmp_path, arguments, accepted_at_x, rejected
+):
+    out = tmp_path / "run.sam2v"
+    call("track", recording, "--out", out, "--find", "squares")
+    code, said, _ = call("proposals", out, *arguments)
+    assert (code, f"Rejected {rejected} proposals." in said, "0 open proposals." in said) == (0, True, True)
+    with api.open_session(out, read_only=True) as session:
+        assert {int(np.argwhere(one.mask)[:, 1].min()) for one in session.prompts()} == set(accepted_at_x)
+
+
+@pytest.mark.parametrize(
     ("detector", "sentence"),
     [
         ("squarish", "There is no detector 'squarish'"),
@@ -130,6 +151,7 @@ def test_wrong_options_are_one_sentence(call, recording, tmp_path, arguments, se
         (("--accept", "9"), "There is no open proposal 9"),
         (("--accept", "x"), "is not a list of proposal numbers"),
         (("--least-score", "0.5"), "only works with --accept"),
+        (("--accept", "1,2", "--reject", "2"), "Proposal 2 cannot be accepted and rejected"),
     ],
 )
 def test_wrong_proposals_are_one_sentence(call, recording, tmp_path, arguments, sentence):

@@ -74,6 +74,7 @@ def proposals(
 ) -> None:
     """List open proposals; accept or reject them.
 
+    Proposals named by number are decided before 'all' decides on the others.
     'napari-sam2-video track RECORDING --out SESSION --resume' tracks accepted objects, and 'edit' can undo.
 
     Examples
@@ -88,15 +89,26 @@ def proposals(
     limit = None if least_score is None else score_limit(least_score)
     if limit is not None and accept is None:
         raise SettingsError("--least-score only works with --accept; give both.")
+    accepted, rejected = ([] if text is None else _numbers(text) for text in (accept, reject))
+    both = set(accepted or ()) & set(rejected or ())
+    if both:
+        raise SettingsError(f"Proposal {min(both)} cannot be accepted and rejected; name it once.")
     changes = accept is not None or reject is not None
     with api.open_session(session, read_only=not changes) as opened:
-        if reject is not None:
-            say(f"Rejected {opened.reject_proposals(_numbers(reject))} proposals.")
+        reject_first = accepted is None and bool(rejected)
+        if reject_first:
+            _reject(opened, rejected)
         if accept is not None:
             before = len(opened.proposals)
-            made = opened.accept_proposals(_numbers(accept), least_score=limit)
+            made = opened.accept_proposals(accepted, least_score=limit)
             say(f"Accepted {before - len(opened.proposals)} proposals; {len(made)} objects were added.")
+        if reject is not None and not reject_first:
+            _reject(opened, rejected)
         _list(opened)
+
+
+def _reject(session: Session, numbers: list[int] | None) -> None:
+    say(f"Rejected {session.reject_proposals(numbers)} proposals.")
 
 
 def finding_line() -> Callable[[FindProgress], None]:
