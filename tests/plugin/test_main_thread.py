@@ -71,3 +71,15 @@ def test_what_is_there_while_a_session_is_shown_is_not_searched_for_garbage(monk
     assert "unfreeze" not in done
     garbage.release()
     assert done == acts
+
+
+def test_a_run_is_not_slowed_down_by_summaries_that_take_long(at_work, monkeypatch):
+    summary = at_work.controller.view.summary
+    summary.gather()
+    at_work.idle()
+    monkeypatch.setattr(Session, "running", property(lambda _: True))
+    summary._took = 100.0
+    summary.update()
+    assert summary._later.interval() > 1000 * summary._took
+    assert not summary.fresh
+    summary._later.stop()

@@ -18,10 +18,11 @@ if TYPE_CHECKING:
 
 KEY = "summary"
 SECONDS_IN_A_RUN = 1.0
+SHARE_IN_A_RUN = 0.2  # of a core, at most, while a run changes hundreds of objects
 
 
 class SummaryUpdater(QObject):
-    """Keeps the summary of a session up to date: at once after a change, and once a second during a run.
+    """Keeps the summary of a session up to date: at once after a change, and at most once a second during a run.
 
     Signals
     -------
@@ -39,7 +40,7 @@ class SummaryUpdater(QObject):
         self._runner = runner
         self._session = session
         self._summarizer = Summarizer(session)
-        self._last = 0.0
+        self._last = self._took = 0.0
         self._waiting = False
         self._later = single_shot(self, self.gather)
         self.newest = SessionSummary()
@@ -51,7 +52,8 @@ class SummaryUpdater(QObject):
 
     def update(self) -> None:
         """Make a summary soon, without slowing down a run."""
-        wait = SECONDS_IN_A_RUN - (time.monotonic() - self._last) if self._session.running else 0.0
+        apart = max(SECONDS_IN_A_RUN, self._took / SHARE_IN_A_RUN) if self._session.running else 0.0
+        wait = apart - (time.monotonic() - self._last)
         if wait <= 0:
             self.gather()
         elif not self._later.isActive():
@@ -63,18 +65,17 @@ class SummaryUpdater(QObject):
         self._last = time.monotonic()
         self._waiting = True
         summarizer = self._summarizer
-        job = Job(
-            "summarizing the session",
-            lambda job: summarizer.summarize(job.stopping),
-            self._on_done,
-            self._on_failed,
-            key=KEY,
-        )
+
+        def work(job: Job) -> tuple[SessionSummary | None, float]:
+            begin = time.monotonic()
+            return summarizer.summarize(job.stopping), time.monotonic() - begin
+
+        job = Job("summarizing the session", work, self._on_done, self._on_failed, key=KEY)
         self._runner.submit(job, KEY)
 
-    def _on_done(self, summary: SessionSummary) -> None:
+    def _on_done(self, found: tuple[SessionSummary, float]) -> None:
         self._waiting = False
-        self.newest = summary
+        self.newest, self._took = found
         self.changed.emit()
 
     def _on_failed(self, error: Sam2VideoError) -> None:
