@@ -9,10 +9,10 @@ import pytest
 
 from napari_sam2_video.errors import Sam2VideoError
 from napari_sam2_video.masks.newest import NewestMasks
-from napari_sam2_video.masks.records import TABLES
+from napari_sam2_video.masks.records import FUSED, OTHER, TABLES
 from napari_sam2_video.plugin.summarizer import Summarizer
 from napari_sam2_video.session import Session
-from napari_sam2_video.types import CheckSettings, ModelSettings, PointPrompt, TrackSettings
+from napari_sam2_video.types import CheckSettings, FrameMasks, ModelSettings, PointPrompt, TrackSettings
 from tests.fakes import fake_factory
 
 
@@ -43,6 +43,13 @@ def assert_newest_masks(session):
         kept = session.masks._records.figures.of([object_id])[object_id]
         assert [column.tobytes() for column in kept] == [column.tobytes() for column in anew]
         assert kept.frames.tolist() == list(session.masks._records.rows(object_id))
+
+
+def an_alternative(session, object_id, frame, table):
+    """Masks from a fusion, or from a walk that is not shown."""
+    mask = session.masks.object_levels(frame, object_id)
+    if mask is not None:
+        session.masks.write(FrameMasks(frame, session.shape_yx, (mask,), "backward"), table=table)
 
 
 def a_run(session, rng):
@@ -82,6 +89,7 @@ def acts(session, rng, centres):
         lambda: session.set_model(ModelSettings(("tiny", "small")[rng.integers(2)])) if rng.random() < 0.2 else None,
         lambda: session.add_object(),
         lambda: list(session.check(CheckSettings(objects=(one,)))),
+        lambda: an_alternative(session, one, start, (FUSED, OTHER)[rng.integers(2)]),
         lambda: a_run(session, rng),
         lambda: a_run(session, rng),
         session.undo,

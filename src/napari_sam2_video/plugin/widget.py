@@ -188,7 +188,7 @@ class TrackingWidget(QWidget):
         box.setTextFormat(Qt.TextFormat.RichText)
         box.setText(self.keys.listed())
         box.setInformativeText("Change them in napari's preferences, under Shortcuts; their names begin with SAM 2.")
-        restore = button("Restore", self.keys.restore, "Reset all shortcuts to their defaults.")
+        restore = button("Restore defaults", self.keys.restore, "Reset all shortcuts to their defaults.")
         box.addButton(restore, QMessageBox.ButtonRole.ResetRole)
         box.addButton(QMessageBox.StandardButton.Close)
         box.open()
