@@ -212,15 +212,19 @@ class Running:
                     self._on_line(line)
 
 
-def run_ffmpeg(arguments: Sequence[str], *, timeout: float | None = None) -> tuple[int, list[str]]:
+def run_ffmpeg(
+    arguments: Sequence[str], *, on_line: Callable[[str], None] | None = None, timeout: float | None = None
+) -> tuple[int, list[str]]:
     """Run ffmpeg to its end, discarding its output; returns its exit code and the last lines it logged.
+
+    `on_line` is called on another thread with each line.
 
     Raises
     ------
     FfmpegHungError
         If it reports nothing for too long.
     """
-    running = Running([*arguments, "-progress", "pipe:1"], 4096, timeout=timeout)
+    running = Running([*arguments, "-progress", "pipe:1"], 4096, on_line=on_line, timeout=timeout)
     try:
         while running.piece() is not None:
             pass

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_sam2_video.errors import RecordingError
-from napari_sam2_video.frames.ffmpeg import Running, VideoInput, run_ffmpeg
+from napari_sam2_video.frames.ffmpeg import VideoInput, run_ffmpeg
 from napari_sam2_video.frames.video_decode import Decoder, SizeChangedError, reports_damage
 from napari_sam2_video.frames.video_index import DECODED_WITHOUT_KEY, VideoIndex
 from napari_sam2_video.frames.video_packets import UnstampedError, read_index
@@ -115,14 +115,8 @@ def counted_index(source: VideoInput, timing: FrameTimes, *, called: Path, timeo
             damaged = True
 
     arguments = ["-v", "level+info", "-copyts", *source.arguments, "-fps_mode", "passthrough"]
-    arguments += ["-vf", "showinfo=checksum=0,setpts=N", "-f", "null", "-", "-progress", "pipe:1"]
-    running = Running(arguments, 4096, on_line=on_line, timeout=timeout)
-    try:
-        while running.piece() is not None:
-            pass
-        code = running.finish()
-    finally:
-        running.kill()
+    arguments += ["-vf", "showinfo=checksum=0,setpts=N", "-f", "null", "-"]
+    code, _ = run_ffmpeg(arguments, on_line=on_line, timeout=timeout)
     if code < 0:
         raise RecordingError(f"ffmpeg was killed while counting the frames of {called}; open the video again.")
     count = len(keys_shown)

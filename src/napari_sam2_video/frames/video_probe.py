@@ -8,7 +8,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from napari_sam2_video.errors import RecordingError
-from napari_sam2_video.frames.ffmpeg import Running, VideoInput, run_ffmpeg
+from napari_sam2_video.frames.ffmpeg import VideoInput, run_ffmpeg
 from napari_sam2_video.frames.video_format import PictureFormat, picture_format
 
 if TYPE_CHECKING:
@@ -78,18 +78,11 @@ def probe_video(source: VideoInput, *, timeout: float | None = None) -> Probe:
     """
     lines: list[str] = []
     arguments = ["-v", "info", "-copyts", *source.arguments, "-vf", "showinfo=checksum=0"]
-    running = Running(
+    run_ffmpeg(
         [*arguments, "-frames:v", "1", "-f", "null", "-"],
-        4096,
         on_line=lambda line: lines.append(line) if len(lines) < _LINES_KEPT else None,
         timeout=timeout,
     )
-    try:
-        while running.piece() is not None:
-            pass
-        running.finish()
-    finally:
-        running.kill()
     shown = next((found for found in map(SHOWN.search, lines) if found), None)
     text = "\n".join(lines)
     if shown is None:

@@ -94,16 +94,16 @@ def sync_folder(folder: Path) -> None:
     """Make the names in a folder durable; systems that cannot open folders do so themselves."""
     if os.name == "nt":
         return
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        flush(handle)
-    finally:
-        os.close(handle)
+    _sync(folder, os.O_RDONLY)
 
 
 def sync_file(path: Path) -> None:
     """Make the content of a file durable."""
-    handle = os.open(path, os.O_RDWR)
+    _sync(path, os.O_RDWR)
+
+
+def _sync(path: Path, flags: int) -> None:
+    handle = os.open(path, flags)
     try:
         flush(handle)
     finally:
