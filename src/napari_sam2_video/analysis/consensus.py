@@ -2,7 +2,8 @@
 
 A plane of a walk has a vote if it agrees with the settled planes that it crosses by at least `TRUSTED`. If all three
 walks have a vote, the outline is a mean in which the walk along the first axis has the largest weight, and voxels
-beyond that outline belong to the object if two walks say so; the image then moves the outline to its edges
+beyond that outline belong to the object if two walks say so; parts that look unlike the object are left out
+(`napari_sam2_video.analysis.likeness`), and the image moves the outline to its edges
 (`napari_sam2_video.analysis.outline`). If the walk along the first axis has no vote, the larger weight of the others
 decides: the network's predicted IoU, reduced with the distance from a prompted plane. Two walks without a third must
 agree. If the two other walks disagree with each other, they outvote nobody. If both find hardly anything of the mask
@@ -18,6 +19,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 from scipy.ndimage import binary_opening, binary_propagation
 
+from napari_sam2_video.analysis.likeness import unlike
 from napari_sam2_video.analysis.outline import toward_edges, votes_of
 from napari_sam2_video.geometry import cut_to_box
 from napari_sam2_video.types import ObjectMask
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     import numpy.typing as npt
+
+    from napari_sam2_video.analysis.likeness import Look
 
 Box: TypeAlias = tuple[slice, slice, slice]
 ROOM = 192 << 20
@@ -170,7 +174,8 @@ def consensus(
     walks: Sequence[Walk],
     object_ids: Sequence[int],
     *,
-    grey: Callable[[int], npt.NDArray[np.uint8]] | None = None,
+    grey: Callable[[int], npt.NDArray[np.float32]] | None = None,
+    looks: Mapping[int, Look] | None = None,
     room: int = ROOM,
 ) -> Iterator[FusedPlane]:
     """Fuse the masks of walks, slab by slab along the first axis of the grid.
@@ -184,7 +189,10 @@ def consensus(
     object_ids : sequence of int
         Objects to fuse.
     grey : callable, optional
-        Returns the image of a plane along the first axis, to whose edges outlines are moved.
+        Returns the image of a plane along the first axis, to whose edges outlines are moved, and the same with less
+        noise, shape ``(2, Y, X)``.
+    looks : mapping of int to (float, float), optional
+        Smallest and largest grey value of objects; parts that have others are left out.
     room : int
         Maximum bytes for the votes of a slab, which is as thick as this allows, at least one plane.
 
@@ -207,7 +215,10 @@ def consensus(
             _count(walk, votes, start, stop)
         for plane in range(start, stop):
             image = grey(plane) if grey is not None and votes else None
-            found = [votes[i].plane(plane, image) if i in votes else (no_mask(i), no_mask(i)) for i in object_ids]
+            found = [
+                votes[i].plane(plane, image, (looks or {}).get(i)) if i in votes else (no_mask(i), no_mask(i))
+                for i in object_ids
+            ]
             yield FusedPlane(plane, tuple(mask for mask, _ in found), tuple(disputed for _, disputed in found))
 
 
@@ -239,7 +250,9 @@ class _Votes:
             to[axis] = slice(low - self.box[axis].start, high - self.box[axis].start)
         self._bits[tuple(to)] |= (levels[tuple(part)] > 0).view(np.uint8) << self._walks.index(walk)
 
-    def plane(self, plane: int, grey_yx: npt.NDArray[np.uint8] | None) -> tuple[ObjectMask, ObjectMask]:
+    def plane(
+        self, plane: int, grey_nyx: npt.NDArray[np.float32] | None, look: Look | None
+    ) -> tuple[ObjectMask, ObjectMask]:
         """Mask and disputed voxels on one plane along the first axis."""
         at = plane - self.box[0].start
         if not 0 <= at < self._bits.shape[0]:
@@ -251,9 +264,12 @@ class _Votes:
         ]
         voting = [np.broadcast_to(one[at if one.shape[0] > 1 else 0], shape) for one in self._presence_votes]
         share = self._votes(inside, weights)
+        image = None if grey_nyx is None else grey_nyx[:, *self.box[1:]]
         chosen = share > 0
-        if grey_yx is not None and chosen.any():
-            chosen = toward_edges(share, grey_yx[self.box[1:]])
+        if image is not None and chosen.any():
+            if look is not None:
+                share[unlike(chosen, image[1], look)] = -1
+            chosen = toward_edges(share, *image)
         others = self._if_not_found(inside, voting)
         if others is None:
             others = self._if_ended(inside, voting)

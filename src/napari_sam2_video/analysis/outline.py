@@ -3,7 +3,8 @@
 Masks of several walks agree on an object and differ by a pixel or two in its outline, and a network whose masks are
 coarser than the image makes all of them equally too wide. The image decides: each pixel near the outline is compared
 with the local mean grey values of pixels that are surely inside and surely outside, as in region-based active contours
-(C. Li et al., IEEE Transactions on Image Processing 17, 2008; S. Lankton and A. Tannenbaum, 2008).
+(C. Li et al., IEEE Transactions on Image Processing 17, 2008; S. Lankton and A. Tannenbaum, 2008), and pixels side by
+side tend to be on the same side: the mean field of a Markov random field.
 """
 
 from __future__ import annotations
@@ -25,14 +26,23 @@ UNSURE = 0.25
 """Certainty of a mask for the pixels on its outline."""
 BAND = 2
 """Width of the band on each side of the outline, in pixels, in which the image may decide."""
-NEXT_TO = 1.5
+NEXT_TO = 1.4
 """Standard deviation, in pixels, of the weights for local mean grey values."""
-EVEN = 0.7
-"""Standard deviation, in pixels, of the smoothing of the image's votes."""
-IMAGE = 3.0
+IMAGE = 2.0
 """Weight of the image, where the votes of all walks together have weight 1."""
+CLEAREST = 3.0
+"""Maximum of what the image says about a pixel, before that weight."""
 NOISE = 8.0
 """Minimum difference of grey values, of 255, that counts as an edge."""
+TOGETHER = 3.0
+"""Weight of the pixels around one: an outline is smooth unless the image says otherwise."""
+AROUND = 1.5
+"""Standard deviation, in pixels, of their weights."""
+REACH = 3
+"""How far from what the image contradicts an outline may move, in pixels."""
+CERTAIN = np.float32(5)
+"""Votes of pixels beyond the band."""
+SETTLING = 5
 ROUNDS = 2
 LEAST = 0.01
 FEWEST = 10
@@ -45,7 +55,7 @@ def votes_of(mask_yx: Masks) -> Floats:
     return votes
 
 
-def toward_edges(votes_yx: Floats, grey_yx: npt.NDArray[np.uint8]) -> Masks:
+def toward_edges(votes_yx: Floats, grey_yx: Floats, smooth_yx: Floats) -> Masks:
     """Mask of the pixels with votes above 0, with its outline moved to the edges of the image.
 
     It moves by at most `BAND` pixels per round, and stays where the image does not contradict it.
@@ -54,29 +64,35 @@ def toward_edges(votes_yx: Floats, grey_yx: npt.NDArray[np.uint8]) -> Masks:
     ----------
     votes_yx : ndarray of float32, shape (Y, X)
         Votes for and against each pixel, -1 to 1.
-    grey_yx : ndarray of uint8, shape (Y, X)
+    grey_yx : ndarray of float32, shape (Y, X)
         The image.
+    smooth_yx : ndarray of float32, shape (Y, X)
+        The same with less noise. Nothing moves unless both contradict the outline.
     """
     mask = np.asarray(votes_yx > 0)
-    grey = grey_yx.astype(np.float32)
     for _ in range(ROUNDS):
         if not mask.any():
             break
-        inner = binary_erosion(mask, iterations=BAND)
-        outer = binary_dilation(mask, iterations=BAND)
-        inside, inside_known = _mean_near(grey, inner if np.count_nonzero(inner) >= FEWEST else mask)
-        outside, outside_known = _mean_near(grey, ~outer)
-        apart = inside - outside
-        image_votes = np.clip((grey - (inside + outside) / 2) * apart / (apart**2 / 2 + NOISE**2), -1, 1)
-        image_votes = np.where(
-            inside_known & outside_known & outer & ~inner, image_votes, np.where(mask, 1, -1)
-        ).astype(np.float32)
-        contradicted = np.where(mask, image_votes, -image_votes) < 0
+        inner, outer = binary_erosion(mask, iterations=BAND), binary_dilation(mask, iterations=BAND)
+        core = inner if np.count_nonzero(inner) >= FEWEST else mask
+        inside, inside_known = _mean_near(smooth_yx, core)
+        outside, outside_known = _mean_near(smooth_yx, ~outer)
+        apart, band = inside - outside, outer & ~inner
+        side = np.where(mask, np.float32(1), np.float32(-1))
+        nearer = (smooth_yx - (inside + outside) / 2) * apart
+        against = (nearer * side < 0) & ((grey_yx - (inside + outside) / 2) * apart * side < 0)
+        known = inside_known & outside_known & band
+        contradicted = against & known & (np.abs(apart) >= NOISE)
         if not contradicted.any():
             break
-        contradicted = binary_dilation(contradicted)
-        total = votes_yx + IMAGE * gaussian_filter(image_votes, EVEN)
-        mask = np.where(contradicted, total > 0, mask) & outer | inner
+        spread = _mean_near((smooth_yx - inside) ** 2, core)[0] + _mean_near((smooth_yx - outside) ** 2, ~outer)[0]
+        image_votes = np.clip(nearer / (4 * spread + NOISE**2), -CLEAREST, CLEAREST) * known
+        alone = np.where(band, votes_yx + IMAGE * image_votes, CERTAIN * side).astype(np.float32)
+        together = np.tanh(alone)
+        for _ in range(SETTLING):
+            together = np.tanh(alone + TOGETHER * gaussian_filter(together, AROUND, truncate=2))
+        near = binary_dilation(contradicted, iterations=REACH)
+        mask = np.where(near & band, together > 0, mask)
     return mask
 
 

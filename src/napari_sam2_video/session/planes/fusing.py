@@ -9,10 +9,12 @@ import numpy as np
 
 from napari_sam2_video.analysis.consensus import ENDED, PRESENT, TRUSTED, Walk, consensus, plane_weights
 from napari_sam2_video.analysis.crossing_agreement import SettledPlane, crossing_agreement
-from napari_sam2_video.analysis.outline import BAND, IMAGE, NOISE
+from napari_sam2_video.analysis.likeness import BEYOND, OUTLYING, look_of
+from napari_sam2_video.analysis.outline import BAND, IMAGE, NOISE, TOGETHER
 from napari_sam2_video.frames.crossing import spacing_of
 from napari_sam2_video.geometry import cut_to_box, whole_mask
 from napari_sam2_video.masks.records import FUSED, RUN, newest_records
+from napari_sam2_video.session.planes.grey import SMOOTH, GreyPlanes
 from napari_sam2_video.session.planes.plane_masks import step_of
 from napari_sam2_video.types import FrameMasks
 
@@ -151,15 +153,14 @@ class Fusing:
     def said(self, object_id: int) -> dict[str, Any] | None:
         """How an object was last fused, for provenance; None if it was not."""
         axes = self.axes_of(object_id)
-        outline = {"band": BAND, "image": IMAGE, "noise": NOISE}
-        steps = {axis: step_of(self._walks.spacing(axis)) for axis in axes if axis != self._walks.own}
         settings = {
-            "steps": steps,
+            "steps": {axis: step_of(self._walks.spacing(axis)) for axis in axes if axis != self._walks.own},
             "trusted": TRUSTED,
             "present": PRESENT,
             "ended": ENDED,
             "reach": REACH,
-            "outline": outline,
+            "outline": {"band": BAND, "image": IMAGE, "noise": NOISE, "smooth": SMOOTH, "together": TOGETHER},
+            "likeness": {"outlying": OUTLYING, "beyond": BEYOND},
         }
         return {"axes": list(axes), "settings": settings} if axes else None
 
@@ -187,7 +188,9 @@ class Fusing:
         voxels, disputed = dict.fromkeys(object_ids, 0), dict.fromkeys(object_ids, 0)
         accepted = {i: self._accepted_planes(i) for i in object_ids}
         shape = (view.n_frames, *view.shape_yx)
-        for fused in consensus(shape, walks, object_ids, grey=self._grey):
+        greys = {axis: GreyPlanes(planes, self._walks.spacing(axis)) for axis, planes in self._walks.views.items()}
+        looks = self._looks(settled, greys)
+        for fused in consensus(shape, walks, object_ids, grey=greys[self._walks.own].on, looks=looks):
             masks = []
             known = {mask.object_id: mask for mask in context.masks.run_masks(fused.plane)}
             for mask in fused.masks:
@@ -217,9 +220,22 @@ class Fusing:
         given = self._walks.tables[self._walks.own].sets(object_id)
         return accepted | {one.frame for one in given if one.kinds == ("mask",)}
 
-    def _grey(self, frame: int) -> npt.NDArray[np.uint8]:
-        """Grey values of a frame in the session's contrast window."""
-        return np.asarray(self._context.view.read(frame).mean(axis=2), np.uint8)
+    def _looks(
+        self, settled: Mapping[int, Sequence[SettledPlane]], greys: Mapping[str, GreyPlanes]
+    ) -> dict[int, tuple[float, float]]:
+        """Smallest and largest grey value that each object may have, from its settled planes."""
+        stack = self._walks.stack(self._walks.own)
+        found = {}
+        for object_id, planes in settled.items():
+            images = []
+            for one in planes:
+                axis = stack.axes[one.axis]
+                image = greys[axis].on(one.plane)[1]
+                images.append((one.mask, image.T if stack.axis_of(self._walks.stack(axis))[1] else image))
+            look = look_of(images)
+            if look is not None:
+                found[object_id] = look
+        return found
 
     def _sources(self, axes: Sequence[str]) -> list[WalkMasks]:
         found = []
