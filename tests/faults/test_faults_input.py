@@ -60,12 +60,31 @@ def test_fault_14_audio_only(tmp_path: Path) -> None:
         open_recording(videos.audio_only(tmp_path))
 
 
-@pytest.mark.parametrize("content", [b"The quick brown fox\n" * 40, bytes(range(256)) * 20])
+@pytest.mark.parametrize(
+    "content", [b"The quick brown fox\n" * 40, bytes(range(256)) * 20, b"\x89HDX\r\n\x1a\n" + bytes(2000)]
+)
 def test_fault_14_no_recording_at_all(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "notes.txt"
     path.write_bytes(content)
     with pytest.raises(RecordingError, match=r"notes\.txt (is neither a video|holds no video)"):
         open_recording(path)
+
+
+@pytest.mark.parametrize(
+    ("head", "sentence"),
+    [
+        (b"ZISRAWFILE", "is a CZI file of Zeiss, which is not read directly; save it as OME-TIFF"),
+        (b"\xda\xce\xbe\n", "is an ND2 file of Nikon"),
+        (b"\x70\0\0\0\x80\1\0\0*", "is a LIF file of Leica"),
+        (bytes(208) + b"MAP ", "is an MRC file"),
+        (b"\x89HDF\r\n\x1a\n", "is an HDF5 file; .* open it with h5py and pass it"),
+        (b"PK\x03\x04", "is a ZIP archive; unpack it"),
+    ],
+)
+def test_fault_14_a_format_that_is_not_read_is_named_with_advice(tmp_path: Path, head: bytes, sentence: str) -> None:
+    (tmp_path / "cells").write_bytes(head.ljust(3000, b"\0"))
+    with pytest.raises(RecordingError, match=sentence):
+        open_recording(tmp_path / "cells")
 
 
 def test_fault_14_folder_without_images(tmp_path: Path) -> None:

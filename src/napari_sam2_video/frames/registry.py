@@ -15,6 +15,7 @@ from napari_sam2_video.frames import (
     numpy_file,
     ome_zarr,
     tiff,
+    unread_formats,
     video,
 )
 from napari_sam2_video.frames.reader import HEAD_BYTES, Reader
@@ -32,9 +33,10 @@ READERS: tuple[Reader, ...] = (
     image_stream.READER,
     image.READER,
     folder.READER,
+    unread_formats.READER,
     video.READER,
 )
-"""The first that matches opens a file or folder; the last two accept any folder or file that is left."""
+"""The first that matches opens a file or folder; `folder` and `video` accept any folder or file that is left."""
 
 
 def reader_of(path: Path) -> Reader:

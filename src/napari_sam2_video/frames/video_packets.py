@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _NO_PTS = -(2**63)
 _CORRUPT, _DISCARD = 2, 4
 _PIECE = 4096
-_TEXT_CODECS = ("ansi", "bintext", "xbin", "idf", "svg")
+_TEXT_CODECS = ("ansi", "bintext", "xbin", "idf", "svg", "cdgraphics")
 _SMALL_PACKET = 16
 _COMPLAINT = re.compile(r"\[(?:error|fatal|panic)\]|corrupt|mismatch|continuity|truncat", re.IGNORECASE)
 _ROUNDED_TICKS, _ALIKE, _NEARLY = 1.5, 0.8, 0.001
