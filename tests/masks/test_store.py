@@ -12,7 +12,8 @@ import pytest
 
 from napari_sam2_video.errors import StoreError
 from napari_sam2_video.masks import label_images
-from napari_sam2_video.masks.records import FUSED
+from napari_sam2_video.masks.newest import NewestMasks
+from napari_sam2_video.masks.records import FUSED, RUN, TABLES
 from napari_sam2_video.storage.tables import HISTORY_STEPS
 from napari_sam2_video.types import FrameMasks, ObjectMask
 from tests.masks.made import open_store
@@ -210,3 +211,24 @@ def test_what_was_fused_counts_until_a_run_is_newer(tmp_path):
         store.drop(0, 1, step=step)
         assert store.object_levels(0, 1) is None
         assert [mask.object_id for mask in store.run_masks(0)] == [2]
+
+
+def test_figures_follow_several_changes_that_come_together(tmp_path):
+    rng = np.random.default_rng(21)
+    with open_store(tmp_path / "masks", 6, SHAPE) as (store, state):
+        for _ in range(60):
+            for _ in range(rng.integers(1, 8)):
+                frame, ids = int(rng.integers(6)), np.flatnonzero(rng.random(3) < 0.5) + 1
+                chosen = rng.random()
+                if chosen < 0.2:
+                    state.undo()
+                elif chosen < 0.3:
+                    store.drop(frame, 1, step=state.commit([], name="drop"))
+                elif len(ids):
+                    masks = tuple(patch(int(i), 2, 2, 9) for i in ids)
+                    store.write(FrameMasks(frame, SHAPE, masks), table=(RUN, FUSED)[rng.integers(2)])
+                if rng.random() < 0.5:
+                    store.changed_since(0)
+            anew = NewestMasks(state, TABLES).of([1, 2, 3])
+            for object_id, kept in store._records.figures.of([1, 2, 3]).items():
+                assert [column.tobytes() for column in kept] == [column.tobytes() for column in anew[object_id]]

@@ -40,12 +40,18 @@ class ObjectFigures(NamedTuple):
         """Some of the masks, by an index or a mask of booleans."""
         return ObjectFigures(*(column[rows] for column in self))
 
-    def replaced(self, frames: npt.NDArray[np.int64], masks: ObjectFigures) -> ObjectFigures:
-        """With `masks` for all masks on `frames`."""
-        kept = self.at(~np.isin(self.frames, frames))
-        pairs: Iterable[tuple[npt.NDArray[Any], npt.NDArray[Any]]] = zip(kept, masks, strict=True)
-        joined = ObjectFigures(*(np.concatenate(pair) for pair in pairs))
+    def followed_by(self, changes: Sequence[tuple[set[int], ObjectFigures]]) -> ObjectFigures:
+        """With changes in their order: each replaces all masks on its frames by its own masks."""
+        last = {frame: number for number, (frames, _) in enumerate(changes) for frame in frames}
+        parts = [self.at(~np.isin(self.frames, list(last)))]
+        for number, (_, masks) in enumerate(changes):
+            parts.append(masks.at(np.array([last[frame] == number for frame in masks.frames.tolist()], bool)))
+        joined = ObjectFigures(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
         return joined.at(np.argsort(joined.frames, kind="stable"))
+
+    def same_records(self, other: ObjectFigures) -> bool:
+        """Whether the masks are the same; a record never changes."""
+        return np.array_equal(self.frames, other.frames) and np.array_equal(self.records, other.records)
 
 
 NONE = ObjectFigures(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0, np.int8), np.zeros(0, FIGURES))
@@ -54,7 +60,8 @@ NONE = ObjectFigures(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0, n
 class NewestMasks:
     """Figures of the newest mask of each object on each frame.
 
-    After a change only the frames that it touched are read again. All methods may be called from any thread.
+    After a change only the frames that it touched are read again; they join the other frames of an object when it is
+    asked for. All methods may be called from any thread.
 
     Parameters
     ----------
@@ -70,6 +77,7 @@ class NewestMasks:
         self._lock = threading.Lock()
         self._mark: int | None = None
         self._objects: dict[int, ObjectFigures] = {}
+        self._waiting: dict[int, list[tuple[set[int], ObjectFigures]]] = {}
         self._ids_on: dict[int, tuple[int, ...]] = {}
         self._frame_of: dict[int, int] = {}
         self._changed: dict[int, int] = {}
@@ -79,7 +87,7 @@ class NewestMasks:
         """The newest masks of some objects; the arrays must not be changed."""
         with self._lock:
             self._update()
-            return {object_id: self._objects.get(object_id, NONE) for object_id in object_ids}
+            return {object_id: self._merged(object_id) for object_id in object_ids}
 
     def changed_since(self, mark: int) -> tuple[int, set[int]]:
         """The present mark, and the objects whose masks changed since an earlier one; 0 is before any change."""
@@ -104,27 +112,28 @@ class NewestMasks:
             rows = self._state.table("records")
             records: dict[int, RecordInfo] = {n: rows[n] for found in lists.values() for n in found if n in rows}
         if frames is None:
-            before, self._objects, self._ids_on, self._frame_of = self._objects, {}, {}, {}
-        else:
-            before = {i: self._objects[i] for frame in frames for i in self._ids_on.get(frame, ())}
-        self._frame_of.update((number, info.frame) for number, info in records.items())
+            before = {object_id: self._merged(object_id) for object_id in self._objects.keys() | self._waiting.keys()}
+            self._objects, self._ids_on = _newest(lists, records, removed_objects(self._state))
+            self._frame_of = {number: info.frame for number, info in records.items()}
+            self._mark, self._changes = mark, self._changes + 1
+            for object_id in before.keys() | self._objects.keys():
+                if not before.get(object_id, NONE).same_records(self._objects.get(object_id, NONE)):
+                    self._changed[object_id] = self._changes
+            return
         found, ids_on = _newest(lists, records, removed_objects(self._state))
+        self._mark, self._changes = mark, self._changes + 1
+        touched = {object_id for frame in frames for object_id in self._ids_on.get(frame, ())} | found.keys()
+        for object_id in touched:
+            self._waiting.setdefault(object_id, []).append((frames, found.get(object_id, NONE)))
+            self._changed[object_id] = self._changes
         self._ids_on.update(ids_on)
-        self._changes += 1
-        at = np.array(sorted(lists), np.int64)
-        for object_id in before.keys() | found.keys():
-            old, new = before.get(object_id, NONE), found.get(object_id, NONE)
-            if frames is not None:
-                old = self._objects.get(object_id, NONE)
-                new = old.replaced(at, new)
-            if len(new.frames):
-                self._objects[object_id] = new
-            else:
-                self._objects.pop(object_id, None)
-            # A record never changes.
-            if not (np.array_equal(old.frames, new.frames) and np.array_equal(old.records, new.records)):
-                self._changed[object_id] = self._changes
-        self._mark = mark
+        self._frame_of.update((number, info.frame) for number, info in records.items())
+
+    def _merged(self, object_id: int) -> ObjectFigures:
+        changes = self._waiting.pop(object_id, None)
+        if changes:
+            self._objects[object_id] = self._objects.get(object_id, NONE).followed_by(changes)
+        return self._objects.get(object_id, NONE)
 
     def _touched(self, changed: set[tuple[str, Any]] | None) -> set[int] | None:
         """Frames on which rows changed; None for all."""
