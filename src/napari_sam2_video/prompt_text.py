@@ -19,7 +19,7 @@ from napari_sam2_video.types.prompt_base import place_from_text
 from napari_sam2_video.types.prompts import KINDS, SLICES, prompt_from_json, prompt_list
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     import numpy as np
     import numpy.typing as npt
@@ -47,10 +47,21 @@ def parse_mask(text: str, *, folder: Path | None = None) -> MaskPrompt:
     return MaskPrompt(place.object_id, place.frame, _drawn(_inside(folder, rest)), axis=place.axis)
 
 
-def parse_seeds(text: str, *, folder: Path | None = None) -> Seeds:
+def parse_seeds(
+    text: str, *, folder: Path | None = None, affine: Callable[[], npt.NDArray[Any] | None] | None = None
+) -> Seeds:
     """Label image and frame written as ``LABELS@FRAME``, or label volume as ``LABELS@all`` or ``LABELS@middle``.
 
     For a volume or a series, ``@FRAME`` selects the labels of that frame.
+
+    Parameters
+    ----------
+    text : str
+        The text.
+    folder : Path, optional
+        Where a relative path starts; the current folder if not given.
+    affine : callable, optional
+        Returns the affine of the recording; called if the labels have one, to bring them into its voxel order.
 
     Returns
     -------
@@ -73,6 +84,8 @@ def parse_seeds(text: str, *, folder: Path | None = None) -> Seeds:
         )
     try:
         with closing(LabelSeries(_inside(folder, name.strip()))) as series:
+            if affine is not None and series.affine is not None:
+                series.align(affine())
             if frame in SLICES:
                 return series.volume(), frame
             return series.read(int(frame) if series.n_frames > 1 else 0), int(frame)

@@ -2,6 +2,7 @@
 
 import json
 
+import nibabel
 import numpy as np
 import pytest
 import tifffile
@@ -91,6 +92,20 @@ def test_named_proposals_are_decided_before_all_the_others(
     assert (code, f"Rejected {rejected} proposals." in said, "0 open proposals." in said) == (0, True, True)
     with api.open_session(out, read_only=True) as session:
         assert {int(np.argwhere(one.mask)[:, 1].min()) for one in session.prompts()} == set(accepted_at_x)
+
+
+@pytest.mark.parametrize("how", [("--find", "labels:{}", "--accept", "0.1"), ("--seeds", "{}@all")])
+def test_labels_with_an_affine_lie_where_the_recording_does(call, tmp_path, how):
+    affine = np.diag([-0.5, 0.5, 2, 1])
+    labels_xyz = np.zeros((24, 20, 5), np.int16)
+    labels_xyz[3:9, 12:18] = 1
+    nibabel.save(nibabel.Nifti1Image(np.zeros_like(labels_xyz), affine), tmp_path / "scan.nii.gz")
+    nibabel.save(nibabel.as_closest_canonical(nibabel.Nifti1Image(labels_xyz, affine)), tmp_path / "labels.nii.gz")
+    words = [word.format(tmp_path / "labels.nii.gz") for word in how]
+    code, _, told = call("track", tmp_path / "scan.nii.gz", "--out", tmp_path / "run.sam2v", *words)
+    assert code == 0, told
+    with api.open_session(tmp_path / "run.sam2v", read_only=True) as session:
+        assert np.array_equal(np.asarray(session.labels), labels_xyz.transpose(2, 1, 0))
 
 
 @pytest.mark.parametrize(

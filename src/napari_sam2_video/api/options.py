@@ -21,6 +21,9 @@ from napari_sam2_video.types.settings import checked_places, places_from_text
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    import numpy as np
+    import numpy.typing as npt
+
     from napari_sam2_video.frames.recording import Recording
     from napari_sam2_video.session import Session
     from napari_sam2_video.types import ChannelColor, ViewSettings
@@ -114,6 +117,15 @@ class SessionOptions:
             interval=opening.interval,
             series=opening.series,
         )
+
+    def affine_of(self, recording: Any) -> npt.NDArray[np.float64] | None:
+        """Affine of a recording, from ``(x, y, z)`` voxels to the world; None if it has none."""
+        source = self.open(recording)
+        try:
+            return source.affine
+        finally:
+            if source is not recording:
+                source.close()
 
     def view_of(self, recording: Recording) -> ViewSettings:
         """How a recording is viewed; a window that leaves no contrast is noted in the recording."""

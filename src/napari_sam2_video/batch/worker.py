@@ -6,6 +6,7 @@ import json
 import os
 import sys
 import time
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -56,7 +57,8 @@ def work(item: BatchItem, stop: Callable[[], bool] | None = None) -> dict[str, A
             find_format(target)
         prompts = read_prompts(item.prompts) if item.prompts else ()
         smallest = area_from_text(item.smallest_area)
-        seeds = seed_list([parse_seeds(item.seeds)], smallest) if item.seeds else []
+        affine = partial(options.affine_of, item.recording)
+        seeds = seed_list([parse_seeds(item.seeds, affine=affine)], smallest) if item.seeds else []
         with _started(item, options, prompts, seeds, settings, finding and finding.detector) as session:
             computed = find_and_track(session, finding, settings, planes=item.planes or None, stop=stop)
             if session.unfinished or (stop is not None and stop()):

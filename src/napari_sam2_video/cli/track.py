@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path  # noqa: TC003
 from typing import TYPE_CHECKING, Annotated
 
@@ -143,7 +144,8 @@ def track(
         *(parse_mask(text) for text in mask or []),
         *(api.read_prompts(prompts) if prompts is not None else []),
     ]
-    labels = seed_list([parse_seeds(text) for text in seeds or []], smallest_area)
+    affine = partial(wanted.affine_of, recording)
+    labels = seed_list([parse_seeds(text, affine=affine) for text in seeds or []], smallest_area)
     if not given and not labels and not resume and finding is None:
         raise PromptError(
             "There is nothing to track; give at least one --point, --box, --scribble, --mask, --prompts, --seeds or "

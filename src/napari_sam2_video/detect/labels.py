@@ -51,7 +51,12 @@ class Labels:
 
     def detect(self, frame: DetectorFrame) -> list[Detection]:
         """See `Detector`."""
-        series, count = self._series, self._series.n_frames
+        series = self._series
+        try:
+            series.align(frame.affine)
+        except RecordingError as error:
+            raise DetectorError(str(error)) from error
+        count = series.n_frames
         if self._at is None and count != frame.n_frames and frame.axis not in "YX":
             hint = "add @FRAME for the frame that it belongs to" if count == 1 else "give the labels of this recording"
             raise DetectorError(

@@ -104,6 +104,8 @@ class DetectorFrame:
         How many frames the recording has.
     axis : str
         The walked axis.
+    affine : ndarray, shape (4, 4), optional
+        From ``(x, y, z)`` voxels of the recording to the world, if it says so.
     progress : callable
         Called with the number of steps done and the total. It raises an exception if the user pressed Stop, which must
         pass through the detector.
@@ -115,6 +117,7 @@ class DetectorFrame:
     segmenter: Segmenter | None = field(default=None, repr=False)
     n_frames: int = 1
     axis: str = "T"
+    affine: npt.NDArray[np.float64] | None = field(default=None, repr=False)
     progress: Callable[[int, int], None] = field(default=lambda done, total: None, repr=False)
 
     @property

@@ -83,6 +83,7 @@ def run_detector(
         segmenter=None if segmenter is None else _Watched(segmenter, watch),
         n_frames=view.n_frames,
         axis=view.walk_axis,
+        affine=view.recording.affine if view.is_volume else None,
         progress=watch.report,
     )
 

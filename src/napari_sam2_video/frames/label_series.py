@@ -13,6 +13,7 @@ from napari_sam2_video.errors import RecordingError, first_line
 from napari_sam2_video.frames.mask_image import read_labels, single_plane, whole_numbers
 from napari_sam2_video.frames.reader import HEAD_BYTES
 from napari_sam2_video.frames.tiff import is_tiff, open_tiff
+from napari_sam2_video.frames.voxel_order import in_order_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -104,6 +105,26 @@ class LabelSeries:
     def volume(self) -> npt.NDArray[Any]:
         """All label images, integers of shape ``(T, Y, X)`` or ``(Z, Y, X)``."""
         return np.stack([self.read(frame) for frame in range(self.n_frames)])
+
+    @property
+    def affine(self) -> npt.NDArray[np.float64] | None:
+        """From ``(x, y, z)`` voxels of a volume to the world, None if the file does not say it."""
+        return self._recording.affine if self._recording is not None and self._spare() == ["Z"] else None
+
+    def align(self, affine: npt.NDArray[np.float64] | None) -> None:
+        """Bring a volume that says where it lies into the voxel order of a recording with that affine.
+
+        Raises
+        ------
+        RecordingError
+            If it does not lie on the voxels of the recording.
+        """
+        own = self.affine
+        if affine is None or own is None or np.array_equal(affine, own):
+            return
+        volume = in_order_of(self.volume(), own, affine, self.name)
+        self.close()
+        self._recording, self._planes = None, volume
 
     def close(self) -> None:
         """Close the files."""
