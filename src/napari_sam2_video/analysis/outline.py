@@ -26,7 +26,7 @@ UNSURE = 0.25
 """Certainty of a mask for the pixels on its outline."""
 BAND = 2
 """Width of the band on each side of the outline, in pixels, in which the image may decide."""
-NEXT_TO = 1.4
+NEXT_TO = 1.6
 """Standard deviation, in pixels, of the weights for local mean grey values."""
 IMAGE = 2.0
 """Weight of the image, where the votes of all walks together have weight 1."""
@@ -38,7 +38,7 @@ TOGETHER = 3.0
 """Weight of the pixels around one: an outline is smooth unless the image says otherwise."""
 AROUND = 1.5
 """Standard deviation, in pixels, of their weights."""
-REACH = 3
+REACH = 5
 """How far from what the image contradicts an outline may move, in pixels."""
 CERTAIN = np.float32(5)
 """Votes of pixels beyond the band."""
