@@ -107,32 +107,8 @@ def export(
     unchanged or complete. Memory is bounded by a few frames in most formats. A frame that cannot be read keeps its
     place, black or without intensities, and is listed in a note and in the provenance.
 
-    Parameters
-    ----------
-    result : TrackingResult
-        What to write.
-    target : str or Path
-        File or folder to make.
-    format : str, optional
-        A name of `FORMATS`; chosen from the suffix of `target` if not given.
-    overwrite : bool
-        Whether an existing target may be replaced; a folder only if an export made every file in it.
-    progress : callable, optional
-        Called with the number of steps done and the total; an exception from it ends the export and leaves nothing
-        behind.
-    objects : iterable of int or str, optional
-        Objects to write, as ids or text such as ``"1,3-5"``; by default all.
-    frames : range, tuple of int or str, optional
-        Frames to write: a range, ``(start, stop)`` without the last one, or text: ``"10:40"``, the same,
-        ``"tracked"`` or ``"all"``. By default from the first to the last frame with a mask; all frames for formats that
-        match their source voxel by voxel.
-    options : mapping of str to object, optional
-        Options of the format by name, as values or text.
-
-    Returns
-    -------
-    ExportReport
-        Path, notes for the user and, if the format cannot hold the provenance, the path of its file.
+    The parameters are those of `napari_sam2_video.api.export`. An exception from `progress` ends the export and leaves
+    nothing behind.
 
     Raises
     ------
