@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 
 import dask.array
+import nibabel
 import numpy as np
 import pytest
 import tifffile
@@ -309,6 +310,19 @@ def test_another_recording_of_the_same_size_is_measured(session, film, tmp_path)
     np.testing.assert_allclose(other["intensity_median"], own["intensity_median"] + 500)
     array = api.measure(session, recording=film.astype(np.float32) / 2)
     np.testing.assert_allclose(array["intensity_max"], own["intensity_max"] / 2)
+
+
+def test_a_volume_is_measured_only_where_the_session_lies(film, prompts, tmp_path):
+    affine = np.diag([-0.5, 0.5, 2, 1])
+    scan = nibabel.Nifti1Image(film.transpose(2, 1, 0), affine)
+    nibabel.save(scan, tmp_path / "scan.nii.gz")
+    nibabel.save(nibabel.Nifti1Image(film.transpose(2, 1, 0) // 2, affine), tmp_path / "marker.nii.gz")
+    nibabel.save(nibabel.as_closest_canonical(scan), tmp_path / "turned.nii.gz")
+    with api.track(tmp_path / "scan.nii.gz", prompts, tmp_path / "run.sam2v") as session:
+        other = api.measure(session, recording=tmp_path / "marker.nii.gz")
+        np.testing.assert_allclose(other["intensity_max"], api.measure(session)["intensity_max"] // 2)
+        with pytest.raises(api.SettingsError, match="turned lies elsewhere than the recording"):
+            api.measure(session, recording=tmp_path / "turned.nii.gz")
 
 
 @pytest.mark.parametrize(

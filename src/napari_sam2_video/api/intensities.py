@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from napari_sam2_video.errors import SettingsError
 from napari_sam2_video.frames.open import open_recording
 from napari_sam2_video.frames.view import FrameView, default_view
+from napari_sam2_video.frames.voxel_order import lies_alike
 from napari_sam2_video.types.checks import shown, whole
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ def readers_of(session: Session, channels: Any, recording: Any) -> Iterator[dict
     Raises
     ------
     SettingsError
-        If it differs in frames or pixels, or the channels are not a list of indices.
+        If it differs in frames, pixels or place, or the channels are not a list of indices.
     """
     if channels is None and recording is None:
         yield None
@@ -64,6 +65,12 @@ def _readers(session: Session, source: Recording, channels: Any) -> dict[str, Re
                 f"{source.name} has {view.n_frames} frames of {view.shape_yx} pixels where the session has "
                 f"{session.n_frames} of {session.shape_yx}; measure a recording of the same size."
             )
+    own, affine = source.affine, session.recording.affine
+    if session.view.is_volume and not lies_alike(own, affine, tuple(map(source.length, "XYZ"))):
+        raise SettingsError(
+            f"{source.name} lies elsewhere than the recording of the session, or its voxels are in another order; "
+            "resample it to the voxels of that recording."
+        )
     return {suffix: view.raw for suffix, view in views.items()}
 
 

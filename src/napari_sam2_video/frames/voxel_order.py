@@ -1,4 +1,4 @@
-"""Bring a volume with an affine of its own into the voxel order of a recording."""
+"""Whether volumes with affines lie at the same place, and a volume in the voxel order of another."""
 
 from __future__ import annotations
 
@@ -33,10 +33,8 @@ def in_order_of(
         If no order of its voxels puts every one within half a voxel of one of the recording.
     """
     volume_xyz = volume_zyx.transpose(2, 1, 0)
-    onto = np.linalg.inv(affine) @ own
-    turn = np.rint(onto[:3, :3])
-    corners = np.array(list(product(*((0, n - 1) for n in volume_xyz.shape))), np.float64)
-    placed = corners @ onto[:3, :3].T + onto[:3, 3]
+    corners, placed = _corners(volume_xyz.shape, own, affine)
+    turn = np.rint((np.linalg.inv(affine) @ own)[:3, :3])
     if (np.abs(turn).sum(axis=0) == 1).all() and (np.abs(turn).sum(axis=1) == 1).all():
         exact = corners @ turn.T
         if (np.abs(placed - (exact - exact.min(axis=0))) < _HALF_A_VOXEL).all():
@@ -48,3 +46,22 @@ def in_order_of(
         f"{name} lies elsewhere than the recording, or on other voxels; resample it to those of the recording, or give "
         "it the recording's affine if its voxels are in that order."
     )
+
+
+def lies_alike(
+    own: npt.NDArray[np.float64] | None, affine: npt.NDArray[np.float64] | None, shape_xyz: tuple[int, ...]
+) -> bool:
+    """Whether the voxels of two volumes of one shape are less than half a voxel apart, if both have an affine."""
+    if own is None or affine is None:
+        return True
+    corners, placed = _corners(shape_xyz, own, affine)
+    return bool((np.abs(placed - corners) < _HALF_A_VOXEL).all())
+
+
+def _corners(
+    shape_xyz: tuple[int, ...], own: npt.NDArray[np.float64], affine: npt.NDArray[np.float64]
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """The corners of a volume in its own voxels, and in those of another one."""
+    onto = np.linalg.inv(affine) @ own
+    corners = np.array(list(product(*((0, n - 1) for n in shape_xyz))), np.float64)
+    return corners, corners @ onto[:3, :3].T + onto[:3, 3]
