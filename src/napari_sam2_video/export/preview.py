@@ -25,9 +25,11 @@ def write(job: ExportJob) -> None:
     from PIL import Image
     from PIL.PngImagePlugin import PngInfo
 
+    sheet = Image.fromarray(contact_sheet(job.result, job.options))
     text = PngInfo()
+    # Unreadable frames are known only after drawing.
     text.add_itxt("provenance", job.provenance_text())
-    Image.fromarray(contact_sheet(job.result, job.options)).save(job.path, format="PNG", pnginfo=text)
+    sheet.save(job.path, format="PNG", pnginfo=text)
     job.progress(1, 1)
 
 
