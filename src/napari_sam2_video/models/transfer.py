@@ -42,18 +42,8 @@ def fetch_into(
 ) -> None:
     """Download the missing rest of a partial file in one request; does nothing if it is complete.
 
-    Parameters
-    ----------
-    part : Partial
-        The file and its URL.
-    size : int, optional
-        Bytes of the whole file, if published.
-    progress : callable, optional
-        Called with the bytes received and the total (None if unknown).
-    cancel : callable, optional
-        Called between blocks; True cancels.
-    timeout : float
-        Seconds without data after which the connection is given up.
+    `size` is that of the whole file in bytes, if published; the other options are those of
+    `napari_sam2_video.models.download.download`.
 
     Raises
     ------

@@ -25,20 +25,8 @@ def load(
 ) -> Sam2Model:
     """Build the network of a checkpoint, with its weights, on a device.
 
-    Parameters
-    ----------
-    file : ModelFile
-        The checkpoint.
-    image_size : int
-        Side in pixels of the square input.
-    device : str
-        torch device.
-    precision : {"fp32", "bf16", "fp16"}
-        Type of the numbers.
-    arithmetic : {"exact", "fast"}
-        As for `Sam2Model`.
-    compiled : bool
-        Whether to compile the expensive parts.
+    The input is a square with sides of `image_size` pixels; `compiled` compiles the expensive parts. For the other
+    options see `Sam2Model`.
 
     Raises
     ------
