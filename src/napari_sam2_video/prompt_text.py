@@ -166,7 +166,8 @@ def _row(path: Path, number: int, row: Any) -> Prompt:
         return MaskPrompt(row.get("object"), row.get("frame"), _drawn(image), axis=row.get("axis"))  # type: ignore[arg-type]
     except (KeyError, TypeError, ValueError) as error:
         reason = 'has neither a "file" nor an "rle"' if isinstance(error, KeyError) else str(error)
-        raise PromptError(f"{where}: {reason.rstrip('.')}.") from error
+        between = " " if reason.startswith("has ") else ": "
+        raise PromptError(f"{where}{between}{reason.rstrip('.')}.") from error
     except PromptError as error:
         raise PromptError(f"{where}: {error}") from error
 

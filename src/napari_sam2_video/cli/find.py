@@ -118,7 +118,7 @@ def finding_line() -> Callable[[FindProgress], None]:
         if progress.done == progress.total:
             note(f"Finding: done, {progress.found} proposals.")
         else:
-            note(f"Finding: frame {progress.frame}, {progress.found} found ({progress.done} of {progress.total}).")
+            note(f"Finding: frame {progress.frame}, {progress.found} found ({progress.done} of {progress.total - 1}).")
 
     return show
 

@@ -202,8 +202,10 @@ def _mask_array(mask: Any, where: str) -> npt.NDArray[np.bool_]:
 
 
 def _mask_of_runs(size: Any, counts: Any) -> npt.NDArray[np.bool_]:
-    height, width = (whole(n, "The size of a mask", at_least=1) for n in size)
-    runs = np.array([whole(n, "A run of a mask", at_least=0) for n in counts], np.int64)
+    if not isinstance(counts, list | tuple):
+        raise ValueError('"counts" of a mask must be a list of run lengths; decode compressed ones first')
+    height, width = (whole(n, "The size of a mask", at_least=1, error=PromptError) for n in size)
+    runs = np.array([whole(n, "A run of a mask", at_least=0, error=PromptError) for n in counts], np.int64)
     if runs.sum() != height * width:
         raise ValueError(f"the runs of a mask cover {runs.sum()} of {height * width} pixels")
     values = np.arange(len(runs)) % 2 == 1
