@@ -58,12 +58,12 @@ def test_many_windows_are_reckoned_and_wider_ones_suggested(tmp_path):
             for column in range(6, 120, 12):
                 session.add_prompt(BoxPrompt(session.add_object(), 0, row - 3, column - 3, row + 3, column + 3))
         found = measure_budget(session)
-        assert (found.wide_side, found.wide_views, found.views) == (48, 25, 49)
+        assert (found.costs.wide_side, found.costs.wide_views, found.costs.views) == (48, 25, 49)
         assert "With windows of 48 pixels, 25 per frame instead of 49 would save" in found.sentence()
         first = min(entry.id for entry in session.objects)
         alone = measure_budget(session, TrackSettings(objects=(first,)))
-        assert alone.views == 1
-        assert "would be" not in alone.sentence()
+        assert alone.costs.views == 1
+        assert "would save" not in alone.sentence()
 
 
 def test_without_a_prompt_there_is_nothing_to_measure(session):

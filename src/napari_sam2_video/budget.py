@@ -32,71 +32,57 @@ class Budget:
 
     Parameters
     ----------
+    costs : FrameCosts
+        The measured frame.
     steps : int
         Frames to compute, counted for each object and direction.
     frames : int
         Frames to embed, each counted once.
-    embed_seconds, step_seconds, store_seconds : float
-        Measured time to embed a frame, to track one object of a batch on it, and to write a frame to disk.
+    store_seconds : float
+        Measured time to write a frame to disk.
     memory_bytes : int
         Expected memory: the memory of the process after tracking a full batch on one frame, the embeddings and label
         images to keep, and the objects' memories.
-    device_bytes : int
-        Peak GPU memory while the frame was measured; 0 on the CPU.
     disk_bytes : int
         Expected growth of the session.
-    device : str
-        The device it was measured on.
-    threads : int
-        CPU threads it was measured with.
-    views : int
-        Number of different windows of a frame that are embedded, including the whole frame.
-    wide_side, wide_views : int
-        Side in pixels of windows half as large again as the smallest automatic ones, and how many of those a frame
-        would have; 0 if windows are not automatic.
     """
 
+    costs: FrameCosts
     steps: int
     frames: int
-    embed_seconds: float
-    step_seconds: float
     store_seconds: float
     memory_bytes: int
-    device_bytes: int
     disk_bytes: int
-    device: str
-    threads: int = 1
-    views: int = 1
-    wide_side: int = 0
-    wide_views: int = 0
 
     @property
     def seconds(self) -> float:
         """Expected time."""
-        on_frames = self.frames * (self.views * self.embed_seconds + self.store_seconds)
-        return on_frames + self.steps * self.step_seconds
+        on_frames = self.frames * (self.costs.views * self.costs.embed_seconds + self.store_seconds)
+        return on_frames + self.steps * self.costs.step_seconds
 
     def sentence(self) -> str:
         """The budget as a message."""
-        kind, _, place = self.device.partition(" ")
-        threads = f" ({self.threads} thread{'s'[: self.threads > 1]})" if kind == "cpu" else ""
+        costs = self.costs
+        kind, _, place = costs.device.partition(" ")
+        threads = f" ({costs.threads} thread{'s'[: costs.threads > 1]})" if kind == "cpu" else ""
         where = f"{kind}{threads} {place}".rstrip()
-        gpu = f", {_size(self.device_bytes)} of GPU memory" if self.device_bytes else ""
+        gpu = f", {_size(costs.device_bytes)} of GPU memory" if costs.device_bytes else ""
         return (
             f"This run: about {_duration(self.seconds)} on {where} for {self.frames} frames, "
             f"{_size(self.memory_bytes)} of memory{gpu} and {_size(self.disk_bytes)} on disk "
-            f"({self.views * self.embed_seconds:.2g} s a frame and {self.step_seconds:.2g} s for each object on it)."
+            f"({costs.views * costs.embed_seconds:.2g} s a frame and {costs.step_seconds:.2g} s for each object on it)."
             f"{self._advice()}"
         )
 
     def _advice(self) -> str:
         """Advice for faster tracking with very many windows, if any."""
-        saved = (self.views - self.wide_views) * self.embed_seconds
-        if self.views < CROWDED or not self.wide_views or self.frames * saved < 0.2 * self.seconds:
+        costs = self.costs
+        saved = (costs.views - costs.wide_views) * costs.embed_seconds
+        if costs.views < CROWDED or not costs.wide_views or self.frames * saved < 0.2 * self.seconds:
             return ""
         return (
-            f" With windows of {self.wide_side} pixels, {self.wide_views} per frame instead of {self.views} would save "
-            f"about {_duration(self.frames * saved)}; very small objects are then tracked slightly less accurately."
+            f" With windows of {costs.wide_side} pixels, {costs.wide_views} per frame instead of {costs.views} would "
+            f"save about {_duration(self.frames * saved)}; very small objects are then tracked slightly worse."
         )
 
 
@@ -140,22 +126,15 @@ def measure_budget(
     record, image = _on_disk(session, shown)
     count = len(plan.object_ids)
     return Budget(
+        costs=costs,
         steps=steps,
         frames=frames,
-        embed_seconds=costs.embed_seconds,
-        step_seconds=costs.step_seconds,
         store_seconds=_store(session.folder, record * costs.batch),
         memory_bytes=costs.memory_bytes
         + min(costs.cache_bytes, costs.embedding_bytes * frames * costs.views)
         + min(CACHE_BYTES, math.prod(session.shape_yx) * frames)
         + count * costs.object_bytes,
-        device_bytes=costs.device_bytes,
         disk_bytes=steps * record + frames * image * count + count * _remembered_on_disk(costs, frames),
-        device=costs.device,
-        threads=costs.threads,
-        views=costs.views,
-        wide_side=costs.wide_side,
-        wide_views=costs.wide_views,
     )
 
 
