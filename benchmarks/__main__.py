@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from benchmarks import cube, doubt, full_size, fusing, load, memory, modes, remote, speed, store, volumes
+from benchmarks import cube, doubt, full_size, fusing, load, memory, modes, plane_clicks, remote, speed, store, volumes
 from benchmarks.finding.run import find
 from benchmarks.linking.run import link
 from napari_sam2_video.engine.networks.arithmetic_check import cpu_name
@@ -161,6 +161,11 @@ def three_walks(level: int) -> list[Row]:
     return volumes.volumes((3, 20)[level])
 
 
+def clicks_on_planes(level: int) -> list[Row]:
+    """Clicks on planes across other axes than the tracked one: the mask before, and as the click refines it."""
+    return plane_clicks.plane_clicks((3, 12)[level])
+
+
 def fusing_masks(level: int) -> list[Row]:
     """Fusing the masks of three walks that are on disk: time and peak memory."""
     return [fusing.fuse_cost(*one) for one in ([(128, 2)], [(256, 5), (512, 5)])[level]]
@@ -201,6 +206,7 @@ SCENARIOS: dict[str, Callable[[int], list[Row]]] = {
     "full-size": full_size_masks,
     "fast-modes": fast_modes,
     "volumes": three_walks,
+    "plane-clicks": clicks_on_planes,
     "fusing": fusing_masks,
     "cube": walked_cube,
     "reading": reading,

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import tifffile
 from benchmarks.fusing import measure
+from benchmarks.plane_clicks import largest_error
 from scipy.ndimage import label, median_filter
 
 from benchmarks import cube, volumes
@@ -40,6 +41,22 @@ def test_dice_of_half_a_mask_is_two_thirds():
     half[0] = False
     assert volumes.dice(half, whole) == pytest.approx(2 / 3)
     assert volumes.dice(~whole, ~whole) == 1
+
+
+def test_the_largest_error_is_where_a_click_corrects_most():
+    truth = np.zeros((20, 30), bool)
+    truth[4:16, 4:20] = True
+    found = np.roll(truth, 5, 1)
+    found[9, 9] = False
+    assert largest_error(truth, truth) is None
+    lacking = largest_error(found, truth)
+    assert truth[int(lacking[0]), int(lacking[1])]
+    assert 4 <= lacking[1] < 9
+    assert lacking[2]
+    more = truth | np.roll(truth, 9, 1)
+    y, x, lacks = largest_error(more, truth)
+    assert more[int(y), int(x)] > truth[int(y), int(x)]
+    assert not lacks
 
 
 def test_the_balls_of_a_cube_do_not_touch_and_are_where_they_are_clicked(tmp_path):

@@ -39,6 +39,14 @@ class OverrunTracker(SectionTracker):
         return inside
 
 
+class SpreadingTracker(SectionTracker):
+    """Along all axes, it takes object 2 for a part of object 1, except where object 1 was prompted along Z."""
+
+    def spoil(self, object_id, frame, inside):
+        prompted = self.view.n_frames == SHAPE[0] and frame in self.memory.entries(object_id)
+        return inside if prompted else self.view.read(frame)[..., 0] > 20
+
+
 class GivenMasks(SectionTracker):
     """Along Z, it takes a mask as it is given."""
 
@@ -106,6 +114,18 @@ def test_an_object_ends_where_two_walks_say_so(tmp_path, recording):
         assert not (session.planes.disputed(0) != 0)[~FIRST[4]].any()
         session.planes.answer_review(items[0], items[0].choices[0])
         assert session.mask(1, items[0].frame).sum() == FIRST[4].sum()
+
+
+def test_a_neighbour_that_all_walks_spread_to_is_left_out_if_it_looks_different(tmp_path, recording):
+    with Session.create(tmp_path / "a.sam2v", recording, tracker_factory=section_factory(SpreadingTracker)) as session:
+        session.add_object()
+        session.add_prompt(PointPrompt(1, 4, 15, 20))
+        list(session.track_planes())
+        assert voxels_of(session, 1)[SECOND & (np.arange(SHAPE[0]) != 4)[:, None, None]].all()
+        session.fuse()
+        found = voxels_of(session, 1)
+        assert np.count_nonzero(found & SECOND) < 0.1 * SECOND.sum()
+        assert np.count_nonzero(found & FIRST) > 0.97 * FIRST.sum()
 
 
 def test_only_the_corrected_object_is_tracked_and_fused_again(session):
