@@ -82,7 +82,8 @@ class Budget:
             return ""
         return (
             f" With windows of {costs.wide_side} pixels, {costs.wide_views} per frame instead of {costs.views} would "
-            f"save about {_duration(self.frames * saved)}; very small objects are then tracked slightly worse."
+            f"save about {_duration(self.frames * saved)}; very small objects are then tracked slightly less "
+            "accurately."
         )
 
 
