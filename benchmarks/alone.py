@@ -108,11 +108,11 @@ def ours_budget(job: dict[str, Any]) -> dict[str, float]:
             api.resume(session)
             seconds, peak, written = time.perf_counter() - begun, peak_mb(), _bytes_in(Path(folder)) - before
     return {
-        "said_mb": budget.memory_bytes / (1 << 20),
+        "estimated_mb": budget.memory_bytes / (1 << 20),
         "peak_mb": peak,
-        "said_disk_mb": budget.disk_bytes / 1e6,
+        "estimated_disk_mb": budget.disk_bytes / 1e6,
         "disk_mb": written / 1e6,
-        "said_s": budget.seconds,
+        "estimated_s": budget.seconds,
         "seconds": seconds,
     }
 

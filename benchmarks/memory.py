@@ -92,9 +92,9 @@ def budgets(runs: list[tuple[int, int, int, int]]) -> list[Row]:
     for side, size, objects, frames in runs:
         job = {"model": "demo", "side": side, "size": size, "objects": objects, "frames": frames}
         found = apart("ours_budget", **job)
-        ratios = {name: found[f"said_{name}"] / found[took] for name, took in _SAID.items()}
+        ratios = {name: found[f"estimated_{name}"] / found[took] for name, took in _ESTIMATED.items()}
         rows.append({**job, **found, **{f"{name}_ratio": ratio for name, ratio in ratios.items()}})
     return rows
 
 
-_SAID = {"mb": "peak_mb", "disk_mb": "disk_mb", "s": "seconds"}
+_ESTIMATED = {"mb": "peak_mb", "disk_mb": "disk_mb", "s": "seconds"}
