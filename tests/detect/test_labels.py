@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from contextlib import closing
 
 import numpy as np
 import pytest
@@ -12,7 +13,8 @@ from PIL import Image
 from napari_sam2_video.detect.labels import Labels, detections_of
 from napari_sam2_video.detect.registry import detector_from_text
 from napari_sam2_video.detect.run import run_detector
-from napari_sam2_video.errors import DetectorError
+from napari_sam2_video.errors import DetectorError, RecordingError
+from napari_sam2_video.frames.label_series import LabelSeries
 from napari_sam2_video.prompt_text import parse_seeds
 
 SERIES = np.zeros((3, 40, 60), np.uint16)
@@ -20,6 +22,7 @@ SERIES[0, 2:6, 3:9] = 7
 SERIES[1, 10:20, 30:34] = 7
 SERIES[1, 30:39, 50:60] = 300
 SERIES[2, 0:2, 0:2] = 1
+PALETTE_SERIES = np.where(SERIES == 300, 9, SERIES).astype(np.uint8)
 
 
 def rebuilt(found):
@@ -40,6 +43,15 @@ def folder_of_tiffs(path):
         tifffile.imwrite(path / f"mask{frame:03}.tif", labels)
 
 
+def folder_of_palettes(path):
+    """As DAVIS and YouTube-VOS save labels: the index in the palette is the number."""
+    path.mkdir()
+    for frame, labels in enumerate(PALETTE_SERIES):
+        image = Image.frombytes("P", labels.shape[::-1], labels.tobytes())
+        image.putpalette([0, 0, 0, 128, 0, 0, 0, 128, 0, *range(30)])
+        image.save(path / f"{frame:05}.png")
+
+
 MADE = {
     "series.tif": lambda path: tifffile.imwrite(path, SERIES),
     "floats.tif": lambda path: tifffile.imwrite(path, SERIES.astype(np.float32)),
@@ -58,6 +70,22 @@ def test_a_series_has_labels_for_every_frame(name, tmp_path, view):
         assert np.array_equal(rebuilt(found), SERIES[frame])
         assert {one.score for one in found} == {1.0}
     detector.close()
+
+
+@pytest.mark.parametrize("axis", ["T", "Y", "X"])
+def test_a_folder_of_palette_images_has_the_indices_as_labels(tmp_path, axis):
+    folder_of_palettes(tmp_path / "davis")
+    with closing(LabelSeries(tmp_path / "davis")) as series:
+        planes = np.moveaxis(PALETTE_SERIES, "TYX".index(axis), 0)
+        assert all(np.array_equal(series.read(frame, axis), labels) for frame, labels in enumerate(planes))
+
+
+def test_a_folder_of_coloured_images_is_not_taken_for_labels(tmp_path):
+    (tmp_path / "film").mkdir()
+    for frame in range(2):
+        Image.new("RGB", (60, 40), (frame, 200, 30)).save(tmp_path / "film" / f"{frame}.png")
+    with pytest.raises(RecordingError, match="has the axes TYXS where label images"):
+        LabelSeries(tmp_path / "film")
 
 
 def test_an_array_of_labels_is_read_frame_by_frame(view):

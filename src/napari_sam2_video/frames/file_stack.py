@@ -187,6 +187,11 @@ class FileStack(PlanesRecording):
             metadata={"format": "folder", "first": present[0].name, "last": present[-1].name, **(metadata or {})},
         )
 
+    def read_as(self, contents: FileContents) -> FileStack:
+        """The same files, read in another way."""
+        axes = self.axes[: len(self._lengths)]
+        return FileStack(self._files, contents, axes, self._lengths, path=self.path, name=self.name)
+
     def _plane(self, number: int, rows: slice) -> npt.NDArray[Any]:
         place, within = divmod(number, self._each)
         file = self._files[place]

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_sam2_video.errors import RecordingError, first_line
-from napari_sam2_video.frames.mask_image import read_labels, single_plane, whole_numbers
+from napari_sam2_video.frames.file_stack import FileStack
+from napari_sam2_video.frames.mask_image import PaletteLabels, read_labels, single_plane, whole_numbers
 from napari_sam2_video.frames.reader import HEAD_BYTES
 from napari_sam2_video.frames.tiff import is_tiff, open_tiff
 from napari_sam2_video.frames.voxel_order import in_order_of
@@ -144,6 +145,9 @@ class LabelSeries:
             self._planes = read_labels(path)
             return
         recording = open_tiff(path, numbers=True) if is_tiff(head) else open_recording(path)
+        if isinstance(recording, FileStack) and "S" in recording.axes:
+            first = path / recording.metadata["first"]
+            recording = recording.read_as(PaletteLabels(first)) if PaletteLabels.fits(first) else recording
         self._recording = recording
         self._close = weakref.finalize(self, recording.close)
         spare = self._spare()

@@ -84,6 +84,33 @@ def single_plane(path: Path) -> bool:
     return _picture(path) is not None
 
 
+class PaletteLabels:
+    """Label images of one plane each whose colours are a palette, for a `frames.file_stack.FileStack`."""
+
+    axes = "YX"
+
+    def __init__(self, first: Path) -> None:
+        labels = read_labels(first)
+        self.shape, self.dtype = labels.shape, labels.dtype
+
+    @staticmethod
+    def fits(file: Path) -> bool:
+        """Whether a file is an image with a palette, or of grey values, and not of colours."""
+        found = _picture(file)
+        return found is not None and found[0].ndim == 2
+
+    def check(self, file: Path) -> tuple[str, ...]:
+        """See `FileContents`."""
+        return ()
+
+    def plane(self, file: Path, place: int, rows: slice) -> npt.NDArray[Any]:
+        """See `FileContents`."""
+        return read_labels(file)[rows]
+
+    def close(self) -> None:
+        """See `FileContents`."""
+
+
 def whole_numbers(values: npt.NDArray[Any], name: str) -> npt.NDArray[Any]:
     """Labels as integers, from integers, booleans, or floats that are whole numbers; NaN is 0.
 
