@@ -77,6 +77,8 @@ def test_fault_14_no_recording_at_all(tmp_path: Path, content: bytes) -> None:
         (b"\xda\xce\xbe\n", "is an ND2 file of Nikon"),
         (b"\x70\0\0\0\x80\1\0\0*", "is a LIF file of Leica"),
         (bytes(208) + b"MAP ", "is an MRC file"),
+        (b"NRRD0004\ntype: short\n", "is an NRRD file, which is not read directly; save it as NIfTI"),
+        (b"ObjectType = Image\nNDims = 3\n", "is a MetaImage"),
         (b"\x89HDF\r\n\x1a\n", "is an HDF5 file; .* open it with h5py and pass it"),
         (b"PK\x03\x04", "is a ZIP archive; unpack it"),
     ],

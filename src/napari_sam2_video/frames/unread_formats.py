@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _CONVERT = "which is not read directly; save it as OME-TIFF, for instance with Fiji or bfconvert"
+_CONVERT_VOLUME = "which is not read directly; save it as NIfTI, for instance with 3D Slicer"
 # How the files begin, and what they are.
 _KINDS: tuple[tuple[bytes, str], ...] = (
     (rb"ZISRAWFILE", f"a CZI file of Zeiss, {_CONVERT}"),
@@ -19,6 +20,8 @@ _KINDS: tuple[tuple[bytes, str], ...] = (
     (rb"\x70\0\0\0.{4}\*", f"a LIF file of Leica, {_CONVERT}"),
     (rb"OLYMPUSRAWFORMAT", f"an OIR file of Olympus, {_CONVERT}"),
     (rb"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", f"an OLE file, such as OIB of Olympus and ZVI of Zeiss, {_CONVERT}"),
+    (rb"NRRD\d{4}", f"an NRRD file, {_CONVERT_VOLUME}"),
+    (rb"ObjectType\s*=", f"a MetaImage (MHA, MHD), {_CONVERT_VOLUME}"),
     (rb".{208}MAP ", "an MRC file, which is not read directly; save it as TIFF, or in a script pass its array"),
     (
         rb"\x89HDF\r\n\x1a\n",
