@@ -13,7 +13,15 @@ from napari.layers import Image
 
 import napari_sam2_video
 from napari_sam2_video import api
-from napari_sam2_video.api import BoxPrompt, MaskPrompt, ModelSettings, PointPrompt, Sam2VideoError, TrackSettings
+from napari_sam2_video.api import (
+    BoxPrompt,
+    MaskPrompt,
+    ModelSettings,
+    PointPrompt,
+    PromptError,
+    Sam2VideoError,
+    TrackSettings,
+)
 from napari_sam2_video.export.registry import export as export_result
 from napari_sam2_video.session import Session
 from tests.fakes import blob_movie, fake_factory
@@ -204,6 +212,16 @@ def test_a_stopped_run_is_continued(film, prompts, tmp_path):
 def test_no_planes_are_the_walk_of_the_session(film, prompts, tmp_path):
     with api.track(film, prompts, tmp_path / "run.sam2v", planes="") as session:
         assert session.masks.frames_done(1).tolist() == list(range(len(film)))
+
+
+def test_an_object_that_is_found_nowhere_has_nothing_to_fuse(tmp_path, monkeypatch):
+    nowhere = {(1, plane) for plane in range(40)}
+    monkeypatch.setattr("napari_sam2_video.session.tracking.default_tracker", fake_factory(lost=nowhere))
+    empty = np.zeros((5, 32, 40), np.uint8)
+    with api.track(empty, [PointPrompt(1, 2, 9, 9)], tmp_path / "run.sam2v", axes="ZYX", planes="zyx") as session:
+        assert session.masks.frames_done(1).tolist() == [0, 1, 2, 3, 4]
+        with pytest.raises(PromptError, match="nothing to fuse"):
+            session.fuse()
 
 
 def test_a_moved_recording_is_opened_with_the_axes_and_sizes_of_the_session(film, prompts, tmp_path):

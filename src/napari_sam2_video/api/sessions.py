@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Literal
 
 from napari_sam2_video.api.options import SessionOptions
 from napari_sam2_video.api.start import is_anything_left, make, reopen, require_prompts, start
-from napari_sam2_video.errors import SettingsError
+from napari_sam2_video.errors import PromptError, SettingsError
 from napari_sam2_video.session import Session, import_prompts
 from napari_sam2_video.types import ContrastWindow, ModelSettings, OpenSettings, TrackSettings
 from napari_sam2_video.types.calls import public
@@ -274,7 +275,9 @@ def resume(
     if planes:
         count += followed(session.track_planes(settings, axes=planes, stop=stop), progress)
         if len(session.planes.checked(planes)) > 1 and not (stop is not None and stop()):
-            session.fuse(axes=planes)
+            # Where no object was found on the planes across another axis, there is nothing to fuse.
+            with suppress(PromptError):
+                session.fuse(axes=planes)
         return count
     if not is_anything_left(session, settings):
         return count
