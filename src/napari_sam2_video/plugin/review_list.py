@@ -10,6 +10,7 @@ from qtpy.QtWidgets import QListView, QStyle, QStyledItemDelegate
 
 from napari_sam2_video.plugin.thumbnails import SIDE
 from napari_sam2_video.plugin.widgets import single_shot
+from napari_sam2_video.session.verdicts import key_of_item
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,6 +35,7 @@ class ReviewModel(QAbstractListModel):
         self._controller = controller
         self.items: tuple[ReviewItem, ...] = ()
         self.n_wrong = 0
+        self.rows: dict[str, int] = {}
         self._names: dict[int, str] = {}
 
     def show(self, review: ReviewList) -> None:
@@ -43,7 +45,7 @@ class ReviewModel(QAbstractListModel):
         if (items, len(review.wrong)) == (self.items, self.n_wrong):
             return
         self.beginResetModel()
-        self.items, self.n_wrong = items, len(review.wrong)
+        self.items, self.n_wrong, self.rows = items, len(review.wrong), review.rows
         self.endResetModel()
 
     def is_wrong(self, row: int) -> bool:
@@ -109,10 +111,9 @@ class ReviewView(QListView):
 
     def show_current(self, current: ReviewItem | None) -> None:
         """Mark the current place."""
-        places = [(item.object_id, item.frame, item.kind) for item in self.places.items]
-        place = None if current is None else (current.object_id, current.frame, current.kind)
-        if place in places:
-            index = self.places.index(places.index(place))
+        row = None if current is None else self.places.rows.get(key_of_item(current))
+        if row is not None:
+            index = self.places.index(row)
             self.setCurrentIndex(index)
             self.scrollTo(index)
         else:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtCore import QObject, Signal  # type: ignore[attr-defined]
 
 from napari_sam2_video.plugin.tracking import TRACKING
+from napari_sam2_video.session.verdicts import key_of_item
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,8 +41,8 @@ class ReviewWalk(QObject):
         self._controller = controller
         self._correct = correct
         self.current: ReviewItem | None = None
-        self._seen: set[ReviewItem] = set()
-        self._judged: set[tuple[int, int, str]] = set()
+        self._seen: set[str] = set()
+        self._judged: set[str] = set()
         self._corrected: ReviewItem | None = None
         self._done = False
         self._run: TrackRun | None = None
@@ -60,30 +61,29 @@ class ReviewWalk(QObject):
             and (not item.object_id or item.object_id == self._controller.active)
         )
 
-    def _left(self) -> list[ReviewItem]:
-        """Places left, without those judged since the newest summary."""
-        left = self._controller.summary.review.left
-        return [item for item in left if _place(item) not in self._judged]
-
     def go_to(self, item: ReviewItem) -> None:
         """Go to a place."""
         self.current = item
         self._corrected = None
-        self._seen.add(item)
+        self._seen.add(key_of_item(item))
         if item.object_id:
             self._controller.set_active(item.object_id)
         self._controller.go_to(item.frame)
         where = f"Object {item.object_id}, frame {item.frame}" if item.object_id else f"Frame {item.frame}"
-        more = len([other for other in self._left() if other not in self._seen])
+        review = self._controller.summary.review
+        rows = [review.rows.get(key) for key in self._seen | self._judged]
+        more = len(review.left) - sum(row is not None and row < len(review.left) for row in rows)
         self.moved.emit(f"{where}: {item.reason} (doubt {item.doubt:.2f}); {more} more.")
 
     def next(self) -> None:
         """Go to the first place that was not visited since the last run."""
-        left = [item for item in self._left() if item not in self._seen]
-        if left:
-            self.go_to(left[0])
-            return
-        text = ALL_SEEN if self._seen or self._controller.summary.review.reviewed else NO_DOUBT
+        review = self._controller.summary.review
+        visited = self._seen | self._judged
+        for item in review.left:
+            if key_of_item(item) not in visited:
+                self.go_to(item)
+                return
+        text = ALL_SEEN if self._seen or review.reviewed else NO_DOUBT
         self._seen.clear()
         self.current = None
         self.moved.emit(text)
@@ -123,7 +123,7 @@ class ReviewWalk(QObject):
 
         if not self._controller.perform(say, "saving your answer"):
             return False
-        self._judged.add(_place(item))
+        self._judged.add(key_of_item(item))
         self.current = None
         return True
 
@@ -178,7 +178,3 @@ class ReviewWalk(QObject):
         if not stays:
             self.current = None
             self.next()
-
-
-def _place(item: ReviewItem) -> tuple[int, int, str]:
-    return item.object_id, item.frame, item.component if item.kind == "proposal" else item.kind

@@ -156,6 +156,7 @@ class Summarizer:
         self._note_settled(tracks)
         queue = session.review_queue(doubtful=[item for track in tracks.values() for item in track.doubtful])
         review = session.review_progress(queue)
+        _ = review.rows  # Computed here, it costs the main thread nothing.
         doubtful = Counter(item.object_id for item in review.left)
         planes = session.planes
         dirty = frozenset(number for number, track in tracks.items() if track.dirty) | planes.changed()

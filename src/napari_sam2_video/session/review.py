@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -61,6 +62,11 @@ class ReviewList:
     left: tuple[ReviewItem, ...] = ()
     wrong: tuple[ReviewItem, ...] = ()
     reviewed: int = 0
+
+    @cached_property
+    def rows(self) -> dict[str, int]:
+        """Row of each item by its `key_of_item`, in `left` followed by `wrong`."""
+        return {key_of_item(item): row for row, item in enumerate((*self.left, *self.wrong))}
 
     @property
     def total(self) -> int:
