@@ -72,4 +72,4 @@ def whole_mask(
 def mask_iou(one: npt.NDArray[np.bool_], other: npt.NDArray[np.bool_]) -> float:
     """Intersection over union of two masks of one shape, 1 if both are empty."""
     union = np.count_nonzero(one | other)
-    return np.count_nonzero(one & other) / union if union else 1.0
+    return float(np.count_nonzero(one & other) / union) if union else 1.0
