@@ -102,16 +102,14 @@ class PlaneMasks:
         """Masks of the planes from one to another, which the network segments, in ascending order.
 
         What is interpolated is how far the network moved the outline of the section, so that a plane keeps what its own
-        section shows. If the two differ in that, the one in the middle is segmented first.
+        section shows. Where the network did more than that, the plane in the middle is segmented, too.
         """
         sections = self._guides[object_id]
         ends = [self._segment(object_id, at) for at in (low, high)]
         masks = [whole_mask(m.origin_yx, m.levels > 0, sections.plane_shape) for m in ends]
         cut = [main_part(sections.on(at)) for at in range(low, high + 1)]
         yield low, ends[0]
-        if high - low > 1 and _is_moved_alike(
-            masks, (cut[0], cut[-1]), self._coarser, int(2 * (high - low) <= self._step + 1)
-        ):
+        if high - low > 1 and _are_outlines_alone(masks, (cut[0], cut[-1]), self._coarser):
             score, iou = (min(getattr(m, name) for m in ends) for name in ("object_score", "predicted_iou"))
             for at, mask in enumerate(moved_alike(cut, masks[0], masks[1], self._spacing_yx), start=low + 1):
                 yield at, replace(mask_as_object(object_id, mask, score, iou), prompted=False)
@@ -142,18 +140,13 @@ class PlaneMasks:
         return preview.candidates[preview.best]
 
 
-def _is_moved_alike(masks: Sequence[Masks], sections: Sequence[Masks], axis: int, slack: int) -> bool:
-    """Whether two masks are similar, and end as far beyond their sections along an axis."""
+def _are_outlines_alone(masks: Sequence[Masks], sections: Sequence[Masks], axis: int) -> bool:
+    """Whether two masks are similar, and end with their sections along an axis: only outlines moved."""
     both = 2 * int(np.count_nonzero(masks[0] & masks[1]))
     if both < max(1, ALIKE * sum(int(np.count_nonzero(mask)) for mask in masks)):
         return False
-    moved = []
-    for mask, section in zip(masks, sections, strict=True):
-        found, cut = bounding_box(mask), bounding_box(section)
-        if found is None or cut is None:
-            return False
-        moved.append((found[axis].start - cut[axis].start, found[axis].stop - cut[axis].stop))
-    return all(abs(one - other) <= slack for one, other in zip(*moved, strict=True))
+    boxes = [(bounding_box(mask), bounding_box(section)) for mask, section in zip(masks, sections, strict=True)]
+    return all(found is not None and cut is not None and found[axis] == cut[axis] for found, cut in boxes)
 
 
 def _gone(object_id: int) -> ObjectMask:
