@@ -266,9 +266,9 @@ def acts_of(desk: Desk, objects: int) -> Acts:
         return lambda: controller.view.summary.fresh
 
     return {
-        "another frame": next_frame, "another object": choose, "a click, to its preview": click,
+        "another frame, to the screen": next_frame, "another object": choose, "a click, to its preview": click,
         "next place of the review": next_place, "accept, next place": accept, "undo or redo": undo,
-        "accept all here, undo": accept_all,
+        "accept all on a frame, or undo it": accept_all,
         "search in the table": search, "sort the table": sort, "zoom the timeline": zoom, "group the timeline": group,
     }  # fmt: skip
 
@@ -309,8 +309,23 @@ def measure(desk: Desk, objects: int, acts: Acts, repeats: int, watch: Watch | N
         figures = "   ".join(
             f"{title} {row[f'{what}_median_ms']:5.0f} {row[f'{what}_worst_ms']:5.0f}" for what, title in WHAT.items()
         )
-        print(f"{objects:4} {name:26} {figures}   ms, median and worst", flush=True)
+        print(f"{objects:4} {name:33} {figures}   ms, median and worst", flush=True)
     return found
+
+
+def tables_of(rows: list[Row]) -> str:
+    """The figures as the tables of ``docs/gui.md``."""
+    numbers = sorted({row["objects"] for row in rows})
+    by = {(row["objects"], row["act"]): row for row in rows}
+    parts = []
+    for what in ("block", "work", "shown"):
+        lines = [f"{WHAT[what]}:", "", "| Action | " + " | ".join(f"{n} object{'s' * (n > 1)}" for n in numbers) + " |"]
+        lines.append("|---" * (1 + len(numbers)) + "|")
+        for act in dict.fromkeys(row["act"] for row in rows):
+            cells = [f"{by[n, act][f'{what}_median_ms']:.0f}, {by[n, act][f'{what}_worst_ms']:.0f}" for n in numbers]
+            lines.append(f"| {act} | " + " | ".join(cells) + " |")
+        parts.append("\n".join(lines))
+    return "\n\n".join(parts)
 
 
 def main() -> int:
@@ -322,6 +337,7 @@ def main() -> int:
     parser.add_argument("--folder", type=Path, help="keep the sessions here, and use those that are there")
     parser.add_argument("--slow", type=float, help="say what the main thread was at where it worked for so many ms")
     parser.add_argument("--acts", nargs="+", help="only acts whose names hold one of these words")
+    parser.add_argument("--tables", action="store_true", help="print the tables of docs/gui.md at the end")
     parser.add_argument("--out", type=Path, help="write the figures as JSON")
     options = parser.parse_args()
     os.environ["NAPARI_CONFIG"] = str(Path(tempfile.mkdtemp()) / "settings.yaml")
@@ -349,6 +365,8 @@ def main() -> int:
     os.fsync = plain
     if watch is not None:
         watch.close()
+    if options.tables:
+        print(tables_of(rows))
     if options.out is not None:
         options.out.write_text(json.dumps(rows, indent=1), encoding="utf-8")
     return 0
