@@ -300,6 +300,27 @@ def test_an_object_that_is_being_tracked_is_not_edited(prompted, kind):
     run.close()
 
 
+def test_deleting_one_object_brings_no_older_mask_of_another_back(tracked, recording, factory):
+    """Both are in one record; the mask that replaced the other's is in a newer one."""
+    tracked.mark_absent(1, 3, 6)
+    shown = np.array(tracked.labels)
+    left = shown.copy()
+    left[4:7][left[4:7] == 2] = 0
+    tracked.delete_masks(2, 4, 7)
+    assert np.array_equal(tracked.labels, left)
+    assert not any(tracked.mask(1, frame).any() for frame in range(3, 6))
+    assert tracked.mask(1, 6).any()
+    after = seen(tracked)
+    tracked.undo()
+    assert np.array_equal(tracked.labels, shown)
+    tracked.redo()
+    assert seen(tracked) == after
+    folder = tracked.folder
+    tracked.close()
+    with Session.open(folder, recording=recording, tracker_factory=factory) as again:
+        assert seen(again) == after
+
+
 def test_an_object_removed_before_does_not_come_back_where_masks_are_deleted(tracked):
     tracked.remove_object(2)
     tracked.delete_masks(1, 2, 4)

@@ -63,7 +63,7 @@ class LabelImages:
     def key(self, frame: int) -> tuple[Any, ...]:
         """Key of the label image of a frame; equal keys mean equal images."""
         with self._state.lock:
-            masks = self._records.numbers(frame)
+            masks = self._records.contents(frame)
             removed = tuple(sorted(removed_objects(self._state).items()))
             return (frame, masks, self._strokes.top(frame), removed, self.dtype.str)
 

@@ -82,6 +82,11 @@ class FrameRecords:
         """Records of a frame, the newest first."""
         return _numbers(self._state, frame, tables)
 
+    def contents(self, frame: int) -> tuple[tuple[int, tuple[int, ...]], ...]:
+        """Records of a frame with their objects, the newest first."""
+        found = ((number, self._state.get("records", number)) for number in self.numbers(frame))
+        return tuple((number, () if info is None else info.ids) for number, info in found)
+
     def put(self, masks: FrameMasks, *, generation: int | None, extra: Sequence[Change], table: str = RUN) -> None:
         """Store masks of one frame durably; see `MaskStore.write`."""
         figures = figures_of(masks)
@@ -95,7 +100,7 @@ class FrameRecords:
             self._state.commit(changes, name=name, step=generation, number=number)
 
     def drop(self, frame: int, object_id: int, step: int, tables: Sequence[str] = EVERY) -> None:
-        """Remove one object from a frame: records that hold it are rewritten without it."""
+        """Remove one object from a frame: records that hold it are rewritten without it, and keep their order."""
         with self._state.writing():
             removed = removed_objects(self._state)
             for table, number in [(t, n) for t in tables for n in self._state.get(t, frame, ())]:
@@ -105,15 +110,13 @@ class FrameRecords:
                 masks = self._read(number)
                 kept = () if masks is None else masks.objects
                 rest = tuple(m for m in kept if m.object_id != object_id and number > removed.get(m.object_id, 0))
-                own = self._state.next_number
-                changes: list[Change] = []
                 if masks is not None and rest:
                     left = replace(masks, objects=rest)
                     ref = self._packs.put(encode_masks(left), inline=False)
-                    changes.append(("records", own, record_to_json(ref, left, figures_of(left))))
-                numbers = [own if n == number else n for n in self._state.get(table, frame, ())]
-                numbers = [n for n in numbers if n != own or rest]
-                self._state.commit([*changes, (table, frame, numbers)], step=step, number=own)
+                    change: Change = ("records", number, record_to_json(ref, left, figures_of(left)))
+                else:
+                    change = (table, frame, [n for n in self._state.get(table, frame, ()) if n != number])
+                self._state.commit([change], step=step)
 
     def newest(self, frame: int, object_id: int, tables: Sequence[str] = TABLES) -> tuple[int, RecordInfo] | None:
         """Number and description of the newest record of an object on a frame; None if there is none."""
