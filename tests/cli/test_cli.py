@@ -434,7 +434,7 @@ def test_a_volume_is_walked_along_three_axes_and_seeded_by_a_label_volume(call, 
     arguments = ("track", tmp_path / "scan.tif", "--out", out, "--model", weights, "--image-size", "64", "--seeds")
     code, _, said = call(*arguments, f"{tmp_path / 'labels.tif'}@middle", "--planes", "zq")
     assert code == 1
-    assert "no planes across 'q'" in said
+    assert "no planes across 'Q'" in said
     assert not out.exists()
     code, said, _ = call(*arguments, f"{tmp_path / 'labels.tif'}@middle", "--planes", "zyx")
     assert code == 0

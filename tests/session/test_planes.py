@@ -358,8 +358,14 @@ def test_what_cannot_be_done_says_so(session, tmp_path):
         Session.create(tmp_path / "film.sam2v", film, tracker_factory=section_factory()) as other,
     ):
         assert other.planes.axes == ("T",)
-        with pytest.raises(SessionError, match="not the slices of a volume"):
+        with pytest.raises(SessionError, match=r"not the slices of a volume with the axes Z, Y and X\.$"):
             other.planes.add_prompt("Y", PointPrompt(1, 0, 0, 0))
+    with (
+        open_recording(np.zeros((3, 4, 8, 9), np.uint8), axes="TZYX") as scans,
+        Session.create(tmp_path / "t.sam2v", scans, default_view(scans, axis="T")) as other,
+        pytest.raises(SessionError, match=r"no planes across 'Z', only T; .* start one along Z \(--axis Z\)"),
+    ):
+        other.planes.add_prompt("z", PointPrompt(1, 0, 0, 0))
 
 
 def test_a_walk_covers_what_the_object_reaches(session):

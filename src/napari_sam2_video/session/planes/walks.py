@@ -111,7 +111,9 @@ class PlaneWalks:
         if letter not in self.views:
             known = ", ".join(self.views)
             hint = "" if self.others else "; its frames are not the slices of a volume with the axes Z, Y and X"
-            raise SessionError(f"The session has no planes across {axis!r}, only {known}{hint}.")
+            if not self.others and set(VOLUME_AXES) <= set(self._context.view.recording.axes):
+                hint += ", so start one along Z (--axis Z)"
+            raise SessionError(f"The session has no planes across {letter!r}, only {known}{hint}.")
         return letter
 
     def exists(self, axis: str) -> bool:
