@@ -12,7 +12,8 @@ from scipy.spatial.transform import Rotation
 
 from napari_sam2_video.errors import PromptError, RecordingError
 from napari_sam2_video.frames.label_series import LabelSeries
-from napari_sam2_video.frames.voxel_order import in_order_of
+from napari_sam2_video.frames.open import open_recording
+from napari_sam2_video.frames.voxel_order import in_order_of, place_of
 from napari_sam2_video.prompt_text import parse_seeds
 
 OBLIQUE = np.eye(4)
@@ -82,3 +83,14 @@ def test_seeds_are_read_in_the_order_of_the_recording(tmp_path):
     elsewhere = OBLIQUE @ nibabel.affines.from_matvec(np.eye(3), [3, 0, 0])
     with pytest.raises(PromptError, match="lies elsewhere"):
         parse_seeds(f"{tmp_path / 'labels.nii.gz'}@all", affine=lambda: elsewhere)
+
+
+@pytest.mark.parametrize("unplaced", ["labels", "recording"])
+def test_a_nifti_without_a_place_is_taken_as_it_is(tmp_path, unplaced):
+    for name in ("labels", "recording"):
+        image = nibabel.Nifti1Image(LABELS_XYZ, None if name == unplaced else OBLIQUE)
+        nibabel.save(image, tmp_path / f"{name}.nii")
+    with open_recording(tmp_path / "recording.nii") as recording:
+        assert (place_of(recording) is None) == (unplaced == "recording")
+        labels, _ = parse_seeds(f"{tmp_path / 'labels.nii'}@all", affine=lambda: place_of(recording))
+    assert np.array_equal(labels, LABELS_ZYX)

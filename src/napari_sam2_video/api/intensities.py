@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from napari_sam2_video.errors import SettingsError
 from napari_sam2_video.frames.open import open_recording
 from napari_sam2_video.frames.view import FrameView, default_view
-from napari_sam2_video.frames.voxel_order import lies_alike
+from napari_sam2_video.frames.voxel_order import lies_alike, place_of
 from napari_sam2_video.types.checks import shown, whole
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def _readers(session: Session, source: Recording, channels: Any) -> dict[str, Re
                 f"{source.name} has {view.n_frames} frames of {view.shape_yx} pixels where the session has "
                 f"{session.n_frames} of {session.shape_yx}; measure a recording of the same size."
             )
-    own, affine = source.affine, session.recording.affine
+    own, affine = place_of(source), place_of(session.recording)
     if session.view.is_volume and not lies_alike(own, affine, tuple(map(source.length, "XYZ"))):
         raise SettingsError(
             f"{source.name} lies elsewhere than the recording of the session, or its voxels are in another order; "

@@ -10,6 +10,7 @@ from napari_sam2_video.errors import RecordingError, SessionError, SettingsError
 from napari_sam2_video.frames.axes import axis_named
 from napari_sam2_video.frames.open import open_recording
 from napari_sam2_video.frames.view import default_view
+from napari_sam2_video.frames.voxel_order import place_of
 from napari_sam2_video.frames.window import note_contrast
 from napari_sam2_video.session.manifest import NAME as MANIFEST
 from napari_sam2_video.session.tracker import remember_choice
@@ -119,10 +120,10 @@ class SessionOptions:
         )
 
     def affine_of(self, recording: Any) -> npt.NDArray[np.float64] | None:
-        """Affine of a recording, from ``(x, y, z)`` voxels to the world; None if it has none."""
+        """From ``(x, y, z)`` voxels of a recording to the world; None if it does not say where it lies."""
         source = self.open(recording)
         try:
-            return source.affine
+            return place_of(source)
         finally:
             if source is not recording:
                 source.close()

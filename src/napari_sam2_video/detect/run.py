@@ -12,6 +12,7 @@ import numpy as np
 from napari_sam2_video.detect.checked import checked
 from napari_sam2_video.detect.protocol import Detection, DetectorFrame
 from napari_sam2_video.errors import DetectionStoppedError, DetectorError, Sam2VideoError
+from napari_sam2_video.frames.voxel_order import place_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -83,7 +84,7 @@ def run_detector(
         segmenter=None if segmenter is None else _Watched(segmenter, watch),
         n_frames=view.n_frames,
         axis=view.walk_axis,
-        affine=view.recording.affine if view.is_volume else None,
+        affine=place_of(view.recording) if view.is_volume else None,
         progress=watch.report,
     )
 

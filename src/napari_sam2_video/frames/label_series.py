@@ -14,7 +14,7 @@ from napari_sam2_video.frames.file_stack import FileStack
 from napari_sam2_video.frames.mask_image import PaletteLabels, read_labels, single_plane, whole_numbers
 from napari_sam2_video.frames.reader import HEAD_BYTES
 from napari_sam2_video.frames.tiff import is_tiff, open_tiff
-from napari_sam2_video.frames.voxel_order import in_order_of
+from napari_sam2_video.frames.voxel_order import in_order_of, place_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -110,7 +110,7 @@ class LabelSeries:
     @property
     def affine(self) -> npt.NDArray[np.float64] | None:
         """From ``(x, y, z)`` voxels of a volume to the world, None if the file does not say it."""
-        return self._recording.affine if self._recording is not None and self._spare() == ["Z"] else None
+        return place_of(self._recording) if self._recording is not None and self._spare() == ["Z"] else None
 
     def align(self, affine: npt.NDArray[np.float64] | None) -> None:
         """Bring a volume that says where it lies into the voxel order of a recording with that affine.

@@ -70,7 +70,7 @@ class NibabelRecording(PlanesRecording):
 
     The voxel axes i, j, k and t of the file are called ``X``, ``Y``, ``Z`` and ``T`` regardless of the orientation of
     the body, so that labels can be written on the same grid; `affine` maps (i, j, k) to the world as nibabel does, and
-    ``metadata["orientation"]`` says where the axes point.
+    ``metadata["orientation"]`` says where the axes point, and ``metadata["placed"]`` whether the file says so itself.
     """
 
     def __init__(self, path: Path, kind: str, volume: Volume) -> None:
@@ -109,6 +109,7 @@ class NibabelRecording(PlanesRecording):
             metadata={
                 "format": "nifti" if kind == "NIfTI" else kind.lower(),
                 "orientation": "".join(code or "?" for code in codes),
+                "placed": _is_placed(kind, volume.header),
             },
         )
         self._lock = threading.Lock()
@@ -255,6 +256,13 @@ def load_volume(path: Path, kind: str) -> Volume:
     dtype = np.dtype(image.get_data_dtype(0) if kind == "ECAT" else image.get_data_dtype())
     affine, paths = np.array(image.affine, np.float64), [path, data] if paired else [path]
     return Volume(array, shape, dtype, header, affine, [file], paths, notes=notes)
+
+
+def _is_placed(kind: str, header: Any) -> bool:
+    """Whether a file says where its voxels lie; nibabel assumes a place for one that does not."""
+    if kind == "NIfTI":
+        return bool(int(header["sform_code"]) or int(header["qform_code"]))
+    return kind != "Analyze"
 
 
 def _image_class(nibabel: Any, path: Path, kind: str) -> tuple[Any, bool]:

@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 from itertools import product
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from napari_sam2_video.errors import RecordingError
 
+if TYPE_CHECKING:
+    from napari_sam2_video.frames.recording import Recording
+
 _HALF_A_VOXEL = 0.5
+
+
+def place_of(recording: Recording) -> npt.NDArray[np.float64] | None:
+    """From ``(x, y, z)`` voxels of a recording to the world; None if it does not say where it lies."""
+    return recording.affine if recording.metadata.get("placed", True) else None
 
 
 def in_order_of(
