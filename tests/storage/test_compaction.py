@@ -15,7 +15,10 @@ from napari_sam2_video.storage.state import State
 from napari_sam2_video.storage.tables import Tables
 
 CHANGE = st.tuples(st.sampled_from(["a", "b"]), st.sampled_from([1, 2, "1:x"]), st.none() | st.integers(0, 9))
-CHANGES = st.lists(CHANGE, min_size=1, max_size=3)
+SHARED = st.tuples(
+    st.just("s"), st.just(1), st.none() | st.sets(st.integers(0, 5), min_size=1).map(lambda n: sorted(n, reverse=True))
+)
+CHANGES = st.lists(CHANGE | SHARED, min_size=1, max_size=3)
 ACTS = st.lists(
     st.tuples(st.just("begin"), CHANGES)
     | st.tuples(st.just("add"), CHANGES)
@@ -32,7 +35,7 @@ def _short_history(monkeypatch):
 
 
 def open_state(folder):
-    return State(Journal(folder / "journal", read_only=False, quarantine=folder / "quarantine"), {})
+    return State(Journal(folder / "journal", read_only=False, quarantine=folder / "quarantine"), {}, {"s"})
 
 
 def act(state, acts):
@@ -49,7 +52,7 @@ def act(state, acts):
 
 
 def rows(state):
-    return {name: dict(state.table(name)) for name in ("a", "b")} | {"1": state.group("a", 1)}
+    return {name: dict(state.table(name)) for name in ("a", "b", "s")} | {"1": state.group("a", 1)}
 
 
 def seen(state):
@@ -62,7 +65,7 @@ def seen(state):
 
 
 def replayed(entries):
-    tables = Tables({})
+    tables = Tables({}, {"s"})
     for entry in entries:
         tables.apply(entry)
     return {name: kept for name, kept in tables.rows.items() if kept}, tables.done, tables.undone, tables.number
@@ -79,11 +82,11 @@ def test_fewer_entries_amount_to_the_same(acts):
 
     journal = Paper()
     journal.entries = list(entries)
-    state = State(journal, {})
+    state = State(journal, {}, {"s"})
     act(state, acts)
     wanted = replayed(deepcopy(entries))
     history = [step.id for step in (*wanted[1], *wanted[2])]
-    fewer = compacted(entries, history)
+    fewer = compacted(entries, history, {"s"})
     if fewer is not None:
         assert len(fewer) < len(entries)
         assert replayed(fewer) == wanted
@@ -133,7 +136,7 @@ def test_what_a_step_behind_needs_of_one_long_gone_is_kept():
     entries += [{"n": 20, "undo": 19}, {"n": 21, "undo": 18}, {"n": 22, "redo": 18}, {"n": 23, "redo": 19}]
     entries += [{"n": n, "name": "step", "set": [["a", 2, n]]} for n in (24, 25)]
     wanted = replayed(entries)
-    fewer = compacted(entries, [step.id for step in (*wanted[1], *wanted[2])])
+    fewer = compacted(entries, [step.id for step in (*wanted[1], *wanted[2])], {"s"})
     assert fewer is not None
     assert [entry["n"] for entry in fewer[1:]] == list(range(18, 26))
     assert replayed(fewer) == wanted

@@ -30,3 +30,24 @@ def test_a_step_is_undone_in_any_table_and_reopened_as_it_was(tmp_path):
     again.commit([("a", 2, "z")], name="third")
     assert again.redoable is None
     again.close()
+
+
+def test_undo_keeps_what_another_step_added_to_a_shared_list_meanwhile(tmp_path):
+    def open_state():
+        journal = Journal(tmp_path / "j", read_only=False, quarantine=tmp_path / "q")
+        return State(journal, {"s": lambda _, value: tuple(value)}, {"s"})
+
+    state = open_state()
+    state.commit([("s", 1, [1])])
+    run = state.commit([], name="run")
+    state.commit([("s", 1, [3, 1])], name="edit")
+    state.commit([("s", 1, [4, 3])], step=run)
+    assert state.values_before_later_steps("s", 1, run) == [(1,)]
+    moves = [("undo", (4, 1)), ("redo", (4, 3, 1)), ("undo", (4, 1)), ("undo", (3, 1)), ("redo", (4, 3))]
+    for move, expected in moves:
+        getattr(state, move)()
+        assert state.get("s", 1) == expected
+        state.close()
+        state = open_state()
+        assert state.get("s", 1) == expected
+    state.close()

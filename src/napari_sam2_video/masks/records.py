@@ -94,13 +94,16 @@ class FrameRecords:
         value = record_to_json(ref, masks, figures)
         with self._state.writing():
             number = self._state.next_number
-            kept = self._still_needed(table, masks.frame, {m.object_id for m in masks.objects})
+            kept = self._still_needed(table, masks.frame, {m.object_id for m in masks.objects}, generation)
             changes: list[Change] = [("records", number, value), (table, masks.frame, [number, *kept]), *extra]
             name = None if generation is not None else f"masks of frame {masks.frame}"
             self._state.commit(changes, name=name, step=generation, number=number)
 
     def drop(self, frame: int, object_id: int, step: int, tables: Sequence[str] = EVERY) -> None:
-        """Remove one object from a frame: records that hold it are rewritten without it, and keep their order."""
+        """Remove one object from a frame: records that hold it are rewritten without it, and keep their order.
+
+        They stay in the frame's list, which the step sets too, so that undo lists them whatever a run wrote meanwhile.
+        """
         with self._state.writing():
             removed = removed_objects(self._state)
             for table, number in [(t, n) for t in tables for n in self._state.get(t, frame, ())]:
@@ -113,10 +116,11 @@ class FrameRecords:
                 if masks is not None and rest:
                     left = replace(masks, objects=rest)
                     ref = self._packs.put(encode_masks(left), inline=False)
-                    change: Change = ("records", number, record_to_json(ref, left, figures_of(left)))
+                    value = record_to_json(ref, left, figures_of(left))
                 else:
-                    change = (table, frame, [n for n in self._state.get(table, frame, ()) if n != number])
-                self._state.commit([change], step=step)
+                    value = None
+                listed = self._state.get(table, frame, ())
+                self._state.commit([("records", number, value), (table, frame, listed)], step=step)
 
     def newest(self, frame: int, object_id: int, tables: Sequence[str] = TABLES) -> tuple[int, RecordInfo] | None:
         """Number and description of the newest record of an object on a frame; None if there is none."""
@@ -151,14 +155,20 @@ class FrameRecords:
             self._state.commit([("records", number, None) for number in unneeded])
         return packs | self.lost_packs
 
-    def _still_needed(self, table: str, frame: int, covered: set[int]) -> list[int]:
-        """Older records of a frame that hold an object that no newer one holds."""
+    def _still_needed(self, table: str, frame: int, covered: set[int], step: int | None) -> list[int]:
+        """Older records of a frame that hold an object that no newer one holds.
+
+        Steps begun after `step` are undone before it. So whatever is undone of them, every object needs a record.
+        """
         kept = []
         for number in self._state.get(table, frame, ()):
-            info = self._state.get("records", number)
-            if info is not None and not covered.issuperset(info.ids):
+            values: list[RecordInfo | None] = [self._state.get("records", number)]
+            if step is not None:
+                values += self._state.values_before_later_steps("records", number, step)
+            held = [set() if info is None else set(info.ids) for info in values]
+            if not covered.issuperset(set[int]().union(*held)):
                 kept.append(number)
-                covered = covered.union(info.ids)
+                covered = covered.union(set.intersection(*held))
         return kept
 
     def _read(self, number: int, objects: Collection[int] | None = None) -> FrameMasks | None:

@@ -10,6 +10,7 @@ from napari_sam2_video.errors import SessionError
 from napari_sam2_video.frames.crossing import crossing_axes
 from napari_sam2_video.masks.check_results import FILE as CHECKS
 from napari_sam2_video.masks.check_results import CheckResults
+from napari_sam2_video.masks.records import EVERY
 from napari_sam2_video.masks.store import MaskStore
 from napari_sam2_video.masks.tables import decoders as mask_decoders
 from napari_sam2_video.session.conditioning import Conditioning, mark_from_json
@@ -100,9 +101,8 @@ class Context:
         quarantine = folder / "quarantine"
         journal = Journal(folder / JOURNAL, read_only=read_only, quarantine=quarantine)
         try:
-            self.state = State(
-                journal, {**mask_decoders(view.n_frames), **_decoders(view.n_frames), **_of_planes(view)}
-            )
+            decoders = {**mask_decoders(view.n_frames), **_decoders(view.n_frames), **_of_planes(view)}
+            self.state = State(journal, decoders, shared=EVERY)
             self.masks = MaskStore(
                 folder / "masks",
                 self.state,

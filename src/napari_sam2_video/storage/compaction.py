@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from napari_sam2_video.storage.tables import MISREAD, Tables
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from napari_sam2_video.storage.journal import Entry
     from napari_sam2_video.storage.tables import Key, UndoStep
@@ -20,7 +20,7 @@ Place: TypeAlias = "tuple[str, Key]"
 CHANGES_A_LINE = 500
 
 
-def compacted(entries: Sequence[Entry], history: Sequence[int]) -> list[Entry] | None:
+def compacted(entries: Sequence[Entry], history: Sequence[int], shared: Collection[str] = ()) -> list[Entry] | None:
     """Fewer entries with the same effect, including history; None if fewer than half can be dropped.
 
     Parameters
@@ -29,11 +29,13 @@ def compacted(entries: Sequence[Entry], history: Sequence[int]) -> list[Entry] |
         Valid entries of a journal.
     history : sequence of int
         Ids of the steps that can be undone or redone after the last entry.
+    shared : collection of str
+        See `Tables`.
     """
     cut = _first_needed(entries, history)
     if cut is None or 2 * cut <= len(entries):
         return None
-    tables = Tables({})
+    tables = Tables({}, shared)
     written: dict[Place, int] = {}
     try:
         for index, entry in enumerate(entries[:cut]):
@@ -56,7 +58,7 @@ def compacted(entries: Sequence[Entry], history: Sequence[int]) -> list[Entry] |
         for start in range(0, len(changes), CHANGES_A_LINE)
     ]
     fewer = [*head, *(base or [{"n": number, "set": []}]), *entries[cut:]]
-    return fewer if len(fewer) < len(entries) and _amounts_to(fewer, tables) else None
+    return fewer if len(fewer) < len(entries) and _amounts_to(fewer, tables, shared) else None
 
 
 def _first_needed(entries: Sequence[Entry], history: Sequence[int]) -> int | None:
@@ -84,8 +86,8 @@ def _observed(tables: Tables) -> set[Place]:
     return places
 
 
-def _amounts_to(entries: Sequence[Entry], wanted: Tables) -> bool:
-    found = Tables({})
+def _amounts_to(entries: Sequence[Entry], wanted: Tables, shared: Collection[str]) -> bool:
+    found = Tables({}, shared)
     try:
         for entry in entries:
             found.apply(entry)

@@ -7,7 +7,7 @@ of one step can be undone together. Opening replays the journal, undo and redo i
 from __future__ import annotations
 
 import threading
-from itertools import islice
+from itertools import islice, takewhile
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,7 +17,7 @@ from napari_sam2_video.storage.compaction import compacted
 from napari_sam2_video.storage.tables import HISTORY_STEPS, MISREAD, Tables
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from napari_sam2_video.storage.journal import Entry, Journal
     from napari_sam2_video.storage.tables import Change, Decoder, Key, UndoStep
@@ -36,6 +36,8 @@ class State:
     decoders : mapping of str to callable
         Turns a value of a table from its journal form into that in memory; raises ValueError, TypeError, KeyError or
         IndexError for invalid values. Tables without one keep the value unchanged.
+    shared : collection of str
+        Tables of lists of numbers to which several steps add at the same time, see `Tables`.
 
     Attributes
     ----------
@@ -45,12 +47,13 @@ class State:
         Notes about invalid entries.
     """
 
-    def __init__(self, journal: Journal, decoders: Mapping[str, Decoder]) -> None:
+    def __init__(self, journal: Journal, decoders: Mapping[str, Decoder], shared: Collection[str] = ()) -> None:
         self.lock = threading.RLock()
         self.notes = list(journal.notes)
         self._writing = threading.RLock()
         self._journal = journal
-        self._tables = Tables(decoders)
+        self._tables = Tables(decoders, shared)
+        self._shared = shared
         self._replay(journal.entries)
         if not journal.read_only and not self.notes and journal.size >= COMPACT_BYTES:
             self._shorten(journal.entries)
@@ -190,6 +193,12 @@ class State:
             sides = [side for step in (*self._tables.done, *self._tables.undone) for side in (step.before, step.after)]
             return [v for side in sides for (t, _), v in side.items() if t == table and v is not None]
 
+    def values_before_later_steps(self, table: str, key: Key, step: int) -> list[Any]:
+        """Values of a row that undo would restore before it reaches a step, which a run still adds to."""
+        with self.lock:
+            later = takewhile(lambda one: one.id != step, reversed(self._tables.done))
+            return [one.before[table, key] for one in later if (table, key) in one.before]
+
     def close(self) -> None:
         """Close the journal."""
         self._journal.close()
@@ -218,7 +227,7 @@ class State:
     def _shorten(self, entries: Sequence[Entry]) -> None:
         """Replace a journal if most of it is no longer needed."""
         steps = (*self._tables.done, *self._tables.undone)
-        fewer = compacted(entries, [step.id for step in steps])
+        fewer = compacted(entries, [step.id for step in steps], self._shared)
         if fewer is None:
             return
         try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -37,6 +37,9 @@ class Tables:
     decoders : mapping of str to callable
         Turns a value of a table from its journal form into that in memory; raises one of `MISREAD` for invalid values.
         Tables without one keep the value unchanged.
+    shared : collection of str
+        Tables of lists of numbers, the highest first, to which several steps add at the same time. Undo and redo of a
+        step keep the numbers that others added since.
 
     Attributes
     ----------
@@ -54,7 +57,7 @@ class Tables:
         Table and key of the latest of these changes, the newest last.
     """
 
-    def __init__(self, decoders: Mapping[str, Decoder]) -> None:
+    def __init__(self, decoders: Mapping[str, Decoder], shared: Collection[str] = ()) -> None:
         self.rows: dict[str, dict[Key, Any]] = {}
         self.groups: dict[tuple[str, str], dict[str, Any]] = {}
         self.done: list[UndoStep] = []
@@ -63,6 +66,7 @@ class Tables:
         self.changes = 0
         self.latest: deque[tuple[str, Key]] = deque(maxlen=REMEMBERED_CHANGES)
         self._decoders = decoders
+        self._shared = frozenset(shared)
 
     def read(self, entry: Entry) -> list[Change]:
         """Changes of an entry with decoded values; raises one of `MISREAD` for invalid ones."""
@@ -113,8 +117,13 @@ class Tables:
         if not source or source[-1].id != step_id:
             raise ValueError("a step that is not the last one")
         step = source.pop()
-        for (table, key), value in (step.after if forward else step.before).items():
-            self.put(table, key, value)
+        left, reached = (step.before, step.after) if forward else (step.after, step.before)
+        for (table, key), value in reached.items():
+            if table in self._shared:
+                now = self.rows.get(table, {}).get(key)
+                self.put(table, key, _with_others(now, left[table, key], value))
+            else:
+                self.put(table, key, value)
         target.append(step)
 
     def put(self, table: str, key: Key, value: Any) -> None:
@@ -126,6 +135,12 @@ class Tables:
             owner, colon, rest = key.partition(":")
             if colon:
                 _set(self.groups.setdefault((table, owner), {}), rest, value)
+
+
+def _with_others(now: Any, left: Any, reached: Any) -> Any:
+    """The list of numbers that a step reaches, with those that other steps added to the one that it leaves."""
+    added = set(now or ()).difference(left or (), reached or ())
+    return type(now)(sorted(added.union(reached or ()), reverse=True)) if added else reached
 
 
 def _key(key: Any) -> Key:
