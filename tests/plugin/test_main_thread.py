@@ -9,8 +9,9 @@ import pytest
 
 from napari_sam2_video import devices
 from napari_sam2_video.export import registry
-from napari_sam2_video.plugin import garbage
-from napari_sam2_video.plugin.summarizer import Summarizer
+from napari_sam2_video.plugin import garbage, session_summary
+from napari_sam2_video.plugin.session_summary import SummaryUpdater
+from napari_sam2_video.plugin.summarizer import SessionSummary, Summarizer
 from napari_sam2_video.session import Session
 from tests.fakes import FakeTracker
 from tests.plugin.conftest import make_frames, spots
@@ -83,3 +84,43 @@ def test_a_run_is_not_slowed_down_by_summaries_that_take_long(at_work, monkeypat
     assert summary._later.interval() > 1000 * summary._took
     assert not summary.fresh
     summary._later.stop()
+
+
+def test_a_summary_that_takes_long_is_finished_while_a_run_changes_objects(qapp, monkeypatch):
+    clock, takes = [0.0], [10.0, 3.0]
+
+    class Slow:
+        def __init__(self, _):
+            pass
+
+        def summarize(self, _):
+            clock[0] += takes.pop(0)
+            return SessionSummary()
+
+    monkeypatch.setattr(session_summary, "Summarizer", Slow)
+    monkeypatch.setattr(session_summary, "time", SimpleNamespace(monotonic=lambda: clock[0]))
+    jobs = []
+    session = SimpleNamespace(running=False)
+    summary = SummaryUpdater(SimpleNamespace(submit=lambda job, _: jobs.append(job)), session)
+    summary.update()
+    session.running = True
+    summary.update()
+    assert len(jobs) == 1
+    jobs[0].done(jobs[0].work(jobs[0]))
+    # All objects were computed before the run, which does not delay the first summary in it.
+    summary.update()
+    assert len(jobs) == 2
+    clock[0] += 2
+    summary.update()
+    summary._later.timeout.emit()
+    assert len(jobs) == 2
+    assert summary._later.isActive()
+    jobs[1].done(jobs[1].work(jobs[1]))
+    summary._later.stop()
+    summary.update()
+    assert len(jobs) == 2
+    assert summary._later.interval() == 1000 * (3 / 0.2 - 5) + 1
+    session.running = False
+    summary._later.timeout.emit()
+    assert len(jobs) == 3
+    assert not summary._later.isActive()

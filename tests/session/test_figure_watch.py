@@ -7,9 +7,10 @@ from contextlib import suppress
 import numpy as np
 import pytest
 
-from napari_sam2_video.errors import Sam2VideoError
+from napari_sam2_video.errors import Sam2VideoError, SessionError
 from napari_sam2_video.masks.newest import NewestMasks
 from napari_sam2_video.masks.records import FUSED, OTHER, TABLES
+from napari_sam2_video.plugin import summarizer
 from napari_sam2_video.plugin.summarizer import Summarizer
 from napari_sam2_video.session import Session
 from napari_sam2_video.types import CheckSettings, FrameMasks, ModelSettings, PointPrompt, TrackSettings
@@ -145,3 +146,48 @@ def test_paint_of_a_removed_object_no_longer_covers_others(prompted, movie):
     after = kept.summarize()
     assert before.rows[0].trust[7] != after.rows[0].trust[7]
     assert_same(after, Summarizer(prompted).summarize())
+
+
+def test_an_object_that_is_removed_while_a_summary_is_made_is_left_out(prompted, monkeypatch):
+    monkeypatch.setattr(summarizer, "AT_ONCE", 1)
+    list(prompted.track())
+    prompted.add_object()
+    asked = []
+
+    def stopping():
+        asked.append(len(prompted.objects))
+        if len(asked) == 2:
+            prompted.remove_object(3)
+        return False
+
+    found = Summarizer(prompted).summarize(stopping)
+    assert asked == [3, 3, 2]
+    assert_same(found, Summarizer(prompted).summarize())
+
+
+def test_objects_computed_with_one_that_is_removed_meanwhile_are_computed_again(prompted, monkeypatch):
+    list(prompted.track())
+    prompted.add_object()
+    computed = []
+    plain = Session.review_table
+
+    def table(session, ids):
+        computed.append(list(ids))
+        if len(computed) == 1:
+            session.remove_object(3)
+        return plain(session, ids)
+
+    kept = Summarizer(prompted)
+    monkeypatch.setattr(Session, "review_table", table)
+    found = kept.summarize()
+    assert computed == [[1, 2, 3], [1, 2]]
+    assert_same(found, Summarizer(prompted).summarize())
+
+
+def test_an_error_for_objects_that_are_there_is_not_hidden(prompted, monkeypatch):
+    def table(*_):
+        raise SessionError("The table cannot be made.")
+
+    monkeypatch.setattr(Session, "review_table", table)
+    with pytest.raises(SessionError, match="cannot be made"):
+        Summarizer(prompted).summarize()

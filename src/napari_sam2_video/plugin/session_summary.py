@@ -42,7 +42,7 @@ class SummaryUpdater(QObject):
         self._summarizer = Summarizer(session)
         self._last = self._took = 0.0
         self._waiting = False
-        self._later = single_shot(self, self.gather)
+        self._later = single_shot(self, self.update)
         self.newest = SessionSummary()
 
     @property
@@ -52,8 +52,13 @@ class SummaryUpdater(QObject):
 
     def update(self) -> None:
         """Make a summary soon, without slowing down a run."""
-        apart = max(SECONDS_IN_A_RUN, self._took / SHARE_IN_A_RUN) if self._session.running else 0.0
-        wait = apart - (time.monotonic() - self._last)
+        if not self._session.running:
+            self.gather()
+            return
+        wait = max(SECONDS_IN_A_RUN, self._took / SHARE_IN_A_RUN) - (time.monotonic() - self._last)
+        if self._waiting:
+            # Another one would replace the one being made, and none would ever be finished.
+            wait = max(wait, SECONDS_IN_A_RUN)
         if wait <= 0:
             self.gather()
         elif not self._later.isActive():
@@ -65,10 +70,13 @@ class SummaryUpdater(QObject):
         self._last = time.monotonic()
         self._waiting = True
         summarizer = self._summarizer
+        # Most objects are computed before the first run and after each one, which says nothing about those in a run.
+        in_a_run = self._session.running
 
         def work(job: Job) -> tuple[SessionSummary | None, float]:
             begin = time.monotonic()
-            return summarizer.summarize(job.stopping), time.monotonic() - begin
+            found = summarizer.summarize(job.stopping)
+            return found, time.monotonic() - begin if in_a_run else 0.0
 
         job = Job("summarizing the session", work, self._on_done, self._on_failed, key=KEY)
         self._runner.submit(job, KEY)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from napari_sam2_video.errors import SessionError
 from napari_sam2_video.plugin.object_state import state_of
 from napari_sam2_video.plugin.timeline_rows import TimelineRow
 from napari_sam2_video.session.review import LEAST_DOUBT, SPACING, ReviewList
@@ -151,7 +152,8 @@ class Summarizer:
         for start in range(0, len(missing), AT_ONCE):
             if stopping():
                 return None
-            self._tracks.update(self._computed(missing[start : start + AT_ONCE]))
+            self._tracks.update(self._computed_of_present(missing[start : start + AT_ONCE]))
+        entries = tuple(entry for entry in entries if entry.id in self._tracks)
         tracks = {entry.id: self._tracks[entry.id] for entry in entries}
         self._note_settled(tracks)
         queue = session.review_queue(doubtful=[item for track in tracks.values() for item in track.doubtful])
@@ -202,6 +204,20 @@ class Summarizer:
         if changed:
             now = [item for number in changed for item in self._left.get(number, ())]
             self._session.note_settled([item for number in changed for item in before[number]], now)
+
+    def _computed_of_present(self, object_ids: Sequence[int]) -> dict[int, _Track]:
+        """Compute objects, without those that are removed meanwhile."""
+        while True:
+            present = self._present(object_ids)
+            try:
+                return self._computed(present) if present else {}
+            except SessionError:
+                if self._present(present) == present:
+                    raise
+
+    def _present(self, object_ids: Sequence[int]) -> list[int]:
+        there = {entry.id for entry in self._session.objects}
+        return [number for number in object_ids if number in there]
 
     def _computed(self, object_ids: Sequence[int]) -> dict[int, _Track]:
         from napari_sam2_video.analysis.review import doubt, doubt_components, review_queue
