@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 
 from napari_sam2_video.errors import StoreError
-from napari_sam2_video.masks import label_images
+from napari_sam2_video.masks import label_images, newest
 from napari_sam2_video.masks.newest import NewestMasks
 from napari_sam2_video.masks.records import FUSED, RUN, TABLES
+from napari_sam2_video.masks.tables import record_to_json
 from napari_sam2_video.storage.tables import HISTORY_STEPS
 from napari_sam2_video.types import FrameMasks, ObjectMask
 from tests.masks.made import open_store
@@ -232,3 +233,30 @@ def test_figures_follow_several_changes_that_come_together(tmp_path):
             anew = NewestMasks(state, TABLES).of([1, 2, 3])
             for object_id, kept in store._records.figures.of([1, 2, 3]).items():
                 assert [column.tobytes() for column in kept] == [column.tobytes() for column in anew[object_id]]
+
+
+def test_changes_of_an_object_that_nobody_asks_about_are_joined(tmp_path, monkeypatch):
+    monkeypatch.setattr(newest, "MOST_WAITING", 3)
+    with open_store(tmp_path / "masks", 6, SHAPE) as (store, state):
+        kept = store._records.figures
+        for number in range(10):
+            store.write(FrameMasks(number % 6, SHAPE, (patch(1, number, 2, 9),)))
+            store.changed_since(0)
+            assert all(len(waiting) < 3 for waiting in kept._waiting.values())
+        anew = NewestMasks(state, TABLES).of([1])[1]
+        assert [column.tobytes() for column in kept.of([1])[1]] == [column.tobytes() for column in anew]
+
+
+def test_a_record_written_again_is_a_change_also_when_everything_is_read_again(tmp_path):
+    with open_store(tmp_path / "masks", 6, SHAPE) as (store, state):
+        for frame in range(2):
+            store.write(FrameMasks(frame, SHAPE, (patch(frame + 1, 0, 0, 9),)))
+        mark, _ = store.changed_since(0)
+        (number,) = store._records.numbers(1)
+        info = state.get("records", number)
+        figures = info.figures.copy()
+        figures["object_score"] = 1.5
+        (mask,) = store.run_masks(1)
+        masks = FrameMasks(1, SHAPE, (mask,))
+        state.commit([("records", number, record_to_json(info.ref, masks, figures)), ("removed", 3, number)])
+        assert store.changed_since(mark)[1] == {2}

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from napari_sam2_video.masks.tables import RecordInfo
     from napari_sam2_video.storage.state import State
 
+MOST_WAITING = 64
+
 
 class ObjectFigures(NamedTuple):
     """The newest masks of an object, by ascending frame.
@@ -49,9 +51,10 @@ class ObjectFigures(NamedTuple):
         joined = ObjectFigures(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
         return joined.at(np.argsort(joined.frames, kind="stable"))
 
-    def same_records(self, other: ObjectFigures) -> bool:
-        """Whether the masks are the same; a record never changes."""
-        return np.array_equal(self.frames, other.frames) and np.array_equal(self.records, other.records)
+    def same_as(self, other: ObjectFigures) -> bool:
+        """Whether all columns are the same; a record may have been written again under its number."""
+        arrays = zip(self, other, strict=True)
+        return all(np.asarray(one).tobytes() == np.asarray(two).tobytes() for one, two in arrays)
 
 
 NONE = ObjectFigures(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0, np.int8), np.zeros(0, FIGURES))
@@ -117,14 +120,17 @@ class NewestMasks:
             self._frame_of = {number: info.frame for number, info in records.items()}
             self._mark, self._changes = mark, self._changes + 1
             for object_id in before.keys() | self._objects.keys():
-                if not before.get(object_id, NONE).same_records(self._objects.get(object_id, NONE)):
+                if not before.get(object_id, NONE).same_as(self._objects.get(object_id, NONE)):
                     self._changed[object_id] = self._changes
             return
         found, ids_on = _newest(lists, records, removed_objects(self._state))
         self._mark, self._changes = mark, self._changes + 1
         touched = {object_id for frame in frames for object_id in self._ids_on.get(frame, ())} | found.keys()
         for object_id in touched:
-            self._waiting.setdefault(object_id, []).append((frames, found.get(object_id, NONE)))
+            waiting = self._waiting.setdefault(object_id, [])
+            waiting.append((frames, found.get(object_id, NONE)))
+            if len(waiting) >= MOST_WAITING:
+                self._merged(object_id)
             self._changed[object_id] = self._changes
         self._ids_on.update(ids_on)
         self._frame_of.update((number, info.frame) for number, info in records.items())
