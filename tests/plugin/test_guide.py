@@ -24,6 +24,7 @@ AT_WORK = Situation(images=True, open=True, objects=2, prompted=True)
         (replace(AT_WORK, prompted=False, armed="box"), "", "Drag a box"),
         (replace(AT_WORK, prompted=False, locked=True, tracked=True), "export", "export"),
         (replace(AT_WORK, changed=True), "track", "If the outline fits"),
+        (replace(AT_WORK, changed=True, outlined=False), "track", "on this plane as well"),
         (replace(AT_WORK, changed=True, model_problem="Download the model."), "", "Download the model."),
         (replace(AT_WORK, changed=True, running=True), "", "Tracking"),
         (replace(AT_WORK, changed=True, unfinished=True, tracked=True), "track", "Continue"),

@@ -128,6 +128,14 @@ def test_prompts_on_another_plane_alone_are_tracked_described_and_cleared(volume
     volume.settle()
     assert bar.track_button.isEnabled()
     assert volume.widget.guide.step.button == "track"
+    assert "outline fits" in volume.widget.guide.step.text
+    volume.controller.go_to(0)
+    volume.key("Alt-X")
+    volume.settle()
+    volume.spin()
+    assert "on this plane as well" in volume.widget.guide.step.text
+    volume.key("Alt-Y")
+    volume.settle()
     panel.walk_boxes["Y"].click()
     assert not bar.track_button.isEnabled()
     assert bar.problem().startswith("All prompts lie on planes across Y: choose them at Track along")

@@ -61,6 +61,8 @@ class Guide(QWidget):
             controller.run_changed,
             controller.active_changed,
             controller.changed,
+            controller.plane_changed,
+            controller.preview_changed,
             controller.model_changed,
             widget.objects.prompting.armed_changed,
             widget.export.task.changed,
@@ -80,7 +82,8 @@ class Guide(QWidget):
         """The current situation."""
         widget, controller = self._widget, self._widget.controller
         session, summary, active = controller.session, controller.summary, controller.active
-        entries = () if session is None else session.objects
+        entries, preview = () if session is None else session.objects, controller.preview
+        drawn = preview is not None and (preview.waiting or preview.place is not None)
         return Situation(
             images=widget.recording.layer is not None,
             loading=controller.loading,
@@ -93,6 +96,7 @@ class Guide(QWidget):
             prompted=active in summary.ready,
             locked=any(entry.id == active and entry.locked for entry in entries),
             changed=bool(summary.dirty),
+            outlined=drawn or controller.shown_elsewhere() is None,
             running=controller.running,
             unfinished=widget.run_bar.continues(),
             tracked=any(found.frames for found in summary.objects.values()),

@@ -42,6 +42,8 @@ class Situation:
         Whether the active object has a prompt or paint, and whether it is locked.
     changed : bool
         Whether any object changed since it was tracked.
+    outlined : bool
+        Whether an outline may show the active object: not on a plane across another axis without prompts.
     running, unfinished : bool
         Whether a run is under way, and whether one was stopped.
     tracked, exported : bool
@@ -61,6 +63,7 @@ class Situation:
     prompted: bool = False
     locked: bool = False
     changed: bool = False
+    outlined: bool = True
     running: bool = False
     unfinished: bool = False
     tracked: bool = False
@@ -100,6 +103,8 @@ def next_step(now: Situation) -> NextStep:
         return NextStep(
             "Press Track to apply the change to other frames; only what changed is tracked.", "track", "track"
         )
+    if now.changed and not now.outlined:
+        return NextStep("Press Track, or click the object on this plane as well.", "track", "track")
     if now.changed:
         text = "If the outline fits, press Track. If not, click what is missing, or Ctrl+click what does not belong."
         return NextStep(text, "track", "track")
