@@ -66,7 +66,8 @@ class Answers:
         return self._chance.choice((str(self._folder / "labels.tif"), str(self._folder / "recording.tif"), "")), ""
 
     def _several_to_open(self, *_: Any, **__: Any) -> tuple[list[str], str]:
-        return [self._to_open()[0]], ""
+        path, _ = self._to_open()
+        return [path] if path else [], ""
 
     def _session(self, *_: Any, **__: Any) -> str:
         sessions = sorted(str(found) for found in self._folder.glob("*.sam2v"))

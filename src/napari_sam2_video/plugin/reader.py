@@ -14,7 +14,7 @@ from napari_sam2_video.plugin.waiting import while_window_draws
 from napari_sam2_video.session.kept_source import FILE as SOURCE_FILE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from napari.layers import Image
 
@@ -29,36 +29,50 @@ def _single(path: Any) -> Path | None:
     return Path(path) if isinstance(path, str | os.PathLike) else None
 
 
-def _open(path: Any) -> list[LayerData]:
+def recording_layers(source: str | os.PathLike[str] | Sequence[str]) -> list[LayerData]:
+    """Open a recording as image layers, one for each of its series, whose frames are read when shown.
+
+    Parameters
+    ----------
+    source : str, Path or sequence of str
+        A file or a folder, or the files of one frame each.
+
+    Raises
+    ------
+    RecordingError
+        As for `napari_sam2_video.frames.open.open_recording`.
+    """
     from napari.utils.notifications import show_info
 
     from napari_sam2_video.errors import Sam2VideoError, SeveralSeriesError
     from napari_sam2_video.frames.open import open_recording
 
+    name = Path(source).name if isinstance(source, str | os.PathLike) else f"{len(source)} files"
+
     def work() -> tuple[list[str], list[LayerData]]:
         notes: list[str] = []
         try:
-            recordings = [open_recording(path)]
+            recordings = [open_recording(source)]
         except SeveralSeriesError as error:
             shown = error.series[:MOST_SERIES]
             recordings = []
             for one in shown:
                 try:
-                    recordings.append(open_recording(path, series=one))
+                    recordings.append(open_recording(source, series=one))
                 except Sam2VideoError as broken:
                     notes.append(str(broken))
             if not recordings:
                 raise
             what = "each is" if len(shown) == len(error.series) else f"each of the first {len(shown)} is"
             notes.append(
-                f"{Path(path).name} holds {len(error.series)} series; {what} a layer of its own: choose the one to "
+                f"{name} holds {len(error.series)} series; {what} a layer of its own: choose the one to "
                 "track in as Image."
             )
         for recording in recordings:
             notes.extend(recording.notes)
         return notes, [recording_layer(recording) for recording in recordings]
 
-    notes, layers = while_window_draws(work, f"Opening {Path(path).name}…")
+    notes, layers = while_window_draws(work, f"Opening {name}…")
     for sentence in dict.fromkeys(notes):
         show_info(sentence)
     return layers
@@ -66,17 +80,17 @@ def _open(path: Any) -> list[LayerData]:
 
 def video_reader(path: Any) -> Reader | None:
     """Reader of a video, frame-accurate."""
-    return None if _single(path) is None else _open
+    return None if _single(path) is None else recording_layers
 
 
 def volume_reader(path: Any) -> Reader | None:
     """Reader of a NIfTI volume, or of the DICOM series that a file belongs to, with its voxel size."""
-    return None if _single(path) is None else _open
+    return None if _single(path) is None else recording_layers
 
 
 def tiff_reader(path: Any) -> Reader | None:
     """Lazy reader of an OME-TIFF or a BigTIFF with its pixel sizes; napari itself reads other TIFFs."""
-    return None if _single(path) is None else _open
+    return None if _single(path) is None else recording_layers
 
 
 def folder_reader(path: Any) -> Reader | None:
@@ -88,7 +102,7 @@ def folder_reader(path: Any) -> Reader | None:
     if folder is None or not folder.is_dir() or folder.suffix.lower() == SESSION_SUFFIX:
         return None
     if is_ome_image(folder):
-        return _open
+        return recording_layers
     if folder.suffix.lower() == ".zarr":
         return None
     count = 0
@@ -97,7 +111,7 @@ def folder_reader(path: Any) -> Reader | None:
             if entry.name in {".zattrs", ".zgroup", "zarr.json"}:
                 return None
             count += Path(entry.name).suffix.lower() in IMAGES or (entry.is_file() and holds_dicom(entry.path))
-    return _open if count >= FEWEST_IMAGES else None
+    return recording_layers if count >= FEWEST_IMAGES else None
 
 
 def session_reader(path: Any) -> Reader | None:

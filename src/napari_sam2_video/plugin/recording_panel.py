@@ -8,11 +8,13 @@ from qtpy.QtCore import Signal  # type: ignore[attr-defined]
 from qtpy.QtWidgets import QComboBox, QFileDialog, QWidget
 
 from napari_sam2_video.errors import Sam2VideoError
+from napari_sam2_video.frames.file_names import natural_key
 from napari_sam2_video.plugin.channels_field import ChannelsField
 from napari_sam2_video.plugin.image_watch import ImageWatch
 from napari_sam2_video.plugin.layer_source import AS_SHOWN, Choices, default_choices, shown_window
 from napari_sam2_video.plugin.layers import axes_are_labelled, level_zero, show_position
 from napari_sam2_video.plugin.opening_fields import OpeningFields
+from napari_sam2_video.plugin.reader import recording_layers
 from napari_sam2_video.plugin.recent_sessions import session_of
 from napari_sam2_video.plugin.sample_data import cells
 from napari_sam2_video.plugin.seen_picture import SeenPicture
@@ -122,10 +124,17 @@ class RecordingPanel(QWidget):
             self._describe()
 
     def choose_files(self) -> None:
-        """Ask for files, and open them as if they were dropped onto the viewer."""
+        """Ask for a file, or for images of one frame each, and open them."""
         paths, _ = QFileDialog.getOpenFileNames(self, "Open a recording")
         if paths:
-            self._controller.perform(lambda: self._controller.viewer.open(paths, stack=len(paths) > 1), "opening files")
+            source = paths[0] if len(paths) == 1 else sorted(paths, key=natural_key)
+            self._controller.perform(lambda: self._open(source), "opening files")
+
+    def _open(self, source: str | list[str]) -> None:
+        from napari.layers import Layer
+
+        for data in recording_layers(source):
+            self.select(self._controller.viewer.add_layer(Layer.create(*data)))
 
     def open_sample(self) -> None:
         """Open the sample of cells."""
