@@ -94,3 +94,15 @@ def test_a_nifti_without_a_place_is_taken_as_it_is(tmp_path, unplaced):
         assert (place_of(recording) is None) == (unplaced == "recording")
         labels, _ = parse_seeds(f"{tmp_path / 'labels.nii'}@all", affine=lambda: place_of(recording))
     assert np.array_equal(labels, LABELS_ZYX)
+
+
+def test_an_affine_that_does_not_span_space_places_nothing(tmp_path):
+    flat = OBLIQUE.copy()
+    flat[2] = 0
+    image = nibabel.Nifti1Image(LABELS_XYZ, OBLIQUE)
+    image.header.set_sform(flat, 2)
+    image.header["qform_code"] = 0
+    nibabel.save(nibabel.Nifti1Image(LABELS_XYZ, None, image.header), tmp_path / "labels.nii")
+    with open_recording(tmp_path / "labels.nii") as recording:
+        assert recording.metadata["placed"]
+        assert place_of(recording) is None

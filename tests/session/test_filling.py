@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from napari_sam2_video.analysis.interpolation import masks_between
+from napari_sam2_video.analysis.interpolation import masks_between, moved_alike
 from napari_sam2_video.errors import PromptError, SessionError
 from napari_sam2_video.frames.open import open_recording
 from napari_sam2_video.session import Session
@@ -80,3 +80,13 @@ def test_filling_needs_two_settled_frames(session):
     session.edit_object(1, locked=True)
     with pytest.raises(SessionError, match="locked"):
         session.fill_between(1)
+
+
+def test_the_outline_of_a_mask_that_fills_the_plane_is_that_of_the_plane():
+    full = np.ones((8, 20), bool)
+    trimmed, narrower = full.copy(), full.copy()
+    trimmed[:, -3:] = False
+    narrower[:, -1:] = False
+    (between,) = moved_alike((full, narrower, full), trimmed, trimmed, (1.0, 1.0))
+    assert between[:, :-4].all()
+    assert not between[:, -1].any()

@@ -191,3 +191,7 @@ def test_prompts_refine_the_section_of_their_plane_and_win_over_it():
         made = whole_mask(found_on.origin_yx, found_on.levels > 0, answers.body[9].shape)
         assert made[round(click.y), round(click.x)] == click.positive
         assert 0 < np.count_nonzero(made ^ answers.body[9]) <= 21
+    pair = (below, PointPrompt(1, 9, below.y, below.x + 1, positive=False))
+    found_on = PlaneMasks(answers, guides, lambda i, plane: pair, (1.0, 1.0, 1.0)).mask(1, 9)
+    made = whole_mask(found_on.origin_yx, found_on.levels > 0, answers.body[9].shape)
+    assert [bool(made[round(click.y), round(click.x)]) for click in pair] == [True, False]

@@ -227,6 +227,58 @@ def test_a_session_cut_off_between_walks_resumes_where_it_was(tmp_path, session,
         assert (voxels_of(cut, 1) == FIRST).all()
 
 
+def stopped_on_plane(session, axis, done):
+    """Stop a run along all axes after some planes across one."""
+    run = session.track_planes()
+    next(one for one in run if one.axis == axis and one.done == done)
+    run.close()
+
+
+@pytest.mark.parametrize("left_out", ["not named", "locked"])
+def test_a_walk_that_was_stopped_continues_only_with_the_objects_of_the_run(session, left_out):
+    stopped_on_plane(session, "Y", 5)
+    if left_out == "locked":
+        session.edit_object(1, locked=True)
+    objects = (2,) if left_out == "not named" else None
+    done = list(session.track_planes(TrackSettings(objects=objects)))
+    assert {i for one in done if one.axis is not None for i in one.objects} == {2}
+    if left_out == "locked":
+        session.edit_object(1, locked=False)
+    list(session.track_planes())
+    session.fuse()
+    assert (voxels_of(session, 1) == FIRST).all()
+    assert (voxels_of(session, 2) == SECOND).all()
+
+
+def test_an_object_of_another_plane_is_tracked_without_the_others(tmp_path, recording):
+    with Session.create(tmp_path / "a.sam2v", recording, tracker_factory=section_factory()) as session:
+        for _ in range(3):
+            session.add_object()
+        session.add_prompt(PointPrompt(1, 4, 15, 20))
+        list(session.track_planes())
+        session.planes.add_prompt("Y", PointPrompt(2, 27, 3, 33))
+        session.planes.add_prompt("Y", PointPrompt(3, 28, 3, 33))
+        done = list(session.track_planes(TrackSettings(objects=(2,))))
+        assert {i for one in done for i in one.objects} == {2}
+        assert {one.axis for one in done} == {None, "Y", "X"}
+
+
+@pytest.mark.parametrize("axes", ["ZY", "ZYX"])
+def test_the_other_walks_go_both_ways_whatever_the_direction_of_the_frames(tmp_path, recording, axes):
+    with Session.create(tmp_path / "a.sam2v", recording, tracker_factory=section_factory()) as session:
+        session.add_object()
+        session.add_prompt(PointPrompt(1, 1, 15, 20))
+        list(session.track_planes(TrackSettings("forward"), axes=axes))
+        session.fuse(axes=axes)
+        assert (voxels_of(session, 1)[1:] == FIRST[1:]).all()
+
+
+def test_planes_that_a_stopped_walk_did_not_reach_do_not_vote(session):
+    stopped_on_plane(session, "Y", 5)
+    session.fuse([1], axes="ZY")
+    assert (voxels_of(session, 1) == FIRST).all()
+
+
 def test_fusing_that_is_cut_off_is_done_again(session):
     computed(session)
 

@@ -90,7 +90,9 @@ def moved_alike(
 
 
 def _signed_distance(mask: Masks, spacing_yx: tuple[float, float]) -> npt.NDArray[np.float64]:
-    """Distance to the outline, positive inside."""
+    """Distance to the outline, positive inside; the outline of a full mask is that of the image."""
+    if mask.all():
+        return np.asarray(distance_transform_edt(np.pad(mask, 1), sampling=spacing_yx)[1:-1, 1:-1], np.float64)
     inside = distance_transform_edt(mask, sampling=spacing_yx)
     outside = distance_transform_edt(~mask, sampling=spacing_yx)
     return np.asarray(inside - outside, np.float64)

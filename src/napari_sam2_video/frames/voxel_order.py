@@ -18,7 +18,11 @@ _HALF_A_VOXEL = 0.5
 
 def place_of(recording: Recording) -> npt.NDArray[np.float64] | None:
     """From ``(x, y, z)`` voxels of a recording to the world; None if it does not say where it lies."""
-    return recording.affine if recording.metadata.get("placed", True) else None
+    affine = recording.affine
+    if affine is None or not recording.metadata.get("placed", True):
+        return None
+    spans = np.isfinite(affine).all() and np.linalg.matrix_rank(affine[:3, :3]) == 3
+    return affine if spans else None
 
 
 def in_order_of(

@@ -29,6 +29,12 @@ if TYPE_CHECKING:
     from napari_sam2_video.types import FrameMasks, Prompt, TrackSettings
 
 
+def unfinished_run(state: State) -> RunRecord | None:
+    """The run that was stopped or interrupted, if any."""
+    current = state.get("run", "current")
+    return None if current is None else state.get("runs", current)
+
+
 class Runner:
     """Runs of one session.
 
@@ -56,8 +62,7 @@ class Runner:
     @property
     def unfinished(self) -> RunRecord | None:
         """The run that was stopped or interrupted, if any."""
-        current = self._state.get("run", "current")
-        return None if current is None else self._state.get("runs", current)
+        return unfinished_run(self._state)
 
     def resumable(self, tag: str) -> bool:
         """Whether there is an unfinished run whose prompts and model are unchanged."""

@@ -197,7 +197,7 @@ class Session(SessionEditing):
         Parameters
         ----------
         settings : TrackSettings
-            Direction and objects; the range counts the session's own frames.
+            Objects; the direction and the range are those of the session's own frames. Other walks go both ways.
         axes : sequence of str, optional
             Axes to walk; by default all three.
         stop : callable, optional

@@ -16,6 +16,7 @@ from napari_sam2_video.geometry import cut_to_box, whole_mask
 from napari_sam2_video.masks.records import FUSED, RUN, newest_records
 from napari_sam2_video.session.planes.grey import SMOOTH, GreyPlanes
 from napari_sam2_video.session.planes.plane_masks import step_of
+from napari_sam2_video.session.run import unfinished_run
 from napari_sam2_video.types import FrameMasks
 
 if TYPE_CHECKING:
@@ -274,8 +275,8 @@ class Fusing:
                 del boxes[object_id]
                 continue
             if source.axis != self._walks.own:
-                # It was walked as far as the object reaches, so beyond that it votes for absence.
-                walked[:] = True
+                # A walk that was not cut off went as far as the object reaches: beyond that it votes for absence.
+                walked |= unfinished_run(source.context.state) is None
             sides = [np.sqrt(np.count_nonzero(one.mask)) for one in settled[object_id]]
             reach = REACH * max(sides, default=1.0) * float(spacing_of(self._context.view).min())
             weights[object_id] = plane_weights(iou, walked, source.settled(object_id), spacing, reach)

@@ -17,6 +17,7 @@ from napari_sam2_video.session.planes.prompts import PlanePrompts
 from napari_sam2_video.session.planes.refining import refined
 from napari_sam2_video.session.planes.walks import PlaneWalks
 from napari_sam2_video.session.prompts import key_of
+from napari_sam2_video.session.run import unfinished_run
 from napari_sam2_video.types import FrameMasks, MaskPrompt, TrackSettings
 
 if TYPE_CHECKING:
@@ -311,8 +312,10 @@ class Planes:
         self._asked.prompt_own(axes)
         states = [self._context.inputs.state(i, self._tracking.tag) for i in self._free(settings)]
         own = tuple(state.object_id for state in states if state.prompted)
+        if not own:
+            return
         wanted = settings if settings.objects is None else replace(settings, objects=own)
-        if own and plan_run(states, wanted, self._context.view.n_frames).passes:
+        if plan_run(states, wanted, self._context.view.n_frames).passes:
             yield from self._tracking.track(wanted, stop)
 
     def _track_other(
@@ -321,22 +324,32 @@ class Planes:
         free = self._free(settings)
         sections = self._asked.sections(axis, free, axes)
         prompts = self._asked.wanted(axis, free, sections)
-        walk = self._walks.ready(axis, prompts)
+        walk = self._walks.ready(axis, prompts, free)
         guides = self._walks.guides[axis] = self._asked.guides(axis, sections)
-        if walk.unfinished:
+        begun = unfinished_run(walk.context.state)
+        cut_off: frozenset[int] = frozenset() if begun is None else frozenset(begun.plan.object_ids)
+        if walk.unfinished and cut_off <= set(free):
             with closing(walk.resume(stop=stop)) as frames:
                 yield from (replace(done, axis=axis) for done in frames)
+            cut_off = frozenset()
         span = self._asked.span(axis, prompts, axes)
         if span is None:
             return
         newest = {i: self._asked.newest(axis, i, axes) for i in guides}
-        outdated = [i for i in sorted(guides) if walk.state(i).prompted and self._guided(axis, i) != newest[i]]
-        wanted = [TrackSettings(settings.direction, *span, tuple(outdated))] if outdated else []
-        for one in (*wanted, TrackSettings(settings.direction, *span)):
+        outdated = [
+            i for i in sorted(guides) if walk.state(i).prompted and (i in cut_off or self._guided(axis, i) != newest[i])
+        ]
+        wanted = [TrackSettings("both", *span, tuple(outdated))] if outdated else []
+        for one in (*wanted, TrackSettings("both", *span)):
             if stop is not None and stop():
                 return
             if plan_run([walk.state(i) for i in free], one, walk.n_frames).passes:
-                noted = [(GUIDED, key_of(i, VOLUME_AXES.index(axis)), newest[i]) for i in one.objects or ()]
+                # A new run replaces one that was cut off, so its other objects begin again next time.
+                noted = [
+                    (GUIDED, key_of(i, VOLUME_AXES.index(axis)), newest[i] if i in (one.objects or ()) else None)
+                    for i in sorted(cut_off.union(one.objects or ()))
+                ]
+                cut_off = frozenset()
                 with closing(walk.track(one, stop=stop)) as frames:
                     for done in frames:
                         if noted:

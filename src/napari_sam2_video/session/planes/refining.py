@@ -130,6 +130,9 @@ def obeying(
         levels[spot] = np.maximum(levels[spot], SURE) if positive else 0
     if not ignored:
         return mask
+    for positive in (False, True):
+        for place in _clicks(asked, positive=positive):
+            levels[_pixel(place, shape_yx)] = SURE if positive else 0
     origin, levels = cut_to_box(levels)
     return replace(mask, origin_yx=origin, levels=levels)
 

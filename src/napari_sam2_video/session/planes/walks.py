@@ -20,7 +20,7 @@ from napari_sam2_video.session.prompts import key_of, prompts_table
 from napari_sam2_video.session.tracker import default_tracker, tracker_beside
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
     from pathlib import Path
 
     from napari_sam2_video.session.context import Context
@@ -138,7 +138,12 @@ class PlaneWalks:
                 )
             return self._open.get(axis)
 
-    def ready(self, axis: str, prompts: Mapping[int, Mapping[int, Sequence[Prompt]]]) -> Session:
+    def ready(
+        self,
+        axis: str,
+        prompts: Mapping[int, Mapping[int, Sequence[Prompt]]],
+        free: Collection[int] | None = None,
+    ) -> Session:
         """The walk along another axis, updated to the session's objects and model and exactly these prompts.
 
         Parameters
@@ -147,6 +152,8 @@ class PlaneWalks:
             The axis.
         prompts : mapping of int to mapping of int to sequence of Prompt
             Prompts by object and plane.
+        free : collection of int, optional
+            The objects that may be tracked, by default all unlocked ones; the others are locked in the walk.
         """
         from napari_sam2_video.session.session import Session
 
@@ -171,7 +178,7 @@ class PlaneWalks:
                     walk.set_prompts(info.id, plane, ())
                 for plane, given in sorted(wanted.items()):
                     walk.set_prompts(info.id, plane, given)
-                if self._objects.get(info.id).locked:
+                if self._objects.get(info.id).locked or (free is not None and info.id not in free):
                     walk.edit_object(info.id, locked=True)
             return walk
 
