@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+
 import nibabel
 import numpy as np
 import pytest
@@ -38,17 +40,22 @@ def test_a_volume_is_shown_with_its_voxel_size_and_chosen(open_files, tmp_path):
 
 
 @pytest.mark.parametrize("kind", ["video", "stack"])
-def test_frames_are_read_when_they_are_shown(open_files, tmp_path, kind):
+def test_frames_are_read_when_they_are_shown_and_the_file_is_closed_with_its_layer(open_files, tmp_path, kind):
     import dask.array
 
     if kind == "video":
-        file, frames = videos.plain(tmp_path), videos.COUNT
+        file, frames = videos.cfr(tmp_path), videos.COUNT
     else:
         file, frames = tmp_path / "spots.tif", 12
         tifffile.imwrite(file, make_frames(12), metadata={"axes": "TYX"})
-    layer = open_files(file).widget.recording.layer
+    here = open_files(file)
+    layer = here.widget.recording.layer
     assert isinstance(layer.data, dask.array.Array)
     assert layer.data.shape[0] == frames
+    recording = layer.metadata["napari-sam2-video"]["recording"]
+    del layer
+    here.viewer.layers.clear()
+    here.spin(lambda: gc.collect() is not None and recording.closed)
 
 
 def test_images_of_one_frame_each_follow_their_numbers(open_files, tmp_path):

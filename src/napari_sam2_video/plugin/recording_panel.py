@@ -180,6 +180,7 @@ class RecordingPanel(QWidget):
             return
         self._doors.setVisible(layer is None)
         if layer is None:
+            self._offered = None
             for box in (self.axis_box, self.channel_box, self.window_box):
                 fill(box, [])
             self._form.setRowVisible(self.channel_box, False)
