@@ -60,8 +60,7 @@ def provenance_of(session: SessionContent, state: State) -> dict[str, Any]:
             for run in runs
         ],
         "finds": [
-            {**document, "proposals": [_decided(one) for one in proposals if one.find == number]}
-            for number, document in finds
+            {**find, "proposals": [_decided(one) for one in proposals if one.find == number]} for number, find in finds
         ],
         "cleaned_up": cleaned_up,
         "objects": [
