@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import tifffile
 
-from napari_sam2_video.plugin.reader import recording_layers
+from napari_sam2_video.plugin.reader import open_as_layers
 from napari_sam2_video.types import PointPrompt
 from tests.plugin.conftest import make_frames, spots
 
@@ -22,7 +22,7 @@ def lazy(tmp_path):
     tifffile.imwrite(file, make_frames(), metadata={"axes": "TYX"})
 
     def made():
-        ((data, arguments, _),) = recording_layers(str(file))
+        ((data, arguments, _),) = open_as_layers(str(file))
         return data, arguments
 
     return made

@@ -29,7 +29,7 @@ def _single(path: Any) -> Path | None:
     return Path(path) if isinstance(path, str | os.PathLike) else None
 
 
-def recording_layers(source: str | os.PathLike[str] | Sequence[str]) -> list[LayerData]:
+def open_as_layers(source: str | os.PathLike[str] | Sequence[str]) -> list[LayerData]:
     """Open a recording as image layers, one for each of its series, whose frames are read when shown.
 
     Parameters
@@ -80,17 +80,17 @@ def recording_layers(source: str | os.PathLike[str] | Sequence[str]) -> list[Lay
 
 def video_reader(path: Any) -> Reader | None:
     """Reader of a video, frame-accurate."""
-    return None if _single(path) is None else recording_layers
+    return None if _single(path) is None else open_as_layers
 
 
 def volume_reader(path: Any) -> Reader | None:
     """Reader of a NIfTI volume, or of the DICOM series that a file belongs to, with its voxel size."""
-    return None if _single(path) is None else recording_layers
+    return None if _single(path) is None else open_as_layers
 
 
 def tiff_reader(path: Any) -> Reader | None:
     """Lazy reader of an OME-TIFF or a BigTIFF with its pixel sizes; napari itself reads other TIFFs."""
-    return None if _single(path) is None else recording_layers
+    return None if _single(path) is None else open_as_layers
 
 
 def folder_reader(path: Any) -> Reader | None:
@@ -102,7 +102,7 @@ def folder_reader(path: Any) -> Reader | None:
     if folder is None or not folder.is_dir() or folder.suffix.lower() == SESSION_SUFFIX:
         return None
     if is_ome_image(folder):
-        return recording_layers
+        return open_as_layers
     if folder.suffix.lower() == ".zarr":
         return None
     count = 0
@@ -111,7 +111,7 @@ def folder_reader(path: Any) -> Reader | None:
             if entry.name in {".zattrs", ".zgroup", "zarr.json"}:
                 return None
             count += Path(entry.name).suffix.lower() in IMAGES or (entry.is_file() and holds_dicom(entry.path))
-    return recording_layers if count >= FEWEST_IMAGES else None
+    return open_as_layers if count >= FEWEST_IMAGES else None
 
 
 def session_reader(path: Any) -> Reader | None:

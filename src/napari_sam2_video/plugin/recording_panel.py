@@ -14,7 +14,7 @@ from napari_sam2_video.plugin.image_watch import ImageWatch
 from napari_sam2_video.plugin.layer_source import AS_SHOWN, Choices, default_choices, shown_window
 from napari_sam2_video.plugin.layers import axes_are_labelled, level_zero, show_position
 from napari_sam2_video.plugin.opening_fields import OpeningFields
-from napari_sam2_video.plugin.reader import recording_layers
+from napari_sam2_video.plugin.reader import open_as_layers
 from napari_sam2_video.plugin.recent_sessions import session_of
 from napari_sam2_video.plugin.sample_data import cells
 from napari_sam2_video.plugin.seen_picture import SeenPicture
@@ -133,7 +133,7 @@ class RecordingPanel(QWidget):
     def _open(self, source: str | list[str]) -> None:
         from napari.layers import Layer
 
-        for data in recording_layers(source):
+        for data in open_as_layers(source):
             self.select(self._controller.viewer.add_layer(Layer.create(*data)))
 
     def open_sample(self) -> None:
